@@ -1,0 +1,153 @@
+/** Owns Weir's one error type, and what each reason means on every wire: its gRPC code and its HTTP status. */
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
+import type { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
+
+/** A reason of weir.errors.v1.ErrorReason, by its name. */
+export type Reason = Exclude<keyof typeof ErrorReason, "UNSPECIFIED">;
+
+export const errorDomain = "weir.dev";
+
+const meanings: Readonly<Record<Reason, readonly [code: Code, httpStatus: number]>> = {
+  INVALID_REQUEST: [Code.InvalidArgument, 400],
+  MALFORMED_BODY: [Code.InvalidArgument, 400],
+  BODY_TOO_LARGE: [Code.ResourceExhausted, 413],
+  UNSUPPORTED_FIELD: [Code.InvalidArgument, 400],
+  METHOD_NOT_FOUND: [Code.Unimplemented, 404],
+  METHOD_NOT_EXPOSED: [Code.PermissionDenied, 403],
+  KEY_MISSING: [Code.Unauthenticated, 401],
+  KEY_INVALID: [Code.Unauthenticated, 401],
+  KEY_REVOKED: [Code.Unauthenticated, 401],
+  PERMISSION_DENIED: [Code.PermissionDenied, 403],
+  MODEL_NOT_ALLOWED: [Code.PermissionDenied, 403],
+  MODEL_NOT_FOUND: [Code.NotFound, 404],
+  NOT_FOUND: [Code.NotFound, 404],
+  ALREADY_EXISTS: [Code.AlreadyExists, 409],
+  UPSTREAM_UNAVAILABLE: [Code.Unavailable, 502],
+  UPSTREAM_REJECTED: [Code.InvalidArgument, 400],
+  UPSTREAM_UNAUTHENTICATED: [Code.Unavailable, 502],
+  UPSTREAM_RATE_LIMITED: [Code.ResourceExhausted, 429],
+  UPSTREAM_PROTOCOL: [Code.Unavailable, 502],
+  UPSTREAM_INTERRUPTED: [Code.Unavailable, 502],
+  UPSTREAM_TIMEOUT: [Code.Unavailable, 504],
+  CIRCUIT_OPEN: [Code.Unavailable, 503],
+  DEPENDENCY_UNAVAILABLE: [Code.Unavailable, 503],
+  JOURNAL_FULL: [Code.Unavailable, 503],
+  SHUTTING_DOWN: [Code.Unavailable, 503],
+  OVERLOADED: [Code.Unavailable, 503],
+  DEADLINE_EXCEEDED: [Code.DeadlineExceeded, 504],
+  CANCELLED: [Code.Canceled, 499],
+  ATTEMPT_REPEATED: [Code.AlreadyExists, 409],
+  ATTEMPT_TOO_LATE: [Code.FailedPrecondition, 409],
+  INTERNAL: [Code.Internal, 500],
+};
+
+/** What an error carries beside its message. */
+export interface GatewayErrorOptions {
+  /** Facts that a program can act on; never a secret. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** When a retry makes sense. */
+  readonly retryAfterMs?: number;
+  /** The fields at fault, for INVALID_REQUEST. */
+  readonly fieldViolations?: readonly { readonly field: string; readonly description: string }[];
+  /** What caused it; for the log, never for the caller. */
+  readonly cause?: unknown;
+}
+
+/**
+ * An error whose message names what failed, why, and what to do, and is fit for the caller's eyes.
+ * Doors render it in the caller's dialect; between services it travels as a Connect/gRPC status with ErrorInfo.
+ */
+export class GatewayError extends Error {
+  readonly reason: Reason;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly retryAfterMs: number | undefined;
+  readonly fieldViolations: readonly { readonly field: string; readonly description: string }[];
+
+  constructor(reason: Reason, message: string, options: GatewayErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "GatewayError";
+    this.reason = reason;
+    this.metadata = options.metadata ?? {};
+    this.retryAfterMs = options.retryAfterMs;
+    this.fieldViolations = options.fieldViolations ?? [];
+  }
+
+  get code(): Code {
+    return meanings[this.reason][0];
+  }
+
+  /** The HTTP status for this reason; a vendor's refusal keeps the vendor's own status. */
+  get httpStatus(): number {
+    const upstreamStatus = this.reason === "UPSTREAM_REJECTED" ? Number(this.metadata["status"]) : 0;
+    return upstreamStatus >= 400 && upstreamStatus < 500 ? upstreamStatus : meanings[this.reason][1];
+  }
+}
+
+/** Any thrown value as a GatewayError; what Weir did not throw itself becomes an opaque INTERNAL with its cause. */
+export function toGatewayError(thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError) return thrown;
+  if (thrown instanceof ConnectError) return fromConnectError(thrown);
+  return new GatewayError("INTERNAL", "Weir failed on this call; its log has the cause under the request id.", { cause: thrown });
+}
+
+/** The error as a Connect error with ErrorInfo and, where true, RetryInfo and BadRequest. */
+export function toConnectError(error: GatewayError): ConnectError {
+  const connectError = new ConnectError(error.message, error.code, undefined, undefined, error.cause);
+  connectError.details.push({
+    desc: ErrorInfoSchema,
+    value: { reason: error.reason, domain: errorDomain, metadata: { ...error.metadata } },
+  });
+  if (error.retryAfterMs !== undefined) {
+    connectError.details.push({ desc: RetryInfoSchema, value: { retryDelay: durationFromMs(error.retryAfterMs) } });
+  }
+  if (error.fieldViolations.length > 0) {
+    const fieldViolations = error.fieldViolations.map(({ field, description }) => ({ field, description }));
+    connectError.details.push({ desc: BadRequestSchema, value: create(BadRequestSchema, { fieldViolations }) });
+  }
+  return connectError;
+}
+
+/** The GatewayError that a peer threw, read back from its details; else the nearest reason for the code. */
+export function fromConnectError(error: ConnectError): GatewayError {
+  const info = error.findDetails(ErrorInfoSchema).find(({ domain }) => domain === errorDomain);
+  const retry = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
+  const fieldViolations = error.findDetails(BadRequestSchema).flatMap((detail) => detail.fieldViolations);
+  const reason = info !== undefined && info.reason in meanings ? (info.reason as Reason) : reasonOfCode(error.code);
+  return new GatewayError(reason, error.rawMessage, {
+    metadata: info?.metadata ?? {},
+    fieldViolations,
+    cause: error.cause,
+    ...(retry === undefined ? {} : { retryAfterMs: Number(retry.seconds) * 1000 + retry.nanos / 1e6 }),
+  });
+}
+
+function reasonOfCode(code: Code): Reason {
+  switch (code) {
+    case Code.InvalidArgument:
+    case Code.OutOfRange:
+      return "INVALID_REQUEST";
+    case Code.Unauthenticated:
+      return "KEY_INVALID";
+    case Code.PermissionDenied:
+      return "PERMISSION_DENIED";
+    case Code.NotFound:
+      return "NOT_FOUND";
+    case Code.AlreadyExists:
+      return "ALREADY_EXISTS";
+    case Code.ResourceExhausted:
+      return "OVERLOADED";
+    case Code.DeadlineExceeded:
+      return "DEADLINE_EXCEEDED";
+    case Code.Canceled:
+      return "CANCELLED";
+    case Code.Unavailable:
+      return "DEPENDENCY_UNAVAILABLE";
+    case Code.Unimplemented:
+      return "METHOD_NOT_FOUND";
+    default:
+      return "INTERNAL";
+  }
+}

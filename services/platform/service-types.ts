@@ -1,0 +1,26 @@
+/** Owns the plain typed interface of a service, derived from its descriptor: what an owner implements is what a peer calls. */
+import type { DescMethodServerStreaming, DescMethodUnary, DescService, MessageShape } from "@bufbuild/protobuf";
+import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+
+/** Who calls: another Weir service, or a caller with the grant by which it was admitted. */
+export type Identity =
+  | { readonly kind: "service"; readonly name: string }
+  | { readonly kind: "caller"; readonly grant: Grant };
+
+/** What travels with every call between services. */
+export interface CallContext {
+  readonly identity: Identity;
+  /** The request this call is part of, `req_…`. */
+  readonly requestId: string;
+  /** Fires when the caller went away or its deadline passed; everything done for the call must stop then. */
+  readonly signal: AbortSignal;
+}
+
+/** A service as an object: one function per method, messages in, messages out; messages are read-only. */
+export type ServiceInterface<Service extends DescService> = {
+  readonly [Method in keyof Service["method"]]: Service["method"][Method] extends DescMethodUnary<infer Input, infer Output>
+    ? (request: MessageShape<Input>, context: CallContext) => Promise<MessageShape<Output>>
+    : Service["method"][Method] extends DescMethodServerStreaming<infer Input, infer Output>
+      ? (request: MessageShape<Input>, context: CallContext) => AsyncIterable<MessageShape<Output>>
+      : never;
+};
