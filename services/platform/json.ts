@@ -1,0 +1,138 @@
+/** Owns JSON at the door: parsing that says where a fault is, and splicing of single values into bytes that else stay as they came. */
+import { GatewayError } from "./errors.ts";
+
+/** The parsed object. Throws MALFORMED_BODY with line and column, or INVALID_REQUEST when the value is no object. */
+export function parseJsonObject(body: Uint8Array): { readonly [key: string]: unknown } {
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("utf8");
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw malformed(text, error);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new GatewayError("INVALID_REQUEST", "The body must be a JSON object.");
+  }
+  return value as { readonly [key: string]: unknown };
+}
+
+function malformed(text: string, cause: unknown): GatewayError {
+  const detail = cause instanceof Error ? cause.message : "";
+  const position = Number(/at position (\d+)/.exec(detail)?.[1] ?? text.length);
+  const before = text.slice(0, position).split("\n");
+  const line = String(before.length);
+  const column = String((before.at(-1)?.length ?? 0) + 1);
+  return new GatewayError("MALFORMED_BODY", `The body is not valid JSON: fault at line ${line}, column ${column}.`, {
+    metadata: { line, column },
+  });
+}
+
+/** Members of a top-level object to set; `undefined` leaves a member as it is. */
+export type JsonSplices = Readonly<Record<string, unknown>>;
+
+/**
+ * The same JSON object with some top-level members set, every other byte untouched.
+ * The body must be valid JSON (see parseJsonObject). Throws INVALID_REQUEST when a member to set stands twice in it,
+ * because readers differ in which one counts.
+ */
+export function spliceJson(body: Uint8Array, splices: JsonSplices): Uint8Array {
+  const source = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const wanted = Object.entries(splices).filter(([, value]) => value !== undefined);
+  const places = findMembers(source, wanted.map(([name]) => name));
+  const pieces: Buffer[] = [];
+  let offset = 0;
+  const edits = wanted
+    .filter(([name]) => places.values.has(name))
+    .map(([name, value]) => ({ place: places.values.get(name)!, value }))
+    .sort((left, right) => left.place.start - right.place.start);
+  for (const { place, value } of edits) {
+    pieces.push(source.subarray(offset, place.start), Buffer.from(JSON.stringify(value)));
+    offset = place.end;
+  }
+  const additions = wanted.filter(([name]) => !places.values.has(name)).map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
+  if (additions.length > 0) {
+    pieces.push(source.subarray(offset, places.closingBrace), Buffer.from((places.isEmpty ? "" : ",") + additions.join(",")));
+    offset = places.closingBrace;
+  }
+  pieces.push(source.subarray(offset));
+  return Buffer.concat(pieces);
+}
+
+interface MemberPlaces {
+  readonly values: ReadonlyMap<string, { readonly start: number; readonly end: number }>;
+  readonly closingBrace: number;
+  readonly isEmpty: boolean;
+}
+
+const quote = 34;
+const backslash = 92;
+const comma = 44;
+const openBrace = 123;
+const closeBrace = 125;
+const openBracket = 91;
+const closeBracket = 93;
+
+function findMembers(source: Buffer, names: readonly string[]): MemberPlaces {
+  const values = new Map<string, { start: number; end: number }>();
+  let isEmpty = true;
+  let at = skipSpace(source, source.indexOf(openBrace) + 1);
+  while (source[at] !== closeBrace) {
+    isEmpty = false;
+    if (source[at] === comma) at = skipSpace(source, at + 1);
+    const nameEnd = endOfString(source, at);
+    const name = JSON.parse(source.toString("utf8", at, nameEnd)) as string;
+    const start = skipSpace(source, skipSpace(source, nameEnd) + 1);
+    const end = endOfValue(source, start);
+    if (names.includes(name)) {
+      if (values.has(name)) throw new GatewayError("INVALID_REQUEST", `The body has the member "${name}" twice; send it once.`);
+      values.set(name, { start, end });
+    }
+    at = skipSpace(source, end);
+  }
+  return { values, closingBrace: at, isEmpty };
+}
+
+function skipSpace(source: Buffer, at: number): number {
+  for (;;) {
+    const byte = source[at];
+    if (byte !== 32 && byte !== 10 && byte !== 13 && byte !== 9) return at;
+    at++;
+  }
+}
+
+function endOfString(source: Buffer, start: number): number {
+  for (let at = source.indexOf(quote, start + 1); ; at = source.indexOf(quote, at + 1)) {
+    let backslashes = 0;
+    while (source[at - 1 - backslashes] === backslash) backslashes++;
+    if (backslashes % 2 === 0) return at + 1;
+  }
+}
+
+function endOfValue(source: Buffer, start: number): number {
+  const first = source[start];
+  if (first === quote) return endOfString(source, start);
+  if (first === openBrace || first === openBracket) return endOfContainer(source, start);
+  let at = start;
+  for (;;) {
+    const byte = source[at];
+    if (byte === comma || byte === closeBrace || byte === 32 || byte === 10 || byte === 13 || byte === 9) return at;
+    at++;
+  }
+}
+
+function endOfContainer(source: Buffer, start: number): number {
+  let depth = 0;
+  for (let at = start; ; ) {
+    const byte = source[at];
+    if (byte === quote) {
+      at = endOfString(source, at);
+      continue;
+    }
+    if (byte === openBrace || byte === openBracket) depth++;
+    if (byte === closeBrace || byte === closeBracket) {
+      depth--;
+      if (depth === 0) return at + 1;
+    }
+    at++;
+  }
+}

@@ -1,0 +1,104 @@
+/** Owns what a vendor's folder must provide: translation to and from types, and the vendor's conventions as data. No I/O. */
+import type { EmbedRequest, EmbedResponse, Generation, GenerateResponse, StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import type { GatewayError } from "#platform/errors.ts";
+import type { Secret } from "#platform/secret.ts";
+import type { SseEvent } from "#platform/sse.ts";
+
+/** One vendor. Its folder has the same files as every other: see services/providers/README.md. */
+export interface VendorAdapter {
+  readonly vendor: string;
+  /** Dialects whose bytes this vendor takes and answers untouched. */
+  readonly nativeDialects: readonly string[];
+  /** Where the vendor's API is, with its version and without a slash at the end. */
+  readonly defaultBaseUrl: string;
+  /** False for vendors that run without a credential. */
+  readonly needsCredential: boolean;
+  /**
+   * What the vendor's billing makes us do when the caller goes away in mid-stream:
+   * `cancel` closes the connection and estimates, `drain` reads on to the usage.
+   */
+  readonly onDisconnect: "cancel" | "drain";
+  /** Reply headers (lower case) passed on to callers of the vendor's own dialect; never one with a credential. */
+  readonly forwardedReplyHeaders: readonly string[];
+  /** The headers that carry the credential and the API's version. */
+  authorize(credential: Secret): Record<string, string>;
+  /** The vendor's id of the request, from its reply headers (lower case); empty when there is none. */
+  upstreamRequestId(headers: Readonly<Record<string, string>>): string;
+  /** The error that a reply with a status outside 2xx means. */
+  readError(reply: VendorReply): GatewayError;
+  readonly generate: GenerateAdapter;
+  readonly embed?: EmbedAdapter;
+}
+
+/** A request as the vendor gets it. The same input gives the same bytes, so that a retry is identical. */
+export interface VendorRequest {
+  /** Path below the base URL, with a leading slash. */
+  readonly path: string;
+  /** Headers beside content-type and those of `authorize`. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  /** What the vendor cannot honour, and what happens instead. */
+  readonly warnings: readonly Warning[];
+  /** True when Weir asked for usage in the stream though the caller had not: that event is then kept from the caller. */
+  readonly withholdUsage: boolean;
+}
+
+export interface VendorReply {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** What the ledger must know of a reply. */
+export interface ReplySummary {
+  /** In disjoint meters (see weir.types.v1.Meter), source PROVIDER; undefined when the vendor reported nothing. */
+  readonly usage: Usage | undefined;
+  /** The vendor's own word; empty when none came. */
+  readonly finishReason: string;
+  readonly servedModel: string;
+  readonly serviceTier: string;
+}
+
+export interface GenerateAdapter {
+  /** Types → vendor. Throws UNSUPPORTED_FIELD instead of warning when `generation.strict`. */
+  buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest;
+  /** The caller's own bytes with only the model (and the request for usage in a stream) spliced in place. */
+  buildNativeRequest(body: Uint8Array, model: string, stream: boolean): VendorRequest;
+  /** A whole reply. Throws UPSTREAM_PROTOCOL when it cannot be read. */
+  readReply(body: Uint8Array): { readonly response: GenerateResponse; readonly summary: ReplySummary };
+  /** The same without making types, for a reply that goes on untouched. */
+  summarizeReply(body: Uint8Array): ReplySummary;
+  /** A reader for one streamed reply. */
+  createStreamReader(request: VendorRequest): StreamReader;
+}
+
+/** Reads one streamed reply, event by event. */
+export interface StreamReader {
+  /**
+   * Takes the vendor's next event. Throws the vendor's error when the event is one.
+   * The events begin with exactly one `start` and, once the vendor has said all, close with exactly one `end`.
+   */
+  read(event: SseEvent): StreamReading;
+  /** What is known so far. */
+  readonly summary: ReplySummary;
+  /** True once the vendor's terminator has come; a stream that ends before was cut. */
+  readonly finished: boolean;
+  /** UTF-8 bytes of generated text, tool arguments and reasoning so far, for estimates. */
+  readonly outputBytes: number;
+}
+
+export interface StreamReading {
+  readonly events: readonly StreamGenerateResponse[];
+  /** False when a caller in the vendor's own dialect must not see this event's bytes. */
+  readonly forward: boolean;
+}
+
+export interface EmbedAdapter {
+  buildRequest(request: EmbedRequest, model: string): VendorRequest;
+  buildNativeRequest(body: Uint8Array, model: string): VendorRequest;
+  readReply(body: Uint8Array): { readonly response: EmbedResponse; readonly summary: ReplySummary };
+  summarizeReply(body: Uint8Array): ReplySummary;
+}

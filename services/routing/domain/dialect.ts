@@ -1,0 +1,74 @@
+/** Owns what a dialect's folder must provide: an HTTP API of others, read into types and written from types. No I/O. */
+import type { IncomingHttpHeaders } from "node:http";
+import type { EmbedRequest, EmbedResponse, Generation, GenerateResponse, Model, StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { GatewayError } from "#platform/errors.ts";
+
+/** One dialect. */
+export interface Dialect {
+  readonly name: string;
+  /** True when the headers show that the caller speaks this dialect, for paths that two dialects share and for errors. */
+  claims(headers: IncomingHttpHeaders): boolean;
+  /** The key the caller sent, as it came; undefined when there is none. */
+  readCredential(headers: IncomingHttpHeaders): string | undefined;
+  readonly endpoints: readonly Endpoint[];
+  /** The error as this dialect's clients expect it before a reply has begun. */
+  writeError(error: GatewayError, requestId: string): HttpReply;
+}
+
+export interface HttpReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export type Endpoint = GenerateEndpoint | EmbedEndpoint | ListModelsEndpoint;
+
+/** A JSON object as parsed, nothing about it known yet. */
+export type JsonObject = { readonly [key: string]: unknown };
+
+export interface GenerateEndpoint {
+  readonly operation: "generate";
+  readonly method: "POST";
+  readonly path: string;
+  /** Throws INVALID_REQUEST with the field when `model` is missing or not text. Reads nothing else: the rest may go on untouched. */
+  read(body: JsonObject): GenerateCall;
+}
+
+export interface GenerateCall {
+  readonly model: string;
+  readonly stream: boolean;
+  /** The whole request in types, `model` included. Throws INVALID_REQUEST with the field at fault. */
+  toGeneration(): Generation;
+  /** The reply's JSON in this dialect. */
+  writeReply(response: GenerateResponse): unknown;
+  createStreamWriter(): StreamWriter;
+}
+
+/** Writes one streamed reply in the dialect's own event form. */
+export interface StreamWriter {
+  /** The bytes for these events, terminator included after `end`; may be empty. */
+  write(events: readonly StreamGenerateResponse[]): string;
+  /** The bytes that tell the client of an error after the reply has begun. */
+  writeError(error: GatewayError, requestId: string): string;
+}
+
+export interface EmbedEndpoint {
+  readonly operation: "embed";
+  readonly method: "POST";
+  readonly path: string;
+  read(body: JsonObject): EmbedCall;
+}
+
+export interface EmbedCall {
+  readonly model: string;
+  toRequest(): EmbedRequest;
+  writeReply(response: EmbedResponse): unknown;
+}
+
+export interface ListModelsEndpoint {
+  readonly operation: "listModels";
+  readonly method: "GET";
+  readonly path: string;
+  /** The models' JSON; `createTimeMs` stands in for when each was created. */
+  writeReply(models: readonly Model[], createTimeMs: number): unknown;
+}
