@@ -8,7 +8,7 @@ import type { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 /** A reason of weir.errors.v1.ErrorReason, by its name. */
 export type Reason = Exclude<keyof typeof ErrorReason, "UNSPECIFIED">;
 
-export const errorDomain = "weir.dev";
+const errorDomain = "weir.dev";
 
 const meanings: Readonly<Record<Reason, readonly [code: Code, httpStatus: number]>> = {
   INVALID_REQUEST: [Code.InvalidArgument, 400],

@@ -1,5 +1,5 @@
 /** Owns the plain typed interface of a service, derived from its descriptor: what an owner implements is what a peer calls. */
-import type { DescMethodServerStreaming, DescMethodUnary, DescService, MessageShape } from "@bufbuild/protobuf";
+import type { Message, DescMethodServerStreaming, DescMethodUnary, DescService, MessageShape } from "@bufbuild/protobuf";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 
 /** Who calls: another Weir service, or a caller with the grant by which it was admitted. */
@@ -24,3 +24,13 @@ export type ServiceInterface<Service extends DescService> = {
       ? (request: MessageShape<Input>, context: CallContext) => AsyncIterable<MessageShape<Output>>
       : never;
 };
+
+/** A service's method when only its descriptor is known: a promise for unary methods, an async iterable for streams. */
+export type UntypedMethod = (request: Message, context: CallContext) => Promise<Message> | AsyncIterable<Message>;
+
+/** The functions of a service by their names in its interface (`DescMethod.localName`). */
+export type UntypedService = Readonly<Record<string, UntypedMethod>>;
+
+export function asUntyped<Service extends DescService>(service: ServiceInterface<Service>): UntypedService {
+  return service as unknown as UntypedService;
+}

@@ -1,0 +1,62 @@
+import { describe, expect, test } from "vitest";
+import { createBreaker, type Breaker, type Health } from "./breaker.ts";
+
+const settings = { failurePercentage: 50, minimumCalls: 4, windowMs: 10_000, openMs: 30 };
+const healthOf = (error: unknown): Health => (error as { health: Health }).health;
+const fail = (health: Health) => () => Promise.reject(Object.assign(new Error(health), { health }));
+const succeed = (): Promise<string> => Promise.resolve("fine");
+
+describe("breaker", () => {
+  test("opens after enough failures, and says so", async () => {
+    const breaker = await openBreaker();
+    await expect(breaker.run(succeed)).rejects.toMatchObject({ reason: "CIRCUIT_OPEN" });
+    breaker.shutdown();
+  });
+
+  test("does not open for a caller's mistakes", async () => {
+    const breaker = createBreaker("target", settings, healthOf);
+    for (let call = 0; call < 20; call++) await expect(breaker.run(fail("works"))).rejects.toThrow("works");
+    expect(await breaker.run(succeed)).toBe("fine");
+    breaker.shutdown();
+  });
+
+  test("opens for cuts that come after a good beginning", async () => {
+    const breaker = createBreaker("target", settings, healthOf);
+    for (let call = 0; call < 10; call++) {
+      await breaker.run(succeed).catch(() => undefined);
+      breaker.reportFailure();
+      await Promise.resolve();
+    }
+    await expect(breaker.run(succeed)).rejects.toMatchObject({ reason: "CIRCUIT_OPEN" });
+    breaker.shutdown();
+  });
+
+  test("a probe that tells nothing leaves it open, one that succeeds closes it", async () => {
+    const breaker = await openBreaker();
+    await expect(probe(breaker, fail("unknown"))).rejects.toThrow("unknown");
+    await expect(breaker.run(succeed)).rejects.toMatchObject({ reason: "CIRCUIT_OPEN" });
+    expect(await probe(breaker, succeed)).toBe("fine");
+    expect(await breaker.run(succeed)).toBe("fine");
+    breaker.shutdown();
+  });
+});
+
+async function openBreaker(): Promise<Breaker> {
+  const breaker = createBreaker("target", settings, healthOf);
+  for (let call = 0; call < 4; call++) await expect(breaker.run(fail("failed"))).rejects.toThrow("failed");
+  return breaker;
+}
+
+/** Runs the action as soon as the circuit lets one call through. */
+async function probe(breaker: Breaker, action: () => Promise<unknown>): Promise<unknown> {
+  for (;;) {
+    let ran = false;
+    const outcome = breaker.run(() => {
+      ran = true;
+      return action();
+    });
+    await outcome.catch(() => undefined);
+    if (ran) return outcome;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,69 @@
+/** Owns circuit breaking by opossum: one circuit per name, judged only by failures of what it protects. */
+import CircuitBreaker from "opossum";
+import { GatewayError } from "./errors.ts";
+
+export interface BreakerSettings {
+  /** Failures in percent of the calls in the window that open the circuit. */
+  readonly failurePercentage: number;
+  /** Calls in the window before it is judged. */
+  readonly minimumCalls: number;
+  readonly windowMs: number;
+  /** How long the circuit stays open before one call may probe. */
+  readonly openMs: number;
+}
+
+/** What an error says of the protected thing: it failed, it works, or nothing. */
+export type Health = "failed" | "works" | "unknown";
+
+export interface Breaker {
+  /**
+   * Runs the action, or throws CIRCUIT_OPEN without running it. The action has begun well when its promise resolves;
+   * what goes wrong later is told by `reportFailure`.
+   */
+  run<T>(action: () => Promise<T>): Promise<T>;
+  reportFailure(): void;
+  shutdown(): void;
+}
+
+type Action = () => Promise<unknown>;
+
+const openCode = "EOPENBREAKER";
+
+export function createBreaker(name: string, settings: BreakerSettings, healthOf: (error: unknown) => Health): Breaker {
+  const circuit = new CircuitBreaker((action: Action) => action(), {
+    name,
+    // Deadlines travel in the call's own signal: opossum's timer and its one AbortController are shared by all calls.
+    timeout: false,
+    errorThresholdPercentage: settings.failurePercentage,
+    volumeThreshold: settings.minimumCalls,
+    rollingCountTimeout: settings.windowMs,
+    rollingCountBuckets: 10,
+    rollingPercentilesEnabled: false,
+    resetTimeout: settings.openMs,
+    errorFilter: (error: unknown) => error !== laterFailure && healthOf(error) !== "failed",
+  });
+  const laterFailure = new Error("what had begun well failed later");
+  const reject = (): Promise<never> => Promise.reject(laterFailure);
+  return {
+    run: <T>(action: () => Promise<T>) => run(circuit, action, name, healthOf) as Promise<T>,
+    reportFailure: () => {
+      // opossum has counted the beginning as a success for good: two failures outweigh it.
+      for (let failure = 0; failure < 2; failure++) circuit.fire(reject).catch(() => undefined);
+    },
+    shutdown: () => circuit.shutdown(),
+  };
+}
+
+async function run(circuit: CircuitBreaker<[Action], unknown>, action: Action, name: string, healthOf: (error: unknown) => Health): Promise<unknown> {
+  const isProbe = circuit.halfOpen;
+  try {
+    return await circuit.fire(action);
+  } catch (error) {
+    if ((error as { code?: unknown }).code === openCode) {
+      throw new GatewayError("CIRCUIT_OPEN", `${name} failed too often and is left alone for a while.`, { metadata: { target: name } });
+    }
+    // opossum takes a filtered error for a success; a probe that says nothing must not close the circuit.
+    if (isProbe && healthOf(error) === "unknown") circuit.open();
+    throw error;
+  }
+}

@@ -1,0 +1,121 @@
+/** Owns the proof that splicing sets what it is told and touches no other byte. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseJsonObject, spliceJson } from "./json.ts";
+
+const space = fc.constantFrom("", " ", "\n", "\t", "\r\n  ");
+const memberName = fc.oneof(fc.constantFrom("model", "stream", "stream_options", "a\"b", "ü", "\\", "__proto__", ""), fc.string({ unit: "binary", maxLength: 6 }));
+const members = fc.uniqueArray(fc.tuple(memberName, fc.jsonValue({ maxDepth: 3 })), { selector: ([name]) => name, maxLength: 6 });
+const splices = fc.dictionary(fc.constantFrom("model", "stream", "stream_options", "ü", "a\"b"), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 4 });
+
+/** The object with space between all tokens at the top. */
+function write(entries: readonly (readonly [string, unknown])[], gap: string): string {
+  const written = entries.map(([name, value]) => `${gap}${JSON.stringify(name)}${gap}:${gap}${JSON.stringify(value)}${gap}`);
+  return `${gap}{${written.join(",")}${gap}}${gap}`;
+}
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+describe("spliceJson", () => {
+  it("gives the object with the members set", () => {
+    fc.assert(
+      fc.property(members, splices, space, (entries, wanted, gap) => {
+        const spliced = textOf(spliceJson(bytesOf(write(entries, gap)), wanted));
+        const expected = new Map([...entries, ...Object.entries(wanted)]);
+        expect(JSON.parse(spliced)).toEqual(JSON.parse(write([...expected], "")));
+      }),
+    );
+  });
+
+  it("leaves every other byte as it came", () => {
+    fc.assert(
+      fc.property(members, splices, space, (entries, wanted, gap) => {
+        const spliced = textOf(spliceJson(bytesOf(write(entries, gap)), wanted));
+        const present = entries.map(([name, value]) => [name, Object.hasOwn(wanted, name) ? wanted[name] : value] as const);
+        const names = new Set(entries.map(([name]) => name));
+        const added = Object.entries(wanted).filter(([name]) => !names.has(name));
+        const additions = added.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(",");
+        const before = write(present, gap);
+        const brace = before.length - gap.length - 1;
+        const comma = additions !== "" && entries.length > 0 ? "," : "";
+        expect(spliced).toBe(before.slice(0, brace) + comma + additions + before.slice(brace));
+      }),
+    );
+  });
+
+  it("returns the same bytes when there is nothing to set", () => {
+    const body = bytesOf('{"big":12345678901234567890,"e":1.0e+2}');
+    expect(textOf(spliceJson(body, { model: undefined }))).toBe(textOf(body));
+  });
+
+  it("touches no member of the same name further down", () => {
+    const body = '{"messages":[{"model":"inner"}],"text":"\\"model\\":1","model":"outer"}';
+    expect(textOf(spliceJson(bytesOf(body), { model: "new" }))).toBe('{"messages":[{"model":"inner"}],"text":"\\"model\\":1","model":"new"}');
+  });
+
+  it("knows a name by its meaning, not by its spelling", () => {
+    expect(textOf(spliceJson(bytesOf('{"mod\\u0065l":"old"}'), { model: "new" }))).toBe('{"mod\\u0065l":"new"}');
+  });
+
+  it("refuses a member to set that stands twice, and lets other doubles be", () => {
+    expect(() => spliceJson(bytesOf('{"model":1,"mod\\u0065l":2}'), { model: "new" })).toThrowError(expect.objectContaining({ reason: "INVALID_REQUEST" }));
+    expect(textOf(spliceJson(bytesOf('{"x":1,"x":2}'), { model: "new" }))).toBe('{"x":1,"x":2,"model":"new"}');
+  });
+
+  it("works on bytes in the middle of a larger buffer", () => {
+    const whole = Buffer.from('xx{"model":"old"}yy');
+    expect(textOf(spliceJson(whole.subarray(2, whole.length - 2), { model: "new" }))).toBe('{"model":"new"}');
+  });
+});
+
+describe("parseJsonObject", () => {
+  it("parses any object that JSON.stringify writes", () => {
+    fc.assert(fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (object) => {
+      expect(parseJsonObject(bytesOf(JSON.stringify(object)))).toEqual(JSON.parse(JSON.stringify(object)));
+    }));
+  });
+
+  it.each([
+    ['{\n  "a": 1,\n  "b": oops\n}', 3, 8],
+    ['{"a": 1', 1, 8],
+    ["", 1, 1],
+    ['{"a": 1,}', 1, 9],
+    ['{"a": [1, 2,]}', 1, 13],
+    ['{"a" 1}', 1, 6],
+    ["{'a': 1}", 1, 2],
+    ['{"a": 01}', 1, 7],
+    ['{"a": "x\ny"}', 1, 7],
+    ['{"a": [}', 1, 8],
+    ['{"a": 1} {', 1, 10],
+    ['{"a": truely}', 1, 7],
+  ])("says where the fault in %j is", (text, line, column) => {
+    expect(() => parseJsonObject(bytesOf(text))).toThrowError(
+      expect.objectContaining({ reason: "MALFORMED_BODY", metadata: { line: String(line), column: String(column) } }),
+    );
+  });
+
+  it("finds the place where valid JSON was broken off", () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.nat(), (object, place) => {
+        const text = JSON.stringify(object);
+        const cutText = text.slice(0, place % text.length);
+        expect(() => parseJsonObject(Buffer.from(cutText))).toThrowError(expect.objectContaining({ reason: "MALFORMED_BODY" }));
+      }),
+    );
+  });
+
+  it("stays quick on a deep or long body with a fault at its end", () => {
+    const beginMs = performance.now();
+    for (const text of [`{"a":${"[".repeat(200_000)}`, `{"a":"${"x".repeat(4_000_000)}`, `{"a":${"1".repeat(1_000_000)}x}`]) {
+      expect(() => parseJsonObject(Buffer.from(text))).toThrowError(expect.objectContaining({ reason: "MALFORMED_BODY" }));
+    }
+    expect(performance.now() - beginMs).toBeLessThan(2_000);
+  });
+
+  it("refuses what is no object", () => {
+    for (const text of ["[]", "null", "1", '"x"']) {
+      expect(() => parseJsonObject(bytesOf(text))).toThrowError(expect.objectContaining({ reason: "INVALID_REQUEST" }));
+    }
+  });
+});

@@ -1,0 +1,99 @@
+/** Owns a port that speaks HTTP/1.1 and HTTP/2 without TLS at once: the first bytes of a connection tell which. */
+import * as http from "node:http";
+import * as http2 from "node:http2";
+import * as net from "node:net";
+import type { AddressInfo } from "node:net";
+import { GatewayError } from "./errors.ts";
+
+export type HttpRequest = http.IncomingMessage;
+export type HttpResponse = http.ServerResponse;
+export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
+
+export interface ListenerOptions {
+  readonly address: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+  readonly handler: HttpHandler;
+  /** What a person does when the port is taken, for the error. */
+  readonly portHint: string;
+}
+
+export interface Listener {
+  readonly address: string;
+  readonly port: number;
+  /** Takes no new connections, lets requests finish up to the bound, then closes what is left. */
+  close(drainMs: number): Promise<void>;
+}
+
+/** How long a new connection may stay silent before it is closed. */
+const silentConnectionMs = 10_000;
+const http2Preface = Buffer.from("PRI");
+
+/** Binds the port. Throws INVALID_REQUEST with what to do when it is taken. */
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const http1Server = http.createServer({ keepAliveTimeout: 75_000, headersTimeout: 10_000, requestTimeout: 0, maxHeaderSize: 32 * 1024 }, options.handler);
+  // node:http2 offers the same requests and responses as node:http; only TypeScript does not know.
+  const http2Handler = options.handler as unknown as (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void;
+  const http2Server = http2.createServer({ settings: { maxConcurrentStreams: 256 }, maxSessionMemory: 64 }, http2Handler);
+  const sessions = new Set<http2.ServerHttp2Session>();
+  http2Server.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+  });
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    sniff(socket, http1Server, http2Server);
+  });
+  await bind(server, options);
+  const { address, port } = server.address() as AddressInfo;
+  return { address, port, close: (drainMs) => close(server, http1Server, sessions, sockets, drainMs) };
+}
+
+function sniff(socket: net.Socket, http1Server: http.Server, http2Server: http2.Http2Server): void {
+  const onError = (): void => void socket.destroy();
+  const silence = setTimeout(() => socket.destroy(), silentConnectionMs);
+  socket.on("error", onError);
+  socket.once("close", () => clearTimeout(silence));
+  socket.once("data", (bytes: Buffer) => {
+    clearTimeout(silence);
+    socket.pause();
+    socket.removeListener("error", onError);
+    socket.unshift(bytes);
+    const isHttp2 = bytes.subarray(0, http2Preface.length).equals(http2Preface.subarray(0, bytes.length));
+    (isHttp2 ? http2Server : http1Server).emit("connection", socket);
+    process.nextTick(() => socket.resume());
+  });
+}
+
+function bind(server: net.Server, { address, port, portHint }: ListenerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EADDRINUSE") reject(new GatewayError("INVALID_REQUEST", `Port ${port} on ${address} is taken by another program. ${portHint}`));
+      else if (error.code === "EACCES") reject(new GatewayError("INVALID_REQUEST", `Port ${port} on ${address} needs more rights than this user has. ${portHint}`));
+      else reject(error);
+    });
+    server.listen({ host: address, port, backlog: 4096 }, () => resolve());
+  });
+}
+
+async function close(
+  server: net.Server,
+  http1Server: http.Server,
+  sessions: ReadonlySet<http2.ServerHttp2Session>,
+  sockets: ReadonlySet<net.Socket>,
+  drainMs: number,
+): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  for (const session of sessions) session.close();
+  http1Server.closeIdleConnections();
+  // The HTTP server did not accept these sockets itself: it knows them as idle only after a request.
+  const idleSweep = setInterval(() => http1Server.closeIdleConnections(), 100);
+  const bound = setTimeout(() => {
+    for (const socket of sockets) socket.destroy();
+  }, drainMs);
+  await closed;
+  clearInterval(idleSweep);
+  clearTimeout(bound);
+}

@@ -1,0 +1,40 @@
+/** Owns the last check of every call: an owner answers only those whom the method's rule allows, whoever let them through. */
+import { getOption, type DescMethod, type DescService } from "@bufbuild/protobuf";
+import { Exposure, Permission, PermissionSchema, rule as ruleOption, type MethodRule } from "#gen/weir/types/v1/method_pb.ts";
+import { GatewayError } from "./errors.ts";
+import { asUntyped, type Identity, type ServiceInterface, type UntypedMethod } from "./service-types.ts";
+
+/** The rule a method declares; one without a rule is refused everywhere. */
+export function ruleOf(method: DescMethod): MethodRule {
+  return getOption(method, ruleOption);
+}
+
+/** Throws PERMISSION_DENIED when the rule does not allow this identity. */
+export function checkPermission(method: DescMethod, rule: MethodRule, identity: Identity): void {
+  if (isAllowed(rule, identity)) return;
+  const permission = PermissionSchema.value[rule.permission]?.name.replace("PERMISSION_", "") ?? "UNSPECIFIED";
+  throw new GatewayError("PERMISSION_DENIED", `This key may not call ${method.parent.typeName}/${method.name}: it needs the permission ${permission}. Use an admin key, or ask your operator.`, {
+    metadata: { permission },
+  });
+}
+
+function isAllowed(rule: MethodRule, identity: Identity): boolean {
+  if (rule.exposure === Exposure.UNSPECIFIED || rule.permission === Permission.UNSPECIFIED) return false;
+  if (rule.permission === Permission.NONE || identity.kind === "service") return true;
+  return rule.exposure !== Exposure.INTERNAL && identity.grant.permissions.includes(rule.permission);
+}
+
+/** The same service, each method behind its rule. */
+export function guardService<Service extends DescService>(descriptor: Service, service: ServiceInterface<Service>): ServiceInterface<Service> {
+  const methods = asUntyped(service);
+  const guarded: Record<string, UntypedMethod> = {};
+  for (const method of descriptor.methods) {
+    const call = methods[method.localName]!;
+    const rule = ruleOf(method);
+    guarded[method.localName] = (request, context) => {
+      checkPermission(method, rule, context.identity);
+      return call(request, context);
+    };
+  }
+  return guarded as unknown as ServiceInterface<Service>;
+}

@@ -1,0 +1,17 @@
+/** Owns checking messages against the rules their contract declares (protovalidate). */
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { pathToString } from "@bufbuild/protobuf/reflect";
+import { createValidator } from "@bufbuild/protovalidate";
+import { GatewayError } from "./errors.ts";
+
+const validator = createValidator();
+
+/** Throws INVALID_REQUEST that names every field at fault. */
+export function validateMessage<Schema extends DescMessage>(schema: Schema, message: MessageShape<Schema>): void {
+  const result = validator.validate(schema, message);
+  if (result.kind === "valid") return;
+  if (result.kind === "error") throw result.error;
+  const fieldViolations = result.violations.map(({ field, message: description }) => ({ field: pathToString(field), description }));
+  const summary = fieldViolations.map(({ field, description }) => `${field}: ${description}`).join("; ");
+  throw new GatewayError("INVALID_REQUEST", `The request breaks the rules of its contract. ${summary}`, { fieldViolations });
+}
