@@ -1,0 +1,105 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inject, onTestFinished, test, expect } from "vitest";
+import { createEmptyDatabase, createTestDatabase } from "../../../test/harness/database.ts";
+import { createLogger } from "../logger.ts";
+import { openDatabase, type Database } from "./database.ts";
+
+const logger = createLogger("silent");
+
+function newDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "weir [migrations] "));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+function migrationsOf(files: Readonly<Record<string, string>>): string {
+  const directory = newDirectory();
+  for (const [name, sql] of Object.entries(files)) writeFileSync(join(directory, name), sql);
+  return directory;
+}
+
+const oneTable = { "001.do.create-counter.sql": "CREATE TABLE counter (value int8 NOT NULL); INSERT INTO counter VALUES (1);" };
+
+async function openCounter(): Promise<Database> {
+  const database = await createTestDatabase({ schema: "counting", migrationsDirectory: migrationsOf(oneTable) });
+  onTestFinished(() => database.close());
+  return database;
+}
+
+test("values arrive as exact types, without touching the driver's global parsers", async () => {
+  const database = await openCounter();
+  const { rows } = await database.query<Record<string, unknown>>(
+    "SELECT 9007199254740993::int8 AS big, ARRAY[1, NULL]::int8[] AS many, date '2026-03-29' AS day, current_schema() AS schema",
+  );
+  expect(rows).toEqual([{ big: 9007199254740993n, many: [1n, null], day: "2026-03-29", schema: "counting" }]);
+});
+
+test("concurrent starters migrate once, and each finds the schema complete", async () => {
+  const connection = await createEmptyDatabase();
+  const migrationsDirectory = migrationsOf({ ...oneTable, "002.do.wait.sql": "SELECT pg_sleep(0.1); UPDATE counter SET value = value + 1;" });
+  const databases = await Promise.all([1, 2, 3].map(() => openDatabase({ connection, schema: "counting", migrationsDirectory, logger })));
+  onTestFinished(async () => void (await Promise.all(databases.map((database) => database.close()))));
+  for (const database of databases) expect((await database.query("SELECT value FROM counter")).rows).toEqual([{ value: 2n }]);
+});
+
+test("a migration that fails leaves nothing behind, and runs once it is mended", async () => {
+  const connection = await createEmptyDatabase();
+  const broken = migrationsOf({ ...oneTable, "002.do.break.sql": "CREATE TABLE half (); SELECT 1 / 0;" });
+  const opening = openDatabase({ connection, schema: "counting", migrationsDirectory: broken, logger });
+  await expect(opening).rejects.toMatchObject({ reason: "INTERNAL", message: expect.stringContaining("division by zero") });
+
+  const mended = await openDatabase({ connection, schema: "counting", migrationsDirectory: migrationsOf(oneTable), logger });
+  onTestFinished(() => mended.close());
+  expect((await mended.query("SELECT to_regclass('half') AS half, value FROM counter")).rows).toEqual([{ half: null, value: 1n }]);
+});
+
+test("a migration that was changed after it ran is refused", async () => {
+  const connection = await createEmptyDatabase();
+  await (await openDatabase({ connection, schema: "counting", migrationsDirectory: migrationsOf(oneTable), logger })).close();
+  const changed = migrationsOf({ "001.do.create-counter.sql": "CREATE TABLE counter ();" });
+  const opening = openDatabase({ connection, schema: "counting", migrationsDirectory: changed, logger });
+  await expect(opening).rejects.toThrow(/MD5 checksum failed for migration \[1\]/);
+});
+
+test("a transaction is rolled back when its function throws, and the connection is good for the next", async () => {
+  const database = await openCounter();
+  const failing = database.transaction(async (transaction) => {
+    await transaction.query("UPDATE counter SET value = 99");
+    throw new Error("changed my mind");
+  });
+  await expect(failing).rejects.toThrow("changed my mind");
+  const after = await database.transaction(async (transaction) => (await transaction.query("UPDATE counter SET value = value + 1 RETURNING value")).rows);
+  expect(after).toEqual([{ value: 2n }]);
+});
+
+test("a mistake in a statement stays the driver's error", async () => {
+  const database = await openCounter();
+  await expect(database.query("SELECT * FROM missing")).rejects.toMatchObject({ code: "42P01" });
+});
+
+test("connections that the server ends, idle or in a transaction, cost one unavailable call and never the process", async () => {
+  const database = await openCounter();
+  const others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+  const inTransaction = database.transaction(async (transaction) => {
+    await Promise.all([1, 2, 3].map(() => database.query("SELECT pg_sleep(0.01)")));
+    expect((await database.query(`SELECT pg_terminate_backend(pid) AS ended ${others}`)).rows).toEqual(Array(3).fill({ ended: true }));
+    await expect.poll(async () => (await database.query(`SELECT ${others}`)).rowCount).toBe(0);
+    await transaction.query("SELECT 1");
+  });
+  await expect(inTransaction).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
+  expect((await database.query("SELECT value FROM counter")).rows).toEqual([{ value: 1n }]);
+});
+
+test("a server that cannot be reached is a dependency that is unavailable", async () => {
+  const directory = newDirectory();
+  const opening = openDatabase({ connection: { host: directory, user: "x", password: "x", database: "x" }, schema: "counting", migrationsDirectory: directory, logger });
+  await expect(opening).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
+});
+
+test("a wrong password is refused, and the error does not repeat it", async () => {
+  const connection = { ...inject("postgresAdministration"), password: "not-the-password" };
+  const opening = openDatabase({ connection, schema: "counting", migrationsDirectory: tmpdir(), logger });
+  await expect(opening).rejects.toMatchObject({ code: "28P01", message: expect.not.stringContaining("not-the-password") });
+});
