@@ -1,0 +1,162 @@
+/** Owns reading a journal back after its process has ended, however it ended: what is still open, and what was damaged. */
+import { join } from "node:path";
+import type { Logger } from "../logger.ts";
+import type { Disk } from "./disk.ts";
+import { decodeConfirmedIds, encodeSegmentHeader, readRecord, recordType, segmentHeaderBytes, type JournalRecord } from "./record.ts";
+
+/** Where a record stands. */
+export interface RecordPlace {
+  readonly segment: number;
+  readonly offset: number;
+  readonly lengthBytes: number;
+}
+
+export interface RecoveredEntry {
+  readonly begin: RecordPlace;
+  readonly beginPayload: Uint8Array;
+  settle: RecordPlace | undefined;
+  settlePayload: Uint8Array | undefined;
+}
+
+export interface Recovery {
+  /** What the ledger has not confirmed, in the order in which it was begun. */
+  readonly entries: ReadonlyMap<string, RecoveredEntry>;
+  /** Numbers of the segments that have records, ascending. */
+  readonly segments: readonly number[];
+  /** Those of them that are damaged. */
+  readonly corruptSegments: readonly number[];
+  /** The first number that no file has yet, kept-aside ones included. */
+  readonly nextSegment: number;
+}
+
+export function segmentFileName(segment: number): string {
+  return `${String(segment).padStart(10, "0")}.journal`;
+}
+
+/** Reads all segments. Cuts a torn tail and removes segments that were never written to; changes nothing else. */
+export async function recover(disk: Disk, directory: string, logger: Logger): Promise<Recovery> {
+  const numbers = (await disk.list(directory)).map((name) => /^(\d{10})\.journal(\.corrupt)?$/.exec(name)).filter((match) => match !== null);
+  const segments = numbers.filter((match) => match[2] === undefined).map((match) => Number(match[1])).sort((left, right) => left - right);
+  const nextSegment = Math.max(0, ...numbers.map((match) => Number(match[1]))) + 1;
+  const replay = new Replay();
+  const used: number[] = [];
+  const corruptSegments: number[] = [];
+  // A segment's faults can be judged only when it is known whether anything was written after it.
+  let previous: ScannedSegment | undefined;
+  for (const segment of segments) {
+    const scanned = scanSegment(await disk.read(join(directory, segmentFileName(segment))), segment);
+    if (isUnused(scanned)) {
+      await disk.remove(join(directory, segmentFileName(segment)));
+      continue;
+    }
+    if (previous !== undefined) await accept(previous, false);
+    previous = scanned;
+  }
+  if (previous !== undefined) await accept(previous, true);
+  await disk.syncDirectory(directory);
+  for (const [id, place] of replay.unmatchedSettlements) {
+    logger.error({ id, file: join(directory, segmentFileName(place.segment)), offset: place.offset }, "the journal has a settlement whose begin is lost");
+  }
+  return { entries: replay.entries, segments: used, corruptSegments, nextSegment };
+
+  async function accept(scanned: ScannedSegment, isLast: boolean): Promise<void> {
+    const file = join(directory, segmentFileName(scanned.segment));
+    const tornAt = isLast ? findTornTail(scanned) : undefined;
+    const corruptions = scanned.faults.filter((offset) => tornAt === undefined || offset < tornAt);
+    for (const offset of corruptions) logger.error({ file, offset }, "the journal is corrupt here; the rest of it is read, and the file is kept aside");
+    if (corruptions.length > 0) corruptSegments.push(scanned.segment);
+    if (tornAt !== undefined) {
+      logger.warn({ file, offset: tornAt }, "the journal's last write was cut short, before anyone relied on it; it is dropped");
+      await disk.truncate(file, tornAt);
+    }
+    used.push(scanned.segment);
+    for (const { record, offset } of scanned.records) {
+      if (tornAt === undefined || offset < tornAt) replay.apply(record, { segment: scanned.segment, offset, lengthBytes: record.lengthBytes });
+    }
+  }
+}
+
+interface ScannedSegment {
+  readonly segment: number;
+  readonly records: readonly { readonly record: JournalRecord; readonly offset: number }[];
+  /** Offsets at which something stands that is no intact record, ascending. */
+  readonly faults: readonly number[];
+}
+
+function scanSegment(bytes: Buffer, segment: number): ScannedSegment {
+  const records: { record: JournalRecord; offset: number }[] = [];
+  const faults: number[] = [];
+  if (!bytes.subarray(0, segmentHeaderBytes).equals(encodeSegmentHeader(segment))) faults.push(0);
+  let offset = segmentHeaderBytes;
+  while (offset < bytes.length) {
+    const record = readRecord(bytes, offset, segment, offset);
+    if (record !== undefined) {
+      records.push({ record, offset });
+      offset += record.lengthBytes;
+      continue;
+    }
+    const endOfData = findEndOfData(bytes, offset);
+    if (offset >= endOfData) break;
+    faults.push(offset);
+    do offset++;
+    while (offset < endOfData && readRecord(bytes, offset, segment, offset) === undefined);
+    if (offset >= endOfData) break;
+  }
+  return { segment, records, faults };
+}
+
+/** True for a file that was made ready and never used, whatever the end of the process left of its header. */
+function isUnused({ records, faults }: ScannedSegment): boolean {
+  return records.length === 0 && faults.every((offset) => offset === 0);
+}
+
+/**
+ * Where the write began to fail that the end of the process cut short; undefined when none was.
+ * Groups are written one after the other, each when the one before is durable. So a fault that a later group follows
+ * was durable once, and is corruption; one that only records of its own group follow was never promised to anyone.
+ */
+function findTornTail({ records, faults }: ScannedSegment): number | undefined {
+  const lastGroupOffset = records.at(-1)?.record.groupOffset ?? segmentHeaderBytes;
+  return faults.find((offset) => offset >= lastGroupOffset);
+}
+
+/** The end of the last byte that is not zero, or `start` when all are zero from there. */
+function findEndOfData(bytes: Buffer, start: number): number {
+  let end = bytes.length;
+  while (end > start && bytes[end - 1] === 0) end--;
+  return end;
+}
+
+class Replay {
+  readonly entries = new Map<string, RecoveredEntry>();
+  readonly unmatchedSettlements = new Map<string, RecordPlace>();
+
+  apply({ type, id, payload }: JournalRecord, place: RecordPlace): void {
+    switch (type) {
+      case recordType.begin:
+        // A second begin of an open id is its copy by compaction; the first still stands.
+        if (!this.entries.has(id)) this.entries.set(id, { begin: place, beginPayload: payload, settle: undefined, settlePayload: undefined });
+        this.unmatchedSettlements.delete(id);
+        break;
+      case recordType.settle:
+        this.#settle(id, payload, place);
+        break;
+      case recordType.confirm:
+        for (const confirmedId of decodeConfirmedIds(payload)) {
+          this.entries.delete(confirmedId);
+          this.unmatchedSettlements.delete(confirmedId);
+        }
+    }
+  }
+
+  #settle(id: string, payload: Uint8Array, place: RecordPlace): void {
+    const entry = this.entries.get(id);
+    if (entry === undefined) {
+      // Compaction has moved the begin, and this settlement with it, further on; else the begin is lost.
+      this.unmatchedSettlements.set(id, place);
+    } else if (entry.settle === undefined) {
+      entry.settle = place;
+      entry.settlePayload = payload;
+    }
+  }
+}
