@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+import { GatewayError } from "#platform/errors.ts";
+import { checkAllowedModels, checkLabels, readName } from "./names.ts";
+
+describe("a name", () => {
+  it.each(["a", "Team Rhône 7", "x".repeat(100), "𝒲".repeat(100), "日本"])("may be %s", (name) => {
+    expect(readName(name)).toBe(name);
+  });
+
+  it.each([["empty", ""], ["blank", " "], ["too long", "x".repeat(101)], ["padded", " a"], ["broken in lines", "a\nb"], ["holding a NUL", "a\0"], ["half a character", "\ud835"]])("may not be %s", (_, name) => {
+    expect(() => readName(name)).toThrow(expect.objectContaining({ reason: "INVALID_REQUEST", fieldViolations: [expect.objectContaining({ field: "name" })] }));
+  });
+
+  it("is the same name in whatever form of Unicode it was typed", () => {
+    expect(readName("Rho\u0302ne")).toBe(readName("Rh\u00f4ne"));
+  });
+});
+
+describe("labels", () => {
+  it("take any printable text", () => {
+    expect(() => checkLabels({ cost_center: "R & D / 42", empty: "" })).not.toThrow();
+  });
+
+  it.each([[{ "a\n": "b" }], [{ a: "b\r" }], [{ a: "\0" }]])("refuse control characters: %j", (labels) => {
+    expect(() => checkLabels(labels)).toThrow(GatewayError);
+  });
+});
+
+describe("allowed models", () => {
+  it("are names of routes, models, and all models of a provider", () => {
+    expect(() => checkAllowedModels(["fast", "openai/gpt-5", "openai/*", "openrouter/meta/llama"])).not.toThrow();
+  });
+
+  // Each of these would silently match nothing.
+  it.each(["*", "*/*", "openai/gpt-*", "openai/*/x", " fast", "fast\n"])("refuse %j", (model) => {
+    expect(() => checkAllowedModels([model])).toThrow(expect.objectContaining({ reason: "INVALID_REQUEST" }));
+  });
+});

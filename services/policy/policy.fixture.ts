@@ -1,0 +1,58 @@
+/** Owns what policy's tests share: policy services, one or several on one real database. */
+import { create } from "@bufbuild/protobuf";
+import { afterEach } from "vitest";
+import { CreateKeyRequestSchema, CreateOrganizationRequestSchema, CreateTeamRequestSchema, type CreateKeyResponse, type PolicyService, type Team } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { DatabaseConnection } from "#platform/database/database-connection.ts";
+import { openDatabase } from "#platform/database/database.ts";
+import { systemClock, type Clock } from "#platform/clock.ts";
+import { createLogger } from "#platform/logger.ts";
+import { Secret } from "#platform/secret.ts";
+import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
+import type { PolicyDependencies } from "./dependencies.ts";
+import { createPolicyService, migrationsDirectory } from "./service.ts";
+
+export interface PolicyFixture {
+  readonly policy: ServiceInterface<typeof PolicyService>;
+  readonly dependencies: PolicyDependencies;
+  /** Stops the service before the end of the test. */
+  stop(): Promise<void>;
+}
+
+const cleanups: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** Runs after the test, before what was there earlier is taken away. */
+export function afterTest(cleanup: () => Promise<void>): void {
+  cleanups.push(cleanup);
+}
+
+/** A policy service that stops after the test. */
+export async function startPolicy(connection: DatabaseConnection, clock: Clock = systemClock): Promise<PolicyFixture> {
+  const logger = createLogger("silent");
+  const database = await openDatabase({ connection, schema: "policy", migrationsDirectory, logger });
+  const dependencies = { database, pepper: new Secret("pepper of the tests"), clock, logger };
+  const service = await createPolicyService(dependencies);
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopped ??= service.stop().then(() => database.close()));
+  afterTest(stop);
+  return { policy: service.implementation, dependencies, stop };
+}
+
+/** The context of a call by a service. */
+export function callContext(signal: AbortSignal = new AbortController().signal): CallContext {
+  return { identity: { kind: "service", name: "test" }, requestId: "req_test", signal };
+}
+
+/** A team in a new organization of this name. */
+export async function createTestTeam({ policy }: PolicyFixture, organizationName = "acme"): Promise<Team> {
+  const { organization } = await policy.createOrganization(create(CreateOrganizationRequestSchema, { name: organizationName }), callContext());
+  const { team } = await policy.createTeam(create(CreateTeamRequestSchema, { organizationId: organization!.id, name: "research" }), callContext());
+  return team!;
+}
+
+export function createTestKey({ policy }: PolicyFixture, teamId: string, name = "laptop"): Promise<CreateKeyResponse> {
+  return policy.createKey(create(CreateKeyRequestSchema, { teamId, name }), callContext());
+}

@@ -1,0 +1,45 @@
+/** Owns the policy service: puts its rooms together. */
+import { fileURLToPath } from "node:url";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { RunningService } from "#platform/service.ts";
+import type { PolicyDependencies } from "./dependencies.ts";
+import { createKey } from "./rpc/create-key.ts";
+import { createOrganization } from "./rpc/create-organization.ts";
+import { createTeam } from "./rpc/create-team.ts";
+import { listKeys } from "./rpc/list-keys.ts";
+import { listOrganizations } from "./rpc/list-organizations.ts";
+import { listTeams } from "./rpc/list-teams.ts";
+import { resolveGrant } from "./rpc/resolve-grant.ts";
+import { revokeKey } from "./rpc/revoke-key.ts";
+import { watchGrants } from "./rpc/watch-grants.ts";
+import { GrantFeed } from "./store/grant-feed.ts";
+
+export { bootstrapTenancy } from "./bootstrap-tenancy.ts";
+export type { PolicyDependencies } from "./dependencies.ts";
+
+/** The plain-SQL migrations of policy's schema. */
+export const migrationsDirectory = fileURLToPath(new URL("./store/migrations/", import.meta.url));
+
+/**
+ * Policy over its own schema. Whoever reaches a method was allowed to by the method's rule; of tenants it draws no further line,
+ * because in this version an admin key administers all organizations.
+ * A call fails with DEPENDENCY_UNAVAILABLE while the database is down; a key is never called invalid for that.
+ */
+export async function createPolicyService(dependencies: PolicyDependencies): Promise<RunningService<typeof PolicyService>> {
+  const feed = new GrantFeed(dependencies.database.pool, dependencies.logger);
+  return {
+    descriptor: PolicyService,
+    implementation: {
+      createOrganization: (request) => createOrganization(request, dependencies),
+      listOrganizations: (request) => listOrganizations(request, dependencies),
+      createTeam: (request) => createTeam(request, dependencies),
+      listTeams: (request) => listTeams(request, dependencies),
+      createKey: (request) => createKey(request, dependencies),
+      listKeys: (request) => listKeys(request, dependencies),
+      revokeKey: (request) => revokeKey(request, dependencies),
+      watchGrants: (request, context) => watchGrants(request, context, feed),
+      resolveGrant: (request) => resolveGrant(request, dependencies),
+    },
+    stop: () => feed.stop(),
+  };
+}

@@ -1,0 +1,199 @@
+/**
+ * Owns pushing grants to watchers. One connection of its own listens for changes and reads them, one query at a time,
+ * so that every watcher is told in the order of the commits; when it breaks, a new one begins with new snapshots.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import type { Pool, PoolClient, QueryConfig } from "pg";
+import type { Grant, WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { Logger } from "#platform/logger.ts";
+import { GrantQueue } from "../domain/grant-queue.ts";
+import { Bell } from "./bell.ts";
+import { readGrant, type KeyRow } from "./keys.ts";
+
+const pageSize = 500;
+/** The most changes that wait to be read; beyond it every watcher gets a new snapshot instead. */
+const mostPendingChanges = 10_000;
+const queryTimeoutMs = 5_000;
+// A connection can die without a word; asking now and then finds out.
+const probeIntervalMs = 5_000;
+const firstDelayMs = 50;
+const longestDelayMs = 5_000;
+
+interface Watcher {
+  readonly queue: GrantQueue;
+  /** Rings when the queue has something, or the feed stops. */
+  readonly bell: Bell;
+}
+
+export class GrantFeed {
+  readonly #pool: Pool;
+  readonly #logger: Logger;
+  readonly #watchers = new Set<Watcher>();
+  /** Rings when the feed has something to do. */
+  readonly #bell = new Bell();
+  readonly #stopping = new AbortController();
+  readonly #finished: Promise<void>;
+
+  constructor(pool: Pool, logger: Logger) {
+    this.#pool = pool;
+    this.#logger = logger;
+    this.#finished = this.#run();
+  }
+
+  /** A snapshot of all grants, then each change, until the signal fires; throws SHUTTING_DOWN when the feed stops. */
+  async *watch(signal: AbortSignal): AsyncGenerator<WatchGrantsResponse> {
+    const watcher: Watcher = { queue: new GrantQueue(), bell: new Bell() };
+    const ring = (): void => watcher.bell.ring();
+    signal.addEventListener("abort", ring);
+    this.#watchers.add(watcher);
+    try {
+      while (!signal.aborted) {
+        if (this.#stopping.signal.aborted) throw new GatewayError("SHUTTING_DOWN", "Policy is shutting down. Watch again in a moment.");
+        const message = watcher.queue.take();
+        if (message !== undefined) {
+          yield message;
+          continue;
+        }
+        if (watcher.queue.wantedPage !== undefined) this.#bell.ring();
+        await watcher.bell.wait();
+      }
+    } finally {
+      this.#watchers.delete(watcher);
+      signal.removeEventListener("abort", ring);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#bell.ring();
+    for (const { bell } of this.#watchers) bell.ring();
+    await this.#finished;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    let delayMs = firstDelayMs;
+    while (!signal.aborted) {
+      try {
+        await this.#serve(() => (delayMs = firstDelayMs));
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#logger.warn({ error, retryInMs: delayMs }, "the connection that listens for changed grants broke; watchers keep what they have until it is back");
+        await pause(delayMs, undefined, { signal }).catch(() => undefined);
+        delayMs = Math.min(delayMs * 2, longestDelayMs);
+      }
+    }
+  }
+
+  /** Serves the watchers over one connection, until it breaks (throws) or the feed stops. */
+  async #serve(onConnected: () => void): Promise<void> {
+    const client = await this.#pool.connect();
+    const connection = new ListeningConnection(client, () => this.#bell.ring());
+    try {
+      await connection.listen();
+      onConnected();
+      // What changed while nobody listened is not known.
+      for (const { queue } of this.#watchers) queue.restart();
+      while (!this.#stopping.signal.aborted) {
+        connection.check();
+        if (!(await this.#deliverSome(connection))) await this.#idle(connection);
+      }
+    } finally {
+      // Not given back to the pool: whoever gets a connection must not listen.
+      client.release(true);
+    }
+  }
+
+  /** One step of work; false when there is none. */
+  async #deliverSome(connection: ListeningConnection): Promise<boolean> {
+    const keyIds = connection.takeChanges();
+    if (keyIds === "too many") {
+      for (const { queue } of this.#watchers) queue.restart();
+    } else if (keyIds.length > 0) {
+      const grants = await connection.readGrants("SELECT * FROM keys WHERE id = ANY($1)", [keyIds]);
+      for (const watcher of this.#watchers) {
+        watcher.queue.addChanges(grants);
+        watcher.bell.ring();
+      }
+      return true;
+    }
+    return this.#deliverPage(connection);
+  }
+
+  async #deliverPage(connection: ListeningConnection): Promise<boolean> {
+    const watcher = this.#watchers.values().find(({ queue }) => queue.wantedPage !== undefined);
+    if (watcher === undefined) return false;
+    const grants = await connection.readGrants("SELECT * FROM keys WHERE id > $1 ORDER BY id LIMIT $2", [watcher.queue.wantedPage, pageSize]);
+    watcher.queue.addPage(grants, grants.length < pageSize);
+    watcher.bell.ring();
+    return true;
+  }
+
+  async #idle(connection: ListeningConnection): Promise<void> {
+    const rang = await this.#bell.wait(probeIntervalMs);
+    if (!rang) await connection.probe();
+  }
+}
+
+/** A connection that listens for changed keys and reads grants. */
+class ListeningConnection {
+  readonly #client: PoolClient;
+  readonly #changedKeyIds = new Set<string>();
+  #hasTooManyChanges = false;
+  #failure: Error | undefined;
+
+  constructor(client: PoolClient, onEvent: () => void) {
+    this.#client = client;
+    client.on("notification", ({ payload }) => {
+      this.#noteChange(payload ?? "");
+      onEvent();
+    });
+    client.on("error", (error) => {
+      this.#failure = error;
+      onEvent();
+    });
+  }
+
+  async listen(): Promise<void> {
+    await this.#query("LISTEN weir_policy_grants", []);
+  }
+
+  /** Throws when the connection broke. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async probe(): Promise<void> {
+    await this.#query("SELECT 1", []);
+  }
+
+  /** A batch of the key ids that changed since they were last taken. */
+  takeChanges(): string[] | "too many" {
+    if (this.#hasTooManyChanges) {
+      this.#hasTooManyChanges = false;
+      return "too many";
+    }
+    const batch = [...this.#changedKeyIds.values().take(pageSize)];
+    for (const keyId of batch) this.#changedKeyIds.delete(keyId);
+    return batch;
+  }
+
+  async readGrants(text: string, values: unknown[]): Promise<Grant[]> {
+    const { rows } = await this.#query(text, values);
+    return rows.map(readGrant);
+  }
+
+  #noteChange(keyId: string): void {
+    if (this.#changedKeyIds.size >= mostPendingChanges) {
+      this.#changedKeyIds.clear();
+      this.#hasTooManyChanges = true;
+    }
+    this.#changedKeyIds.add(keyId);
+  }
+
+  #query(text: string, values: unknown[]): Promise<{ rows: KeyRow[] }> {
+    const query: QueryConfig & { query_timeout: number } = { text, values, query_timeout: queryTimeoutMs };
+    return this.#client.query<KeyRow>(query);
+  }
+}
