@@ -1,0 +1,177 @@
+/** Owns what an event changes in the ledger: the line that stands, the postings that move money, and the sums of its hour. */
+import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
+import { findPrice, type PriceBook } from "./price-book.ts";
+import { rateUsage } from "./rate.ts";
+import { outranks, type PostableEvent, type Rejection } from "./usage-event.ts";
+
+/** Who pays whom for an attempt, and by which prices; said by its first event and never changed by a later one. */
+export interface LineIdentity {
+  readonly attemptId: string;
+  readonly startTimeMs: number;
+  readonly organizationId: string;
+  readonly teamId: string;
+  readonly keyId: string;
+  readonly provider: string;
+  readonly vendor: string;
+  readonly model: string;
+  readonly priceVersion: string;
+}
+
+/** What an attempt came to; a higher rank replaces it. */
+export interface LineFigures {
+  readonly rank: UsageSource;
+  readonly result: AttemptResult;
+  /** The quantity of meter n stands at n - 1; undefined when usage is unreported. */
+  readonly quantities: readonly bigint[] | undefined;
+  /** Absent when usage is unreported or unpriced. */
+  readonly costNanos: bigint | undefined;
+  readonly isUnpriced: boolean;
+}
+
+export interface StandingLine {
+  readonly identity: LineIdentity;
+  readonly figures: LineFigures;
+}
+
+/** A line to write; `previous` is what stood before, if this corrects it. */
+export interface LedgerChange extends StandingLine {
+  readonly source: PostableEvent;
+  readonly previous: LineFigures | undefined;
+}
+
+/** One side of a double entry. Positive amounts are debits. */
+export interface Posting {
+  readonly attemptId: string;
+  readonly startTimeMs: number;
+  readonly rank: UsageSource;
+  readonly account: string;
+  readonly organizationId: string;
+  readonly amountNanos: bigint;
+  readonly priceVersion: string;
+}
+
+/** What is added to the sums of one hour. */
+export interface RollupDelta {
+  readonly hourMs: number;
+  readonly identity: LineIdentity;
+  attempts: bigint;
+  failed: bigint;
+  orphaned: bigint;
+  unpriced: bigint;
+  costNanos: bigint;
+  readonly quantities: bigint[];
+}
+
+/** Prices by version; a version that is not in it is unknown, and what names it is unpriced. */
+export type PriceBooks = ReadonlyMap<string, PriceBook>;
+
+const hourMs = 3_600_000;
+
+/**
+ * One event per attempt, in the order of the ids so that concurrent batches lock alike: the highest rank, and of equal ranks the
+ * first. An event that names another organization than the first of its attempt is rejected.
+ */
+export function strongestPerAttempt(events: readonly PostableEvent[]): { strongest: PostableEvent[]; rejected: Rejection[] } {
+  const byAttempt = new Map<string, PostableEvent>();
+  const rejected: Rejection[] = [];
+  for (const event of events) {
+    const other = byAttempt.get(event.attemptId);
+    if (other !== undefined && other.attribution.organizationId !== event.attribution.organizationId) {
+      rejected.push(rejectForeign(event));
+    } else if (other === undefined || outranks(event.rank, other.rank)) {
+      byAttempt.set(event.attemptId, event);
+    }
+  }
+  const strongest = [...byAttempt.values()].sort((left, right) => (left.attemptId < right.attemptId ? -1 : 1));
+  return { strongest, rejected };
+}
+
+/** The rejection of an event that claims another organization's attempt. */
+export function rejectForeign({ attemptId, event }: PostableEvent): Rejection {
+  return { attemptId, event, reason: "it names another organization than the attempt's first event" };
+}
+
+/** The line of an attempt that is not in the ledger yet. */
+export function openLine(source: PostableEvent, books: PriceBooks): LedgerChange {
+  const { attemptId, startTimeMs, attribution, intent } = source;
+  const identity: LineIdentity = {
+    attemptId,
+    startTimeMs,
+    organizationId: attribution.organizationId,
+    teamId: attribution.teamId,
+    keyId: attribution.keyId,
+    provider: intent.provider,
+    vendor: intent.vendor,
+    model: intent.model,
+    priceVersion: intent.priceVersion,
+  };
+  return { source, identity, figures: figuresOf(source, identity, books), previous: undefined };
+}
+
+/** What an event means for an attempt that stands already: a correction, a duplicate (undefined), or another tenant's claim. */
+export function correctLine(source: PostableEvent, standing: StandingLine, books: PriceBooks): LedgerChange | Rejection | undefined {
+  const { identity, figures } = standing;
+  if (source.attribution.organizationId !== identity.organizationId) return rejectForeign(source);
+  if (!outranks(source.rank, figures.rank)) return undefined;
+  return { source, identity, figures: figuresOf(source, identity, books), previous: figures };
+}
+
+/** The double entry that takes the books from what stood to what stands: the key is debited, the vendor credited. */
+export function postingsOf({ identity, figures, previous }: LedgerChange): Posting[] {
+  const amountNanos = (figures.costNanos ?? 0n) - (previous?.costNanos ?? 0n);
+  if (amountNanos === 0n) return [];
+  const { attemptId, startTimeMs, organizationId, keyId, vendor, priceVersion } = identity;
+  const common = { attemptId, startTimeMs, rank: figures.rank, organizationId, priceVersion };
+  return [
+    { ...common, account: `key:${keyId}`, amountNanos },
+    { ...common, account: `vendor:${vendor}`, amountNanos: -amountNanos },
+  ];
+}
+
+/** The sums that change, one delta per hour and identity, in one order so that concurrent batches lock alike. */
+export function rollupDeltasOf(changes: readonly LedgerChange[]): RollupDelta[] {
+  const deltas = new Map<string, RollupDelta>();
+  for (const { identity, figures, previous } of changes) {
+    const delta = deltaFor(deltas, identity);
+    if (previous !== undefined) addFigures(delta, previous, -1n);
+    addFigures(delta, figures, 1n);
+  }
+  return [...deltas].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, delta]) => delta);
+}
+
+function figuresOf({ outcome, rank }: PostableEvent, identity: LineIdentity, books: PriceBooks): LineFigures {
+  const book = books.get(identity.priceVersion);
+  const price = book === undefined ? undefined : findPrice(book, identity.vendor, identity.model, outcome.servedModel);
+  const { costNanos, isUnpriced } = rateUsage(outcome.usage, outcome.serviceTier, price);
+  const quantities = outcome.usage === undefined ? undefined : new Array<bigint>();
+  for (const { meter, quantity } of outcome.usage?.quantities ?? []) addTo(quantities!, meter - 1, quantity);
+  return { rank, result: outcome.result, quantities, costNanos, isUnpriced };
+}
+
+function deltaFor(deltas: Map<string, RollupDelta>, identity: LineIdentity): RollupDelta {
+  const hour = identity.startTimeMs - (identity.startTimeMs % hourMs);
+  const { organizationId, teamId, keyId, provider, vendor, model } = identity;
+  const name = `${hour}\0${organizationId}\0${teamId}\0${keyId}\0${provider}\0${vendor}\0${model}`;
+  let delta = deltas.get(name);
+  if (delta === undefined) {
+    delta = { hourMs: hour, identity, attempts: 0n, failed: 0n, orphaned: 0n, unpriced: 0n, costNanos: 0n, quantities: [] };
+    deltas.set(name, delta);
+  }
+  return delta;
+}
+
+function addFigures(delta: RollupDelta, { rank, result, isUnpriced, costNanos, quantities }: LineFigures, sign: 1n | -1n): void {
+  const isOrphaned = rank === UsageSource.ORPHANED || result === AttemptResult.ORPHANED;
+  delta.attempts += sign;
+  if (isOrphaned) delta.orphaned += sign;
+  else if (result !== AttemptResult.SUCCEEDED) delta.failed += sign;
+  if (isUnpriced) delta.unpriced += sign;
+  delta.costNanos += sign * (costNanos ?? 0n);
+  quantities?.forEach((quantity, index) => addTo(delta.quantities, index, sign * quantity));
+}
+
+function addTo(quantities: bigint[], index: number, quantity: bigint): void {
+  while (quantities.length <= index) quantities.push(0n);
+  quantities[index]! += quantity;
+}

@@ -1,0 +1,62 @@
+/** Owns the price book in force: it follows the configuration, and no version is announced before the database has it. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
+import type { Logger } from "#platform/logger.ts";
+import type { MeteringConfig } from "./config.ts";
+import { builtInPrices } from "./domain/built-in-prices.ts";
+import { createPriceBook, type PriceBook } from "./domain/price-book.ts";
+
+export interface PriceBookFollower {
+  readonly priceBook: LiveValue<PriceBook>;
+  /** Resolves when nothing of it is left running. */
+  stop(): Promise<void>;
+}
+
+const retryMs = 1_000;
+
+/** Resolves when the current book is stored. */
+export async function followPriceBook(
+  config: LiveValue<MeteringConfig>,
+  save: (book: PriceBook) => Promise<void>,
+  logger: Logger,
+): Promise<PriceBookFollower> {
+  const first = bookOf(config.current);
+  await save(first);
+  const priceBook = new MutableLiveValue(first);
+  const stopping = new AbortController();
+  let following = Promise.resolve();
+
+  const publishLatest = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      const book = bookOf(config.current);
+      if (book.version === priceBook.current.version) return;
+      try {
+        await save(book);
+        priceBook.set(book);
+        logger.info({ priceVersion: book.version }, "the price book has changed");
+      } catch (error) {
+        logger.error({ error, retryInMs: retryMs }, "a new price book cannot be stored; the old one stays in force");
+        await sleep(retryMs, undefined, { signal: stopping.signal }).catch(() => {});
+      }
+    }
+  };
+  const follow = (): void => {
+    following = following.then(publishLatest);
+  };
+  const unsubscribe = config.subscribe(follow);
+  // The configuration may have changed while the first book was stored.
+  follow();
+
+  return {
+    priceBook,
+    async stop() {
+      unsubscribe();
+      stopping.abort();
+      await following;
+    },
+  };
+}
+
+function bookOf(config: MeteringConfig): PriceBook {
+  return createPriceBook(builtInPrices, config.prices);
+}

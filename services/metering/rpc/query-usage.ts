@@ -1,0 +1,75 @@
+/** Owns QueryUsage: sums over a period by any of the dimensions, dearest first. */
+import { create } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import {
+  QueryUsageResponseSchema,
+  UsageRowSchema,
+  type QueryUsageRequest,
+  type QueryUsageResponse,
+} from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { Clock } from "#platform/clock.ts";
+import type { Database } from "#platform/database/database.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { isDimension, selectUsage, type UsagePlace } from "../store/usage-report.ts";
+import { meterQuantities } from "./meter-quantities.ts";
+import { invalidPageToken, pageSizeOf, readPageToken, writePageToken, type TokenPart } from "./page-token.ts";
+
+const hourMs = 3_600_000;
+const defaultPeriodMs = 30 * 24 * hourMs;
+
+export async function queryUsage(database: Database, clock: Clock, request: QueryUsageRequest): Promise<QueryUsageResponse> {
+  const groupBy = request.groupBy;
+  if (!groupBy.every(isDimension)) throw new GatewayError("INVALID_REQUEST", "group_by has a dimension that this version does not know.");
+
+  const query: TokenPart = [
+    request.startTime === undefined ? null : timestampMs(request.startTime),
+    request.endTime === undefined ? null : timestampMs(request.endTime),
+    groupBy,
+    request.organizationId,
+  ];
+  const begun = readPlace(readPageToken(request.pageToken, query), groupBy.length);
+  // Later pages report the period of the first, though "now" has moved on.
+  const period = begun?.period ?? periodOf(request, clock.now());
+  const pageSize = pageSizeOf(request.pageSize);
+  const sums = await selectUsage(database, { ...period, groupBy, organizationId: request.organizationId, after: begun?.after, limit: pageSize + 1 });
+
+  const page = sums.slice(0, pageSize);
+  const last = page.at(-1);
+  return create(QueryUsageResponseSchema, {
+    rows: page.map(({ quantities, ...sum }) => create(UsageRowSchema, { ...sum, quantities: meterQuantities(quantities) })),
+    nextPageToken:
+      sums.length > pageSize && last !== undefined
+        ? writePageToken(query, [period.startMs, period.endMs, last.costNanos.toString(), last.group])
+        : "",
+  });
+}
+
+interface Period {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+function periodOf(request: QueryUsageRequest, nowMs: number): Period {
+  const endMs = request.endTime === undefined ? nowMs : timestampMs(request.endTime);
+  const startMs = request.startTime === undefined ? endMs - defaultPeriodMs : timestampMs(request.startTime);
+  return { startMs: Math.floor(startMs / hourMs) * hourMs, endMs: Math.ceil(endMs / hourMs) * hourMs };
+}
+
+function readPlace(place: unknown[] | undefined, groupLength: number): { period: Period; after: UsagePlace } | undefined {
+  if (place === undefined) return undefined;
+  const [startMs, endMs, costNanos, group] = place;
+  const isWhole =
+    isTime(startMs) &&
+    isTime(endMs) &&
+    typeof costNanos === "string" &&
+    /^-?[0-9]{1,19}$/.test(costNanos) &&
+    Array.isArray(group) &&
+    group.length === groupLength &&
+    group.every((value) => typeof value === "string");
+  if (!isWhole) throw invalidPageToken();
+  return { period: { startMs, endMs }, after: { costNanos, group } };
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === "number" && Math.abs(value) <= 8.64e15;
+}

@@ -1,0 +1,57 @@
+/** Owns the putting together of metering: price book, ledger, reports. */
+import { join } from "node:path";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { Clock } from "#platform/clock.ts";
+import type { Database } from "#platform/database/database.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { LiveValue } from "#platform/live-value.ts";
+import type { Logger } from "#platform/logger.ts";
+import type { RunningService } from "#platform/service.ts";
+import type { MeteringConfig } from "./config.ts";
+import { followPriceBook } from "./price-book-follower.ts";
+import { listAttempts } from "./rpc/list-attempts.ts";
+import { queryUsage } from "./rpc/query-usage.ts";
+import { recordUsage } from "./rpc/record-usage.ts";
+import { watchPriceVersion } from "./rpc/watch-price-version.ts";
+import { Partitions } from "./store/partitions.ts";
+import { PriceVersions } from "./store/price-versions.ts";
+
+export interface MeteringDependencies {
+  /** Its search path is metering's schema, and `migrationsDirectory` has been applied to it. */
+  readonly database: Database;
+  readonly config: LiveValue<MeteringConfig>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export const migrationsDirectory = join(import.meta.dirname, "store", "migrations");
+
+/** Resolves when the price book in force is stored. */
+export async function createMeteringService({ database, config, clock, logger }: MeteringDependencies): Promise<RunningService<typeof MeteringService>> {
+  const partitions = new Partitions(database);
+  const priceVersions = new PriceVersions();
+  const follower = await followPriceBook(config, (book) => priceVersions.save(database, book), logger);
+  await partitions.ensure([clock.now()]);
+  const stopping = new AbortController();
+  const recording = new Set<Promise<unknown>>();
+
+  return {
+    descriptor: MeteringService,
+    implementation: {
+      async recordUsage(request) {
+        if (stopping.signal.aborted) throw new GatewayError("SHUTTING_DOWN", "Metering is stopping: send the events again later.");
+        const work = recordUsage({ database, partitions, priceVersions, clock, logger }, request);
+        recording.add(work);
+        return work.finally(() => recording.delete(work));
+      },
+      watchPriceVersion: (_request, { signal }) => watchPriceVersion(follower.priceBook, AbortSignal.any([signal, stopping.signal])),
+      queryUsage: (request) => queryUsage(database, clock, request),
+      listAttempts: (request) => listAttempts(database, request),
+    },
+    async stop() {
+      stopping.abort();
+      await Promise.allSettled(recording);
+      await follower.stop();
+    },
+  };
+}

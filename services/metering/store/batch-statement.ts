@@ -1,0 +1,43 @@
+/** Owns statements over many rows: one array parameter per column, so that a batch of any size is one prepared statement. */
+
+/** How a row's property becomes a column. */
+export interface Column<Row> {
+  readonly name: string;
+  /** The SQL type of the column. */
+  readonly type: string;
+  /** The type that the value is sent as, where the column's own cannot be an element of an array (arrays). */
+  readonly sentAs?: string;
+  readonly value: (row: Row) => string | number | bigint | boolean | null;
+}
+
+/** `unnest($1::text[], …)` as a relation named `batch` whose columns have their names and types. */
+export function batchRelation<Row>(columns: readonly Column<Row>[]): string {
+  const parameters = columns.map(({ type, sentAs }, index) => `$${index + 1}::${sentAs ?? type}[]`);
+  const names = columns.map(({ name }) => name);
+  const selected = columns.map(({ name, type, sentAs }) => (sentAs === undefined ? name : `${name}::${type} as ${name}`));
+  return `(select ${selected.join(", ")} from unnest(${parameters.join(", ")}) as sent (${names.join(", ")})) as batch`;
+}
+
+/** The parameters for `batchRelation`: arrays as PostgreSQL writes them, several times faster than the driver makes them. */
+export function batchParameters<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
+  return columns.map(({ value }) => {
+    let text = "{";
+    for (const row of rows) text += `${text.length === 1 ? "" : ","}${elementText(value(row))}`;
+    return `${text}}`;
+  });
+}
+
+export function columnNames<Row>(columns: readonly Column<Row>[]): string {
+  return columns.map(({ name }) => name).join(", ");
+}
+
+/** A PostgreSQL array of quantities, as text. */
+export function quantitiesText(quantities: readonly bigint[]): string {
+  return `{${quantities.join(",")}}`;
+}
+
+function elementText(value: string | number | bigint | boolean | null): string {
+  if (value === null) return "null";
+  if (typeof value !== "string") return value.toString();
+  return `"${/["\\]/.test(value) ? value.replaceAll(/["\\]/g, "\\$&") : value}"`;
+}

@@ -1,0 +1,200 @@
+/** Owns the ledger's tables: which lines are new, what stands, and the writing of lines, postings and sums. */
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import type { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
+import type { Queryable } from "#platform/database/database.ts";
+import type { LedgerChange, LineFigures, LineIdentity, Posting, RollupDelta, StandingLine } from "../domain/ledger.ts";
+import { batchParameters, batchRelation, columnNames, quantitiesText, type Column } from "./batch-statement.ts";
+
+const identityColumns: readonly Column<LedgerChange>[] = [
+  { name: "attempt_id", type: "text", value: ({ identity }) => identity.attemptId },
+  { name: "start_time", type: "timestamptz", value: ({ identity }) => timeText(identity.startTimeMs) },
+];
+
+const intentColumns: readonly Column<LedgerChange>[] = [
+  { name: "organization_id", type: "text", value: ({ identity }) => identity.organizationId },
+  { name: "team_id", type: "text", value: ({ identity }) => identity.teamId },
+  { name: "key_id", type: "text", value: ({ identity }) => identity.keyId },
+  { name: "request_id", type: "text", value: ({ source }) => source.intent.requestId },
+  { name: "labels", type: "jsonb", sentAs: "text", value: ({ source }) => labelsText(source.attribution.labels) },
+  { name: "route", type: "text", value: ({ source }) => source.intent.route },
+  { name: "provider", type: "text", value: ({ identity }) => identity.provider },
+  { name: "vendor", type: "text", value: ({ identity }) => identity.vendor },
+  { name: "model", type: "text", value: ({ identity }) => identity.model },
+  { name: "operation", type: "text", value: ({ source }) => source.intent.operation },
+  { name: "is_stream", type: "boolean", value: ({ source }) => source.intent.stream },
+  { name: "price_version", type: "text", value: ({ identity }) => identity.priceVersion },
+];
+
+const outcomeColumns: readonly Column<LedgerChange>[] = [
+  { name: "rank", type: "integer", value: ({ figures }) => figures.rank },
+  { name: "result", type: "integer", value: ({ figures }) => figures.result },
+  { name: "usage_source", type: "integer", value: ({ source }) => source.outcome.usage?.source ?? null },
+  {
+    name: "quantities",
+    type: "bigint[]",
+    sentAs: "text",
+    value: ({ figures }) => (figures.quantities === undefined ? null : quantitiesText(figures.quantities)),
+  },
+  { name: "finish_reason", type: "text", value: ({ source }) => source.outcome.finishReason },
+  { name: "error_reason", type: "text", value: ({ source }) => source.outcome.errorReason },
+  { name: "http_status", type: "integer", value: ({ source }) => source.outcome.httpStatus },
+  { name: "upstream_request_id", type: "text", value: ({ source }) => source.outcome.upstreamRequestId },
+  { name: "served_model", type: "text", value: ({ source }) => source.outcome.servedModel },
+  { name: "service_tier", type: "text", value: ({ source }) => source.outcome.serviceTier },
+  { name: "first_byte_ms", type: "bigint", value: ({ source }) => source.outcome.firstByteMs ?? null },
+  { name: "duration_ms", type: "bigint", value: ({ source }) => source.outcome.durationMs },
+  {
+    name: "end_time",
+    type: "timestamptz",
+    value: ({ source }) => (source.outcome.endTime === undefined ? null : timeText(timestampMs(source.outcome.endTime))),
+  },
+  { name: "cost_nanos", type: "bigint", value: ({ figures }) => figures.costNanos ?? null },
+  { name: "is_unpriced", type: "boolean", value: ({ figures }) => figures.isUnpriced },
+];
+
+const lineColumns = [...identityColumns, ...intentColumns, ...outcomeColumns];
+const correctionColumns = [...identityColumns, ...outcomeColumns];
+
+const postingColumns: readonly Column<Posting>[] = [
+  { name: "attempt_id", type: "text", value: ({ attemptId }) => attemptId },
+  { name: "start_time", type: "timestamptz", value: ({ startTimeMs }) => timeText(startTimeMs) },
+  { name: "rank", type: "integer", value: ({ rank }) => rank },
+  { name: "account", type: "text", value: ({ account }) => account },
+  { name: "organization_id", type: "text", value: ({ organizationId }) => organizationId },
+  { name: "amount_nanos", type: "bigint", value: ({ amountNanos }) => amountNanos },
+  { name: "price_version", type: "text", value: ({ priceVersion }) => priceVersion },
+];
+
+const rollupKeyColumns: readonly Column<RollupDelta>[] = [
+  { name: "hour", type: "timestamptz", value: ({ hourMs }) => timeText(hourMs) },
+  { name: "organization_id", type: "text", value: ({ identity }) => identity.organizationId },
+  { name: "team_id", type: "text", value: ({ identity }) => identity.teamId },
+  { name: "key_id", type: "text", value: ({ identity }) => identity.keyId },
+  { name: "provider", type: "text", value: ({ identity }) => identity.provider },
+  { name: "vendor", type: "text", value: ({ identity }) => identity.vendor },
+  { name: "model", type: "text", value: ({ identity }) => identity.model },
+];
+
+const rollupSumColumns: readonly Column<RollupDelta>[] = [
+  { name: "attempts", type: "bigint", value: ({ attempts }) => attempts },
+  { name: "failed_attempts", type: "bigint", value: ({ failed }) => failed },
+  { name: "orphaned_attempts", type: "bigint", value: ({ orphaned }) => orphaned },
+  { name: "unpriced_attempts", type: "bigint", value: ({ unpriced }) => unpriced },
+  { name: "cost_nanos", type: "bigint", value: ({ costNanos }) => costNanos },
+];
+
+const rollupColumns: readonly Column<RollupDelta>[] = [
+  ...rollupKeyColumns,
+  ...rollupSumColumns,
+  { name: "quantities", type: "bigint[]", sentAs: "text", value: ({ quantities }) => quantitiesText(quantities) },
+];
+
+const isSameAttempt = "attempts.start_time = batch.start_time and attempts.attempt_id = batch.attempt_id";
+
+/** Writes the lines that are not there yet, and returns their attempt ids. Waits for concurrent batches with the same attempts. */
+export async function insertLines(transaction: Queryable, lines: readonly LedgerChange[]): Promise<ReadonlySet<string>> {
+  const { rows } = await transaction.query<{ attempt_id: string }>(
+    `insert into attempts (${columnNames(lineColumns)}) select * from ${batchRelation(lineColumns)}
+     on conflict do nothing returning attempt_id`,
+    batchParameters(lineColumns, lines),
+  );
+  return new Set(rows.map((row) => row.attempt_id));
+}
+
+/** What stands for the attempts of these lines, locked until the transaction ends, in the order of the ids. */
+export async function lockLines(transaction: Queryable, lines: readonly LedgerChange[]): Promise<readonly StandingLine[]> {
+  const { rows } = await transaction.query<StandingRow>(
+    `select attempts.attempt_id, attempts.start_time, organization_id, team_id, key_id, provider, vendor, model, price_version,
+            rank, result, quantities, cost_nanos, is_unpriced
+     from attempts join ${batchRelation(identityColumns)} on ${isSameAttempt}
+     order by attempts.attempt_id for update of attempts`,
+    batchParameters(identityColumns, lines),
+  );
+  return rows.map(toStandingLine);
+}
+
+/** Puts what stands aside, and the corrections in its place. */
+export async function correctLines(transaction: Queryable, changes: readonly LedgerChange[]): Promise<void> {
+  const names = columnNames(lineColumns);
+  await transaction.query(
+    `insert into superseded_attempts (${names}, post_time)
+     select ${lineColumns.map(({ name }) => `attempts.${name}`).join(", ")}, attempts.post_time
+     from attempts join ${batchRelation(identityColumns)} on ${isSameAttempt}`,
+    batchParameters(identityColumns, changes),
+  );
+  await transaction.query(
+    `update attempts set ${outcomeColumns.map(({ name }) => `${name} = batch.${name}`).join(", ")}, post_time = now()
+     from ${batchRelation(correctionColumns)} where ${isSameAttempt}`,
+    batchParameters(correctionColumns, changes),
+  );
+}
+
+export async function insertPostings(transaction: Queryable, postings: readonly Posting[]): Promise<void> {
+  await transaction.query(
+    `insert into postings (${columnNames(postingColumns)}) select * from ${batchRelation(postingColumns)}`,
+    batchParameters(postingColumns, postings),
+  );
+}
+
+export async function addToRollups(transaction: Queryable, deltas: readonly RollupDelta[]): Promise<void> {
+  await transaction.query(
+    `insert into usage_rollups as sums (${columnNames(rollupColumns)}) select * from ${batchRelation(rollupColumns)}
+     on conflict (${columnNames(rollupKeyColumns)}) do update set
+       ${rollupSumColumns.map(({ name }) => `${name} = sums.${name} + excluded.${name}`).join(", ")},
+       quantities = array(
+         select coalesce(old, 0) + coalesce(new, 0)
+         from unnest(sums.quantities, excluded.quantities) with ordinality as pairs (old, new, meter) order by meter
+       )`,
+    batchParameters(rollupColumns, deltas),
+  );
+}
+
+interface StandingRow {
+  readonly attempt_id: string;
+  readonly start_time: Date;
+  readonly organization_id: string;
+  readonly team_id: string;
+  readonly key_id: string;
+  readonly provider: string;
+  readonly vendor: string;
+  readonly model: string;
+  readonly price_version: string;
+  readonly rank: number;
+  readonly result: number;
+  readonly quantities: readonly bigint[] | null;
+  readonly cost_nanos: bigint | null;
+  readonly is_unpriced: boolean;
+}
+
+function toStandingLine(row: StandingRow): StandingLine {
+  const identity: LineIdentity = {
+    attemptId: row.attempt_id,
+    startTimeMs: row.start_time.getTime(),
+    organizationId: row.organization_id,
+    teamId: row.team_id,
+    keyId: row.key_id,
+    provider: row.provider,
+    vendor: row.vendor,
+    model: row.model,
+    priceVersion: row.price_version,
+  };
+  const figures: LineFigures = {
+    rank: row.rank as UsageSource,
+    result: row.result as AttemptResult,
+    quantities: row.quantities ?? undefined,
+    costNanos: row.cost_nanos ?? undefined,
+    isUnpriced: row.is_unpriced,
+  };
+  return { identity, figures };
+}
+
+function labelsText(labels: Readonly<Record<string, string>>): string | null {
+  // Most calls have none.
+  for (const _ in labels) return JSON.stringify(labels);
+  return null;
+}
+
+function timeText(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}
