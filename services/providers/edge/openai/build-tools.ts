@@ -1,0 +1,66 @@
+/** Owns tools, and the choice among them, on the way to Chat Completions. */
+import { ToolChoice_Mode, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { parseEmbeddedJson } from "./embedded-json.ts";
+import type { Limitations } from "./limitations.ts";
+
+/** The members of the request for its tools. */
+export function buildTools({ tools, toolChoice, parallelToolCalls }: Generation, limitations: Limitations): object {
+  const built = tools.flatMap((tool) => buildTool(tool, limitations) ?? []);
+  const choice = toolChoice === undefined ? undefined : buildChoice(toolChoice.mode, toolChoice.name, tools);
+  return {
+    ...(built.length === 0 ? {} : { tools: built }),
+    ...(choice === undefined ? {} : { tool_choice: choice }),
+    ...(parallelToolCalls === undefined ? {} : { parallel_tool_calls: parallelToolCalls }),
+  };
+}
+
+function buildTool({ kind, cacheMarker }: Tool, limitations: Limitations): object | undefined {
+  if (cacheMarker !== undefined) limitations.note("tools.cache_marker", "The vendor caches prompts on its own; the marker is left out.");
+  switch (kind.case) {
+    case "function": {
+      const { name, description, parametersJsonSchema, strict } = kind.value;
+      return {
+        type: "function",
+        function: {
+          name,
+          ...(description === "" ? {} : { description }),
+          ...(parametersJsonSchema === "" ? {} : { parameters: parseEmbeddedJson(parametersJsonSchema, "tools.function.parameters_json_schema") }),
+          ...(strict === undefined ? {} : { strict }),
+        },
+      };
+    }
+    case "custom": {
+      const { name, description, formatJson } = kind.value;
+      return {
+        type: "custom",
+        custom: {
+          name,
+          ...(description === "" ? {} : { description }),
+          ...(formatJson.length === 0 ? {} : { format: parseEmbeddedJson(formatJson, "tools.custom.format_json") }),
+        },
+      };
+    }
+    case "native":
+      if (kind.value.dialect === "openai") return parseEmbeddedJson(kind.value.json, "tools.native.json");
+      limitations.note("tools.native", `A tool that only speakers of ${kind.value.dialect} know is left out.`);
+      return undefined;
+    default:
+      return undefined;
+  }
+}
+
+function buildChoice(mode: ToolChoice_Mode, name: string, tools: readonly Tool[]): unknown {
+  switch (mode) {
+    case ToolChoice_Mode.AUTO:
+      return "auto";
+    case ToolChoice_Mode.NONE:
+      return "none";
+    case ToolChoice_Mode.REQUIRED:
+      return "required";
+    case ToolChoice_Mode.NAMED:
+      return tools.some(({ kind }) => kind.case === "custom" && kind.value.name === name) ? { type: "custom", custom: { name } } : { type: "function", function: { name } };
+    default:
+      return undefined;
+  }
+}

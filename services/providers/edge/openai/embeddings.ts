@@ -1,0 +1,58 @@
+/** Owns embeddings: the request to the vendor and the reading of its vectors. */
+import { create } from "@bufbuild/protobuf";
+import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { spliceJson } from "#platform/json.ts";
+import type { EmbedAdapter, ReplySummary, VendorRequest } from "../../domain/adapter.ts";
+import { asCount, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "./json-access.ts";
+import { readUsage } from "./usage.ts";
+
+export const embedAdapter: EmbedAdapter = {
+  buildRequest,
+  buildNativeRequest: (body, model) => vendorRequest(spliceJson(body, { model })),
+  readReply,
+  summarizeReply: (body) => summarize(parseVendorJson(textOf(body))),
+};
+
+function buildRequest({ inputs, tokenInputs, dimensions, endUser }: EmbedRequest, model: string): VendorRequest {
+  if (inputs.length > 0 && tokenInputs.length > 0) {
+    const description = "must be empty when inputs are given; send one of them";
+    throw new GatewayError("INVALID_REQUEST", `token_inputs ${description}.`, { fieldViolations: [{ field: "token_inputs", description }] });
+  }
+  const body = {
+    model,
+    input: tokenInputs.length > 0 ? tokenInputs.map(({ tokens }) => tokens) : inputs,
+    ...(dimensions === undefined ? {} : { dimensions }),
+    ...(endUser === undefined ? {} : { user: endUser }),
+  };
+  return vendorRequest(Buffer.from(JSON.stringify(body)));
+}
+
+function vendorRequest(body: Uint8Array): VendorRequest {
+  return { path: "/embeddings", headers: {}, body, warnings: [], withholdUsage: false };
+}
+
+/** Throws UPSTREAM_PROTOCOL when a vector is missing or no vector. */
+function readReply(body: Uint8Array): { readonly response: EmbedResponse; readonly summary: ReplySummary } {
+  const reply = parseVendorJson(textOf(body));
+  const summary = summarize(reply);
+  const embeddings = asObjects(reply["data"]).map((entry, position) => ({ index: asCount(entry["index"]) ?? position, values: readVector(entry["embedding"]) }));
+  if (embeddings.length === 0) throw new GatewayError("UPSTREAM_PROTOCOL", "The vendor's reply holds no vector; try again, or use another target.");
+  embeddings.sort((left, right) => left.index - right.index);
+  const response = create(EmbedResponseSchema, { model: summary.servedModel, embeddings, ...(summary.usage === undefined ? {} : { usage: summary.usage }) });
+  return { response, summary };
+}
+
+/** Numbers, or little-endian 32-bit floats in base64. */
+function readVector(value: unknown): number[] {
+  if (Array.isArray(value) && value.every((component) => typeof component === "number")) return value;
+  if (typeof value === "string") {
+    const bytes = Buffer.from(value, "base64");
+    return Array.from({ length: Math.floor(bytes.length / 4) }, (_, index) => bytes.readFloatLE(index * 4));
+  }
+  throw new GatewayError("UPSTREAM_PROTOCOL", "The vendor sent a vector that is no list of numbers; use another target.");
+}
+
+function summarize(reply: JsonObject): ReplySummary {
+  return { usage: readUsage(reply["usage"]), finishReason: "", servedModel: asText(reply["model"]), serviceTier: "" };
+}

@@ -1,0 +1,84 @@
+/** Owns the vendor's errors: what each status and each error event means for the caller and for the target's health. */
+import { GatewayError } from "#platform/errors.ts";
+import type { VendorReply } from "../../domain/adapter.ts";
+import { asText, isObject, textOf, type JsonObject } from "./json-access.ts";
+import { retryAfterMsOf } from "./retry-after.ts";
+
+/** The longest message of the vendor that is passed on, in characters. */
+const maximumMessageLength = 2_000;
+
+interface VendorError {
+  readonly message: string;
+  readonly type: string;
+  readonly code: string;
+  readonly param: string;
+}
+
+export function readError(reply: VendorReply): GatewayError {
+  return errorOf(reply.status, readBody(reply.body), retryAfterMsOf(reply.headers));
+}
+
+/** The error in an event of a stream that began well; the status is what the same error has in a whole reply. */
+export function readErrorEvent(event: JsonObject): GatewayError {
+  const error = readMembers("error" in event ? event["error"] : event);
+  return errorOf(statusOf(error), error, undefined);
+}
+
+/** Only a refusal of the request itself quotes the vendor: the other messages may hold the key, or name the operator's account. */
+function errorOf(status: number, error: VendorError, retryAfterMs: number | undefined): GatewayError {
+  const metadata = { status: String(status), ...named(error) };
+  if (status === 401 || status === 403) {
+    return new GatewayError("UPSTREAM_UNAUTHENTICATED", `The vendor refused Weir's credential with status ${status}; the operator must check it.`, { metadata: { status: String(status) } });
+  }
+  if (status === 402 || error.code === "insufficient_quota" || error.type === "insufficient_quota") {
+    return new GatewayError("UPSTREAM_RATE_LIMITED", "The quota of Weir's account at the vendor is used up; the operator must raise it.", { metadata });
+  }
+  if (status === 429) {
+    const message = "The vendor limits the rate of Weir's requests; try again later, or use another target.";
+    return new GatewayError("UPSTREAM_RATE_LIMITED", message, retryAfterMs === undefined ? { metadata } : { metadata, retryAfterMs });
+  }
+  if (status >= 500 || status === 408) {
+    const message = `The vendor failed with status ${status}; try again, or use another target.`;
+    return new GatewayError("UPSTREAM_UNAVAILABLE", message, retryAfterMs === undefined ? { metadata } : { metadata, retryAfterMs });
+  }
+  if (status >= 400) {
+    return new GatewayError("UPSTREAM_REJECTED", error.message === "" ? `The vendor refused the request with status ${status}.` : error.message, { metadata });
+  }
+  return new GatewayError("UPSTREAM_PROTOCOL", `The vendor answered with status ${status}, which is no reply; the operator must check the provider's base URL.`, { metadata });
+}
+
+function named({ type, code, param }: VendorError): Record<string, string> {
+  return Object.fromEntries(Object.entries({ type, code, param }).filter(([, value]) => value !== ""));
+}
+
+function readBody(body: Uint8Array): VendorError {
+  try {
+    const parsed = JSON.parse(textOf(body)) as unknown;
+    // Gemini's compatible endpoint wraps its errors in a list.
+    const value: unknown = Array.isArray(parsed) ? parsed[0] : parsed;
+    return readMembers(isObject(value) && "error" in value ? value["error"] : value);
+  } catch {
+    return readMembers(undefined);
+  }
+}
+
+/** The error object, which some servers send as a mere string, or flat in the body (vLLM), or as FastAPI's `detail`. */
+function readMembers(value: unknown): VendorError {
+  if (typeof value === "string") return { message: value.slice(0, maximumMessageLength), type: "", code: "", param: "" };
+  if (!isObject(value)) return { message: "", type: "", code: "", param: "" };
+  const message = asText(value["message"]) || asText(value["detail"]);
+  return { message: message.slice(0, maximumMessageLength), type: wordOf(value["type"]), code: wordOf(value["code"]), param: wordOf(value["param"]) };
+}
+
+function wordOf(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? String(value).slice(0, 200) : "";
+}
+
+/** OpenRouter and vLLM give the status as the code; OpenAI gives words. */
+function statusOf({ type, code }: VendorError): number {
+  const status = Number(code);
+  if (Number.isInteger(status) && status >= 400 && status < 600) return status;
+  if (code === "rate_limit_exceeded" || type === "rate_limit_error" || type === "insufficient_quota") return 429;
+  if (code === "invalid_api_key" || type === "authentication_error") return 401;
+  return type === "invalid_request_error" ? 400 : 500;
+}

@@ -1,0 +1,132 @@
+/** Owns the reading of a streamed reply, chunk by chunk. */
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { StreamGenerateResponseSchema, type StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { SseEvent } from "#platform/sse.ts";
+import type { ReplySummary, StreamReader, StreamReading, VendorRequest } from "../../domain/adapter.ts";
+import { CandidateReader, type EventInit } from "./candidate-reader.ts";
+import { readErrorEvent } from "./errors.ts";
+import { asCount, asObjects, asText, parseVendorJson, type JsonObject } from "./json-access.ts";
+import { readUsage } from "./usage.ts";
+
+/** The most candidates that a stream may hold, as in OpenAI's `n`; a server cannot fill the memory with more. */
+const maximumCandidates = 128;
+
+/**
+ * A reader for one reply. The terminator is `data: [DONE]`; for servers that send none, a stream is also complete when every
+ * candidate that began has its finish reason and a usage came with or after the last of them. What comes behind only corrects the summary.
+ */
+export function createStreamReader({ withholdUsage }: VendorRequest): StreamReader {
+  return new ChunkReader(withholdUsage);
+}
+
+const nothing: StreamReading = { events: [], forward: true };
+
+class ChunkReader implements StreamReader {
+  readonly #withholdUsage: boolean;
+  readonly #candidates = new Map<number, CandidateReader>();
+  #hasStarted = false;
+  #hasEnded = false;
+  #usage: Usage | undefined;
+  #usageIsFinal = false;
+  #replyId = "";
+  #servedModel = "";
+  #serviceTier = "";
+
+  constructor(withholdUsage: boolean) {
+    this.#withholdUsage = withholdUsage;
+  }
+
+  get finished(): boolean {
+    return this.#hasEnded;
+  }
+
+  get summary(): ReplySummary {
+    const finishReason = [...this.#candidates.values()].find(({ finishWord }) => finishWord !== "")?.finishWord ?? "";
+    return { usage: this.#usage, finishReason, servedModel: this.#servedModel, serviceTier: this.#serviceTier };
+  }
+
+  get outputBytes(): number {
+    let sum = 0;
+    for (const candidate of this.#candidates.values()) sum += candidate.outputBytes;
+    return sum;
+  }
+
+  read(event: SseEvent): StreamReading {
+    if (event.data === "") return nothing;
+    if (event.data === "[DONE]") return { events: this.#end().map(asEvent), forward: true };
+    const chunk = parseVendorJson(event.data);
+    if (event.type === "error" || (chunk["error"] ?? null) !== null) throw readErrorEvent(chunk);
+    return this.#readChunk(chunk);
+  }
+
+  #readChunk(chunk: JsonObject): StreamReading {
+    const choices = asObjects(chunk["choices"]);
+    this.#servedModel = asText(chunk["model"]) || this.#servedModel;
+    this.#serviceTier = asText(chunk["service_tier"]) || this.#serviceTier;
+    const isUsageAlone = choices.length === 0 && (chunk["usage"] ?? null) !== null;
+    const forward = !(isUsageAlone && this.#withholdUsage);
+    const hasEnded = this.#hasEnded;
+    const inits = hasEnded ? [] : [...this.#start(chunk), ...choices.flatMap((choice, position) => this.#readChoice(choice, position))];
+    this.#readUsage(chunk);
+    if (!hasEnded && this.#isComplete()) inits.push(...this.#end());
+    return { events: inits.map(asEvent), forward };
+  }
+
+  /** Azure's first chunk has neither id nor choices; who answers is known with the next. */
+  #start(chunk: JsonObject): EventInit[] {
+    const id = asText(chunk["id"]);
+    if (this.#hasStarted || (id === "" && asObjects(chunk["choices"]).length === 0)) return [];
+    this.#hasStarted = true;
+    this.#replyId = id;
+    const created = asCount(chunk["created"]);
+    const createTime = created === undefined ? {} : { createTime: timestampFromMs(created * 1000) };
+    return [{ event: { case: "start", value: { id, model: this.#servedModel, ...createTime } } }];
+  }
+
+  #readChoice(choice: JsonObject, position: number): EventInit[] {
+    const candidate = this.#candidate(asCount(choice["index"]) ?? position);
+    const events = candidate.read(choice);
+    if (asText(choice["finish_reason"]) !== "") this.#usageIsFinal = false;
+    return events;
+  }
+
+  #readUsage(chunk: JsonObject): void {
+    const usage = readUsage(chunk["usage"]);
+    if (usage === undefined) return;
+    this.#usage = usage;
+    this.#usageIsFinal = true;
+  }
+
+  #isComplete(): boolean {
+    return this.#usageIsFinal && this.#candidates.size > 0 && this.#candidates.values().every(({ finishWord }) => finishWord !== "");
+  }
+
+  #end(): EventInit[] {
+    if (this.#hasEnded) return [];
+    if (!this.#hasStarted) throw new GatewayError("UPSTREAM_PROTOCOL", "The vendor's stream ended without a reply; try again, or use another target.");
+    this.#hasEnded = true;
+    const end = {
+      ...(this.#usage === undefined ? {} : { usage: this.#usage }),
+      ...(this.#serviceTier === "" ? {} : { serviceTier: this.#serviceTier }),
+    };
+    return [...this.#candidates.values().flatMap((candidate) => candidate.close()), { event: { case: "end", value: end } }];
+  }
+
+  #candidate(index: number): CandidateReader {
+    const known = this.#candidates.get(index);
+    if (known !== undefined) return known;
+    if (this.#candidates.size === maximumCandidates) {
+      throw new GatewayError("UPSTREAM_PROTOCOL", `The vendor streams more than ${maximumCandidates} candidates; use another target.`);
+    }
+    const candidate = new CandidateReader(index, this.#replyId);
+    this.#candidates.set(index, candidate);
+    return candidate;
+  }
+}
+
+function asEvent(init: EventInit): StreamGenerateResponse {
+  return create(StreamGenerateResponseSchema, init);
+}

@@ -1,0 +1,25 @@
+/** Owns the `openai` dialect: what callers of OpenAI's API send, and what they expect back. */
+import type { IncomingHttpHeaders } from "node:http";
+import type { Dialect } from "../../domain/dialect.ts";
+import { chatCompletionsEndpoint } from "./chat-completions.ts";
+import { embeddingsEndpoint } from "./embeddings.ts";
+import { writeError } from "./errors.ts";
+import { modelsEndpoint } from "./models.ts";
+
+export const openaiDialect: Dialect = {
+  name: "openai",
+  claims,
+  readCredential,
+  requestHeaders: [],
+  endpoints: [chatCompletionsEndpoint, embeddingsEndpoint, modelsEndpoint],
+  writeError,
+};
+
+/** Others send a bearer token too, but then name the version of their API. */
+function claims(headers: IncomingHttpHeaders): boolean {
+  return readCredential(headers) !== undefined && headers["anthropic-version"] === undefined;
+}
+
+function readCredential({ authorization }: IncomingHttpHeaders): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+}

@@ -1,0 +1,17 @@
+/** Owns what every reply and chunk says about itself: id, model and time of creation, the same throughout a stream. */
+import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { timeOfId } from "#platform/ids.ts";
+
+export interface ReplyIdentity {
+  readonly id: string;
+  readonly model: string;
+  /** Seconds since 1970. */
+  readonly created: number;
+}
+
+/** OpenAI's ids begin with `chatcmpl-`; other vendors' get the prefix, and a reply without an id has that of Weir's request. */
+export function identityOf(reply: { readonly id: string; readonly model: string; readonly createTime?: Timestamp | undefined; readonly requestId: string }): ReplyIdentity {
+  const id = reply.id === "" ? reply.requestId : reply.id;
+  const createdMs = reply.createTime === undefined ? (timeOfId(reply.requestId) ?? 0) : timestampMs(reply.createTime);
+  return { id: id.startsWith("chatcmpl-") ? id : `chatcmpl-${id}`, model: reply.model, created: Math.floor(createdMs / 1000) };
+}
