@@ -1,0 +1,42 @@
+/** Owns what Weir must know of Anthropic as a vendor. */
+import type { VendorAdapter } from "../../domain/adapter.ts";
+import { buildNativeRequest, buildRequest } from "./build-request.ts";
+import { readError } from "./errors.ts";
+import { readReply, summarizeReply } from "./read-reply.ts";
+import { AnthropicStreamReader } from "./stream-reader.ts";
+import { nativeDialect } from "./write-content.ts";
+
+/** The version of the Messages API; Anthropic has named no later one. */
+const apiVersion = "2023-06-01";
+
+export const anthropicVendor: VendorAdapter = {
+  vendor: "anthropic",
+  nativeDialects: [nativeDialect],
+  defaultBaseUrl: "https://api.anthropic.com/v1",
+  needsCredential: true,
+  forwardedRequestHeaders: ["anthropic-beta"],
+  /**
+   * Anthropic states no rule for a reply that is cut off; its own clients stop one by closing the connection. Reading on
+   * would surely pay for the whole reply, so Weir closes too, and estimates the output: the stream's first event has the exact
+   * input. Another gateway, which measured vendors, treats Anthropic the same way:
+   * https://www.truefoundry.com/docs/ai-gateway/stream-disconnect-cost-accounting
+   */
+  onDisconnect: "cancel",
+  /** Source: https://platform.claude.com/docs/en/api/rate-limits#response-headers */
+  forwardedReplyHeaders: [
+    "retry-after",
+    ...["requests", "tokens", "input-tokens", "output-tokens"].flatMap((kind) =>
+      ["limit", "remaining", "reset"].map((figure) => `anthropic-ratelimit-${kind}-${figure}`),
+    ),
+  ],
+  authorize: (credential) => ({ "x-api-key": credential.reveal(), "anthropic-version": apiVersion }),
+  upstreamRequestId: (headers) => headers["request-id"] ?? "",
+  readError,
+  generate: {
+    buildRequest,
+    buildNativeRequest,
+    readReply,
+    summarizeReply,
+    createStreamReader: () => new AnthropicStreamReader(),
+  },
+};

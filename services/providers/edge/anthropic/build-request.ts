@@ -1,0 +1,140 @@
+/** Owns the way from types to the body of a Messages request. */
+import { Modality, type OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { spliceJson } from "#platform/json.ts";
+import type { VendorRequest } from "../../domain/adapter.ts";
+import { factsOf, type ModelFacts } from "./model-facts.ts";
+import { Warnings } from "./warnings.ts";
+import { writeConversation, type Block } from "./write-content.ts";
+import { writeThinking, type ThinkingJson } from "./write-thinking.ts";
+import { parseSchema, writeTools } from "./write-tools.ts";
+
+const path = "/messages";
+
+/** The output maximum for a model whose own is not known; Anthropic wants one in every request. */
+const fallbackMaximumTokens = 8192;
+
+/** Throws UNSUPPORTED_FIELD for content Anthropic cannot take, and for everything else it cannot honour when strict. */
+export function buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest {
+  const facts = factsOf(model);
+  const warnings = new Warnings(generation.strict);
+  warnOfUnsupported(generation, warnings);
+  const maximumTokens = writeMaximumTokens(generation, facts, warnings);
+  const { system, turns } = writeConversation(generation.messages, warnings);
+  const { thinking, effort } = writeThinking(generation.reasoning, facts, maximumTokens, warnings);
+  const format = writeFormat(generation.outputFormat, warnings);
+  const body = {
+    model,
+    max_tokens: maximumTokens,
+    ...(system.length === 0 ? {} : { system }),
+    messages: turns,
+    ...writeTools(generation, warnings),
+    ...(thinking === undefined ? {} : { thinking }),
+    ...(effort === undefined && format === undefined ? {} : { output_config: { ...(effort === undefined ? {} : { effort }), ...(format === undefined ? {} : { format }) } }),
+    ...writeSampling(generation, facts, thinking, warnings),
+    ...(generation.stopSequences.length === 0 ? {} : { stop_sequences: generation.stopSequences }),
+    ...writeServiceTier(generation.serviceTier, warnings),
+    ...(generation.endUser === undefined ? {} : { metadata: { user_id: generation.endUser } }),
+    ...(stream ? { stream: true } : {}),
+  };
+  return vendorRequest(Buffer.from(JSON.stringify(body)), warnings);
+}
+
+/** The caller's own bytes. Usage stands in every stream unasked, so nothing is withheld. */
+export function buildNativeRequest(body: Uint8Array, model: string): VendorRequest {
+  return vendorRequest(spliceJson(body, { model }), new Warnings(false));
+}
+
+function vendorRequest(body: Uint8Array, warnings: Warnings): VendorRequest {
+  return { path, headers: {}, body, warnings: warnings.list, withholdUsage: false };
+}
+
+function writeMaximumTokens({ maxOutputTokens }: Generation, facts: ModelFacts, warnings: Warnings): number {
+  if (maxOutputTokens !== undefined) return Number(maxOutputTokens);
+  if (facts.maximumOutputTokens !== undefined) return facts.maximumOutputTokens;
+  warnings.add("max_output_tokens", `Anthropic needs one and the model's own is not known; ${fallbackMaximumTokens} is set.`);
+  return fallbackMaximumTokens;
+}
+
+/** Options that Anthropic has nothing for. */
+function warnOfUnsupported(generation: Generation, warnings: Warnings): void {
+  const { sampling } = generation;
+  const leftOut = "Anthropic has nothing like it; it is left out.";
+  const unsupported: readonly (readonly [field: string, asked: boolean])[] = [
+    ["sampling.seed", sampling?.seed !== undefined],
+    ["sampling.presence_penalty", (sampling?.presencePenalty ?? 0) !== 0],
+    ["sampling.frequency_penalty", (sampling?.frequencyPenalty ?? 0) !== 0],
+    ["sampling.logit_bias", Object.keys(sampling?.logitBias ?? {}).length > 0],
+    ["logprobs", generation.logprobs],
+    ["top_logprobs", (generation.topLogprobs ?? 0) > 0],
+    ["modalities", generation.modalities.some((modality) => modality !== Modality.TEXT)],
+    ["audio", generation.audio !== undefined],
+    ["metadata", Object.keys(generation.metadata).length > 0],
+    ["store", generation.store === true],
+    ["verbosity", generation.verbosity !== undefined],
+    ["prompt_cache_key", generation.promptCacheKey !== undefined],
+  ];
+  for (const [field, asked] of unsupported) if (asked) warnings.add(field, leftOut);
+  if ((generation.candidateCount ?? 1) > 1) warnings.add("candidate_count", "Anthropic makes one reply per request; there is one.");
+}
+
+/** A JSON Schema's name is no part of Anthropic's form and changes nothing; its description goes into the schema. */
+function writeFormat(format: OutputFormat | undefined, warnings: Warnings): Block | undefined {
+  if (format?.kind.case === "jsonObject") {
+    warnings.add("output_format.json_object", "JSON without a schema cannot be enforced; ask for it in the prompt, or give a schema.");
+  }
+  if (format?.kind.case !== "jsonSchema") return undefined;
+  const { jsonSchema, description } = format.kind.value;
+  const schema = parseSchema(jsonSchema, "output_format.json_schema.json_schema");
+  return { type: "json_schema", schema: description === "" ? schema : { description, ...schema } };
+}
+
+function writeSampling({ sampling }: Generation, facts: ModelFacts, thinking: ThinkingJson["thinking"], warnings: Warnings): Block {
+  const temperature = writeTemperature(sampling?.temperature, facts, warnings);
+  const asked: Record<string, number> = {};
+  if (temperature !== undefined) asked["temperature"] = temperature;
+  if (sampling?.topP !== undefined) asked["top_p"] = sampling.topP;
+  if (sampling?.topK !== undefined) asked["top_k"] = Number(sampling.topK);
+  for (const [name, value] of Object.entries(asked)) {
+    const obstacle = samplingObstacle(name, value, asked, facts, thinking);
+    if (obstacle === undefined) continue;
+    warnings.add(`sampling.${name}`, `${obstacle}; it is left out.`);
+    delete asked[name];
+  }
+  return asked;
+}
+
+/** Anthropic's scale ends at 1. */
+function writeTemperature(temperature: number | undefined, facts: ModelFacts, warnings: Warnings): number | undefined {
+  if (temperature === undefined || temperature <= 1 || facts.sampling === "none") return temperature;
+  warnings.add("sampling.temperature", `Anthropic's temperature ends at 1; 1 is sent instead of ${temperature}.`);
+  return 1;
+}
+
+/**
+ * Why a sampling parameter would be refused. Sources: https://platform.claude.com/docs/en/about-claude/models/migration-guide
+ * (models without sampling, or with one of two) and …/docs/en/build-with-claude/extended-thinking (beside thinking).
+ */
+function samplingObstacle(name: string, value: number, asked: Readonly<Record<string, number>>, facts: ModelFacts, thinking: ThinkingJson["thinking"]): string | undefined {
+  if (facts.sampling === "none") return "this model takes no sampling parameters";
+  if (facts.sampling === "one" && name === "top_p" && asked["temperature"] !== undefined) return "this model takes only one of temperature and top_p";
+  if (thinking === undefined || thinking.type === "disabled") return undefined;
+  const allowed = (name === "temperature" && value === 1) || (name === "top_p" && value >= 0.95);
+  return allowed ? undefined : "it cannot be combined with thinking";
+}
+
+/** Source: `service_tier` of MessageCreateParams in @anthropic-ai/sdk; `default` is OpenAI's word for the standard tier. */
+function writeServiceTier(tier: string | undefined, warnings: Warnings): Block {
+  switch (tier) {
+    case undefined:
+      return {};
+    case "auto":
+    case "standard_only":
+      return { service_tier: tier };
+    case "default":
+      return { service_tier: "standard_only" };
+    default:
+      warnings.add("service_tier", `Anthropic has no tier "${tier}"; it is left out.`);
+      return {};
+  }
+}

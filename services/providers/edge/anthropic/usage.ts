@@ -1,0 +1,78 @@
+/** Owns the way from Anthropic's usage object to Weir's disjoint meters. */
+import { create } from "@bufbuild/protobuf";
+import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+
+/** Anthropic's usage object, as far as it is a matter of counting; nothing of it is certain. */
+export interface UsageJson {
+  readonly input_tokens?: unknown;
+  readonly cache_read_input_tokens?: unknown;
+  readonly cache_creation_input_tokens?: unknown;
+  readonly cache_creation?: { readonly ephemeral_5m_input_tokens?: unknown; readonly ephemeral_1h_input_tokens?: unknown } | null;
+  readonly output_tokens?: unknown;
+  readonly output_tokens_details?: { readonly thinking_tokens?: unknown } | null;
+  readonly server_tool_use?: { readonly web_search_requests?: unknown } | null;
+  readonly iterations?: readonly (UsageJson & { readonly type?: unknown })[] | null;
+}
+
+/**
+ * Anthropic's convention:
+ * - `input_tokens` counts neither cache reads nor cache writes: the three are disjoint already.
+ * - `cache_creation_input_tokens` is the sum of `cache_creation`'s split by lifetime; without the split it is all of the default, five minutes.
+ * - `output_tokens` is the billed total; `output_tokens_details.thinking_tokens` is the part of it that was reasoning.
+ * - In a stream the figures of `message_delta` are cumulative and replace those of `message_start` (see mergeUsage).
+ * - `iterations` lists the model's turns within one request (a beta). The turns of kind `compaction` and `advisor_message` are
+ *   billed and are not in the totals above, so they are added; all others are.
+ * Source: the docstrings of Usage, MessageDeltaUsage, OutputTokensDetails and BetaIterationsUsage in @anthropic-ai/sdk, and
+ * https://platform.claude.com/docs/en/build-with-claude/prompt-caching#tracking-cache-performance.
+ * Undefined when neither input nor output is reported.
+ */
+export function readUsage(usage: UsageJson | null | undefined): Usage | undefined {
+  if (usage?.input_tokens === undefined && usage?.output_tokens === undefined) return undefined;
+  const totals = new Map<Meter, bigint>([
+    [Meter.INPUT_TOKENS, 0n],
+    [Meter.OUTPUT_TOKENS, 0n],
+  ]);
+  for (const part of [usage, ...unlistedTurns(usage)]) {
+    for (const [meter, quantity] of readTurn(part)) totals.set(meter, (totals.get(meter) ?? 0n) + quantity);
+  }
+  // Input and output stand always, to tell "none" from "unreported"; of the other meters only those that counted.
+  const quantities = [...totals]
+    .filter(([meter, quantity]) => quantity > 0n || meter === Meter.INPUT_TOKENS || meter === Meter.OUTPUT_TOKENS)
+    .map(([meter, quantity]) => ({ meter, quantity }));
+  return create(UsageSchema, { quantities, source: UsageSource.PROVIDER });
+}
+
+/** The usage so far with the figures of a later event, each of which replaces the earlier one; null and absent ones replace nothing. */
+export function mergeUsage(earlier: UsageJson, later: UsageJson | null | undefined): UsageJson {
+  return { ...earlier, ...Object.fromEntries(Object.entries(later ?? {}).filter(([, value]) => value !== null)) };
+}
+
+function unlistedTurns(usage: UsageJson): readonly UsageJson[] {
+  if (!Array.isArray(usage.iterations)) return [];
+  return usage.iterations.filter(({ type }) => type === "compaction" || type === "advisor_message");
+}
+
+function readTurn(usage: UsageJson): readonly (readonly [Meter, bigint])[] {
+  const cacheWrites = count(usage.cache_creation_input_tokens);
+  const oneHour = count(usage.cache_creation?.ephemeral_1h_input_tokens);
+  const output = count(usage.output_tokens);
+  const reasoning = least(count(usage.output_tokens_details?.thinking_tokens), output);
+  return [
+    [Meter.INPUT_TOKENS, count(usage.input_tokens)],
+    [Meter.CACHED_INPUT_TOKENS, count(usage.cache_read_input_tokens)],
+    // The total is the surer figure: a later event may raise it without a new split.
+    [Meter.CACHE_WRITE_5M_INPUT_TOKENS, cacheWrites > oneHour ? cacheWrites - oneHour : count(usage.cache_creation?.ephemeral_5m_input_tokens)],
+    [Meter.CACHE_WRITE_1H_INPUT_TOKENS, oneHour],
+    [Meter.OUTPUT_TOKENS, output - reasoning],
+    [Meter.REASONING_OUTPUT_TOKENS, reasoning],
+    [Meter.WEB_SEARCHES, count(usage.server_tool_use?.web_search_requests)],
+  ];
+}
+
+function count(value: unknown): bigint {
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? BigInt(value) : 0n;
+}
+
+function least(left: bigint, right: bigint): bigint {
+  return left < right ? left : right;
+}

@@ -1,0 +1,169 @@
+/** Owns the writing of messages: `system` apart, roles in turn, parts as content blocks. */
+import { CacheMarker_Lifetime, ImageDetail, Role, type CacheMarker, type Citation, type Media, type Message, type NativePart, type Part, type ToolCallPart } from "#gen/weir/inference/v1/content_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { parseExactJson } from "./exact-json.ts";
+import { unsupportedField, type Warnings } from "./warnings.ts";
+
+export type Block = { readonly [key: string]: unknown };
+
+export interface Turn {
+  readonly role: "user" | "assistant";
+  readonly content: Block[];
+}
+
+export interface Conversation {
+  readonly system: readonly Block[];
+  readonly turns: readonly Turn[];
+}
+
+/** The name under which Anthropic's own JSON stands in a NativePart. */
+export const nativeDialect = "anthropic";
+
+/**
+ * The messages in Anthropic's form. Instructions of the operator and the developer go to `system`, wherever they stood;
+ * tool results are part of the user's turn; neighbours of one role become one turn, because Anthropic wants them in turn.
+ */
+export function writeConversation(messages: readonly Message[], warnings: Warnings): Conversation {
+  const system: Block[] = [];
+  const turns: Turn[] = [];
+  messages.forEach((message, index) => {
+    const path = `messages[${index}]`;
+    if (message.name !== undefined) warnings.add("messages[].name", "speakers have no names; it is left out.");
+    const blocks = message.parts.flatMap((part, partIndex) => writePart(part, `${path}.parts[${partIndex}]`, warnings));
+    if (message.role === Role.SYSTEM || message.role === Role.DEVELOPER) {
+      if (turns.length > 0 && blocks.length > 0) warnings.add("messages[].role", "instructions amid the conversation were moved to its start.");
+      system.push(...blocks.map((block) => requireText(block, path)));
+      return;
+    }
+    const role = message.role === Role.ASSISTANT ? "assistant" : "user";
+    const last = turns.at(-1);
+    if (last?.role === role) last.content.push(...blocks);
+    else if (blocks.length > 0) turns.push({ role, content: blocks });
+  });
+  return { system, turns };
+}
+
+/** `cache_control`, for a block or tool that has a marker. */
+export function writeCacheMarker(marker: CacheMarker | undefined): Block {
+  if (marker === undefined) return {};
+  switch (marker.lifetime) {
+    case CacheMarker_Lifetime.FIVE_MINUTES:
+      return { cache_control: { type: "ephemeral", ttl: "5m" } };
+    case CacheMarker_Lifetime.ONE_HOUR:
+      return { cache_control: { type: "ephemeral", ttl: "1h" } };
+    default:
+      return { cache_control: { type: "ephemeral" } };
+  }
+}
+
+/** One block, or none for a part that has nothing to say. */
+function writePart(part: Part, path: string, warnings: Warnings): Block[] {
+  const block = writeKind(part.kind, path, warnings);
+  return block === undefined ? [] : [{ ...block, ...writeCacheMarker(part.cacheMarker) }];
+}
+
+function writeKind(kind: Part["kind"], path: string, warnings: Warnings): Block | undefined {
+  switch (kind.case) {
+    case "text":
+      return writeText(kind.value.text, kind.value.citations, warnings);
+    case "refusal":
+      return writeText(kind.value.text, [], warnings);
+    case "image":
+      if (kind.value.detail === ImageDetail.LOW || kind.value.detail === ImageDetail.HIGH) {
+        warnings.add("messages[].parts[].image.detail", "the model decides how closely to look.");
+      }
+      return { type: "image", source: writeImageSource(kind.value.media, path) };
+    case "file":
+      return {
+        type: "document",
+        source: writeDocumentSource(kind.value.media, path),
+        ...(kind.value.title === undefined && kind.value.filename === undefined ? {} : { title: kind.value.title ?? kind.value.filename }),
+        ...(kind.value.context === undefined ? {} : { context: kind.value.context }),
+        ...(kind.value.citationsEnabled ? { citations: { enabled: true } } : {}),
+      };
+    case "audio":
+      if (kind.value.transcript === undefined) throw unsupportedField(path, "it takes no sound; send its transcript.");
+      warnings.add("messages[].parts[].audio", "the transcript is sent in place of the sound.");
+      return writeText(kind.value.transcript, [], warnings);
+    case "toolCall":
+      return { type: "tool_use", id: kind.value.id, name: kind.value.name, input: parseArguments(kind.value, path) };
+    case "toolResult":
+      return {
+        type: "tool_result",
+        tool_use_id: kind.value.toolCallId,
+        content: kind.value.parts.flatMap((part, index) => writePart(part, `${path}.parts[${index}]`, warnings)),
+        ...(kind.value.isError ? { is_error: true } : {}),
+      };
+    case "reasoning":
+      if (kind.value.redactedData !== "" && kind.value.text === "" && kind.value.signature === "") {
+        return { type: "redacted_thinking", data: kind.value.redactedData };
+      }
+      if (kind.value.signature !== "") return { type: "thinking", thinking: kind.value.text, signature: kind.value.signature };
+      warnings.add("messages[].parts[].reasoning", "reasoning without Anthropic's signature would be refused; it is left out.");
+      return undefined;
+    case "native":
+      return parseNative(kind.value, path);
+    default:
+      throw unsupportedField(path, "the part says nothing.");
+  }
+}
+
+/** Anthropic refuses empty text. */
+function writeText(text: string, citations: readonly Citation[], warnings: Warnings): Block | undefined {
+  if (text === "") return undefined;
+  const written = citations.flatMap((citation) => {
+    if (citation.native?.dialect === nativeDialect) return [JSON.parse(Buffer.from(citation.native.json).toString("utf8")) as Block];
+    warnings.add("messages[].parts[].text.citations", "only citations that Anthropic made can be sent back; the others are left out.");
+    return [];
+  });
+  return { type: "text", text, ...(written.length === 0 ? {} : { citations: written }) };
+}
+
+function writeImageSource(media: Media | undefined, path: string): Block {
+  const source = media?.source;
+  switch (source?.case) {
+    case "data":
+      return { type: "base64", media_type: media!.mediaType, data: Buffer.from(source.value).toString("base64") };
+    case "url":
+      return { type: "url", url: source.value };
+    case "fileId":
+      return { type: "file", file_id: source.value };
+    default:
+      throw unsupportedField(path, "the picture has no content.");
+  }
+}
+
+function writeDocumentSource(media: Media | undefined, path: string): Block {
+  const source = media?.source;
+  if (source?.case === "data" && media!.mediaType.startsWith("text/")) {
+    return { type: "text", media_type: "text/plain", data: Buffer.from(source.value).toString("utf8") };
+  }
+  if (source?.case === "data" && media!.mediaType !== "application/pdf") {
+    throw unsupportedField(path, `a document must be PDF or text, not "${media!.mediaType}".`);
+  }
+  return writeImageSource(media, path);
+}
+
+function parseArguments(call: ToolCallPart, path: string): unknown {
+  // Free text of a custom tool, in the one form that fits: Anthropic's tools take objects.
+  if (call.custom) return { input: call.arguments };
+  if (call.arguments === "") return {};
+  try {
+    const value = parseExactJson(call.arguments);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // Told below, with the place.
+  }
+  const field = `${path}.tool_call.arguments`;
+  throw new GatewayError("INVALID_REQUEST", `${field} must be a JSON object.`, { fieldViolations: [{ field, description: "must be a JSON object" }] });
+}
+
+function parseNative(native: NativePart, path: string): Block {
+  if (native.dialect !== nativeDialect) throw unsupportedField(path, `the part is in the form of "${native.dialect}".`);
+  return JSON.parse(Buffer.from(native.json).toString("utf8")) as Block;
+}
+
+function requireText(block: Block, path: string): Block {
+  if (block["type"] !== "text") throw unsupportedField(path, "instructions can hold text alone.");
+  return block;
+}
