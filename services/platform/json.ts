@@ -7,8 +7,8 @@ export function parseJsonObject(body: Uint8Array): { readonly [key: string]: unk
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    throw malformed(text, error);
+  } catch {
+    throw malformed(text);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new GatewayError("INVALID_REQUEST", "The body must be a JSON object.");
@@ -16,15 +16,74 @@ export function parseJsonObject(body: Uint8Array): { readonly [key: string]: unk
   return value as { readonly [key: string]: unknown };
 }
 
-function malformed(text: string, cause: unknown): GatewayError {
-  const detail = cause instanceof Error ? cause.message : "";
-  const position = Number(/at position (\d+)/.exec(detail)?.[1] ?? text.length);
-  const before = text.slice(0, position).split("\n");
+function malformed(text: string): GatewayError {
+  const before = text.slice(0, findFault(text)).split("\n");
   const line = String(before.length);
   const column = String((before.at(-1)?.length ?? 0) + 1);
   return new GatewayError("MALFORMED_BODY", `The body is not valid JSON: fault at line ${line}, column ${column}.`, {
     metadata: { line, column },
   });
+}
+
+const markOrScalar = /([{}[\],:])|(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null)(?![\w.+-])/y;
+const space = /[ \t\r\n]*/y;
+
+/**
+ * Where text that JSON.parse refuses stops being JSON; JSON.parse itself tells it only at times.
+ * Walks through the tokens with what may come next: a value, a member's name, its colon, or what follows a value.
+ */
+function findFault(text: string): number {
+  const containers: string[] = [];
+  let expected: "value" | "first value" | "name" | "first name" | "colon" | "rest" = "value";
+  for (let at = 0; ; ) {
+    space.lastIndex = at;
+    space.test(text);
+    const fault = space.lastIndex;
+    const isString = text[fault] === '"';
+    markOrScalar.lastIndex = fault;
+    const match = isString ? undefined : markOrScalar.exec(text);
+    const end = isString ? endOfText(text, fault) : markOrScalar.lastIndex;
+    if (match === null || end < 0) return fault;
+    const mark = match?.[1];
+    const isValue = mark === undefined || mark === "{" || mark === "[";
+    const closes = mark === "}" || mark === "]";
+    const mayClose = expected === "rest" || (mark === "]" ? expected === "first value" : expected === "first name");
+    if (closes) {
+      if (!mayClose || containers.pop() !== mark) return fault;
+      expected = "rest";
+    } else if (expected === "value" || expected === "first value") {
+      if (!isValue) return fault;
+      if (mark !== undefined) containers.push(mark === "{" ? "}" : "]");
+      expected = mark === "{" ? "first name" : mark === "[" ? "first value" : "rest";
+    } else if (expected === "name" || expected === "first name") {
+      if (!isString) return fault;
+      expected = "colon";
+    } else if (expected === "colon") {
+      if (mark !== ":") return fault;
+      expected = "value";
+    } else {
+      if (mark !== "," || containers.length === 0) return fault;
+      expected = containers.at(-1) === "}" ? "name" : "value";
+    }
+    at = end;
+  }
+}
+
+/**
+ * The offset behind the string that begins here, or -1 when it is cut short or holds what a string may not.
+ * By hand, because a long string exhausts the stack of a regular expression.
+ */
+function endOfText(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === quote) return at + 1;
+    if (code < 32) return -1;
+    if (code !== backslash) continue;
+    at++;
+    if (text[at] === "u" && /^[0-9a-fA-F]{4}$/.test(text.slice(at + 1, at + 5))) at += 4;
+    else if (!'"\\/bfnrt'.includes(text[at] ?? " ")) return -1;
+  }
+  return -1;
 }
 
 /** Members of a top-level object to set; `undefined` leaves a member as it is. */

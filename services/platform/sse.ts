@@ -13,31 +13,33 @@ export interface SseEvent {
 
 const lineFeed = 10;
 const carriageReturn = 13;
+const byteOrderMark = 0xfeff;
 
 /** The largest event that is accepted (8 MiB); a longer one is an error, so that a stream cannot fill the memory. */
 export const maximumEventBytes = 8 * 1024 * 1024;
 
 /** Cuts a byte stream into events. */
 export class SseSplitter {
-  #pending: Buffer = Buffer.alloc(0);
-  #searched = 0;
+  // What is pending stands from `#start` to `#end`. An event's bytes are a view into this buffer and are never written over.
+  #buffer: Buffer = Buffer.alloc(0);
+  #start = 0;
+  #end = 0;
+  #bufferIsOwn = false;
+  #searchFrom = 0;
+  #isFirst = true;
 
   /** The events that are complete with these bytes. Throws UPSTREAM_PROTOCOL when an event exceeds its bound. */
   push(chunk: Uint8Array): SseEvent[] {
-    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    this.#pending = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
+    this.#append(chunk);
     const events: SseEvent[] = [];
-    let start = 0;
     for (;;) {
-      const end = endOfEvent(this.#pending, start, Math.max(start, this.#searched));
+      const end = endOfEvent(this.#buffer, this.#start, Math.max(this.#start, this.#searchFrom), this.#end);
       if (end < 0) break;
-      events.push(parseEvent(this.#pending.subarray(start, end)));
-      start = end;
+      events.push(this.#parse(end));
     }
-    this.#pending = this.#pending.subarray(start);
     // The terminator may straddle two chunks: look at the last three bytes again.
-    this.#searched = Math.max(0, this.#pending.length - 3);
-    if (this.#pending.length > maximumEventBytes) {
+    this.#searchFrom = Math.max(this.#start, this.#end - 3);
+    if (this.#end - this.#start > maximumEventBytes) {
       throw new GatewayError("UPSTREAM_PROTOCOL", `The vendor sent an event of more than ${maximumEventBytes} bytes.`);
     }
     return events;
@@ -45,16 +47,46 @@ export class SseSplitter {
 
   /** The event that the stream ended in the middle of, if any: some servers leave out the last blank line. */
   flush(): SseEvent | undefined {
-    const rest = this.#pending;
-    this.#pending = Buffer.alloc(0);
-    this.#searched = 0;
-    return rest.length === 0 ? undefined : parseEvent(rest);
+    return this.#start === this.#end ? undefined : this.#parse(this.#end);
+  }
+
+  /** Nothing is copied while chunks end where events end; a long event is copied a bounded number of times. */
+  #append(chunk: Uint8Array): void {
+    const pendingBytes = this.#end - this.#start;
+    if (pendingBytes === 0) {
+      this.#buffer = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      this.#bufferIsOwn = false;
+      this.#start = 0;
+      this.#end = chunk.length;
+      this.#searchFrom = 0;
+      return;
+    }
+    if (!this.#bufferIsOwn || this.#end + chunk.length > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(pendingBytes * 2, pendingBytes + chunk.length));
+      this.#buffer.copy(larger, 0, this.#start, this.#end);
+      this.#buffer = larger;
+      this.#bufferIsOwn = true;
+      this.#searchFrom -= this.#start;
+      this.#start = 0;
+      this.#end = pendingBytes;
+    }
+    this.#buffer.set(chunk, this.#end);
+    this.#end += chunk.length;
+  }
+
+  #parse(end: number): SseEvent {
+    const raw = this.#buffer.subarray(this.#start, end);
+    this.#start = end;
+    const text = raw.toString("utf8");
+    const hasByteOrderMark = this.#isFirst && text.charCodeAt(0) === byteOrderMark;
+    this.#isFirst = false;
+    return parseEvent(hasByteOrderMark ? text.slice(1) : text, raw);
   }
 }
 
 /** The offset behind the blank line that ends the event at `start`, or -1. */
-function endOfEvent(bytes: Buffer, start: number, searchFrom: number): number {
-  for (let at = bytes.indexOf(lineFeed, searchFrom); at >= 0; at = bytes.indexOf(lineFeed, at + 1)) {
+function endOfEvent(bytes: Buffer, start: number, searchFrom: number, end: number): number {
+  for (let at = bytes.indexOf(lineFeed, searchFrom); at >= 0 && at < end; at = bytes.indexOf(lineFeed, at + 1)) {
     const previous = at - 1;
     if (previous >= start && bytes[previous] === lineFeed) return at + 1;
     if (previous > start && bytes[previous] === carriageReturn && bytes[previous - 1] === lineFeed) return at + 1;
@@ -65,11 +97,11 @@ function endOfEvent(bytes: Buffer, start: number, searchFrom: number): number {
   return -1;
 }
 
-function parseEvent(raw: Buffer): SseEvent {
-  const text = raw.toString("utf8");
+function parseEvent(text: string, raw: Uint8Array): SseEvent {
   // The usual event is a single data line: no need to split it.
-  if (text.startsWith("data: ") && text.indexOf("\n") >= text.length - 2) {
-    return { type: "", data: text.slice(6).trimEnd(), raw };
+  const firstLineEnd = text.indexOf("\n");
+  if (firstLineEnd >= text.length - 2 && text.startsWith("data: ") && text.charCodeAt(firstLineEnd - 1) !== carriageReturn) {
+    return { type: "", data: text.slice(6, firstLineEnd), raw };
   }
   let type = "";
   let data: string | undefined;

@@ -20,6 +20,8 @@ export interface VendorAdapter {
    * `cancel` closes the connection and estimates, `drain` reads on to the usage.
    */
   readonly onDisconnect: "cancel" | "drain";
+  /** Headers of the caller's own request (lower case) that go on to the vendor with a native body; never one with a credential. */
+  readonly forwardedRequestHeaders: readonly string[];
   /** Reply headers (lower case) passed on to callers of the vendor's own dialect; never one with a credential. */
   readonly forwardedReplyHeaders: readonly string[];
   /** The headers that carry the credential and the API's version. */

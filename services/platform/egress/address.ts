@@ -1,0 +1,52 @@
+/** Owns which network addresses Weir may connect to: never a cloud's metadata service, and private ones only where the operator asked. */
+import { BlockList, isIPv6 } from "node:net";
+
+/** Why an address may not be dialled, or undefined when it may. */
+export function reasonToRefuse(address: string, allowPrivate: boolean): string | undefined {
+  const family = isIPv6(address) ? "ipv6" : "ipv4";
+  if (neverAllowed.check(address, family)) return `${address} is a link-local, metadata or multicast address, which is never dialled`;
+  if (!allowPrivate && privateAddresses.check(address, family)) return `${address} is a private address, which is dialled only for a base URL that the operator has set`;
+  return undefined;
+}
+
+const neverAllowed = blockList([
+  // Link-local, with the metadata services of AWS, Google, Azure and most others.
+  "169.254.0.0/16",
+  "fe80::/10",
+  // Metadata over IPv6 (AWS, Google), and where Alibaba, Oracle and Azure have their own addresses.
+  "fd00:ec2::254/128",
+  "fd20:ce::254/128",
+  "100.100.100.200/32",
+  "192.0.0.192/32",
+  "168.63.129.16/32",
+  // The link-local range behind NAT64 and 6to4.
+  "64:ff9b::a9fe:0/112",
+  "2002:a9fe::/32",
+  // Multicast and broadcast.
+  "224.0.0.0/4",
+  "255.255.255.255/32",
+  "ff00::/8",
+]);
+
+const privateAddresses = blockList([
+  "0.0.0.0/8",
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "127.0.0.0/8",
+  "172.16.0.0/12",
+  "192.0.0.0/24",
+  "192.168.0.0/16",
+  "198.18.0.0/15",
+  "::/127",
+  "fc00::/7",
+  "64:ff9b::/96",
+]);
+
+function blockList(subnets: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const subnet of subnets) {
+    const [network = "", prefix] = subnet.split("/");
+    list.addSubnet(network, Number(prefix), isIPv6(network) ? "ipv6" : "ipv4");
+  }
+  return list;
+}

@@ -1,0 +1,58 @@
+/** Owns the proof that names are judged by the addresses they lead to. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { LookupAddress } from "node:dns";
+import { afterEach, describe, expect, it } from "vitest";
+import { createCheckedLookup } from "./checked-lookup.ts";
+import { openEgressPool, type EgressPool } from "./egress-pool.ts";
+
+describe("createCheckedLookup", () => {
+  const lookUp = (addresses: LookupAddress[], allowPrivate: boolean, all: boolean): Promise<unknown> =>
+    new Promise((resolve) => {
+      const lookup = createCheckedLookup(allowPrivate, (_hostname, callback) => callback(null, addresses));
+      lookup("name.example", { all }, (error, ...rest) => resolve(error ?? rest));
+    });
+
+  it("refuses a name when one of its addresses is forbidden", async () => {
+    const addresses = [{ address: "1.1.1.1", family: 4 }, { address: "169.254.169.254", family: 4 }];
+    expect(await lookUp(addresses, true, true)).toMatchObject({ code: "ADDRESS_REFUSED" });
+    expect(await lookUp(addresses, true, false)).toMatchObject({ code: "ADDRESS_REFUSED" });
+  });
+
+  it("allows private addresses only where the operator asked", async () => {
+    const addresses = [{ address: "10.0.0.1", family: 4 }];
+    expect(await lookUp(addresses, false, true)).toMatchObject({ code: "ADDRESS_REFUSED" });
+    expect(await lookUp(addresses, true, true)).toEqual([addresses]);
+    expect(await lookUp(addresses, true, false)).toEqual(["10.0.0.1", 4]);
+  });
+});
+
+describe("openEgressPool", () => {
+  let pool: EgressPool | undefined;
+  afterEach(() => pool?.destroy());
+
+  it("refuses an address that must not be dialled", () => {
+    const options = { connectTimeoutMs: 1000, maximumConnections: 1 };
+    expect(() => openEgressPool({ ...options, origin: "http://169.254.169.254", allowPrivateAddresses: true })).toThrowError(/never dialled/);
+    expect(() => openEgressPool({ ...options, origin: "http://[::1]:80", allowPrivateAddresses: false })).toThrowError(/private/);
+  });
+
+  it("opens no more connections than it may", async () => {
+    let connections = 0;
+    const server = createServer((request, response) => void request.resume().once("end", () => response.end("ok")));
+    server.on("connection", () => connections++);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    pool = openEgressPool({ origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, allowPrivateAddresses: true, connectTimeoutMs: 1000, maximumConnections: 2 });
+    const request = { method: "POST" as const, path: "/", headers: [], body: Buffer.from("{}"), headersTimeout: 1000, bodyTimeout: 1000 };
+    const opened = pool;
+    const send = (): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const ignore = (): void => {};
+        const onResponseError = (_controller: unknown, error: Error): void => reject(error);
+        opened.dispatch(request, { onRequestStart: ignore, onResponseStart: ignore, onResponseData: ignore, onResponseEnd: () => resolve(), onResponseError });
+      });
+    await Promise.all(Array.from({ length: 8 }, send));
+    expect(connections).toBe(2);
+    server.close();
+  });
+});

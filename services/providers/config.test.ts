@@ -1,0 +1,78 @@
+/** Owns the proof of which providers come of a configuration and an environment. */
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
+import { readProvidersConfig, type Environment, type ProviderConfig } from "./config.ts";
+
+function read(providers: NonNullable<MessageInitShape<typeof ConfigSchema>["providers"]>, environment: Environment = {}): ProviderConfig[] {
+  return [...readProvidersConfig(create(ConfigSchema, { providers }), environment).providers.values()];
+}
+
+function faultsOf(providers: NonNullable<MessageInitShape<typeof ConfigSchema>["providers"]>, environment: Environment = {}): unknown {
+  try {
+    return read(providers, environment);
+  } catch (error) {
+    return error;
+  }
+}
+
+describe("readProvidersConfig", () => {
+  it("reads the file, with defaults where it is silent", () => {
+    const [provider] = read({ main: { vendor: "openai", apiKey: "sk-1" } }, { ANTHROPIC_API_KEY: "not used" });
+    expect(provider).toMatchObject({
+      name: "main",
+      vendor: "openai",
+      baseUrl: "https://api.openai.com/v1",
+      baseUrlIsOwn: false,
+      connectTimeoutMs: 5_000,
+      firstByteTimeoutMs: 600_000,
+      idleTimeoutMs: 120_000,
+      maximumConnections: 256,
+      origin: "weir.yaml",
+    });
+    expect(provider?.credential?.reveal()).toBe("sk-1");
+    expect(provider?.models).toContain("text-embedding-3-small");
+    expect(JSON.stringify(provider)).not.toContain("sk-1");
+  });
+
+  it("reads what the file says", () => {
+    const [provider] = read({
+      local: { vendor: "openai", baseUrl: "http://127.0.0.1:11434/v1/", models: ["llama"], onlyListedModels: true, idleTimeout: { seconds: 7n }, maxConnections: 3 },
+    });
+    expect(provider).toMatchObject({ baseUrl: "http://127.0.0.1:11434/v1", baseUrlIsOwn: true, credential: undefined, models: ["llama"], onlyListedModels: true, idleTimeoutMs: 7_000, maximumConnections: 3 });
+  });
+
+  it("finds the vendors whose key is in the environment", () => {
+    const found = read({}, { OPENAI_API_KEY: "sk-1", ANTHROPIC_API_KEY: " sk-2 ", ANTHROPIC_BASE_URL: "https://proxy.example/anthropic" });
+    expect(found.map(({ name, baseUrl, origin }) => [name, baseUrl, origin])).toEqual([
+      ["openai", "https://api.openai.com/v1", "OPENAI_API_KEY"],
+      ["anthropic", "https://proxy.example/anthropic/v1", "ANTHROPIC_API_KEY"],
+    ]);
+    expect(found[1]?.credential?.reveal()).toBe("sk-2");
+  });
+
+  it("falls back to the demo", () => {
+    expect(read({}, { OPENAI_API_KEY: "" })).toMatchObject([{ name: "demo", vendor: "demo", origin: "built in", models: ["demo-chat", "demo-embed"] }]);
+  });
+
+  it("names every fault with its field", () => {
+    expect(faultsOf({ a: { vendor: "opnai", apiKey: "x" }, b: { vendor: "anthropic" }, c: { vendor: "openai", baseUrl: "https://user:pass@host/v1" } })).toMatchObject({
+      reason: "INVALID_REQUEST",
+      fieldViolations: [
+        { field: "providers.a.vendor", description: expect.stringContaining("openai, anthropic, demo") },
+        { field: "providers.b.api_key", description: expect.stringContaining("${ANTHROPIC_API_KEY}") },
+        { field: "providers.c.base_url" },
+      ],
+    });
+  });
+
+  it("refuses a key that no header carries", () => {
+    expect(faultsOf({ a: { vendor: "openai", apiKey: "sk-1\n" } })).toMatchObject({ fieldViolations: [{ field: "providers.a.api_key" }] });
+    expect(faultsOf({}, { OPENAI_API_KEY: "sk 1" })).toMatchObject({ fieldViolations: [{ field: "OPENAI_API_KEY" }] });
+  });
+
+  it.each(["ftp://host/v1", "http://169.254.169.254/v1", "http://[fe80::1]/v1", "http://2852039166/v1", "https://host/v1?key=1"])("refuses the base URL %s", (baseUrl) => {
+    expect(faultsOf({ a: { vendor: "openai", baseUrl } })).toMatchObject({ fieldViolations: [{ field: "providers.a.base_url" }] });
+    expect(faultsOf({}, { OPENAI_API_KEY: "x", OPENAI_BASE_URL: baseUrl })).toMatchObject({ fieldViolations: [{ field: "OPENAI_BASE_URL" }] });
+  });
+});

@@ -1,0 +1,146 @@
+/** Owns what providers takes from the configuration and the environment, with every default. */
+import { durationMs, type Duration } from "@bufbuild/protobuf/wkt";
+import type { Config, Provider } from "#gen/weir/config/v1/config_pb.ts";
+import { refuseForbiddenHost } from "#platform/egress/egress-pool.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { Secret } from "#platform/secret.ts";
+import { modelNames } from "./domain/catalogue.ts";
+import type { VendorAdapter } from "./domain/adapter.ts";
+import { demoVendor, demoVendorName } from "./edge/demo/demo-vendor.ts";
+import { vendors, type VendorRow } from "./edge/vendors.ts";
+
+export interface ProvidersConfig {
+  /** By name. */
+  readonly providers: ReadonlyMap<string, ProviderConfig>;
+  /** The most journal bytes that may wait for the ledger's confirmation. */
+  readonly maximumJournalBytes: number;
+}
+
+export interface ProviderConfig {
+  readonly name: string;
+  readonly vendor: string;
+  readonly adapter: VendorAdapter;
+  /** Without a slash at the end. */
+  readonly baseUrl: string;
+  /** True when the operator set the base URL: then it may also lie in a private network. */
+  readonly baseUrlIsOwn: boolean;
+  /** Undefined where none is needed. */
+  readonly credential: Secret | undefined;
+  readonly models: readonly string[];
+  readonly onlyListedModels: boolean;
+  readonly connectTimeoutMs: number;
+  readonly firstByteTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maximumConnections: number;
+  /** Where it is from, for people: `weir.yaml`, the name of an environment variable, or `built in`. */
+  readonly origin: string;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Throws INVALID_REQUEST that names every field at fault. */
+export function readProvidersConfig(config: Config, environment: Environment): ProvidersConfig {
+  const faults: Fault[] = [];
+  const configured = Object.entries(config.providers).map(([name, provider]) => fromFile(name, provider, faults));
+  const found = configured.length > 0 ? configured : fromEnvironment(environment, faults);
+  if (faults.length > 0) {
+    throw new GatewayError("INVALID_REQUEST", faults.map(({ field, description }) => `${field}: ${description}`).join("\n"), { fieldViolations: faults });
+  }
+  return {
+    providers: new Map(found.map((provider) => [provider.name, provider])),
+    maximumJournalBytes: Number(config.limits?.maxJournalBytes ?? 256n * 1024n * 1024n),
+  };
+}
+
+interface Fault {
+  readonly field: string;
+  readonly description: string;
+}
+
+function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderConfig {
+  const row = Object.hasOwn(vendors, provider.vendor) ? vendors[provider.vendor] : undefined;
+  const baseUrlIsOwn = provider.baseUrl !== "";
+  const baseUrl = baseUrlIsOwn ? readBaseUrl(provider.baseUrl, `providers.${name}.base_url`, faults) : (row?.adapter.defaultBaseUrl ?? "");
+  if (row === undefined) {
+    const known = Object.keys(vendors).join(", ");
+    faults.push({ field: `providers.${name}.vendor`, description: `no vendor has the name "${provider.vendor}"; Weir knows ${known}. What speaks OpenAI's API is "openai" with its own base_url.` });
+  } else if (row.adapter.needsCredential && provider.apiKey === "" && !baseUrlIsOwn) {
+    const variable = row.environment?.apiKey ?? "API_KEY";
+    faults.push({ field: `providers.${name}.api_key`, description: `missing; write \${${variable}} to take it from the environment.` });
+  }
+  refuseUnsendable(provider.apiKey, `providers.${name}.api_key`, faults);
+  return {
+    name,
+    vendor: provider.vendor,
+    // Never used: without a row there is a fault.
+    adapter: row?.adapter ?? demoVendor,
+    baseUrl,
+    baseUrlIsOwn,
+    credential: provider.apiKey === "" ? undefined : new Secret(provider.apiKey),
+    models: provider.models.length > 0 ? provider.models : modelNames(provider.vendor),
+    onlyListedModels: provider.onlyListedModels,
+    connectTimeoutMs: milliseconds(provider.connectTimeout, defaults.connectTimeoutMs),
+    firstByteTimeoutMs: milliseconds(provider.firstByteTimeout, defaults.firstByteTimeoutMs),
+    idleTimeoutMs: milliseconds(provider.idleTimeout, defaults.idleTimeoutMs),
+    maximumConnections: provider.maxConnections ?? defaults.maximumConnections,
+    origin: "weir.yaml",
+  };
+}
+
+function fromEnvironment(environment: Environment, faults: Fault[]): ProviderConfig[] {
+  const found = Object.entries(vendors).flatMap(([vendor, row]) => fromVariables(vendor, row, environment, faults));
+  return found.length > 0 ? found : [withDefaults(demoVendorName, demoVendor, "built in")];
+}
+
+function fromVariables(vendor: string, { adapter, environment: variables }: VendorRow, environment: Environment, faults: Fault[]): ProviderConfig[] {
+  const apiKey = variables === undefined ? "" : (environment[variables.apiKey] ?? "").trim();
+  if (variables === undefined || apiKey === "") return [];
+  refuseUnsendable(apiKey, variables.apiKey, faults);
+  const provider = { ...withDefaults(vendor, adapter, variables.apiKey), credential: new Secret(apiKey) };
+  const baseUrl = (environment[variables.baseUrl] ?? "").trim();
+  if (baseUrl === "") return [provider];
+  const whole = readBaseUrl(baseUrl, variables.baseUrl, faults);
+  const suffix = whole.endsWith(variables.baseUrlSuffix) ? "" : variables.baseUrlSuffix;
+  return [{ ...provider, baseUrl: whole + suffix, baseUrlIsOwn: true }];
+}
+
+function withDefaults(vendor: string, adapter: VendorAdapter, origin: string): ProviderConfig {
+  return {
+    name: vendor,
+    vendor,
+    adapter,
+    baseUrl: adapter.defaultBaseUrl,
+    baseUrlIsOwn: false,
+    credential: undefined,
+    models: modelNames(vendor),
+    onlyListedModels: false,
+    ...defaults,
+    origin,
+  };
+}
+
+const defaults = { connectTimeoutMs: 5_000, firstByteTimeoutMs: 600_000, idleTimeoutMs: 120_000, maximumConnections: 256 };
+
+function readBaseUrl(text: string, field: string, faults: Fault[]): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== "https:" && url.protocol !== "http:")) {
+    faults.push({ field, description: "must be an http or https URL, such as https://api.openai.com/v1." });
+  } else if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
+    faults.push({ field, description: "must hold no credential, query or fragment; the key belongs into api_key." });
+  } else {
+    try {
+      refuseForbiddenHost(url.href, true);
+    } catch (error) {
+      faults.push({ field, description: (error as GatewayError).message });
+    }
+  }
+  return text.replace(/\/+$/, "");
+}
+
+function refuseUnsendable(apiKey: string, field: string, faults: Fault[]): void {
+  if (/[^\x21-\x7e]/.test(apiKey)) faults.push({ field, description: "holds a space, a line break or another character that no HTTP header carries." });
+}
+
+function milliseconds(duration: Duration | undefined, defaultMs: number): number {
+  return duration === undefined ? defaultMs : durationMs(duration);
+}

@@ -1,0 +1,100 @@
+/** Owns reading a streamed reply: cuts it into events, reads them for the ledger, and passes on bytes or types. */
+import { create } from "@bufbuild/protobuf";
+import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { AttemptResponseSchema, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { SseSplitter, type SseEvent } from "#platform/sse.ts";
+import type { ReplySummary, StreamReader } from "./adapter.ts";
+import type { ReplyReader } from "./reply-reader.ts";
+
+export class StreamedReply implements ReplyReader {
+  readonly #reader: StreamReader;
+  readonly #native: boolean;
+  readonly #warnings: readonly Warning[];
+  readonly #splitter = new SseSplitter();
+  #pieces: Uint8Array[] = [];
+  #events: StreamGenerateResponse[] = [];
+  // Comments alone are no reply: until the first event, a failure can still be answered by another target.
+  #begun = false;
+  waitingBytes = 0;
+
+  /** The warnings go with the start event, where there are types. */
+  constructor(reader: StreamReader, native: boolean, warnings: readonly Warning[]) {
+    this.#reader = reader;
+    this.#native = native;
+    this.#warnings = warnings;
+  }
+
+  get complete(): boolean {
+    return this.#reader.finished;
+  }
+
+  get summary(): ReplySummary {
+    return this.#reader.summary;
+  }
+
+  get outputBytes(): number {
+    return this.#reader.outputBytes;
+  }
+
+  push(chunk: Buffer): void {
+    for (const event of this.#splitter.push(chunk)) this.#read(event);
+  }
+
+  end(): void {
+    const rest = this.#splitter.flush();
+    if (rest !== undefined) this.#read(rest);
+    if (!this.complete) throw new GatewayError("UPSTREAM_INTERRUPTED", "The vendor's stream ended before its end.");
+  }
+
+  take(): AttemptResponse | undefined {
+    if (!this.#begun) return undefined;
+    if (this.#native) {
+      if (this.#pieces.length === 0) return undefined;
+      const response = create(AttemptResponseSchema);
+      response.native = this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces);
+      this.#pieces = [];
+      this.waitingBytes = 0;
+      return response;
+    }
+    if (this.#events.length === 0) return undefined;
+    const response = create(AttemptResponseSchema);
+    response.events = this.#events;
+    this.#events = [];
+    this.waitingBytes = 0;
+    return response;
+  }
+
+  #read(event: SseEvent): void {
+    const isComment = event.data === "" && event.type === "";
+    if (isComment) {
+      if (this.#native) this.#forward(event.raw);
+      return;
+    }
+    const { events, forward } = this.#reader.read(event);
+    if (this.#native) {
+      if (!forward) return;
+      this.#forward(event.raw);
+    } else {
+      if (events.length === 0) return;
+      for (const one of events) {
+        if (one.event.case === "start") one.event.value.warnings.push(...this.#warnings);
+        this.#events.push(one);
+      }
+      this.waitingBytes += event.raw.length;
+    }
+    this.#begun = true;
+  }
+
+  /** Adjoining events go on as one view of the bytes that came, without a copy. */
+  #forward(raw: Uint8Array): void {
+    this.waitingBytes += raw.length;
+    const last = this.#pieces.at(-1);
+    if (last !== undefined && last.buffer === raw.buffer && last.byteOffset + last.length === raw.byteOffset) {
+      this.#pieces[this.#pieces.length - 1] = Buffer.from(raw.buffer, last.byteOffset, last.length + raw.length);
+    } else {
+      this.#pieces.push(raw);
+    }
+  }
+}

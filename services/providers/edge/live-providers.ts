@@ -1,0 +1,132 @@
+/** Owns the providers as they stand now: each with its vendor's adapter and its connections, renewed when the configuration changes. */
+import { GatewayError } from "#platform/errors.ts";
+import { openEgressPool, type EgressHandler, type EgressPool } from "#platform/egress/egress-pool.ts";
+import type { Logger } from "#platform/logger.ts";
+import { Secret } from "#platform/secret.ts";
+import type { ProviderConfig, ProvidersConfig } from "../config.ts";
+import type { VendorRequest } from "../domain/adapter.ts";
+import { startDemoServer, type DemoServer } from "./demo/demo-server.ts";
+import { demoVendorName } from "./demo/demo-vendor.ts";
+
+/** A provider with its connections. Whoever uses it acquires it first, so that a reload cuts nothing. */
+export class LiveProvider {
+  readonly config: ProviderConfig;
+  readonly #pool: EgressPool;
+  readonly #basePath: string;
+  readonly #headers: readonly string[];
+  #users = 0;
+  #retired = false;
+
+  constructor(config: ProviderConfig, baseUrl: string) {
+    const { origin, pathname } = new URL(baseUrl);
+    this.config = config;
+    this.#basePath = pathname === "/" ? "" : pathname;
+    this.#headers = headersOf(config);
+    this.#pool = openEgressPool({
+      origin,
+      allowPrivateAddresses: config.baseUrlIsOwn || config.vendor === demoVendorName,
+      connectTimeoutMs: config.connectTimeoutMs,
+      maximumConnections: config.maximumConnections,
+    });
+  }
+
+  dispatch(request: VendorRequest, handler: EgressHandler): void {
+    const headers = [...this.#headers];
+    for (const name in request.headers) headers.push(name, request.headers[name]!);
+    this.#pool.dispatch(
+      {
+        method: "POST",
+        path: this.#basePath + request.path,
+        headers,
+        body: Buffer.from(request.body.buffer, request.body.byteOffset, request.body.byteLength),
+        headersTimeout: this.config.firstByteTimeoutMs,
+        bodyTimeout: this.config.idleTimeoutMs,
+      },
+      handler,
+    );
+  }
+
+  acquire(): void {
+    this.#users++;
+  }
+
+  release(): void {
+    this.#users--;
+    if (this.#retired && this.#users === 0) void this.#pool.close();
+  }
+
+  /** Closes the connections when the last user has released them. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#users === 0) void this.#pool.close();
+  }
+
+  /** Closes the connections, whoever uses them. */
+  close(): Promise<void> {
+    return this.#pool.destroy();
+  }
+}
+
+export class LiveProviders {
+  readonly #logger: Logger;
+  #byName: ReadonlyMap<string, LiveProvider> = new Map();
+  #demoServer: DemoServer | undefined;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** The provider for a model. Throws NOT_FOUND, or MODEL_NOT_FOUND when the provider is held to its list. */
+  get(name: string, model: string): LiveProvider {
+    const provider = this.#byName.get(name);
+    if (provider === undefined) {
+      throw new GatewayError("NOT_FOUND", `No provider has the name ${name}; see "providers" in weir.yaml.`, { metadata: { kind: "provider", id: name } });
+    }
+    if (provider.config.onlyListedModels && !provider.config.models.includes(model)) {
+      throw new GatewayError("MODEL_NOT_FOUND", `The provider ${name} is held to its list of models, and ${model} is not on it.`, { metadata: { model } });
+    }
+    return provider;
+  }
+
+  /** Takes over a configuration: what has not changed stays as it is, what is gone is let go without cutting a call. */
+  async apply(config: ProvidersConfig): Promise<void> {
+    const needsDemo = [...config.providers.values()].some(({ vendor }) => vendor === demoVendorName);
+    if (needsDemo) this.#demoServer ??= await startDemoServer();
+    const before = this.#byName;
+    const after = new Map<string, LiveProvider>();
+    for (const [name, provider] of config.providers) {
+      const present = before.get(name);
+      after.set(name, present !== undefined && isSame(present.config, provider) ? present : this.#open(provider));
+    }
+    this.#byName = after;
+    for (const [name, provider] of before) {
+      if (after.get(name) !== provider) provider.retire();
+    }
+  }
+
+  /** For when no call is under way any more. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#byName.values()].map((provider) => provider.close()));
+    await this.#demoServer?.stop();
+  }
+
+  #open(config: ProviderConfig): LiveProvider {
+    const baseUrl = config.vendor === demoVendorName ? this.#demoServer!.baseUrl : config.baseUrl;
+    this.#logger.debug({ provider: config.name, vendor: config.vendor }, "a provider is ready");
+    return new LiveProvider(config, baseUrl);
+  }
+}
+
+function headersOf({ adapter, credential }: ProviderConfig): string[] {
+  // A vendor's own server without authentication gets a word in the credential's place: the header also carries the API's version.
+  const authorization = adapter.authorize(credential ?? new Secret("none"));
+  return Object.entries({ "content-type": "application/json", accept: "*/*", "accept-encoding": "identity", "user-agent": "weir", ...authorization }).flat();
+}
+
+function isSame(left: ProviderConfig, right: ProviderConfig): boolean {
+  return fingerprint(left) === fingerprint(right);
+}
+
+function fingerprint(config: ProviderConfig): string {
+  return JSON.stringify({ ...config, adapter: undefined, credential: config.credential?.reveal() });
+}

@@ -1,0 +1,23 @@
+/** Owns the list of vendors: to add one, add its folder and a row here. */
+import { anthropicVendor } from "./anthropic/anthropic-vendor.ts";
+import { openaiVendor } from "./openai/adapter.ts";
+import { demoVendor, demoVendorName } from "./demo/demo-vendor.ts";
+import type { VendorAdapter } from "../domain/adapter.ts";
+
+export interface VendorRow {
+  readonly adapter: VendorAdapter;
+  /** Environment variables by which the vendor's own libraries are set up. */
+  readonly environment?: {
+    readonly apiKey: string;
+    readonly baseUrl: string;
+    /** What the variable leaves out at the end, by that library's custom. */
+    readonly baseUrlSuffix: string;
+  };
+}
+
+/** By the word that stands in `vendor` in the configuration. */
+export const vendors: Readonly<Record<string, VendorRow>> = {
+  openai: { adapter: openaiVendor, environment: { apiKey: "OPENAI_API_KEY", baseUrl: "OPENAI_BASE_URL", baseUrlSuffix: "" } },
+  anthropic: { adapter: anthropicVendor, environment: { apiKey: "ANTHROPIC_API_KEY", baseUrl: "ANTHROPIC_BASE_URL", baseUrlSuffix: "/v1" } },
+  [demoVendorName]: { adapter: demoVendor },
+};

@@ -1,0 +1,251 @@
+/** Owns the Attempt RPC: one request to a vendor, its intent durable before the first byte, its outcome recorded once whatever happens. */
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { AttemptIntentSchema, AttemptResult, type AttemptIntent } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import {
+  AttemptEndSchema,
+  AttemptResponseSchema,
+  AttemptStartSchema,
+  type AttemptRequest,
+  type AttemptResponse,
+  type AttemptStart,
+} from "#gen/weir/providers/v1/providers_service_pb.ts";
+import type { Clock } from "#platform/clock.ts";
+import { GatewayError, toGatewayError } from "#platform/errors.ts";
+import { timeOfId } from "#platform/ids.ts";
+import type { Logger } from "#platform/logger.ts";
+import type { CallContext } from "#platform/service-types.ts";
+import { attemptOutcome } from "../domain/attempt-outcome.ts";
+import { planAttempt, type AttemptPlan } from "../domain/plan-attempt.ts";
+import type { SentAttempts } from "../domain/sent-attempts.ts";
+import type { LiveProvider, LiveProviders } from "../edge/live-providers.ts";
+import type { AttemptRecorder } from "../store/attempt-recorder.ts";
+import type { RunningAttempt, RunningAttempts } from "./running-attempts.ts";
+import { VendorCall, type VendorCallListener } from "./vendor-call.ts";
+
+export interface AttemptParts {
+  readonly providers: Pick<LiveProviders, "get">;
+  readonly sent: SentAttempts;
+  readonly recorder: Pick<AttemptRecorder, "begin" | "settle">;
+  readonly running: RunningAttempts;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The attempt begins with the first call of `next`; a caller that stops iterating early cancels it. */
+export function attempt(parts: AttemptParts, request: AttemptRequest, context: CallContext): AsyncIterable<AttemptResponse> {
+  return new Attempt(parts, request, context);
+}
+
+interface Waiter {
+  resolve(result: IteratorResult<AttemptResponse>): void;
+  reject(error: GatewayError): void;
+}
+
+/** An iterator by hand rather than an async generator: an arriving chunk resolves the waiting `next` at once. */
+class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListener, RunningAttempt {
+  readonly #parts: AttemptParts;
+  readonly #request: AttemptRequest;
+  readonly #context: CallContext;
+  readonly #beginMs: number;
+  #hasBegun = false;
+  #call: VendorCall | undefined;
+  // Towards the caller.
+  #waiter: Waiter | undefined;
+  #startWasSaid = false;
+  #endWasSaid = false;
+  #failure: GatewayError | undefined;
+  #callerGone: GatewayError | undefined;
+  // Towards the ledger.
+  #provider: LiveProvider | undefined;
+  #plan: AttemptPlan | undefined;
+  #intent: AttemptIntent | undefined;
+
+  constructor(parts: AttemptParts, request: AttemptRequest, context: CallContext) {
+    this.#parts = parts;
+    this.#request = request;
+    this.#context = context;
+    this.#beginMs = parts.clock.monotonicMs();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<AttemptResponse>> {
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject };
+      if (this.#hasBegun) return this.progressed();
+      this.#hasBegun = true;
+      void this.#begin();
+    });
+  }
+
+  return(): Promise<IteratorResult<AttemptResponse>> {
+    this.#hasBegun = true;
+    this.#cancel(new GatewayError("CANCELLED", "The caller went away."));
+    this.#endWasSaid = true;
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /** The context's signal fires. */
+  handleEvent(): void {
+    const { reason } = this.#context.signal;
+    this.#cancel(reason instanceof GatewayError ? reason : new GatewayError("CANCELLED", "The caller went away."));
+  }
+
+  cut(error: GatewayError): void {
+    this.#call?.cut(error);
+    this.#cancel(error);
+  }
+
+  #cancel(error: GatewayError): void {
+    if (this.#endWasSaid || this.#callerGone !== undefined) return;
+    this.#callerGone = error;
+    this.#call?.cancel(error);
+    this.#fail(error);
+  }
+
+  async #begin(): Promise<void> {
+    try {
+      const plan = this.#admit();
+      const intent = intentOf(this.#request, plan, this.#provider!);
+      await this.#parts.recorder.begin(intent);
+      this.#intent = intent;
+    } catch (error) {
+      this.#letGo();
+      return this.#fail(toGatewayError(error));
+    }
+    if (this.#callerGone !== undefined) return this.ended(AttemptResult.NOT_SENT, this.#callerGone);
+    this.#call = new VendorCall(this.#provider!, this.#plan!, this.#parts.clock, this);
+    this.#call.start();
+  }
+
+  #admit(): AttemptPlan {
+    const { providers, sent, running, clock } = this.#parts;
+    const { attemptId, startDeadlineTime, provider, model } = this.#request;
+    if (this.#context.signal.aborted) this.handleEvent();
+    if (this.#callerGone !== undefined) throw this.#callerGone;
+    sent.take(attemptId, startDeadlineTime === undefined ? undefined : timestampMs(startDeadlineTime), clock.now());
+    this.#provider = providers.get(provider, model);
+    this.#plan = planAttempt(this.#request, this.#provider.config.adapter);
+    running.add(this);
+    this.#provider.acquire();
+    this.#context.signal.addEventListener("abort", this);
+    return this.#plan;
+  }
+
+  progressed(): void {
+    const waiter = this.#waiter;
+    if (waiter === undefined) return;
+    const result = this.#endWasSaid ? ({ done: true, value: undefined } as const) : this.#take();
+    if (result === undefined && this.#failure === undefined) return;
+    this.#waiter = undefined;
+    if (result !== undefined) {
+      waiter.resolve(result);
+      // After the waiter is served: a resumed connection may deliver at once.
+      this.#call?.resume();
+    } else {
+      this.#endWasSaid = true;
+      waiter.reject(this.#failure!);
+    }
+  }
+
+  ended(result: AttemptResult, error: GatewayError | undefined): void {
+    const { recorder, clock } = this.#parts;
+    const call = this.#call;
+    this.#letGo();
+    recorder.settle(
+      this.#intent!,
+      attemptOutcome({
+        result,
+        errorReason: error?.reason,
+        httpStatus: call?.httpStatus ?? 0,
+        upstreamRequestId: this.#upstreamRequestId(),
+        summary: call?.reply?.summary,
+        complete: call?.reply?.complete ?? false,
+        requestBytes: this.#plan!.vendorRequest.body.length,
+        outputBytes: this.#plan!.operation === "embed" ? 0 : (call?.reply?.outputBytes ?? 0),
+        firstByteMs: call?.firstByteAtMs === undefined ? undefined : call.firstByteAtMs - this.#beginMs,
+        durationMs: clock.monotonicMs() - this.#beginMs,
+        endTimeMs: clock.now(),
+      }),
+    );
+    if (error === undefined) return this.progressed();
+    this.#log(error);
+    this.#fail(error);
+  }
+
+  /** The next message: what has arrived, with the start before it and the end after it. */
+  #take(): IteratorResult<AttemptResponse> | undefined {
+    if (this.#callerGone !== undefined) return undefined;
+    const call = this.#call;
+    const reply = call?.reply;
+    let message = call?.take();
+    if (call?.isOver === true && reply?.complete === true) {
+      message ??= create(AttemptResponseSchema);
+      message.end = create(AttemptEndSchema);
+      if (reply.summary?.usage !== undefined) message.end.usage = reply.summary.usage;
+      this.#endWasSaid = true;
+    }
+    if (message === undefined) return undefined;
+    if (!this.#startWasSaid) {
+      message.start = this.#start();
+      this.#startWasSaid = true;
+    }
+    return { done: false, value: message };
+  }
+
+  #start(): AttemptStart {
+    const start = create(AttemptStartSchema);
+    start.upstreamRequestId = this.#upstreamRequestId();
+    const headers = this.#call!.headers;
+    for (const name of this.#provider!.config.adapter.forwardedReplyHeaders) {
+      const value = headers[name];
+      if (value !== undefined) start.headers[name] = value;
+    }
+    return start;
+  }
+
+  #upstreamRequestId(): string {
+    return this.#call === undefined ? "" : this.#provider!.config.adapter.upstreamRequestId(this.#call.headers);
+  }
+
+  #fail(error: GatewayError): void {
+    this.#failure ??= error;
+    this.progressed();
+  }
+
+  #letGo(): void {
+    const { running } = this.#parts;
+    if (!running.has(this)) return;
+    running.delete(this);
+    this.#provider!.release();
+    this.#context.signal.removeEventListener("abort", this);
+  }
+
+  /** Facts alone: a vendor's message may quote the prompt. */
+  #log(error: GatewayError): void {
+    if (this.#callerGone !== undefined) return;
+    const { attemptId, requestId, provider, model } = this.#request;
+    const facts = { attemptId, requestId, provider, model, reason: error.reason, httpStatus: this.#call?.httpStatus ?? 0 };
+    if (error.reason === "INTERNAL") this.#parts.logger.error({ ...facts, error }, "an attempt failed by a defect");
+    else this.#parts.logger.info({ ...facts, code: (error.cause as NodeJS.ErrnoException | undefined)?.code }, "an attempt failed");
+  }
+}
+
+function intentOf(request: AttemptRequest, plan: AttemptPlan, { config }: LiveProvider): AttemptIntent {
+  const intent = create(AttemptIntentSchema);
+  intent.attemptId = request.attemptId;
+  intent.requestId = request.requestId;
+  if (request.attribution !== undefined) intent.attribution = request.attribution;
+  intent.route = request.route;
+  intent.provider = config.name;
+  intent.vendor = config.vendor;
+  intent.model = request.model;
+  intent.operation = plan.operation;
+  intent.stream = plan.stream;
+  intent.priceVersion = request.priceVersion;
+  intent.startTime = timestampFromMs(timeOfId(request.attemptId)!);
+  return intent;
+}

@@ -1,0 +1,35 @@
+/** Owns the WatchCatalog RPC: the configured providers, now and after each change. */
+import { create } from "@bufbuild/protobuf";
+import { WatchCatalogResponseSchema, type WatchCatalogResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import type { LiveValue } from "#platform/live-value.ts";
+import type { ProvidersConfig } from "../config.ts";
+
+/** Ends when the signal fires. A caller that is slow gets the newest catalogue and misses those between. */
+export async function* watchCatalog(config: LiveValue<ProvidersConfig>, signal: AbortSignal): AsyncGenerator<WatchCatalogResponse> {
+  let changed = Promise.withResolvers<void>();
+  const wake = (): void => changed.resolve();
+  const unsubscribe = config.subscribe(wake);
+  signal.addEventListener("abort", wake);
+  try {
+    while (!signal.aborted) {
+      yield catalogOf(config.current);
+      await changed.promise;
+      changed = Promise.withResolvers<void>();
+    }
+  } finally {
+    unsubscribe();
+    signal.removeEventListener("abort", wake);
+  }
+}
+
+function catalogOf({ providers }: ProvidersConfig): WatchCatalogResponse {
+  return create(WatchCatalogResponseSchema, {
+    providers: [...providers.values()].map(({ name, vendor, adapter, models, onlyListedModels }) => ({
+      name,
+      vendor,
+      nativeDialects: [...adapter.nativeDialects],
+      models: [...models],
+      onlyListedModels,
+    })),
+  });
+}

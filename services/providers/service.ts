@@ -1,0 +1,73 @@
+/** Owns how the rooms of providers are put together, started and stopped. */
+import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import type { Clock } from "#platform/clock.ts";
+import { MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
+import type { Logger } from "#platform/logger.ts";
+import type { RunningService } from "#platform/service.ts";
+import type { ProvidersConfig } from "./config.ts";
+import { SentAttempts } from "./domain/sent-attempts.ts";
+import { LiveProviders } from "./edge/live-providers.ts";
+import type { MeteringPeer } from "./peers.ts";
+import { attempt, type AttemptParts } from "./rpc/attempt.ts";
+import { RunningAttempts } from "./rpc/running-attempts.ts";
+import { watchCatalog } from "./rpc/watch-catalog.ts";
+import { AttemptRecorder } from "./store/attempt-recorder.ts";
+
+export interface ProvidersDependencies {
+  readonly config: LiveValue<ProvidersConfig>;
+  readonly metering: MeteringPeer;
+  /** Kept for this process alone; what is in it outlives the process. */
+  readonly journalDirectory: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** How long a stop lets attempts finish; callers were told to go before. */
+const graceMs = 1_000;
+
+/** Throws when the journal is in use by another process, or a provider cannot be reached by its very address. */
+export async function createProvidersService(dependencies: ProvidersDependencies): Promise<RunningService<typeof ProvidersService>> {
+  const { config, metering, journalDirectory, clock, logger } = dependencies;
+  const providers = new LiveProviders(logger);
+  await providers.apply(config.current);
+  const recorder = await AttemptRecorder.open({
+    directory: journalDirectory,
+    maximumBytes: config.current.maximumJournalBytes,
+    metering,
+    clock,
+    logger,
+  }).catch(async (error: unknown) => {
+    await providers.stop();
+    throw error;
+  });
+  const catalog = new MutableLiveValue(config.current);
+  const unfollow = followConfig(config, providers, catalog, logger);
+  const running = new RunningAttempts();
+  const parts: AttemptParts = { providers, sent: new SentAttempts(clock.now()), recorder, running, clock, logger };
+  const stopping = new AbortController();
+  return {
+    descriptor: ProvidersService,
+    implementation: {
+      attempt: (request, context) => attempt(parts, request, context),
+      watchCatalog: (_request, { signal }) => watchCatalog(catalog, AbortSignal.any([signal, stopping.signal])),
+    },
+    async stop() {
+      stopping.abort();
+      unfollow();
+      await running.stop(graceMs);
+      await recorder.stop();
+      await providers.stop();
+    },
+  };
+}
+
+/** Changes are applied one after the other; the catalogue shows each when it can be called. */
+function followConfig(config: LiveValue<ProvidersConfig>, providers: LiveProviders, catalog: MutableLiveValue<ProvidersConfig>, logger: Logger): () => void {
+  let applied = Promise.resolve();
+  return config.subscribe((changed) => {
+    applied = applied
+      .then(() => providers.apply(changed))
+      .then(() => catalog.set(changed))
+      .catch((error: unknown) => logger.error({ error }, "the changed providers cannot be used; the former stay in force"));
+  });
+}

@@ -1,0 +1,121 @@
+/** Owns what providers remembers of attempts: the intent before the vendor sees a byte, the outcome after, until the ledger has both. */
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  AttemptIntentSchema,
+  AttemptOutcomeSchema,
+  AttemptResult,
+  UsageEventSchema,
+  type AttemptIntent,
+  type AttemptOutcome,
+  type UsageEvent,
+} from "#gen/weir/metering/v1/usage_event_pb.ts";
+import { RecordUsageRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
+import type { Clock } from "#platform/clock.ts";
+import { lockDirectory } from "#platform/directory-lock.ts";
+import { createEventDelivery, type DeliveryReceipt, type EventDelivery } from "#platform/event-log/event-delivery.ts";
+import { realDisk } from "#platform/journal/disk.ts";
+import { Journal, type BegunRecord, type SettledRecord } from "#platform/journal/journal.ts";
+import type { Logger } from "#platform/logger.ts";
+import type { MeteringPeer } from "../peers.ts";
+
+export interface AttemptRecorderOptions {
+  readonly directory: string;
+  readonly maximumBytes: number;
+  readonly metering: MeteringPeer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** As many as RecordUsage takes at once. */
+const batchMaximum = 1000;
+/** How long a stop waits for the ledger; what is left is delivered after the next start. */
+const drainMs = 3_000;
+
+export class AttemptRecorder {
+  readonly #journal: Journal;
+  readonly #delivery: EventDelivery<UsageEvent>;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+
+  /** Opens the journal. What an earlier process left goes to the ledger: its outcomes again, its open intents as orphans. */
+  static async open(options: AttemptRecorderOptions): Promise<AttemptRecorder> {
+    const { directory, maximumBytes, logger } = options;
+    const { journal, recovered } = await Journal.open({
+      directory,
+      maximumBytes,
+      disk: realDisk,
+      lock: lockDirectory,
+      logger,
+      onBroken: (error) => logger.fatal({ error }, "the journal cannot be written: no attempt can be made until Weir is started again"),
+    });
+    const recorder = new AttemptRecorder(journal, options);
+    recorder.#settleOrphans(recovered.begun);
+    recorder.#delivery.start(recovered.settled);
+    return recorder;
+  }
+
+  private constructor(journal: Journal, { metering, clock, logger }: AttemptRecorderOptions) {
+    this.#journal = journal;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#delivery = createEventDelivery<UsageEvent>({
+      journal,
+      decode: readSettled,
+      deliver: (events, signal) => recordUsage(metering, events.map(({ event }) => event), signal),
+      batchMaximum,
+      random: Math.random,
+      clock,
+      logger,
+    });
+  }
+
+  /** Resolves when the intent is durable. Throws JOURNAL_FULL when there is no room. */
+  begin(intent: AttemptIntent): Promise<void> {
+    return this.#journal.begin(intent.attemptId, toBinary(AttemptIntentSchema, intent));
+  }
+
+  /** Takes the outcome of an attempt that was begun, and brings it to the ledger; nobody need wait for that. */
+  settle(intent: AttemptIntent, outcome: AttemptOutcome): void {
+    const { attemptId } = intent;
+    this.#journal.settle(attemptId, toBinary(AttemptOutcomeSchema, outcome)).catch((error: unknown) => {
+      // The intent stands in the journal: should the ledger not get the event either, the next start makes an orphan of it.
+      this.#logger.error({ attemptId, error }, "an attempt's outcome could not be written to the journal");
+    });
+    this.#delivery.add(attemptId, eventOf(intent, outcome));
+  }
+
+  /** Delivers what it can in time, and closes the journal. */
+  async stop(): Promise<void> {
+    const left = await this.#delivery.drain(drainMs);
+    if (left > 0) this.#logger.warn({ events: left }, "events wait in the journal for the ledger; the next start delivers them");
+    await this.#delivery.stop();
+    await this.#journal.close();
+  }
+
+  #settleOrphans(begun: readonly BegunRecord[]): void {
+    for (const { payload } of begun) {
+      const outcome = create(AttemptOutcomeSchema, { result: AttemptResult.ORPHANED, endTime: timestampFromMs(this.#clock.now()) });
+      this.settle(fromBinary(AttemptIntentSchema, payload), outcome);
+    }
+  }
+}
+
+async function recordUsage(metering: MeteringPeer, events: UsageEvent[], signal: AbortSignal): Promise<DeliveryReceipt> {
+  const context = { identity: { kind: "service", name: "providers" }, requestId: "", signal } as const;
+  const { confirmedAttemptIds, rejected } = await metering.recordUsage(create(RecordUsageRequestSchema, { events }), context);
+  return { confirmedIds: confirmedAttemptIds, rejectedIds: rejected.map(({ attemptId }) => attemptId) };
+}
+
+function readSettled({ beginPayload, settlePayload }: SettledRecord): UsageEvent {
+  return eventOf(fromBinary(AttemptIntentSchema, beginPayload), fromBinary(AttemptOutcomeSchema, settlePayload));
+}
+
+function eventOf(intent: AttemptIntent, outcome: AttemptOutcome): UsageEvent {
+  const event = create(UsageEventSchema);
+  event.intent = intent;
+  event.outcome = outcome;
+  event.rank = outcome.result === AttemptResult.ORPHANED ? UsageSource.ORPHANED : (outcome.usage?.source ?? UsageSource.UNSPECIFIED);
+  return event;
+}
