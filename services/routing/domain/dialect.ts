@@ -10,6 +10,8 @@ export interface Dialect {
   claims(headers: IncomingHttpHeaders): boolean;
   /** The key the caller sent, as it came; undefined when there is none. */
   readCredential(headers: IncomingHttpHeaders): string | undefined;
+  /** Request headers (lower case) that belong to a request as much as its body does. */
+  readonly requestHeaders: readonly string[];
   readonly endpoints: readonly Endpoint[];
   /** The error as this dialect's clients expect it before a reply has begun. */
   writeError(error: GatewayError, requestId: string): HttpReply;
@@ -37,6 +39,8 @@ export interface GenerateEndpoint {
 export interface GenerateCall {
   readonly model: string;
   readonly stream: boolean;
+  /** Fields of the request that types cannot carry; named in warnings when the target needs a translation. */
+  readonly unknownFields: readonly string[];
   /** The whole request in types, `model` included. Throws INVALID_REQUEST with the field at fault. */
   toGeneration(): Generation;
   /** The reply's JSON in this dialect. */

@@ -1,0 +1,25 @@
+/** Owns `weir config check`: it says what is wrong with a configuration, before a start or a reload does. */
+import type { Command } from "commander";
+import { GatewayError } from "#platform/errors.ts";
+import type { Environment } from "../environment.ts";
+import { defaultConfigFile, loadSettings } from "../settings.ts";
+import { findConfigFile } from "./serve.ts";
+
+export function addConfigCommand(program: Command, environment: Environment): void {
+  program
+    .command("config")
+    .description("work on the configuration")
+    .command("check")
+    .description("check the configuration and say what is wrong with it, with the line")
+    .option("--config <file>", `the configuration (default: ${defaultConfigFile})`)
+    .action(async ({ config }: { config?: string }) => {
+      const path = findConfigFile(config ?? environment.configPath);
+      if (path === undefined) throw new GatewayError("NOT_FOUND", `There is no ${defaultConfigFile} here; Weir starts with its defaults. Name a file with --config.`);
+      const { providers, routing } = await loadSettings(path, environment.variables);
+      console.log(`${path} is valid: ${count(providers.providers.size, "provider")}, ${count(routing.routes.size, "route")}.`);
+    });
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,83 @@
+/** Owns what lies in the data directory, and that its secrets are for their owner alone. */
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Secret } from "#platform/secret.ts";
+
+export class DataDirectory {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  get postgres(): string {
+    return join(this.path, "postgres");
+  }
+
+  get journal(): string {
+    return join(this.path, "journal");
+  }
+
+  get adminKeyFile(): string {
+    return join(this.path, "admin-key");
+  }
+
+  get inferenceKeyFile(): string {
+    return join(this.path, "inference-key");
+  }
+
+  /** Where the running Weir answers, for the other commands. */
+  get addressFile(): string {
+    return join(this.path, "address");
+  }
+
+  get #pepperFile(): string {
+    return join(this.path, "pepper");
+  }
+
+  async create(): Promise<void> {
+    await mkdir(this.path, { recursive: true, mode: 0o700 });
+  }
+
+  /** The key under which the secrets of keys are digested; made on the first start. Who loses it loses every key. */
+  async pepper(): Promise<Secret> {
+    const known = await readSecret(this.#pepperFile);
+    if (known !== undefined) return known;
+    const pepper = new Secret(randomBytes(32).toString("base64url"));
+    await writeSecret(this.#pepperFile, pepper);
+    return pepper;
+  }
+
+  async writeAddress(address: string): Promise<void> {
+    await writeFile(this.addressFile, `${address}\n`, { mode: 0o600 });
+  }
+
+  async forgetAddress(): Promise<void> {
+    await rm(this.addressFile, { force: true });
+  }
+}
+
+/** The secret in the file, or undefined when there is no such file. */
+export async function readSecret(file: string): Promise<Secret | undefined> {
+  try {
+    return new Secret((await readFile(file, "utf8")).trim());
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Writes the secret for the owner of the file alone; after a crash the file has it whole or not at all. */
+export async function writeSecret(file: string, secret: Secret): Promise<void> {
+  const unfinished = `${file}.new`;
+  await rm(unfinished, { force: true });
+  const handle = await open(unfinished, "wx", 0o600);
+  try {
+    await handle.writeFile(`${secret.reveal()}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(unfinished, file);
+}

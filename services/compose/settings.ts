@@ -1,0 +1,43 @@
+/** Owns the configuration as a whole: the file with each service's part read from it, valid as a whole or not at all. */
+import { create } from "@bufbuild/protobuf";
+import { ConfigSchema, type Config } from "#gen/weir/config/v1/config_pb.ts";
+import { loadConfigFile } from "#platform/config-file/load-config-file.ts";
+import type { LogLevel } from "#platform/logger.ts";
+import { readMeteringConfig, type MeteringConfig } from "../metering/config.ts";
+import { readProvidersConfig, type ProvidersConfig } from "../providers/config.ts";
+import { readRoutingConfig, type RoutingConfig } from "../routing/config.ts";
+
+/** The file that is read when none is named and there is one of this name. */
+export const defaultConfigFile = "weir.yaml";
+
+export interface Settings {
+  readonly file: Config;
+  readonly routing: RoutingConfig;
+  readonly metering: MeteringConfig;
+  readonly providers: ProvidersConfig;
+  readonly publicAddress: string;
+  readonly publicPort: number;
+  readonly adminPort: number;
+  readonly logLevel: LogLevel;
+}
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** The settings of the file, or the defaults without one. Throws ConfigFileError, or INVALID_REQUEST from a service that cannot use its part. */
+export async function loadSettings(path: string | undefined, variables: Variables): Promise<Settings> {
+  const file = path === undefined ? create(ConfigSchema) : await loadConfigFile({ path, environment: variables, schema: ConfigSchema });
+  return readSettings(file, variables);
+}
+
+export function readSettings(file: Config, variables: Variables): Settings {
+  return {
+    file,
+    routing: readRoutingConfig(file),
+    metering: readMeteringConfig(file),
+    providers: readProvidersConfig(file, variables),
+    publicAddress: file.listen?.address ?? "127.0.0.1",
+    publicPort: file.listen?.port ?? 8080,
+    adminPort: file.listen?.adminPort ?? 8081,
+    logLevel: (file.logging?.level || "info") as LogLevel,
+  };
+}

@@ -1,0 +1,55 @@
+/** Owns what a person sees when Weir is ready: where it is, what is behind it, and a call to paste. */
+import { relative } from "node:path";
+import type { DataDirectory } from "./data-directory.ts";
+import type { Settings } from "./settings.ts";
+import { table } from "./table.ts";
+import { hostOf, type RunningWeir } from "./weir.ts";
+
+export function startPage({ publicListener, adminListener, inferenceKey }: RunningWeir, settings: Settings, data: DataDirectory): string {
+  const { providers, routing } = settings;
+  const origin = `http://${hostOf(publicListener)}:${publicListener.port}`;
+  const routes = [...routing.routes.keys()];
+  const doors = [
+    ["OpenAI API", `${origin}/v1`],
+    ["Anthropic API", origin],
+    ["gRPC, gRPC-Web, Connect", `${origin}   weir.inference.v1.InferenceService, with reflection`],
+    ["Metrics, health", `http://${hostOf(adminListener)}:${adminListener.port}/metrics   /healthz   /readyz`],
+  ];
+  const facts = [
+    ["Providers", [...providers.providers.values()].map(({ name, vendor, origin: from }) => `${name} (${describeOrigin(vendor, from)})`).join(", ")],
+    ...(routes.length === 0 ? [] : [["Routes", routes.join(", ")]]),
+    ["Keys", `${shownPath(data.inferenceKeyFile)} for inference, ${shownPath(data.adminKeyFile)} for administration`],
+  ];
+  const body = JSON.stringify({ model: routes[0] ?? firstModel(settings), messages: [{ role: "user", content: "Hello" }] });
+  return `Weir is ready.
+
+${indent(table([...doors, ...facts]))}
+
+Try it:
+
+  curl ${origin}/v1/chat/completions \\
+    -H "Authorization: Bearer ${inferenceKey.reveal()}" \\
+    -H "Content-Type: application/json" \\
+    -d '${body}'
+`;
+}
+
+function describeOrigin(vendor: string, origin: string): string {
+  return vendor === "demo" ? "a demo that answers without any vendor; set OPENAI_API_KEY or ANTHROPIC_API_KEY, or write weir.yaml, for a real one" : `from ${origin}`;
+}
+
+/** A model to chat with; the catalogue lists those for embeddings under names that say so. */
+function firstModel({ providers }: Settings): string {
+  const [provider] = providers.providers.values();
+  const model = provider?.models.find((name) => !name.includes("embed")) ?? "MODEL";
+  return `${provider?.name ?? "PROVIDER"}/${model}`;
+}
+
+function shownPath(path: string): string {
+  const fromHere = relative(process.cwd(), path);
+  return fromHere.startsWith("..") ? path : fromHere;
+}
+
+function indent(lines: readonly string[]): string {
+  return lines.map((line) => `  ${line}`).join("\n");
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+/** Owns the first step of the command `weir`: it makes sure that Node is new enough, in words any Node can read. */
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+
+const neededMajor = 24;
+
+if (Number(process.versions.node.split(".")[0]) >= neededMajor) {
+  const { main } = await import("./main.ts");
+  await main(process.argv.slice(2));
+} else {
+  const nodePath = bundledNode();
+  if (nodePath === undefined) {
+    console.error(`Weir needs Node ${neededMajor} or newer, this is ${process.versions.node}: install it from https://nodejs.org, or run \`npm ci\` on Linux (x64 or arm64), which brings it along.`);
+    process.exitCode = 1;
+  } else {
+    const child = spawn(nodePath, process.argv.slice(1), { stdio: "inherit" });
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+    child.on("exit", (code, signal) => {
+      process.exitCode = code ?? (signal === "SIGINT" ? 130 : 1);
+    });
+  }
+}
+
+/** The Node that the lockfile brings for this platform, where it does. */
+function bundledNode() {
+  try {
+    return createRequire(import.meta.url).resolve(`node-${process.platform}-${process.arch}/bin/node`);
+  } catch {
+    return undefined;
+  }
+}

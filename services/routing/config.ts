@@ -1,0 +1,36 @@
+/** Owns what routing takes from the configuration, with every default. */
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { Config } from "#gen/weir/config/v1/config_pb.ts";
+import type { BreakerSettings } from "#platform/breaker.ts";
+
+export interface RoutingConfig {
+  /** The targets of each route, as `provider/model`, in order. */
+  readonly routes: ReadonlyMap<string, readonly string[]>;
+  readonly maximumBodyBytes: number;
+  readonly maximumConcurrentRequests: number;
+  readonly requestTimeoutMs: number;
+  /** Origins of web pages that may call; `*` for any. */
+  readonly allowedOrigins: readonly string[];
+  readonly breaker: BreakerSettings;
+}
+
+export function readRoutingConfig(config: Config): RoutingConfig {
+  return {
+    routes: new Map(Object.entries(config.routes).map(([name, route]) => [name, route.targets])),
+    maximumBodyBytes: Number(config.limits?.maxBodyBytes ?? 32n * 1024n * 1024n),
+    maximumConcurrentRequests: config.limits?.maxConcurrentRequests ?? 10_000,
+    requestTimeoutMs: milliseconds(config.limits?.requestTimeout, 3_600_000),
+    allowedOrigins: config.cors?.allowedOrigins ?? [],
+    breaker: {
+      failurePercentage: config.breaker?.failurePercentage ?? 50,
+      minimumCalls: config.breaker?.minimumCalls ?? 10,
+      windowMs: milliseconds(config.breaker?.window, 10_000),
+      openMs: milliseconds(config.breaker?.openTime, 10_000),
+    },
+  };
+}
+
+function milliseconds(duration: Duration | undefined, defaultMs: number): number {
+  return duration === undefined ? defaultMs : durationMs(duration);
+}

@@ -1,0 +1,41 @@
+/** Owns the two forms of what a caller asked: the bytes they sent in their dialect, and the same in types, made only when needed. */
+import { create } from "@bufbuild/protobuf";
+import { EmbedRequestSchema, GenerateRequestSchema, GenerationSchema, StreamGenerateRequestSchema, type EmbedRequest, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import type { Target } from "./plan.ts";
+
+/** The fields of a NativePayload; any object with them will do. */
+export type Native = Pick<NativePayload, "dialect" | "body" | "headers">;
+
+/** What was asked of a generation. */
+export interface AskedGeneration {
+  readonly model: string;
+  readonly stream: boolean;
+  readonly native: Native | undefined;
+  toGeneration(): Generation;
+}
+
+/** What was asked of an embedding. */
+export interface AskedEmbedding {
+  readonly model: string;
+  readonly native: Native | undefined;
+  toRequest(): EmbedRequest;
+}
+
+export function generationFor(asked: AskedGeneration, target: Target): AttemptRequest["operation"] {
+  const native = nativeFor(asked.native, target);
+  const generation = native === undefined ? asked.toGeneration() : create(GenerationSchema, { model: asked.model, native });
+  return asked.stream
+    ? { case: "streamGenerate", value: create(StreamGenerateRequestSchema, { generation }) }
+    : { case: "generate", value: create(GenerateRequestSchema, { generation }) };
+}
+
+export function embeddingFor(asked: AskedEmbedding, target: Target): AttemptRequest["operation"] {
+  const native = nativeFor(asked.native, target);
+  return { case: "embed", value: native === undefined ? asked.toRequest() : create(EmbedRequestSchema, { model: asked.model, native }) };
+}
+
+function nativeFor(native: Native | undefined, target: Target): Native | undefined {
+  return native !== undefined && target.provider.nativeDialects.includes(native.dialect) ? native : undefined;
+}

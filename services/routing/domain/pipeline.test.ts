@@ -1,0 +1,103 @@
+import { create } from "@bufbuild/protobuf";
+import { describe, expect, test } from "vitest";
+import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { AttemptResponseSchema, ProviderSchema, type AttemptRequest, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import type { Breaker } from "#platform/breaker.ts";
+import { systemClock } from "#platform/clock.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { runCall, type Call, type PipelineDependencies } from "./pipeline.ts";
+
+const unavailable = new GatewayError("UPSTREAM_UNAVAILABLE", "The vendor is down.");
+const rejected = new GatewayError("UPSTREAM_REJECTED", "The request is wrong.", { metadata: { status: "400" } });
+
+describe("runCall", () => {
+  test("takes the first target that answers, each attempt under an id of its own", async () => {
+    const { reply, sent } = await run({ first: unavailable, second: "hello" });
+    expect(await bytesOf(reply.messages)).toBe("hello");
+    expect(reply.target.name).toBe("second/model");
+    expect(sent.map(({ provider }) => provider)).toEqual(["first", "second"]);
+    expect(new Set(sent.map(({ attemptId }) => attemptId)).size).toBe(2);
+    expect(new Set(sent.map(({ requestId }) => requestId))).toEqual(new Set(["req_1"]));
+  });
+
+  test("stops at a refusal that another target would repeat", async () => {
+    const { error, sent } = await failure({ first: rejected, second: "hello" });
+    expect(error).toBe(rejected);
+    expect(sent).toHaveLength(1);
+  });
+
+  test("tells of all targets when all failed", async () => {
+    const { error } = await failure({ first: unavailable, second: new GatewayError("UPSTREAM_TIMEOUT", "Too slow.", { retryAfterMs: 5 }) });
+    expect(error).toMatchObject({ reason: "UPSTREAM_TIMEOUT", retryAfterMs: 5, metadata: { tried: "first/model,second/model" } });
+    expect(error.message).toContain("first/model: The vendor is down. second/model: Too slow.");
+  });
+
+  test("does not go on once the caller is gone", async () => {
+    const caller = new AbortController();
+    caller.abort(new GatewayError("CANCELLED", "The caller went away."));
+    const { error, sent } = await failure({ first: unavailable, second: "hello" }, { signal: caller.signal });
+    expect(error.reason).toBe("CANCELLED");
+    expect(sent).toHaveLength(1);
+  });
+
+  test("refuses a model that the key may not use before anything is sent", async () => {
+    const { error, sent } = await failure({ first: "hello", second: "hello" }, { grant: create(GrantSchema, { allowedModels: ["other"] }) });
+    expect(error.reason).toBe("MODEL_NOT_ALLOWED");
+    expect(sent).toHaveLength(0);
+  });
+
+  test("lets the key's labels win over the caller's", async () => {
+    const { sent } = await run({ first: "hello", second: "" }, { labels: { application: "mine", cost_center: "7" }, grant: create(GrantSchema, { labels: { application: "theirs" } }) });
+    expect(sent[0]!.attribution!.labels).toEqual({ application: "theirs", cost_center: "7" });
+  });
+
+  test("counts a later cut against the target", async () => {
+    const failures: string[] = [];
+    const cut = new GatewayError("UPSTREAM_INTERRUPTED", "The stream was cut.");
+    const { reply } = await run({ first: ["hel", cut], second: "" }, {}, failures);
+    await expect(bytesOf(reply.messages)).rejects.toBe(cut);
+    expect(failures).toEqual(["first"]);
+  });
+});
+
+type Script = string | GatewayError | readonly (string | GatewayError)[];
+
+function harness(script: Record<string, Script>, failures: string[]): { dependencies: PipelineDependencies; sent: AttemptRequest[] } {
+  const sent: AttemptRequest[] = [];
+  const providers = new Map(Object.keys(script).map((name) => [name, create(ProviderSchema, { name })]));
+  const breaker = (name: string): Breaker => ({ run: (action) => action(), reportFailure: () => void failures.push(name), shutdown: () => undefined });
+  async function* attempt(request: AttemptRequest): AsyncIterable<AttemptResponse> {
+    sent.push(request);
+    for (const step of [script[request.provider]!].flat()) {
+      if (step instanceof GatewayError) throw step;
+      yield create(AttemptResponseSchema, { native: Buffer.from(step as string) });
+    }
+  }
+  const routes = new Map([["route", Object.keys(script).map((name) => `${name}/model`)]]);
+  return { sent, dependencies: { view: () => ({ routes, providers }), priceVersion: () => "pri_1", breaker, attempt, clock: systemClock, onFailedAttempt: () => undefined } };
+}
+
+function callWith(changes: Partial<Call>): Call {
+  return { requestId: "req_1", grant: create(GrantSchema), model: "route", labels: {}, signal: new AbortController().signal, operationFor: () => ({ case: undefined }), ...changes };
+}
+
+async function run(script: Record<string, Script>, changes: Partial<Call> = {}, failures: string[] = []): Promise<{ reply: Awaited<ReturnType<typeof runCall>>; sent: AttemptRequest[] }> {
+  const { dependencies, sent } = harness(script, failures);
+  return { reply: await runCall(callWith(changes), dependencies), sent };
+}
+
+async function failure(script: Record<string, Script>, changes: Partial<Call> = {}): Promise<{ error: GatewayError; sent: AttemptRequest[] }> {
+  const { dependencies, sent } = harness(script, []);
+  const error = await runCall(callWith(changes), dependencies).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(GatewayError);
+  return { error: error as GatewayError, sent };
+}
+
+async function bytesOf(messages: AsyncIterable<AttemptResponse>): Promise<string> {
+  let text = "";
+  for await (const { native } of messages) text += Buffer.from(native).toString();
+  return text;
+}

@@ -1,0 +1,147 @@
+/** Owns the order in which a call is treated: planned, then attempted at one target after another until a verdict says stop. */
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { AttemptRequestSchema, type AttemptRequest, type AttemptResponse, type ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Breaker } from "#platform/breaker.ts";
+import type { Clock } from "#platform/clock.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { newId } from "#platform/ids.ts";
+import type { ServiceInterface } from "#platform/service-types.ts";
+import { authorizePlan } from "./admit.ts";
+import { planTargets, type PlanningView, type Target } from "./plan.ts";
+import { verdictOn } from "./verdict.ts";
+
+/** A caller's call, whatever door it came through. */
+export interface Call {
+  readonly requestId: string;
+  readonly grant: Grant;
+  /** The model as the caller named it. */
+  readonly model: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Fires when the caller went away or the deadline passed. */
+  readonly signal: AbortSignal;
+  /** The operation for this target: the caller's own bytes if it speaks their dialect, else types. */
+  operationFor(target: Target): AttemptRequest["operation"];
+}
+
+/** A reply that has begun. */
+export interface Reply {
+  readonly route: string;
+  readonly target: Target;
+  /** All that comes of the attempt; begins with what has come already. */
+  readonly messages: AsyncIterable<AttemptResponse>;
+}
+
+export interface PipelineDependencies {
+  readonly view: () => PlanningView;
+  readonly priceVersion: () => string;
+  readonly breaker: (name: string) => Breaker;
+  readonly attempt: ServiceInterface<typeof ProvidersService>["attempt"];
+  readonly clock: Clock;
+  /** Told of every attempt that failed before its reply began. */
+  readonly onFailedAttempt: (requestId: string, target: Target, error: unknown) => void;
+}
+
+/** How long an attempt may wait at providers before it begins. */
+const startWithinMs = 30_000;
+
+/** Resolves with the first reply that begins. Throws the last failure, naming all that was tried. */
+export async function runCall(call: Call, dependencies: PipelineDependencies): Promise<Reply> {
+  const plan = planTargets(call.model, dependencies.view());
+  authorizePlan(call.model, plan, call.grant);
+  const failures: { readonly target: Target; readonly error: unknown }[] = [];
+  for (const target of plan.targets) {
+    try {
+      const messages = await attemptTarget(call, plan.route, target, dependencies);
+      return { route: plan.route, target, messages };
+    } catch (error) {
+      failures.push({ target, error });
+      dependencies.onFailedAttempt(call.requestId, target, error);
+      if (call.signal.aborted) throw call.signal.reason;
+      if (verdictOn(error).next === "stop") break;
+    }
+  }
+  throw failureOf(failures);
+}
+
+async function attemptTarget(call: Call, route: string, target: Target, dependencies: PipelineDependencies): Promise<AsyncIterable<AttemptResponse>> {
+  const request = attemptRequest(call, route, target, dependencies);
+  const breaker = dependencies.breaker(target.breakerName);
+  const context = { identity: serviceIdentity, requestId: call.requestId, signal: call.signal };
+  const { iterator, first } = await breaker.run(async () => {
+    const iterator = dependencies.attempt(request, context)[Symbol.asyncIterator]();
+    return { iterator, first: await iterator.next() };
+  });
+  if (first.done === true) throw new GatewayError("UPSTREAM_PROTOCOL", `${target.name} ended without a reply.`);
+  return new StartedReply(first.value, iterator, breaker);
+}
+
+const serviceIdentity = { kind: "service", name: "routing" } as const;
+
+function attemptRequest(call: Call, route: string, target: Target, { clock, priceVersion }: PipelineDependencies): AttemptRequest {
+  return create(AttemptRequestSchema, {
+    attemptId: newId("att", clock),
+    requestId: call.requestId,
+    attribution: {
+      organizationId: call.grant.organizationId,
+      teamId: call.grant.teamId,
+      keyId: call.grant.keyId,
+      labels: { ...call.labels, ...call.grant.labels },
+    },
+    route,
+    provider: target.provider.name,
+    model: target.model,
+    priceVersion: priceVersion(),
+    startDeadlineTime: timestampFromMs(clock.now() + startWithinMs),
+    operation: call.operationFor(target),
+  });
+}
+
+/** The attempt's messages, the first of which was taken already; a later cut counts against the target's health. */
+class StartedReply implements AsyncIterable<AttemptResponse>, AsyncIterator<AttemptResponse> {
+  #first: AttemptResponse | undefined;
+  readonly #rest: AsyncIterator<AttemptResponse>;
+  readonly #breaker: Breaker;
+
+  constructor(first: AttemptResponse, rest: AsyncIterator<AttemptResponse>, breaker: Breaker) {
+    this.#first = first;
+    this.#rest = rest;
+    this.#breaker = breaker;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<AttemptResponse> {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<AttemptResponse>> {
+    const first = this.#first;
+    if (first !== undefined) {
+      this.#first = undefined;
+      return { done: false, value: first };
+    }
+    try {
+      return await this.#rest.next();
+    } catch (error) {
+      if (verdictOn(error).health === "failed") this.#breaker.reportFailure();
+      throw error;
+    }
+  }
+
+  async return(): Promise<IteratorResult<AttemptResponse>> {
+    await this.#rest.return?.();
+    return { done: true, value: undefined };
+  }
+}
+
+function failureOf(failures: readonly { readonly target: Target; readonly error: unknown }[]): unknown {
+  const last = failures.at(-1)!;
+  if (failures.length === 1 || !(last.error instanceof GatewayError)) return last.error;
+  if (verdictOn(last.error).next === "stop") return last.error;
+  const tried = failures.map(({ target, error }) => `${target.name}: ${error instanceof Error ? error.message : "failed"}`).join(" ");
+  return new GatewayError(last.error.reason, `All ${failures.length} targets failed. ${tried}`, {
+    metadata: { ...last.error.metadata, tried: failures.map(({ target }) => target.name).join(",") },
+    cause: last.error,
+    ...(last.error.retryAfterMs === undefined ? {} : { retryAfterMs: last.error.retryAfterMs }),
+  });
+}

@@ -1,0 +1,34 @@
+/** Owns what a failed attempt means: whether another target may help, and what it says of this target's health. */
+import { GatewayError, type Reason } from "#platform/errors.ts";
+import type { Health } from "#platform/breaker.ts";
+
+export interface Verdict {
+  readonly next: "stop" | "next-target";
+  readonly health: Health;
+}
+
+const stop: Verdict = { next: "stop", health: "unknown" };
+const targetFailed: Verdict = { next: "next-target", health: "failed" };
+// A vendor that refuses a request works; another target may all the same take it.
+const targetRefused: Verdict = { next: "next-target", health: "works" };
+
+const verdicts: Readonly<Partial<Record<Reason, Verdict>>> = {
+  UPSTREAM_UNAVAILABLE: targetFailed,
+  UPSTREAM_TIMEOUT: targetFailed,
+  UPSTREAM_PROTOCOL: targetFailed,
+  UPSTREAM_INTERRUPTED: targetFailed,
+  UPSTREAM_UNAUTHENTICATED: targetFailed,
+  UPSTREAM_RATE_LIMITED: targetRefused,
+  UNSUPPORTED_FIELD: { next: "next-target", health: "unknown" },
+  CIRCUIT_OPEN: { next: "next-target", health: "unknown" },
+};
+
+/** The verdict on an error that came before the reply's first byte reached the caller; after it, it is always "stop". */
+export function verdictOn(error: unknown): Verdict {
+  if (!(error instanceof GatewayError)) return stop;
+  if (error.reason === "UPSTREAM_REJECTED") {
+    // A model that the vendor does not have is a fault of the target, any other refusal one of the request.
+    return error.metadata["status"] === "404" ? targetRefused : { next: "stop", health: "works" };
+  }
+  return verdicts[error.reason] ?? stop;
+}

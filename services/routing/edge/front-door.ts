@@ -1,0 +1,45 @@
+/** Owns the public port's first step: each request is bounded, given its scope, and handed to the RPC door or the HTTP dialects. */
+import type { Clock } from "#platform/clock.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { HttpHandler, HttpRequest, HttpResponse } from "#platform/listener.ts";
+import type { LiveValue } from "#platform/live-value.ts";
+import type { RoutingConfig } from "../config.ts";
+import { answerCors } from "./cors.ts";
+import { handleHttp, refuseHttp, type HttpDoorDependencies } from "./http-door.ts";
+import { RequestScope, type RequestObserver } from "./request-scope.ts";
+import { createRpcDoor, isRpcPath, type RpcDoorOptions } from "./rpc-door.ts";
+
+export interface FrontDoorOptions {
+  readonly config: LiveValue<RoutingConfig>;
+  readonly http: HttpDoorDependencies;
+  readonly rpc: Pick<RpcDoorOptions, "services" | "grants" | "draining">;
+  readonly clock: Clock;
+  readonly observer: RequestObserver;
+}
+
+export function createFrontDoor({ config, http, rpc, clock, observer }: FrontDoorOptions): HttpHandler {
+  const openScope = (door: string): RequestScope => new RequestScope(door, config.current.requestTimeoutMs, clock, observer);
+  const rpcDoor = (): ReturnType<typeof createRpcDoor> =>
+    createRpcDoor({ ...rpc, maximumMessageBytes: config.current.maximumBodyBytes, openScope: () => openScope("rpc") });
+  let currentRpcDoor = rpcDoor();
+  config.subscribe(() => (currentRpcDoor = rpcDoor()));
+  let requests = 0;
+
+  return (request: HttpRequest, response: HttpResponse) => {
+    if (answerCors(request, response, config.current.allowedOrigins)) return;
+    requests++;
+    response.once("close", () => requests--);
+    const { maximumConcurrentRequests } = config.current;
+    if (requests > maximumConcurrentRequests) {
+      const overloaded = new GatewayError("OVERLOADED", `Weir treats ${maximumConcurrentRequests} requests at once, the bound set in limits.max_concurrent_requests. Try again soon.`, { retryAfterMs: 1_000 });
+      refuseHttp(request, response, openScope("http"), http, overloaded);
+    } else if (isRpcPath(request.url ?? "/")) currentRpcDoor(request, response);
+    else {
+      const scope = openScope("http");
+      response.once("close", () => {
+        if (!response.writableEnded) scope.cancel();
+      });
+      void handleHttp(request, response, scope, http);
+    }
+  };
+}

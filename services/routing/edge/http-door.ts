@@ -1,0 +1,200 @@
+/** Owns the HTTP dialects' door: a request in the caller's dialect goes in, the reply or the error in the same dialect comes out. */
+import { create } from "@bufbuild/protobuf";
+import { WarningSchema, type Warning } from "#gen/weir/inference/v1/generation_pb.ts";
+import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { parseJsonObject } from "#platform/json.ts";
+import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
+import { authenticate, authorizeMethod, type GrantSource } from "../domain/admit.ts";
+import { embeddingFor, generationFor, type Native } from "../domain/asked.ts";
+import type { Dialect, EmbedEndpoint, Endpoint, GenerateEndpoint, ListModelsEndpoint } from "../domain/dialect.ts";
+import { listModels } from "../domain/list-models.ts";
+import { runCall, type Call, type PipelineDependencies, type Reply } from "../domain/pipeline.ts";
+import type { RoutingConfig } from "../config.ts";
+import { readLabels } from "./labels.ts";
+import { readBody } from "./read-body.ts";
+import { replyHeaders } from "./reply-headers.ts";
+import type { RequestScope } from "./request-scope.ts";
+
+export interface HttpDoorDependencies {
+  readonly dialects: readonly Dialect[];
+  readonly grants: GrantSource;
+  readonly pipeline: PipelineDependencies;
+  readonly config: () => RoutingConfig;
+  /** Stands in for the models' own times of creation, which vendors do not all tell. */
+  readonly startTimeMs: number;
+}
+
+/** A request as far as it is understood. */
+interface Arrived {
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
+  readonly scope: RequestScope;
+  readonly grant: Grant;
+  readonly dependencies: HttpDoorDependencies;
+}
+
+const rpcOf = { generate: InferenceService.method.generate, embed: InferenceService.method.embed, listModels: InferenceService.method.listModels };
+
+/** Answers one request; resolves when the reply is on its way. Never throws: failures are answered. */
+export async function handleHttp(request: HttpRequest, response: HttpResponse, scope: RequestScope, dependencies: HttpDoorDependencies): Promise<void> {
+  const dialect = dialectOf(request, dependencies.dialects);
+  try {
+    const { headers } = request;
+    const endpoint = endpointOf(request, dialect);
+    scope.operation = endpoint.operation;
+    const grant = await authenticate(dialect.readCredential(headers), dependencies.grants);
+    authorizeMethod(rpcOf[endpoint.operation], grant);
+    const arrived = { request, response, scope, grant, dependencies };
+    if (endpoint.operation === "generate") await generate(arrived, dialect, endpoint);
+    else if (endpoint.operation === "embed") await embed(arrived, dialect, endpoint);
+    else answerModels(arrived, endpoint);
+    scope.end();
+  } catch (thrown) {
+    const error = scope.end(thrown)!;
+    if (response.headersSent) response.end();
+    else answerError(request, response, dialect, error, scope.requestId);
+  }
+}
+
+/** Refuses a request unread, in the caller's dialect. */
+export function refuseHttp(request: HttpRequest, response: HttpResponse, scope: RequestScope, { dialects }: HttpDoorDependencies, refusal: GatewayError): void {
+  answerError(request, response, dialectOf(request, dialects), scope.end(refusal)!, scope.requestId);
+}
+
+/** The dialect whose path it is; where several have it, the one the headers show. */
+function dialectOf(request: HttpRequest, dialects: readonly Dialect[]): Dialect {
+  const path = pathOf(request);
+  const owners = dialects.filter(({ endpoints }) => endpoints.some((endpoint) => endpoint.path === path));
+  const candidates = owners.length > 0 ? owners : dialects;
+  return candidates.find((dialect) => dialect.claims(request.headers)) ?? candidates[0]!;
+}
+
+function endpointOf(request: HttpRequest, dialect: Dialect): Endpoint {
+  const path = pathOf(request);
+  const atPath = dialect.endpoints.filter((endpoint) => endpoint.path === path);
+  const endpoint = atPath.find(({ method }) => method === request.method);
+  if (endpoint !== undefined) return endpoint;
+  const advice = atPath.length > 0 ? `Use ${atPath.map(({ method }) => method).join(" or ")}.` : `There are ${dialect.endpoints.map(({ method, path }) => `${method} ${path}`).join(", ")}.`;
+  throw new GatewayError("METHOD_NOT_FOUND", `Weir has no ${request.method} ${path.slice(0, 200)}. ${advice}`);
+}
+
+function pathOf(request: HttpRequest): string {
+  const url = request.url ?? "/";
+  const query = url.indexOf("?");
+  return query < 0 ? url : url.slice(0, query);
+}
+
+async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEndpoint): Promise<void> {
+  const { response, scope } = arrived;
+  const body = await bodyOf(arrived);
+  const asked = endpoint.read(parseJsonObject(body));
+  const native = nativeOf(dialect, arrived.request, body);
+  const reply = await run(arrived, asked.model, (target) => generationFor({ ...asked, native, toGeneration: () => asked.toGeneration() }, target));
+  const unknown = asked.unknownFields;
+  if (asked.stream) return relayStream(arrived, reply, asked.createStreamWriter(), (first) => warningsOf(first, unknown));
+  const message = await onlyMessage(reply);
+  const warnings = warningsOf(message, unknown);
+  const json = message.generate === undefined ? message.native : JSON.stringify(asked.writeReply(message.generate));
+  answerJson(response, json, replyHeaders(reply, message, scope.requestId, warnings));
+}
+
+async function embed(arrived: Arrived, dialect: Dialect, endpoint: EmbedEndpoint): Promise<void> {
+  const { response, scope } = arrived;
+  const body = await bodyOf(arrived);
+  const asked = endpoint.read(parseJsonObject(body));
+  const native = nativeOf(dialect, arrived.request, body);
+  const reply = await run(arrived, asked.model, (target) => embeddingFor({ model: asked.model, native, toRequest: () => asked.toRequest() }, target));
+  const message = await onlyMessage(reply);
+  const json = message.embed === undefined ? message.native : JSON.stringify(asked.writeReply(message.embed));
+  answerJson(response, json, replyHeaders(reply, message, scope.requestId, message.embed?.warnings ?? []));
+}
+
+function answerModels({ response, scope, grant, dependencies }: Arrived, endpoint: ListModelsEndpoint): void {
+  const models = listModels(dependencies.pipeline.view(), grant);
+  answerJson(response, JSON.stringify(endpoint.writeReply(models, dependencies.startTimeMs)), { "x-request-id": scope.requestId, "request-id": scope.requestId });
+}
+
+function bodyOf({ request, dependencies }: Arrived): Promise<Buffer> {
+  return readBody(request, dependencies.config().maximumBodyBytes);
+}
+
+function nativeOf({ name, requestHeaders }: Dialect, { headers }: HttpRequest, body: Buffer): Native {
+  const own = requestHeaders.filter((header) => headers[header] !== undefined).map((header) => [header, String(headers[header])]);
+  return { dialect: name, body, headers: Object.fromEntries(own) as Record<string, string> };
+}
+
+async function run({ request, scope, grant, dependencies }: Arrived, model: string, operationFor: Call["operationFor"]): Promise<Reply> {
+  const call: Call = { requestId: scope.requestId, grant, model, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, operationFor };
+  scope.call = call;
+  scope.reply = await runCall(call, dependencies.pipeline);
+  return scope.reply;
+}
+
+/** The message of a reply in one piece, once the attempt has come to its end. */
+async function onlyMessage(reply: Reply): Promise<AttemptResponse> {
+  let only: AttemptResponse | undefined;
+  for await (const message of reply.messages) only ??= message;
+  return only!;
+}
+
+type Writer = ReturnType<ReturnType<GenerateEndpoint["read"]>["createStreamWriter"]>;
+
+async function relayStream({ response, scope }: Arrived, reply: Reply, writer: Writer, warningsAt: (first: AttemptResponse) => readonly Warning[]): Promise<void> {
+  try {
+    for await (const message of reply.messages) {
+      if (!response.headersSent) {
+        const headers = replyHeaders(reply, message, scope.requestId, warningsAt(message));
+        response.writeHead(200, { ...headers, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" });
+      }
+      const bytes = message.native.length > 0 ? message.native : writer.write(message.events);
+      if (bytes.length > 0 && !response.write(bytes)) await drained(response, scope.signal);
+    }
+    response.end();
+  } catch (thrown) {
+    if (response.headersSent && !scope.signal.aborted) response.write(writer.writeError(asGatewayError(thrown), scope.requestId));
+    throw thrown;
+  }
+}
+
+/** Of what is still in the way when a reply has begun, the caller learns only what Weir itself says. */
+function asGatewayError(thrown: unknown): GatewayError {
+  return thrown instanceof GatewayError ? thrown : new GatewayError("INTERNAL", "Weir failed while it streamed the reply; its log has the cause under the request id.");
+}
+
+function drained(response: HttpResponse, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (): void => {
+      response.removeListener("drain", settle);
+      signal.removeEventListener("abort", settle);
+      if (signal.aborted) reject(signal.reason as Error);
+      else resolve();
+    };
+    response.once("drain", settle);
+    signal.addEventListener("abort", settle);
+    if (signal.aborted) settle();
+  });
+}
+
+function warningsOf(first: AttemptResponse, unknownFields: readonly string[]): readonly Warning[] {
+  // Bytes that went through untouched carry every field, known to Weir or not.
+  if (first.native.length > 0) return [];
+  const start = first.events.find(({ event }) => event.case === "start")?.event.value as { warnings: Warning[] } | undefined;
+  const unknown = unknownFields.map((field) => create(WarningSchema, { field, message: "not known to Weir, so it could not be translated for this target" }));
+  return [...(first.generate?.warnings ?? start?.warnings ?? []), ...unknown];
+}
+
+function answerJson(response: HttpResponse, json: Uint8Array | string, headers: Record<string, string>): void {
+  response.writeHead(200, { ...headers, "content-type": "application/json", "content-length": String(Buffer.byteLength(json)) });
+  response.end(json);
+}
+
+function answerError(request: HttpRequest, response: HttpResponse, dialect: Dialect, error: GatewayError, requestId: string): void {
+  const { status, headers, body } = dialect.writeError(error, requestId);
+  // What was not read of a refused body is not worth reading: the connection goes.
+  const closing = request.complete || request.httpVersionMajor > 1 ? {} : { connection: "close" };
+  response.writeHead(status, { ...headers, ...closing, "content-length": String(Buffer.byteLength(body)) });
+  response.end(body);
+}

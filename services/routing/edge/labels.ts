@@ -1,0 +1,27 @@
+/** Owns the header by which callers of the HTTP dialects label their requests for attribution. */
+import { GatewayError } from "#platform/errors.ts";
+
+/** Lists labels as `name=value, name=value`. */
+const labelsHeader = "x-weir-labels";
+
+const maximumLabels = 16;
+const namePattern = /^[a-z][a-z0-9_]{0,63}$/;
+
+/** The labels of a request. Throws INVALID_REQUEST when the header cannot be read. */
+export function readLabels(header: string | string[] | undefined): Record<string, string> {
+  if (header === undefined) return {};
+  const labels: Record<string, string> = {};
+  for (const pair of String(header).split(",")) {
+    const equals = pair.indexOf("=");
+    const name = pair.slice(0, equals).trim();
+    const value = pair.slice(equals + 1).trim();
+    if (equals < 0 || !namePattern.test(name) || value.length > 256) {
+      throw new GatewayError("INVALID_REQUEST", `The header ${labelsHeader} is wrong at "${pair.slice(0, 60)}": write \`name=value, name=value\`, names in lower case, values up to 256 characters.`, {
+        fieldViolations: [{ field: labelsHeader, description: "not `name=value`" }],
+      });
+    }
+    labels[name] = value;
+  }
+  if (Object.keys(labels).length > maximumLabels) throw new GatewayError("INVALID_REQUEST", `The header ${labelsHeader} has more than ${maximumLabels} labels.`);
+  return labels;
+}

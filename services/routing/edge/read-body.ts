@@ -1,0 +1,35 @@
+/** Owns reading a request's body into memory, within its bound. */
+import { GatewayError } from "#platform/errors.ts";
+import type { HttpRequest } from "#platform/listener.ts";
+
+/** The whole body. Throws BODY_TOO_LARGE as soon as that is known, CANCELLED when the caller goes away before its end. */
+export function readBody(request: HttpRequest, maximumBytes: number): Promise<Buffer> {
+  const encoding = request.headers["content-encoding"];
+  if (encoding !== undefined && encoding !== "identity") {
+    return Promise.reject(new GatewayError("INVALID_REQUEST", `The body is encoded as "${encoding}"; send it without Content-Encoding.`));
+  }
+  if (Number(request.headers["content-length"] ?? 0) > maximumBytes) return Promise.reject(tooLarge(maximumBytes));
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    request.on("data", (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > maximumBytes) {
+        request.removeAllListeners("data");
+        request.resume();
+        reject(tooLarge(maximumBytes));
+        return;
+      }
+      chunks.push(chunk);
+    });
+    request.once("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
+    request.once("close", () => reject(new GatewayError("CANCELLED", "The caller went away before its body was read.")));
+    request.once("error", reject);
+  });
+}
+
+function tooLarge(maximumBytes: number): GatewayError {
+  return new GatewayError("BODY_TOO_LARGE", `The body is larger than ${maximumBytes} bytes, the bound set in limits.max_body_bytes.`, {
+    metadata: { limit_bytes: String(maximumBytes) },
+  });
+}

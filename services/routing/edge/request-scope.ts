@@ -1,0 +1,84 @@
+/** Owns what lives as long as one request: its id, the signal that ends all work for it, and the line that tells of it. */
+import type { Clock } from "#platform/clock.ts";
+import { GatewayError, toGatewayError } from "#platform/errors.ts";
+import { newId } from "#platform/ids.ts";
+import type { Logger } from "#platform/logger.ts";
+import { Counter, Histogram, type Registry } from "#platform/metrics.ts";
+import type { Call, Reply } from "../domain/pipeline.ts";
+
+/** Where requests are told of. */
+export class RequestObserver {
+  readonly #logger: Logger;
+  readonly #requests: Counter<"door" | "operation" | "outcome">;
+  readonly #seconds: Histogram<"door" | "operation">;
+
+  constructor(logger: Logger, registry: Registry) {
+    this.#logger = logger;
+    this.#requests = new Counter({
+      name: "weir_requests_total",
+      help: "Requests that ended, by door, operation and outcome (`ok` or the error's reason).",
+      labelNames: ["door", "operation", "outcome"],
+      registers: [registry],
+    });
+    this.#seconds = new Histogram({
+      name: "weir_request_duration_seconds",
+      help: "From a request's first byte to its reply's last, by door and operation.",
+      labelNames: ["door", "operation"],
+      buckets: [0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800],
+      registers: [registry],
+    });
+  }
+
+  ended(scope: RequestScope, durationMs: number, error: GatewayError | undefined): void {
+    const { requestId, door, operation, call, reply } = scope;
+    this.#requests.inc({ door, operation, outcome: error?.reason ?? "ok" });
+    this.#seconds.observe({ door, operation }, durationMs / 1000);
+    const line = { requestId, door, operation, keyId: call?.grant.keyId, model: call?.model, target: reply?.target.name, durationMs: Math.round(durationMs) };
+    if (error === undefined) this.#logger.info(line, "request");
+    else if (error.reason === "INTERNAL") this.#logger.error({ ...line, error }, "request failed by a defect");
+    else this.#logger.warn({ ...line, error }, "request failed");
+  }
+}
+
+/** One request. */
+export class RequestScope {
+  readonly requestId: string;
+  readonly door: string;
+  operation = "";
+  call: Call | undefined;
+  reply: Reply | undefined;
+  readonly #controller = new AbortController();
+  readonly #timeout: NodeJS.Timeout;
+  readonly #startMs: number;
+  readonly #clock: Clock;
+  readonly #observer: RequestObserver;
+
+  constructor(door: string, timeoutMs: number, clock: Clock, observer: RequestObserver) {
+    this.requestId = newId("req", clock);
+    this.door = door;
+    this.#clock = clock;
+    this.#observer = observer;
+    this.#startMs = clock.monotonicMs();
+    this.#timeout = setTimeout(() => this.#controller.abort(new GatewayError("DEADLINE_EXCEEDED", `The request took longer than ${timeoutMs} ms, the bound set in limits.request_timeout.`)), timeoutMs);
+    this.#timeout.unref();
+  }
+
+  /** Fires when the caller went away or the request's time is up. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** The caller went away. */
+  cancel(): void {
+    this.#controller.abort(new GatewayError("CANCELLED", "The caller went away."));
+  }
+
+  /** Ends the request and tells of it; returns what the caller is told, or undefined when all went well. */
+  end(thrown?: unknown): GatewayError | undefined {
+    clearTimeout(this.#timeout);
+    const cause = this.signal.aborted ? (this.signal.reason as unknown) : thrown;
+    const error = cause === undefined ? undefined : toGatewayError(cause);
+    this.#observer.ended(this, this.#clock.monotonicMs() - this.#startMs, error);
+    return error;
+  }
+}

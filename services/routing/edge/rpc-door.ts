@@ -1,0 +1,113 @@
+/** Owns the RPC door: every public and admin method of every service over gRPC, gRPC-Web and Connect, forwarded to its owner. */
+import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
+import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { Exposure } from "#gen/weir/types/v1/method_pb.ts";
+import { GatewayError, toConnectError } from "#platform/errors.ts";
+import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
+import { checkPermission, ruleOf } from "#platform/method-guard.ts";
+import type { CallContext, Identity, UntypedService } from "#platform/service-types.ts";
+import { validateMessage } from "#platform/validation.ts";
+import { authenticate, type GrantSource } from "../domain/admit.ts";
+import { addHealth } from "./rpc-health.ts";
+import { addReflection } from "./rpc-reflection.ts";
+import type { RequestScope } from "./request-scope.ts";
+
+/** A service and who answers for it. */
+export interface OwnedService {
+  readonly descriptor: DescService;
+  readonly owner: UntypedService;
+}
+
+export interface RpcDoorOptions {
+  readonly services: readonly OwnedService[];
+  readonly grants: GrantSource;
+  readonly maximumMessageBytes: number;
+  readonly openScope: () => RequestScope;
+  /** Fires when the process begins to drain: health answers NOT_SERVING and watchers are told. */
+  readonly draining: AbortSignal;
+}
+
+/** Paths below these belong to the RPC door. */
+export function isRpcPath(path: string): boolean {
+  return path.startsWith("/weir.") || path.startsWith("/grpc.");
+}
+
+/** A handler for the paths of all methods, internal ones included: those are refused with METHOD_NOT_EXPOSED. */
+export function createRpcDoor(options: RpcDoorOptions): (request: HttpRequest, response: HttpResponse) => void {
+  const { services, maximumMessageBytes, draining } = options;
+  const routes = (router: ConnectRouter): void => {
+    for (const { descriptor, owner } of services) {
+      for (const method of descriptor.methods) addMethod(router, method, owner, options);
+    }
+    addHealth(router, services.map(({ descriptor }) => descriptor.typeName), draining);
+    addReflection(router, services.map(({ descriptor }) => descriptor));
+  };
+  return connectNodeAdapter({ routes, readMaxBytes: maximumMessageBytes });
+}
+
+type Handler = (request: Message, context: HandlerContext) => unknown;
+
+function addMethod(router: ConnectRouter, method: DescMethod, owner: UntypedService, options: RpcDoorOptions): void {
+  const answer = method.methodKind === "unary" ? answerUnary : answerStream;
+  const handler: Handler = (request, context) => answer(method, owner, request, context, options);
+  // The router's types follow a method known at compile time; here it comes from the descriptors.
+  (router.rpc as (method: DescMethod, handler: Handler) => void)(method, handler);
+}
+
+async function answerUnary(method: DescMethod, owner: UntypedService, request: Message, context: HandlerContext, options: RpcDoorOptions): Promise<Message> {
+  const scope = openScope(method, context, options);
+  try {
+    const callContext = await admit(method, request, context, scope, options);
+    const response = await (owner[method.localName]!(request, callContext) as Promise<Message>);
+    scope.end();
+    return response;
+  } catch (thrown) {
+    throw failed(scope, context, thrown);
+  }
+}
+
+async function* answerStream(method: DescMethod, owner: UntypedService, request: Message, context: HandlerContext, options: RpcDoorOptions): AsyncIterable<Message> {
+  const scope = openScope(method, context, options);
+  try {
+    const callContext = await admit(method, request, context, scope, options);
+    yield* owner[method.localName]!(request, callContext) as AsyncIterable<Message>;
+    scope.end();
+  } catch (thrown) {
+    throw failed(scope, context, thrown);
+  }
+}
+
+function openScope(method: DescMethod, context: HandlerContext, options: RpcDoorOptions): RequestScope {
+  const scope = options.openScope();
+  scope.operation = method.localName;
+  context.responseHeader.set("x-request-id", scope.requestId);
+  if (context.signal.aborted) scope.cancel();
+  context.signal.addEventListener("abort", () => scope.cancel(), { once: true });
+  return scope;
+}
+
+async function admit(method: DescMethod, request: Message, context: HandlerContext, scope: RequestScope, { grants }: RpcDoorOptions): Promise<CallContext> {
+  const rule = ruleOf(method);
+  if (rule.exposure !== Exposure.PUBLIC && rule.exposure !== Exposure.ADMIN) {
+    throw new GatewayError("METHOD_NOT_EXPOSED", `${method.parent.typeName}/${method.name} is for Weir's own services and cannot be called on this port.`);
+  }
+  const grant = await authenticate(readCredential(context.requestHeader), grants);
+  const identity: Identity = { kind: "caller", grant };
+  checkPermission(method, rule, identity);
+  validateMessage(method.input, request);
+  return { identity, requestId: scope.requestId, signal: scope.signal };
+}
+
+function readCredential(headers: Headers): string | undefined {
+  const bearer = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "")?.[1];
+  return bearer ?? headers.get("x-api-key") ?? undefined;
+}
+
+function failed(scope: RequestScope, context: HandlerContext, thrown: unknown): Error {
+  const error = scope.end(thrown)!;
+  const connectError = toConnectError(error);
+  connectError.metadata.set("x-request-id", scope.requestId);
+  if (error.retryAfterMs !== undefined) context.responseHeader.set("retry-after", String(Math.ceil(error.retryAfterMs / 1000)));
+  return connectError;
+}

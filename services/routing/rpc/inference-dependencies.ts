@@ -1,0 +1,50 @@
+/** Owns what the RPCs of InferenceService need, and what they have in common. */
+import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { CallContext } from "#platform/service-types.ts";
+import type { AskedGeneration } from "../domain/asked.ts";
+import type { Dialect, GenerateCall } from "../domain/dialect.ts";
+import type { Call, PipelineDependencies } from "../domain/pipeline.ts";
+
+export interface InferenceDependencies {
+  readonly pipeline: PipelineDependencies;
+  readonly dialects: readonly Dialect[];
+  /** Reads a JSON body. Throws MALFORMED_BODY. */
+  readonly parseJson: (body: Uint8Array) => { readonly [key: string]: unknown };
+}
+
+/** What was asked, and how it is answered when it was asked in a dialect. */
+export interface AskedByRpc extends AskedGeneration {
+  readonly dialect: string;
+  readonly dialectCall: GenerateCall | undefined;
+}
+
+/** Reads the request, `native` included. Throws INVALID_REQUEST when it holds neither messages nor `native`. */
+export function askedGeneration(generation: Generation, stream: boolean, { dialects, parseJson }: InferenceDependencies): AskedByRpc {
+  const { native, model } = generation;
+  if (native === undefined) {
+    if (generation.messages.length === 0) throw missing("generation.messages", "Send at least one message, or a native payload.");
+    return { model, stream, native: undefined, dialect: "", dialectCall: undefined, toGeneration: () => generation };
+  }
+  const endpoint = dialects.find(({ name }) => name === native.dialect)?.endpoints.find(({ operation }) => operation === "generate");
+  if (endpoint?.operation !== "generate") throw missing("generation.native.dialect", `There are ${dialects.map(({ name }) => name).join(", ")}.`);
+  const dialectCall = endpoint.read(parseJson(native.body));
+  if (dialectCall.stream !== stream) throw missing("generation.native.body", stream ? "It must ask for a stream, as this RPC streams." : "It must not ask for a stream; call StreamGenerate for one.");
+  return { model, stream, native, dialect: native.dialect, dialectCall, toGeneration: () => ({ ...dialectCall.toGeneration(), model }) };
+}
+
+/** The call of an RPC, for the pipeline. */
+export function callOf(context: CallContext, model: string, labels: Record<string, string>, operationFor: Call["operationFor"]): Call {
+  return { requestId: context.requestId, grant: grantOf(context), model, labels, signal: context.signal, operationFor };
+}
+
+/** The caller's grant. Throws PERMISSION_DENIED for a service: inference is always on a key's account. */
+export function grantOf({ identity }: CallContext): Grant {
+  if (identity.kind === "caller") return identity.grant;
+  throw new GatewayError("PERMISSION_DENIED", "Inference is called with a key, so that someone pays for it.");
+}
+
+function missing(field: string, description: string): GatewayError {
+  return new GatewayError("INVALID_REQUEST", `${field}: ${description}`, { fieldViolations: [{ field, description }] });
+}

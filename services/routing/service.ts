@@ -1,0 +1,105 @@
+/** Owns putting the rooms of routing together: the views, the pipeline, the RPCs and the front door. */
+import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { createBreaker } from "#platform/breaker.ts";
+import type { Clock } from "#platform/clock.ts";
+import { parseJsonObject } from "#platform/json.ts";
+import type { HttpHandler } from "#platform/listener.ts";
+import type { LiveValue } from "#platform/live-value.ts";
+import type { Logger } from "#platform/logger.ts";
+import { guardService } from "#platform/method-guard.ts";
+import { Counter, type Registry } from "#platform/metrics.ts";
+import type { Secret } from "#platform/secret.ts";
+import { asUntyped, type ServiceInterface } from "#platform/service-types.ts";
+import type { RunningService } from "#platform/service.ts";
+import type { RoutingConfig } from "./config.ts";
+import { Breakers } from "./domain/breakers.ts";
+import type { PipelineDependencies } from "./domain/pipeline.ts";
+import { verdictOn } from "./domain/verdict.ts";
+import { dialects } from "./edge/dialects.ts";
+import { createFrontDoor } from "./edge/front-door.ts";
+import { RequestObserver } from "./edge/request-scope.ts";
+import type { RoutingPeers } from "./peers.ts";
+import { embed } from "./rpc/embed.ts";
+import { generate } from "./rpc/generate.ts";
+import { listModelsPage } from "./rpc/list-models.ts";
+import { streamGenerate } from "./rpc/stream-generate.ts";
+import { followCatalogue } from "./store/catalogue-view.ts";
+import { GrantView } from "./store/grant-view.ts";
+
+export interface RoutingDependencies {
+  readonly config: LiveValue<RoutingConfig>;
+  readonly peers: RoutingPeers;
+  /** The key under which the secrets of keys are digested; the same as policy's. */
+  readonly pepper: Secret;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+}
+
+export interface RoutingService extends RunningService<typeof InferenceService> {
+  /** Answers what comes in on the public port. */
+  readonly frontDoor: HttpHandler;
+  /** Tells health checks and watchers that the process is about to stop. */
+  beginDraining(): void;
+}
+
+/** Resolves when the views are here, so that the first request finds what it needs. */
+export async function createRoutingService({ config, peers, pepper, clock, logger, metrics }: RoutingDependencies): Promise<RoutingService> {
+  const stopping = new AbortController();
+  const draining = new AbortController();
+  const [grants, catalogue] = await Promise.all([
+    GrantView.follow({ policy: peers.policy, pepper, logger, signal: stopping.signal }),
+    followCatalogue(peers, logger, stopping.signal),
+  ]);
+  const breakers = new Breakers(config.current.breaker, (name, settings) => createBreaker(name, settings, (error) => verdictOn(error).health));
+  config.subscribe(({ breaker }) => breakers.configure(breaker));
+  const failedAttempts = new Counter({ name: "weir_failed_attempts_total", help: "Attempts that failed before their reply began, by provider.", labelNames: ["provider"], registers: [metrics] });
+
+  const pipeline: PipelineDependencies = {
+    view: () => ({ routes: config.current.routes, providers: catalogue.providers }),
+    priceVersion: () => catalogue.priceVersion,
+    breaker: (name) => breakers.get(name),
+    attempt: (request, context) => peers.providers.attempt(request, context),
+    clock,
+    onFailedAttempt: (requestId, target, error) => {
+      failedAttempts.inc({ provider: target.provider.name });
+      logger.debug({ requestId, target: target.name, error }, "attempt failed");
+    },
+  };
+  const dependencies = { pipeline, dialects, parseJson: parseJsonObject };
+  const implementation: ServiceInterface<typeof InferenceService> = {
+    generate: (request, context) => generate(request, context, dependencies),
+    streamGenerate: (request, context) => streamGenerate(request, context, dependencies),
+    embed: (request, context) => embed(request, context, dependencies),
+    listModels: (request, context) => listModelsPage(request, context, dependencies),
+  };
+  const frontDoor = createFrontDoor({
+    config,
+    http: { dialects, grants, pipeline, config: () => config.current, startTimeMs: clock.now() },
+    rpc: {
+      services: [
+        { descriptor: InferenceService, owner: asUntyped(guardService(InferenceService, implementation)) },
+        { descriptor: PolicyService, owner: asUntyped(peers.policy) },
+        { descriptor: MeteringService, owner: asUntyped(peers.metering) },
+        { descriptor: ProvidersService, owner: asUntyped(peers.providers) },
+      ],
+      grants,
+      draining: draining.signal,
+    },
+    clock,
+    observer: new RequestObserver(logger, metrics),
+  });
+  return {
+    descriptor: InferenceService,
+    implementation,
+    frontDoor,
+    beginDraining: () => draining.abort(),
+    stop: async () => {
+      stopping.abort();
+      breakers.shutdown();
+    },
+  };
+}
