@@ -1,0 +1,158 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { startWeir } from "../harness/start-weir.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+const directories: string[] = [];
+
+async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "weir-start-"));
+  directories.push(directory);
+  return directory;
+}
+
+afterEach(async () => {
+  for (const directory of directories.splice(0)) await rm(directory, { recursive: true, force: true });
+});
+
+/** Runs the command to its end. */
+function weirCommand(words: readonly string[], environment: Record<string, string> = {}): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const options = { cwd: root, env: { PATH: process.env["PATH"], ...environment }, timeout: 30_000 };
+    execFile(process.execPath, ["services/compose/weir.js", ...words], options, (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }));
+  });
+}
+
+describe("weir serve", () => {
+  test("prints a call that works as it stands, stops cleanly, and goes on where it was", async () => {
+    const dataDirectory = await temporaryDirectory();
+    const first = await startWeir({ dataDirectory });
+    const command = /curl[\s\S]*$/.exec(first.page)![0];
+    const answer = await call(command);
+    expect(JSON.parse(answer)).toMatchObject({ object: "chat.completion", choices: [{ message: { role: "assistant" } }] });
+    expect(answer).toMatch(/demo/i);
+    await first.attempts(1);
+    const port = Number(new URL(first.origin).port);
+
+    const stoppingMs = performance.now();
+    expect(await first.stop("SIGINT")).toBe(0);
+    expect(performance.now() - stoppingMs).toBeLessThan(5_000);
+    expect(await postgresProcesses(dataDirectory)).toEqual([]);
+
+    const second = await startWeir({ dataDirectory });
+    const again = command.replaceAll(String(port), new URL(second.origin).port);
+    expect(JSON.parse(await call(again))).toMatchObject({ object: "chat.completion" });
+    expect(await second.attempts(2)).toHaveLength(2);
+    const usage = await weirCommand(["usage", "--data", dataDirectory, "--by", "key,model"]);
+    expect(usage.stdout).toContain("demo/demo-chat");
+    await second.stop();
+  });
+
+  test("keeps its secrets for its owner alone", async () => {
+    const weir = await startWeir({ dataDirectory: await temporaryDirectory() });
+    for (const name of ["admin-key", "inference-key", "pepper"]) expect((await stat(join(weir.dataDirectory, name))).mode & 0o777).toBe(0o600);
+    await weir.stop();
+  });
+
+  test("after SIGKILL the next start is as if nothing had been", async () => {
+    const dataDirectory = await temporaryDirectory();
+    const first = await startWeir({ dataDirectory });
+    await first.stop("SIGKILL");
+    const second = await startWeir({ dataDirectory });
+    expect(second.inferenceKey).toBe(first.inferenceKey);
+    await second.stop();
+    expect(await postgresProcesses(dataDirectory)).toEqual([]);
+  });
+
+  test("a data directory in use names the process that has it", async () => {
+    const dataDirectory = await temporaryDirectory();
+    const weir = await startWeir({ dataDirectory });
+    const { code, stderr } = await weirCommand(["serve", "--data", dataDirectory, "--port", "0", "--admin-port", "0"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(String(weir.process.pid));
+    await weir.stop();
+  });
+
+  test("a port that is taken is named, with the way to change it", async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+    const { port } = taken.address() as AddressInfo;
+    const { code, stderr } = await weirCommand(["serve", "--data", await temporaryDirectory(), "--port", String(port), "--admin-port", "0"]);
+    taken.close();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(new RegExp(`Port ${port} .* taken.*--port`));
+    expect(stderr).not.toContain("    at ");
+  });
+
+  test("finds the vendors whose key is in the environment, and prints no key", async () => {
+    const weir = await startWeir({ environment: { OPENAI_API_KEY: "sk-canary", ANTHROPIC_API_KEY: "sk-canary" } });
+    expect(weir.page).toMatch(/Providers .*openai.*OPENAI_API_KEY.*anthropic.*ANTHROPIC_API_KEY/);
+    expect(weir.page + JSON.stringify(weir.log())).not.toContain("sk-canary");
+    await weir.stop();
+  });
+});
+
+describe("weir config check", () => {
+  test("names file, line and field of each fault", async () => {
+    const file = join(await temporaryDirectory(), "weir.yaml");
+    await writeFile(file, "listen:\n  prot: 8080\nroutes:\n  fast:\n    targets: []\n");
+    const { code, stderr } = await weirCommand(["config", "check", "--config", file]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/weir\.yaml:2: listen\.prot/);
+    expect(stderr).toMatch(/weir\.yaml:\d+: routes\.fast\.targets/);
+  });
+
+  test("says what a valid file holds", async () => {
+    const file = join(await temporaryDirectory(), "weir.yaml");
+    await writeFile(file, "providers: { mine: { vendor: openai, api_key: \"${KEY}\" } }\n");
+    expect((await weirCommand(["config", "check", "--config", file], { KEY: "x" })).stdout).toContain("1 provider");
+    expect((await weirCommand(["config", "check", "--config", file])).stderr).toContain("KEY");
+  });
+});
+
+test("an older Node gets one sentence, not a syntax error", async () => {
+  const directory = await temporaryDirectory();
+  // A Node that says it is old: the launcher asks nothing else of it.
+  const preload = join(directory, "old.cjs");
+  await writeFile(preload, 'Object.defineProperty(process.versions, "node", { value: "18.0.0" }); Object.defineProperty(process, "arch", { value: "none" });');
+  const stderr = await new Promise<string>((resolve) => execFile(process.execPath, ["--require", preload, "services/compose/weir.js", "serve"], { cwd: root }, (_, __, text) => resolve(text)));
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+  expect(stderr).toContain("needs Node 24");
+});
+
+test("weir keys creates, lists and revokes; a revoked key is refused within a second", async () => {
+  const weir = await startWeir({});
+  const created = await weirCommand(["keys", "create", "mine", "--allow", "demo/*", "--data", weir.dataDirectory]);
+  const secret = /weir_\w+/.exec(created.stdout)![0];
+  const id = /key_\w+/.exec(created.stdout)![0];
+  const statusOf = (): Promise<number> => fetch(`${weir.origin}/v1/models`, { headers: { authorization: `Bearer ${secret}` } }).then(({ status }) => status);
+  expect(await statusOf()).toBe(200);
+  expect((await weirCommand(["keys", "list", "--data", weir.dataDirectory])).stdout).toContain(id);
+  await weir.client(PolicyService).revokeKey({ keyId: id });
+  await expect.poll(statusOf, { timeout: 1_000, interval: 20 }).toBe(401);
+  await weir.stop();
+});
+
+/** Does what the printed curl command says; a fresh machine may have no curl. */
+async function call(command: string): Promise<string> {
+  const url = /curl (\S+)/.exec(command)![1]!;
+  const headers = [...command.matchAll(/-H "([^:]+): ([^"]+)"/g)].map(([, name, value]) => [name!, value!] as [string, string]);
+  const body = /-d '([^']+)'/.exec(command)![1]!;
+  const response = await fetch(url, { method: "POST", headers, body });
+  return response.text();
+}
+
+/** The processes whose command line names the directory. */
+async function postgresProcesses(directory: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name))) {
+    const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+    if (command.includes(directory) && command.includes("postgres")) found.push(command);
+  }
+  return found;
+}
