@@ -194,6 +194,23 @@ describe("a stream", () => {
     expect(quantity(event, Meter.INPUT_TOKENS)).toBe(BigInt(Math.ceil(vendor.requests[0]!.body.length / 4)));
   });
 
+  it.each([
+    ["cut", (response: ServerResponse) => void response.destroy()],
+    ["left open", () => {}],
+  ] as const)("%s after the vendor's last word is a success, and its connection is closed", async (_what, afterwards) => {
+    const { providers } = await start();
+    vendor.answer((response) => {
+      beginStream(response, chunk("a", "stop"), usageChunk);
+      response.write(done, () => afterwards(response));
+    });
+    const { messages, error } = await collect(providers.attempt(attemptRequest({ operation: operations.nativeStream('{"model":"a","stream":true,"messages":[]}') }), contextOf()));
+    expect(error).toBeUndefined();
+    expect(nativeText(messages)).toBe(chunk("a", "stop") + done);
+    expect(messages.at(-1)?.end).toBeDefined();
+    await vendor.requests[0]!.aborted;
+    expect(await onlyEvent()).toMatchObject({ rank: UsageSource.PROVIDER, outcome: { result: AttemptResult.SUCCEEDED } });
+  });
+
   it("ended politely without the vendor's terminator is interrupted too", async () => {
     const { providers } = await start();
     vendor.answer((response) => {
@@ -327,11 +344,14 @@ describe("a connection", () => {
     const { error } = await collect(providers.attempt(attemptRequest({ operation: operations.stream }), contextOf()));
     expect(error).toMatchObject({ reason: "UPSTREAM_TIMEOUT", metadata: { timeout_ms: "100" } });
     await busy.return!();
-    expect(vendor.requests).toHaveLength(1);
+    // The one that gave up stood first in the queue for the connection.
+    vendor.answer(answerJson(200, completion));
+    await collect(providers.attempt(attemptRequest({ operation: operations.generate }), contextOf()));
+    expect(vendor.requests).toHaveLength(2);
     const { events, stop } = running!;
     running = undefined;
     await stop();
-    expect(events.map(({ outcome }) => outcome?.result)).toEqual([AttemptResult.NOT_SENT, AttemptResult.CANCELLED]);
+    expect(events.map(({ outcome }) => outcome?.result)).toEqual([AttemptResult.NOT_SENT, AttemptResult.CANCELLED, AttemptResult.SUCCEEDED]);
   });
 
   it("closed without an answer was sent all the same", async () => {

@@ -165,7 +165,7 @@ export class VendorCall implements EgressHandler {
 
   #breakOff(result: AttemptResult, error: GatewayError): void {
     this.#end(result, error);
-
+    this.#controller?.abort(error);
   }
 
   #end(result: AttemptResult, error: GatewayError | undefined): void {
