@@ -1,5 +1,8 @@
 /** Owns what goes wrong between Weir and a vendor, as errors that name the provider and never its address or credential. */
 import { GatewayError } from "#platform/errors.ts";
+import type { Secret } from "#platform/secret.ts";
+
+const shortestSecret = 8;
 
 /** How far an attempt had come when its connection failed. */
 export type Stage = "connecting" | "waiting" | "reading";
@@ -53,13 +56,16 @@ function interrupted(provider: string, cause?: unknown): GatewayError {
   return new GatewayError("UPSTREAM_INTERRUPTED", `The reply of the provider ${provider} broke off before its end.`, { metadata: { provider }, cause });
 }
 
-/** The error with the provider's name among its facts. */
-export function nameProvider(error: GatewayError, provider: string): GatewayError {
-  return new GatewayError(error.reason, error.message, {
-    metadata: { ...error.metadata, provider },
-    fieldViolations: error.fieldViolations,
-    cause: error.cause,
+/** The error with the provider's name among its facts; a credential that the vendor quoted in its words is blotted out. */
+export function nameProvider(error: GatewayError, provider: string, credential?: Secret): GatewayError {
+  const secret = credential?.reveal() ?? "";
+  // Local servers take any word for a credential: one that short is no secret, and stands in every other sentence.
+  const blot = (text: string): string => (secret.length < shortestSecret ? text : text.replaceAll(secret, "[credential]"));
+  const metadata = Object.fromEntries(Object.entries(error.metadata).map(([name, value]) => [name, blot(value)]));
+  return new GatewayError(error.reason, blot(error.message), {
+    metadata: { ...metadata, provider },
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    ...(error.reason === "INTERNAL" ? { cause: error.cause } : {}),
   });
 }
 

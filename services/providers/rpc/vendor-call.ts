@@ -146,7 +146,7 @@ export class VendorCall implements EgressHandler {
     try {
       read();
     } catch (thrown) {
-      const error = nameProvider(toGatewayError(thrown), this.#provider.config.name);
+      const error = nameProvider(toGatewayError(thrown), this.#provider.config.name, this.#provider.config.credential);
       this.#breakOff(error.reason === "UPSTREAM_INTERRUPTED" ? AttemptResult.INTERRUPTED : AttemptResult.FAILED, error);
     }
   }
