@@ -16,7 +16,11 @@ export const openaiVendor: VendorAdapter = {
   // A closed connection stops the generation, and only what was generated is billed.
   onDisconnect: "cancel",
   // Not `openai-organization` or the rate limits: they tell of the operator's account, not of the caller's.
-  forwardedReplyHeaders: ["openai-processing-ms", "openai-version"],
+  forwardedReplyHeaders: [
+    "openai-processing-ms",
+    "openai-version",
+    ...["requests", "tokens"].flatMap((kind) => ["limit", "remaining", "reset"].map((figure) => `x-ratelimit-${figure}-${kind}`)),
+  ],
   authorize: (credential) => ({ authorization: `Bearer ${credential.reveal()}` }),
   upstreamRequestId: (headers) => headers["x-request-id"] ?? "",
   readError,
