@@ -6,8 +6,16 @@ import { asUntyped, type Identity, type ServiceInterface, type UntypedMethod } f
 
 /** The rule a method declares; one without a rule is refused everywhere. */
 export function ruleOf(method: DescMethod): MethodRule {
-  return getOption(method, ruleOption);
+  let rule = rules.get(method);
+  if (rule === undefined) {
+    rule = getOption(method, ruleOption);
+    rules.set(method, rule);
+  }
+  return rule;
 }
+
+// Reading an option decodes it anew each time, and every request asks.
+const rules = new WeakMap<DescMethod, MethodRule>();
 
 /** Throws PERMISSION_DENIED when the rule does not allow this identity. */
 export function checkPermission(method: DescMethod, rule: MethodRule, identity: Identity): void {

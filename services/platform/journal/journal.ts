@@ -55,6 +55,8 @@ export const minimumJournalBytes = 1024 * 1024;
 
 const largestSegmentBytes = 8 * 1024 * 1024;
 const segmentsPerJournal = 16;
+/** How long a settlement may wait for company. Nobody waits for it: should it be lost, its entry comes back as begun. */
+const settleWithinMs = 5;
 /** Copies go in steps of about this size, so that a begin never waits behind a whole segment. */
 const compactionStepBytes = 256 * 1024;
 
@@ -110,6 +112,9 @@ export class Journal {
   #inFlight: Group | undefined;
   #headOffset = segmentHeaderBytes;
   #flushing: Promise<void> | undefined;
+  /** Somebody waits for what is queued, not only for what is in flight. */
+  #isUrgent = false;
+  #later: NodeJS.Timeout | undefined;
   #spareBuffer: Buffer | undefined;
   #file: DiskFile;
   #fileSegment: number;
@@ -202,7 +207,7 @@ export class Journal {
     entry.settle = this.#append(recordType.settle, id, entry.idBytes, payload);
     this.#liveBytes += entry.settle.lengthBytes;
     this.#reservedBytes -= recordBytes(entry.idBytes, maximumSettlementBytes);
-    return this.#flush();
+    return this.#flushSoon();
   }
 
   /**
@@ -240,6 +245,7 @@ export class Journal {
   /** Makes everything durable, lets go of the directory, and leaves no file behind when nothing is unconfirmed. */
   async close(): Promise<void> {
     this.#closing = true;
+    clearTimeout(this.#later);
     await this.#compacting;
     if (this.#failure === undefined) await this.#flush().catch(() => {});
     await this.#flushing;
@@ -308,8 +314,23 @@ export class Journal {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const last = this.#groups.at(-1);
     if (last === undefined) return Promise.resolve();
+    this.#isUrgent = true;
     this.#flushing ??= this.#flushGroups();
     return last.durable;
+  }
+
+  /** The same for what nobody waits for: it goes with the next group that somebody waits for, or after a while. */
+  #flushSoon(): Promise<void> {
+    const last = this.#groups.at(-1)!;
+    if (this.#flushing === undefined) this.#flushLater();
+    return last.durable;
+  }
+
+  #flushLater(): void {
+    this.#later ??= setTimeout(() => {
+      this.#later = undefined;
+      this.#flush().catch(() => {});
+    }, settleWithinMs);
   }
 
   /** Writes group after group, each when the one before is durable, until nothing is queued. */
@@ -319,6 +340,10 @@ export class Journal {
         // Whoever was woken by the last sync, or by the same turn of the event loop, still gets into this group.
         await new Promise(setImmediate);
         const group = this.#groups[0];
+        if (group !== undefined && !this.#isUrgent) {
+          this.#flushLater();
+          break;
+        }
         // With another group behind it, what made a segment dead may not be in this group.
         const dead = this.#groups.length > 1 ? [] : this.#deadSegments();
         if (group === undefined) {
@@ -326,6 +351,7 @@ export class Journal {
           if (this.#groups.length === 0) break;
           continue;
         }
+        this.#isUrgent = this.#groups.length > 1;
         this.#inFlight = group;
         if (group.segment !== this.#fileSegment) await this.#switchFile();
         this.#file.write(group.bytes, group.offset);
@@ -347,7 +373,10 @@ export class Journal {
 
   /** Removes a dead oldest segment also when nothing else is to be written. */
   #tidy(): void {
-    if (this.#failure === undefined && this.#segments.length > 1 && this.#segments[0]!.liveEntries === 0) this.#flushing ??= this.#flushGroups();
+    if (this.#failure === undefined && this.#segments.length > 1 && this.#segments[0]!.liveEntries === 0) {
+      this.#isUrgent = true;
+      this.#flushing ??= this.#flushGroups();
+    }
   }
 
   async #switchFile(): Promise<void> {

@@ -23,7 +23,9 @@ export function readBody(request: HttpRequest, maximumBytes: number): Promise<Bu
       chunks.push(chunk);
     });
     request.once("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
-    request.once("close", () => reject(new GatewayError("CANCELLED", "The caller went away before its body was read.")));
+    request.once("close", () => {
+      if (!request.complete) reject(new GatewayError("CANCELLED", "The caller went away before its body was read."));
+    });
     request.once("error", reject);
   });
 }
