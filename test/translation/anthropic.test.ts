@@ -134,7 +134,7 @@ it("brings a streamed reply back so that the official client puts together the s
   const reader = new AnthropicStreamReader();
   const writer = new AnthropicStreamWriter();
   const events = new SseSplitter().push(toBytes(streamEvents));
-  const translated = events.map((event) => writer.write(reader.read(event).events)).join("");
+  const translated = events.map((event) => writer.write(reader.read(event).toEvents())).join("");
   const [direct, throughWeir] = await Promise.all([readBySdk(toBytes(streamEvents).toString()), readBySdk(translated)]);
   expect(throughWeir.content).toEqual(direct.content);
   const { inference_geo: _region, speed: _speed, service_tier: _tier, ...usage } = direct.usage;

@@ -189,7 +189,7 @@ test("a stream means to the official client what it meant before", async () => {
 
   const reader = openaiVendor.generate.createStreamReader({ path: "", headers: {}, body: new Uint8Array(), warnings: [], withholdUsage: false });
   const writer = endpoint.read({ model: "m", stream: true, stream_options: { include_usage: true } }).createStreamWriter();
-  const translated = new SseSplitter().push(Buffer.from(stream)).map((event) => writer.write(reader.read(event).events)).join("");
+  const translated = new SseSplitter().push(Buffer.from(stream)).map((event) => writer.write(reader.read(event).toEvents())).join("");
   expect(await collect(translated)).toEqual(await collect(stream));
 });
 

@@ -1,5 +1,13 @@
 /** Owns what a vendor's folder must provide: translation to and from types, and the vendor's conventions as data. No I/O. */
-import type { EmbedRequest, EmbedResponse, Generation, GenerateResponse, StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  StreamGenerateResponseSchema,
+  type EmbedRequest,
+  type EmbedResponse,
+  type Generation,
+  type GenerateResponse,
+  type StreamGenerateResponse,
+} from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
@@ -92,11 +100,24 @@ export interface StreamReader {
   readonly outputBytes: number;
 }
 
-export interface StreamReading {
-  readonly events: readonly StreamGenerateResponse[];
+/** What one event holds. */
+export class StreamReading {
+  readonly #inits: readonly StreamEventInit[];
   /** False when a caller in the vendor's own dialect must not see this event's bytes. */
   readonly forward: boolean;
+
+  constructor(inits: readonly StreamEventInit[], forward: boolean) {
+    this.#inits = inits;
+    this.forward = forward;
+  }
+
+  /** Made when asked for: where the bytes go through untouched nobody asks. */
+  toEvents(): StreamGenerateResponse[] {
+    return this.#inits.map((init) => create(StreamGenerateResponseSchema, init));
+  }
 }
+
+export type StreamEventInit = Exclude<MessageInitShape<typeof StreamGenerateResponseSchema>, StreamGenerateResponse>;
 
 export interface EmbedAdapter {
   buildRequest(request: EmbedRequest, model: string): VendorRequest;

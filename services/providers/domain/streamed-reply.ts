@@ -72,11 +72,12 @@ export class StreamedReply implements ReplyReader {
       if (this.#native) this.#forward(event.raw);
       return;
     }
-    const { events, forward } = this.#reader.read(event);
+    const reading = this.#reader.read(event);
     if (this.#native) {
-      if (!forward) return;
+      if (!reading.forward) return;
       this.#forward(event.raw);
     } else {
+      const events = reading.toEvents();
       if (events.length === 0) return;
       for (const one of events) {
         if (one.event.case === "start") one.event.value.warnings.push(...this.#warnings);

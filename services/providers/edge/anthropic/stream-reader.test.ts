@@ -16,7 +16,7 @@ function readAll(pieces: readonly Uint8Array[]): { readonly reader: AnthropicStr
   for (const piece of pieces) {
     for (const event of splitter.push(piece)) {
       const reading = reader.read(event);
-      events.push(...reading.events);
+      events.push(...reading.toEvents());
       if (reading.forward) forwarded.push(Buffer.from(event.raw));
     }
   }

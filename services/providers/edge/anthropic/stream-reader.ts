@@ -4,7 +4,7 @@ import { PartSchema, type Part } from "#gen/weir/inference/v1/content_pb.ts";
 import { StreamGenerateResponseSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { SseEvent } from "#platform/sse.ts";
-import type { ReplySummary, StreamReader, StreamReading } from "../../domain/adapter.ts";
+import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
 import { readErrorEvent } from "./errors.ts";
 import { listOf, readBlock, readCitation, textOf } from "./read-content.ts";
 import { readRefusal, type MessageJson } from "./read-reply.ts";
@@ -53,7 +53,7 @@ export class AnthropicStreamReader implements StreamReader {
   /** Every event is the caller's to see: Anthropic sends none that Weir had to ask for. */
   read(event: SseEvent): StreamReading {
     const events = event.data === "" ? [] : this.#readData(event.data);
-    return { events: events.map((event) => create(StreamGenerateResponseSchema, { event })), forward: true };
+    return new StreamReading(events.map((event) => ({ event })), true);
   }
 
   #readData(data: string): EventInit[] {

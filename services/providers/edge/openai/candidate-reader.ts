@@ -1,7 +1,8 @@
 /** Owns one candidate of a streamed reply: which of its parts are open, and what each delta adds to them. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Part, PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
-import type { PartDelta, PartDeltaSchema, StreamGenerateResponse, StreamGenerateResponseSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { PartDelta, PartDeltaSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { StreamEventInit } from "../../domain/adapter.ts";
 import { readCitations } from "./citations.ts";
 import { readFinishReason } from "./finish-reason.ts";
 import { asCount, asObject, asObjects, asText, isObject, type JsonObject } from "./json-access.ts";
@@ -10,7 +11,6 @@ import { readImageUrl } from "./media-url.ts";
 import { argumentsOf, fallbackCallId } from "./read-reply.ts";
 import { readReasoningPieces, type ReasoningPiece } from "./reasoning.ts";
 
-export type EventInit = Exclude<MessageInitShape<typeof StreamGenerateResponseSchema>, StreamGenerateResponse>;
 type PartInit = Exclude<MessageInitShape<typeof PartSchema>, Part>;
 type DeltaInit = Exclude<MessageInitShape<typeof PartDeltaSchema>, PartDelta>;
 
@@ -44,7 +44,7 @@ export class CandidateReader {
   #audioPart: number | undefined;
   #audioRest = "";
   #stopSequence = "";
-  #events: EventInit[] = [];
+  #events: StreamEventInit[] = [];
   /** The vendor's word for why the candidate ended; empty until it came. */
   finishWord = "";
   /** UTF-8 bytes of text, reasoning and arguments so far. */
@@ -56,7 +56,7 @@ export class CandidateReader {
   }
 
   /** The events of one choice of a chunk. */
-  read(choice: JsonObject): EventInit[] {
+  read(choice: JsonObject): StreamEventInit[] {
     const delta = asObject(choice["delta"]);
     for (const piece of readReasoningPieces(delta)) this.#reason(piece);
     this.#say("text", delta["content"], readLogprobs(choice, "content"));
@@ -72,7 +72,7 @@ export class CandidateReader {
   }
 
   /** The events that complete all parts and the candidate. */
-  close(): EventInit[] {
+  close(): StreamEventInit[] {
     for (const call of this.#calls) this.#beginCall(call);
     if (this.#audioPart !== undefined) this.#hear(this.#audioPart, this.#audioRest);
     for (const partIndex of this.#openParts) this.#emitEnd(partIndex);
@@ -216,11 +216,11 @@ export class CandidateReader {
     this.#emit({ case: "partEnd", value: { candidateIndex: this.#index, partIndex } });
   }
 
-  #emit(event: NonNullable<EventInit["event"]>): void {
+  #emit(event: NonNullable<StreamEventInit["event"]>): void {
     this.#events.push({ event });
   }
 
-  #takeEvents(): EventInit[] {
+  #takeEvents(): StreamEventInit[] {
     const events = this.#events;
     this.#events = [];
     return events;

@@ -31,7 +31,7 @@ function readAll(text: string | readonly Uint8Array[], withholdUsage = false) {
   for (const bytes of typeof text === "string" ? [Buffer.from(text)] : text) {
     for (const sse of splitter.push(bytes)) {
       const reading = reader.read(sse);
-      events.push(...reading.events);
+      events.push(...reading.toEvents());
       if (!reading.forward) withheld.push(Buffer.from(sse.raw).toString());
     }
   }

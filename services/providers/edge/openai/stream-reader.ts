@@ -1,12 +1,10 @@
 /** Owns the reading of a streamed reply, chunk by chunk. */
-import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { StreamGenerateResponseSchema, type StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { SseEvent } from "#platform/sse.ts";
-import type { ReplySummary, StreamReader, StreamReading, VendorRequest } from "../../domain/adapter.ts";
-import { CandidateReader, type EventInit } from "./candidate-reader.ts";
+import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader, type VendorRequest } from "../../domain/adapter.ts";
+import { CandidateReader } from "./candidate-reader.ts";
 import { readErrorEvent } from "./errors.ts";
 import { asCount, asObjects, asText, parseVendorJson, type JsonObject } from "./json-access.ts";
 import { readUsage } from "./usage.ts";
@@ -22,7 +20,7 @@ export function createStreamReader({ withholdUsage }: VendorRequest): StreamRead
   return new ChunkReader(withholdUsage);
 }
 
-const nothing: StreamReading = { events: [], forward: true };
+const nothing = new StreamReading([], true);
 
 class ChunkReader implements StreamReader {
   readonly #withholdUsage: boolean;
@@ -56,7 +54,7 @@ class ChunkReader implements StreamReader {
 
   read(event: SseEvent): StreamReading {
     if (event.data === "") return nothing;
-    if (event.data === "[DONE]") return { events: this.#end().map(asEvent), forward: true };
+    if (event.data === "[DONE]") return new StreamReading(this.#end(), true);
     const chunk = parseVendorJson(event.data);
     if (event.type === "error" || (chunk["error"] ?? null) !== null) throw readErrorEvent(chunk);
     return this.#readChunk(chunk);
@@ -72,11 +70,11 @@ class ChunkReader implements StreamReader {
     const inits = hasEnded ? [] : [...this.#start(chunk), ...choices.flatMap((choice, position) => this.#readChoice(choice, position))];
     this.#readUsage(chunk);
     if (!hasEnded && this.#isComplete()) inits.push(...this.#end());
-    return { events: inits.map(asEvent), forward };
+    return new StreamReading(inits, forward);
   }
 
   /** Azure's first chunk has neither id nor choices; who answers is known with the next. */
-  #start(chunk: JsonObject): EventInit[] {
+  #start(chunk: JsonObject): StreamEventInit[] {
     const id = asText(chunk["id"]);
     if (this.#hasStarted || (id === "" && asObjects(chunk["choices"]).length === 0)) return [];
     this.#hasStarted = true;
@@ -86,7 +84,7 @@ class ChunkReader implements StreamReader {
     return [{ event: { case: "start", value: { id, model: this.#servedModel, ...createTime } } }];
   }
 
-  #readChoice(choice: JsonObject, position: number): EventInit[] {
+  #readChoice(choice: JsonObject, position: number): StreamEventInit[] {
     const candidate = this.#candidate(asCount(choice["index"]) ?? position);
     const events = candidate.read(choice);
     if (asText(choice["finish_reason"]) !== "") this.#usageIsFinal = false;
@@ -104,7 +102,7 @@ class ChunkReader implements StreamReader {
     return this.#usageIsFinal && this.#candidates.size > 0 && this.#candidates.values().every(({ finishWord }) => finishWord !== "");
   }
 
-  #end(): EventInit[] {
+  #end(): StreamEventInit[] {
     if (this.#hasEnded) return [];
     if (!this.#hasStarted) throw new GatewayError("UPSTREAM_PROTOCOL", "The vendor's stream ended without a reply; try again, or use another target.");
     this.#hasEnded = true;
@@ -125,8 +123,4 @@ class ChunkReader implements StreamReader {
     this.#candidates.set(index, candidate);
     return candidate;
   }
-}
-
-function asEvent(init: EventInit): StreamGenerateResponse {
-  return create(StreamGenerateResponseSchema, init);
 }
