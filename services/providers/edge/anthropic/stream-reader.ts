@@ -1,7 +1,7 @@
 /** Owns the reading of one streamed reply, event by event. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { PartSchema, type Part } from "#gen/weir/inference/v1/content_pb.ts";
-import { StreamGenerateResponseSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { StreamGenerateResponseSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { SseEvent } from "#platform/sse.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";

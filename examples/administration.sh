@@ -1,0 +1,3 @@
+npx weir keys create "checkout service" --allow "demo/*" --label cost_center=42
+npx weir keys list
+npx weir usage --by key,model --days 7

@@ -1,0 +1,133 @@
+/** Owns the proof that what a newcomer reads is true: README shows the examples as they are, and each does what it should. */
+import { execFile } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ask } from "../examples/connect-web.ts";
+import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
+import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
+import { Code } from "@connectrpc/connect";
+import { GatewayError, type Reason } from "#platform/errors.ts";
+import { startWeir, type Weir } from "./harness/start-weir.ts";
+
+const root = new URL("../", import.meta.url).pathname;
+const run = promisify(execFile);
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+
+/** Blocks of README that are no example, because the tests cannot run them in a checkout that is in use. */
+const otherBlocks = ["npm ci && npm start", "npm test", "export WEIR_ADDRESS=http://127.0.0.1:8080 WEIR_KEY=$(cat .weir/inference-key)", "npx weir config check"];
+const demoAnswer = "This is Weir's built-in demo, not a model. You said: Hello";
+
+test("README shows all examples, and nothing but them", () => {
+  const shown = [...read("README.md").matchAll(/^```\w+\n([\s\S]*?)^```$/gm)].map(([, code]) => code!.trimEnd());
+  const examples = readdirSync(join(root, "examples")).map((file) => read(`examples/${file}`).trimEnd());
+  expect(shown.toSorted()).toEqual([...examples, ...otherBlocks].toSorted());
+});
+
+describe("against a running Weir", () => {
+  let weir: Weir;
+  beforeAll(async () => {
+    weir = await startWeir();
+  });
+  afterAll(() => weir?.stop());
+
+  async function output(program: string, words: readonly string[]): Promise<string> {
+    const { PATH, HOME } = process.env;
+    const env = { PATH, HOME, WEIR_ADDRESS: weir.origin, WEIR_KEY: weir.inferenceKey, WEIR_DATA: weir.dataDirectory };
+    return (await run(program, words, { cwd: root, env, timeout: 20_000 })).stdout;
+  }
+
+  test.each(["openai-sdk.ts", "anthropic-sdk.ts", "grpc-stub.ts"])("%s prints the answer", async (file) => {
+    expect((await output(process.execPath, [`examples/${file}`])).trim()).toBe(demoAnswer);
+  });
+
+  test("connect-web.ts shows the answer piece by piece", async () => {
+    const pieces: string[] = [];
+    await ask(weir.origin, weir.inferenceKey, "Hello", (text) => pieces.push(text));
+    expect(pieces.join("")).toBe(demoAnswer);
+    expect(pieces.length).toBeGreaterThan(3);
+  });
+
+  test.skipIf(!isOnPath("curl"))("curl.sh gets an answer from each of the three APIs", async () => {
+    const answers = await output("sh", ["-e", "examples/curl.sh"]);
+    expect(answers).toContain("data: [DONE]");
+    expect(answers).toContain('"type":"message"');
+    expect(answers).toContain('"role":"ROLE_ASSISTANT"');
+    expect(answers.split(demoAnswer)).toHaveLength(3);
+  });
+
+  test("buf-curl.sh gets the answer", async () => {
+    expect(JSON.parse(await output("sh", ["-e", "examples/buf-curl.sh"]))).toMatchObject({ candidates: [{ message: { parts: [{ text: { text: demoAnswer } }] } }] });
+  });
+
+  test("administration.sh makes a key, lists it and reports usage", async () => {
+    const [attempt] = await weir.attempts(1);
+    const report = await output("sh", ["-e", "examples/administration.sh"]);
+    expect(report).toMatch(/^weir_\w+$/m);
+    expect(report).toMatch(/^key_\w+ +checkout service .* demo\/\* .* valid$/m);
+    expect(report).toMatch(new RegExp(`^${attempt!.event!.intent!.attribution!.keyId} +demo/demo-chat `, "m"));
+  });
+});
+
+test("weir.yaml is valid", async () => {
+  const env = { PATH: process.env["PATH"], OPENAI_API_KEY: "sk-1", ANTHROPIC_API_KEY: "sk-2" };
+  const { stdout } = await run(process.execPath, ["services/compose/weir.js", "config", "check", "--config", "examples/weir.yaml"], { cwd: root, env });
+  expect(stdout).toContain("is valid: 3 providers, 2 routes.");
+});
+
+test("docs/configuration.md has each field with the default that its contract states", () => {
+  const documented = tableRows("docs/configuration.md").filter(([name]) => name?.startsWith("`") && !/^`(WEIR_|OPENAI_|ANTHROPIC_|\.)/.test(name) && name.includes("."));
+  const defaults = new Map(documented.map(([name, value]) => [name!.replaceAll("`", ""), value!.replaceAll("`", "")]));
+  expect([...defaults.keys()]).toEqual(fieldsOf(ConfigSchema, ""));
+  const proto = read("proto/weir/config/v1/config.proto");
+  const statedDefaults = [...proto.matchAll(/\/\/ .*default `?(127\.0\.0\.1|[0-9]+s?|info)`?(?!\w).*\n(?: {2}\/\/.*\n)* {2}(?:optional )?[\w.]+ (\w+) =/g)];
+  expect(statedDefaults.length).toBeGreaterThan(15);
+  for (const [, value, field] of statedDefaults) {
+    const [, documentedValue] = [...defaults].find(([name]) => name.endsWith(`.${field}`))!;
+    expect(documentedValue, field!).toBe(value);
+  }
+});
+
+test("docs/http-api.md has each reason with its statuses", () => {
+  const documented = tableRows("docs/http-api.md").filter(([reason]) => /^`[A-Z_]+`$/.test(reason!)).map(([reason, status, code]) => [reason!.replaceAll("`", ""), [status, code]] as const);
+  const reasons = Object.keys(ErrorReason).filter((name): name is Reason => /^[A-Z_]+$/.test(name) && name !== "UNSPECIFIED");
+  const actual = reasons.map((reason) => {
+    const error = new GatewayError(reason, "");
+    return [reason, [String(error.httpStatus), Code[error.code]!.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase()]] as const;
+  });
+  expect(new Map(documented)).toEqual(new Map(actual));
+});
+
+test.each(["README.md", "CONTRIBUTING.md", "SECURITY.md", ...markdownOf("docs"), ...markdownOf("docs/decisions"), ...markdownOf("test"), "services/routing/README.md", "services/platform/README.md"])("links of %s lead somewhere", (file) => {
+  const links = [...read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target]) => target!);
+  expect(links.filter((target) => !existsSync(join(root, dirname(file), target)))).toEqual([]);
+});
+
+/** The cells of all tables of a page, row by row. */
+function tableRows(file: string): string[][] {
+  return read(file).split("\n").filter((line) => line.startsWith("|")).map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+}
+
+/** Every field that holds a value, as a path; `*` stands for a name of the operator's choice. */
+function fieldsOf(message: DescMessage, prefix: string): string[] {
+  return message.fields.flatMap((field) => {
+    const path = `${prefix}${field.name}`;
+    const nested = nestedOf(field);
+    return nested === undefined ? [path] : fieldsOf(nested, field.fieldKind === "map" ? `${path}.*.` : `${path}.`);
+  });
+}
+
+function nestedOf(field: DescField): DescMessage | undefined {
+  const nested = field.fieldKind === "map" && field.mapKind === "message" ? field.message : field.fieldKind === "message" ? field.message : undefined;
+  return nested?.typeName === "google.protobuf.Duration" ? undefined : nested;
+}
+
+function markdownOf(folder: string): string[] {
+  return readdirSync(join(root, folder)).filter((name) => name.endsWith(".md")).map((name) => `${folder}/${name}`);
+}
+
+function isOnPath(program: string): boolean {
+  return (process.env["PATH"] ?? "").split(":").some((directory) => existsSync(join(directory, program)));
+}
