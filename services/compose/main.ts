@@ -1,17 +1,19 @@
 /** Owns the command `weir`: its subcommands, and how an error reads on a terminal. */
+import { ConnectError } from "@connectrpc/connect";
 import { Command, CommanderError } from "commander";
 import { ConfigFileError } from "#platform/config-file/config-file-error.ts";
-import { GatewayError } from "#platform/errors.ts";
+import { fromConnectError, GatewayError } from "#platform/errors.ts";
 import { addConfigCommand } from "./commands/config.ts";
 import { addKeysCommand } from "./commands/keys.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addUsageCommand } from "./commands/usage.ts";
 import { readEnvironment } from "./environment.ts";
+import { version } from "./version.ts";
 
 /** Runs the command; sets the exit code to 1 when it failed, and says why in one sentence. */
 export async function main(words: readonly string[]): Promise<void> {
   const environment = readEnvironment();
-  const program = new Command("weir").description("An AI gateway with typed contracts, hard budgets and a ledger that reconciles.").exitOverride();
+  const program = new Command("weir").description("An AI gateway: one place through which every model call goes.").version(version).exitOverride();
   addServeCommand(program, environment);
   addConfigCommand(program, environment);
   addKeysCommand(program, environment);
@@ -26,6 +28,8 @@ export async function main(words: readonly string[]): Promise<void> {
 
 function describe(error: unknown): string {
   if (error instanceof ConfigFileError) return error.message;
+  // Connect wraps what an interceptor throws.
+  if (error instanceof ConnectError) return describe(error.cause instanceof GatewayError ? error.cause : fromConnectError(error));
   if (error instanceof GatewayError) return error.cause === undefined || error.reason !== "INTERNAL" ? error.message : `${error.message}\n${describe(error.cause)}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

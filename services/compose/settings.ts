@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { ConfigSchema, type Config } from "#gen/weir/config/v1/config_pb.ts";
 import { loadConfigFile } from "#platform/config-file/load-config-file.ts";
+import { GatewayError } from "#platform/errors.ts";
 import type { LogLevel } from "#platform/logger.ts";
 import { readMeteringConfig, type MeteringConfig } from "../metering/config.ts";
 import { readProvidersConfig, type ProvidersConfig } from "../providers/config.ts";
@@ -30,14 +31,25 @@ export async function loadSettings(path: string | undefined, variables: Variable
 }
 
 export function readSettings(file: Config, variables: Variables): Settings {
+  const routing = readRoutingConfig(file);
+  const providers = readProvidersConfig(file, variables);
+  checkTargets(routing, providers);
   return {
     file,
-    routing: readRoutingConfig(file),
+    routing,
     metering: readMeteringConfig(file),
-    providers: readProvidersConfig(file, variables),
+    providers,
     publicAddress: file.listen?.address ?? "127.0.0.1",
     publicPort: file.listen?.port ?? 8080,
     adminPort: file.listen?.adminPort ?? 8081,
     logLevel: (file.logging?.level || "info") as LogLevel,
   };
+}
+
+/** The one rule that spans two services: a route goes to providers that exist. */
+function checkTargets({ routes }: RoutingConfig, { providers }: ProvidersConfig): void {
+  const faults = [...routes].flatMap(([route, targets]) =>
+    targets.filter((target) => !providers.has(target.slice(0, target.indexOf("/")))).map((target) => ({ field: `routes.${route}.targets`, description: `"${target}" names no provider; there are ${[...providers.keys()].join(", ")}.` })),
+  );
+  if (faults.length > 0) throw new GatewayError("INVALID_REQUEST", faults.map(({ field, description }) => `${field}: ${description}`).join("\n"), { fieldViolations: faults });
 }

@@ -107,6 +107,14 @@ describe("weir config check", () => {
     expect(stderr).toMatch(/weir\.yaml:\d+: routes\.fast\.targets/);
   });
 
+  test("refuses a route to a provider that does not exist, and says how to write a variable in a map", async () => {
+    const file = join(await temporaryDirectory(), "weir.yaml");
+    await writeFile(file, "providers: { local: { vendor: demo } }\nroutes: { chat: { targets: [loca/m] } }\n");
+    expect((await weirCommand(["config", "check", "--config", file])).stderr).toMatch(/routes\.chat\.targets: "loca\/m" names no provider; there are local/);
+    await writeFile(file, "providers: { mine: { vendor: openai, api_key: ${KEY} } }\n");
+    expect((await weirCommand(["config", "check", "--config", file])).stderr.trim()).toMatch(/^\S*weir\.yaml:1: .*quotes[^\n]*$/);
+  });
+
   test("says what a valid file holds", async () => {
     const file = join(await temporaryDirectory(), "weir.yaml");
     await writeFile(file, "providers: { mine: { vendor: openai, api_key: \"${KEY}\" } }\n");
@@ -127,6 +135,9 @@ test("an older Node gets one sentence, not a syntax error", async () => {
 
 test("weir keys creates, lists and revokes; a revoked key is refused within a second", async () => {
   const weir = await startWeir({});
+  const refused = await weirCommand(["keys", "revoke", "key_nobody", "--data", weir.dataDirectory]);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr.trim().split("\n")).toHaveLength(1);
   const created = await weirCommand(["keys", "create", "mine", "--allow", "demo/*", "--data", weir.dataDirectory]);
   const secret = /weir_\w+/.exec(created.stdout)![0];
   const id = /key_\w+/.exec(created.stdout)![0];

@@ -32,7 +32,11 @@ export function readYaml(text: string): YamlTree {
     const { line, col } = lineCounter.linePos(offset);
     return { line, column: col };
   };
-  const faults = [...document.errors, ...document.warnings].slice(0, maximumFaults).map((error) => ({ offset: error.pos[0], message: describe(error) }));
+  const bare = [...document.errors].filter(({ pos }) => isBareVariable(text, pos[0]));
+  const faults = (bare.length > 0 ? bare.slice(0, 1) : [...document.errors, ...document.warnings].slice(0, maximumFaults)).map((error) => ({
+    offset: error.pos[0],
+    message: bare.length > 0 ? bareVariableAdvice : describe(error),
+  }));
   const { targets, dangling } = faults.length === 0 ? resolveAliases(document.contents) : { targets: new Map<Alias, Node>(), dangling: [] };
   for (const alias of dangling) faults.push({ offset: alias.range?.[0] ?? 0, message: "an alias needs an anchor of its name before it" });
   return {
@@ -41,6 +45,15 @@ export function readYaml(text: string): YamlTree {
     positionOf: (node) => positionAt(node?.range?.[0] ?? 0),
     problems: faults.map(({ offset, message }) => ({ ...positionAt(offset), field: "", message: `is not valid YAML: ${message}` })),
   };
+}
+
+const bareVariableAdvice = 'put "${NAME}" in quotes: between { and }, YAML reads a bare ${ as the start of a map';
+
+/** Whether the fault is on a line with `${` that no quote stands before. */
+function isBareVariable(text: string, offset: number): boolean {
+  const lineStart = text.lastIndexOf("\n", offset - 1) + 1;
+  const lineEnd = text.indexOf("\n", lineStart);
+  return /[:,[]\s*\$\{/.test(text.slice(lineStart, lineEnd < 0 ? undefined : lineEnd));
 }
 
 /** What the parser says, except where it would quote the file, and with it perhaps a secret. */

@@ -195,6 +195,6 @@ function answerError(request: HttpRequest, response: HttpResponse, dialect: Dial
   const { status, headers, body } = dialect.writeError(error, requestId);
   // What was not read of a refused body is not worth reading: the connection goes.
   const closing = request.complete || request.httpVersionMajor > 1 ? {} : { connection: "close" };
-  response.writeHead(status, { ...headers, ...closing, "content-length": String(Buffer.byteLength(body)) });
+  response.writeHead(status, { "x-request-id": requestId, "request-id": requestId, "x-weir-reason": error.reason, ...headers, ...closing, "content-length": String(Buffer.byteLength(body)) });
   response.end(body);
 }

@@ -106,8 +106,6 @@ function readCredential(headers: Headers): string | undefined {
 
 function failed(scope: RequestScope, context: HandlerContext, thrown: unknown): Error {
   const error = scope.end(thrown)!;
-  const connectError = toConnectError(error);
-  connectError.metadata.set("x-request-id", scope.requestId);
   if (error.retryAfterMs !== undefined) context.responseHeader.set("retry-after", String(Math.ceil(error.retryAfterMs / 1000)));
-  return connectError;
+  return toConnectError(error);
 }
