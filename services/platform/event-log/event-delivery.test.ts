@@ -49,10 +49,10 @@ test("an event after a quiet time goes at once, later ones together", async () =
   expect(world.batches).toEqual([["a"]]);
   for (let event = 0; event < 8; event++) {
     settleEvents(world, [`b${event}`]);
-    await vi.advanceTimersByTimeAsync(1);
+    await vi.advanceTimersByTimeAsync(10);
   }
   expect(world.batches).toHaveLength(1);
-  await vi.advanceTimersByTimeAsync(2);
+  await vi.advanceTimersByTimeAsync(20);
   expect(world.batches[1]).toHaveLength(8);
   expect(world.journal.size).toBe(0);
 });
@@ -125,4 +125,17 @@ test("after stop nothing is delivered", async () => {
   await vi.advanceTimersByTimeAsync(60_000);
   expect(world.batches).toEqual([]);
   expect(world.journal.size).toBe(1);
+});
+
+test("a full batch, and a drain, wait for nothing", async () => {
+  const world = createWorld(confirmAll);
+  settleEvents(world, ["a"]);
+  await vi.advanceTimersByTimeAsync(1);
+  settleEvents(world, Array.from({ length: 1_000 }, (_, index) => `b${index}`));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(world.batches.map((batch) => batch.length)).toEqual([1, 1_000]);
+  settleEvents(world, ["c"]);
+  const drained = world.delivery.drain(1_000);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(await drained).toBe(0);
 });

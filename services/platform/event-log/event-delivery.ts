@@ -48,10 +48,10 @@ export interface EventDelivery<Event> {
 }
 
 /**
- * Under load a batch begins this long after the one before it began. A batch costs the ledger a transaction and both sides
- * a call, whatever is in it; nobody waits for it. An event after a quiet time goes at once.
+ * A batch begins this long after the one before it began, unless it is full or the process drains. A batch costs the ledger
+ * a transaction and both sides a call, whatever is in it; nobody waits for it. An event after a quiet time goes at once.
  */
-const batchIntervalMs = 10;
+const batchIntervalMs = 100;
 const deliveryTimeoutMs = 30_000;
 const firstRetryMs = 100;
 const longestRetryMs = 5_000;
@@ -71,6 +71,7 @@ export function createEventDelivery<Event>(options: EventDeliveryOptions<Event>)
   let sending: Promise<void> | undefined;
   const stopped = new AbortController();
   const idleListeners = new Set<() => void>();
+  const isHurried = (): boolean => waiting.size >= batchLimit || idleListeners.size > 0;
 
   return {
     start(recovered) {
@@ -79,6 +80,7 @@ export function createEventDelivery<Event>(options: EventDeliveryOptions<Event>)
     },
     add(id, event) {
       enqueue(id, kept < eventsInMemory ? event : undefined);
+      if (waiting.size === batchLimit) hurry();
       schedule();
     },
     get pending() {
@@ -99,7 +101,7 @@ export function createEventDelivery<Event>(options: EventDeliveryOptions<Event>)
 
   function schedule(): void {
     if (timer !== undefined || sending !== undefined || waiting.size === 0 || stopped.signal.aborted) return;
-    const delayMs = failures > 0 ? retryDelayMs() : Math.max(0, lastBatchMs + batchIntervalMs - clock.monotonicMs());
+    const restMs = isHurried() ? 0 : Math.max(0, lastBatchMs + batchIntervalMs - clock.monotonicMs());
     timer = setTimeout(() => {
       timer = undefined;
       sending = sendBatch().finally(() => {
@@ -107,7 +109,14 @@ export function createEventDelivery<Event>(options: EventDeliveryOptions<Event>)
         if (waiting.size === 0) for (const listener of idleListeners) listener();
         schedule();
       });
-    }, delayMs);
+    }, failures > 0 ? retryDelayMs() : restMs);
+  }
+
+  function hurry(): void {
+    if (timer === undefined || failures > 0) return;
+    clearTimeout(timer);
+    timer = undefined;
+    schedule();
   }
 
   function retryDelayMs(): number {
@@ -179,6 +188,7 @@ export function createEventDelivery<Event>(options: EventDeliveryOptions<Event>)
       };
       const deadline = setTimeout(finish, deadlineMs);
       idleListeners.add(finish);
+      hurry();
     });
   }
 }

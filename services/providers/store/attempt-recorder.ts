@@ -28,8 +28,8 @@ export interface AttemptRecorderOptions {
   readonly logger: Logger;
 }
 
-/** As many as RecordUsage takes at once. */
-const batchMaximum = 1000;
+/** A quarter of what RecordUsage takes at once: where the ledger is in this process, a larger batch would hold up its requests. */
+const batchMaximum = 250;
 /** How long a stop waits for the ledger; what is left is delivered after the next start. */
 const drainMs = 3_000;
 
