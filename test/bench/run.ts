@@ -20,6 +20,7 @@ const warmUpMs = options.quick ? 2_000 : 4_000;
 const slowFactor = 1.2;
 const maximumTries = options.quick ? 1 : 3;
 
+const commit = readCommit();
 if (process.platform !== "linux") throw new Error("The bench reads /proc: run it on Linux.");
 pin(otherCpus, process.pid);
 const upstream = await Helper.start<object, { served: number }>(otherCpus, "upstream.ts");
@@ -63,7 +64,7 @@ async function measure(): Promise<Run> {
   }
   const checks = await countAgain();
   const slowPhases = phases.filter(({ slowness }) => slowness > slowFactor).length;
-  return { commit: commit(), machine: machine(), placement: placement(), rounds, phaseMs, repeatedPhases, slowPhases, syncsMs, phases, checks, failures };
+  return { commit, machine: machine(), placement: placement(), rounds, phaseMs, repeatedPhases, slowPhases, syncsMs, phases, checks, failures };
 }
 
 type Played = Omit<Phase, "round" | "load" | "target" | "slowness">;
@@ -122,7 +123,8 @@ async function stop(): Promise<void> {
   for (const helper of [loader, pipe, upstream, calibrator]) helper.stop();
 }
 
-function commit(): string {
+/** Of the code as it is now: somebody may go on with it while the bench runs. */
+function readCommit(): string {
   const git = (...words: string[]): string => execFileSync("git", words, { encoding: "utf8", cwd: import.meta.dirname }).trim();
   return `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain") === "" ? "" : " with uncommitted changes"}`;
 }
