@@ -1,7 +1,7 @@
 /** Owns a port that speaks HTTP/1.1 and HTTP/2 without TLS at once: the first bytes of a connection tell which. */
 import * as http from "node:http";
 import * as http2 from "node:http2";
-import * as net from "node:net";
+import type * as net from "node:net";
 import type { AddressInfo } from "node:net";
 import { GatewayError } from "./errors.ts";
 
@@ -41,17 +41,20 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     session.once("close", () => sessions.delete(session));
   });
   const sockets = new Set<net.Socket>();
-  const server = net.createServer({ noDelay: true }, (socket) => {
+  // The HTTP/1.1 server itself listens: only then does it watch over timeouts and idle connections.
+  const acceptHttp1 = http1Server.listeners("connection")[0] as (this: http.Server, socket: net.Socket) => void;
+  http1Server.removeListener("connection", acceptHttp1);
+  http1Server.on("connection", (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    sniff(socket, http1Server, http2Server);
+    sniff(socket, (isHttp2) => (isHttp2 ? http2Server.emit("connection", socket) : acceptHttp1.call(http1Server, socket)));
   });
-  await bind(server, options);
-  const { address, port } = server.address() as AddressInfo;
-  return { address, port, close: (drainMs) => close(server, http1Server, sessions, sockets, drainMs) };
+  await bind(http1Server, options);
+  const { address, port } = http1Server.address() as AddressInfo;
+  return { address, port, close: (drainMs) => close(http1Server, sessions, sockets, drainMs) };
 }
 
-function sniff(socket: net.Socket, http1Server: http.Server, http2Server: http2.Http2Server): void {
+function sniff(socket: net.Socket, accept: (isHttp2: boolean) => void): void {
   const onError = (): void => void socket.destroy();
   const silence = setTimeout(() => socket.destroy(), silentConnectionMs);
   socket.on("error", onError);
@@ -62,7 +65,7 @@ function sniff(socket: net.Socket, http1Server: http.Server, http2Server: http2.
     socket.removeListener("error", onError);
     socket.unshift(bytes);
     const isHttp2 = bytes.subarray(0, http2Preface.length).equals(http2Preface.subarray(0, bytes.length));
-    (isHttp2 ? http2Server : http1Server).emit("connection", socket);
+    accept(isHttp2);
     process.nextTick(() => socket.resume());
   });
 }
@@ -78,18 +81,12 @@ function bind(server: net.Server, { address, port, portHint }: ListenerOptions):
   });
 }
 
-async function close(
-  server: net.Server,
-  http1Server: http.Server,
-  sessions: ReadonlySet<http2.ServerHttp2Session>,
-  sockets: ReadonlySet<net.Socket>,
-  drainMs: number,
-): Promise<void> {
+async function close(server: http.Server, sessions: ReadonlySet<http2.ServerHttp2Session>, sockets: ReadonlySet<net.Socket>, drainMs: number): Promise<void> {
+  // It closes idle connections, too.
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   for (const session of sessions) session.close();
-  http1Server.closeIdleConnections();
-  // The HTTP server did not accept these sockets itself: it knows them as idle only after a request.
-  const idleSweep = setInterval(() => http1Server.closeIdleConnections(), 100);
+  // A connection that becomes idle later would otherwise stay.
+  const idleSweep = setInterval(() => server.closeIdleConnections(), 100);
   const bound = setTimeout(() => {
     for (const socket of sockets) socket.destroy();
   }, drainMs);
