@@ -1,25 +1,45 @@
-/** Owns the admin port: metrics, liveness and readiness; it listens on loopback only. */
-import type { HttpHandler } from "#platform/listener.ts";
+/** Owns the admin port: metrics, liveness and readiness; it listens on loopback only, from the first moment of a start to the last of a stop. */
+import { listen, type HttpHandler, type Listener } from "#platform/listener.ts";
 import type { Registry } from "#platform/metrics.ts";
 
 export interface AdminDoor {
-  readonly handler: HttpHandler;
-  setReady(ready: boolean): void;
+  readonly listener: Listener;
+  /** Not ready, and why. */
+  waitsFor(what: string): void;
+  isReady(): void;
+  close(): Promise<void>;
 }
 
-export function createAdminHandler(metrics: Registry): AdminDoor {
-  let ready = false;
-  const answers: Readonly<Record<string, () => Promise<{ status: number; type: string; body: string }>>> = {
-    "/healthz": async () => ({ status: 200, type: "text/plain", body: "alive\n" }),
-    "/readyz": async () => (ready ? { status: 200, type: "text/plain", body: "ready\n" } : { status: 503, type: "text/plain", body: "not ready\n" }),
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+/** Throws INVALID_REQUEST when the port is taken. */
+export async function openAdminDoor(port: number, metrics: Registry): Promise<AdminDoor> {
+  let waitingFor: string | undefined = "its start";
+  const answers: Readonly<Record<string, () => Promise<Answer>>> = {
+    "/healthz": async () => text(200, "alive"),
+    "/readyz": async () => (waitingFor === undefined ? text(200, "ready") : text(503, `waiting for ${waitingFor}`)),
     "/metrics": async () => ({ status: 200, type: metrics.contentType, body: await metrics.metrics() }),
   };
-  const notFound = async (): Promise<{ status: number; type: string; body: string }> => ({ status: 404, type: "text/plain", body: `There are ${Object.keys(answers).join(", ")}.\n` });
+  const notFound = async (): Promise<Answer> => text(404, `There are ${Object.keys(answers).join(", ")}.`);
   const handler: HttpHandler = (request, response) => {
     void (answers[request.url ?? ""] ?? notFound)().then(({ status, type, body }) => {
       response.writeHead(status, { "content-type": type });
       response.end(body);
     });
   };
-  return { handler, setReady: (value) => (ready = value) };
+  const listener = await listen({ address: "127.0.0.1", port, handler, portHint: "Set listen.admin_port in weir.yaml, or start with --admin-port." });
+  return {
+    listener,
+    waitsFor: (what) => (waitingFor = what),
+    isReady: () => (waitingFor = undefined),
+    close: () => listener.close(0),
+  };
+}
+
+function text(status: number, line: string): Answer {
+  return { status, type: "text/plain", body: `${line}\n` };
 }

@@ -2,7 +2,14 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { lockDirectory, type DirectoryLock } from "#platform/directory-lock.ts";
+import { GatewayError } from "#platform/errors.ts";
 import { Secret } from "#platform/secret.ts";
+
+export interface Instance {
+  readonly journal: string;
+  readonly lock: DirectoryLock;
+}
 
 export class DataDirectory {
   readonly path: string;
@@ -13,10 +20,6 @@ export class DataDirectory {
 
   get postgres(): string {
     return join(this.path, "postgres");
-  }
-
-  get journal(): string {
-    return join(this.path, "journal");
   }
 
   get adminKeyFile(): string {
@@ -38,6 +41,21 @@ export class DataDirectory {
 
   async create(): Promise<void> {
     await mkdir(this.path, { recursive: true, mode: 0o700 });
+  }
+
+  /**
+   * A directory for this process alone, until it ends: the first that no other process has. What an ended one left in it,
+   * its journal above all, is taken over.
+   */
+  claimInstance(): Instance {
+    for (let number = 1; ; number++) {
+      const path = join(this.path, "instances", String(number));
+      try {
+        return { journal: join(path, "journal"), lock: lockDirectory(path) };
+      } catch (error) {
+        if (!(error instanceof GatewayError) || error.reason !== "ALREADY_EXISTS") throw error;
+      }
+    }
   }
 
   /** The key under which the secrets of keys are digested; made on the first start. Who loses it loses every key. */

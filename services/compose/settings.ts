@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { ConfigSchema, type Config } from "#gen/weir/config/v1/config_pb.ts";
 import { loadConfigFile } from "#platform/config-file/load-config-file.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { LogLevel } from "#platform/logger.ts";
 import { readMeteringConfig, type MeteringConfig } from "../metering/config.ts";
 import { readProvidersConfig, type ProvidersConfig } from "../providers/config.ts";
@@ -19,7 +20,11 @@ export interface Settings {
   readonly publicAddress: string;
   readonly publicPort: number;
   readonly adminPort: number;
+  /** For other Weir processes. */
+  readonly internalPort: number;
   readonly logLevel: LogLevel;
+  /** How long requests may take to end after SIGTERM. */
+  readonly drainTimeoutMs: number;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -42,7 +47,9 @@ export function readSettings(file: Config, variables: Variables): Settings {
     publicAddress: file.listen?.address ?? "127.0.0.1",
     publicPort: file.listen?.port ?? 8080,
     adminPort: file.listen?.adminPort ?? 8081,
+    internalPort: file.internal?.port ?? 8090,
     logLevel: (file.logging?.level || "info") as LogLevel,
+    drainTimeoutMs: file.limits?.drainTimeout === undefined ? 30_000 : durationMs(file.limits.drainTimeout),
   };
 }
 

@@ -1,30 +1,30 @@
 /** Owns what a person sees when Weir is ready: where it is, what is behind it, and a call to paste. */
 import { relative } from "node:path";
 import type { DataDirectory } from "./data-directory.ts";
+import { serviceNames } from "./catalog.ts";
 import type { Settings } from "./settings.ts";
 import { table } from "./table.ts";
 import { hostOf, type RunningWeir } from "./weir.ts";
 
-export function startPage({ publicListener, adminListener, inferenceKey }: RunningWeir, settings: Settings, data: DataDirectory): string {
+export function startPage(weir: RunningWeir, settings: Settings, data: DataDirectory): string {
+  const { services, publicListener, internalListener, adminListener, inferenceKey, remotePeers } = weir;
   const { providers, routing } = settings;
-  const origin = `http://${hostOf(publicListener)}:${publicListener.port}`;
+  const origin = publicListener === undefined ? undefined : `http://${hostOf(publicListener)}:${publicListener.port}`;
   const routes = [...routing.routes.keys()];
-  const doors = [
-    ["OpenAI API", `${origin}/v1`],
-    ["Anthropic API", origin],
-    ["gRPC, gRPC-Web, Connect", `${origin}   weir.inference.v1.InferenceService, with reflection`],
-    ["Metrics, health", `http://${hostOf(adminListener)}:${adminListener.port}/metrics   /healthz   /readyz`],
-  ];
   const facts = [
-    ["Providers", [...providers.providers.values()].map(({ name, vendor, origin: from }) => `${name} (${describeOrigin(vendor, from)})`).join(", ")],
-    ...(routes.length === 0 ? [] : [["Routes", routes.join(", ")]]),
-    ["Keys", `${shownPath(data.inferenceKeyFile)} for inference, ${shownPath(data.adminKeyFile)} for administration`],
+    ...(services.size === serviceNames.length ? [] : [["Services", [...services].join(", ")]]),
+    ...(origin === undefined ? [] : doorsAt(origin)),
+    ...(internalListener === undefined ? [] : [["Other Weir services", `${internalListener.address}:${internalListener.port}`]]),
+    ...(remotePeers.length === 0 ? [] : [["Peers", remotePeers.join(", ")]]),
+    ["Metrics, health", `http://${hostOf(adminListener)}:${adminListener.port}/metrics   /healthz   /readyz`],
+    ...(services.has("providers") ? [["Providers", [...providers.providers.values()].map(({ name, vendor, origin: from }) => `${name} (${describeOrigin(vendor, from)})`).join(", ")]] : []),
+    ...(services.has("routing") && routes.length > 0 ? [["Routes", routes.join(", ")]] : []),
+    ...(services.has("policy") ? [["Keys", `${shownPath(data.inferenceKeyFile)} for inference, ${shownPath(data.adminKeyFile)} for administration`]] : []),
   ];
+  const page = `Weir is ready.\n\n${indent(table(facts))}\n`;
+  if (origin === undefined || inferenceKey === undefined) return page;
   const body = JSON.stringify({ model: routes[0] ?? firstModel(settings), messages: [{ role: "user", content: "Hello" }] });
-  return `Weir is ready.
-
-${indent(table([...doors, ...facts]))}
-
+  return `${page}
 Try it:
 
   curl ${origin}/v1/chat/completions \\
@@ -32,6 +32,14 @@ Try it:
     -H "Content-Type: application/json" \\
     -d '${body}'
 `;
+}
+
+function doorsAt(origin: string): string[][] {
+  return [
+    ["OpenAI API", `${origin}/v1`],
+    ["Anthropic API", origin],
+    ["gRPC, gRPC-Web, Connect", `${origin}   weir.inference.v1.InferenceService, with reflection`],
+  ];
 }
 
 function describeOrigin(vendor: string, origin: string): string {

@@ -1,126 +1,214 @@
-/** Owns starting all services in this process, in the order in which they need each other, and stopping them in the reverse one. */
-import { KeyRole, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+/** Owns starting a set of services in this process, in the order in which they need each other, and stopping them in the reverse one. */
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
-import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
-import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { Health } from "#gen/grpc/health/v1/health_pb.ts";
+import { KeyRole } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { watchConfigFile } from "#platform/config-file/watch-config-file.ts";
 import { openDatabase, type Database } from "#platform/database/database.ts";
 import { startPostgresServer, type PostgresServer } from "#platform/database/postgres-server.ts";
 import { lockDirectory } from "#platform/directory-lock.ts";
+import { createHealthService } from "#platform/health.ts";
 import { listen, type Listener } from "#platform/listener.ts";
-import { deriveLive, MutableLiveValue } from "#platform/live-value.ts";
+import { deriveLive, MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
-import { guardService } from "#platform/method-guard.ts";
-import { createMetricsRegistry } from "#platform/metrics.ts";
+import { createMetricsRegistry, type Registry } from "#platform/metrics.ts";
+import { listenInternally, type InternalListener, type OfferedService } from "#platform/peers/internal-listener.ts";
 import type { Secret } from "#platform/secret.ts";
+import type { UntypedService } from "#platform/service-types.ts";
+import { waitFor } from "#platform/wait-for.ts";
 import * as metering from "../metering/service.ts";
 import * as policy from "../policy/service.ts";
 import { createProvidersService } from "../providers/service.ts";
 import { createRoutingService } from "../routing/service.ts";
-import { createAdminHandler } from "./admin-door.ts";
+import { openAdminDoor, type AdminDoor } from "./admin-door.ts";
+import { callersOf, offeredBy, peerDescriptors, type ServiceName, type ServiceSet } from "./catalog.ts";
 import { readSecret, writeSecret, type DataDirectory } from "./data-directory.ts";
+import { readInternalSettings, type InternalSettings } from "./internal-settings.ts";
+import { Peers } from "./peers.ts";
 import { readSettings, type Settings } from "./settings.ts";
 
 export interface WeirOptions {
+  /** The services of this process. */
+  readonly services: ServiceSet;
   readonly settings: Settings;
   /** The file the settings are from, to be watched; undefined when there is none. */
   readonly configPath: string | undefined;
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly data: DataDirectory;
-  /** A PostgreSQL to use; undefined starts Weir's own. */
+  /** A PostgreSQL to use; undefined starts Weir's own where one is needed. */
   readonly databaseUrl: string | undefined;
   readonly logger: Logger;
 }
 
 export interface RunningWeir {
-  readonly publicListener: Listener;
+  readonly services: ServiceSet;
+  /** Where routing is among the services. */
+  readonly publicListener: Listener | undefined;
+  /** Where other processes have to call this one. */
+  readonly internalListener: InternalListener | undefined;
   readonly adminListener: Listener;
-  readonly inferenceKey: Secret;
+  /** Where policy is among the services. */
+  readonly inferenceKey: Secret | undefined;
+  /** The peers in other processes, for people. */
+  readonly remotePeers: readonly string[];
   /** Resolves when something that Weir cannot work without is gone for good. */
   readonly failed: Promise<Error>;
-  /** Stops all: no new requests, running ones up to a bound, then everything behind them. */
-  stop(): Promise<void>;
+  /** Stops all: no new requests, running ones up to the bound, then everything behind them. */
+  stop(drainMs: number): Promise<void>;
 }
 
-/** How long running requests may take to end when Weir stops. */
-const drainMs = 3_000;
-
-type Cleanup = () => Promise<void> | void;
+type Cleanup = (drainMs: number) => Promise<void> | void;
 
 /** Starts Weir. What was started is stopped again when a later part fails. */
 export async function startWeir(options: WeirOptions): Promise<RunningWeir> {
   const cleanups: Cleanup[] = [];
-  const stop = async (): Promise<void> => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  const stop = async (drainMs: number): Promise<void> => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup(drainMs);
   };
   try {
-    return await start(options, cleanups, stop);
+    return await new Start(options, cleanups).run(stop);
   } catch (error) {
-    await stop();
+    await stop(0);
     throw error;
   }
 }
 
-async function start(options: WeirOptions, cleanups: Cleanup[], stop: () => Promise<void>): Promise<RunningWeir> {
-  const { settings, data, logger } = options;
-  const clock = systemClock;
-  const metrics = createMetricsRegistry();
-  await data.create();
-  const lock = lockDirectory(data.path);
-  cleanups.push(() => lock.release());
-  const live = followConfigFile(options, cleanups);
+/** What a start has made so far. */
+class Start {
+  readonly #options: WeirOptions;
+  readonly #cleanups: Cleanup[];
+  readonly #internal: InternalSettings;
+  readonly #peers: Peers;
+  readonly #metrics: Registry = createMetricsRegistry();
+  readonly #live: LiveValue<Settings>;
+  /** Fires when the process begins to drain. */
+  readonly #draining = new AbortController();
 
-  const databases = await openDatabases(options, cleanups);
-  const pepper = await data.pepper();
-  const policyDependencies = { database: databases.policy, pepper, clock, logger: logger.child({ service: "policy" }) };
-  const inferenceKey = await ensureKeys(data, policyDependencies);
+  constructor(options: WeirOptions, cleanups: Cleanup[]) {
+    this.#options = options;
+    this.#cleanups = cleanups;
+    this.#internal = readInternalSettings(options.settings.file, options.services);
+    this.#peers = new Peers(options.services, this.#internal);
+    cleanups.push(() => this.#peers.close());
+    this.#live = followConfigFile(options, cleanups);
+  }
 
-  const meteringService = await metering.createMeteringService({
-    database: databases.metering,
-    config: deriveLive(live, (current) => current.metering),
-    clock,
-    logger: logger.child({ service: "metering" }),
-  });
-  cleanups.push(() => meteringService.stop());
-  const policyService = await policy.createPolicyService(policyDependencies);
-  cleanups.push(() => policyService.stop());
-  const meteringPeer = guardService(MeteringService, meteringService.implementation);
-  const providersService = await createProvidersService({
-    config: deriveLive(live, (current) => current.providers),
-    metering: meteringPeer,
-    journalDirectory: data.journal,
-    clock,
-    logger: logger.child({ service: "providers" }),
-  });
-  cleanups.push(() => providersService.stop());
-  const routingService = await createRoutingService({
-    config: deriveLive(live, (current) => current.routing),
-    peers: {
-      policy: guardService(PolicyService, policyService.implementation),
-      providers: guardService(ProvidersService, providersService.implementation),
-      metering: meteringPeer,
-    },
-    pepper,
-    clock,
-    logger: logger.child({ service: "routing" }),
-    metrics,
-  });
-  cleanups.push(() => routingService.stop());
+  async run(stop: (drainMs: number) => Promise<void>): Promise<RunningWeir> {
+    const { services, settings, data } = this.#options;
+    await data.create();
+    const admin = await openAdminDoor(settings.adminPort, this.#metrics);
+    this.#cleanups.push(() => admin.close());
+    const databases = await this.#openDatabases(admin);
+    const inferenceKey = databases.policy === undefined ? undefined : await this.#startPolicy(databases.policy);
+    if (databases.metering !== undefined) await this.#startMetering(databases.metering);
+    if (services.has("providers")) await this.#startProviders();
+    const internalListener = await this.#listenInternally();
+    admin.waitsFor(`answers from ${this.#peers.remote.join(", ") || "its services"}`);
+    const publicListener = services.has("routing") ? await this.#startRouting() : undefined;
+    this.#cleanups.push(() => {
+      admin.waitsFor("its running requests, to stop");
+      this.#draining.abort();
+    });
+    admin.isReady();
+    return {
+      services,
+      publicListener,
+      internalListener,
+      adminListener: admin.listener,
+      inferenceKey,
+      remotePeers: this.#peers.remote,
+      failed: databases.failed,
+      stop,
+    };
+  }
 
-  const admin = createAdminHandler(metrics);
-  const adminListener = await listen({ address: "127.0.0.1", port: settings.adminPort, handler: admin.handler, portHint: "Set listen.admin_port in weir.yaml, or start with --admin-port." });
-  cleanups.push(() => adminListener.close(0));
-  const publicListener = await listen({ address: settings.publicAddress, port: settings.publicPort, handler: routingService.frontDoor, portHint: "Set listen.port in weir.yaml, or start with --port." });
-  cleanups.push(async () => {
-    admin.setReady(false);
-    routingService.beginDraining();
-    await publicListener.close(drainMs);
-  });
-  await data.writeAddress(`http://${hostOf(publicListener)}:${publicListener.port}`);
-  cleanups.push(() => data.forgetAddress());
-  admin.setReady(true);
-  return { publicListener, adminListener, inferenceKey, failed: databases.failed, stop };
+  async #openDatabases(admin: AdminDoor): Promise<Databases> {
+    const { services, databaseUrl, data, logger } = this.#options;
+    if (!services.has("policy") && !services.has("metering")) return { failed: never };
+    let server: PostgresServer | undefined;
+    if (databaseUrl === undefined) {
+      const lock = lockDirectory(data.path);
+      this.#cleanups.push(() => lock.release());
+      server = await startPostgresServer({ dataDirectory: data.postgres, logger: logger.child({ service: "database" }) });
+      this.#cleanups.push(() => server!.stop());
+    }
+    const open = async (schema: "policy" | "metering", migrationsDirectory: string): Promise<Database | undefined> => {
+      if (!services.has(schema)) return undefined;
+      const connection = server === undefined ? { connectionString: databaseUrl! } : await server.connectionOf(schema);
+      admin.waitsFor("the database");
+      const database = await waitFor("the database", () => openDatabase({ connection, schema, migrationsDirectory, logger }), logger);
+      this.#cleanups.push(() => database.close());
+      return database;
+    };
+    return { policy: await open("policy", policy.migrationsDirectory), metering: await open("metering", metering.migrationsDirectory), failed: server?.failed ?? never };
+  }
+
+  /** Returns the key for inference that every start can show. */
+  async #startPolicy(database: Database): Promise<Secret> {
+    const { data } = this.#options;
+    const pepper = await data.pepper();
+    const dependencies = { database, pepper, clock: systemClock, logger: this.#loggerOf("policy") };
+    const inferenceKey = await ensureKeys(data, dependencies);
+    const service = await policy.createPolicyService(dependencies);
+    this.#cleanups.push(() => service.stop());
+    this.#peers.own("policy", service.implementation);
+    return inferenceKey;
+  }
+
+  async #startMetering(database: Database): Promise<void> {
+    const config = deriveLive(this.#live, (current) => current.metering);
+    const service = await metering.createMeteringService({ database, config, clock: systemClock, logger: this.#loggerOf("metering") });
+    this.#cleanups.push(() => service.stop());
+    this.#peers.own("metering", service.implementation);
+  }
+
+  async #startProviders(): Promise<void> {
+    const instance = this.#options.data.claimInstance();
+    this.#cleanups.push(() => instance.lock.release());
+    const service = await createProvidersService({
+      config: deriveLive(this.#live, (current) => current.providers),
+      metering: this.#peers.of("metering", "providers"),
+      journalDirectory: instance.journal,
+      clock: systemClock,
+      logger: this.#loggerOf("providers"),
+    });
+    this.#cleanups.push(() => service.stop());
+    this.#peers.own("providers", service.implementation);
+  }
+
+  async #listenInternally(): Promise<InternalListener | undefined> {
+    const names = offeredBy(this.#options.services);
+    if (names.length === 0) return undefined;
+    const { address, protection, maximumMessageBytes } = this.#internal;
+    const offered = names.map((name): OfferedService => ({ descriptor: peerDescriptors[name], owner: this.#peers.offered(name), callers: callersOf(name) }));
+    const health = createHealthService(names.map((name) => peerDescriptors[name].typeName), this.#draining.signal);
+    const services = [...offered, { descriptor: Health, owner: health as unknown as UntypedService, callers: undefined }];
+    const listener = await listenInternally({ address, port: this.#options.settings.internalPort, services, protection: protection!, maximumMessageBytes });
+    this.#cleanups.push((drainMs) => listener.close(drainMs));
+    return listener;
+  }
+
+  async #startRouting(): Promise<Listener> {
+    const { settings, data } = this.#options;
+    const service = await createRoutingService({
+      config: deriveLive(this.#live, (current) => current.routing),
+      peers: { policy: this.#peers.of("policy", "routing"), providers: this.#peers.of("providers", "routing"), metering: this.#peers.of("metering", "routing") },
+      clock: systemClock,
+      logger: this.#loggerOf("routing"),
+      metrics: this.#metrics,
+      draining: this.#draining.signal,
+    });
+    this.#cleanups.push(() => service.stop());
+    const listener = await listen({ address: settings.publicAddress, port: settings.publicPort, handler: service.frontDoor, portHint: "Set listen.port in weir.yaml, or start with --port." });
+    this.#cleanups.push((drainMs) => listener.close(drainMs));
+    await data.writeAddress(`http://${hostOf(listener)}:${listener.port}`);
+    this.#cleanups.push(() => data.forgetAddress());
+    return listener;
+  }
+
+  #loggerOf(service: ServiceName): Logger {
+    return this.#options.logger.child({ service });
+  }
 }
 
 /** The host by which this machine reaches the listener. */
@@ -129,7 +217,7 @@ export function hostOf({ address }: Listener): string {
   return address.includes(":") ? `[${address}]` : address;
 }
 
-function followConfigFile({ settings, configPath, variables, logger }: WeirOptions, cleanups: Cleanup[]): MutableLiveValue<Settings> {
+function followConfigFile({ settings, configPath, variables, logger }: WeirOptions, cleanups: Cleanup[]): LiveValue<Settings> {
   const live = new MutableLiveValue(settings);
   if (configPath === undefined) return live;
   const stopWatching = watchConfigFile({
@@ -153,27 +241,12 @@ function followConfigFile({ settings, configPath, variables, logger }: WeirOptio
 }
 
 interface Databases {
-  readonly policy: Database;
-  readonly metering: Database;
+  readonly policy?: Database | undefined;
+  readonly metering?: Database | undefined;
   readonly failed: Promise<Error>;
 }
 
-async function openDatabases({ databaseUrl, data, logger }: WeirOptions, cleanups: Cleanup[]): Promise<Databases> {
-  let server: PostgresServer | undefined;
-  if (databaseUrl === undefined) {
-    server = await startPostgresServer({ dataDirectory: data.postgres, logger: logger.child({ service: "database" }) });
-    cleanups.push(() => server!.stop());
-  }
-  const open = async (schema: string, migrationsDirectory: string): Promise<Database> => {
-    const connection = server === undefined ? { connectionString: databaseUrl! } : await server.connectionOf(schema);
-    const database = await openDatabase({ connection, schema, migrationsDirectory, logger });
-    cleanups.push(() => database.close());
-    return database;
-  };
-  const policyDatabase = await open("policy", policy.migrationsDirectory);
-  const meteringDatabase = await open("metering", metering.migrationsDirectory);
-  return { policy: policyDatabase, metering: meteringDatabase, failed: server?.failed ?? new Promise(() => undefined) };
-}
+const never = new Promise<never>(() => undefined);
 
 /** The keys of a first start, kept on file so that every start can show a call that works; returns the one for inference. */
 async function ensureKeys(data: DataDirectory, dependencies: policy.PolicyDependencies): Promise<Secret> {

@@ -14,6 +14,8 @@ export interface CallContext {
   readonly requestId: string;
   /** Fires when the caller went away or its deadline passed; everything done for the call must stop then. */
   readonly signal: AbortSignal;
+  /** When the signal fires at the latest, in milliseconds since 1970; absent where nothing bounds the call. */
+  readonly deadlineMs?: number;
 }
 
 /** A service as an object: one function per method, messages in, messages out; messages are read-only. */

@@ -37,7 +37,7 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       createKey: (request) => createKey(request, dependencies),
       listKeys: (request) => listKeys(request, dependencies),
       revokeKey: (request) => revokeKey(request, dependencies),
-      watchGrants: (request, context) => watchGrants(request, context, feed),
+      watchGrants: (request, context) => watchGrants(request, context, feed, dependencies.pepper),
       resolveGrant: (request) => resolveGrant(request, dependencies),
     },
     stop: () => feed.stop(),

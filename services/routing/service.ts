@@ -11,7 +11,6 @@ import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import { guardService } from "#platform/method-guard.ts";
 import { Counter, type Registry } from "#platform/metrics.ts";
-import type { Secret } from "#platform/secret.ts";
 import { asUntyped, type ServiceInterface } from "#platform/service-types.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { RoutingConfig } from "./config.ts";
@@ -32,26 +31,23 @@ import { GrantView } from "./store/grant-view.ts";
 export interface RoutingDependencies {
   readonly config: LiveValue<RoutingConfig>;
   readonly peers: RoutingPeers;
-  /** The key under which the secrets of keys are digested; the same as policy's. */
-  readonly pepper: Secret;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
+  /** Fires when the process begins to drain: health checks and watchers are told. */
+  readonly draining: AbortSignal;
 }
 
 export interface RoutingService extends RunningService<typeof InferenceService> {
   /** Answers what comes in on the public port. */
   readonly frontDoor: HttpHandler;
-  /** Tells health checks and watchers that the process is about to stop. */
-  beginDraining(): void;
 }
 
 /** Resolves when the views are here, so that the first request finds what it needs. */
-export async function createRoutingService({ config, peers, pepper, clock, logger, metrics }: RoutingDependencies): Promise<RoutingService> {
+export async function createRoutingService({ config, peers, clock, logger, metrics, draining }: RoutingDependencies): Promise<RoutingService> {
   const stopping = new AbortController();
-  const draining = new AbortController();
   const [grants, catalogue] = await Promise.all([
-    GrantView.follow({ policy: peers.policy, pepper, logger, signal: stopping.signal }),
+    GrantView.follow({ policy: peers.policy, logger, signal: stopping.signal }),
     followCatalogue(peers, logger, stopping.signal),
   ]);
   const breakers = new Breakers(config.current.breaker, (name, settings) => createBreaker(name, settings, (error) => verdictOn(error).health));
@@ -87,7 +83,7 @@ export async function createRoutingService({ config, peers, pepper, clock, logge
         { descriptor: ProvidersService, owner: asUntyped(peers.providers) },
       ],
       grants,
-      draining: draining.signal,
+      draining,
     },
     clock,
     observer: new RequestObserver(logger, metrics),
@@ -96,7 +92,6 @@ export async function createRoutingService({ config, peers, pepper, clock, logge
     descriptor: InferenceService,
     implementation,
     frontDoor,
-    beginDraining: () => draining.abort(),
     stop: async () => {
       stopping.abort();
       breakers.shutdown();

@@ -22,6 +22,8 @@ export interface Call {
   readonly labels: Readonly<Record<string, string>>;
   /** Fires when the caller went away or the deadline passed. */
   readonly signal: AbortSignal;
+  /** When the signal fires at the latest, in milliseconds since 1970. */
+  readonly deadlineMs: number;
   /** The operation for this target: the caller's own bytes if it speaks their dialect, else types. */
   operationFor(target: Target): AttemptRequest["operation"];
 }
@@ -69,7 +71,7 @@ export async function runCall(call: Call, dependencies: PipelineDependencies): P
 async function attemptTarget(call: Call, route: string, target: Target, dependencies: PipelineDependencies): Promise<AsyncIterable<AttemptResponse>> {
   const request = attemptRequest(call, route, target, dependencies);
   const breaker = dependencies.breaker(target.breakerName);
-  const context = { identity: serviceIdentity, requestId: call.requestId, signal: call.signal };
+  const context = { identity: serviceIdentity, requestId: call.requestId, signal: call.signal, deadlineMs: call.deadlineMs };
   const { iterator, first } = await breaker.run(async () => {
     const iterator = dependencies.attempt(request, context)[Symbol.asyncIterator]();
     return { iterator, first: await iterator.next() };

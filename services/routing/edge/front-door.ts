@@ -18,9 +18,9 @@ export interface FrontDoorOptions {
 }
 
 export function createFrontDoor({ config, http, rpc, clock, observer }: FrontDoorOptions): HttpHandler {
-  const openScope = (door: string): RequestScope => new RequestScope(door, config.current.requestTimeoutMs, clock, observer);
+  const openScope = (door: string, callerTimeoutMs?: number): RequestScope => new RequestScope(door, config.current.requestTimeoutMs, callerTimeoutMs, clock, observer);
   const rpcDoor = (): ReturnType<typeof createRpcDoor> =>
-    createRpcDoor({ ...rpc, maximumMessageBytes: config.current.maximumBodyBytes, openScope: () => openScope("rpc") });
+    createRpcDoor({ ...rpc, maximumMessageBytes: config.current.maximumBodyBytes, openScope: (callerTimeoutMs) => openScope("rpc", callerTimeoutMs) });
   let currentRpcDoor = rpcDoor();
   config.subscribe(() => (currentRpcDoor = rpcDoor()));
   let requests = 0;

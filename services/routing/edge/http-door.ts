@@ -127,7 +127,7 @@ function nativeOf({ name, requestHeaders }: Dialect, { headers }: HttpRequest, b
 }
 
 async function run({ request, scope, grant, dependencies }: Arrived, model: string, operationFor: Call["operationFor"]): Promise<Reply> {
-  const call: Call = { requestId: scope.requestId, grant, model, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, operationFor };
+  const call: Call = { requestId: scope.requestId, grant, model, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs, operationFor };
   scope.call = call;
   scope.reply = await runCall(call, dependencies.pipeline);
   return scope.reply;

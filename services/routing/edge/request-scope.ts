@@ -47,25 +47,35 @@ export class RequestScope {
   operation = "";
   call: Call | undefined;
   reply: Reply | undefined;
+  /** When the request's time is up, in milliseconds since 1970. */
+  readonly deadlineMs: number;
   readonly #controller = new AbortController();
   readonly #timeout: NodeJS.Timeout;
   readonly #startMs: number;
   readonly #clock: Clock;
   readonly #observer: RequestObserver;
 
-  constructor(door: string, timeoutMs: number, clock: Clock, observer: RequestObserver) {
+  /** `callerTimeoutMs` is the deadline that the caller gave, if it gave one. */
+  constructor(door: string, maximumMs: number, callerTimeoutMs: number | undefined, clock: Clock, observer: RequestObserver) {
+    const timeoutMs = Math.min(maximumMs, callerTimeoutMs ?? Infinity);
     this.requestId = newId("req", clock);
     this.door = door;
     this.#clock = clock;
     this.#observer = observer;
     this.#startMs = clock.monotonicMs();
-    this.#timeout = setTimeout(() => this.#controller.abort(new GatewayError("DEADLINE_EXCEEDED", `The request took longer than ${timeoutMs} ms, the bound set in limits.request_timeout.`)), timeoutMs);
+    this.deadlineMs = clock.now() + timeoutMs;
+    this.#timeout = setTimeout(() => this.expire(), timeoutMs);
     this.#timeout.unref();
   }
 
   /** Fires when the caller went away or the request's time is up. */
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** The request's time is up. */
+  expire(): void {
+    this.#controller.abort(new GatewayError("DEADLINE_EXCEEDED", "The request took longer than its caller gave it, or than limits.request_timeout allows."));
   }
 
   /** The caller went away. */

@@ -1,6 +1,6 @@
 /** Owns the RPC door: every public and admin method of every service over gRPC, gRPC-Web and Connect, forwarded to its owner. */
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
-import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toConnectError } from "#platform/errors.ts";
@@ -23,7 +23,7 @@ export interface RpcDoorOptions {
   readonly services: readonly OwnedService[];
   readonly grants: GrantSource;
   readonly maximumMessageBytes: number;
-  readonly openScope: () => RequestScope;
+  readonly openScope: (callerTimeoutMs: number | undefined) => RequestScope;
   /** Fires when the process begins to drain: health answers NOT_SERVING and watchers are told. */
   readonly draining: AbortSignal;
 }
@@ -79,12 +79,17 @@ async function* answerStream(method: DescMethod, owner: UntypedService, request:
 }
 
 function openScope(method: DescMethod, context: HandlerContext, options: RpcDoorOptions): RequestScope {
-  const scope = options.openScope();
+  const scope = options.openScope(context.timeoutMs());
   scope.operation = method.localName;
   context.responseHeader.set("x-request-id", scope.requestId);
-  if (context.signal.aborted) scope.cancel();
-  context.signal.addEventListener("abort", () => scope.cancel(), { once: true });
+  const stop = (): void => (isDeadline(context.signal.reason) ? scope.expire() : scope.cancel());
+  if (context.signal.aborted) stop();
+  else context.signal.addEventListener("abort", stop, { once: true });
   return scope;
+}
+
+function isDeadline(reason: unknown): boolean {
+  return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
 }
 
 async function admit(method: DescMethod, request: Message, context: HandlerContext, scope: RequestScope, { grants }: RpcDoorOptions): Promise<CallContext> {
@@ -96,7 +101,7 @@ async function admit(method: DescMethod, request: Message, context: HandlerConte
   const identity: Identity = { kind: "caller", grant };
   checkPermission(method, rule, identity);
   validateMessage(method.input, request);
-  return { identity, requestId: scope.requestId, signal: scope.signal };
+  return { identity, requestId: scope.requestId, signal: scope.signal, deadlineMs: scope.deadlineMs };
 }
 
 function readCredential(headers: Headers): string | undefined {

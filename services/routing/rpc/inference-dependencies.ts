@@ -36,7 +36,7 @@ export function askedGeneration(generation: Generation, stream: boolean, { diale
 
 /** The call of an RPC, for the pipeline. */
 export function callOf(context: CallContext, model: string, labels: Record<string, string>, operationFor: Call["operationFor"]): Call {
-  return { requestId: context.requestId, grant: grantOf(context), model, labels, signal: context.signal, operationFor };
+  return { requestId: context.requestId, grant: grantOf(context), model, labels, signal: context.signal, deadlineMs: context.deadlineMs!, operationFor };
 }
 
 /** The caller's grant. Throws PERMISSION_DENIED for a service: inference is always on a key's account. */

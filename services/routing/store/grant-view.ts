@@ -4,14 +4,12 @@ import { ResolveGrantRequestSchema, WatchGrantsRequestSchema, type Grant, type P
 import { digestOfKeySecret } from "#platform/key-secret.ts";
 import type { Logger } from "#platform/logger.ts";
 import { followView } from "#platform/pushed-view.ts";
-import type { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secret.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import type { GrantSource } from "../domain/admit.ts";
 
 export interface GrantViewOptions {
   readonly policy: Pick<ServiceInterface<typeof PolicyService>, "watchGrants" | "resolveGrant">;
-  /** The key under which secrets are digested. */
-  readonly pepper: Secret;
   readonly logger: Logger;
   /** Ends the following. */
   readonly signal: AbortSignal;
@@ -22,6 +20,8 @@ const identity = { kind: "service", name: "routing" } as const;
 export class GrantView implements GrantSource {
   readonly #options: GrantViewOptions;
   readonly #byDigest = new Map<string, Grant>();
+  /** The key under which secrets are digested; it comes with the first snapshot. */
+  #pepper = new Secret("");
 
   private constructor(options: GrantViewOptions) {
     this.#options = options;
@@ -54,11 +54,14 @@ export class GrantView implements GrantSource {
   }
 
   #digest(secret: string): Buffer {
-    return digestOfKeySecret(secret, this.#options.pepper);
+    return digestOfKeySecret(secret, this.#pepper);
   }
 
-  #apply({ snapshot, grants }: WatchGrantsResponse): void {
-    if (snapshot) this.#byDigest.clear();
+  #apply({ snapshot, grants, pepper }: WatchGrantsResponse): void {
+    if (snapshot) {
+      this.#byDigest.clear();
+      this.#pepper = new Secret(Buffer.from(pepper).toString());
+    }
     for (const grant of grants) this.#put(grant);
   }
 

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/config/v1/config.proto.
  */
 export const file_weir_config_v1_config: GenFile = /*@__PURE__*/
-  fileDesc("Cht3ZWlyL2NvbmZpZy92MS9jb25maWcucHJvdG8SDndlaXIuY29uZmlnLnYxIrQFCgZDb25maWcSJgoGbGlzdGVuGAEgASgLMhYud2Vpci5jb25maWcudjEuTGlzdGVuEmMKCXByb3ZpZGVycxgCIAMoCzIlLndlaXIuY29uZmlnLnYxLkNvbmZpZy5Qcm92aWRlcnNFbnRyeUIpukgmmgEjEOgHIh5yHDIaXlthLXowLTldW2EtejAtOV8tXXswLDYyfSQSZgoGcm91dGVzGAMgAygLMiIud2Vpci5jb25maWcudjEuQ29uZmlnLlJvdXRlc0VudHJ5QjK6SC+aASwQkE4iJ3IlMiNeW0EtWmEtejAtOV1bQS1aYS16MC05Ll86LV17MCwxMjZ9JBI9CgZwcmljZXMYBCADKAsyIi53ZWlyLmNvbmZpZy52MS5Db25maWcuUHJpY2VzRW50cnlCCbpIBpoBAxCQThImCgZsaW1pdHMYBSABKAsyFi53ZWlyLmNvbmZpZy52MS5MaW1pdHMSIgoEY29ycxgGIAEoCzIULndlaXIuY29uZmlnLnYxLkNvcnMSKAoHYnJlYWtlchgHIAEoCzIXLndlaXIuY29uZmlnLnYxLkJyZWFrZXISKAoHbG9nZ2luZxgIIAEoCzIXLndlaXIuY29uZmlnLnYxLkxvZ2dpbmcaSgoOUHJvdmlkZXJzRW50cnkSCwoDa2V5GAEgASgJEicKBXZhbHVlGAIgASgLMhgud2Vpci5jb25maWcudjEuUHJvdmlkZXI6AjgBGkQKC1JvdXRlc0VudHJ5EgsKA2tleRgBIAEoCRIkCgV2YWx1ZRgCIAEoCzIVLndlaXIuY29uZmlnLnYxLlJvdXRlOgI4ARpECgtQcmljZXNFbnRyeRILCgNrZXkYASABKAkSJAoFdmFsdWUYAiABKAsyFS53ZWlyLmNvbmZpZy52MS5QcmljZToCOAEikQEKBkxpc3RlbhIdCgdhZGRyZXNzGAEgASgJQge6SARyAnABSACIAQESHgoEcG9ydBgCIAEoBUILukgIGgYY//8DKABIAYgBARIkCgphZG1pbl9wb3J0GAMgASgFQgu6SAgaBhj//wMoAEgCiAEBQgoKCF9hZGRyZXNzQgcKBV9wb3J0Qg0KC19hZG1pbl9wb3J0IqsDCghQcm92aWRlchIZCgZ2ZW5kb3IYASABKAlCCbpIBnIEEAEoQBIcCgdhcGlfa2V5GAIgASgJQguAAQG6SAVyAyiAQBIdCghiYXNlX3VybBgDIAEoCUILukgI2AEBcgOIAQESJAoGbW9kZWxzGAQgAygJQhS6SBGSAQ4Q6AcYASIHcgUQASiAAhIaChJvbmx5X2xpc3RlZF9tb2RlbHMYBSABKAgSQAoPY29ubmVjdF90aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgy6SAmqAQYiAgg8KgASRAoSZmlyc3RfYnl0ZV90aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHCoAEj4KDGlkbGVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwqABIpCg9tYXhfY29ubmVjdGlvbnMYCSABKAVCC7pICBoGGICABCgBSACIAQFCEgoQX21heF9jb25uZWN0aW9ucyJNCgVSb3V0ZRJECgd0YXJnZXRzGAEgAygJQjO6SDCSAS0IARAgIidyJTIjXlthLXowLTldW2EtejAtOV8tXXswLDYyfS8uezEsMjU2fSQitAIKBVByaWNlEjUKBWlucHV0GAEgASgJQia6SCNyITIfXihbMC05XXsxLDd9KFsuXVswLTldezEsNn0pPyk/JBI8CgxjYWNoZWRfaW5wdXQYAiABKAlCJrpII3IhMh9eKFswLTldezEsN30oWy5dWzAtOV17MSw2fSk/KT8kEj4KDmNhY2hlX3dyaXRlXzVtGAMgASgJQia6SCNyITIfXihbMC05XXsxLDd9KFsuXVswLTldezEsNn0pPyk/JBI+Cg5jYWNoZV93cml0ZV8xaBgEIAEoCUImukgjciEyH14oWzAtOV17MSw3fShbLl1bMC05XXsxLDZ9KT8pPyQSNgoGb3V0cHV0GAUgASgJQia6SCNyITIfXihbMC05XXsxLDd9KFsuXVswLTldezEsNn0pPyk/JCKjAgoGTGltaXRzEisKDm1heF9ib2R5X2J5dGVzGAEgASgDQg66SAsiCRiAgICAAiiACEgAiAEBEjEKF21heF9jb25jdXJyZW50X3JlcXVlc3RzGAIgASgFQgu6SAgaBhjAhD0oAUgBiAEBEkIKD3JlcXVlc3RfdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFKgASMAoRbWF4X2pvdXJuYWxfYnl0ZXMYBCABKANCELpIDSILGICAgICAICiAgEBIAogBAUIRCg9fbWF4X2JvZHlfYnl0ZXNCGgoYX21heF9jb25jdXJyZW50X3JlcXVlc3RzQhQKEl9tYXhfam91cm5hbF9ieXRlcyJHCgRDb3JzEj8KD2FsbG93ZWRfb3JpZ2lucxgBIAMoCUImukgjkgEgEOgHIhtyGTIXXihbKl18aHR0cHM/Oi8vW14vKl0rKSQigAIKB0JyZWFrZXISKgoSZmFpbHVyZV9wZXJjZW50YWdlGAEgASgFQgm6SAYaBBhkKAFIAIgBARInCg1taW5pbXVtX2NhbGxzGAIgASgFQgu6SAgaBhigjQYoAUgBiAEBEjoKBndpbmRvdxgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgMIkBwyAggBEjsKCW9wZW5fdGltZRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwqAEIVChNfZmFpbHVyZV9wZXJjZW50YWdlQhAKDl9taW5pbXVtX2NhbGxzIjsKB0xvZ2dpbmcSMAoFbGV2ZWwYASABKAlCIbpIHnIcUgBSBWRlYnVnUgRpbmZvUgR3YXJuUgVlcnJvcmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("Cht3ZWlyL2NvbmZpZy92MS9jb25maWcucHJvdG8SDndlaXIuY29uZmlnLnYxIvQGCgZDb25maWcSJgoGbGlzdGVuGAEgASgLMhYud2Vpci5jb25maWcudjEuTGlzdGVuEmMKCXByb3ZpZGVycxgCIAMoCzIlLndlaXIuY29uZmlnLnYxLkNvbmZpZy5Qcm92aWRlcnNFbnRyeUIpukgmmgEjEOgHIh5yHDIaXlthLXowLTldW2EtejAtOV8tXXswLDYyfSQSZgoGcm91dGVzGAMgAygLMiIud2Vpci5jb25maWcudjEuQ29uZmlnLlJvdXRlc0VudHJ5QjK6SC+aASwQkE4iJ3IlMiNeW0EtWmEtejAtOV1bQS1aYS16MC05Ll86LV17MCwxMjZ9JBI9CgZwcmljZXMYBCADKAsyIi53ZWlyLmNvbmZpZy52MS5Db25maWcuUHJpY2VzRW50cnlCCbpIBpoBAxCQThImCgZsaW1pdHMYBSABKAsyFi53ZWlyLmNvbmZpZy52MS5MaW1pdHMSIgoEY29ycxgGIAEoCzIULndlaXIuY29uZmlnLnYxLkNvcnMSKAoHYnJlYWtlchgHIAEoCzIXLndlaXIuY29uZmlnLnYxLkJyZWFrZXISKAoHbG9nZ2luZxgIIAEoCzIXLndlaXIuY29uZmlnLnYxLkxvZ2dpbmcSKgoIaW50ZXJuYWwYCiABKAsyGC53ZWlyLmNvbmZpZy52MS5JbnRlcm5hbBJkCgVwZWVycxgLIAMoCzIhLndlaXIuY29uZmlnLnYxLkNvbmZpZy5QZWVyc0VudHJ5QjK6SC+aASwQAyIfch1SBnBvbGljeVIIbWV0ZXJpbmdSCXByb3ZpZGVycyoHcgUQASiAIBpKCg5Qcm92aWRlcnNFbnRyeRILCgNrZXkYASABKAkSJwoFdmFsdWUYAiABKAsyGC53ZWlyLmNvbmZpZy52MS5Qcm92aWRlcjoCOAEaRAoLUm91dGVzRW50cnkSCwoDa2V5GAEgASgJEiQKBXZhbHVlGAIgASgLMhUud2Vpci5jb25maWcudjEuUm91dGU6AjgBGkQKC1ByaWNlc0VudHJ5EgsKA2tleRgBIAEoCRIkCgV2YWx1ZRgCIAEoCzIVLndlaXIuY29uZmlnLnYxLlByaWNlOgI4ARosCgpQZWVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEikQEKBkxpc3RlbhIdCgdhZGRyZXNzGAEgASgJQge6SARyAnABSACIAQESHgoEcG9ydBgCIAEoBUILukgIGgYY//8DKABIAYgBARIkCgphZG1pbl9wb3J0GAMgASgFQgu6SAgaBhj//wMoAEgCiAEBQgoKCF9hZGRyZXNzQgcKBV9wb3J0Qg0KC19hZG1pbl9wb3J0IqsDCghQcm92aWRlchIZCgZ2ZW5kb3IYASABKAlCCbpIBnIEEAEoQBIcCgdhcGlfa2V5GAIgASgJQguAAQG6SAVyAyiAQBIdCghiYXNlX3VybBgDIAEoCUILukgI2AEBcgOIAQESJAoGbW9kZWxzGAQgAygJQhS6SBGSAQ4Q6AcYASIHcgUQASiAAhIaChJvbmx5X2xpc3RlZF9tb2RlbHMYBSABKAgSQAoPY29ubmVjdF90aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgy6SAmqAQYiAgg8KgASRAoSZmlyc3RfYnl0ZV90aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHCoAEj4KDGlkbGVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwqABIpCg9tYXhfY29ubmVjdGlvbnMYCSABKAVCC7pICBoGGICABCgBSACIAQFCEgoQX21heF9jb25uZWN0aW9ucyJNCgVSb3V0ZRJECgd0YXJnZXRzGAEgAygJQjO6SDCSAS0IARAgIidyJTIjXlthLXowLTldW2EtejAtOV8tXXswLDYyfS8uezEsMjU2fSQitAIKBVByaWNlEjUKBWlucHV0GAEgASgJQia6SCNyITIfXihbMC05XXsxLDd9KFsuXVswLTldezEsNn0pPyk/JBI8CgxjYWNoZWRfaW5wdXQYAiABKAlCJrpII3IhMh9eKFswLTldezEsN30oWy5dWzAtOV17MSw2fSk/KT8kEj4KDmNhY2hlX3dyaXRlXzVtGAMgASgJQia6SCNyITIfXihbMC05XXsxLDd9KFsuXVswLTldezEsNn0pPyk/JBI+Cg5jYWNoZV93cml0ZV8xaBgEIAEoCUImukgjciEyH14oWzAtOV17MSw3fShbLl1bMC05XXsxLDZ9KT8pPyQSNgoGb3V0cHV0GAUgASgJQia6SCNyITIfXihbMC05XXsxLDd9KFsuXVswLTldezEsNn0pPyk/JCLlAgoGTGltaXRzEisKDm1heF9ib2R5X2J5dGVzGAEgASgDQg66SAsiCRiAgICAAiiACEgAiAEBEjEKF21heF9jb25jdXJyZW50X3JlcXVlc3RzGAIgASgFQgu6SAgaBhjAhD0oAUgBiAEBEkIKD3JlcXVlc3RfdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFKgASMAoRbWF4X2pvdXJuYWxfYnl0ZXMYBCABKANCELpIDSILGICAgICAICiAgEBIAogBARJACg1kcmFpbl90aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyAEIRCg9fbWF4X2JvZHlfYnl0ZXNCGgoYX21heF9jb25jdXJyZW50X3JlcXVlc3RzQhQKEl9tYXhfam91cm5hbF9ieXRlcyJHCgRDb3JzEj8KD2FsbG93ZWRfb3JpZ2lucxgBIAMoCUImukgjkgEgEOgHIhtyGTIXXihbKl18aHR0cHM/Oi8vW14vKl0rKSQigAIKB0JyZWFrZXISKgoSZmFpbHVyZV9wZXJjZW50YWdlGAEgASgFQgm6SAYaBBhkKAFIAIgBARInCg1taW5pbXVtX2NhbGxzGAIgASgFQgu6SAgaBhigjQYoAUgBiAEBEjoKBndpbmRvdxgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgMIkBwyAggBEjsKCW9wZW5fdGltZRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwqAEIVChNfZmFpbHVyZV9wZXJjZW50YWdlQhAKDl9taW5pbXVtX2NhbGxzIjsKB0xvZ2dpbmcSMAoFbGV2ZWwYASABKAlCIbpIHnIcUgBSBWRlYnVnUgRpbmZvUgR3YXJuUgVlcnJvciKxAQoISW50ZXJuYWwSHQoHYWRkcmVzcxgBIAEoCUIHukgEcgJwAUgAiAEBEh4KBHBvcnQYAiABKAVCC7pICBoGGP//AygASAGIAQESKAoDdGxzGAMgASgLMhsud2Vpci5jb25maWcudjEuSW50ZXJuYWxUbHMSJwoNc2hhcmVkX3NlY3JldBgEIAEoCUIQgAEBukgK2AEBcgUQICiACEIKCghfYWRkcmVzc0IHCgVfcG9ydCJ1CgtJbnRlcm5hbFRscxIkChBjZXJ0aWZpY2F0ZV9maWxlGAEgASgJQgq6SAdyBRABKIAgEhwKCGtleV9maWxlGAIgASgJQgq6SAdyBRABKIAgEiIKDmF1dGhvcml0eV9maWxlGAMgASgJQgq6SAdyBRABKIAgYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * The whole file. Every field can be left out.
@@ -79,6 +79,21 @@ export type Config = Message<"weir.config.v1.Config"> & {
    * @generated from field: weir.config.v1.Logging logging = 8;
    */
   logging?: Logging | undefined;
+
+  /**
+   * How services in separate processes reach and trust each other; without meaning when all run in one.
+   *
+   * @generated from field: weir.config.v1.Internal internal = 10;
+   */
+  internal?: Internal | undefined;
+
+  /**
+   * Where the services are that run in other processes, by name (`policy`, `metering`, `providers`):
+   * `dns:///policy:8090` for all addresses of a name, or `ipv4:10.0.0.1:8090,10.0.0.2:8090`.
+   *
+   * @generated from field: map<string, string> peers = 11;
+   */
+  peers: { [key: string]: string };
 };
 
 /**
@@ -303,6 +318,13 @@ export type Limits = Message<"weir.config.v1.Limits"> & {
    * @generated from field: optional int64 max_journal_bytes = 4;
    */
   maxJournalBytes?: bigint | undefined;
+
+  /**
+   * How long requests may take to end after SIGTERM; default 30s. After Ctrl-C it is 3s at most.
+   *
+   * @generated from field: google.protobuf.Duration drain_timeout = 5;
+   */
+  drainTimeout?: Duration | undefined;
 };
 
 /**
@@ -395,4 +417,82 @@ export type Logging = Message<"weir.config.v1.Logging"> & {
  */
 export const LoggingSchema: GenMessage<Logging> = /*@__PURE__*/
   messageDesc(file_weir_config_v1_config, 8);
+
+/**
+ * How services in separate processes reach and trust each other.
+ *
+ * @generated from message weir.config.v1.Internal
+ */
+export type Internal = Message<"weir.config.v1.Internal"> & {
+  /**
+   * The address of the internal port; default 127.0.0.1. Any other needs `tls`.
+   *
+   * @generated from field: optional string address = 1;
+   */
+  address?: string | undefined;
+
+  /**
+   * The internal port; default 8090. 0 takes a free one.
+   *
+   * @generated from field: optional int32 port = 2;
+   */
+  port?: number | undefined;
+
+  /**
+   * Certificates, by which services know each other.
+   *
+   * @generated from field: weir.config.v1.InternalTls tls = 3;
+   */
+  tls?: InternalTls | undefined;
+
+  /**
+   * In place of certificates where all processes are on one machine: what every one of them knows,
+   * 32 characters or more; write ${NAME} to take it from the environment.
+   *
+   * @generated from field: string shared_secret = 4;
+   */
+  sharedSecret: string;
+};
+
+/**
+ * Describes the message weir.config.v1.Internal.
+ * Use `create(InternalSchema)` to create a new message.
+ */
+export const InternalSchema: GenMessage<Internal> = /*@__PURE__*/
+  messageDesc(file_weir_config_v1_config, 9);
+
+/**
+ * The certificates of a process, as PEM files; they are read again when they change.
+ *
+ * @generated from message weir.config.v1.InternalTls
+ */
+export type InternalTls = Message<"weir.config.v1.InternalTls"> & {
+  /**
+   * Its certificate. It carries the names of the services of the process as DNS names (`policy`).
+   *
+   * @generated from field: string certificate_file = 1;
+   */
+  certificateFile: string;
+
+  /**
+   * The private key of the certificate.
+   *
+   * @generated from field: string key_file = 2;
+   */
+  keyFile: string;
+
+  /**
+   * The certificate of the authority that signed those of all services, and nothing else.
+   *
+   * @generated from field: string authority_file = 3;
+   */
+  authorityFile: string;
+};
+
+/**
+ * Describes the message weir.config.v1.InternalTls.
+ * Use `create(InternalTlsSchema)` to create a new message.
+ */
+export const InternalTlsSchema: GenMessage<InternalTls> = /*@__PURE__*/
+  messageDesc(file_weir_config_v1_config, 10);
 

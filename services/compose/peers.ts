@@ -1,0 +1,49 @@
+/** Owns whom the services of this process call: each other as objects, those in other processes over gRPC. */
+import { guardService } from "#platform/method-guard.ts";
+import { createPeerClient } from "#platform/peers/peer-client.ts";
+import type { ServiceInterface, UntypedService } from "#platform/service-types.ts";
+import { neededBy, peerDescriptors, type PeerName, type ServiceName, type ServiceSet } from "./catalog.ts";
+import type { InternalSettings } from "./internal-settings.ts";
+
+type Peer<Name extends PeerName> = ServiceInterface<(typeof peerDescriptors)[Name]>;
+
+export class Peers {
+  readonly #own = new Map<PeerName, unknown>();
+  readonly #internal: InternalSettings;
+  readonly #set: ServiceSet;
+  readonly #clients: { close(): void }[] = [];
+
+  constructor(set: ServiceSet, internal: InternalSettings) {
+    this.#set = set;
+    this.#internal = internal;
+  }
+
+  /** Takes the implementation of a service of this process; from now on it is called by nobody without its rules. */
+  own<Name extends PeerName>(name: Name, implementation: Peer<Name>): void {
+    this.#own.set(name, guardService(peerDescriptors[name], implementation as never));
+  }
+
+  /** The service as this one calls it. */
+  of<Name extends PeerName>(name: Name, self: ServiceName): Peer<Name> {
+    const own = this.#own.get(name) as Peer<Name> | undefined;
+    if (own !== undefined) return own;
+    const { addresses, protection, maximumMessageBytes } = this.#internal;
+    const client = createPeerClient(peerDescriptors[name], { name, address: addresses.get(name)!, self, protection: protection!, maximumMessageBytes });
+    this.#clients.push(client);
+    return client.peer as Peer<Name>;
+  }
+
+  /** A service of this process, to be offered to others. */
+  offered(name: PeerName): UntypedService {
+    return this.#own.get(name) as UntypedService;
+  }
+
+  /** The peers in other processes, for people. */
+  get remote(): readonly string[] {
+    return neededBy(this.#set).map((name) => `${name} at ${this.#internal.addresses.get(name)!}`);
+  }
+
+  close(): void {
+    for (const client of this.#clients) client.close();
+  }
+}

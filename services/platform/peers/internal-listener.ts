@@ -1,0 +1,184 @@
+/** Owns the internal port: the services of this process over gRPC, for other Weir services alone. */
+import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
+import { Server, type sendUnaryData, type ServerUnaryCall, type ServerWritableStream, type UntypedHandleCall } from "@grpc/grpc-js";
+import { GatewayError } from "../errors.ts";
+import type { CallContext, UntypedMethod, UntypedService } from "../service-types.ts";
+import { checkSharedSecret, claimedService, readCallMetadata } from "./call-metadata.ts";
+import { deserializerOf, pathOf, serializerOf } from "./grpc-codec.ts";
+import { serverCredentials, type PeerProtection } from "./peer-credentials.ts";
+import { toGrpcStatus } from "./peer-status.ts";
+
+/** A service of this process, and who of the others may call it. */
+export interface OfferedService {
+  readonly descriptor: DescService;
+  readonly owner: UntypedService;
+  /** The names of the services that may call it; undefined for anyone, such as a health check. */
+  readonly callers: readonly string[] | undefined;
+}
+
+export interface InternalListenerOptions {
+  readonly address: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+  readonly services: readonly OfferedService[];
+  readonly protection: PeerProtection;
+  readonly maximumMessageBytes: number;
+}
+
+export interface InternalListener {
+  readonly address: string;
+  readonly port: number;
+  /** Takes no new connections, tells peers to go elsewhere, lets calls finish up to the bound, then breaks off the rest. */
+  close(drainMs: number): Promise<void>;
+}
+
+/**
+ * How old a connection from a peer may get. Then it is told to make a new one, and looks up the addresses again:
+ * so calls spread over instances that have come since.
+ */
+const maximumConnectionAgeMs = 10_000;
+
+/** Binds the port. Throws INVALID_REQUEST with what to do when it is taken. */
+export async function listenInternally({ address, port, services, protection, maximumMessageBytes }: InternalListenerOptions): Promise<InternalListener> {
+  const server = new Server({
+    "grpc.max_receive_message_length": maximumMessageBytes,
+    "grpc.max_send_message_length": maximumMessageBytes,
+    "grpc.max_concurrent_streams": 10_000,
+    "grpc.max_connection_age_ms": maximumConnectionAgeMs,
+    "grpc.keepalive_time_ms": 30_000,
+    "grpc.keepalive_timeout_ms": 10_000,
+  });
+  const watches = new Set<AbortController>();
+  for (const service of services) addService(server, service, { protection, watches });
+  const host = address.includes(":") ? `[${address}]` : address;
+  const boundPort = await bind(server, `${host}:${port}`, protection);
+  return { address, port: boundPort, close: (drainMs) => close(server, watches, drainMs) };
+}
+
+function bind(server: Server, target: string, protection: PeerProtection): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(target, serverCredentials(protection), (error, port) => {
+      if (error === null) resolve(port);
+      else reject(new GatewayError("INVALID_REQUEST", `The internal port cannot listen on ${target}: ${error.message} Set internal.port in weir.yaml, or start with --internal-port.`, { cause: error }));
+    });
+  });
+}
+
+async function close(server: Server, watches: ReadonlySet<AbortController>, drainMs: number): Promise<void> {
+  for (const watch of watches) watch.abort(new GatewayError("SHUTTING_DOWN", "The service stops; watch another instance of it."));
+  const bound = setTimeout(() => server.forceShutdown(), drainMs);
+  await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  clearTimeout(bound);
+}
+
+interface Port {
+  readonly protection: PeerProtection;
+  /** The calls without a deadline: they would go on for ever, so a stop ends them. */
+  readonly watches: Set<AbortController>;
+}
+
+type UnaryCall = ServerUnaryCall<Message, Message>;
+type StreamCall = ServerWritableStream<Message, Message>;
+
+function addService(server: Server, { descriptor, owner, callers }: OfferedService, port: Port): void {
+  const offered = descriptor.methods.filter((method) => owner[method.localName] !== undefined);
+  const definitions = offered.map((method) => [
+    method.localName,
+    {
+      path: pathOf(method),
+      requestStream: false,
+      responseStream: method.methodKind === "server_streaming",
+      requestSerialize: serializerOf(method.input),
+      requestDeserialize: deserializerOf(method.input),
+      responseSerialize: serializerOf(method.output),
+      responseDeserialize: deserializerOf(method.output),
+    },
+  ]);
+  const handlers = offered.map((method) => {
+    const admit = admissionOf(method, callers, port);
+    const call = owner[method.localName]!;
+    return [method.localName, method.methodKind === "unary" ? unaryHandler(call, admit) : streamHandler(call, admit)];
+  });
+  server.addService(Object.fromEntries(definitions), Object.fromEntries(handlers) as Record<string, UntypedHandleCall>);
+}
+
+type Admission = (call: UnaryCall | StreamCall) => CallContext;
+
+/** Who calls. Throws PEER_REFUSED for one that is not a peer, or not one that needs this service. */
+function admissionOf(method: DescMethod, callers: readonly string[] | undefined, { protection, watches }: Port): Admission {
+  return (call) => {
+    const peerName = callers === undefined ? "" : peerNameOf(call, protection);
+    if (callers?.includes(peerName) === false) {
+      throw new GatewayError("PEER_REFUSED", `${method.parent.typeName} is for ${callers.join(" and ")}; this peer proved to be "${peerName.slice(0, 100)}".`);
+    }
+    const { identity, requestId } = readCallMetadata(call.metadata, peerName);
+    const controller = new AbortController();
+    const deadlineMs = deadlineOf(call);
+    const isWatch = deadlineMs === Infinity;
+    if (isWatch) watches.add(controller);
+    call.once("cancelled", () => {
+      controller.abort(deadlineMs <= Date.now() ? new GatewayError("DEADLINE_EXCEEDED", "The call's time is up.") : new GatewayError("CANCELLED", "The caller went away."));
+      watches.delete(controller);
+    });
+    return { identity, requestId, signal: controller.signal, ...(isWatch ? {} : { deadlineMs }) };
+  };
+}
+
+function deadlineOf(call: UnaryCall | StreamCall): number {
+  const deadline = call.getDeadline();
+  return deadline instanceof Date ? deadline.getTime() : deadline;
+}
+
+/** A certificate may carry several services' names, for a process that runs several; which one calls, the call says. */
+function peerNameOf(call: UnaryCall | StreamCall, protection: PeerProtection): string {
+  const claimed = claimedService(call.metadata);
+  if (protection.kind === "shared-secret") {
+    checkSharedSecret(call.metadata, protection.secret);
+    return claimed;
+  }
+  const names = call.getAuthContext().sslPeerCertificate?.subjectaltname?.split(", ") ?? [];
+  if (names.includes(`DNS:${claimed}`)) return claimed;
+  throw new GatewayError("PEER_REFUSED", `The peer says it is "${claimed.slice(0, 100)}", but its certificate has no such DNS name: ${names.join(", ").slice(0, 500) || "it has none"}.`);
+}
+
+function unaryHandler(method: UntypedMethod, admit: Admission) {
+  return (call: UnaryCall, answer: sendUnaryData<Message>): void => {
+    void answerUnary(method, admit, call).then(
+      (response) => answer(null, response),
+      (thrown: unknown) => answer(toGrpcStatus(thrown)),
+    );
+  };
+}
+
+async function answerUnary(method: UntypedMethod, admit: Admission, call: UnaryCall): Promise<Message> {
+  return method(call.request, admit(call)) as Promise<Message>;
+}
+
+function streamHandler(method: UntypedMethod, admit: Admission) {
+  return (call: StreamCall): void => {
+    void answerStream(method, admit, call).then(
+      () => call.end(),
+      (thrown: unknown) => call.emit("error", toGrpcStatus(thrown)),
+    );
+  };
+}
+
+async function answerStream(method: UntypedMethod, admit: Admission, call: StreamCall): Promise<void> {
+  const context = admit(call);
+  for await (const message of method(call.request, context) as AsyncIterable<Message>) {
+    if (context.signal.aborted) return;
+    if (!call.write(message)) await drained(call, context.signal);
+  }
+}
+
+function drained(call: StreamCall, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      call.removeListener("drain", settle);
+      signal.removeEventListener("abort", settle);
+      resolve();
+    };
+    call.once("drain", settle);
+    signal.addEventListener("abort", settle);
+  });
+}
