@@ -31,7 +31,7 @@ const http2Preface = Buffer.from("PRI");
 
 /** Binds the port. Throws INVALID_REQUEST with what to do when it is taken. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
-  const http1Server = http.createServer({ keepAliveTimeout: 75_000, headersTimeout: 10_000, requestTimeout: 0, maxHeaderSize: 32 * 1024 }, options.handler);
+  const http1Server = http.createServer({ keepAliveTimeout: 75_000, headersTimeout: 10_000, connectionsCheckingInterval: 2_000, requestTimeout: 0, maxHeaderSize: 32 * 1024 }, options.handler);
   // node:http2 offers the same requests and responses as node:http; only TypeScript does not know.
   const http2Handler = options.handler as unknown as (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void;
   const http2Server = http2.createServer({ settings: { maxConcurrentStreams: 256 }, maxSessionMemory: 64 }, http2Handler);
@@ -41,17 +41,24 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     session.once("close", () => sessions.delete(session));
   });
   const sockets = new Set<net.Socket>();
+  const silent = new Set<net.Socket>();
   // The HTTP/1.1 server itself listens: only then does it watch over timeouts and idle connections.
   const acceptHttp1 = http1Server.listeners("connection")[0] as (this: http.Server, socket: net.Socket) => void;
   http1Server.removeListener("connection", acceptHttp1);
   http1Server.on("connection", (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    sniff(socket, (isHttp2) => (isHttp2 ? http2Server.emit("connection", socket) : acceptHttp1.call(http1Server, socket)));
+    silent.add(socket);
+    socket.once("close", () => silent.delete(socket));
+    sniff(socket, (isHttp2) => {
+      silent.delete(socket);
+      if (isHttp2) http2Server.emit("connection", socket);
+      else acceptHttp1.call(http1Server, socket);
+    });
   });
   await bind(http1Server, options);
   const { address, port } = http1Server.address() as AddressInfo;
-  return { address, port, close: (drainMs) => close(http1Server, sessions, sockets, drainMs) };
+  return { address, port, close: (drainMs) => close(http1Server, { sessions, sockets, silent }, drainMs) };
 }
 
 function sniff(socket: net.Socket, accept: (isHttp2: boolean) => void): void {
@@ -81,10 +88,18 @@ function bind(server: net.Server, { address, port, portHint }: ListenerOptions):
   });
 }
 
-async function close(server: http.Server, sessions: ReadonlySet<http2.ServerHttp2Session>, sockets: ReadonlySet<net.Socket>, drainMs: number): Promise<void> {
+interface Connections {
+  readonly sessions: ReadonlySet<http2.ServerHttp2Session>;
+  readonly sockets: ReadonlySet<net.Socket>;
+  /** Those that have not sent a byte; browsers and pools open them ahead of need. */
+  readonly silent: ReadonlySet<net.Socket>;
+}
+
+async function close(server: http.Server, { sessions, sockets, silent }: Connections, drainMs: number): Promise<void> {
   // It closes idle connections, too.
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   for (const session of sessions) session.close();
+  for (const socket of silent) socket.destroy();
   // A connection that becomes idle later would otherwise stay.
   const idleSweep = setInterval(() => server.closeIdleConnections(), 100);
   const bound = setTimeout(() => {
