@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { startWeir } from "../harness/start-weir.ts";
+import { startWeir } from "./harness/start-weir.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
+const root = new URL("../", import.meta.url).pathname;
 const directories: string[] = [];
 
 async function temporaryDirectory(): Promise<string> {
@@ -32,7 +32,7 @@ describe("weir serve", () => {
   test("prints a call that works as it stands, stops cleanly, and goes on where it was", async () => {
     const dataDirectory = await temporaryDirectory();
     const first = await startWeir({ dataDirectory });
-    const command = /curl[\s\S]*$/.exec(first.page)![0];
+    const command = /curl[\s\S]*$/.exec(first.processes[0]!.page)![0];
     const answer = await call(command);
     expect(JSON.parse(answer)).toMatchObject({ object: "chat.completion", choices: [{ message: { role: "assistant" } }] });
     expect(answer).toMatch(/demo/i);
@@ -74,7 +74,7 @@ describe("weir serve", () => {
     const weir = await startWeir({ dataDirectory });
     const { code, stderr } = await weirCommand(["serve", "--data", dataDirectory, "--port", "0", "--admin-port", "0"]);
     expect(code).toBe(1);
-    expect(stderr).toContain(String(weir.process.pid));
+    expect(stderr).toContain(String(weir.processes[0]!.pid));
     await weir.stop();
   });
 
@@ -91,8 +91,8 @@ describe("weir serve", () => {
 
   test("finds the vendors whose key is in the environment, and prints no key", async () => {
     const weir = await startWeir({ environment: { OPENAI_API_KEY: "sk-canary", ANTHROPIC_API_KEY: "sk-canary" } });
-    expect(weir.page).toMatch(/Providers .*openai.*OPENAI_API_KEY.*anthropic.*ANTHROPIC_API_KEY/);
-    expect(weir.page + JSON.stringify(weir.log())).not.toContain("sk-canary");
+    expect(weir.processes[0]!.page).toMatch(/Providers .*openai.*OPENAI_API_KEY.*anthropic.*ANTHROPIC_API_KEY/);
+    expect(weir.processes[0]!.page + JSON.stringify(weir.log())).not.toContain("sk-canary");
     await weir.stop();
   });
 });
