@@ -71,8 +71,10 @@ export class DataDirectory {
     await writeFile(this.addressFile, `${address}\n`, { mode: 0o600 });
   }
 
-  async forgetAddress(): Promise<void> {
-    await rm(this.addressFile, { force: true });
+  /** Unless another process has written its own meanwhile. */
+  async forgetAddress(address: string): Promise<void> {
+    const known = await readFile(this.addressFile, "utf8").catch(() => undefined);
+    if (known?.trim() === address) await rm(this.addressFile, { force: true });
   }
 }
 

@@ -171,6 +171,7 @@ class Start {
       journalDirectory: instance.journal,
       clock: systemClock,
       logger: this.#loggerOf("providers"),
+      metrics: this.#metrics,
     });
     this.#cleanups.push(() => service.stop());
     this.#peers.own("providers", service.implementation);
@@ -201,8 +202,9 @@ class Start {
     this.#cleanups.push(() => service.stop());
     const listener = await listen({ address: settings.publicAddress, port: settings.publicPort, handler: service.frontDoor, portHint: "Set listen.port in weir.yaml, or start with --port." });
     this.#cleanups.push((drainMs) => listener.close(drainMs));
-    await data.writeAddress(`http://${hostOf(listener)}:${listener.port}`);
-    this.#cleanups.push(() => data.forgetAddress());
+    const origin = `http://${hostOf(listener)}:${listener.port}`;
+    await data.writeAddress(origin);
+    this.#cleanups.push(() => data.forgetAddress(origin));
     return listener;
   }
 

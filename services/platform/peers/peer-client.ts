@@ -1,11 +1,12 @@
 /** Owns a peer in another process: its service as an object, each call over gRPC to one of its instances in turn. */
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
-import { Client, type CallOptions, type ClientReadableStream, type ServiceError } from "@grpc/grpc-js";
+import { Client, status as Status, type CallOptions, type ClientReadableStream, type ServiceError } from "@grpc/grpc-js";
 import { GatewayError } from "../errors.ts";
 import type { CallContext, ServiceInterface, UntypedMethod } from "../service-types.ts";
 import { writeCallMetadata } from "./call-metadata.ts";
 import { deserializerOf, pathOf, serializerOf } from "./grpc-codec.ts";
 import { channelCredentials, type PeerProtection } from "./peer-credentials.ts";
+import { PeerConnection } from "./peer-connection.ts";
 import { fromGrpcError } from "./peer-status.ts";
 
 export interface PeerClientOptions {
@@ -26,12 +27,14 @@ export interface PeerClient<Service extends DescService> {
 
 /** A call without a deadline of its own ends after this long, unless it is a stream. */
 const unaryTimeoutMs = 30_000;
+/** How often a call is sent anew that was refused unseen. */
+const maximumRefusals = 5;
 /** Messages of a stream that wait for a slow reader before the peer is made to wait too. */
 const maximumWaitingMessages = 16;
 
 /**
  * Calls fail with what the peer threw, or with DEPENDENCY_UNAVAILABLE when none can be reached or the connection breaks off.
- * Nothing that a peer may have begun is sent again.
+ * Nothing that a peer may have begun is sent again; what it refused unseen is.
  */
 export function createPeerClient<Service extends DescService>(service: Service, options: PeerClientOptions): PeerClient<Service> {
   const { name, address, protection, maximumMessageBytes } = options;
@@ -52,13 +55,14 @@ export function createPeerClient<Service extends DescService>(service: Service, 
     "grpc.use_local_subchannel_pool": 1,
     ...(protection.kind === "tls" ? { "grpc.ssl_target_name_override": name } : {}),
   });
-  const remote: Remote = { client, ...options };
+  const remote: Remote = { client, connection: new PeerConnection(client), ...options };
   const methods = service.methods.map((method) => [method.localName, method.methodKind === "unary" ? unaryMethod(remote, method) : streamMethod(remote, method)]);
   return { peer: Object.fromEntries(methods) as ServiceInterface<Service>, close: () => client.close() };
 }
 
 interface Remote extends PeerClientOptions {
   readonly client: Client;
+  readonly connection: PeerConnection;
 }
 
 function metadataOf({ self, protection }: Remote, context: CallContext): ReturnType<typeof writeCallMetadata> {
@@ -69,19 +73,36 @@ function unaryMethod(remote: Remote, method: DescMethod): UntypedMethod {
   const path = pathOf(method);
   const serialize = serializerOf(method.input);
   const deserialize = deserializerOf(method.output);
-  return (request, context) =>
-    new Promise<Message>((resolve, reject) => {
+  const send = (request: Message, context: CallContext): Promise<Message> =>
+    new Promise((resolve, reject) => {
       const { signal } = context;
       if (signal.aborted) return reject(reasonOf(signal));
       const options: CallOptions = { deadline: context.deadlineMs ?? Date.now() + unaryTimeoutMs };
       const call = remote.client.makeUnaryRequest(path, serialize, deserialize, request, metadataOf(remote, context), options, (error, response) => {
         signal.removeEventListener("abort", cancel);
         if (error === null) resolve(response!);
-        else reject(signal.aborted ? reasonOf(signal) : fromGrpcError(error, remote));
+        else reject(signal.aborted ? reasonOf(signal) : error);
       });
       const cancel = (): void => call.cancel();
       signal.addEventListener("abort", cancel);
     });
+  return async (request, context) => {
+    for (let refusals = 0; ; refusals++) {
+      if (!remote.connection.isReady) await remote.connection.wait();
+      try {
+        return await send(request, context);
+      } catch (error) {
+        if (error instanceof GatewayError) throw error;
+        if (!isRefused(error as ServiceError) || refusals === maximumRefusals) throw fromGrpcError(error as ServiceError, remote);
+        await remote.connection.waitAfterRefusal();
+      }
+    }
+  };
+}
+
+/** The instance was just closing the connection and has not begun the call: it goes to another one. */
+function isRefused({ code, details }: ServiceError): boolean {
+  return code === Status.UNAVAILABLE && details === "Stream refused by server";
 }
 
 function streamMethod(remote: Remote, method: DescMethod): UntypedMethod {
@@ -105,6 +126,8 @@ class PeerStream implements AsyncIterableIterator<Message> {
   readonly #remote: Remote;
   readonly #signal: AbortSignal;
   readonly #open: () => ClientReadableStream<Message>;
+  #hasBegun = false;
+  #refusals = 0;
   #call: ClientReadableStream<Message> | undefined;
   readonly #waiting: Message[] = [];
   #waiter: Waiter | undefined;
@@ -122,7 +145,7 @@ class PeerStream implements AsyncIterableIterator<Message> {
   }
 
   next(): Promise<IteratorResult<Message>> {
-    if (this.#call === undefined && !this.#isOver) this.#begin();
+    if (!this.#hasBegun) this.#begin();
     const message = this.#waiting.shift();
     if (message !== undefined) {
       if (this.#call?.isPaused() === true) this.#call.resume();
@@ -133,6 +156,7 @@ class PeerStream implements AsyncIterableIterator<Message> {
   }
 
   return(): Promise<IteratorResult<Message>> {
+    this.#hasBegun = true;
     this.#waiting.length = 0;
     this.#finish(undefined);
     this.#call?.cancel();
@@ -146,14 +170,34 @@ class PeerStream implements AsyncIterableIterator<Message> {
   }
 
   #begin(): void {
+    this.#hasBegun = true;
     if (this.#signal.aborted) return this.#finish(reasonOf(this.#signal));
     this.#signal.addEventListener("abort", this);
+    const { connection } = this.#remote;
+    if (connection.isReady) this.#send();
+    else void connection.wait().then(() => this.#send());
+  }
+
+  #send(): void {
+    if (this.#isOver) return;
     const call = this.#open();
     this.#call = call;
     call.on("data", (message: Message) => this.#arrived(message));
-    call.on("end", () => this.#finish(undefined));
+    call.on("end", () => {
+      // A refused call ends, too.
+      if (this.#call === call) this.#finish(undefined);
+    });
     // After the end, too: cancelling a call makes it say so.
-    call.on("error", (error: ServiceError) => this.#finish(fromGrpcError(error, this.#remote)));
+    call.on("error", (error: ServiceError) => {
+      if (!isRefused(error) || this.#refusals++ === maximumRefusals) return this.#finish(fromGrpcError(error, this.#remote));
+      this.#call = undefined;
+      void this.#sendAgain();
+    });
+  }
+
+  async #sendAgain(): Promise<void> {
+    await this.#remote.connection.waitAfterRefusal();
+    this.#send();
   }
 
   #arrived(message: Message): void {
