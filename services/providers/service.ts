@@ -3,6 +3,7 @@ import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts
 import type { Clock } from "#platform/clock.ts";
 import { MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
+import { Counter, type Registry } from "#platform/metrics.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { ProvidersConfig } from "./config.ts";
 import { SentAttempts } from "./domain/sent-attempts.ts";
@@ -20,6 +21,7 @@ export interface ProvidersDependencies {
   readonly journalDirectory: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Registry;
 }
 
 /** How long a stop lets attempts finish; callers were told to go before. */
@@ -27,7 +29,7 @@ const graceMs = 1_000;
 
 /** Throws when the journal is in use by another process, or a provider cannot be reached by its very address. */
 export async function createProvidersService(dependencies: ProvidersDependencies): Promise<RunningService<typeof ProvidersService>> {
-  const { config, metering, journalDirectory, clock, logger } = dependencies;
+  const { config, metering, journalDirectory, clock, logger, metrics } = dependencies;
   const providers = new LiveProviders(logger);
   await providers.apply(config.current);
   const recorder = await AttemptRecorder.open({
@@ -44,11 +46,15 @@ export async function createProvidersService(dependencies: ProvidersDependencies
   const unfollow = followConfig(config, providers, catalog, logger);
   const running = new RunningAttempts();
   const parts: AttemptParts = { providers, sent: new SentAttempts(clock.now()), recorder, running, clock, logger };
+  const attempts = new Counter({ name: "weir_attempts_total", help: "Attempts that this process was asked for, by provider.", labelNames: ["provider"], registers: [metrics] });
   const stopping = new AbortController();
   return {
     descriptor: ProvidersService,
     implementation: {
-      attempt: (request, context) => attempt(parts, request, context),
+      attempt: (request, context) => {
+        attempts.inc({ provider: request.provider });
+        return attempt(parts, request, context);
+      },
       watchCatalog: (_request, { signal }) => watchCatalog(catalog, AbortSignal.any([signal, stopping.signal])),
     },
     async stop() {

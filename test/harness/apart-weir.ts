@@ -24,6 +24,8 @@ export interface ApartOptions {
 export interface ApartWeir {
   /** Starts an instance; resolves when it is ready. */
   start(service: Service, instance?: number): Promise<WeirProcess>;
+  /** Where an instance of routing answers callers. */
+  originOf(instance: number): string;
   /** The instance that runs, or ran last. */
   process(service: Service, instance?: number): WeirProcess;
   /** All that were started, those that ended included. */
@@ -60,6 +62,7 @@ export async function prepareApartWeir({ config, configPath, dataDirectory, envi
       all.push(process);
       return process;
     },
+    originOf: (instance) => `http://127.0.0.1:${ports.get(`routing ${instance}`)}`,
     process: (service, instance = 0) => started.get(`${service} ${instance}`)!,
     processes: all,
     async stop(signal) {

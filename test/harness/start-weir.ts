@@ -6,7 +6,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { createClient, type Client } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { MeteringService, type Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
-import { prepareApartWeir, services } from "./apart-weir.ts";
+import { prepareApartWeir, services, type ApartOptions, type ApartWeir } from "./apart-weir.ts";
 import { startWeirProcess, type WeirProcess } from "./weir-process.ts";
 import { currentWiring, type Wiring } from "./wiring.ts";
 
@@ -66,6 +66,27 @@ export async function startWeir(options: WeirOptions = {}): Promise<Weir> {
       return code;
     },
   };
+}
+
+export interface StartedApart {
+  readonly weir: WeirClient;
+  readonly apart: ApartWeir;
+  readonly dataDirectory: string;
+  /** Stops all that runs, and removes the data directory. */
+  readonly stop: () => Promise<number | null>;
+}
+
+/** A Weir whose services are apart, each to be started, stopped and killed on its own; one instance of each runs. */
+export async function startApartWeir(config: string, instances: ApartOptions["instances"] = {}): Promise<StartedApart> {
+  const dataDirectory = await mkdtemp(join(tmpdir(), "weir-apart-"));
+  const apart = await prepareApartWeir({ config, configPath: join(dataDirectory, "weir.yaml"), dataDirectory, environment: {}, instances });
+  await Promise.all(services.map((service) => apart.start(service)));
+  const stop = async (): Promise<number | null> => {
+    const code = await apart.stop("SIGTERM");
+    await rm(dataDirectory, { recursive: true, force: true });
+    return code;
+  };
+  return { weir: await clientOf(dataDirectory), apart, dataDirectory, stop };
 }
 
 /** The caller's view of the Weir that runs on this data directory. */

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { MeteringService, type Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
+import { linesByModel } from "../harness/callers.ts";
 import { startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
@@ -82,17 +82,3 @@ test(`SIGKILL under load, ${killsAfter.length} times: what the upstream served s
   for (const { event } of all.filter(({ event }) => event!.outcome!.result === AttemptResult.SUCCEEDED)) expect(event!.outcome!.usage!.quantities.map(({ quantity }) => quantity)).toEqual([3n, 5n]);
   await weir.stop();
 });
-
-async function linesByModel(weir: Weir): Promise<Map<string, Attempt[]>> {
-  const metering = weir.client(MeteringService);
-  const lines = new Map<string, Attempt[]>();
-  for (let pageToken = ""; ; ) {
-    const page = await metering.listAttempts({ pageSize: 1_000, pageToken });
-    for (const attempt of page.attempts) {
-      const { model } = attempt.event!.intent!;
-      lines.set(model, [...(lines.get(model) ?? []), attempt]);
-    }
-    pageToken = page.nextPageToken;
-    if (pageToken === "") return lines;
-  }
-}

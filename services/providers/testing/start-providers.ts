@@ -12,6 +12,7 @@ import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
+import { createMetricsRegistry } from "#platform/metrics.ts";
 import { Secret } from "#platform/secret.ts";
 import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
 import type { ProviderConfig, ProvidersConfig } from "../config.ts";
@@ -41,7 +42,7 @@ export async function startProviders({ provider, journalDirectory, clock = syste
   const directory = journalDirectory ?? (await mkdtemp(join(tmpdir(), "weir-providers-")));
   const ledger = createLedger(ledgerIsDown);
   const config = new MutableLiveValue(configOf(provider));
-  const service = await createProvidersService({ config, metering: ledger.metering, journalDirectory: directory, clock, logger: createLogger("silent") });
+  const service = await createProvidersService({ config, metering: ledger.metering, journalDirectory: directory, clock, logger: createLogger("silent"), metrics: createMetricsRegistry() });
   return {
     providers: service.implementation,
     config,

@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
+import type { ApartWeir, Service } from "../harness/apart-weir.ts";
+import { linesByModel, startCallers, type Outcome } from "../harness/callers.ts";
+import { startPacingProvider } from "../harness/pacing-provider.ts";
+import type { ScriptedProvider } from "../harness/scripted-provider.ts";
+import { startApartWeir, type WeirClient } from "../harness/start-weir.ts";
+
+const inFlight = 10;
+const streamChunks = 5;
+
+let upstream: ScriptedProvider;
+let weir: WeirClient;
+let apart: ApartWeir;
+let stop: () => Promise<number | null>;
+
+beforeAll(async () => {
+  upstream = await startPacingProvider();
+  ({ weir, apart, stop } = await startApartWeir(`{ providers: { up: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] } }, logging: { level: error } }`));
+});
+afterAll(async () => {
+  await stop?.();
+  await upstream?.stop();
+});
+
+/** Kills the service under load and starts it again; resolves with what became of the requests. */
+async function killUnderLoad(service: Service): Promise<readonly Outcome[]> {
+  const { origin, inferenceKey: key } = weir;
+  const callers = [startCallers({ origin, key, count: inFlight }), startCallers({ origin, key, count: inFlight, chunks: streamChunks })];
+  const outcomes = (): Outcome[] => callers.flatMap((each) => each.outcomes);
+  const more = (count: number, isWanted: (outcome: Outcome) => boolean = () => true): Promise<void> => {
+    const before = outcomes().filter(isWanted).length;
+    return expect.poll(() => outcomes().filter(isWanted).length, { timeout: 20_000 }).toBeGreaterThan(before + count);
+  };
+  await more(30);
+  await apart.process(service).stop("SIGKILL");
+  await more(30);
+  await apart.start(service);
+  await more(30, ({ isWhole }) => isWhole);
+  for (const each of callers) await each.stop();
+  return outcomes();
+}
+
+async function ledgerHoldsWhatWasServed(): Promise<void> {
+  const served = upstream.requests.map(({ body }) => (JSON.parse(body.toString()) as { model: string }).model);
+  expect(new Set(served).size).toBe(served.length);
+  await expect.poll(async () => [...(await linesByModel(weir)).keys()].filter((model) => served.includes(model)).length, { timeout: 20_000 }).toBe(served.length);
+  const lines = await linesByModel(weir);
+  for (const model of served) expect(lines.get(model), model).toHaveLength(1);
+  // What the vendor never saw stands there only as an orphan: an intent whose process died.
+  const unserved = [...lines].filter(([model]) => !served.includes(model)).flatMap(([, attempts]) => attempts);
+  for (const { event } of unserved) expect([AttemptResult.ORPHANED, AttemptResult.NOT_SENT]).toContain(event!.outcome!.result);
+  for (const { event } of [...lines.values()].flat()) {
+    if (event!.outcome!.result === AttemptResult.SUCCEEDED) expect(event!.outcome!.usage).toMatchObject({ source: UsageSource.PROVIDER });
+  }
+}
+
+test.each(["metering", "policy"] as const)("%s killed under load: no request fails, and the ledger has each attempt once", { timeout: 90_000 }, async (service) => {
+  const outcomes = await killUnderLoad(service);
+  expect(outcomes.filter(({ isWhole }) => !isWhole)).toEqual([]);
+  await ledgerHoldsWhatWasServed();
+});
+
+test("providers killed under load: requests fail as 503 in the caller's dialect, streams with an error event, and the ledger has each attempt once", { timeout: 90_000 }, async () => {
+  const failed = (await killUnderLoad("providers")).filter(({ isWhole }) => !isWhole);
+  expect(failed.length).toBeGreaterThan(0);
+  for (const { status, text } of failed) {
+    expect([200, 503]).toContain(status);
+    const error = status === 503 ? text : /data: (\{"error".*)\n/.exec(text)?.[1];
+    expect(JSON.parse(error!)).toMatchObject({ error: { message: expect.stringContaining("providers") as string, code: "dependency_unavailable" } });
+  }
+  await ledgerHoldsWhatWasServed();
+});
+
+test("routing killed under load: only its own callers fail, and the ledger has each attempt once", { timeout: 90_000 }, async () => {
+  await killUnderLoad("routing");
+  await ledgerHoldsWhatWasServed();
+});

@@ -1,0 +1,54 @@
+import { Metadata, status as Status, type ServiceError } from "@grpc/grpc-js";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Role } from "#gen/weir/inference/v1/content_pb.ts";
+import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import { createGrpcStub } from "../harness/grpc-client.ts";
+import { startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
+import { startWeir, type Weir } from "../harness/start-weir.ts";
+
+const deadlineMs = 200;
+/** What everything may take longer; the test's own two timers are in it. */
+const lateMs = 50;
+
+let upstream: ScriptedProvider;
+let weir: Weir;
+
+beforeAll(async () => {
+  // It takes requests and never answers.
+  upstream = await startScriptedProvider(() => undefined);
+  weir = await startWeir({ config: `providers: { up: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] } }` });
+});
+afterAll(async () => {
+  await weir?.stop();
+  await upstream?.stop();
+});
+
+test("a caller's deadline holds over all hops, down to the vendor's socket", async () => {
+  const stub = createGrpcStub(InferenceService, weir.authority);
+  const metadata = new Metadata();
+  metadata.set("authorization", `Bearer ${weir.inferenceKey}`);
+  const generation = { model: "up/m", messages: [{ role: Role.USER, parts: [{ kind: { case: "text" as const, value: { text: "rain" } } }] }] };
+  const call = async (): Promise<{ code: number; callerMs: number; vendorMs: number }> => {
+    const place = upstream.requests.length;
+    const beginMs = performance.now();
+    const error = await stub.generate({ generation }, metadata, { deadline: Date.now() + deadlineMs }).then(
+      () => undefined,
+      (thrown: unknown) => thrown as ServiceError,
+    );
+    const callerMs = performance.now() - beginMs;
+    await (await upstream.request(place)).aborted;
+    return { code: error!.code, callerMs, vendorMs: performance.now() - beginMs };
+  };
+  // The first call opens the connections.
+  await call();
+  const calls = [];
+  for (let index = 0; index < 5; index++) calls.push(await call());
+  stub.close();
+  for (const { code } of calls) expect(code).toBe(Status.DEADLINE_EXCEEDED);
+  // A busy machine may be late with any single timer: the best of five shows what Weir adds.
+  expect(Math.min(...calls.map(({ callerMs }) => callerMs))).toBeLessThan(deadlineMs + lateMs);
+  expect(Math.min(...calls.map(({ vendorMs }) => vendorMs))).toBeLessThan(deadlineMs + lateMs);
+  const attempts = await weir.attempts(6);
+  expect(attempts.map(({ event }) => event!.outcome!.result)).toEqual(Array(6).fill(AttemptResult.CANCELLED));
+});
