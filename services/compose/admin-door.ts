@@ -1,12 +1,10 @@
 /** Owns the admin port: metrics, liveness and readiness; it listens on loopback only, from the first moment of a start to the last of a stop. */
 import { listen, type HttpHandler, type Listener } from "#platform/listener.ts";
-import type { Registry } from "#platform/metrics.ts";
+import type { MetricsSource } from "#platform/metrics.ts";
+import type { Readiness } from "./readiness.ts";
 
-export interface AdminDoor {
+export interface AdminDoor extends Readiness {
   readonly listener: Listener;
-  /** Not ready, and why. */
-  waitsFor(what: string): void;
-  isReady(): void;
   close(): Promise<void>;
 }
 
@@ -17,16 +15,17 @@ interface Answer {
 }
 
 /** Throws INVALID_REQUEST when the port is taken. */
-export async function openAdminDoor(port: number, metrics: Registry): Promise<AdminDoor> {
+export async function openAdminDoor(port: number, metrics: MetricsSource): Promise<AdminDoor> {
   let waitingFor: string | undefined = "its start";
   const answers: Readonly<Record<string, () => Promise<Answer>>> = {
     "/healthz": async () => text(200, "alive"),
     "/readyz": async () => (waitingFor === undefined ? text(200, "ready") : text(503, `waiting for ${waitingFor}`)),
-    "/metrics": async () => ({ status: 200, type: metrics.contentType, body: await metrics.metrics() }),
+    "/metrics": async () => ({ status: 200, type: metrics.contentType, body: await metrics.read() }),
   };
   const notFound = async (): Promise<Answer> => text(404, `There are ${Object.keys(answers).join(", ")}.`);
   const handler: HttpHandler = (request, response) => {
-    void (answers[request.url ?? ""] ?? notFound)().then(({ status, type, body }) => {
+    const answer = (answers[request.url ?? ""] ?? notFound)();
+    void answer.catch((error: Error) => text(503, error.message)).then(({ status, type, body }) => {
       response.writeHead(status, { "content-type": type });
       response.end(body);
     });

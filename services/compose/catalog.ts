@@ -5,6 +5,7 @@ import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { schemas, type Schema } from "./database-source.ts";
 
 /** In the order in which they start where they are together. */
 export const serviceNames = ["metering", "policy", "providers", "routing"] as const;
@@ -54,4 +55,9 @@ export function offeredBy(set: ServiceSet): readonly PeerName[] {
 /** The services outside the set that those in it call. */
 export function neededBy(set: ServiceSet): readonly PeerName[] {
   return (Object.keys(peerDescriptors) as PeerName[]).filter((peer) => !set.has(peer) && callersOf(peer).some((caller) => set.has(caller)));
+}
+
+/** The schemas that the set works on. */
+export function schemasOf(set: ServiceSet): readonly Schema[] {
+  return schemas.filter((schema) => set.has(schema));
 }

@@ -1,22 +1,24 @@
 /** Owns what a person sees when Weir is ready: where it is, what is behind it, and a call to paste. */
 import { relative } from "node:path";
+import type { Listener } from "#platform/listener.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { serviceNames } from "./catalog.ts";
 import type { Settings } from "./settings.ts";
 import { table } from "./table.ts";
-import { hostOf, type RunningWeir } from "./weir.ts";
+import { originOf, type WeirFacts } from "./weir.ts";
 
-export function startPage(weir: RunningWeir, settings: Settings, data: DataDirectory): string {
-  const { services, publicListener, internalListener, adminListener, inferenceKey, remotePeers } = weir;
+export function startPage(weir: WeirFacts, adminListener: Listener, settings: Settings, data: DataDirectory, processes = 1): string {
+  const { publicOrigin: origin, internalAddress, inferenceKey, remotePeers } = weir;
+  const services = new Set(weir.services);
   const { providers, routing } = settings;
-  const origin = publicListener === undefined ? undefined : `http://${hostOf(publicListener)}:${publicListener.port}`;
   const routes = [...routing.routes.keys()];
   const facts = [
     ...(services.size === serviceNames.length ? [] : [["Services", [...services].join(", ")]]),
+    ...(processes === 1 ? [] : [["Processes", String(processes)]]),
     ...(origin === undefined ? [] : doorsAt(origin)),
-    ...(internalListener === undefined ? [] : [["Other Weir services", `${internalListener.address}:${internalListener.port}`]]),
+    ...(internalAddress === undefined ? [] : [["Other Weir services", internalAddress]]),
     ...(remotePeers.length === 0 ? [] : [["Peers", remotePeers.join(", ")]]),
-    ["Metrics, health", `http://${hostOf(adminListener)}:${adminListener.port}/metrics   /healthz   /readyz`],
+    ["Metrics, health", `${originOf(adminListener)}/metrics   /healthz   /readyz`],
     ...(services.has("providers") ? [["Providers", [...providers.providers.values()].map(({ name, vendor, origin: from }) => `${name} (${describeOrigin(vendor, from)})`).join(", ")]] : []),
     ...(services.has("routing") && routes.length > 0 ? [["Routes", routes.join(", ")]] : []),
     ...(services.has("policy") ? [["Keys", `${shownPath(data.inferenceKeyFile)} for inference, ${shownPath(data.adminKeyFile)} for administration`]] : []),
@@ -28,7 +30,7 @@ export function startPage(weir: RunningWeir, settings: Settings, data: DataDirec
 Try it:
 
   curl ${origin}/v1/chat/completions \\
-    -H "Authorization: Bearer ${inferenceKey.reveal()}" \\
+    -H "Authorization: Bearer ${inferenceKey}" \\
     -H "Content-Type: application/json" \\
     -d '${body}'
 `;

@@ -5,13 +5,11 @@ import { KeyRole } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { watchConfigFile } from "#platform/config-file/watch-config-file.ts";
 import { openDatabase, type Database } from "#platform/database/database.ts";
-import { startPostgresServer, type PostgresServer } from "#platform/database/postgres-server.ts";
-import { lockDirectory } from "#platform/directory-lock.ts";
 import { createHealthService } from "#platform/health.ts";
 import { listen, type Listener } from "#platform/listener.ts";
 import { deriveLive, MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
-import { createMetricsRegistry, type Registry } from "#platform/metrics.ts";
+import type { Registry } from "#platform/metrics.ts";
 import { listenInternally, type InternalListener, type OfferedService } from "#platform/peers/internal-listener.ts";
 import type { Secret } from "#platform/secret.ts";
 import type { UntypedService } from "#platform/service-types.ts";
@@ -20,11 +18,12 @@ import * as metering from "../metering/service.ts";
 import * as policy from "../policy/service.ts";
 import { createProvidersService } from "../providers/service.ts";
 import { createRoutingService } from "../routing/service.ts";
-import { openAdminDoor, type AdminDoor } from "./admin-door.ts";
 import { callersOf, offeredBy, peerDescriptors, type ServiceName, type ServiceSet } from "./catalog.ts";
 import { readSecret, writeSecret, type DataDirectory } from "./data-directory.ts";
+import type { DatabaseSource, Schema } from "./database-source.ts";
 import { readInternalSettings, type InternalSettings } from "./internal-settings.ts";
 import { Peers } from "./peers.ts";
+import type { Readiness } from "./readiness.ts";
 import { readSettings, type Settings } from "./settings.ts";
 
 export interface WeirOptions {
@@ -35,8 +34,10 @@ export interface WeirOptions {
   readonly configPath: string | undefined;
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly data: DataDirectory;
-  /** A PostgreSQL to use; undefined starts Weir's own where one is needed. */
-  readonly databaseUrl: string | undefined;
+  readonly databases: DatabaseSource;
+  /** Told how far the start is. */
+  readonly readiness: Readiness;
+  readonly metrics: Registry;
   readonly logger: Logger;
 }
 
@@ -46,13 +47,10 @@ export interface RunningWeir {
   readonly publicListener: Listener | undefined;
   /** Where other processes have to call this one. */
   readonly internalListener: InternalListener | undefined;
-  readonly adminListener: Listener;
   /** Where policy is among the services. */
   readonly inferenceKey: Secret | undefined;
   /** The peers in other processes, for people. */
   readonly remotePeers: readonly string[];
-  /** Resolves when something that Weir cannot work without is gone for good. */
-  readonly failed: Promise<Error>;
   /** Stops all: no new requests, running ones up to the bound, then everything behind them. */
   stop(drainMs: number): Promise<void>;
 }
@@ -79,7 +77,6 @@ class Start {
   readonly #cleanups: Cleanup[];
   readonly #internal: InternalSettings;
   readonly #peers: Peers;
-  readonly #metrics: Registry = createMetricsRegistry();
   readonly #live: LiveValue<Settings>;
   /** Fires when the process begins to drain. */
   readonly #draining = new AbortController();
@@ -94,58 +91,42 @@ class Start {
   }
 
   async run(stop: (drainMs: number) => Promise<void>): Promise<RunningWeir> {
-    const { services, settings, data } = this.#options;
+    const { services, data, readiness } = this.#options;
     await data.create();
-    const admin = await openAdminDoor(settings.adminPort, this.#metrics);
-    this.#cleanups.push(() => admin.close());
-    const databases = await this.#openDatabases(admin);
-    const inferenceKey = databases.policy === undefined ? undefined : await this.#startPolicy(databases.policy);
-    if (databases.metering !== undefined) await this.#startMetering(databases.metering);
+    const inferenceKey = services.has("policy") ? await this.#startPolicy() : undefined;
+    if (services.has("metering")) await this.#startMetering();
     if (services.has("providers")) await this.#startProviders();
     const internalListener = await this.#listenInternally();
-    admin.waitsFor(`answers from ${this.#peers.remote.join(", ") || "its services"}`);
+    readiness.waitsFor(`answers from ${this.#peers.remote.join(", ") || "its services"}`);
     const publicListener = services.has("routing") ? await this.#startRouting() : undefined;
     this.#cleanups.push(() => {
-      admin.waitsFor("its running requests, to stop");
+      readiness.waitsFor("its running requests, to stop");
       this.#draining.abort();
     });
-    admin.isReady();
+    readiness.isReady();
     return {
       services,
       publicListener,
       internalListener,
-      adminListener: admin.listener,
       inferenceKey,
       remotePeers: this.#peers.remote,
-      failed: databases.failed,
       stop,
     };
   }
 
-  async #openDatabases(admin: AdminDoor): Promise<Databases> {
-    const { services, databaseUrl, data, logger } = this.#options;
-    if (!services.has("policy") && !services.has("metering")) return { failed: never };
-    let server: PostgresServer | undefined;
-    if (databaseUrl === undefined) {
-      const lock = lockDirectory(data.path);
-      this.#cleanups.push(() => lock.release());
-      server = await startPostgresServer({ dataDirectory: data.postgres, logger: logger.child({ service: "database" }) });
-      this.#cleanups.push(() => server!.stop());
-    }
-    const open = async (schema: "policy" | "metering", migrationsDirectory: string): Promise<Database | undefined> => {
-      if (!services.has(schema)) return undefined;
-      const connection = server === undefined ? { connectionString: databaseUrl! } : await server.connectionOf(schema);
-      admin.waitsFor("the database");
-      const database = await waitFor("the database", () => openDatabase({ connection, schema, migrationsDirectory, logger }), logger);
-      this.#cleanups.push(() => database.close());
-      return database;
-    };
-    return { policy: await open("policy", policy.migrationsDirectory), metering: await open("metering", metering.migrationsDirectory), failed: server?.failed ?? never };
+  async #openDatabase(schema: Schema, migrationsDirectory: string): Promise<Database> {
+    const { databases, readiness, logger } = this.#options;
+    readiness.waitsFor("the database");
+    const connection = await databases.connectionOf(schema);
+    const database = await waitFor("the database", () => openDatabase({ connection, schema, migrationsDirectory, logger }), logger);
+    this.#cleanups.push(() => database.close());
+    return database;
   }
 
   /** Returns the key for inference that every start can show. */
-  async #startPolicy(database: Database): Promise<Secret> {
+  async #startPolicy(): Promise<Secret> {
     const { data } = this.#options;
+    const database = await this.#openDatabase("policy", policy.migrationsDirectory);
     const pepper = await data.pepper();
     const dependencies = { database, pepper, clock: systemClock, logger: this.#loggerOf("policy") };
     const inferenceKey = await ensureKeys(data, dependencies);
@@ -155,7 +136,8 @@ class Start {
     return inferenceKey;
   }
 
-  async #startMetering(database: Database): Promise<void> {
+  async #startMetering(): Promise<void> {
+    const database = await this.#openDatabase("metering", metering.migrationsDirectory);
     const config = deriveLive(this.#live, (current) => current.metering);
     const service = await metering.createMeteringService({ database, config, clock: systemClock, logger: this.#loggerOf("metering") });
     this.#cleanups.push(() => service.stop());
@@ -171,7 +153,7 @@ class Start {
       journalDirectory: instance.journal,
       clock: systemClock,
       logger: this.#loggerOf("providers"),
-      metrics: this.#metrics,
+      metrics: this.#options.metrics,
     });
     this.#cleanups.push(() => service.stop());
     this.#peers.own("providers", service.implementation);
@@ -196,13 +178,13 @@ class Start {
       peers: { policy: this.#peers.of("policy", "routing"), providers: this.#peers.of("providers", "routing"), metering: this.#peers.of("metering", "routing") },
       clock: systemClock,
       logger: this.#loggerOf("routing"),
-      metrics: this.#metrics,
+      metrics: this.#options.metrics,
       draining: this.#draining.signal,
     });
     this.#cleanups.push(() => service.stop());
     const listener = await listen({ address: settings.publicAddress, port: settings.publicPort, handler: service.frontDoor, portHint: "Set listen.port in weir.yaml, or start with --port." });
     this.#cleanups.push((drainMs) => listener.close(drainMs));
-    const origin = `http://${hostOf(listener)}:${listener.port}`;
+    const origin = originOf(listener);
     await data.writeAddress(origin);
     this.#cleanups.push(() => data.forgetAddress(origin));
     return listener;
@@ -213,8 +195,32 @@ class Start {
   }
 }
 
-/** The host by which this machine reaches the listener. */
-export function hostOf({ address }: Listener): string {
+/** What a person needs to know of a running Weir; plain values, so that one process can tell another. */
+export interface WeirFacts {
+  readonly services: readonly ServiceName[];
+  readonly publicOrigin: string | undefined;
+  /** Address and port. */
+  readonly internalAddress: string | undefined;
+  readonly inferenceKey: string | undefined;
+  readonly remotePeers: readonly string[];
+}
+
+export function factsOf({ services, publicListener, internalListener, inferenceKey, remotePeers }: RunningWeir): WeirFacts {
+  return {
+    services: [...services],
+    publicOrigin: publicListener === undefined ? undefined : originOf(publicListener),
+    internalAddress: internalListener === undefined ? undefined : `${internalListener.address}:${internalListener.port}`,
+    inferenceKey: inferenceKey?.reveal(),
+    remotePeers,
+  };
+}
+
+/** Where this machine reaches the listener. */
+export function originOf(listener: Listener): string {
+  return `http://${hostOf(listener)}:${listener.port}`;
+}
+
+function hostOf({ address }: Listener): string {
   if (address === "0.0.0.0" || address === "::") return "127.0.0.1";
   return address.includes(":") ? `[${address}]` : address;
 }
@@ -241,14 +247,6 @@ function followConfigFile({ settings, configPath, variables, logger }: WeirOptio
   cleanups.push(stopWatching);
   return live;
 }
-
-interface Databases {
-  readonly policy?: Database | undefined;
-  readonly metering?: Database | undefined;
-  readonly failed: Promise<Error>;
-}
-
-const never = new Promise<never>(() => undefined);
 
 /** The keys of a first start, kept on file so that every start can show a call that works; returns the one for inference. */
 async function ensureKeys(data: DataDirectory, dependencies: policy.PolicyDependencies): Promise<Secret> {

@@ -4,11 +4,14 @@ import { resolve } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
 import { createLogger } from "#platform/logger.ts";
 import { allServices, parseServices, serviceNames, type ServiceSet } from "../catalog.ts";
+import { existingDatabase, ownDatabase } from "../database-source.ts";
 import { DataDirectory } from "../data-directory.ts";
 import type { Environment } from "../environment.ts";
 import { defaultConfigFile, loadSettings, type Settings } from "../settings.ts";
-import { startPage } from "../start-page.ts";
-import { startWeir } from "../weir.ts";
+import { runManyProcesses } from "../run/many-processes.ts";
+import { runOneProcess, type Launch } from "../run/one-process.ts";
+import { readOrders } from "../run/worker-orders.ts";
+import { runWorkerProcess } from "../run/worker-process.ts";
 
 interface ServeOptions {
   readonly services: ServiceSet;
@@ -17,6 +20,7 @@ interface ServeOptions {
   readonly port?: number;
   readonly adminPort?: number;
   readonly internalPort?: number;
+  readonly processes: number;
 }
 
 export function addServeCommand(program: Command, environment: Environment): void {
@@ -29,6 +33,7 @@ export function addServeCommand(program: Command, environment: Environment): voi
     .option("--port <number>", "the public port, in place of listen.port", readPort)
     .option("--admin-port <number>", "the port of metrics and health, in place of listen.admin_port", readPort)
     .option("--internal-port <number>", "the port for other Weir processes, in place of internal.port", readPort)
+    .option("--processes <number>", "how many processes share the work, to use more cores", readProcesses, 1)
     .action((options: ServeOptions) => serve(options, environment));
 }
 
@@ -38,19 +43,28 @@ function readPort(text: string): number {
   throw new InvalidArgumentError("A port is a number from 0 to 65535.");
 }
 
+function readProcesses(text: string): number {
+  const processes = Number(text);
+  if (Number.isInteger(processes) && processes >= 1 && processes <= 128) return processes;
+  throw new InvalidArgumentError("A number from 1 to 128.");
+}
+
 async function serve(options: ServeOptions, environment: Environment): Promise<void> {
   const { variables, databaseUrl } = environment;
+  const { services, processes } = options;
   const configPath = findConfigFile(options.config ?? environment.configPath);
   const settings = withOptions(await loadSettings(configPath, variables), options);
   const data = new DataDirectory(resolve(options.data ?? environment.dataDirectory));
   const logger = createLogger(settings.logLevel);
-  const { services } = options;
-  const weir = await startWeir({ services, settings, configPath, variables, data, databaseUrl, logger });
-  console.log(startPage(weir, settings, data));
-  const reason = await Promise.race([stopSignal(), weir.failed]);
-  if (reason instanceof Error) logger.fatal({ error: reason }, "Weir cannot go on");
-  process.exitCode = reason instanceof Error ? 1 : 0;
-  await weir.stop(reason === "SIGTERM" ? settings.drainTimeoutMs : Math.min(settings.drainTimeoutMs, interactiveDrainMs));
+  const launch: Launch = { services, settings, configPath, variables, data, logger };
+  const orders = readOrders(variables);
+  if (orders !== undefined) {
+    process.exitCode = await runWorkerProcess(launch, orders);
+    return;
+  }
+  const connection = { connectionString: databaseUrl! };
+  const databases = databaseUrl === undefined ? ownDatabase(data, logger) : existingDatabase({ policy: connection, metering: connection });
+  process.exitCode = processes === 1 ? await runOneProcess(launch, databases) : await runManyProcesses(launch, databases, processes);
 }
 
 /** The configuration file: the one named, which must exist, or the default one if there is one. */
@@ -61,24 +75,4 @@ export function findConfigFile(named: string | undefined): string | undefined {
 
 function withOptions(settings: Settings, { port, adminPort, internalPort }: ServeOptions): Settings {
   return { ...settings, publicPort: port ?? settings.publicPort, adminPort: adminPort ?? settings.adminPort, internalPort: internalPort ?? settings.internalPort };
-}
-
-/** Whoever presses Ctrl-C waits for the prompt. */
-const interactiveDrainMs = 3_000;
-
-/** npm passes on a Ctrl-C that the terminal has sent to its child already: two at once are one. */
-const sameSignalMs = 500;
-
-/** Resolves at the first signal to stop; another one later ends the process at once. */
-function stopSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    let firstMs: number | undefined;
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.on(signal, () => {
-        firstMs ??= performance.now();
-        if (performance.now() - firstMs > sameSignalMs) process.exit(130);
-        resolve(signal);
-      });
-    }
-  });
 }

@@ -1,0 +1,61 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { linesByModel, startCallers } from "./harness/callers.ts";
+import { startPacingProvider } from "./harness/pacing-provider.ts";
+import type { ScriptedProvider } from "./harness/scripted-provider.ts";
+import { clientOf } from "./harness/start-weir.ts";
+import { startWeirProcess, type WeirProcess } from "./harness/weir-process.ts";
+
+let upstream: ScriptedProvider;
+let weir: WeirProcess;
+let dataDirectory: string;
+
+beforeAll(async () => {
+  upstream = await startPacingProvider();
+  dataDirectory = await mkdtemp(join(tmpdir(), "weir-processes-"));
+  const configPath = join(dataDirectory, "weir.yaml");
+  await writeFile(configPath, `{ providers: { up: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] } }, logging: { level: error } }`);
+  weir = await startWeirProcess({ words: ["--config", configPath, "--data", dataDirectory, "--port", "0", "--processes", "2"], environment: {} });
+});
+afterAll(async () => {
+  await weir?.stop("SIGTERM");
+  await upstream?.stop();
+  await rm(dataDirectory, { recursive: true, force: true });
+});
+
+test("weir serve --processes 2: both share the work, one that is killed is replaced, and the ledger has each attempt once", { timeout: 60_000 }, async () => {
+  const client = await clientOf(dataDirectory);
+  const requestsSoFar = async (): Promise<number> => {
+    const metrics = await (await fetch(`${weir.adminOrigin}/metrics`)).text();
+    return [...metrics.matchAll(/^weir_attempts_total\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
+  };
+  const workers = (await readdir(join(dataDirectory, "instances"))).length;
+  expect(workers).toBe(2);
+  const callers = startCallers({ origin: client.origin, key: client.inferenceKey, count: 8 });
+  await expect.poll(() => callers.outcomes.length).toBeGreaterThan(100);
+  // The metrics are those of all processes.
+  expect(await requestsSoFar()).toBeGreaterThan(80);
+
+  const [victim] = await childrenOf(weir.pid);
+  process.kill(victim!, "SIGKILL");
+  await expect.poll(async () => (await fetch(`${weir.adminOrigin}/readyz`)).status, { timeout: 10_000, interval: 5 }).toBe(503);
+  await expect.poll(async () => (await fetch(`${weir.adminOrigin}/readyz`)).status, { timeout: 20_000, interval: 50 }).toBe(200);
+  await callers.stop();
+  const served = upstream.requests.map(({ body }) => (JSON.parse(body.toString()) as { model: string }).model);
+  await expect.poll(async () => [...(await linesByModel(client)).keys()].filter((model) => served.includes(model)).length, { timeout: 20_000 }).toBe(served.length);
+  const lines = await linesByModel(client);
+  for (const model of served) expect(lines.get(model), model).toHaveLength(1);
+  // Only those whose process died got no answer.
+  expect(callers.outcomes.filter(({ isWhole }) => !isWhole).length).toBeLessThanOrEqual(8);
+  expect(await weir.stop("SIGTERM")).toBe(0);
+});
+
+/** The workers of the process, by what they run. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+  const children = text.trim().split(" ").map(Number);
+  const commands = await Promise.all(children.map(async (child) => ({ child, command: await readFile(`/proc/${child}/cmdline`, "utf8") })));
+  return commands.filter(({ command }) => command.includes("weir.js")).map(({ child }) => child);
+}
