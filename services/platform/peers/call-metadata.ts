@@ -6,6 +6,7 @@ import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import type { CallContext, Identity } from "../service-types.ts";
+import { plainBytes } from "./grpc-codec.ts";
 
 const serviceKey = "weir-service";
 const requestIdKey = "weir-request-id";
@@ -25,7 +26,7 @@ export function writeCallMetadata(self: string, secret: Secret | undefined, { id
 /** Who calls, as the metadata says; believe it only of a peer that has proved to be one. */
 export function readCallMetadata(metadata: Metadata, peerName: string): { readonly identity: Identity; readonly requestId: string } {
   const [grant] = metadata.get(grantKey);
-  const identity: Identity = grant === undefined ? { kind: "service", name: peerName } : { kind: "caller", grant: fromBinary(GrantSchema, grant as Buffer) };
+  const identity: Identity = grant === undefined ? { kind: "service", name: peerName } : { kind: "caller", grant: fromBinary(GrantSchema, plainBytes(grant as Buffer)) };
   return { identity, requestId: textOf(metadata, requestIdKey) };
 }
 

@@ -13,5 +13,10 @@ export function serializerOf(schema: DescMessage): (message: Message) => Buffer 
 }
 
 export function deserializerOf(schema: DescMessage): (bytes: Buffer) => Message {
-  return (bytes) => fromBinary(schema, bytes);
+  return (bytes) => fromBinary(schema, plainBytes(bytes));
+}
+
+/** The same memory as a Uint8Array, so that bytes in messages are what they are within a process, and no Buffers. */
+export function plainBytes({ buffer, byteOffset, byteLength }: Buffer): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

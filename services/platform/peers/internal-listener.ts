@@ -23,6 +23,11 @@ export interface InternalListenerOptions {
   readonly services: readonly OfferedService[];
   readonly protection: PeerProtection;
   readonly maximumMessageBytes: number;
+  /**
+   * How old a connection from a peer may get. Then it is told to make a new one, and looks up the addresses again:
+   * so calls spread over instances that have come since. Default 10 s.
+   */
+  readonly maximumConnectionAgeMs?: number;
 }
 
 export interface InternalListener {
@@ -32,14 +37,11 @@ export interface InternalListener {
   close(drainMs: number): Promise<void>;
 }
 
-/**
- * How old a connection from a peer may get. Then it is told to make a new one, and looks up the addresses again:
- * so calls spread over instances that have come since.
- */
-const maximumConnectionAgeMs = 10_000;
+/** A caller's own clock may ring this much before the deadline that it gave; its leaving is then no change of mind. */
+const deadlineToleranceMs = 50;
 
 /** Binds the port. Throws INVALID_REQUEST with what to do when it is taken. */
-export async function listenInternally({ address, port, services, protection, maximumMessageBytes }: InternalListenerOptions): Promise<InternalListener> {
+export async function listenInternally({ address, port, services, protection, maximumMessageBytes, maximumConnectionAgeMs = 10_000 }: InternalListenerOptions): Promise<InternalListener> {
   const server = new Server({
     "grpc.max_receive_message_length": maximumMessageBytes,
     "grpc.max_send_message_length": maximumMessageBytes,
@@ -66,9 +68,17 @@ function bind(server: Server, target: string, protection: PeerProtection): Promi
 
 async function close(server: Server, watches: ReadonlySet<AbortController>, drainMs: number): Promise<void> {
   for (const watch of watches) watch.abort(new GatewayError("SHUTTING_DOWN", "The service stops; watch another instance of it."));
-  const bound = setTimeout(() => server.forceShutdown(), drainMs);
-  await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  clearTimeout(bound);
+  await new Promise<void>((resolve) => {
+    const bound = setTimeout(() => {
+      server.forceShutdown();
+      // Not all that is broken off is told to tryShutdown.
+      resolve();
+    }, drainMs);
+    server.tryShutdown(() => {
+      clearTimeout(bound);
+      resolve();
+    });
+  });
 }
 
 interface Port {
@@ -102,7 +112,14 @@ function addService(server: Server, { descriptor, owner, callers }: OfferedServi
   server.addService(Object.fromEntries(definitions), Object.fromEntries(handlers) as Record<string, UntypedHandleCall>);
 }
 
-type Admission = (call: UnaryCall | StreamCall) => CallContext;
+/** A call that was let in. */
+interface Admitted {
+  readonly context: CallContext;
+  /** The owner has done its part: the signal will not fire any more. */
+  readonly end: () => void;
+}
+
+type Admission = (call: UnaryCall | StreamCall) => Admitted;
 
 /** Who calls. Throws PEER_REFUSED for one that is not a peer, or not one that needs this service. */
 function admissionOf(method: DescMethod, callers: readonly string[] | undefined, { protection, watches }: Port): Admission {
@@ -116,11 +133,17 @@ function admissionOf(method: DescMethod, callers: readonly string[] | undefined,
     const deadlineMs = deadlineOf(call);
     const isWatch = deadlineMs === Infinity;
     if (isWatch) watches.add(controller);
-    call.once("cancelled", () => {
-      controller.abort(deadlineMs <= Date.now() ? new GatewayError("DEADLINE_EXCEEDED", "The call's time is up.") : new GatewayError("CANCELLED", "The caller went away."));
+    const cancel = (): void => {
+      const isTimeUp = deadlineMs - deadlineToleranceMs <= Date.now();
+      controller.abort(isTimeUp ? new GatewayError("DEADLINE_EXCEEDED", "The call's time is up.") : new GatewayError("CANCELLED", "The caller went away."));
+    };
+    const end = (): void => {
+      call.removeListener("cancelled", cancel);
       watches.delete(controller);
-    });
-    return { identity, requestId, signal: controller.signal, ...(isWatch ? {} : { deadlineMs }) };
+    };
+    // The event comes after each call, those that went well too.
+    call.once("cancelled", cancel);
+    return { context: { identity, requestId, signal: controller.signal, ...(isWatch ? {} : { deadlineMs }) }, end };
   };
 }
 
@@ -151,23 +174,39 @@ function unaryHandler(method: UntypedMethod, admit: Admission) {
 }
 
 async function answerUnary(method: UntypedMethod, admit: Admission, call: UnaryCall): Promise<Message> {
-  return method(call.request, admit(call)) as Promise<Message>;
+  const { context, end } = admit(call);
+  try {
+    return await (method(call.request, context) as Promise<Message>);
+  } finally {
+    end();
+  }
 }
 
 function streamHandler(method: UntypedMethod, admit: Admission) {
   return (call: StreamCall): void => {
-    void answerStream(method, admit, call).then(
+    const progress = { hasBegun: false };
+    void answerStream(method, admit, call, progress).then(
       () => call.end(),
-      (thrown: unknown) => call.emit("error", toGrpcStatus(thrown)),
+      (thrown: unknown) => {
+        const status = toGrpcStatus(thrown);
+        // grpc-js drops the messages that wait to be read when a status other than OK comes; the details in the trailers tell of the error.
+        if (progress.hasBegun) call.end(status.metadata);
+        else call.emit("error", status);
+      },
     );
   };
 }
 
-async function answerStream(method: UntypedMethod, admit: Admission, call: StreamCall): Promise<void> {
-  const context = admit(call);
-  for await (const message of method(call.request, context) as AsyncIterable<Message>) {
-    if (context.signal.aborted) return;
-    if (!call.write(message)) await drained(call, context.signal);
+async function answerStream(method: UntypedMethod, admit: Admission, call: StreamCall, progress: { hasBegun: boolean }): Promise<void> {
+  const { context, end } = admit(call);
+  try {
+    for await (const message of method(call.request, context) as AsyncIterable<Message>) {
+      if (context.signal.aborted) return;
+      progress.hasBegun = true;
+      if (!call.write(message)) await drained(call, context.signal);
+    }
+  } finally {
+    end();
   }
 }
 

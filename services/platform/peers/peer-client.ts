@@ -1,13 +1,13 @@
 /** Owns a peer in another process: its service as an object, each call over gRPC to one of its instances in turn. */
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
-import { Client, status as Status, type CallOptions, type ClientReadableStream, type ServiceError } from "@grpc/grpc-js";
+import { Client, status as Status, type CallOptions, type ClientReadableStream, type Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
 import { GatewayError } from "../errors.ts";
 import type { CallContext, ServiceInterface, UntypedMethod } from "../service-types.ts";
 import { writeCallMetadata } from "./call-metadata.ts";
 import { deserializerOf, pathOf, serializerOf } from "./grpc-codec.ts";
 import { channelCredentials, type PeerProtection } from "./peer-credentials.ts";
 import { PeerConnection } from "./peer-connection.ts";
-import { fromGrpcError } from "./peer-status.ts";
+import { fromGrpcError, thrownByPeer } from "./peer-status.ts";
 
 export interface PeerClientOptions {
   /** The peer's name, which is also the name in its certificate. */
@@ -41,7 +41,6 @@ export function createPeerClient<Service extends DescService>(service: Service, 
   const client = new Client(address, channelCredentials(protection), {
     "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
     "grpc.service_config_disable_resolution": 1,
-    "grpc.enable_retries": 0,
     "grpc.enable_http_proxy": 0,
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 2_000,
@@ -183,9 +182,11 @@ class PeerStream implements AsyncIterableIterator<Message> {
     const call = this.#open();
     this.#call = call;
     call.on("data", (message: Message) => this.#arrived(message));
+    let details: Metadata | undefined;
+    call.on("status", ({ metadata }: StatusObject) => (details = metadata));
     call.on("end", () => {
       // A refused call ends, too.
-      if (this.#call === call) this.#finish(undefined);
+      if (this.#call === call) this.#finish(details === undefined ? undefined : thrownByPeer(details, this.#remote));
     });
     // After the end, too: cancelling a call makes it say so.
     call.on("error", (error: ServiceError) => {

@@ -7,11 +7,18 @@ import type { Secret } from "../secret.ts";
 
 /** How a process proves itself to its peers, and they to it. */
 export type PeerProtection =
-  | { readonly kind: "tls"; readonly certificateFile: string; readonly keyFile: string; readonly authorityFile: string }
+  | TlsProtection
   | { readonly kind: "shared-secret"; readonly secret: Secret };
 
-/** How soon a changed certificate is used for new connections. */
-const certificateCheckMs = 10_000;
+/** Certificates of one authority, as PEM files. */
+export interface TlsProtection {
+  readonly kind: "tls";
+  readonly certificateFile: string;
+  readonly keyFile: string;
+  readonly authorityFile: string;
+  /** How soon changed files are used for new connections; default 10 s. */
+  readonly checkIntervalMs?: number;
+}
 
 /** What a server asks of its peers. Throws INVALID_REQUEST when a file cannot be read. */
 export function serverCredentials(protection: PeerProtection): ServerCredentials {
@@ -27,7 +34,7 @@ export function channelCredentials(protection: PeerProtection): ChannelCredentia
   return experimental.createCertificateProviderChannelCredentials(files, files);
 }
 
-function watchedFiles({ certificateFile, keyFile, authorityFile }: Extract<PeerProtection, { kind: "tls" }>): experimental.FileWatcherCertificateProvider {
+function watchedFiles({ certificateFile, keyFile, authorityFile, checkIntervalMs = 10_000 }: TlsProtection): experimental.FileWatcherCertificateProvider {
   // The watcher reads them later and reports nothing: a wrong name is to be found now.
   const files = { certificate_file: certificateFile, key_file: keyFile, authority_file: authorityFile };
   for (const [field, file] of Object.entries(files)) {
@@ -37,7 +44,7 @@ function watchedFiles({ certificateFile, keyFile, authorityFile }: Extract<PeerP
       throw new GatewayError("INVALID_REQUEST", `internal.tls.${field}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, { cause: error });
     }
   }
-  return new experimental.FileWatcherCertificateProvider({ certificateFile, privateKeyFile: keyFile, caCertificateFile: authorityFile, refreshIntervalMs: certificateCheckMs });
+  return new experimental.FileWatcherCertificateProvider({ certificateFile, privateKeyFile: keyFile, caCertificateFile: authorityFile, refreshIntervalMs: checkIntervalMs });
 }
 
 /** Whether the address, `localhost` or an IP, can be reached from this machine alone. */

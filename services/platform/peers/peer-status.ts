@@ -2,28 +2,52 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { ConnectError, type Code } from "@connectrpc/connect";
-import { Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
+import { Metadata, status as GrpcCode, type ServiceError, type StatusObject } from "@grpc/grpc-js";
 import { StatusSchema } from "#gen/google/rpc/status_pb.ts";
 import { fromConnectError, GatewayError, toConnectError, toGatewayError } from "../errors.ts";
+import { mistrustIn } from "./mistrust.ts";
+import type { PeerProtection } from "./peer-credentials.ts";
 
 const detailsKey = "grpc-status-details-bin";
 
-/** The status that tells a peer of what was thrown. */
+// A status travels in headers, which HTTP/2 peers refuse beyond 64 KiB, and the whole call with them; there it takes a third more room than here.
+const maximumMessageCharacters = 4_096;
+const maximumDetailBytes = 24 * 1024;
+/** For tools that do not read the details. */
+const maximumPlainCharacters = 512;
+
+/** The status that tells a peer of what was thrown; what has no room is left out, but never the reason. */
 export function toGrpcStatus(thrown: unknown): Pick<StatusObject, "code" | "details" | "metadata"> {
   const { code, rawMessage, details } = toConnectError(toGatewayError(thrown));
-  const status = create(StatusSchema, { code, message: rawMessage });
+  const text = rawMessage.slice(0, maximumMessageCharacters).toWellFormed();
+  const status = create(StatusSchema, { code, message: text });
+  let room = maximumDetailBytes;
   for (const detail of details) {
-    if ("desc" in detail) status.details.push(anyPack(detail.desc, create(detail.desc, detail.value)));
+    if (!("desc" in detail)) continue;
+    const packed = anyPack(detail.desc, create(detail.desc, detail.value));
+    room -= packed.value.length;
+    if (room >= 0) status.details.push(packed);
   }
   const metadata = new Metadata();
   metadata.set(detailsKey, Buffer.from(toBinary(StatusSchema, status)));
-  return { code: grpcCodeOf(code), details: rawMessage, metadata };
+  return { code: grpcCodeOf(code), details: text.slice(0, maximumPlainCharacters).toWellFormed(), metadata };
+}
+
+interface PeerFacts {
+  readonly name: string;
+  readonly address: string;
+  readonly protection: PeerProtection;
 }
 
 /** What the peer threw; where no peer answered, DEPENDENCY_UNAVAILABLE that names it and says why. */
-export function fromGrpcError({ code, details, metadata }: ServiceError, peer: { readonly name: string; readonly address: string }): GatewayError {
+export function fromGrpcError({ code, details, metadata }: ServiceError, peer: PeerFacts): GatewayError {
+  return thrownByPeer(metadata, peer) ?? saidByGrpc(code, details, peer);
+}
+
+/** What the peer threw, as the details in its trailers say; undefined without them. */
+export function thrownByPeer(metadata: Metadata, { name }: PeerFacts): GatewayError | undefined {
   const [bytes] = metadata.get(detailsKey);
-  if (bytes === undefined) return unreachable(code, details, peer);
+  if (bytes === undefined) return undefined;
   const status = fromBinary(StatusSchema, bytes as Buffer);
   const error = new ConnectError(status.message, connectCodeOf(status.code));
   // Connect reads details from their packed form.
@@ -31,17 +55,26 @@ export function fromGrpcError({ code, details, metadata }: ServiceError, peer: {
   const thrown = fromConnectError(error);
   if (thrown.reason !== "PEER_REFUSED") return thrown;
   // That this process is not trusted is no fault of whoever called it.
-  return new GatewayError("DEPENDENCY_UNAVAILABLE", `The service ${peer.name} refuses this process. ${thrown.message}`, { metadata: { service: peer.name }, cause: thrown });
+  return new GatewayError("DEPENDENCY_UNAVAILABLE", `The service ${name} refuses this process. ${thrown.message}`, { metadata: { service: name }, cause: thrown });
 }
 
-/** What gRPC itself says, without a word of the peer: it could not be reached, or broke off. */
-function unreachable(code: number, details: string, { name, address }: { readonly name: string; readonly address: string }): GatewayError {
-  const { reason } = fromConnectError(new ConnectError(details, connectCodeOf(code)));
-  if (reason === "CANCELLED" || reason === "DEADLINE_EXCEEDED") return new GatewayError(reason, `The call to ${name} ended: ${details}`);
-  const isRefusal = /certificate|ssl|tls|handshake/i.test(details);
-  const advice = isRefusal ? "Both sides need certificates of one authority, named in internal.tls." : "Check that it runs and that peers names its internal port.";
-  const message = `The service ${name} at ${address} cannot be reached. ${advice}`;
-  return new GatewayError("DEPENDENCY_UNAVAILABLE", message, { metadata: { service: name }, cause: new Error(details) });
+/** What gRPC itself says, without a word of the peer. */
+function saidByGrpc(code: GrpcCode, details: string, { name, address, protection }: PeerFacts): GatewayError {
+  if (code === GrpcCode.CANCELLED) return new GatewayError("CANCELLED", `The call to ${name} was cancelled.`);
+  if (code === GrpcCode.DEADLINE_EXCEEDED) return new GatewayError("DEADLINE_EXCEEDED", `The call to ${name} took longer than it was given.`);
+  const cause = new Error(details);
+  if (code === GrpcCode.RESOURCE_EXHAUSTED) {
+    return new GatewayError("BODY_TOO_LARGE", `A message of the call to ${name} is larger than services may send each other (limits.max_body_bytes). Ask for less at a time.`, { cause });
+  }
+  return new GatewayError("DEPENDENCY_UNAVAILABLE", unavailability(code, details, `The service ${name} at ${address}`, protection), { metadata: { service: name }, cause });
+}
+
+function unavailability(code: GrpcCode, details: string, service: string, protection: PeerProtection): string {
+  if (code === GrpcCode.UNIMPLEMENTED) return `${service} does not know this method. Check that peers names its internal port, and that it is not of an older version.`;
+  const mistrust = mistrustIn(details, protection);
+  if (mistrust !== undefined) return `${service} and this process cannot trust each other: ${mistrust}`;
+  if (/No connection established|^Name resolution failed/.test(details)) return `${service} cannot be reached. Check that it runs and that peers names its internal port.`;
+  return `${service} broke off the call. Its log says why, if it did not just stop.`;
 }
 
 // gRPC and Connect number the codes alike; TypeScript sees two enums.

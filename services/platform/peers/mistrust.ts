@@ -1,0 +1,44 @@
+/** Owns the words for why a connection between services was not trusted: what the operator has to change. */
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { PeerProtection, TlsProtection } from "./peer-credentials.ts";
+
+/** What TLS says of the other side's certificate, and what that means. */
+const faultsOfPeer: readonly (readonly [pattern: RegExp, meaning: string])[] = [
+  [/certificate has expired/, "its certificate has expired. Renew it there."],
+  [/not yet valid/, "its certificate is not valid yet. Check the clocks of both machines."],
+  [/self-signed certificate|unable to (verify|get)|signature failure/, "its certificate is not signed by the authority that this process knows. Sign it there by that one, or correct internal.tls.authority_file here."],
+  [/does not match certificate's altnames/, "its certificate does not carry the service's name as a DNS name. Issue one that does, or correct peers."],
+  [/wrong version number/, "it does not speak TLS. Set internal.tls there too, or correct peers."],
+  [/Failed to load credentials/, "the files of internal.tls here cannot be used. Check that the key belongs to the certificate, and that all are PEM files."],
+];
+
+/** What stood in the way of trust where gRPC says these details; undefined if something else did. */
+export function mistrustIn(details: string, protection: PeerProtection): string | undefined {
+  const isClosed = /Failed to connect \(|Connection closed before starting|before secure TLS|ECONNRESET|EPIPE|alert/.test(details);
+  if (protection.kind === "shared-secret") return isClosed ? "it closed the connection at once, as one that asks for certificates does. Set internal.tls here too, or correct peers." : undefined;
+  const known = faultsOfPeer.find(([pattern]) => pattern.test(details));
+  if (known !== undefined) return known[1];
+  // A server that refuses a certificate closes the connection and gives no reason.
+  if (!isClosed) return undefined;
+  return faultOfOwn(protection) ?? "it closed the connection upon the certificate of this process. Check that internal.tls.authority_file there names the authority of this process, and that the clocks agree.";
+}
+
+/** What is wrong with the certificate that this process shows, as far as it can tell. */
+function faultOfOwn({ certificateFile, authorityFile }: TlsProtection): string | undefined {
+  const [own, ...chain] = certificatesIn(certificateFile);
+  if (own === undefined) return `${certificateFile} (internal.tls.certificate_file) holds no certificate.`;
+  if (own.validToDate.getTime() < Date.now()) return `the certificate of this process has expired (${own.validTo}). Renew ${certificateFile}.`;
+  if (own.validFromDate.getTime() > Date.now()) return `the certificate of this process is not valid before ${own.validFrom}. Check ${certificateFile} and the clock.`;
+  const isSigned = [...chain, ...certificatesIn(authorityFile)].some((issuer) => own.checkIssued(issuer) && own.verify(issuer.publicKey));
+  return isSigned ? undefined : `the certificate of this process is of another authority than the one it knows. Sign ${certificateFile} by that of ${authorityFile}.`;
+}
+
+function certificatesIn(file: string): readonly X509Certificate[] {
+  try {
+    const blocks = readFileSync(file, "utf8").match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+    return blocks.map((block) => new X509Certificate(block));
+  } catch {
+    return [];
+  }
+}
