@@ -39,6 +39,8 @@ export interface InternalListener {
 
 /** A caller's own clock may ring this much before the deadline that it gave; its leaving is then no change of mind. */
 const deadlineToleranceMs = 50;
+/** How long calls that are broken off have to tell their callers so. */
+const farewellMs = 100;
 
 /** Binds the port. Throws INVALID_REQUEST with what to do when it is taken. */
 export async function listenInternally({ address, port, services, protection, maximumMessageBytes, maximumConnectionAgeMs = 10_000 }: InternalListenerOptions): Promise<InternalListener> {
@@ -50,11 +52,11 @@ export async function listenInternally({ address, port, services, protection, ma
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 10_000,
   });
-  const watches = new Set<AbortController>();
-  for (const service of services) addService(server, service, { protection, watches });
+  const running = new Set<RunningCall>();
+  for (const service of services) addService(server, service, { protection, running });
   const host = address.includes(":") ? `[${address}]` : address;
   const boundPort = await bind(server, `${host}:${port}`, protection);
-  return { address, port: boundPort, close: (drainMs) => close(server, watches, drainMs) };
+  return { address, port: boundPort, close: (drainMs) => close(server, running, drainMs) };
 }
 
 function bind(server: Server, target: string, protection: PeerProtection): Promise<number> {
@@ -66,13 +68,19 @@ function bind(server: Server, target: string, protection: PeerProtection): Promi
   });
 }
 
-async function close(server: Server, watches: ReadonlySet<AbortController>, drainMs: number): Promise<void> {
-  for (const watch of watches) watch.abort(new GatewayError("SHUTTING_DOWN", "The service stops; watch another instance of it."));
+async function close(server: Server, running: ReadonlySet<RunningCall>, drainMs: number): Promise<void> {
+  const stop = (call: RunningCall): void => call.controller.abort(new GatewayError("SHUTTING_DOWN", "The service stops. Call another instance of it."));
+  for (const call of running) {
+    if (call.isWatch) stop(call);
+  }
   await new Promise<void>((resolve) => {
     const bound = setTimeout(() => {
-      server.forceShutdown();
-      // Not all that is broken off is told to tryShutdown.
-      resolve();
+      for (const call of running) stop(call);
+      setTimeout(() => {
+        server.forceShutdown();
+        // tryShutdown does not hear of every connection that is broken off.
+        resolve();
+      }, farewellMs);
     }, drainMs);
     server.tryShutdown(() => {
       clearTimeout(bound);
@@ -81,10 +89,15 @@ async function close(server: Server, watches: ReadonlySet<AbortController>, drai
   });
 }
 
+interface RunningCall {
+  readonly controller: AbortController;
+  /** It has no deadline: it would go on for ever, so a stop ends it at once. */
+  readonly isWatch: boolean;
+}
+
 interface Port {
   readonly protection: PeerProtection;
-  /** The calls without a deadline: they would go on for ever, so a stop ends them. */
-  readonly watches: Set<AbortController>;
+  readonly running: Set<RunningCall>;
 }
 
 type UnaryCall = ServerUnaryCall<Message, Message>;
@@ -122,7 +135,7 @@ interface Admitted {
 type Admission = (call: UnaryCall | StreamCall) => Admitted;
 
 /** Who calls. Throws PEER_REFUSED for one that is not a peer, or not one that needs this service. */
-function admissionOf(method: DescMethod, callers: readonly string[] | undefined, { protection, watches }: Port): Admission {
+function admissionOf(method: DescMethod, callers: readonly string[] | undefined, { protection, running }: Port): Admission {
   return (call) => {
     const peerName = callers === undefined ? "" : peerNameOf(call, protection);
     if (callers?.includes(peerName) === false) {
@@ -131,19 +144,19 @@ function admissionOf(method: DescMethod, callers: readonly string[] | undefined,
     const { identity, requestId } = readCallMetadata(call.metadata, peerName);
     const controller = new AbortController();
     const deadlineMs = deadlineOf(call);
-    const isWatch = deadlineMs === Infinity;
-    if (isWatch) watches.add(controller);
+    const runningCall = { controller, isWatch: deadlineMs === Infinity };
+    running.add(runningCall);
     const cancel = (): void => {
       const isTimeUp = deadlineMs - deadlineToleranceMs <= Date.now();
       controller.abort(isTimeUp ? new GatewayError("DEADLINE_EXCEEDED", "The call's time is up.") : new GatewayError("CANCELLED", "The caller went away."));
     };
     const end = (): void => {
       call.removeListener("cancelled", cancel);
-      watches.delete(controller);
+      running.delete(runningCall);
     };
     // The event comes after each call, those that went well too.
     call.once("cancelled", cancel);
-    return { context: { identity, requestId, signal: controller.signal, ...(isWatch ? {} : { deadlineMs }) }, end };
+    return { context: { identity, requestId, signal: controller.signal, ...(runningCall.isWatch ? {} : { deadlineMs }) }, end };
   };
 }
 

@@ -60,7 +60,6 @@ export function thrownByPeer(metadata: Metadata, { name }: PeerFacts): GatewayEr
 
 /** What gRPC itself says, without a word of the peer. */
 function saidByGrpc(code: GrpcCode, details: string, { name, address, protection }: PeerFacts): GatewayError {
-  if (code === GrpcCode.CANCELLED) return new GatewayError("CANCELLED", `The call to ${name} was cancelled.`);
   if (code === GrpcCode.DEADLINE_EXCEEDED) return new GatewayError("DEADLINE_EXCEEDED", `The call to ${name} took longer than it was given.`);
   const cause = new Error(details);
   if (code === GrpcCode.RESOURCE_EXHAUSTED) {

@@ -21,7 +21,7 @@ import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toGatewayError, type Reason } from "../errors.ts";
 import { guardService } from "../method-guard.ts";
 import type { CallContext } from "../service-types.ts";
-import { clientOf, collect, contextOf, contextWithin, createCertificates, failing, failureOf, fired, listenTo, maximumMessageBytes, scripted, sharedSecret, sleep, streamOf, type Metering } from "./test-peers.ts";
+import { clientOf, collect, contextOf, contextWithin, createCertificates, failing, failureOf, fired, listenTo, maximumMessageBytes, scripted, sharedSecret, sleep, streamOf, type Metering } from "./testing/peers.ts";
 import { throughCodec } from "./through-codec.ts";
 
 interface OpenPeer {

@@ -2,7 +2,7 @@
 import { createHash, createPrivateKey, generateKeyPairSync, randomBytes, sign, type KeyObject } from "node:crypto";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { PeerProtection } from "./peer-credentials.ts";
+import type { PeerProtection } from "../peer-credentials.ts";
 
 /** An authority whose certificate services trust. */
 export interface TestAuthority {

@@ -3,13 +3,13 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
-import { GatewayError } from "../errors.ts";
-import { Secret } from "../secret.ts";
-import type { CallContext, ServiceInterface, UntypedService } from "../service-types.ts";
-import { listenInternally, type InternalListener } from "./internal-listener.ts";
-import { createPeerClient, type PeerClient } from "./peer-client.ts";
-import type { PeerProtection } from "./peer-credentials.ts";
-import { createAuthority, issueCertificate, writeProtection } from "./test-certificates.ts";
+import { GatewayError } from "../../errors.ts";
+import { Secret } from "../../secret.ts";
+import type { CallContext, ServiceInterface, UntypedService } from "../../service-types.ts";
+import { listenInternally, type InternalListener } from "../internal-listener.ts";
+import { createPeerClient, type PeerClient } from "../peer-client.ts";
+import type { PeerProtection } from "../peer-credentials.ts";
+import { createAuthority, issueCertificate, writeProtection } from "./certificates.ts";
 
 export type Metering = ServiceInterface<typeof MeteringService>;
 
