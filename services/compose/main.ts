@@ -3,21 +3,25 @@ import { ConnectError } from "@connectrpc/connect";
 import { Command, CommanderError } from "commander";
 import { ConfigFileError } from "#platform/config-file/config-file-error.ts";
 import { fromConnectError, GatewayError } from "#platform/errors.ts";
-import { addConfigCommand } from "./commands/config.ts";
-import { addKeysCommand } from "./commands/keys.ts";
-import { addServeCommand } from "./commands/serve.ts";
-import { addUsageCommand } from "./commands/usage.ts";
-import { readEnvironment } from "./environment.ts";
+import { readEnvironment, type Environment } from "./environment.ts";
 import { version } from "./version.ts";
+
+/** Each is loaded only when it is called: a container engine asks for the health every few seconds, and all services take a second to load. */
+const commands: Readonly<Record<string, () => Promise<(program: Command, environment: Environment) => void>>> = {
+  serve: async () => (await import("./commands/serve.ts")).addServeCommand,
+  health: async () => (await import("./commands/health.ts")).addHealthCommand,
+  config: async () => (await import("./commands/config.ts")).addConfigCommand,
+  keys: async () => (await import("./commands/keys.ts")).addKeysCommand,
+  usage: async () => (await import("./commands/usage.ts")).addUsageCommand,
+};
 
 /** Runs the command; sets the exit code to 1 when it failed, and says why in one sentence. */
 export async function main(words: readonly string[]): Promise<void> {
   const environment = readEnvironment();
   const program = new Command("weir").description("An AI gateway: one place through which every model call goes.").version(version).exitOverride();
-  addServeCommand(program, environment);
-  addConfigCommand(program, environment);
-  addKeysCommand(program, environment);
-  addUsageCommand(program, environment);
+  const [name = ""] = words;
+  const called = Object.hasOwn(commands, name) ? [commands[name]!] : Object.values(commands);
+  for (const load of called) (await load())(program, environment);
   try {
     await program.parseAsync(words, { from: "user" });
   } catch (error) {

@@ -8,9 +8,7 @@ import type { LogLevel } from "#platform/logger.ts";
 import { readMeteringConfig, type MeteringConfig } from "../metering/config.ts";
 import { readProvidersConfig, type ProvidersConfig } from "../providers/config.ts";
 import { readRoutingConfig, type RoutingConfig } from "../routing/config.ts";
-
-/** The file that is read when none is named and there is one of this name. */
-export const defaultConfigFile = "weir.yaml";
+import { defaultAdminPort } from "./defaults.ts";
 
 export interface Settings {
   readonly file: Config;
@@ -46,7 +44,7 @@ export function readSettings(file: Config, variables: Variables): Settings {
     providers,
     publicAddress: file.listen?.address ?? "127.0.0.1",
     publicPort: file.listen?.port ?? 8080,
-    adminPort: file.listen?.adminPort ?? 8081,
+    adminPort: file.listen?.adminPort ?? defaultAdminPort,
     internalPort: file.internal?.port ?? 8090,
     logLevel: (file.logging?.level || "info") as LogLevel,
     drainTimeoutMs: file.limits?.drainTimeout === undefined ? 30_000 : durationMs(file.limits.drainTimeout),

@@ -1,8 +1,9 @@
 /** Owns `weir config check`: it says what is wrong with a configuration, before a start or a reload does. */
 import type { Command } from "commander";
 import { GatewayError } from "#platform/errors.ts";
+import { defaultConfigFile } from "../defaults.ts";
 import type { Environment } from "../environment.ts";
-import { defaultConfigFile, loadSettings } from "../settings.ts";
+import { loadSettings } from "../settings.ts";
 import { findConfigFile } from "./serve.ts";
 
 export function addConfigCommand(program: Command, environment: Environment): void {

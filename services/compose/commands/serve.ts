@@ -6,12 +6,13 @@ import { createLogger } from "#platform/logger.ts";
 import { allServices, parseServices, serviceNames, type ServiceSet } from "../catalog.ts";
 import { existingDatabase, ownDatabase } from "../database-source.ts";
 import { DataDirectory } from "../data-directory.ts";
+import { defaultConfigFile } from "../defaults.ts";
 import type { Environment } from "../environment.ts";
-import { defaultConfigFile, loadSettings, type Settings } from "../settings.ts";
 import { runManyProcesses } from "../run/many-processes.ts";
 import { runOneProcess, type Launch } from "../run/one-process.ts";
 import { readOrders } from "../run/worker-orders.ts";
 import { runWorkerProcess } from "../run/worker-process.ts";
+import { loadSettings, type Settings } from "../settings.ts";
 
 interface ServeOptions {
   readonly services: ServiceSet;
