@@ -1,6 +1,6 @@
 /** Owns what lies in the data directory, and that its secrets are for their owner alone. */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { lockDirectory, type DirectoryLock } from "#platform/directory-lock.ts";
 import { GatewayError } from "#platform/errors.ts";
@@ -58,13 +58,15 @@ export class DataDirectory {
     }
   }
 
-  /** The key under which the secrets of keys are digested; made on the first start. Who loses it loses every key. */
+  /**
+   * The key under which the secrets of keys are digested; made on the first start. Who loses it loses every key.
+   * Of several processes that start at once on one directory, all get the same.
+   */
   async pepper(): Promise<Secret> {
     const known = await readSecret(this.#pepperFile);
     if (known !== undefined) return known;
-    const pepper = new Secret(randomBytes(32).toString("base64url"));
-    await writeSecret(this.#pepperFile, pepper);
-    return pepper;
+    await createSecret(this.#pepperFile, new Secret(randomBytes(32).toString("base64url")));
+    return (await readSecret(this.#pepperFile))!;
   }
 
   async writeAddress(address: string): Promise<void> {
@@ -90,14 +92,27 @@ export async function readSecret(file: string): Promise<Secret | undefined> {
 
 /** Writes the secret for the owner of the file alone; after a crash the file has it whole or not at all. */
 export async function writeSecret(file: string, secret: Secret): Promise<void> {
-  const unfinished = `${file}.new`;
-  await rm(unfinished, { force: true });
-  const handle = await open(unfinished, "wx", 0o600);
+  await rename(await writeUnfinished(file, secret), file);
+}
+
+/** As `writeSecret`, unless there is such a file already: then that one stays. */
+async function createSecret(file: string, secret: Secret): Promise<void> {
+  const unfinished = await writeUnfinished(file, secret);
   try {
-    await handle.writeFile(`${secret.reveal()}\n`);
-    await handle.sync();
+    // A rename would replace what another process has made meanwhile; a link refuses.
+    await link(unfinished, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   } finally {
-    await handle.close();
+    await rm(unfinished, { force: true });
   }
-  await rename(unfinished, file);
+}
+
+/** The name is nobody else's: several processes may write the same secret at once. */
+async function writeUnfinished(file: string, secret: Secret): Promise<string> {
+  const unfinished = `${file}.${randomBytes(6).toString("hex")}.new`;
+  await using handle = await open(unfinished, "wx", 0o600);
+  await handle.writeFile(`${secret.reveal()}\n`);
+  await handle.sync();
+  return unfinished;
 }
