@@ -1,0 +1,21 @@
+-- Gives each service of Weir that has tables a role and a schema of its own. psql runs it once, as superuser, in Weir's empty database;
+-- passwords are in the environment: WEIR_POLICY_PASSWORD, WEIR_METERING_PASSWORD. Services make their tables themselves.
+\set ON_ERROR_STOP on
+\getenv policy_password WEIR_POLICY_PASSWORD
+\getenv metering_password WEIR_METERING_PASSWORD
+
+BEGIN;
+
+-- Nobody connects, makes temporary tables or uses the schema `public` unless told otherwise.
+REVOKE ALL ON DATABASE :"DBNAME" FROM PUBLIC;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+
+CREATE ROLE policy LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD :'policy_password';
+CREATE ROLE metering LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD :'metering_password';
+GRANT CONNECT ON DATABASE :"DBNAME" TO policy, metering;
+
+-- A service owns its schema, and can neither see into the other one nor make a third.
+CREATE SCHEMA policy AUTHORIZATION policy;
+CREATE SCHEMA metering AUTHORIZATION metering;
+
+COMMIT;
