@@ -3,14 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createMetricsRegistry } from "#platform/metrics.ts";
+import { sharedMetrics } from "#platform/metrics.ts";
 import { openAdminDoor, type AdminDoor } from "../admin-door.ts";
 import { addHealthCommand } from "./health.ts";
 
 let admin: AdminDoor;
 let directory: string;
 beforeEach(async () => {
-  admin = await openAdminDoor(0, createMetricsRegistry());
+  admin = await openAdminDoor(0, sharedMetrics());
   directory = await mkdtemp(join(tmpdir(), "weir-health-"));
 });
 afterEach(async () => {
