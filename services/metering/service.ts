@@ -1,18 +1,21 @@
 /** Owns the putting together of metering: price book, ledger, reports. */
 import { join } from "node:path";
-import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { MeteringService, type RecordUsageRequest, type RecordUsageResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
+import type { NatsLink } from "#platform/event-log/nats-link.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { MeteringConfig } from "./config.ts";
+import { startUsageConsumer } from "./edge/usage-consumer.ts";
 import { followPriceBook } from "./price-book-follower.ts";
 import { listAttempts } from "./rpc/list-attempts.ts";
 import { queryUsage } from "./rpc/query-usage.ts";
 import { recordUsage } from "./rpc/record-usage.ts";
 import { watchPriceVersion } from "./rpc/watch-price-version.ts";
+import { keepDeadLetters } from "./store/dead-letters.ts";
 import { Partitions } from "./store/partitions.ts";
 import { PriceVersions } from "./store/price-versions.ts";
 
@@ -20,6 +23,8 @@ export interface MeteringDependencies {
   /** Its search path is metering's schema, and `migrationsDirectory` has been applied to it. */
   readonly database: Database;
   readonly config: LiveValue<MeteringConfig>;
+  /** Where usage events come through NATS too: the link to it. */
+  readonly eventLog?: NatsLink;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -27,20 +32,22 @@ export interface MeteringDependencies {
 export const migrationsDirectory = join(import.meta.dirname, "store", "migrations");
 
 /** Resolves when the price book in force is stored. */
-export async function createMeteringService({ database, config, clock, logger }: MeteringDependencies): Promise<RunningService<typeof MeteringService>> {
+export async function createMeteringService({ database, config, eventLog, clock, logger }: MeteringDependencies): Promise<RunningService<typeof MeteringService>> {
   const partitions = new Partitions(database);
   const priceVersions = new PriceVersions();
   const follower = await followPriceBook(config, (book) => priceVersions.save(database, book), logger);
   await partitions.ensure([clock.now()]);
   const stopping = new AbortController();
   const recording = new Set<Promise<unknown>>();
+  const record = (request: RecordUsageRequest): Promise<RecordUsageResponse> => recordUsage({ database, partitions, priceVersions, clock, logger }, request);
+  const consumer = eventLog && startUsageConsumer({ link: eventLog, record, setAside: (letters) => keepDeadLetters(database, letters), logger });
 
   return {
     descriptor: MeteringService,
     implementation: {
       async recordUsage(request) {
         if (stopping.signal.aborted) throw new GatewayError("SHUTTING_DOWN", "Metering is stopping: send the events again later.");
-        const work = recordUsage({ database, partitions, priceVersions, clock, logger }, request);
+        const work = record(request);
         recording.add(work);
         return work.finally(() => recording.delete(work));
       },
@@ -50,6 +57,7 @@ export async function createMeteringService({ database, config, clock, logger }:
     },
     async stop() {
       stopping.abort();
+      await consumer?.stop();
       await Promise.allSettled(recording);
       await follower.stop();
     },

@@ -1,6 +1,8 @@
 /** Owns how the rooms of providers are put together, started and stopped. */
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
+import type { NatsLink } from "#platform/event-log/nats-link.ts";
+import { createNatsTransport } from "#platform/event-log/nats-transport.ts";
 import { MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import { Counter, type Registry } from "#platform/metrics.ts";
@@ -8,34 +10,37 @@ import type { RunningService } from "#platform/service.ts";
 import type { ProvidersConfig } from "./config.ts";
 import { SentAttempts } from "./domain/sent-attempts.ts";
 import { LiveProviders } from "./edge/live-providers.ts";
+import { createPeerTransport } from "./peer-transport.ts";
 import type { MeteringPeer } from "./peers.ts";
 import { attempt, type AttemptParts } from "./rpc/attempt.ts";
 import { RunningAttempts } from "./rpc/running-attempts.ts";
 import { watchCatalog } from "./rpc/watch-catalog.ts";
 import { AttemptRecorder } from "./store/attempt-recorder.ts";
 
-export interface ProvidersDependencies {
+export type ProvidersDependencies = LedgerAccess & {
   readonly config: LiveValue<ProvidersConfig>;
-  readonly metering: MeteringPeer;
   /** Kept for this process alone; what is in it outlives the process. */
   readonly journalDirectory: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
-}
+};
+
+/** The way of usage events: through NATS where there is a link to it, else straight to metering. */
+export type LedgerAccess = { readonly metering: MeteringPeer; readonly eventLog?: undefined } | { readonly metering?: MeteringPeer; readonly eventLog: NatsLink };
 
 /** How long a stop lets attempts finish; callers were told to go before. */
 const graceMs = 1_000;
 
 /** Throws when the journal is in use by another process, or a provider cannot be reached by its very address. */
 export async function createProvidersService(dependencies: ProvidersDependencies): Promise<RunningService<typeof ProvidersService>> {
-  const { config, metering, journalDirectory, clock, logger, metrics } = dependencies;
+  const { config, metering, eventLog, journalDirectory, clock, logger, metrics } = dependencies;
   const providers = new LiveProviders(logger);
   await providers.apply(config.current);
   const recorder = await AttemptRecorder.open({
     directory: journalDirectory,
     maximumBytes: config.current.maximumJournalBytes,
-    metering,
+    transport: eventLog === undefined ? createPeerTransport(metering) : createNatsTransport({ link: eventLog, logger }),
     clock,
     logger,
   }).catch(async (error: unknown) => {

@@ -12,7 +12,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";
 import { correctLine, openLine, postingsOf, rejectForeign, rollupDeltasOf, strongestPerAttempt, type LedgerChange } from "../domain/ledger.ts";
 import { isRejection, readEvent, type PostableEvent, type Rejection } from "../domain/usage-event.ts";
-import { keepDeadLetters } from "../store/dead-letters.ts";
+import { keepRejectedEvents } from "../store/dead-letters.ts";
 import { addToRollups, correctLines, insertLines, insertPostings, lockLines } from "../store/ledger-store.ts";
 import type { Partitions } from "../store/partitions.ts";
 import type { PriceVersions } from "../store/price-versions.ts";
@@ -135,7 +135,7 @@ async function judgeKnown(
 
 async function setAside({ database, logger }: RecordUsageDependencies, rejected: readonly Rejection[]): Promise<void> {
   for (const { attemptId, reason } of rejected) logger.error({ attemptId, reason }, "a usage event cannot be posted; it is kept as a dead letter");
-  await keepDeadLetters(database, rejected);
+  await keepRejectedEvents(database, rejected);
 }
 
 async function retrySerialization<T>(work: () => Promise<T>): Promise<T> {

@@ -7,16 +7,27 @@ import type { Rejection } from "../domain/usage-event.ts";
 
 const maximumIdLength = 256;
 
-export async function keepDeadLetters(queryable: Queryable, rejections: readonly Rejection[]): Promise<void> {
-  const events = rejections.map(({ event }) => toBinary(UsageEventSchema, event));
+export interface DeadLetter {
+  /** Of its attempt, or whatever id it came with. */
+  readonly id: string;
+  readonly reason: string;
+  /** As it came; an event of weir.metering.v1, if it can be read at all. */
+  readonly bytes: Uint8Array;
+}
+
+export async function keepRejectedEvents(queryable: Queryable, rejections: readonly Rejection[]): Promise<void> {
+  await keepDeadLetters(queryable, rejections.map(({ attemptId, reason, event }) => ({ id: attemptId, reason, bytes: toBinary(UsageEventSchema, event) })));
+}
+
+export async function keepDeadLetters(queryable: Queryable, letters: readonly DeadLetter[]): Promise<void> {
   await queryable.query(
     `insert into dead_letters (digest, attempt_id, reason, event)
      select * from unnest($1::bytea[], $2::text[], $3::text[], $4::bytea[]) on conflict do nothing`,
     [
-      events.map((event) => createHash("sha256").update(event).digest()),
-      rejections.map(({ attemptId }) => storable(attemptId).slice(0, maximumIdLength)),
-      rejections.map(({ reason }) => storable(reason)),
-      events.map((event) => Buffer.from(event)),
+      letters.map(({ bytes }) => createHash("sha256").update(bytes).digest()),
+      letters.map(({ id }) => storable(id).slice(0, maximumIdLength)),
+      letters.map(({ reason }) => storable(reason)),
+      letters.map(({ bytes }) => Buffer.from(bytes)),
     ],
   );
 }

@@ -3,7 +3,8 @@ import { pino } from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { systemClock } from "../clock.ts";
 import type { SettledRecord } from "../journal/journal.ts";
-import { createEventDelivery, type DeliverableEvent, type DeliveryReceipt, type EventDelivery } from "./event-delivery.ts";
+import { createEventDelivery, type EventDelivery } from "./event-delivery.ts";
+import type { DeliverableEvent, DeliveryReceipt } from "./event-transport.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -22,10 +23,12 @@ function createWorld(answer: Answer): { delivery: EventDelivery<string>; batches
       read: async (ids) => ids.filter((id) => journal.has(id)).map((id): SettledRecord => ({ id, beginPayload: Buffer.of(), settlePayload: Buffer.from(journal.get(id)!) })),
     },
     decode: ({ settlePayload }) => Buffer.from(settlePayload).toString(),
-    deliver: async (events: readonly DeliverableEvent<string>[]) => {
-      for (const { id, event } of events) expect(event).toBe(`event of ${id}`);
-      batches.push(events.map(({ id }) => id));
-      return answer(events.map(({ id }) => id));
+    transport: {
+      async deliver(events: readonly DeliverableEvent<string>[]) {
+        for (const { id, event } of events) expect(event).toBe(`event of ${id}`);
+        batches.push(events.map(({ id }) => id));
+        return answer(events.map(({ id }) => id));
+      },
     },
     batchMaximum: 1000,
     random: () => 0.5,

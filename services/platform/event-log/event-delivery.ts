@@ -2,6 +2,7 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { SettledRecord } from "../journal/journal.ts";
+import type { DeliverableEvent, DeliveryReceipt, EventTransport } from "./event-transport.ts";
 
 export interface EventDeliveryOptions<Event> {
   readonly journal: {
@@ -10,28 +11,13 @@ export interface EventDeliveryOptions<Event> {
   };
   /** The event that an entry of the journal stands for. */
   readonly decode: (record: SettledRecord) => Event;
-  /**
-   * Hands a batch over. Ids in neither list are sent again later, as is the whole batch when it rejects.
-   * What was handed over before may come again: the other side tells by the id.
-   */
-  readonly deliver: (events: readonly DeliverableEvent<Event>[], signal: AbortSignal) => Promise<DeliveryReceipt>;
+  readonly transport: EventTransport<Event>;
   /** The most events in a batch. */
   readonly batchMaximum: number;
   /** Numbers from 0 up to 1, for the jitter. */
   readonly random: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
-}
-
-export interface DeliverableEvent<Event> {
-  readonly id: string;
-  readonly event: Event;
-}
-
-export interface DeliveryReceipt {
-  readonly confirmedIds: readonly string[];
-  /** What can never be accepted. It is logged and let go: who rejects keeps it (dead letter). */
-  readonly rejectedIds: readonly string[];
 }
 
 export interface EventDelivery<Event> {
@@ -59,7 +45,7 @@ const longestRetryMs = 5_000;
 const eventsInMemory = 10_000;
 
 export function createEventDelivery<Event>(options: EventDeliveryOptions<Event>): EventDelivery<Event> {
-  const { journal, decode, deliver, batchMaximum, random, clock, logger } = options;
+  const { journal, decode, transport, batchMaximum, random, clock, logger } = options;
   /** What waits, oldest first; the event, where it is in memory. */
   const waiting = new Map<string, Event | undefined>();
   let kept = 0;
@@ -129,7 +115,7 @@ export function createEventDelivery<Event>(options: EventDeliveryOptions<Event>)
     inFlight = batch.size;
     try {
       const events = await loadEvents(batch);
-      if (events.length > 0) settleBatch(batch, await deliver(events, AbortSignal.any([stopped.signal, AbortSignal.timeout(deliveryTimeoutMs)])));
+      if (events.length > 0) settleBatch(batch, await transport.deliver(events, AbortSignal.any([stopped.signal, AbortSignal.timeout(deliveryTimeoutMs)])));
     } catch (error) {
       failures++;
       // Smaller batches, and the failed one last, so that an event that cannot be delivered does not hold up the others.

@@ -10,20 +10,20 @@ import {
   type AttemptOutcome,
   type UsageEvent,
 } from "#gen/weir/metering/v1/usage_event_pb.ts";
-import { RecordUsageRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { lockDirectory } from "#platform/directory-lock.ts";
-import { createEventDelivery, type DeliveryReceipt, type EventDelivery } from "#platform/event-log/event-delivery.ts";
+import { createEventDelivery, type EventDelivery } from "#platform/event-log/event-delivery.ts";
+import type { EventTransport } from "#platform/event-log/event-transport.ts";
 import { realDisk } from "#platform/journal/disk.ts";
 import { Journal, type BegunRecord, type SettledRecord } from "#platform/journal/journal.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { MeteringPeer } from "../peers.ts";
 
 export interface AttemptRecorderOptions {
   readonly directory: string;
   readonly maximumBytes: number;
-  readonly metering: MeteringPeer;
+  /** The way to the ledger. */
+  readonly transport: EventTransport<UsageEvent>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -56,14 +56,14 @@ export class AttemptRecorder {
     return recorder;
   }
 
-  private constructor(journal: Journal, { metering, clock, logger }: AttemptRecorderOptions) {
+  private constructor(journal: Journal, { transport, clock, logger }: AttemptRecorderOptions) {
     this.#journal = journal;
     this.#clock = clock;
     this.#logger = logger;
     this.#delivery = createEventDelivery<UsageEvent>({
       journal,
       decode: readSettled,
-      deliver: (events, signal) => recordUsage(metering, events.map(({ event }) => event), signal),
+      transport,
       batchMaximum,
       random: Math.random,
       clock,
@@ -100,12 +100,6 @@ export class AttemptRecorder {
       this.settle(fromBinary(AttemptIntentSchema, payload), outcome);
     }
   }
-}
-
-async function recordUsage(metering: MeteringPeer, events: UsageEvent[], signal: AbortSignal): Promise<DeliveryReceipt> {
-  const context = { identity: { kind: "service", name: "providers" }, requestId: "", signal } as const;
-  const { confirmedAttemptIds, rejected } = await metering.recordUsage(create(RecordUsageRequestSchema, { events }), context);
-  return { confirmedIds: confirmedAttemptIds, rejectedIds: rejected.map(({ attemptId }) => attemptId) };
 }
 
 function readSettled({ beginPayload, settlePayload }: SettledRecord): UsageEvent {

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/config/v1/config.proto.
  */
 export const file_weir_config_v1_config: GenFile = /*@__PURE__*/
-  fileDesc("Cht3ZWlyL2NvbmZpZy92MS9jb25maWcucHJvdG8SDndlaXIuY29uZmlnLnYxIvQGCgZDb25maWcSJgoGbGlzdGVuGAEgASgLMhYud2Vpci5jb25maWcudjEuTGlzdGVuEmMKCXByb3ZpZGVycxgCIAMoCzIlLndlaXIuY29uZmlnLnYxLkNvbmZpZy5Qcm92aWRlcnNFbnRyeUIpukgmmgEjEOgHIh5yHDIaXlthLXowLTldW2EtejAtOV8tXXswLDYyfSQSZgoGcm91dGVzGAMgAygLMiIud2Vpci5jb25maWcudjEuQ29uZmlnLlJvdXRlc0VudHJ5QjK6SC+aASwQkE4iJ3IlMiNeW0EtWmEtejAtOV1bQS1aYS16MC05Ll86LV17MCwxMjZ9JBI9CgZwcmljZXMYBCADKAsyIi53ZWlyLmNvbmZpZy52MS5Db25maWcuUHJpY2VzRW50cnlCCbpIBpoBAxCQThImCgZsaW1pdHMYBSABKAsyFi53ZWlyLmNvbmZpZy52MS5MaW1pdHMSIgoEY29ycxgGIAEoCzIULndlaXIuY29uZmlnLnYxLkNvcnMSKAoHYnJlYWtlchgHIAEoCzIXLndlaXIuY29uZmlnLnYxLkJyZWFrZXISKAoHbG9nZ2luZxgIIAEoCzIXLndlaXIuY29uZmlnLnYxLkxvZ2dpbmcSKgoIaW50ZXJuYWwYCiABKAsyGC53ZWlyLmNvbmZpZy52MS5JbnRlcm5hbBJkCgVwZWVycxgLIAMoCzIhLndlaXIuY29uZmlnLnYxLkNvbmZpZy5QZWVyc0VudHJ5QjK6SC+aASwQAyIfch1SBnBvbGljeVIIbWV0ZXJpbmdSCXByb3ZpZGVycyoHcgUQASiAIBpKCg5Qcm92aWRlcnNFbnRyeRILCgNrZXkYASABKAkSJwoFdmFsdWUYAiABKAsyGC53ZWlyLmNvbmZpZy52MS5Qcm92aWRlcjoCOAEaRAoLUm91dGVzRW50cnkSCwoDa2V5GAEgASgJEiQKBXZhbHVlGAIgASgLMhUud2Vpci5jb25maWcudjEuUm91dGU6AjgBGkQKC1ByaWNlc0VudHJ5EgsKA2tleRgBIAEoCRIkCgV2YWx1ZRgCIAEoCzIVLndlaXIuY29uZmlnLnYxLlByaWNlOgI4ARosCgpQZWVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEikQEKBkxpc3RlbhIdCgdhZGRyZXNzGAEgASgJQge6SARyAnABSACIAQESHgoEcG9ydBgCIAEoBUILukgIGgYY//8DKABIAYgBARIkCgphZG1pbl9wb3J0GAMgASgFQgu6SAgaBhj//wMoAEgCiAEBQgoKCF9hZGRyZXNzQgcKBV9wb3J0Qg0KC19hZG1pbl9wb3J0IqsDCghQcm92aWRlchIZCgZ2ZW5kb3IYASABKAlCCbpIBnIEEAEoQBIcCgdhcGlfa2V5GAIgASgJQguAAQG6SAVyAyiAQBIdCghiYXNlX3VybBgDIAEoCUILukgI2AEBcgOIAQESJAoGbW9kZWxzGAQgAygJQhS6SBGSAQ4Q6AcYASIHcgUQASiAAhIaChJvbmx5X2xpc3RlZF9tb2RlbHMYBSABKAgSQAoPY29ubmVjdF90aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgy6SAmqAQYiAgg8KgASRAoSZmlyc3RfYnl0ZV90aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHCoAEj4KDGlkbGVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwqABIpCg9tYXhfY29ubmVjdGlvbnMYCSABKAVCC7pICBoGGICABCgBSACIAQFCEgoQX21heF9jb25uZWN0aW9ucyJNCgVSb3V0ZRJECgd0YXJnZXRzGAEgAygJQjO6SDCSAS0IARAgIidyJTIjXlthLXowLTldW2EtejAtOV8tXXswLDYyfS8uezEsMjU2fSQitAIKBVByaWNlEjUKBWlucHV0GAEgASgJQia6SCNyITIfXihbMC05XXsxLDd9KFsuXVswLTldezEsNn0pPyk/JBI8CgxjYWNoZWRfaW5wdXQYAiABKAlCJrpII3IhMh9eKFswLTldezEsN30oWy5dWzAtOV17MSw2fSk/KT8kEj4KDmNhY2hlX3dyaXRlXzVtGAMgASgJQia6SCNyITIfXihbMC05XXsxLDd9KFsuXVswLTldezEsNn0pPyk/JBI+Cg5jYWNoZV93cml0ZV8xaBgEIAEoCUImukgjciEyH14oWzAtOV17MSw3fShbLl1bMC05XXsxLDZ9KT8pPyQSNgoGb3V0cHV0GAUgASgJQia6SCNyITIfXihbMC05XXsxLDd9KFsuXVswLTldezEsNn0pPyk/JCLlAgoGTGltaXRzEisKDm1heF9ib2R5X2J5dGVzGAEgASgDQg66SAsiCRiAgICAAiiACEgAiAEBEjEKF21heF9jb25jdXJyZW50X3JlcXVlc3RzGAIgASgFQgu6SAgaBhjAhD0oAUgBiAEBEkIKD3JlcXVlc3RfdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFKgASMAoRbWF4X2pvdXJuYWxfYnl0ZXMYBCABKANCELpIDSILGICAgICAICiAgEBIAogBARJACg1kcmFpbl90aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyAEIRCg9fbWF4X2JvZHlfYnl0ZXNCGgoYX21heF9jb25jdXJyZW50X3JlcXVlc3RzQhQKEl9tYXhfam91cm5hbF9ieXRlcyJHCgRDb3JzEj8KD2FsbG93ZWRfb3JpZ2lucxgBIAMoCUImukgjkgEgEOgHIhtyGTIXXihbKl18aHR0cHM/Oi8vW14vKl0rKSQigAIKB0JyZWFrZXISKgoSZmFpbHVyZV9wZXJjZW50YWdlGAEgASgFQgm6SAYaBBhkKAFIAIgBARInCg1taW5pbXVtX2NhbGxzGAIgASgFQgu6SAgaBhigjQYoAUgBiAEBEjoKBndpbmRvdxgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgMIkBwyAggBEjsKCW9wZW5fdGltZRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwqAEIVChNfZmFpbHVyZV9wZXJjZW50YWdlQhAKDl9taW5pbXVtX2NhbGxzIjsKB0xvZ2dpbmcSMAoFbGV2ZWwYASABKAlCIbpIHnIcUgBSBWRlYnVnUgRpbmZvUgR3YXJuUgVlcnJvciKxAQoISW50ZXJuYWwSHQoHYWRkcmVzcxgBIAEoCUIHukgEcgJwAUgAiAEBEh4KBHBvcnQYAiABKAVCC7pICBoGGP//AygASAGIAQESKAoDdGxzGAMgASgLMhsud2Vpci5jb25maWcudjEuSW50ZXJuYWxUbHMSJwoNc2hhcmVkX3NlY3JldBgEIAEoCUIQgAEBukgK2AEBcgUQICiACEIKCghfYWRkcmVzc0IHCgVfcG9ydCJ1CgtJbnRlcm5hbFRscxIkChBjZXJ0aWZpY2F0ZV9maWxlGAEgASgJQgq6SAdyBRABKIAgEhwKCGtleV9maWxlGAIgASgJQgq6SAdyBRABKIAgEiIKDmF1dGhvcml0eV9maWxlGAMgASgJQgq6SAdyBRABKIAgYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("Cht3ZWlyL2NvbmZpZy92MS9jb25maWcucHJvdG8SDndlaXIuY29uZmlnLnYxIpwHCgZDb25maWcSJgoGbGlzdGVuGAEgASgLMhYud2Vpci5jb25maWcudjEuTGlzdGVuEmMKCXByb3ZpZGVycxgCIAMoCzIlLndlaXIuY29uZmlnLnYxLkNvbmZpZy5Qcm92aWRlcnNFbnRyeUIpukgmmgEjEOgHIh5yHDIaXlthLXowLTldW2EtejAtOV8tXXswLDYyfSQSZgoGcm91dGVzGAMgAygLMiIud2Vpci5jb25maWcudjEuQ29uZmlnLlJvdXRlc0VudHJ5QjK6SC+aASwQkE4iJ3IlMiNeW0EtWmEtejAtOV1bQS1aYS16MC05Ll86LV17MCwxMjZ9JBI9CgZwcmljZXMYBCADKAsyIi53ZWlyLmNvbmZpZy52MS5Db25maWcuUHJpY2VzRW50cnlCCbpIBpoBAxCQThImCgZsaW1pdHMYBSABKAsyFi53ZWlyLmNvbmZpZy52MS5MaW1pdHMSIgoEY29ycxgGIAEoCzIULndlaXIuY29uZmlnLnYxLkNvcnMSKAoHYnJlYWtlchgHIAEoCzIXLndlaXIuY29uZmlnLnYxLkJyZWFrZXISKAoHbG9nZ2luZxgIIAEoCzIXLndlaXIuY29uZmlnLnYxLkxvZ2dpbmcSKgoIaW50ZXJuYWwYCiABKAsyGC53ZWlyLmNvbmZpZy52MS5JbnRlcm5hbBJkCgVwZWVycxgLIAMoCzIhLndlaXIuY29uZmlnLnYxLkNvbmZpZy5QZWVyc0VudHJ5QjK6SC+aASwQAyIfch1SBnBvbGljeVIIbWV0ZXJpbmdSCXByb3ZpZGVycyoHcgUQASiAIBImCgZldmVudHMYCSABKAsyFi53ZWlyLmNvbmZpZy52MS5FdmVudHMaSgoOUHJvdmlkZXJzRW50cnkSCwoDa2V5GAEgASgJEicKBXZhbHVlGAIgASgLMhgud2Vpci5jb25maWcudjEuUHJvdmlkZXI6AjgBGkQKC1JvdXRlc0VudHJ5EgsKA2tleRgBIAEoCRIkCgV2YWx1ZRgCIAEoCzIVLndlaXIuY29uZmlnLnYxLlJvdXRlOgI4ARpECgtQcmljZXNFbnRyeRILCgNrZXkYASABKAkSJAoFdmFsdWUYAiABKAsyFS53ZWlyLmNvbmZpZy52MS5QcmljZToCOAEaLAoKUGVlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpEBCgZMaXN0ZW4SHQoHYWRkcmVzcxgBIAEoCUIHukgEcgJwAUgAiAEBEh4KBHBvcnQYAiABKAVCC7pICBoGGP//AygASAGIAQESJAoKYWRtaW5fcG9ydBgDIAEoBUILukgIGgYY//8DKABIAogBAUIKCghfYWRkcmVzc0IHCgVfcG9ydEINCgtfYWRtaW5fcG9ydCKrAwoIUHJvdmlkZXISGQoGdmVuZG9yGAEgASgJQgm6SAZyBBABKEASHAoHYXBpX2tleRgCIAEoCUILgAEBukgFcgMogEASHQoIYmFzZV91cmwYAyABKAlCC7pICNgBAXIDiAEBEiQKBm1vZGVscxgEIAMoCUIUukgRkgEOEOgHGAEiB3IFEAEogAISGgoSb25seV9saXN0ZWRfbW9kZWxzGAUgASgIEkAKD2Nvbm5lY3RfdGltZW91dBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIPCoAEkQKEmZpcnN0X2J5dGVfdGltZW91dBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwqABI+CgxpZGxlX3RpbWVvdXQYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICqoBByIDCJAcKgASKQoPbWF4X2Nvbm5lY3Rpb25zGAkgASgFQgu6SAgaBhiAgAQoAUgAiAEBQhIKEF9tYXhfY29ubmVjdGlvbnMiTQoFUm91dGUSRAoHdGFyZ2V0cxgBIAMoCUIzukgwkgEtCAEQICInciUyI15bYS16MC05XVthLXowLTlfLV17MCw2Mn0vLnsxLDI1Nn0kIrQCCgVQcmljZRI1CgVpbnB1dBgBIAEoCUImukgjciEyH14oWzAtOV17MSw3fShbLl1bMC05XXsxLDZ9KT8pPyQSPAoMY2FjaGVkX2lucHV0GAIgASgJQia6SCNyITIfXihbMC05XXsxLDd9KFsuXVswLTldezEsNn0pPyk/JBI+Cg5jYWNoZV93cml0ZV81bRgDIAEoCUImukgjciEyH14oWzAtOV17MSw3fShbLl1bMC05XXsxLDZ9KT8pPyQSPgoOY2FjaGVfd3JpdGVfMWgYBCABKAlCJrpII3IhMh9eKFswLTldezEsN30oWy5dWzAtOV17MSw2fSk/KT8kEjYKBm91dHB1dBgFIAEoCUImukgjciEyH14oWzAtOV17MSw3fShbLl1bMC05XXsxLDZ9KT8pPyQi5QIKBkxpbWl0cxIrCg5tYXhfYm9keV9ieXRlcxgBIAEoA0IOukgLIgkYgICAgAIogAhIAIgBARIxChdtYXhfY29uY3VycmVudF9yZXF1ZXN0cxgCIAEoBUILukgIGgYYwIQ9KAFIAYgBARJCCg9yZXF1ZXN0X3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBSoAEjAKEW1heF9qb3VybmFsX2J5dGVzGAQgASgDQhC6SA0iCxiAgICAgCAogIBASAKIAQESQAoNZHJhaW5fdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgBCEQoPX21heF9ib2R5X2J5dGVzQhoKGF9tYXhfY29uY3VycmVudF9yZXF1ZXN0c0IUChJfbWF4X2pvdXJuYWxfYnl0ZXMiRwoEQ29ycxI/Cg9hbGxvd2VkX29yaWdpbnMYASADKAlCJrpII5IBIBDoByIbchkyF14oWypdfGh0dHBzPzovL1teLypdKykkIoACCgdCcmVha2VyEioKEmZhaWx1cmVfcGVyY2VudGFnZRgBIAEoBUIJukgGGgQYZCgBSACIAQESJwoNbWluaW11bV9jYWxscxgCIAEoBUILukgIGgYYoI0GKAFIAYgBARI6CgZ3aW5kb3cYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CD7pIDKoBCSIDCJAcMgIIARI7CglvcGVuX3RpbWUYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICqoBByIDCJAcKgBCFQoTX2ZhaWx1cmVfcGVyY2VudGFnZUIQCg5fbWluaW11bV9jYWxscyI7CgdMb2dnaW5nEjAKBWxldmVsGAEgASgJQiG6SB5yHFIAUgVkZWJ1Z1IEaW5mb1IEd2FyblIFZXJyb3IisQEKCEludGVybmFsEh0KB2FkZHJlc3MYASABKAlCB7pIBHICcAFIAIgBARIeCgRwb3J0GAIgASgFQgu6SAgaBhj//wMoAEgBiAEBEigKA3RscxgDIAEoCzIbLndlaXIuY29uZmlnLnYxLkludGVybmFsVGxzEicKDXNoYXJlZF9zZWNyZXQYBCABKAlCEIABAbpICtgBAXIFECAogAhCCgoIX2FkZHJlc3NCBwoFX3BvcnQidQoLSW50ZXJuYWxUbHMSJAoQY2VydGlmaWNhdGVfZmlsZRgBIAEoCUIKukgHcgUQASiAIBIcCghrZXlfZmlsZRgCIAEoCUIKukgHcgUQASiAIBIiCg5hdXRob3JpdHlfZmlsZRgDIAEoCUIKukgHcgUQASiAICIsCgZFdmVudHMSIgoEbmF0cxgBIAEoCzIULndlaXIuY29uZmlnLnYxLk5hdHMingIKBE5hdHMSGAoDdXJsGAEgASgJQguAAQG6SAVyAyiAQBIWCgR1c2VyGAIgASgJQgi6SAVyAyiAAhIdCghwYXNzd29yZBgDIAEoCUILgAEBukgFcgMogEASGgoFdG9rZW4YBCABKAlCC4ABAbpIBXIDKIBAEiIKEGNyZWRlbnRpYWxzX2ZpbGUYBSABKAlCCLpIBXIDKIAgEhkKB2NhX2ZpbGUYBiABKAlCCLpIBXIDKIAgEiIKEGNlcnRpZmljYXRlX2ZpbGUYByABKAlCCLpIBXIDKIAgEhoKCGtleV9maWxlGAggASgJQgi6SAVyAyiAIBIqCgZzdHJlYW0YCSABKAsyGi53ZWlyLmNvbmZpZy52MS5OYXRzU3RyZWFtIugBCgpOYXRzU3RyZWFtEiAKCHJlcGxpY2FzGAEgASgFQgm6SAYaBBgFKAFIAIgBARIoCgltYXhfYnl0ZXMYAiABKANCELpIDSILGICAgICAICiAgARIAYgBARIlCgptYXhfZXZlbnRzGAMgASgDQgy6SAkiBxiAwtcvKGRIAogBARI9CgdtYXhfYWdlGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAmp4BMgIIPEILCglfcmVwbGljYXNCDAoKX21heF9ieXRlc0INCgtfbWF4X2V2ZW50c2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * The whole file. Every field can be left out.
@@ -94,6 +94,13 @@ export type Config = Message<"weir.config.v1.Config"> & {
    * @generated from field: map<string, string> peers = 11;
    */
   peers: { [key: string]: string };
+
+  /**
+   * How usage events travel to the ledger.
+   *
+   * @generated from field: weir.config.v1.Events events = 9;
+   */
+  events?: Events | undefined;
 };
 
 /**
@@ -495,4 +502,145 @@ export type InternalTls = Message<"weir.config.v1.InternalTls"> & {
  */
 export const InternalTlsSchema: GenMessage<InternalTls> = /*@__PURE__*/
   messageDesc(file_weir_config_v1_config, 10);
+
+/**
+ * How usage events travel to the ledger. Changes need a restart.
+ *
+ * @generated from message weir.config.v1.Events
+ */
+export type Events = Message<"weir.config.v1.Events"> & {
+  /**
+   * Through NATS JetStream; without it, and without WEIR_NATS_URL, straight from service to service.
+   *
+   * @generated from field: weir.config.v1.Nats nats = 1;
+   */
+  nats?: Nats | undefined;
+};
+
+/**
+ * Describes the message weir.config.v1.Events.
+ * Use `create(EventsSchema)` to create a new message.
+ */
+export const EventsSchema: GenMessage<Events> = /*@__PURE__*/
+  messageDesc(file_weir_config_v1_config, 11);
+
+/**
+ * A NATS server or cluster with JetStream, version 2.9 or newer. At most one of user, token and credentials file.
+ *
+ * @generated from message weir.config.v1.Nats
+ */
+export type Nats = Message<"weir.config.v1.Nats"> & {
+  /**
+   * Where it is: `nats://host:4222`, `tls://host:4222`; those of a cluster with commas between. It may hold `user:password@` or
+   * `token@`. WEIR_NATS_URL wins.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * The user.
+   *
+   * @generated from field: string user = 2;
+   */
+  user: string;
+
+  /**
+   * The user's password; write ${NAME} to take it from the environment.
+   *
+   * @generated from field: string password = 3;
+   */
+  password: string;
+
+  /**
+   * A token; write ${NAME} to take it from the environment.
+   *
+   * @generated from field: string token = 4;
+   */
+  token: string;
+
+  /**
+   * The path of a credentials file (JWT and NKey); it is read anew for each connection.
+   *
+   * @generated from field: string credentials_file = 5;
+   */
+  credentialsFile: string;
+
+  /**
+   * The path of the certificates to trust, with `tls://`; default those of the system.
+   *
+   * @generated from field: string ca_file = 6;
+   */
+  caFile: string;
+
+  /**
+   * The path of the client certificate, with `tls://`; default none.
+   *
+   * @generated from field: string certificate_file = 7;
+   */
+  certificateFile: string;
+
+  /**
+   * The path of the client certificate's key.
+   *
+   * @generated from field: string key_file = 8;
+   */
+  keyFile: string;
+
+  /**
+   * What metering asks of the stream.
+   *
+   * @generated from field: weir.config.v1.NatsStream stream = 9;
+   */
+  stream?: NatsStream | undefined;
+};
+
+/**
+ * Describes the message weir.config.v1.Nats.
+ * Use `create(NatsSchema)` to create a new message.
+ */
+export const NatsSchema: GenMessage<Nats> = /*@__PURE__*/
+  messageDesc(file_weir_config_v1_config, 12);
+
+/**
+ * Limits of the stream WEIR_USAGE. When one is reached NATS refuses events, and they wait in their emitters' journals.
+ *
+ * @generated from message weir.config.v1.NatsStream
+ */
+export type NatsStream = Message<"weir.config.v1.NatsStream"> & {
+  /**
+   * On how many servers each event is kept; default 1.
+   *
+   * @generated from field: optional int32 replicas = 1;
+   */
+  replicas?: number | undefined;
+
+  /**
+   * The most bytes that wait for metering; default 1073741824 (1 GiB).
+   *
+   * @generated from field: optional int64 max_bytes = 2;
+   */
+  maxBytes?: bigint | undefined;
+
+  /**
+   * The most events that wait for metering; default 1000000.
+   *
+   * @generated from field: optional int64 max_events = 3;
+   */
+  maxEvents?: bigint | undefined;
+
+  /**
+   * How long an event may wait for metering before NATS lets it go and its emitter sends it again; default 86400s (a day).
+   *
+   * @generated from field: google.protobuf.Duration max_age = 4;
+   */
+  maxAge?: Duration | undefined;
+};
+
+/**
+ * Describes the message weir.config.v1.NatsStream.
+ * Use `create(NatsStreamSchema)` to create a new message.
+ */
+export const NatsStreamSchema: GenMessage<NatsStream> = /*@__PURE__*/
+  messageDesc(file_weir_config_v1_config, 13);
 

@@ -1,0 +1,197 @@
+/** Owns taking usage events from the event log: posted first, then confirmed to their emitter, then acknowledged to the broker. */
+import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { jetstream, type JsMsg } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { EventConfirmationSchema, type EventConfirmation } from "#gen/weir/metering/v1/event_confirmation_pb.ts";
+import { RecordUsageRequestSchema, type RecordUsageRequest, type RecordUsageResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { NatsLink } from "#platform/event-log/nats-link.ts";
+import { confirmHeader, eventIdHeader, isConfirmSubject, readEventMessage } from "#platform/event-log/nats-message.ts";
+import type { Logger } from "#platform/logger.ts";
+import { consumerName, ensureUsageStream, streamName } from "./usage-stream.ts";
+
+export interface UsageConsumerDependencies {
+  readonly link: NatsLink;
+  /** Posts the events in one transaction, as RecordUsage does. */
+  readonly record: (request: RecordUsageRequest) => Promise<RecordUsageResponse>;
+  /** Keeps as dead letters what `record` cannot be given, or cannot bear. */
+  readonly setAside: (letters: readonly UnpostableEvent[]) => Promise<void>;
+  readonly logger: Logger;
+}
+
+export interface UnpostableEvent {
+  readonly id: string;
+  readonly reason: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface UsageConsumer {
+  /** Finishes what it has taken and takes no more; what it does not finish, another replica or the next start does. */
+  stop(): Promise<void>;
+}
+
+/** The most events in one transaction, and the most that wait here for the next one. */
+const batchMaximum = 250;
+/** A pull ends after this long, and the next begins; it also bounds how late a stream that is gone is noticed. */
+const pullMs = 10_000;
+const firstRetryMs = 500;
+const longestRetryMs = 30_000;
+/** How long the consumer rests after a batch that the database did not take. */
+const restMs = 1_000;
+/** After so many deliveries, an event that fails alone, with a database that is up, is a dead letter. */
+const maximumDeliveries = 10;
+
+/** Starts at once; waits for NATS, and for a stream that can be used, as long as it takes. */
+export function startUsageConsumer({ link, record, setAside, logger }: UsageConsumerDependencies): UsageConsumer {
+  const stopping = new AbortController();
+  const running = stayConsuming();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+
+  async function stayConsuming(): Promise<void> {
+    for (let failures = 0; !stopping.signal.aborted; failures++) {
+      try {
+        const connection = await link.connected(stopping.signal);
+        await ensureUsageStream(connection, link.settings.stream, logger);
+        failures = 0;
+        await consume(connection);
+      } catch (error) {
+        if (!stopping.signal.aborted) logger.error({ error, stream: streamName }, "usage events cannot be taken from NATS; it is tried again, and they wait");
+      }
+      await rest(retryDelayMs(failures));
+    }
+  }
+
+  /** Runs until it is stopped, or the stream or the connection is gone for good. */
+  async function consume(connection: NatsConnection): Promise<void> {
+    const consumer = await jetstream(connection).consumers.get(streamName, consumerName);
+    const messages = await consumer.consume({ max_messages: batchMaximum, expires: pullMs, abort_on_missing_resource: true });
+    const stop = (): void => messages.stop();
+    stopping.signal.addEventListener("abort", stop);
+    if (stopping.signal.aborted) stop();
+    let waiting: JsMsg[] = [];
+    let posting: Promise<void> | undefined;
+    // What arrives while one batch is posted is the next.
+    const postWaiting = async (): Promise<void> => {
+      await nextTurn();
+      while (waiting.length > 0) {
+        const batch = waiting;
+        waiting = [];
+        await post(connection, batch);
+      }
+      posting = undefined;
+    };
+    try {
+      for await (const message of messages) {
+        waiting.push(message);
+        posting ??= postWaiting();
+        if (waiting.length === batchMaximum) await posting;
+      }
+    } finally {
+      stopping.signal.removeEventListener("abort", stop);
+      await posting;
+    }
+  }
+
+  /** Brings each message of a batch to an end of its own: acknowledged, terminated, or given back for later. */
+  async function post(connection: NatsConnection, batch: readonly JsMsg[]): Promise<void> {
+    const readable: ReadMessage[] = [];
+    const unreadable: FaultyMessage[] = [];
+    for (const message of batch) {
+      const event = readEventMessage({ id: eventIdOf(message), subject: message.subject, bytes: message.data });
+      if ("fault" in event) unreadable.push({ message, reason: event.fault });
+      else readable.push({ message, event });
+    }
+    if (unreadable.length > 0) await bury(connection, unreadable);
+    if (readable.length > 0) await postEvents(connection, readable);
+  }
+
+  async function postEvents(connection: NatsConnection, readable: readonly ReadMessage[]): Promise<void> {
+    try {
+      const { rejected } = await record(create(RecordUsageRequestSchema, { events: readable.map(({ event }) => event) }));
+      const refused = new Set(rejected.map(({ attemptId }) => attemptId));
+      conclude(connection, readable.map(({ message, event }) => ({ message, stands: !refused.has(event.intent?.attemptId ?? "") })));
+    } catch (error) {
+      if (readable.length > 1 && !isPassing(error)) {
+        // One of them may be to blame: halve until it is alone.
+        const middle = readable.length >> 1;
+        await postEvents(connection, readable.slice(0, middle));
+        await postEvents(connection, readable.slice(middle));
+        return;
+      }
+      const [{ message }] = readable as [ReadMessage];
+      if (!isPassing(error) && message.info.deliveryCount >= maximumDeliveries) {
+        await bury(connection, [{ message, reason: `it failed ${message.info.deliveryCount} times: ${(error as Error).message}` }]);
+        return;
+      }
+      logger.warn({ events: readable.length, error }, "usage events could not be posted; NATS gives them again later");
+      await giveBack(readable);
+    }
+  }
+
+  async function bury(connection: NatsConnection, faulty: readonly FaultyMessage[]): Promise<void> {
+    for (const { message, reason } of faulty) logger.error({ eventId: eventIdOf(message), reason }, "a message cannot be posted; it is kept as a dead letter");
+    try {
+      await setAside(faulty.map(({ message, reason }) => ({ id: eventIdOf(message), reason, bytes: message.data })));
+      conclude(connection, faulty.map(({ message }) => ({ message, stands: false })));
+    } catch (error) {
+      logger.warn({ events: faulty.length, error }, "dead letters could not be kept; NATS gives them again later");
+      await giveBack(faulty);
+    }
+  }
+
+  async function giveBack(messages: readonly { readonly message: JsMsg }[]): Promise<void> {
+    for (const { message } of messages) message.nak(retryDelayMs(message.info.deliveryCount));
+    await rest(restMs);
+  }
+
+  async function rest(milliseconds: number): Promise<void> {
+    await pause(milliseconds, undefined, { signal: stopping.signal }).catch(() => undefined);
+  }
+}
+
+interface ReadMessage {
+  readonly message: JsMsg;
+  readonly event: UsageEvent;
+}
+
+interface FaultyMessage {
+  readonly message: JsMsg;
+  readonly reason: string;
+}
+
+/** Tells the emitters what stands and what never will, then the broker: should the connection break between, both come again. */
+function conclude(connection: NatsConnection, outcomes: readonly { readonly message: JsMsg; readonly stands: boolean }[]): void {
+  const confirmations = new Map<string, EventConfirmation>();
+  for (const { message, stands } of outcomes) {
+    const subject = message.headers?.get(confirmHeader) ?? "";
+    if (!isConfirmSubject(subject)) continue;
+    const confirmation = confirmations.get(subject) ?? create(EventConfirmationSchema);
+    confirmations.set(subject, confirmation);
+    (stands ? confirmation.confirmedEventIds : confirmation.rejectedEventIds).push(eventIdOf(message));
+  }
+  for (const [subject, confirmation] of confirmations) connection.publish(subject, toBinary(EventConfirmationSchema, confirmation));
+  for (const { message, stands } of outcomes) {
+    if (stands) message.ack();
+    else message.term();
+  }
+}
+
+function eventIdOf(message: JsMsg): string {
+  return message.headers?.get(eventIdHeader) ?? "";
+}
+
+/** True when the database is away, or metering stops: no event is to blame. */
+function isPassing(error: unknown): boolean {
+  return error instanceof GatewayError && ["DEPENDENCY_UNAVAILABLE", "SHUTTING_DOWN"].includes(error.reason);
+}
+
+function retryDelayMs(failures: number): number {
+  return Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(failures, 10));
+}

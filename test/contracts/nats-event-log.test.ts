@@ -1,0 +1,254 @@
+/** Proves what the event log does when NATS itself is killed, full, absent, set up wrongly, or fed with what is no event. */
+import { readFileSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import { toBinary } from "@bufbuild/protobuf";
+import { DiscardPolicy, jetstream, RetentionPolicy, StorageType } from "@nats-io/jetstream";
+import { connect, headers } from "@nats-io/transport-node";
+import { UsageEventSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { toEventMessage } from "#platform/event-log/nats-message.ts";
+import { describe, expect, test } from "vitest";
+import { findNatsServer } from "../harness/nats-server.ts";
+import {
+  createLedgerDatabase,
+  eventsInStream,
+  keepLog,
+  natsTransport,
+  onceEach,
+  openLink,
+  reconcile,
+  someEvents,
+  startEmitter,
+  startLedger,
+  startTestNats,
+  usageEvent,
+  withManager,
+} from "./event-log-world.ts";
+
+const isHere = (await findNatsServer()) !== undefined;
+
+describe.skipIf(!isHere)("the event log through NATS", () => {
+  test("SIGKILL of NATS in the middle of a load, and again: each event stands once", async () => {
+    const nats = await startTestNats();
+    const ledger = await startLedger(await createLedgerDatabase(), openLink(nats.url));
+    const emitter = startEmitter(natsTransport(openLink(nats.url)));
+    for (let round = 0; round < 20; round++) {
+      emitter.emit(someEvents(30, 30 * round));
+      await pause(40);
+      if (round % 8 === 4) await nats.kill();
+      if (round % 8 === 7) await nats.start();
+    }
+    expect(await emitter.delivery.drain(60_000)).toBe(0);
+    expect(await reconcile(ledger.database)).toMatchObject(onceEach(600));
+  }, 90_000);
+
+  test("what the broker has acknowledged is not confirmed: a stream that is lost with its events loses none", async () => {
+    const nats = await startTestNats();
+    const database = await createLedgerDatabase();
+    const earlier = await startLedger(database, openLink(nats.url));
+    await expect.poll(() => eventsInStream(nats.url).catch(() => -1)).toBe(0);
+    await earlier.stop();
+    const emitter = startEmitter(natsTransport(openLink(nats.url)));
+    emitter.emit(someEvents(50));
+    await expect.poll(() => eventsInStream(nats.url)).toBe(50);
+    expect(emitter.journal.size).toBe(50);
+    await withManager(nats.url, (manager) => manager.streams.delete("WEIR_USAGE"));
+
+    const ledger = await startLedger(database, openLink(nats.url));
+    expect(await emitter.delivery.drain(30_000)).toBe(0);
+    expect(await reconcile(ledger.database)).toMatchObject(onceEach(50));
+  });
+
+  test("while metering is away an event waits in the stream once, however often it is handed over", async () => {
+    const nats = await startTestNats();
+    const database = await createLedgerDatabase();
+    const earlier = await startLedger(database, openLink(nats.url));
+    await expect.poll(() => eventsInStream(nats.url).catch(() => -1)).toBe(0);
+    await earlier.stop();
+    const transport = natsTransport(openLink(nats.url));
+    const events = someEvents(5).map((event) => ({ id: event.intent!.attemptId, event }));
+    // The last of these is beyond the duplicate window.
+    for (let time = 0; time < 6; time++) expect(await transport.deliver(events, AbortSignal.timeout(10_000))).toEqual({ confirmedIds: [], rejectedIds: [] });
+    expect(await eventsInStream(nats.url)).toBe(5);
+
+    await startLedger(database, openLink(nats.url));
+    await expect.poll(() => eventsInStream(nats.url)).toBe(0);
+    // The confirmations came while nobody waited: they are still good, though the stream would take the events again.
+    expect((await transport.deliver(events, AbortSignal.timeout(10_000))).confirmedIds).toHaveLength(5);
+    expect(await eventsInStream(nats.url)).toBe(0);
+  });
+
+  test("a full stream refuses, and the events wait in the journal until there is room", async () => {
+    const nats = await startTestNats();
+    const limits = { stream: { maximumEvents: 100 } };
+    const database = await createLedgerDatabase();
+    const earlier = await startLedger(database, openLink(nats.url, limits));
+    await expect.poll(() => eventsInStream(nats.url).catch(() => -1)).toBe(0);
+    await earlier.stop();
+    const { logger, lines } = keepLog();
+    const emitter = startEmitter(natsTransport(openLink(nats.url)), logger);
+    emitter.emit(someEvents(250));
+    await expect.poll(() => lines.join("\n"), { timeout: 20_000 }).toContain("maximum messages exceeded");
+    expect(await eventsInStream(nats.url)).toBe(100);
+    expect(emitter.journal.size).toBe(250);
+
+    await startLedger(database, openLink(nats.url, limits));
+    expect(await emitter.delivery.drain(30_000)).toBe(0);
+    expect(await reconcile(database)).toMatchObject(onceEach(250));
+  });
+
+  test("a stream that would break a law is named with each difference and left alone; once it is gone, all goes on", async () => {
+    const nats = await startTestNats();
+    await withManager(nats.url, (manager) =>
+      manager.streams.add({ name: "WEIR_USAGE", subjects: ["weir.usage.>"], storage: StorageType.Memory, retention: RetentionPolicy.Limits, discard: DiscardPolicy.Old, max_msgs: 10 }),
+    );
+    const { logger, lines } = keepLog();
+    const ledger = await startLedger(await createLedgerDatabase(), openLink(nats.url), logger);
+    await expect.poll(() => lines.join("\n")).toContain("nats stream rm WEIR_USAGE");
+    const complaint = lines.join("\n");
+    for (const difference of ["retention", "discard", "storage"]) expect(complaint).toContain(`${difference} is `);
+    expect(await withManager(nats.url, async (manager) => (await manager.streams.info("WEIR_USAGE")).config)).toMatchObject({ storage: "memory", max_msgs: 10 });
+
+    await withManager(nats.url, (manager) => manager.streams.delete("WEIR_USAGE"));
+    const emitter = startEmitter(natsTransport(openLink(nats.url)));
+    emitter.emit(someEvents(3));
+    expect(await emitter.delivery.drain(25_000)).toBe(0);
+    expect(await reconcile(ledger.database)).toMatchObject(onceEach(3));
+  });
+
+  test("limits are raised to those configured, and never lowered", async () => {
+    const nats = await startTestNats();
+    const database = await createLedgerDatabase();
+    const limitsAfter = async (maximumEvents: number): Promise<number> => {
+      const { logger, lines } = keepLog();
+      const ledger = await startLedger(database, openLink(nats.url, { stream: { maximumEvents } }), logger);
+      const emitter = startEmitter(natsTransport(openLink(nats.url)));
+      emitter.emit(someEvents(1));
+      expect(await emitter.delivery.drain(10_000)).toBe(0);
+      await ledger.stop();
+      expect(lines.join("\n").includes("wider than those configured")).toBe(maximumEvents === 150);
+      return withManager(nats.url, async (manager) => (await manager.streams.info("WEIR_USAGE")).config.max_msgs);
+    };
+    expect(await limitsAfter(100)).toBe(100);
+    expect(await limitsAfter(200)).toBe(200);
+    expect(await limitsAfter(150)).toBe(200);
+  });
+
+  test("what is no event, or comes for another tenant, is a dead letter and gone, and borrows no right of metering's", async () => {
+    const nats = await startTestNats();
+    const { logger, lines } = keepLog();
+    const ledger = await startLedger(await createLedgerDatabase(), openLink(nats.url), logger);
+    await expect.poll(() => eventsInStream(nats.url).catch(() => -1)).toBe(0);
+    const stranger = toEventMessage(usageEvent({ attempt: 7, organization: "org_a" }));
+    await withManager(nats.url, async (_manager, connection) => {
+      const confirmTo = headers();
+      confirmTo.set("Weir-Confirm", "$JS.API.STREAM.DELETE.WEIR_USAGE");
+      const client = jetstream(connection);
+      await client.publish("weir.usage.org_a.att_1-3", "no protobuf \xff\xff", { msgID: "att_1-3", headers: confirmTo });
+      await client.publish(stranger.subject.replace("org_a", "org_b"), stranger.bytes, { msgID: stranger.id });
+      await client.publish(stranger.subject, stranger.bytes, { msgID: "another" });
+      await client.publish(stranger.subject, toBinary(UsageEventSchema, usageEvent({ attempt: 7, organization: "org_b" })));
+    });
+    const emitter = startEmitter(natsTransport(openLink(nats.url)));
+    emitter.emit([...someEvents(5), usageEvent({ attempt: 9, model: "" })]);
+    expect(await emitter.delivery.drain(10_000)).toBe(0);
+    await expect.poll(() => eventsInStream(nats.url)).toBe(0);
+    expect(await reconcile(ledger.database)).toMatchObject(onceEach(5));
+    const { rows } = await ledger.database.query<{ reason: string }>("select reason from dead_letters order by reason");
+    expect(rows.map(({ reason }) => reason)).toEqual([
+      expect.stringContaining("it came on the subject weir.usage.org_a."),
+      expect.stringContaining("it came on the subject weir.usage.org_b."),
+      "it is no usage event",
+      "it names no vendor or no model",
+    ]);
+    expect(lines.filter((line) => line.includes("dead letter")).length).toBeGreaterThanOrEqual(4);
+  });
+
+  test("a database that is down loses nothing, and neither does stopping one of two replicas", async () => {
+    const nats = await startTestNats();
+    const database = await createLedgerDatabase();
+    let isDown = false;
+    const failing: typeof database = Object.create(database, {
+      transaction: {
+        value: (...given: Parameters<typeof database.transaction>) => {
+          if (isDown) throw new GatewayError("DEPENDENCY_UNAVAILABLE", "The database does not answer at the moment; try again.");
+          return database.transaction(...given);
+        },
+      },
+    }) as typeof database;
+    const first = await startLedger(failing, openLink(nats.url));
+    const second = await startLedger(failing, openLink(nats.url));
+    const emitter = startEmitter(natsTransport(openLink(nats.url)));
+    for (let round = 0; round < 15; round++) {
+      emitter.emit(someEvents(20, 20 * round));
+      await pause(30);
+      isDown = round >= 3 && round < 9;
+      if (round === 11) await first.stop();
+    }
+    expect(await emitter.delivery.drain(60_000)).toBe(0);
+    expect(await reconcile(database)).toMatchObject(onceEach(300));
+    await second.stop();
+    await expect.poll(() => eventsInStream(nats.url), { timeout: 5_000 }).toBe(0);
+  }, 90_000);
+
+  test("where NATS is not there yet everything starts, says so once, and goes on when it comes", async () => {
+    const nats = await startTestNats();
+    await nats.kill();
+    const { logger, lines } = keepLog();
+    const ledger = await startLedger(await createLedgerDatabase(), openLink(nats.url), logger);
+    const emitter = startEmitter(natsTransport(openLink(nats.url, { logger })));
+    emitter.emit(someEvents(10));
+    await pause(1_500);
+    expect(lines.filter((line) => line.includes("cannot be reached"))).toHaveLength(1);
+    expect(emitter.journal.size).toBe(10);
+    await nats.start();
+    expect(await emitter.delivery.drain(20_000)).toBe(0);
+    expect(await reconcile(ledger.database)).toMatchObject(onceEach(10));
+  });
+
+  test("a password that is refused is told in the log, without the password", async () => {
+    const nats = await startTestNats('authorization { user: weir, password: "right" }');
+    const { logger, lines } = keepLog();
+    const link = openLink(nats.url.replace("//", "//weir:canary-secret@"), { logger });
+    await expect.poll(() => lines.join("\n")).toMatch(/authoriz/i);
+    await expect(link.connected(AbortSignal.timeout(10))).rejects.toThrow(/not connected/);
+    expect(lines.join("\n") + JSON.stringify(link.settings)).not.toContain("canary");
+  });
+
+  test("docs/operations.md states rights that suffice, and no more", async () => {
+    const nats = await startTestNats(permissions());
+    const asUser = (user: string): string => nats.url.replace("//", `//${user}:secret@`);
+    const { logger, lines } = keepLog();
+    const ledger = await startLedger(await createLedgerDatabase(), openLink(asUser("metering"), { service: "metering", logger }), logger);
+    const emitter = startEmitter(natsTransport(openLink(asUser("providers"), { service: "providers", logger }), logger), logger);
+    emitter.emit(someEvents(300));
+    expect(await emitter.delivery.drain(20_000)).toBe(0);
+    expect(await reconcile(ledger.database)).toMatchObject(onceEach(300));
+    expect(lines.filter((line) => !line.includes('"level":30'))).toEqual(expect.arrayContaining([]));
+    expect(lines.filter((line) => line.includes("ermission"))).toEqual([]);
+
+    await expectRefused(asUser("providers"), { publish: ["weir.confirmed.other", "$JS.API.STREAM.DELETE.WEIR_USAGE", "$JS.API.STREAM.MSG.GET.WEIR_USAGE", "$JS.API.CONSUMER.MSG.NEXT.WEIR_USAGE.metering"], subscribe: ["weir.usage.>", "weir.inbox.metering.>"] });
+    await expectRefused(asUser("metering"), { publish: ["weir.usage.org_a.x", "$JS.API.STREAM.DELETE.WEIR_USAGE", "$JS.API.STREAM.PURGE.WEIR_USAGE"], subscribe: ["weir.usage.>", "weir.confirmed.>"] });
+  });
+});
+
+/** The server's configuration in docs/operations.md, with a password. */
+function permissions(): string {
+  const page = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
+  return /```conf\n([^`]*authorization[^`]*)```/.exec(page)![1]!.replaceAll(/\$[A-Z_]+_PASSWORD/g, "secret");
+}
+
+async function expectRefused(url: string, { publish, subscribe }: { readonly publish: readonly string[]; readonly subscribe: readonly string[] }): Promise<void> {
+  const { username, password, host } = new URL(url);
+  const connection = await connect({ servers: host, user: username, pass: password });
+  const refused: string[] = [];
+  const listening = (async () => {
+    for await (const status of connection.status()) if (status.type === "error") refused.push(status.error.message);
+  })();
+  for (const subject of publish) connection.publish(subject, "{}");
+  for (const subject of subscribe) connection.subscribe(subject, { callback: () => undefined });
+  await connection.flush();
+  await expect.poll(() => refused.length).toBe(publish.length + subscribe.length);
+  await connection.close();
+  await listening;
+}
