@@ -75,7 +75,7 @@ export function connectNats({ settings, service, instance, logger }: NatsLinkOpt
         fall();
         if (!closing.signal.aborted) logger.error({ servers, error }, "the connection to NATS has ended; it is made anew");
       } catch (error) {
-        const { message: problem } = error as Error;
+        const problem = describe(error as Error);
         if (problem !== told) logger.warn({ servers, problem }, "NATS cannot be reached; it is tried again for ever, and events wait in their journals");
         told = problem;
       }
@@ -125,6 +125,7 @@ function connectionOptions({ servers, credential, tls }: NatsSettings, service: 
     reconnectJitterTLS: firstRetryMs,
     pingInterval: pingIntervalMs,
     maxPingOut: 2,
+    noAsyncTraces: true,
     // Credentials can be put right while Weir runs.
     ignoreAuthErrorAbort: true,
     ...(tls === undefined ? {} : { tls: { ...tls } }),
@@ -140,6 +141,11 @@ function authentication(credential: NatsCredential): ConnectionOptions {
   // Where the file cannot be read, the client says no more than that the time is over.
   read();
   return { authenticator: credsAuthenticator(read) };
+}
+
+/** The client says "timeout" and no more where a server hangs up on who has no certificate. */
+function describe({ message }: Error): string {
+  return message === "timeout" ? `no answer within ${connectTimeoutMs / 1000} s; a server that asks for a client certificate does that too` : message;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
