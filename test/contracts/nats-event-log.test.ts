@@ -141,18 +141,21 @@ describe.skipIf(!isHere)("the event log through NATS", () => {
     await expect.poll(() => eventsInStream(nats.url).catch(() => -1)).toBe(0);
     const stranger = toEventMessage(usageEvent({ attempt: 7, organization: "org_a" }));
     await withManager(nats.url, async (_manager, connection) => {
+      const forged = connection.subscribe("weir.usage-of-rights");
       const confirmTo = headers();
-      confirmTo.set("Weir-Confirm", "$JS.API.STREAM.DELETE.WEIR_USAGE");
+      confirmTo.set("Weir-Confirm", forged.getSubject());
       const client = jetstream(connection);
       await client.publish("weir.usage.org_a.att_1-3", "no protobuf \xff\xff", { msgID: "att_1-3", headers: confirmTo });
       await client.publish(stranger.subject.replace("org_a", "org_b"), stranger.bytes, { msgID: stranger.id });
       await client.publish(stranger.subject, stranger.bytes, { msgID: "another" });
       await client.publish(stranger.subject, toBinary(UsageEventSchema, usageEvent({ attempt: 7, organization: "org_b" })));
+      const emitter = startEmitter(natsTransport(openLink(nats.url)));
+      emitter.emit([...someEvents(5), usageEvent({ attempt: 9, model: "" })]);
+      expect(await emitter.delivery.drain(10_000)).toBe(0);
+      await expect.poll(() => eventsInStream(nats.url)).toBe(0);
+      await connection.flush();
+      expect(forged.getReceived()).toBe(0);
     });
-    const emitter = startEmitter(natsTransport(openLink(nats.url)));
-    emitter.emit([...someEvents(5), usageEvent({ attempt: 9, model: "" })]);
-    expect(await emitter.delivery.drain(10_000)).toBe(0);
-    await expect.poll(() => eventsInStream(nats.url)).toBe(0);
     expect(await reconcile(ledger.database)).toMatchObject(onceEach(5));
     const { rows } = await ledger.database.query<{ reason: string }>("select reason from dead_letters order by reason");
     expect(rows.map(({ reason }) => reason)).toEqual([
@@ -224,7 +227,6 @@ describe.skipIf(!isHere)("the event log through NATS", () => {
     emitter.emit(someEvents(300));
     expect(await emitter.delivery.drain(20_000)).toBe(0);
     expect(await reconcile(ledger.database)).toMatchObject(onceEach(300));
-    expect(lines.filter((line) => !line.includes('"level":30'))).toEqual(expect.arrayContaining([]));
     expect(lines.filter((line) => line.includes("ermission"))).toEqual([]);
 
     await expectRefused(asUser("providers"), { publish: ["weir.confirmed.other", "$JS.API.STREAM.DELETE.WEIR_USAGE", "$JS.API.STREAM.MSG.GET.WEIR_USAGE", "$JS.API.CONSUMER.MSG.NEXT.WEIR_USAGE.metering"], subscribe: ["weir.usage.>", "weir.inbox.metering.>"] });
