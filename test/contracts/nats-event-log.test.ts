@@ -1,5 +1,8 @@
 /** Proves what the event log does when NATS itself is killed, full, absent, set up wrongly, or fed with what is no event. */
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { toBinary } from "@bufbuild/protobuf";
 import { DiscardPolicy, jetstream, RetentionPolicy, StorageType } from "@nats-io/jetstream";
@@ -7,7 +10,11 @@ import { connect, headers } from "@nats-io/transport-node";
 import { UsageEventSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { toEventMessage } from "#platform/event-log/nats-message.ts";
-import { describe, expect, test } from "vitest";
+import { MutableLiveValue } from "#platform/live-value.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { attemptIdAt, testNowMs } from "../../services/metering/usage-events.fixture.ts";
+import { createProvidersService } from "../../services/providers/service.ts";
+import { attemptRequest, collect, configOf, contextOf, operations } from "../../services/providers/testing/start-providers.ts";
 import { findNatsServer } from "../harness/nats-server.ts";
 import {
   createLedgerDatabase,
@@ -17,6 +24,7 @@ import {
   onceEach,
   openLink,
   reconcile,
+  silent,
   someEvents,
   startEmitter,
   startLedger,
@@ -207,6 +215,26 @@ describe.skipIf(!isHere)("the event log through NATS", () => {
     await nats.start();
     expect(await emitter.delivery.drain(20_000)).toBe(0);
     expect(await reconcile(ledger.database)).toMatchObject(onceEach(10));
+  });
+
+  test("what providers journalled while NATS was away reaches the ledger after the next start", async () => {
+    const nats = await startTestNats();
+    await nats.kill();
+    const journalDirectory = await mkdtemp(join(tmpdir(), "weir-journal-"));
+    onTestFinished(() => rm(journalDirectory, { recursive: true }));
+    const clock = { now: () => testNowMs, monotonicMs: () => performance.now() };
+    const startProviders = () =>
+      createProvidersService({ config: new MutableLiveValue(configOf({ baseUrl: "http://127.0.0.1:9" })), eventLog: openLink(nats.url), journalDirectory, clock, logger: silent });
+    const first = await startProviders();
+    const { error } = await collect(first.implementation.attempt(attemptRequest({ attemptId: attemptIdAt(testNowMs, 1), operation: operations.generate }), contextOf()));
+    expect(error).toMatchObject({ reason: "UPSTREAM_UNAVAILABLE" });
+    await first.stop();
+
+    await nats.start();
+    const ledger = await startLedger(await createLedgerDatabase(), openLink(nats.url));
+    const second = await startProviders();
+    await expect.poll(async () => (await reconcile(ledger.database))["attempts"], { timeout: 15_000 }).toBe(1n);
+    await second.stop();
   });
 
   test("a password that is refused is told in the log, without the password", async () => {
