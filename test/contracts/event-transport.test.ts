@@ -29,6 +29,7 @@ interface World {
   readonly underWay: () => Promise<number>;
 }
 
+const seeds = Array.from({ length: process.env["WEIR_TEST_LEVEL"] === "full" ? 20 : 2 }, (_, index) => index + 1);
 const natsProgram = await findNatsServer();
 
 const transports = [
@@ -38,7 +39,7 @@ const transports = [
 
 for (const { name, start, isHere } of transports) {
   describe.skipIf(!isHere)(`events by ${name}`, () => {
-    test.each([1, 2, 3])("stand once each when messages are lost, late, doubled and out of order (seed %i)", async (seed) => {
+    test.each(seeds)("stand once each when messages are lost, late, doubled and out of order (seed %i)", async (seed) => {
       const { transport, ledger, underWay } = await start(seededRandom(seed));
       const emitter = startEmitter(transport);
       const events = someEvents(240);

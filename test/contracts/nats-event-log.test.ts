@@ -4,11 +4,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { inspect } from "node:util";
 import { toBinary } from "@bufbuild/protobuf";
 import { DiscardPolicy, jetstream, RetentionPolicy, StorageType } from "@nats-io/jetstream";
 import { connect, headers } from "@nats-io/transport-node";
 import { UsageEventSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import type { Queryable } from "#platform/database/database.ts";
 import { toEventMessage } from "#platform/event-log/nats-message.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -235,6 +237,40 @@ describe.skipIf(!isHere)("the event log through NATS", () => {
     const second = await startProviders();
     await expect.poll(async () => (await reconcile(ledger.database))["attempts"], { timeout: 15_000 }).toBe(1n);
     await second.stop();
+  });
+
+  test("an event on which posting fails for a reason of its own holds up no other, and ends as a dead letter (the latter in full tests)", async () => {
+    const nats = await startTestNats();
+    const database = await createLedgerDatabase();
+    const choking: typeof database = Object.create(database, {
+      transaction: {
+        value: <T>(work: (queryable: Queryable) => Promise<T>) =>
+          database.transaction((transaction) =>
+            work({
+              query(text: string, values: readonly unknown[] = []) {
+                if (inspect(values, { depth: null, maxArrayLength: null }).includes("indigestible")) throw new Error("an unforeseen fault");
+                return transaction.query(text, values);
+              },
+            } as Queryable),
+          ),
+      },
+    }) as typeof database;
+    await startLedger(choking, openLink(nats.url));
+    const emitter = startEmitter(natsTransport(openLink(nats.url)));
+    emitter.emit([...someEvents(20), usageEvent({ attempt: 30, labels: { note: "indigestible" } })]);
+    await expect.poll(() => emitter.journal.size, { timeout: 10_000 }).toBe(1);
+    expect(await reconcile(database)).toMatchObject(onceEach(20));
+    // Ten deliveries, each later than the one before.
+    if (process.env["WEIR_TEST_LEVEL"] === "full") await expect.poll(() => emitter.journal.size, { timeout: 300_000 }).toBe(0);
+  }, 320_000);
+
+  test("a link is closed also while NATS is away", async () => {
+    const nats = await startTestNats();
+    const link = openLink(nats.url);
+    await link.connected(AbortSignal.timeout(5_000));
+    await nats.kill();
+    await link.close();
+    await expect(link.connected(AbortSignal.timeout(5_000))).rejects.toThrow("not connected");
   });
 
   test("a password that is refused is told in the log, without the password", async () => {

@@ -83,7 +83,8 @@ export function startUsageConsumer({ link, record, setAside, logger }: UsageCons
       while (waiting.length > 0) {
         const batch = waiting;
         waiting = [];
-        await post(connection, batch);
+        // Whatever goes wrong here, NATS gives the batch again when the wait for its acknowledgement is over.
+        await post(connection, batch).catch((error: unknown) => logger.error({ events: batch.length, error }, "a batch of usage events was not brought to its end; it comes again"));
       }
       posting = undefined;
     };
@@ -108,47 +109,47 @@ export function startUsageConsumer({ link, record, setAside, logger }: UsageCons
       if ("fault" in event) unreadable.push({ message, reason: event.fault });
       else readable.push({ message, event });
     }
-    if (unreadable.length > 0) await bury(connection, unreadable);
-    if (readable.length > 0) await postEvents(connection, readable);
+    const givenBack = [...(await bury(connection, unreadable)), ...(await postEvents(connection, readable))];
+    for (const { message } of givenBack) message.nak(retryDelayMs(message.info.deliveryCount));
+    if (givenBack.length > 0) await rest(restMs);
   }
 
-  async function postEvents(connection: NatsConnection, readable: readonly ReadMessage[]): Promise<void> {
+  /** Posts what it can, and returns what has to come again. */
+  async function postEvents(connection: NatsConnection, readable: readonly ReadMessage[]): Promise<readonly Message[]> {
+    if (readable.length === 0) return [];
+    let response: RecordUsageResponse;
     try {
-      const { rejected } = await record(create(RecordUsageRequestSchema, { events: readable.map(({ event }) => event) }));
-      const refused = new Set(rejected.map(({ attemptId }) => attemptId));
-      conclude(connection, readable.map(({ message, event }) => ({ message, stands: !refused.has(event.intent?.attemptId ?? "") })));
+      response = await record(create(RecordUsageRequestSchema, { events: readable.map(({ event }) => event) }));
     } catch (error) {
       if (readable.length > 1 && !isPassing(error)) {
         // One of them may be to blame: halve until it is alone.
         const middle = readable.length >> 1;
-        await postEvents(connection, readable.slice(0, middle));
-        await postEvents(connection, readable.slice(middle));
-        return;
+        return [...(await postEvents(connection, readable.slice(0, middle))), ...(await postEvents(connection, readable.slice(middle)))];
       }
       const [{ message }] = readable as [ReadMessage];
       if (!isPassing(error) && message.info.deliveryCount >= maximumDeliveries) {
-        await bury(connection, [{ message, reason: `it failed ${message.info.deliveryCount} times: ${(error as Error).message}` }]);
-        return;
+        return bury(connection, [{ message, reason: `it failed ${message.info.deliveryCount} times: ${(error as Error).message}` }]);
       }
       logger.warn({ events: readable.length, error }, "usage events could not be posted; NATS gives them again later");
-      await giveBack(readable);
+      return readable;
     }
+    const refused = new Set(response.rejected.map(({ attemptId }) => attemptId));
+    conclude(connection, readable.map(({ message, event }) => ({ message, stands: !refused.has(event.intent?.attemptId ?? "") })));
+    return [];
   }
 
-  async function bury(connection: NatsConnection, faulty: readonly FaultyMessage[]): Promise<void> {
+  /** Keeps dead letters, and returns what has to come again because they could not be kept. */
+  async function bury(connection: NatsConnection, faulty: readonly FaultyMessage[]): Promise<readonly Message[]> {
+    if (faulty.length === 0) return [];
     for (const { message, reason } of faulty) logger.error({ eventId: eventIdOf(message), reason }, "a message cannot be posted; it is kept as a dead letter");
     try {
       await setAside(faulty.map(({ message, reason }) => ({ id: eventIdOf(message), reason, bytes: message.data })));
-      conclude(connection, faulty.map(({ message }) => ({ message, stands: false })));
     } catch (error) {
       logger.warn({ events: faulty.length, error }, "dead letters could not be kept; NATS gives them again later");
-      await giveBack(faulty);
+      return faulty;
     }
-  }
-
-  async function giveBack(messages: readonly { readonly message: JsMsg }[]): Promise<void> {
-    for (const { message } of messages) message.nak(retryDelayMs(message.info.deliveryCount));
-    await rest(restMs);
+    conclude(connection, faulty.map(({ message }) => ({ message, stands: false })));
+    return [];
   }
 
   async function rest(milliseconds: number): Promise<void> {
@@ -156,13 +157,15 @@ export function startUsageConsumer({ link, record, setAside, logger }: UsageCons
   }
 }
 
-interface ReadMessage {
+interface Message {
   readonly message: JsMsg;
+}
+
+interface ReadMessage extends Message {
   readonly event: UsageEvent;
 }
 
-interface FaultyMessage {
-  readonly message: JsMsg;
+interface FaultyMessage extends Message {
   readonly reason: string;
 }
 

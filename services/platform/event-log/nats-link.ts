@@ -38,6 +38,9 @@ export function connectNats({ settings, service, instance, logger }: NatsLinkOpt
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(instance)) throw new GatewayError("INVALID_REQUEST", `The instance name "${instance}" must be 1 to 64 letters, digits, - or _.`);
   const servers = settings.servers.join(", ");
   const closing = new AbortController();
+  /** The connection, also while it is being made again. */
+  let made: NatsConnection | undefined;
+  /** The connection while it stands. */
   let standing: NatsConnection | undefined;
   let arrival = Promise.withResolvers<void>();
   /** The problem that was logged last: what is tried for ever, or sixty times at once, is told once. */
@@ -56,7 +59,7 @@ export function connectNats({ settings, service, instance, logger }: NatsLinkOpt
     },
     async close() {
       closing.abort();
-      await standing?.close();
+      await made?.close();
       await running;
     },
   };
@@ -65,6 +68,7 @@ export function connectNats({ settings, service, instance, logger }: NatsLinkOpt
     for (let failures = 0; !closing.signal.aborted; failures++) {
       try {
         const connection = await connect(connectionOptions(settings, service, instance));
+        made = connection;
         if (closing.signal.aborted) return await connection.close();
         failures = 0;
         logger.info({ servers, version: connection.info?.version }, "NATS is connected");
@@ -93,7 +97,8 @@ export function connectNats({ settings, service, instance, logger }: NatsLinkOpt
         stand(connection);
         logger.info({ servers, version: connection.info?.version }, "NATS is connected again");
       } else if (status.type === "error") {
-        const problem = status.error.message;
+        // Each event has a subject of its own.
+        const problem = status.error.message.replace(/weir[.]usage[.][^"]*/, "weir.usage.>");
         if (problem !== told) logger.error({ servers, problem }, "NATS refuses something; docs/operations.md has the rights that each service needs");
         told = problem;
       }

@@ -42,11 +42,12 @@ export function createNatsTransport({ link, logger, patience = defaultPatience }
     async deliver(events, signal) {
       const connection = await link.connected(signal);
       listenOn(connection);
+      const client = jetstream(connection);
       const batch = new Batch(events, answers);
-      const { accepted, failure } = await publishAll(batch.open(), signal, (message) => publish(jetstream(connection), message, subject, patience.publishMs));
+      const { accepted, failure } = await publishAll(batch.open(), signal, (message) => publish(client, message, subject, patience.publishMs));
       batch.settle();
       if (failure !== undefined && accepted === 0 && batch.isUnanswered) {
-        throw new GatewayError("DEPENDENCY_UNAVAILABLE", `NATS took none of ${events.length} events: ${failure.message}`, { cause: failure });
+        throw new GatewayError("DEPENDENCY_UNAVAILABLE", `NATS took none of ${events.length} events: ${describe(failure)}`, { cause: failure });
       }
       while (!batch.isDone && (await isNews(signal))) batch.settle();
       return batch.receipt;
@@ -192,6 +193,11 @@ async function publish(client: JetStreamClient, { id, subject, bytes }: EventMes
   } catch (error) {
     if (!isAlreadyThere(error)) throw error;
   }
+}
+
+function describe(error: Error): string {
+  // The client's word for everything that nobody answers; the class of this error it keeps to itself.
+  return error.message === "jetstream is not enabled" ? "there is no stream for them. Metering makes it when it starts; JetStream must be on" : error.message;
 }
 
 function isAlreadyThere(error: unknown): boolean {
