@@ -61,6 +61,7 @@ export async function startNatsServer(program: NatsProgram, configuration = ""):
       child = undefined;
     },
     async start() {
+      if (child !== undefined) return;
       const inDocker = ["run", "--rm", "--name", container, "--network", "host", "--user", `${process.getuid?.()}:${process.getgid?.()}`, "-v", `${directory}:${directory}`, image];
       child = spawn(program.command, [...(program.isDocker ? inDocker : []), "-c", file], { stdio: ["ignore", "ignore", "pipe"] });
       await answers(child, port);
