@@ -13,6 +13,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import { toEventMessage } from "#platform/event-log/nats-message.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
+import { createMetricsRegistry } from "#platform/metrics.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { attemptIdAt, testNowMs } from "../../services/metering/usage-events.fixture.ts";
 import { createProvidersService } from "../../services/providers/service.ts";
@@ -226,7 +227,7 @@ describe.skipIf(!isHere)("the event log through NATS", () => {
     onTestFinished(() => rm(journalDirectory, { recursive: true }));
     const clock = { now: () => testNowMs, monotonicMs: () => performance.now() };
     const startProviders = () =>
-      createProvidersService({ config: new MutableLiveValue(configOf({ baseUrl: "http://127.0.0.1:9" })), eventLog: openLink(nats.url), journalDirectory, clock, logger: silent });
+      createProvidersService({ config: new MutableLiveValue(configOf({ baseUrl: "http://127.0.0.1:9" })), eventLog: openLink(nats.url), journalDirectory, clock, logger: silent, metrics: createMetricsRegistry() });
     const first = await startProviders();
     const { error } = await collect(first.implementation.attempt(attemptRequest({ attemptId: attemptIdAt(testNowMs, 1), operation: operations.generate }), contextOf()));
     expect(error).toMatchObject({ reason: "UPSTREAM_UNAVAILABLE" });
