@@ -1,5 +1,6 @@
 /** Owns how the tests are found and run. */
 import { defineConfig } from "vitest/config";
+import { findNatsServer } from "./test/harness/nats-server.ts";
 import { wirings } from "./test/harness/wiring.ts";
 
 // Weir is started as a user starts it, and other work may share the machine.
@@ -7,13 +8,17 @@ const patience = { testTimeout: 30_000, hookTimeout: 60_000 };
 const scenarios = "test/scenarios/**/*.test.ts";
 
 // Vitest reads its configuration from a default export only.
-export default defineConfig({
-  test: {
-    globalSetup: ["test/harness/postgres-global-setup.ts"],
-    projects: [
-      { test: { name: "all", include: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], exclude: [scenarios], provide: { wiring: "together" }, ...patience } },
-      // The same scenarios with the same assertions, however the services are wired.
-      ...wirings.map((wiring) => ({ test: { name: wiring, include: [scenarios], provide: { wiring }, ...patience } })),
-    ],
-  },
+export default defineConfig(async () => {
+  const hasNats = (await findNatsServer()) !== undefined;
+  const runnable = wirings.filter((wiring) => wiring !== "apart-nats" || hasNats);
+  return {
+    test: {
+      globalSetup: ["test/harness/postgres-global-setup.ts", "test/harness/wirings-notice.ts"],
+      projects: [
+        { test: { name: "all", include: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], exclude: [scenarios], provide: { wiring: "together" as const }, ...patience } },
+        // The same scenarios with the same assertions, however the services are wired.
+        ...runnable.map((wiring) => ({ test: { name: wiring, include: [scenarios], provide: { wiring }, ...patience } })),
+      ],
+    },
+  };
 });

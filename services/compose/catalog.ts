@@ -52,9 +52,10 @@ export function offeredBy(set: ServiceSet): readonly PeerName[] {
   return (Object.keys(peerDescriptors) as PeerName[]).filter((peer) => set.has(peer) && callersOf(peer).some((caller) => !set.has(caller)));
 }
 
-/** The services outside the set that those in it call. */
-export function neededBy(set: ServiceSet): readonly PeerName[] {
-  return (Object.keys(peerDescriptors) as PeerName[]).filter((peer) => !set.has(peer) && callersOf(peer).some((caller) => set.has(caller)));
+/** The services outside the set that those in it call; with an event log, providers need not call metering. */
+export function neededBy(set: ServiceSet, hasEventLog: boolean): readonly PeerName[] {
+  const callers = (peer: PeerName): readonly ServiceName[] => callersOf(peer).filter((caller) => !(hasEventLog && caller === "providers" && peer === "metering"));
+  return (Object.keys(peerDescriptors) as PeerName[]).filter((peer) => !set.has(peer) && callers(peer).some((caller) => set.has(caller)));
 }
 
 /** The schemas that the set works on. */

@@ -7,6 +7,8 @@ import { GatewayError } from "#platform/errors.ts";
 import { Secret } from "#platform/secret.ts";
 
 export interface Instance {
+  /** Stays the same for whoever takes the directory over. */
+  readonly id: string;
   readonly journal: string;
   readonly lock: DirectoryLock;
 }
@@ -47,11 +49,12 @@ export class DataDirectory {
    * A directory for this process alone, until it ends: the first that no other process has. What an ended one left in it,
    * its journal above all, is taken over.
    */
-  claimInstance(): Instance {
+  async claimInstance(): Promise<Instance> {
     for (let number = 1; ; number++) {
       const path = join(this.path, "instances", String(number));
       try {
-        return { journal: join(path, "journal"), lock: lockDirectory(path) };
+        const lock = lockDirectory(path);
+        return { id: await instanceId(join(path, "id")), journal: join(path, "journal"), lock };
       } catch (error) {
         if (!(error instanceof GatewayError) || error.reason !== "ALREADY_EXISTS") throw error;
       }
@@ -78,6 +81,14 @@ export class DataDirectory {
     const known = await readFile(this.addressFile, "utf8").catch(() => undefined);
     if (known?.trim() === address) await rm(this.addressFile, { force: true });
   }
+}
+
+async function instanceId(file: string): Promise<string> {
+  const known = (await readFile(file, "utf8").catch(() => "")).trim();
+  if (known !== "") return known;
+  const id = randomBytes(12).toString("hex");
+  await writeFile(file, `${id}\n`, { mode: 0o600 });
+  return id;
 }
 
 /** The secret in the file, or undefined when there is no such file. */

@@ -21,11 +21,12 @@ const roomForEnvelopeBytes = 1024 * 1024;
 const wellKnownSecrets = ["change-me", "changeme", "example", "secret-secret", "0123456789", "your-", "<", "xxxx"];
 
 /** Throws INVALID_REQUEST that names what is missing for these services. */
-export function readInternalSettings({ internal, peers, limits }: Config, set: ServiceSet): InternalSettings {
+export function readInternalSettings({ internal, peers, limits }: Config, set: ServiceSet, hasEventLog: boolean): InternalSettings {
   const address = internal?.address ?? "127.0.0.1";
-  const isApart = offeredBy(set).length > 0 || neededBy(set).length > 0;
+  const needed = neededBy(set, hasEventLog);
+  const isApart = offeredBy(set).length > 0 || needed.length > 0;
   const protection = isApart ? readProtection({ internal }) : undefined;
-  const addresses = new Map(neededBy(set).map((name) => [name, addressOf(name, peers)]));
+  const addresses = new Map(needed.map((name) => [name, addressOf(name, peers)]));
   if (protection?.kind === "shared-secret") {
     if (offeredBy(set).length > 0 && !isLoopback(address)) refuse("internal.address", `${address} can be reached from other machines, which a shared secret does not protect: set internal.tls, or bind to 127.0.0.1.`);
     for (const [name, peerAddress] of addresses) {

@@ -2,7 +2,7 @@
 import { guardService } from "#platform/method-guard.ts";
 import { createPeerClient } from "#platform/peers/peer-client.ts";
 import type { ServiceInterface, UntypedService } from "#platform/service-types.ts";
-import { neededBy, peerDescriptors, type PeerName, type ServiceName, type ServiceSet } from "./catalog.ts";
+import { peerDescriptors, type PeerName, type ServiceName } from "./catalog.ts";
 import type { InternalSettings } from "./internal-settings.ts";
 
 type Peer<Name extends PeerName> = ServiceInterface<(typeof peerDescriptors)[Name]>;
@@ -10,11 +10,9 @@ type Peer<Name extends PeerName> = ServiceInterface<(typeof peerDescriptors)[Nam
 export class Peers {
   readonly #own = new Map<PeerName, unknown>();
   readonly #internal: InternalSettings;
-  readonly #set: ServiceSet;
   readonly #clients: { close(): void }[] = [];
 
-  constructor(set: ServiceSet, internal: InternalSettings) {
-    this.#set = set;
+  constructor(internal: InternalSettings) {
     this.#internal = internal;
   }
 
@@ -40,7 +38,7 @@ export class Peers {
 
   /** The peers in other processes, for people. */
   get remote(): readonly string[] {
-    return neededBy(this.#set).map((name) => `${name} at ${this.#internal.addresses.get(name)!}`);
+    return [...this.#internal.addresses].map(([name, address]) => `${name} at ${address}`);
   }
 
   close(): void {

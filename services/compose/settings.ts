@@ -4,6 +4,7 @@ import { ConfigSchema, type Config } from "#gen/weir/config/v1/config_pb.ts";
 import { loadConfigFile } from "#platform/config-file/load-config-file.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { durationMs } from "@bufbuild/protobuf/wkt";
+import { readNatsSettings, type NatsSettings } from "#platform/event-log/nats-settings.ts";
 import type { LogLevel } from "#platform/logger.ts";
 import { readMeteringConfig, type MeteringConfig } from "../metering/config.ts";
 import { readProvidersConfig, type ProvidersConfig } from "../providers/config.ts";
@@ -21,6 +22,8 @@ export interface Settings {
   /** For other Weir processes. */
   readonly internalPort: number;
   readonly logLevel: LogLevel;
+  /** Undefined where usage events go straight to metering. */
+  readonly nats: NatsSettings | undefined;
   /** How long requests may take to end after SIGTERM. */
   readonly drainTimeoutMs: number;
 }
@@ -47,6 +50,7 @@ export function readSettings(file: Config, variables: Variables): Settings {
     adminPort: file.listen?.adminPort ?? defaultAdminPort,
     internalPort: file.internal?.port ?? 8090,
     logLevel: (file.logging?.level || "info") as LogLevel,
+    nats: readNatsSettings(file.events?.nats, variables["WEIR_NATS_URL"]),
     drainTimeoutMs: file.limits?.drainTimeout === undefined ? 30_000 : durationMs(file.limits.drainTimeout),
   };
 }

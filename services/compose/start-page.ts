@@ -18,6 +18,7 @@ export function startPage(weir: WeirFacts, adminListener: Listener, settings: Se
     ...(origin === undefined ? [] : doorsAt(origin)),
     ...(internalAddress === undefined ? [] : [["Other Weir services", internalAddress]]),
     ...(remotePeers.length === 0 ? [] : [["Peers", remotePeers.join(", ")]]),
+    ...(settings.nats === undefined ? [] : [["Usage events through", `NATS at ${settings.nats.servers.join(", ")}`]]),
     ["Metrics, health", `${originOf(adminListener)}/metrics   /healthz   /readyz`],
     ...(services.has("providers") ? [["Providers", [...providers.providers.values()].map(({ name, vendor, origin: from }) => `${name} (${describeOrigin(vendor, from)})`).join(", ")]] : []),
     ...(services.has("routing") && routes.length > 0 ? [["Routes", routes.join(", ")]] : []),

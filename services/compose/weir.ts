@@ -1,10 +1,12 @@
 /** Owns starting a set of services in this process, in the order in which they need each other, and stopping them in the reverse one. */
+import { randomUUID } from "node:crypto";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { Health } from "#gen/grpc/health/v1/health_pb.ts";
 import { KeyRole } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { watchConfigFile } from "#platform/config-file/watch-config-file.ts";
 import { openDatabase, type Database } from "#platform/database/database.ts";
+import { connectNats, type NatsLink } from "#platform/event-log/nats-link.ts";
 import { createHealthService } from "#platform/health.ts";
 import { listen, type Listener } from "#platform/listener.ts";
 import { deriveLive, MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
@@ -84,8 +86,8 @@ class Start {
   constructor(options: WeirOptions, cleanups: Cleanup[]) {
     this.#options = options;
     this.#cleanups = cleanups;
-    this.#internal = readInternalSettings(options.settings.file, options.services);
-    this.#peers = new Peers(options.services, this.#internal);
+    this.#internal = readInternalSettings(options.settings.file, options.services, options.settings.nats !== undefined);
+    this.#peers = new Peers(this.#internal);
     cleanups.push(() => this.#peers.close());
     this.#live = followConfigFile(options, cleanups);
   }
@@ -139,17 +141,19 @@ class Start {
   async #startMetering(): Promise<void> {
     const database = await this.#openDatabase("metering", metering.migrationsDirectory);
     const config = deriveLive(this.#live, (current) => current.metering);
-    const service = await metering.createMeteringService({ database, config, clock: systemClock, logger: this.#loggerOf("metering") });
+    const eventLog = this.#openEventLog("metering", randomUUID());
+    const service = await metering.createMeteringService({ ...(eventLog === undefined ? {} : { eventLog }), database, config, clock: systemClock, logger: this.#loggerOf("metering") });
     this.#cleanups.push(() => service.stop());
     this.#peers.own("metering", service.implementation);
   }
 
   async #startProviders(): Promise<void> {
-    const instance = this.#options.data.claimInstance();
+    const instance = await this.#options.data.claimInstance();
     this.#cleanups.push(() => instance.lock.release());
+    const eventLog = this.#openEventLog("providers", instance.id);
     const service = await createProvidersService({
+      ...(eventLog === undefined ? { metering: this.#peers.of("metering", "providers") } : { eventLog }),
       config: deriveLive(this.#live, (current) => current.providers),
-      metering: this.#peers.of("metering", "providers"),
       journalDirectory: instance.journal,
       clock: systemClock,
       logger: this.#loggerOf("providers"),
@@ -188,6 +192,15 @@ class Start {
     await data.writeAddress(origin);
     this.#cleanups.push(() => data.forgetAddress(origin));
     return listener;
+  }
+
+  /** Undefined where usage events go straight to metering. */
+  #openEventLog(service: "providers" | "metering", instance: string): NatsLink | undefined {
+    const { nats } = this.#options.settings;
+    if (nats === undefined) return undefined;
+    const link = connectNats({ settings: nats, service, instance, logger: this.#loggerOf(service) });
+    this.#cleanups.push(() => link.close());
+    return link;
   }
 
   #loggerOf(service: ServiceName): Logger {

@@ -7,6 +7,7 @@ import { createClient, type Client } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { MeteringService, type Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { prepareApartWeir, services, type ApartOptions, type ApartWeir } from "./apart-weir.ts";
+import { findNatsServer, startNatsServer } from "./nats-server.ts";
 import { startWeirProcess, type WeirProcess } from "./weir-process.ts";
 import { currentWiring, type Wiring } from "./wiring.ts";
 
@@ -53,7 +54,7 @@ export async function startWeir(options: WeirOptions = {}): Promise<Weir> {
   const dataDirectory = options.dataDirectory ?? (await mkdtemp(join(tmpdir(), "weir-test-")));
   const configPath = join(dataDirectory, "weir.yaml");
   const wiring = options.wiring ?? currentWiring();
-  const processes = await (wiring === "together" ? startTogether : startApart)(options, dataDirectory, configPath);
+  const processes = wiring === "together" ? await startTogether(options, dataDirectory, configPath) : await startApart(options, dataDirectory, configPath, wiring === "apart-nats");
   return {
     ...(await clientOf(dataDirectory)),
     dataDirectory,
@@ -120,11 +121,18 @@ async function startTogether({ config, environment = {} }: WeirOptions, dataDire
   return { all: [process], stop: (signal) => process.stop(signal) };
 }
 
-async function startApart({ config, environment = {} }: WeirOptions, dataDirectory: string, configPath: string): Promise<Processes> {
-  const weir = await prepareApartWeir({ config: config ?? "", configPath, dataDirectory, environment });
+async function startApart({ config, environment = {} }: WeirOptions, dataDirectory: string, configPath: string, withNats: boolean): Promise<Processes> {
+  // One for each Weir: its stream is for one ledger.
+  const nats = withNats ? await startNatsServer((await findNatsServer())!) : undefined;
+  const weir = await prepareApartWeir({ config: config ?? "", configPath, dataDirectory, environment: { ...environment, ...(nats === undefined ? {} : { WEIR_NATS_URL: nats.url }) } });
   // All at once, in no order: they wait for each other.
   await Promise.all(services.map((service) => weir.start(service)));
-  return { all: weir.processes, stop: (signal) => weir.stop(signal) };
+  const stop = async (signal: NodeJS.Signals): Promise<number | null> => {
+    const code = await weir.stop(signal);
+    await nats?.stop();
+    return code;
+  };
+  return { all: weir.processes, stop };
 }
 
 async function attempts(metering: Client<typeof MeteringService>, atLeast: number, filter: { readonly requestId?: string }): Promise<Attempt[]> {

@@ -3,9 +3,9 @@ import { inject } from "vitest";
 
 /**
  * `together`: all services in one process, with a PostgreSQL of its own. `apart`: each in a process of its own, over gRPC,
- * usage delivered to metering directly.
+ * usage delivered to metering directly. `apart-nats`: the same, usage by way of NATS.
  */
-export const wirings = ["together", "apart"] as const;
+export const wirings = ["together", "apart", "apart-nats"] as const;
 
 export type Wiring = (typeof wirings)[number];
 
