@@ -5,7 +5,7 @@ import { wirings } from "./test/harness/wiring.ts";
 
 // Weir is started as a user starts it, and other work may share the machine.
 const patience = { testTimeout: 30_000, hookTimeout: 60_000 };
-const scenarios = "test/scenarios/**/*.test.ts";
+const scenarios = ["test/scenarios/**/*.test.ts", "test/sdk/{grpc,openai,anthropic}.test.ts"];
 
 // Vitest reads its configuration from a default export only.
 export default defineConfig(async () => {
@@ -15,9 +15,9 @@ export default defineConfig(async () => {
     test: {
       globalSetup: ["test/harness/postgres-global-setup.ts", "test/harness/wirings-notice.ts"],
       projects: [
-        { test: { name: "all", include: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], exclude: [scenarios], provide: { wiring: "together" as const }, ...patience } },
+        { test: { name: "all", include: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], exclude: scenarios, provide: { wiring: "together" as const }, ...patience } },
         // The same scenarios with the same assertions, however the services are wired.
-        ...runnable.map((wiring) => ({ test: { name: wiring, include: [scenarios], provide: { wiring }, ...patience } })),
+        ...runnable.map((wiring) => ({ test: { name: wiring, include: scenarios, provide: { wiring }, ...patience } })),
       ],
     },
   };

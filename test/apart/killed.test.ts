@@ -1,8 +1,14 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
-import type { ApartWeir, Service } from "../harness/apart-weir.ts";
+import { startPostgresServer, type PostgresServer } from "#platform/database/postgres-server.ts";
+import { createLogger } from "#platform/logger.ts";
+import { urlOf, type ApartWeir, type Service } from "../harness/apart-weir.ts";
 import { linesByModel, startCallers, type Outcome } from "../harness/callers.ts";
+import { findNatsServer, startNatsServer, type NatsServer } from "../harness/nats-server.ts";
 import { startPacingProvider } from "../harness/pacing-provider.ts";
 import type { ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startApartWeir, type WeirClient } from "../harness/start-weir.ts";
@@ -10,22 +16,36 @@ import { startApartWeir, type WeirClient } from "../harness/start-weir.ts";
 const inFlight = 10;
 const streamChunks = 5;
 
+const natsProgram = await findNatsServer();
+
+let postgresDirectory: string;
+let postgres: PostgresServer;
+let nats: NatsServer | undefined;
 let upstream: ScriptedProvider;
 let weir: WeirClient;
 let apart: ApartWeir;
 let stop: () => Promise<number | null>;
 
+// Usage goes through NATS where there is one: then nothing of the way to the ledger is spared.
 beforeAll(async () => {
+  postgresDirectory = await mkdtemp(join(tmpdir(), "weir-killed-"));
+  postgres = await startPostgresServer({ dataDirectory: postgresDirectory, logger: createLogger("silent") });
+  nats = natsProgram === undefined ? undefined : await startNatsServer(natsProgram);
   upstream = await startPacingProvider();
-  ({ weir, apart, stop } = await startApartWeir(`{ providers: { up: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] } }, logging: { level: error } }`));
+  const config = `{ providers: { up: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] } }, logging: { level: error } }`;
+  const environment = nats === undefined ? {} : { WEIR_NATS_URL: nats.url };
+  ({ weir, apart, stop } = await startApartWeir(config, { environment, databaseUrl: urlOf(postgres.administration) }));
 });
 afterAll(async () => {
   await stop?.();
   await upstream?.stop();
+  await nats?.stop();
+  await postgres?.stop();
+  await rm(postgresDirectory, { recursive: true, force: true });
 });
 
-/** Kills the service under load and starts it again; resolves with what became of the requests. */
-async function killUnderLoad(service: Service): Promise<readonly Outcome[]> {
+/** Kills something under load and starts it again; resolves with what became of the requests. */
+async function killUnderLoad(kill: () => Promise<unknown>, start: () => Promise<unknown>): Promise<readonly Outcome[]> {
   const { origin, inferenceKey: key } = weir;
   const callers = [startCallers({ origin, key, count: inFlight }), startCallers({ origin, key, count: inFlight, chunks: streamChunks })];
   const outcomes = (): Outcome[] => callers.flatMap((each) => each.outcomes);
@@ -34,13 +54,19 @@ async function killUnderLoad(service: Service): Promise<readonly Outcome[]> {
     return expect.poll(() => outcomes().filter(isWanted).length, { timeout: 20_000 }).toBeGreaterThan(before + count);
   };
   await more(30);
-  await apart.process(service).stop("SIGKILL");
+  await kill();
   await more(30);
-  await apart.start(service);
+  await start();
   await more(30, ({ isWhole }) => isWhole);
   for (const each of callers) await each.stop();
   return outcomes();
 }
+
+const killServiceUnderLoad = (service: Service): Promise<readonly Outcome[]> =>
+  killUnderLoad(
+    () => apart.process(service).stop("SIGKILL"),
+    () => apart.start(service),
+  );
 
 async function ledgerHoldsWhatWasServed(): Promise<void> {
   const served = upstream.requests.map(({ body }) => (JSON.parse(body.toString()) as { model: string }).model);
@@ -57,13 +83,13 @@ async function ledgerHoldsWhatWasServed(): Promise<void> {
 }
 
 test.each(["metering", "policy"] as const)("%s killed under load: no request fails, and the ledger has each attempt once", { timeout: 90_000 }, async (service) => {
-  const outcomes = await killUnderLoad(service);
+  const outcomes = await killServiceUnderLoad(service);
   expect(outcomes.filter(({ isWhole }) => !isWhole)).toEqual([]);
   await ledgerHoldsWhatWasServed();
 });
 
 test("providers killed under load: requests fail as 503 in the caller's dialect, streams with an error event, and the ledger has each attempt once", { timeout: 90_000 }, async () => {
-  const failed = (await killUnderLoad("providers")).filter(({ isWhole }) => !isWhole);
+  const failed = (await killServiceUnderLoad("providers")).filter(({ isWhole }) => !isWhole);
   expect(failed.length).toBeGreaterThan(0);
   for (const { status, text } of failed) {
     expect([200, 503]).toContain(status);
@@ -74,6 +100,26 @@ test("providers killed under load: requests fail as 503 in the caller's dialect,
 });
 
 test("routing killed under load: only its own callers fail, and the ledger has each attempt once", { timeout: 90_000 }, async () => {
-  await killUnderLoad("routing");
+  await killServiceUnderLoad("routing");
+  await ledgerHoldsWhatWasServed();
+});
+
+test("PostgreSQL killed under load: no request fails, and the ledger has each attempt once", { timeout: 90_000 }, async () => {
+  const postmaster = async (): Promise<number> => Number((await readFile(join(postgresDirectory, "cluster", "postmaster.pid"), "utf8")).split("\n")[0]);
+  const killed = await postmaster();
+  const kill = async (): Promise<void> => void process.kill(killed, "SIGKILL");
+  // Whoever started it starts it again.
+  const isBack = (): Promise<void> => expect.poll(() => postmaster().catch(() => killed), { timeout: 20_000 }).not.toBe(killed);
+  const outcomes = await killUnderLoad(kill, isBack);
+  expect(outcomes.filter(({ isWhole }) => !isWhole)).toEqual([]);
+  await ledgerHoldsWhatWasServed();
+});
+
+test.skipIf(natsProgram === undefined)("NATS killed under load: no request fails, and the ledger has each attempt once", { timeout: 90_000 }, async () => {
+  const outcomes = await killUnderLoad(
+    () => nats!.kill(),
+    () => nats!.start(),
+  );
+  expect(outcomes.filter(({ isWhole }) => !isWhole)).toEqual([]);
   await ledgerHoldsWhatWasServed();
 });

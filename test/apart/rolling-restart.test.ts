@@ -17,7 +17,7 @@ let stop: () => Promise<number | null>;
 beforeAll(async () => {
   upstream = await startPacingProvider();
   const config = `{ providers: { up: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] } }, limits: { drain_timeout: 60s }, logging: { level: error } }`;
-  ({ dataDirectory, apart, stop } = await startApartWeir(config, { metering: 2, policy: 2, providers: 2, routing: 2 }));
+  ({ dataDirectory, apart, stop } = await startApartWeir(config, { instances: { metering: 2, policy: 2, providers: 2, routing: 2 } }));
 });
 afterAll(async () => {
   await stop?.();

@@ -15,7 +15,7 @@ let stop: () => Promise<number | null>;
 beforeAll(async () => {
   upstream = await startPacingProvider();
   const config = `{ providers: { up: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] } }, logging: { level: error } }`;
-  ({ weir, apart, stop } = await startApartWeir(config, { providers: instances }));
+  ({ weir, apart, stop } = await startApartWeir(config, { instances: { providers: instances } }));
 });
 afterAll(async () => {
   await stop?.();

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import type { DatabaseConnection } from "#platform/database/database-connection.ts";
 import { createEmptyDatabase } from "./database.ts";
 import { startWeirProcess, type WeirProcess } from "./weir-process.ts";
 
@@ -19,6 +20,8 @@ export interface ApartOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** How many instances of a service there can be at most; 1 where nothing is said. */
   readonly instances?: Readonly<Partial<Record<Service, number>>>;
+  /** A PostgreSQL of its own; default a new database on that of the test run. */
+  readonly databaseUrl?: string;
 }
 
 export interface ApartWeir {
@@ -35,7 +38,7 @@ export interface ApartWeir {
 }
 
 /** Prepares the database, the ports and the configuration; starts nothing yet. */
-export async function prepareApartWeir({ config, configPath, dataDirectory, environment, instances = {} }: ApartOptions): Promise<ApartWeir> {
+export async function prepareApartWeir({ config, configPath, dataDirectory, environment, instances = {}, databaseUrl }: ApartOptions): Promise<ApartWeir> {
   const ports = new Map<string, number>();
   for (const service of services) {
     for (let instance = 0; instance < (instances[service] ?? 1); instance++) ports.set(`${service} ${instance}`, await freePort());
@@ -47,7 +50,7 @@ export async function prepareApartWeir({ config, configPath, dataDirectory, envi
   const peers = { policy: addressOf("policy"), metering: addressOf("metering"), providers: addressOf("providers") };
   const whole = { ...(parse(config) as object | null), internal: { shared_secret: "${WEIR_TEST_SECRET}" }, peers };
   await writeFile(configPath, stringify(whole));
-  const variables = { WEIR_DATABASE_URL: await databaseOf(dataDirectory), WEIR_TEST_SECRET: randomBytes(24).toString("hex"), ...environment };
+  const variables = { WEIR_DATABASE_URL: databaseUrl ?? (await databaseOf(dataDirectory)), WEIR_TEST_SECRET: randomBytes(24).toString("hex"), ...environment };
 
   const started = new Map<string, WeirProcess>();
   const all: WeirProcess[] = [];
@@ -80,11 +83,15 @@ async function databaseOf(dataDirectory: string): Promise<string> {
   const file = join(dataDirectory, "database-url");
   const known = await readFile(file, "utf8").catch(() => undefined);
   if (known !== undefined) return known;
-  const { host, port, user, password, database } = await createEmptyDatabase();
-  const [safeUser, safePassword, safeHost] = [user!, password!, host!].map(encodeURIComponent);
-  const url = `postgresql://${safeUser}:${safePassword}@${safeHost}:${port}/${database!}`;
+  const url = urlOf(await createEmptyDatabase());
   await writeFile(file, url, { mode: 0o600 });
   return url;
+}
+
+/** The connection as WEIR_DATABASE_URL wants it. */
+export function urlOf({ host, port, user, password, database }: DatabaseConnection): string {
+  const [safeUser, safePassword, safeHost] = [user!, password!, host!].map(encodeURIComponent);
+  return `postgresql://${safeUser}:${safePassword}@${safeHost}:${port}/${database!}`;
 }
 
 function freePort(): Promise<number> {

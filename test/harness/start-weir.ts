@@ -78,9 +78,9 @@ export interface StartedApart {
 }
 
 /** A Weir whose services are apart, each to be started, stopped and killed on its own; one instance of each runs. */
-export async function startApartWeir(config: string, instances: ApartOptions["instances"] = {}): Promise<StartedApart> {
+export async function startApartWeir(config: string, options: Partial<Pick<ApartOptions, "instances" | "environment" | "databaseUrl">> = {}): Promise<StartedApart> {
   const dataDirectory = await mkdtemp(join(tmpdir(), "weir-apart-"));
-  const apart = await prepareApartWeir({ config, configPath: join(dataDirectory, "weir.yaml"), dataDirectory, environment: {}, instances });
+  const apart = await prepareApartWeir({ config, configPath: join(dataDirectory, "weir.yaml"), dataDirectory, environment: {}, ...options });
   await Promise.all(services.map((service) => apart.start(service)));
   const stop = async (): Promise<number | null> => {
     const code = await apart.stop("SIGTERM");
