@@ -11,7 +11,13 @@ export interface CpuUse {
   readonly childrenMicros: number;
 }
 
-export function readCpuUse(pid: number): CpuUse {
+/** What several processes have used, none of which has started another of them. */
+export function readCpuUseOf(pids: readonly number[]): CpuUse {
+  const uses = pids.map(readCpuUse);
+  return { ownMicros: uses.reduce((sum, use) => sum + use.ownMicros, 0), childrenMicros: uses.reduce((sum, use) => sum + use.childrenMicros, 0) };
+}
+
+function readCpuUse(pid: number): CpuUse {
   const own = readProcess(pid)!;
   const children = descendantsOf(pid).flatMap((child) => readProcess(child) ?? []);
   // A child that has ended counts on in the process that waited for it.

@@ -27,6 +27,7 @@ export interface Check {
   readonly expected: number;
 }
 
+const gateways: readonly Gateway[] = ["pipe", "together", "apart"];
 const loadNames = Object.keys(loads) as LoadName[];
 
 export function markdown(run: Run): string {
@@ -45,16 +46,17 @@ export function markdown(run: Run): string {
 function cpuTable(figures: Figures): string {
   const rows = loadNames.flatMap((load) => {
     const { chunks, name } = loads[load];
-    const cpu = (gateway: Gateway): PerRound => figures.cpu(load, gateway);
-    const postgres = figures.perRound(load, "weir", (phase) => phase.childrenCpuMicros!);
-    const rate = (gateway: Gateway): string => show(figures.perRound(load, gateway, (phase) => (phase.replies * 1_000) / phase.elapsedMs), 0);
-    const row = [name, show(cpu("pipe"), 0), show(cpu("weir"), 0), show(figures.cpuRatio(load), 2), show(postgres, 0), rate("pipe"), rate("weir")];
+    const cpus = gateways.map((gateway) => figures.cpu(load, gateway));
+    const postgres = figures.perRound(load, "together", (phase) => phase.childrenCpuMicros!);
+    const rates = gateways.map((gateway) => show(figures.perRound(load, gateway, (phase) => (phase.replies * 1_000) / phase.elapsedMs), 0));
+    const row = [name, ...cpus.map((cpu) => show(cpu, 0)), show(figures.cpuRatio(load, "together"), 2), show(figures.cpuRatio(load, "apart"), 2), show(postgres, 0), ...rates];
     const each = (values: PerRound): string => show(values.map((value) => value / chunks), 1);
-    return chunks === 0 ? [row] : [row, [`… per chunk (÷ ${chunks})`, each(cpu("pipe")), each(cpu("weir")), "", each(postgres), "", ""]];
+    return chunks === 0 ? [row] : [row, [`… per chunk (÷ ${chunks})`, ...cpus.map(each), "", "", each(postgres), "", "", ""]];
   });
-  const [pipe, weir] = [figures.cpuOfFurtherChunk("pipe"), figures.cpuOfFurtherChunk("weir")];
-  const furtherChunk = ["each further chunk, 32 at once", show(pipe, 1), show(weir, 1), show(ratios(weir, pipe), 2), "", "", ""];
-  return table(["CPU µs per reply", "pipe", "Weir", "Weir ÷ pipe", "PostgreSQL beside", "pipe, replies/s", "Weir, replies/s"], [...rows, furtherChunk]);
+  const further = gateways.map((gateway) => figures.cpuOfFurtherChunk(gateway));
+  const [pipe, together, apart] = further as [PerRound, PerRound, PerRound];
+  const furtherChunk = ["each further chunk, 32 at once", ...further.map((cpu) => show(cpu, 1)), show(ratios(together, pipe), 2), show(ratios(apart, pipe), 2), "", "", "", ""];
+  return table(["CPU µs per reply", "pipe", "together", "apart", "together ÷ pipe", "apart ÷ pipe", "PostgreSQL beside", "pipe, replies/s", "together", "apart"], [...rows, furtherChunk]);
 }
 
 function latencyTable(figures: Figures): string {
@@ -63,16 +65,14 @@ function latencyTable(figures: Figures): string {
     const whole = latencyRow(figures, load, name, (phase) => phase.latencyMs);
     return chunks === 0 ? [whole] : [latencyRow(figures, load, `${name}: first byte`, (phase) => phase.firstByteMs), [`… last byte`, ...whole.slice(1)]];
   });
-  return table(["ms", "direct p50", "p99", "pipe adds p50", "p99", "Weir adds p50", "p99", "Weir ÷ pipe p50", "p99"], rows);
+  return table(["ms", "direct p50", "p99", "pipe adds p50", "p99", "together adds p50", "p99", "apart adds p50", "p99"], rows);
 }
 
 function latencyRow(figures: Figures, load: LoadName, name: string, quantiles: (phase: Phase) => Quantiles): string[] {
-  const both = (values: (figure: (phase: Phase) => number) => PerRound): [PerRound, PerRound] => [values((phase) => quantiles(phase).p50), values((phase) => quantiles(phase).p99)];
+  const both = (values: (figure: (phase: Phase) => number) => PerRound): PerRound[] => [values((phase) => quantiles(phase).p50), values((phase) => quantiles(phase).p99)];
   const direct = both((figure) => figures.perRound(load, "direct", figure));
-  const pipe = both((figure) => figures.added(load, "pipe", figure));
-  const weir = both((figure) => figures.added(load, "weir", figure));
-  const times = (place: 0 | 1): string => (pipe[place].every((value) => value > 0) ? show(ratios(weir[place], pipe[place]), 1) : "–");
-  return [name, ...[direct, pipe, weir].flat().map((values) => show(values, 2)), times(0), times(1)];
+  const added = gateways.flatMap((gateway) => both((figure) => figures.added(load, gateway, figure)));
+  return [name, ...[...direct, ...added].map((values) => show(values, 2))];
 }
 
 function goalTable(figures: Figures, syncsMs: PerRound): string {
@@ -82,7 +82,7 @@ function goalTable(figures: Figures, syncsMs: PerRound): string {
 
 function readsLine(figures: Figures): string {
   const reads = (target: Target): string => show(figures.perRound("streamsAtOnce", target, (phase) => phase.readsPerReply), 1);
-  return `Reads in which a stream of ${loads.streamsAtOnce.chunks} chunks came, 32 at once: ${reads("direct")} directly, ${reads("pipe")} from the pipe, ${reads("weir")} from Weir. Where chunks are joined, a stream is cheaper.`;
+  return `Reads in which a stream of ${loads.streamsAtOnce.chunks} chunks came, 32 at once: ${reads("direct")} directly, ${reads("pipe")} from the pipe, ${reads("together")} from Weir together, ${reads("apart")} apart. Where chunks are joined, a stream is cheaper.`;
 }
 
 function checkLines({ checks, failures }: Run): string {

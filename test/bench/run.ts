@@ -7,9 +7,9 @@ import { Figures, type Phase, type Target } from "./figures.ts";
 import { measureSyncMs } from "./disk-sync.ts";
 import { loads, type LoadName, type LoadOrder, type LoadResult } from "./loads.ts";
 import { canPin, gatewayCpus, Helper, otherCpus, pin } from "./pinned-process.ts";
-import { readCpuUse } from "./process-cpu.ts";
+import { readCpuUseOf } from "./process-cpu.ts";
 import { markdown, type Check, type Run } from "./report.ts";
-import { nodeFlags, startBenchedWeir } from "./weir-process.ts";
+import { nodeFlags, startWeirApart, startWeirTogether, type BenchedWeir } from "./weir-process.ts";
 
 const { values: options } = parseArgs({ options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false } } });
 const rounds = options.quick ? 1 : 3;
@@ -29,17 +29,13 @@ const upstream = await Helper.start<object, { served: number }>(otherCpus, "upst
 const pipe = await Helper.start(gatewayCpus, "pipe.ts", { flags: nodeFlags(), words: [`http://127.0.0.1:${upstream.port}`] });
 const loader = await Helper.start<LoadOrder, LoadResult>(otherCpus, "load.ts");
 const calibrator = await Helper.start<object, { tookMs: number }>(gatewayCpus, "calibrator.ts");
-const weir = await startBenchedWeir(upstream.port);
+const weirs: Partial<Record<Target, BenchedWeir>> = { together: await startWeirTogether(upstream.port), apart: await startWeirApart(upstream.port) };
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stop().finally(() => process.exit(130)));
 
-const targets: Readonly<Record<Target, { readonly port: number; readonly pid: number | undefined }>> = {
-  direct: { port: upstream.port, pid: undefined },
-  pipe: { port: pipe.port, pid: pipe.pid },
-  weir: { port: weir.port, pid: weir.pid },
-};
-const targetNames = Object.keys(targets) as Target[];
+const portOf: Readonly<Record<Target, number>> = { direct: upstream.port, pipe: pipe.port, together: weirs.together!.port, apart: weirs.apart!.port };
+const targetNames = Object.keys(portOf) as Target[];
 const loadNames = Object.keys(loads) as LoadName[];
-const sent: Record<Target, number> = { direct: 0, pipe: 0, weir: 0 };
+const sent: Record<Target, number> = { direct: 0, pipe: 0, together: 0, apart: 0 };
 const failures: string[] = [];
 let bestCalibrationMs = Infinity;
 let repeatedPhases = 0;
@@ -59,7 +55,7 @@ async function measure(): Promise<Run> {
   const phases: Phase[] = [];
   const syncsMs: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    syncsMs.push(measureSyncMs(weir.dataDirectory));
+    syncsMs.push(measureSyncMs(weirs.together!.dataDirectory));
     for (const load of loadNames) {
       tell(`round ${round + 1} of ${rounds}: ${loads[load].name}`);
       for (const target of targetNames) phases.push({ round, load, target, ...(await playInCalm(load, target)) });
@@ -89,15 +85,16 @@ async function playInCalm(load: LoadName, target: Target): Promise<Played & Pick
 }
 
 async function play(load: LoadName, target: Target, durationMs: number): Promise<Played> {
-  const { port, pid } = targets[target];
-  const before = pid === undefined ? undefined : readCpuUse(pid);
-  const result = await loader.ask({ port, key: weir.key, load, durationMs });
+  const weir = weirs[target];
+  const pids = weir?.pids ?? (target === "pipe" ? [pipe.pid] : []);
+  const before = readCpuUseOf(pids);
+  const result = await loader.ask({ port: portOf[target], key: weir?.key ?? "none", load, durationMs });
   sent[target] += result.replies;
   for (const [failure, count] of Object.entries(result.failures)) failures.push(`${loads[load].name}, ${target}: ${count} times ${failure}`);
   // What a request costs includes its posting, which ends after its reply.
-  if (target === "weir") await weir.ledgerWith(sent.weir);
-  if (pid === undefined || before === undefined) return { ...result, cpuMicros: undefined, childrenCpuMicros: undefined };
-  const after = readCpuUse(pid);
+  await weir?.ledgerWith(sent[target]);
+  if (pids.length === 0) return { ...result, cpuMicros: undefined, childrenCpuMicros: undefined };
+  const after = readCpuUseOf(pids);
   return {
     ...result,
     cpuMicros: (after.ownMicros - before.ownMicros) / result.replies,
@@ -108,21 +105,26 @@ async function play(load: LoadName, target: Target, durationMs: number): Promise
 /** Asks those who took the requests how many there were; what differs from what was sent spoils the run. */
 async function countAgain(): Promise<readonly Check[]> {
   const { served } = await upstream.ask({});
-  const ledger = await weir.ledgerWith(sent.weir);
-  const checks: readonly Check[] = [
-    { name: "requests at the upstream", found: served, expected: sent.direct + sent.pipe + sent.weir },
-    { name: "attempts in the ledger", found: ledger.attempts, expected: sent.weir },
-    { name: "failed, orphaned or unpriced ones", found: ledger.failed + ledger.orphaned + ledger.unpriced, expected: 0 },
-    { name: "input tokens in the ledger", found: ledger.inputTokens, expected: sent.weir * usagePerReply.inputTokens },
-    { name: "output tokens in the ledger", found: ledger.outputTokens, expected: sent.weir * usagePerReply.outputTokens },
-    { name: "requests in the log", found: await weir.countLoggedRequests(), expected: sent.weir },
-  ];
+  const ofUpstream = { name: "requests at the upstream", found: served, expected: targetNames.reduce((sum, target) => sum + sent[target], 0) };
+  const ofWeirs = await Promise.all(Object.entries(weirs).map(([target, weir]) => countAt(weir, target, sent[target as Target])));
+  const checks = [ofUpstream, ...ofWeirs.flat()];
   failures.push(...checks.filter(({ found, expected }) => found !== expected).map(({ name, found, expected }) => `${name}: ${found}, not ${expected}`));
   return checks;
 }
 
+async function countAt(weir: BenchedWeir, name: string, expected: number): Promise<readonly Check[]> {
+  const ledger = await weir.ledgerWith(expected);
+  return [
+    { name: `${name}: attempts in the ledger`, found: ledger.attempts, expected },
+    { name: "failed, orphaned or unpriced ones", found: ledger.failed + ledger.orphaned + ledger.unpriced, expected: 0 },
+    { name: "input tokens in the ledger", found: ledger.inputTokens, expected: expected * usagePerReply.inputTokens },
+    { name: "output tokens in the ledger", found: ledger.outputTokens, expected: expected * usagePerReply.outputTokens },
+    { name: "requests in the log", found: await weir.countLoggedRequests(), expected },
+  ];
+}
+
 async function stop(): Promise<void> {
-  await weir.stop();
+  for (const weir of Object.values(weirs)) await weir.stop();
   for (const helper of [loader, pipe, upstream, calibrator]) helper.stop();
 }
 
@@ -138,7 +140,7 @@ function machine(): string {
 }
 
 function placement(): string {
-  return canPin ? `The gateway (Weir's own process, or the pipe) alone on CPU ${gatewayCpus}; upstream, loader and PostgreSQL on CPU ${otherCpus}` : "Processes not kept to CPUs";
+  return canPin ? `The gateway (Weir's own processes, or the pipe) alone on CPU ${gatewayCpus}; upstream, loader and PostgreSQL on CPU ${otherCpus}` : "Processes not kept to CPUs";
 }
 
 function tell(progress: string): void {

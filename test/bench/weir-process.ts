@@ -1,6 +1,8 @@
-/** Owns the Weir of the bench: as `npm start` runs it, everything on, its log in a file, PostgreSQL kept off its CPU. */
+/** Owns the Weirs of the bench: one as `npm start` runs it, one with each service in its own process; everything on, logs in files, PostgreSQL kept off their CPU. */
 import { createReadStream, openSync, readFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createClient } from "@connectrpc/connect";
@@ -21,7 +23,8 @@ export interface LedgerTotals {
 }
 
 export interface BenchedWeir {
-  readonly pid: number;
+  /** Its own processes. */
+  readonly pids: readonly number[];
   readonly port: number;
   readonly key: string;
   readonly dataDirectory: string;
@@ -46,15 +49,37 @@ export function nodeFlags(): readonly string[] {
   return scripts.start.split(" ").filter((word) => word.startsWith("--"));
 }
 
-/** Starts Weir in a new data directory. */
-export async function startBenchedWeir(upstreamPort: number): Promise<BenchedWeir> {
-  const dataDirectory = await mkdtemp(dataDirectories);
-  const inData = (name: string): string => join(dataDirectory, name);
-  const logPath = inData("weir.log");
-  await writeFile(inData("weir.yaml"), configFor(upstreamPort));
+/** Starts Weir in a new data directory, as `npm start` does. */
+export async function startWeirTogether(upstreamPort: number): Promise<BenchedWeir> {
+  const directory = await mkdtemp(dataDirectories);
+  await writeFile(join(directory, "weir.yaml"), JSON.stringify(configFor(upstreamPort)));
+  const process = await startProcess(directory, "weir", []);
+  return benched(directory, [process], { keys: directory, address: directory, log: join(directory, "weir.log") });
+}
+
+/** Starts each service in a process of its own; they know each other by a shared secret. */
+export async function startWeirApart(upstreamPort: number): Promise<BenchedWeir> {
+  const directory = await mkdtemp(dataDirectories);
+  const ports = { metering: await freePort(), policy: await freePort(), providers: await freePort() };
+  const peers = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, `127.0.0.1:${port}`]));
+  const config = { ...configFor(upstreamPort), peers, internal: { shared_secret: randomBytes(24).toString("hex") } };
+  await writeFile(join(directory, "weir.yaml"), JSON.stringify(config));
+  const names = ["metering", "policy", "providers", "routing"] as const;
+  const processes = await Promise.all(names.map((name) => startProcess(directory, name, ["--services", name, ...(name === "routing" ? [] : ["--internal-port", String(ports[name])])])));
+  return benched(directory, processes, { keys: join(directory, "policy"), address: join(directory, "routing"), log: join(directory, "routing.log") });
+}
+
+interface StartedProcess {
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** Its data and its log are in the directory under its name; ready when it says so. */
+async function startProcess(directory: string, name: string, words: readonly string[]): Promise<StartedProcess> {
+  const logPath = join(directory, `${name}.log`);
   const child = startNode({
     cpus: gatewayCpus,
-    words: [...nodeFlags(), "services/compose/weir.js", "serve", "--config", inData("weir.yaml"), "--data", dataDirectory, "--port", "0", "--admin-port", "0"],
+    words: [...nodeFlags(), "services/compose/weir.js", "serve", "--config", join(directory, "weir.yaml"), "--data", name === "weir" ? directory : join(directory, name), "--port", "0", "--admin-port", "0", ...words],
     stdio: ["ignore", "pipe", openSync(logPath, "a")],
     cwd: root,
     // Nothing else: no vendor's key, no database of somebody's own.
@@ -64,34 +89,45 @@ export async function startBenchedWeir(upstreamPort: number): Promise<BenchedWei
   const stop = async (): Promise<void> => {
     child.kill("SIGTERM");
     await ended;
-    await rm(dataDirectory, { recursive: true, force: true });
   };
   await becomeReady(child.stdout!, ended).catch(async (error: Error) => {
-    const log = await readFile(logPath, "utf8");
     await stop();
-    throw new Error(`${error.message}\n${log}`);
+    throw new Error(`${error.message}\n${await readFile(logPath, "utf8")}`);
   });
   for (const pid of descendantsOf(child.pid!)) pin(otherCpus, pid);
-  const read = async (name: string): Promise<string> => (await readFile(inData(name), "utf8")).trim();
-  const origin = await read("address");
+  return { pid: child.pid!, stop };
+}
+
+interface Places {
+  readonly keys: string;
+  readonly address: string;
+  readonly log: string;
+}
+
+async function benched(dataDirectory: string, processes: readonly StartedProcess[], { keys, address, log }: Places): Promise<BenchedWeir> {
+  const read = async (directory: string, name: string): Promise<string> => (await readFile(join(directory, name), "utf8")).trim();
+  const origin = await read(address, "address");
   return {
-    pid: child.pid!,
+    pids: processes.map(({ pid }) => pid),
     port: Number(new URL(origin).port),
-    key: await read("inference-key"),
+    key: await read(keys, "inference-key"),
     dataDirectory,
-    ledgerWith: ledgerOf(origin, await read("admin-key")),
-    countLoggedRequests: () => countRequests(logPath),
-    stop,
+    ledgerWith: ledgerOf(origin, await read(keys, "admin-key")),
+    countLoggedRequests: () => countRequests(log),
+    stop: async () => {
+      for (const process of processes.toReversed()) await process.stop();
+      await rm(dataDirectory, { recursive: true, force: true });
+    },
   };
 }
 
 /** A price, so that each attempt is rated; everything else as it comes. */
-function configFor(upstreamPort: number): string {
-  return JSON.stringify({
+function configFor(upstreamPort: number): object {
+  return {
     providers: { upstream: { vendor: "openai", api_key: "bench", base_url: `http://127.0.0.1:${upstreamPort}/v1`, models: [model] } },
     routes: { [route]: { targets: [`upstream/${model}`] } },
     prices: { [`openai/${model}`]: { input: "0.15", output: "0.60" } },
-  });
+  };
 }
 
 function becomeReady(page: NodeJS.ReadableStream, ended: Promise<void>): Promise<void> {
@@ -101,7 +137,7 @@ function becomeReady(page: NodeJS.ReadableStream, ended: Promise<void>): Promise
     let text = "";
     page.on("data", (piece: Buffer) => {
       text += piece.toString();
-      if (!text.includes("Try it:")) return;
+      if (!text.includes("Metrics, health")) return;
       clearTimeout(timeout);
       resolve();
     });
@@ -136,4 +172,14 @@ async function countRequests(logPath: string): Promise<number> {
   let requests = 0;
   for await (const line of createInterface({ input: createReadStream(logPath) })) if (line.includes('"door":"http"')) requests++;
   return requests;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
 }
