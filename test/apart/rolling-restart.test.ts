@@ -32,13 +32,15 @@ async function replace(service: Service, oldInstance: number, callers: readonly 
   expect(await apart.process(service, oldInstance).stop("SIGTERM")).toBe(0);
 }
 
-test(`each service restarted ${restarts} times under load, with streams open: no stream broken, no request failed`, { timeout: 120_000 + restarts * 4 * 45_000 }, async () => {
+test(`each service restarted ${restarts} times under load, with streams open: no stream broken, no request failed`, { timeout: 120_000 + restarts * 90_000 }, async () => {
   const { inferenceKey: key } = await clientOf(dataDirectory);
   const origin = apart.originOf(0);
   const callers = [startCallers({ origin, key, count: 4, restMs: 20 }), startCallers({ origin, key, count: 8, chunks: streamChunks })];
   await expect.poll(() => callers[0]!.outcomes.length).toBeGreaterThan(10);
   for (let restart = 0; restart < restarts; restart++) {
-    for (const service of ["metering", "policy", "providers", "routing"] as const) await replace(service, restart % 2, callers);
+    for (const service of ["metering", "policy"] as const) await replace(service, restart % 2, callers);
+    // Both wait for the streams that are open: at the same time, so that the test does not take twice as long.
+    await Promise.all((["providers", "routing"] as const).map((service) => replace(service, restart % 2, callers)));
   }
   for (const each of callers) await each.stop();
   const outcomes = callers.flatMap((each) => each.outcomes);

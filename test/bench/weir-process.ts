@@ -2,13 +2,13 @@
 import { createReadStream, openSync, readFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
+import { freePort } from "../harness/free-port.ts";
 import { model, route } from "./exchange.ts";
 import { gatewayCpus, otherCpus, pin, startNode } from "./pinned-process.ts";
 import { descendantsOf } from "./process-cpu.ts";
@@ -172,14 +172,4 @@ async function countRequests(logPath: string): Promise<number> {
   let requests = 0;
   for await (const line of createInterface({ input: createReadStream(logPath) })) if (line.includes('"door":"http"')) requests++;
   return requests;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

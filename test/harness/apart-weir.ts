@@ -1,11 +1,11 @@
 /** Owns a Weir of separate processes for tests: one or more of each service, each started, stopped and killed on its own. */
-import { createServer, type AddressInfo } from "node:net";
 import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import type { DatabaseConnection } from "#platform/database/database-connection.ts";
 import { createEmptyDatabase } from "./database.ts";
+import { freePort } from "./free-port.ts";
 import { startWeirProcess, type WeirProcess } from "./weir-process.ts";
 
 export const services = ["metering", "policy", "providers", "routing"] as const;
@@ -92,14 +92,4 @@ async function databaseOf(dataDirectory: string): Promise<string> {
 export function urlOf({ host, port, user, password, database }: DatabaseConnection): string {
   const [safeUser, safePassword, safeHost] = [user!, password!, host!].map(encodeURIComponent);
   return `postgresql://${safeUser}:${safePassword}@${safeHost}:${port}/${database!}`;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
