@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
 import { createLogger } from "#platform/logger.ts";
+import { probeSilentConnections } from "#platform/tcp-keep-alive.ts";
 import { allServices, parseServices, serviceNames, type ServiceSet } from "../catalog.ts";
 import { existingDatabase, ownDatabase } from "../database-source.ts";
 import { DataDirectory } from "../data-directory.ts";
@@ -57,6 +58,7 @@ async function serve(options: ServeOptions, environment: Environment): Promise<v
   const settings = withOptions(await loadSettings(configPath, variables), options);
   const data = new DataDirectory(resolve(options.data ?? environment.dataDirectory));
   const logger = createLogger(settings.logLevel);
+  probeSilentConnections();
   const launch: Launch = { services, settings, configPath, variables, data, logger };
   const orders = readOrders(variables);
   if (orders !== undefined) {

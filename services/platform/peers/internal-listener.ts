@@ -49,8 +49,6 @@ export async function listenInternally({ address, port, services, protection, ma
     "grpc.max_send_message_length": maximumMessageBytes,
     "grpc.max_concurrent_streams": 10_000,
     "grpc.max_connection_age_ms": maximumConnectionAgeMs,
-    "grpc.keepalive_time_ms": 30_000,
-    "grpc.keepalive_timeout_ms": 10_000,
   });
   const running = new Set<RunningCall>();
   for (const service of services) addService(server, service, { protection, running });

@@ -18,6 +18,8 @@ export interface PeerClientOptions {
   readonly self: string;
   readonly protection: PeerProtection;
   readonly maximumMessageBytes: number;
+  /** How long calls wait for a peer that is gone, counted from its going; default 5 s. */
+  readonly maximumAbsenceMs?: number;
 }
 
 export interface PeerClient<Service extends DescService> {
@@ -27,17 +29,17 @@ export interface PeerClient<Service extends DescService> {
 
 /** A call without a deadline of its own ends after this long, unless it is a stream. */
 const unaryTimeoutMs = 30_000;
-/** How often a call is sent anew that was refused unseen. */
+/** How often a call is sent anew that no instance has begun. */
 const maximumRefusals = 5;
 /** Messages of a stream that wait for a slow reader before the peer is made to wait too. */
 const maximumWaitingMessages = 16;
 
 /**
  * Calls fail with what the peer threw, or with DEPENDENCY_UNAVAILABLE when none can be reached or the connection breaks off.
- * Nothing that a peer may have begun is sent again; what it refused unseen is.
+ * Nothing that a peer may have begun is sent again; what none has begun is.
  */
 export function createPeerClient<Service extends DescService>(service: Service, options: PeerClientOptions): PeerClient<Service> {
-  const { name, address, protection, maximumMessageBytes } = options;
+  const { name, address, protection, maximumMessageBytes, maximumAbsenceMs = 5_000 } = options;
   const client = new Client(address, channelCredentials(protection), {
     "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
     "grpc.service_config_disable_resolution": 1,
@@ -46,15 +48,12 @@ export function createPeerClient<Service extends DescService>(service: Service, 
     "grpc.max_reconnect_backoff_ms": 2_000,
     "grpc.dns_min_time_between_resolutions_ms": 1_000,
     "grpc.client_idle_timeout_ms": 2_147_483_647,
-    "grpc.keepalive_time_ms": 30_000,
-    "grpc.keepalive_timeout_ms": 10_000,
-    "grpc.keepalive_permit_without_calls": 1,
     "grpc.max_receive_message_length": maximumMessageBytes,
     "grpc.max_send_message_length": maximumMessageBytes,
     "grpc.use_local_subchannel_pool": 1,
     ...(protection.kind === "tls" ? { "grpc.ssl_target_name_override": name } : {}),
   });
-  const remote: Remote = { client, connection: new PeerConnection(client), ...options };
+  const remote: Remote = { client, connection: new PeerConnection(client, maximumAbsenceMs), ...options };
   const methods = service.methods.map((method) => [method.localName, method.methodKind === "unary" ? unaryMethod(remote, method) : streamMethod(remote, method)]);
   return { peer: Object.fromEntries(methods) as ServiceInterface<Service>, close: () => client.close() };
 }
@@ -92,16 +91,16 @@ function unaryMethod(remote: Remote, method: DescMethod): UntypedMethod {
         return await send(request, context);
       } catch (error) {
         if (error instanceof GatewayError) throw error;
-        if (!isRefused(error as ServiceError) || refusals === maximumRefusals) throw fromGrpcError(error as ServiceError, remote);
-        await remote.connection.waitAfterRefusal();
+        if (!wasNotSent(error as ServiceError) || refusals === maximumRefusals) throw fromGrpcError(error as ServiceError, remote);
+        await remote.connection.waitForAnother();
       }
     }
   };
 }
 
-/** The instance was just closing the connection and has not begun the call: it goes to another one. */
-function isRefused({ code, details }: ServiceError): boolean {
-  return code === Status.UNAVAILABLE && details === "Stream refused by server";
+/** No instance has begun the call: the one chosen was just closing the connection, or had just gone. */
+function wasNotSent({ code, details }: ServiceError): boolean {
+  return code === Status.UNAVAILABLE && (details === "Stream refused by server" || details.startsWith("No connection established"));
 }
 
 function streamMethod(remote: Remote, method: DescMethod): UntypedMethod {
@@ -190,14 +189,14 @@ class PeerStream implements AsyncIterableIterator<Message> {
     });
     // After the end, too: cancelling a call makes it say so.
     call.on("error", (error: ServiceError) => {
-      if (!isRefused(error) || this.#refusals++ === maximumRefusals) return this.#finish(fromGrpcError(error, this.#remote));
+      if (!wasNotSent(error) || this.#refusals++ === maximumRefusals) return this.#finish(fromGrpcError(error, this.#remote));
       this.#call = undefined;
       void this.#sendAgain();
     });
   }
 
   async #sendAgain(): Promise<void> {
-    await this.#remote.connection.waitAfterRefusal();
+    await this.#remote.connection.waitForAnother();
     this.#send();
   }
 

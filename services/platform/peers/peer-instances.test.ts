@@ -112,28 +112,35 @@ function startLoad(peer: Metering, workers = 16): { stop(): Promise<{ readonly s
 describe("a peer that is not there", () => {
   test("is named with its address and what to do", async () => {
     const port = await freePort();
-    const peer = peerAt([port]);
-    for (const call of [peer.recordUsage(emptyBatch, contextOf()), collect(peer.watchPriceVersion(watchRequest, contextOf()))]) {
-      const error = await failureOf(call);
+    const peer = peerAt([port], { maximumAbsenceMs: 100 });
+    for (const call of [() => peer.recordUsage(emptyBatch, contextOf()), () => collect(peer.watchPriceVersion(watchRequest, contextOf()))]) {
+      const error = await failureOf(call());
       expect(error.reason).toBe("DEPENDENCY_UNAVAILABLE");
       expect(error.metadata).toEqual({ service: "metering" });
-      expect(error.message).toBe(`The service metering at ipv4:127.0.0.1:${port} cannot be reached. Check that it runs and that peers names its internal port.`);
+      expect((error.cause as Error).message).toBe(`The service metering at ipv4:127.0.0.1:${port} cannot be reached. Check that it runs and that peers names its internal port.`);
     }
   });
 
   test("answers once it has started", async () => {
     const port = await freePort();
-    const peer = peerAt([port]);
+    const peer = peerAt([port], { maximumAbsenceMs: 100 });
     await failureOf(peer.recordUsage(emptyBatch, contextOf()));
     await listen(scripted({ recordUsage: async () => create(RecordUsageResponseSchema) }), { port });
     await expect.poll(() => peer.recordUsage(emptyBatch, contextOf()).then(() => true, () => false), { timeout: 5_000 }).toBe(true);
+  });
+
+  test("is waited for a while: it may just be restarting", async () => {
+    const port = await freePort();
+    const answer = peerAt([port]).recordUsage(emptyBatch, contextOf());
+    await listen(scripted({ recordUsage: async () => create(RecordUsageResponseSchema) }), { port });
+    await answer;
   });
 
   test("is told apart from one that does not know the method", async () => {
     const { port } = await listen(scripted({ watchPriceVersion: () => streamOf([]) }));
     const error = await failureOf(peerAt([port]).recordUsage(emptyBatch, contextOf()));
     expect(error.reason).toBe("DEPENDENCY_UNAVAILABLE");
-    expect(error.message).toContain("does not know this method");
+    expect((error.cause as Error).message).toContain("does not know this method");
   });
 });
 
@@ -166,7 +173,7 @@ describe("a peer that goes away", () => {
     proxy.cut();
     const error = await failureOf(reading);
     expect(error.reason).toBe("DEPENDENCY_UNAVAILABLE");
-    expect(error.message).toMatch(/^The service metering at ipv4:127\.0\.0\.1:\d+ broke off the call\./);
+    expect((error.cause as Error).message).toMatch(/^The service metering at ipv4:127\.0\.0\.1:\d+ broke off the call\./);
     expect(((await ownerReason) as GatewayError).reason).toBe("CANCELLED");
   });
 

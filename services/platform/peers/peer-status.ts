@@ -55,17 +55,21 @@ export function thrownByPeer(metadata: Metadata, { name }: PeerFacts): GatewayEr
   const thrown = fromConnectError(error);
   if (thrown.reason !== "PEER_REFUSED") return thrown;
   // That this process is not trusted is no fault of whoever called it.
-  return new GatewayError("DEPENDENCY_UNAVAILABLE", `The service ${name} refuses this process. ${thrown.message}`, { metadata: { service: name }, cause: thrown });
+  return unavailable(name, new Error(`The service ${name} refuses this process. ${thrown.message}`));
 }
 
 /** What gRPC itself says, without a word of the peer. */
 function saidByGrpc(code: GrpcCode, details: string, { name, address, protection }: PeerFacts): GatewayError {
   if (code === GrpcCode.DEADLINE_EXCEEDED) return new GatewayError("DEADLINE_EXCEEDED", `The call to ${name} took longer than it was given.`);
-  const cause = new Error(details);
   if (code === GrpcCode.RESOURCE_EXHAUSTED) {
-    return new GatewayError("BODY_TOO_LARGE", `A message of the call to ${name} is larger than services may send each other (limits.max_body_bytes). Ask for less at a time.`, { cause });
+    return new GatewayError("BODY_TOO_LARGE", `A message of the call to ${name} is larger than services may send each other (limits.max_body_bytes). Ask for less at a time.`, { cause: new Error(details) });
   }
-  return new GatewayError("DEPENDENCY_UNAVAILABLE", unavailability(code, details, `The service ${name} at ${address}`, protection), { metadata: { service: name }, cause });
+  return unavailable(name, new Error(unavailability(code, details, `The service ${name} at ${address}`, protection), { cause: details }));
+}
+
+/** What callers are told has no address in it; the operator finds the cause in the log. */
+function unavailable(name: string, cause: Error): GatewayError {
+  return new GatewayError("DEPENDENCY_UNAVAILABLE", `Weir's service ${name} does not answer at the moment; try again.`, { metadata: { service: name }, retryAfterMs: 1_000, cause });
 }
 
 function unavailability(code: GrpcCode, details: string, service: string, protection: PeerProtection): string {

@@ -47,6 +47,7 @@ export interface ClientChoices {
   readonly protection?: PeerProtection;
   readonly self?: string;
   readonly maximumMessageBytes?: number;
+  readonly maximumAbsenceMs?: number;
 }
 
 /** A client of the instances on these ports of this machine. */
