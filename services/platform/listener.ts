@@ -31,7 +31,7 @@ const http2Preface = Buffer.from("PRI");
 
 /** Binds the port. Throws INVALID_REQUEST with what to do when it is taken. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
-  const http1Server = http.createServer({ keepAliveTimeout: 75_000, headersTimeout: 10_000, connectionsCheckingInterval: 2_000, requestTimeout: 0, maxHeaderSize: 32 * 1024 }, options.handler);
+  const http1Server = http.createServer({ keepAliveTimeout: 75_000, headersTimeout: 10_000, requestTimeout: 600_000, connectionsCheckingInterval: 2_000, maxHeaderSize: 32 * 1024 }, options.handler);
   // node:http2 offers the same requests and responses as node:http; only TypeScript does not know.
   const http2Handler = options.handler as unknown as (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void;
   const http2Server = http2.createServer({ settings: { maxConcurrentStreams: 256 }, maxSessionMemory: 64 }, http2Handler);

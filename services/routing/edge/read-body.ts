@@ -2,8 +2,14 @@
 import { GatewayError } from "#platform/errors.ts";
 import type { HttpRequest } from "#platform/listener.ts";
 
-/** The whole body. Throws BODY_TOO_LARGE as soon as that is known, CANCELLED when the caller goes away before its end. */
-export function readBody(request: HttpRequest, maximumBytes: number): Promise<Buffer> {
+/** How long a body may be silent before its end. */
+const silenceMs = 30_000;
+
+/**
+ * The whole body. Throws BODY_TOO_LARGE as soon as that is known, DEADLINE_EXCEEDED when nothing comes for a while,
+ * CANCELLED when the caller goes away before its end.
+ */
+export function readBody(request: HttpRequest, maximumBytes: number, maximumSilenceMs = silenceMs): Promise<Buffer> {
   const encoding = request.headers["content-encoding"];
   if (encoding !== undefined && encoding !== "identity") {
     return Promise.reject(new GatewayError("INVALID_REQUEST", `The body is encoded as "${encoding}"; send it without Content-Encoding.`));
@@ -12,7 +18,9 @@ export function readBody(request: HttpRequest, maximumBytes: number): Promise<Bu
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
+    const silence = setTimeout(() => reject(new GatewayError("DEADLINE_EXCEEDED", `Nothing came of the body for ${maximumSilenceMs / 1000} s; send it in one go.`)), maximumSilenceMs);
     request.on("data", (chunk: Buffer) => {
+      silence.refresh();
       length += chunk.length;
       if (length > maximumBytes) {
         request.removeAllListeners("data");
@@ -22,8 +30,12 @@ export function readBody(request: HttpRequest, maximumBytes: number): Promise<Bu
       }
       chunks.push(chunk);
     });
-    request.once("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
+    request.once("end", () => {
+      clearTimeout(silence);
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
+    });
     request.once("close", () => {
+      clearTimeout(silence);
       if (!request.complete) reject(new GatewayError("CANCELLED", "The caller went away before its body was read."));
     });
     request.once("error", reject);
