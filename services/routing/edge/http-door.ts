@@ -14,7 +14,7 @@ import { listModels } from "../domain/list-models.ts";
 import { runCall, type Call, type PipelineDependencies, type Reply } from "../domain/pipeline.ts";
 import type { RoutingConfig } from "../config.ts";
 import { readLabels } from "./labels.ts";
-import { readBody } from "./read-body.ts";
+import { discardRest, readBody } from "./read-body.ts";
 import { replyHeaders } from "./reply-headers.ts";
 import type { RequestScope } from "./request-scope.ts";
 
@@ -193,8 +193,7 @@ function answerJson(response: HttpResponse, json: Uint8Array | string, headers: 
 
 function answerError(request: HttpRequest, response: HttpResponse, dialect: Dialect, error: GatewayError, requestId: string): void {
   const { status, headers, body } = dialect.writeError(error, requestId);
-  // What was not read of a refused body is not worth reading: the connection goes.
-  const closing = request.complete || request.httpVersionMajor > 1 ? {} : { connection: "close" };
-  response.writeHead(status, { "x-request-id": requestId, "request-id": requestId, "x-weir-reason": error.reason, ...headers, ...closing, "content-length": String(Buffer.byteLength(body)) });
+  if (!request.complete) discardRest(request);
+  response.writeHead(status, { "x-request-id": requestId, "request-id": requestId, "x-weir-reason": error.reason, ...headers, "content-length": String(Buffer.byteLength(body)) });
   response.end(body);
 }

@@ -24,7 +24,7 @@ export function readBody(request: HttpRequest, maximumBytes: number, maximumSile
       length += chunk.length;
       if (length > maximumBytes) {
         request.removeAllListeners("data");
-        request.resume();
+        clearTimeout(silence);
         reject(tooLarge(maximumBytes));
         return;
       }
@@ -40,6 +40,23 @@ export function readBody(request: HttpRequest, maximumBytes: number, maximumSile
     });
     request.once("error", reject);
   });
+}
+
+/** What is read and thrown away of a refused body, so that the caller can read the refusal: a connection that is closed on it would take that away. */
+const maximumDiscardedBytes = 64 * 1024 * 1024;
+const maximumDiscardMs = 5_000;
+
+/** Reads on without keeping anything; closes the connection of a caller that does not come to an end. */
+export function discardRest(request: HttpRequest): void {
+  let discarded = 0;
+  const giveUp = (): void => void request.destroy();
+  const bound = setTimeout(giveUp, maximumDiscardMs);
+  request.on("data", (chunk: Buffer) => {
+    discarded += chunk.length;
+    if (discarded > maximumDiscardedBytes) giveUp();
+  });
+  request.once("close", () => clearTimeout(bound));
+  request.once("end", () => clearTimeout(bound));
 }
 
 function tooLarge(maximumBytes: number): GatewayError {
