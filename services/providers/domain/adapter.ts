@@ -92,6 +92,11 @@ export interface StreamReader {
    * The events begin with exactly one `start` and, once the vendor has said all, close with exactly one `end`.
    */
   read(event: SseEvent): StreamReading;
+  /**
+   * For a caller in the vendor's own dialect, who gets the bytes as they came: true when the event adds plain text and nothing
+   * else, and so need not be read; how much text it is, is counted.
+   */
+  skim?(event: SseEvent): boolean;
   /** What is known so far. */
   readonly summary: ReplySummary;
   /** True once the vendor's terminator has come; a stream that ends before was cut. */

@@ -72,6 +72,11 @@ export class StreamedReply implements ReplyReader {
       if (this.#native) this.#forward(event.raw);
       return;
     }
+    if (this.#native && this.#reader.skim?.(event) === true) {
+      this.#forward(event.raw);
+      this.#begun = true;
+      return;
+    }
     const reading = this.#reader.read(event);
     if (this.#native) {
       if (!reading.forward) return;
