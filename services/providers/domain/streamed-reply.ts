@@ -1,8 +1,7 @@
 /** Owns reading a streamed reply: cuts it into events, reads them for the ledger, and passes on bytes or types. */
-import { create } from "@bufbuild/protobuf";
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { AttemptResponseSchema, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { SseSplitter, type SseEvent } from "#platform/sse.ts";
 import type { ReplySummary, StreamReader } from "./adapter.ts";
@@ -52,18 +51,16 @@ export class StreamedReply implements ReplyReader {
     if (!this.#begun) return undefined;
     if (this.#native) {
       if (this.#pieces.length === 0) return undefined;
-      const response = create(AttemptResponseSchema);
-      response.native = this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces);
+      const native = this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces);
       this.#pieces = [];
       this.waitingBytes = 0;
-      return response;
+      return messageOf(native, []);
     }
     if (this.#events.length === 0) return undefined;
-    const response = create(AttemptResponseSchema);
-    response.events = this.#events;
+    const events = this.#events;
     this.#events = [];
     this.waitingBytes = 0;
-    return response;
+    return messageOf(nothing, events);
   }
 
   #read(event: SseEvent): void {
@@ -103,4 +100,11 @@ export class StreamedReply implements ReplyReader {
       this.#pieces.push(raw);
     }
   }
+}
+
+const nothing = new Uint8Array(0);
+
+/** Written out, as there is one for every chunk: `create` takes several times as long for the same object. */
+function messageOf(native: Uint8Array, events: StreamGenerateResponse[]): AttemptResponse {
+  return { $typeName: "weir.providers.v1.AttemptResponse", native, events };
 }
