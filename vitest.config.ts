@@ -1,4 +1,5 @@
 /** Owns how the tests are found and run. */
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { findNatsServer } from "./test/harness/nats-server.ts";
 import { wirings } from "./test/harness/wiring.ts";
@@ -13,6 +14,8 @@ export default defineConfig(async () => {
   const runnable = wirings.filter((wiring) => wiring !== "apart-nats" || hasNats);
   return {
     test: {
+      // Tests of whole processes wait more than they work; vitest would leave one core out.
+      maxWorkers: availableParallelism(),
       globalSetup: ["test/harness/postgres-global-setup.ts", "test/harness/wirings-notice.ts"],
       projects: [
         { test: { name: "all", include: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], exclude: scenarios, provide: { wiring: "together" as const }, ...patience } },
