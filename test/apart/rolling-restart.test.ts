@@ -16,7 +16,7 @@ let stop: () => Promise<number | null>;
 
 beforeAll(async () => {
   upstream = await startPacingProvider();
-  const config = `{ providers: { up: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] } }, limits: { drain_timeout: 60s }, logging: { level: error } }`;
+  const config = `{ providers: { up: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] } }, limits: { drain_timeout: 60s }, logging: { level: warn } }`;
   ({ dataDirectory, apart, stop } = await startApartWeir(config, { instances: { metering: 2, policy: 2, providers: 2, routing: 2 } }));
 });
 afterAll(async () => {
@@ -44,7 +44,8 @@ test(`each service restarted ${restarts} times under load, with streams open: no
   }
   for (const each of callers) await each.stop();
   const outcomes = callers.flatMap((each) => each.outcomes);
-  expect(outcomes.filter(({ isWhole }) => !isWhole)).toEqual([]);
+  const causes = apart.processes.flatMap((process) => process.log()).filter(({ msg }) => msg === "request failed").map(({ error }) => JSON.stringify(error));
+  expect(outcomes.filter(({ isWhole }) => !isWhole), causes.join("\n")).toEqual([]);
   expect(callers[1]!.outcomes.length).toBeGreaterThanOrEqual(8);
   const weir = await clientOf(dataDirectory);
   await expect.poll(async () => (await linesByModel(weir)).size, { timeout: 20_000 }).toBe(outcomes.length);

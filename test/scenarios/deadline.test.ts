@@ -29,7 +29,7 @@ test("a caller's deadline holds over all hops, down to the vendor's socket", asy
   const metadata = new Metadata();
   metadata.set("authorization", `Bearer ${weir.inferenceKey}`);
   const generation = { model: "up/m", messages: [{ role: Role.USER, parts: [{ kind: { case: "text" as const, value: { text: "rain" } } }] }] };
-  const call = async (): Promise<{ code: number; callerMs: number; vendorMs: number }> => {
+  const call = async (): Promise<{ code: number; callerMs: number; vendorMs: number | undefined }> => {
     const place = upstream.requests.length;
     const beginMs = performance.now();
     const error = await stub.generate({ generation }, metadata, { deadline: Date.now() + deadlineMs }).then(
@@ -37,18 +37,21 @@ test("a caller's deadline holds over all hops, down to the vendor's socket", asy
       (thrown: unknown) => thrown as ServiceError,
     );
     const callerMs = performance.now() - beginMs;
-    await (await upstream.request(place)).aborted;
+    // Where the machine was so busy that the time was up before, nothing was sent.
+    if (upstream.requests[place] === undefined) return { code: error!.code, callerMs, vendorMs: undefined };
+    await upstream.requests[place].aborted;
     return { code: error!.code, callerMs, vendorMs: performance.now() - beginMs };
   };
   // The first call opens the connections.
   await call();
   const calls = [];
-  for (let index = 0; index < 5; index++) calls.push(await call());
+  for (let index = 0; index < 8; index++) calls.push(await call());
   stub.close();
   for (const { code } of calls) expect(code).toBe(Status.DEADLINE_EXCEEDED);
-  // A busy machine may be late with any single timer: the best of five shows what Weir adds.
+  // A busy machine may be late with any single timer: the best shows what Weir adds.
   expect(Math.min(...calls.map(({ callerMs }) => callerMs))).toBeLessThan(deadlineMs + lateMs);
-  expect(Math.min(...calls.map(({ vendorMs }) => vendorMs))).toBeLessThan(deadlineMs + lateMs);
-  const attempts = await weir.attempts(6);
-  expect(attempts.map(({ event }) => event!.outcome!.result)).toEqual(Array(6).fill(AttemptResult.CANCELLED));
+  expect(Math.min(...calls.map(({ vendorMs }) => vendorMs ?? Infinity))).toBeLessThan(deadlineMs + lateMs);
+  const attempts = await weir.attempts(upstream.requests.length);
+  const sent = attempts.map(({ event }) => event!.outcome!.result).filter((result) => result !== AttemptResult.NOT_SENT);
+  expect(sent).toEqual(Array(upstream.requests.length).fill(AttemptResult.CANCELLED));
 });
