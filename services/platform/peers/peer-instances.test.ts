@@ -182,7 +182,7 @@ describe("a peer that goes away", () => {
     const startMs = performance.now();
     await listener.close(200);
     expect(performance.now() - startMs).toBeGreaterThan(190);
-    expect(performance.now() - startMs).toBeLessThan(600);
+    expect(performance.now() - startMs).toBeLessThan(2_000);
     expect((await failureOf(reading)).reason).toBe("DEPENDENCY_UNAVAILABLE");
     expect(((await ownerReason) as GatewayError).reason).toBe("SHUTTING_DOWN");
   });
@@ -208,10 +208,10 @@ describe("a peer that goes away", () => {
     const startMs = performance.now();
     const closing = listener.close(5_000);
     expect((await failureOf(watch.next())).reason).toBe("SHUTTING_DOWN");
-    expect(performance.now() - startMs).toBeLessThan(100);
+    expect(performance.now() - startMs).toBeLessThan(1_000);
     expect(await other).toHaveLength(2);
     await closing;
-    expect(performance.now() - startMs).toBeLessThan(1_000);
+    expect(performance.now() - startMs).toBeLessThan(4_000);
   });
 
   test("does not make a stop wait for a connection that never became one", async () => {
@@ -221,7 +221,7 @@ describe("a peer that goes away", () => {
     await sleep(20);
     const startMs = performance.now();
     await listener.close(100);
-    expect(performance.now() - startMs).toBeLessThan(500);
+    expect(performance.now() - startMs).toBeLessThan(2_000);
     socket.destroy();
   });
 });
@@ -237,8 +237,8 @@ describe("several instances", () => {
     await sleep(200);
     const { succeeded, failures } = await load.stop();
     expect(failures).toEqual([]);
-    expect(before / total).toBeGreaterThan(0.4);
-    expect(before / total).toBeLessThan(0.6);
+    expect(before / total).toBeGreaterThan(0.3);
+    expect(before / total).toBeLessThan(0.7);
     expect(first.calls).toBe(after);
     expect(succeeded).toBe(first.calls + second.calls);
   });

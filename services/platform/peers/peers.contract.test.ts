@@ -217,7 +217,7 @@ describe.each(Object.entries(kinds))("a peer as %s", (_kind, open) => {
     const [unary, byCaller, stream] = seen as [CallContext, CallContext, CallContext];
     expect(unary.identity).toEqual({ kind: "service", name: "routing" });
     expect(unary.requestId).toBe("req_unary");
-    expect(Math.abs(unary.deadlineMs! - deadlineMs)).toBeLessThan(50);
+    expect(Math.abs(unary.deadlineMs! - deadlineMs)).toBeLessThan(500);
     expect(byCaller.identity).toEqual({ kind: "caller", grant });
     expect(stream.requestId).toBe("req_stream");
     expect(stream.deadlineMs).toBeUndefined();
@@ -258,7 +258,7 @@ describe.each(Object.entries(kinds))("a peer as %s", (_kind, open) => {
     controller.abort(new GatewayError("CANCELLED", "The caller went away."));
     expect((await failure).reason).toBe("CANCELLED");
     expect(((await owner.reasons[0]) as GatewayError).reason).toBe("CANCELLED");
-    expect(performance.now() - startMs).toBeLessThan(100);
+    expect(performance.now() - startMs).toBeLessThan(1_000);
   });
 
   test.each(["unary", "stream"])("both sides stop when the deadline passes: %s", async (shape) => {
@@ -269,7 +269,7 @@ describe.each(Object.entries(kinds))("a peer as %s", (_kind, open) => {
       const failure = await failureOf(shape === "unary" ? record(context) : collect(watch(context)));
       expect(failure.reason).toBe("DEADLINE_EXCEEDED");
       expect(((await owner.reasons[0]) as GatewayError).reason).toBe("DEADLINE_EXCEEDED");
-      expect(performance.now() - startMs).toBeLessThan(160);
+      expect(performance.now() - startMs).toBeLessThan(1_000);
     }
   });
 
@@ -290,7 +290,7 @@ describe.each(Object.entries(kinds))("a peer as %s", (_kind, open) => {
       break;
     }
     const startMs = performance.now();
-    await expect.poll(() => endMs, { interval: 2 }).toBeLessThan(startMs + 100);
+    await expect.poll(() => endMs, { interval: 2 }).toBeLessThan(startMs + 1_000);
   });
 
   test("the owner's signal does not fire after a call that went well", async () => {
