@@ -32,9 +32,10 @@ export async function startScriptedProvider(first: Answer): Promise<ScriptedProv
   const waiting = new Map<number, (request: UpstreamRequest) => void>();
   const server = http.createServer((message, response) => {
     const chunks: Buffer[] = [];
+    // From the very beginning: a caller may be gone before its request has been read.
+    const aborted = new Promise<void>((resolve) => response.once("close", () => (response.writableFinished ? undefined : resolve())));
     message.on("data", (chunk: Buffer) => chunks.push(chunk));
     message.on("end", () => {
-      const aborted = new Promise<void>((resolve) => response.once("close", () => (response.writableFinished ? undefined : resolve())));
       const request = { method: message.method!, path: message.url!, headers: message.headers, body: Buffer.concat(chunks), aborted };
       requests.push(request);
       waiting.get(requests.length - 1)?.(request);

@@ -29,8 +29,6 @@ export interface PeerClient<Service extends DescService> {
 
 /** A call without a deadline of its own ends after this long, unless it is a stream. */
 const unaryTimeoutMs = 30_000;
-/** How often a call is sent anew that no instance has begun. */
-const maximumRefusals = 5;
 /** Messages of a stream that wait for a slow reader before the peer is made to wait too. */
 const maximumWaitingMessages = 16;
 
@@ -85,14 +83,15 @@ function unaryMethod(remote: Remote, method: DescMethod): UntypedMethod {
       signal.addEventListener("abort", cancel);
     });
   return async (request, context) => {
-    for (let refusals = 0; ; refusals++) {
-      if (!remote.connection.isReady) await remote.connection.wait();
+    const { connection } = remote;
+    if (!connection.isReady) await connection.wait();
+    const firstSentMs = performance.now();
+    for (;;) {
       try {
         return await send(request, context);
       } catch (error) {
         if (error instanceof GatewayError) throw error;
-        if (!wasNotSent(error as ServiceError) || refusals === maximumRefusals) throw fromGrpcError(error as ServiceError, remote);
-        await remote.connection.waitForAnother();
+        if (!wasNotSent(error as ServiceError) || !(await connection.mayTryAgain(firstSentMs))) throw fromGrpcError(error as ServiceError, remote);
       }
     }
   };
@@ -125,7 +124,7 @@ class PeerStream implements AsyncIterableIterator<Message> {
   readonly #signal: AbortSignal;
   readonly #open: () => ClientReadableStream<Message>;
   #hasBegun = false;
-  #refusals = 0;
+  #firstSentMs: number | undefined;
   #call: ClientReadableStream<Message> | undefined;
   readonly #waiting: Message[] = [];
   #waiter: Waiter | undefined;
@@ -178,6 +177,7 @@ class PeerStream implements AsyncIterableIterator<Message> {
 
   #send(): void {
     if (this.#isOver) return;
+    this.#firstSentMs ??= performance.now();
     const call = this.#open();
     this.#call = call;
     call.on("data", (message: Message) => this.#arrived(message));
@@ -189,15 +189,15 @@ class PeerStream implements AsyncIterableIterator<Message> {
     });
     // After the end, too: cancelling a call makes it say so.
     call.on("error", (error: ServiceError) => {
-      if (!wasNotSent(error) || this.#refusals++ === maximumRefusals) return this.#finish(fromGrpcError(error, this.#remote));
+      if (!wasNotSent(error)) return this.#finish(fromGrpcError(error, this.#remote));
       this.#call = undefined;
-      void this.#sendAgain();
+      void this.#sendAgain(error);
     });
   }
 
-  async #sendAgain(): Promise<void> {
-    await this.#remote.connection.waitForAnother();
-    this.#send();
+  async #sendAgain(refusal: ServiceError): Promise<void> {
+    if (await this.#remote.connection.mayTryAgain(this.#firstSentMs!)) this.#send();
+    else this.#finish(fromGrpcError(refusal, this.#remote));
   }
 
   #arrived(message: Message): void {

@@ -1,7 +1,7 @@
 /** Owns waiting, for a short while, for a peer that is not connected: it may just be restarting. */
 import { connectivityState, type Client } from "@grpc/grpc-js";
 
-/** A connection's end is told right behind what it refuses. */
+/** News of an instance that goes comes right behind what it refuses. */
 const newsMs = 10;
 
 export class PeerConnection {
@@ -28,12 +28,19 @@ export class PeerConnection {
     this.#goneSinceMs ??= performance.now();
     const restMs = this.#goneSinceMs + this.#maximumAbsenceMs - performance.now();
     if (restMs <= 0) return;
-    await new Promise<void>((resolve) => this.#client.waitForReady(Date.now() + restMs, () => resolve()));
+    const isBack = await new Promise<boolean>((resolve) => this.#client.waitForReady(Date.now() + restMs, (error) => resolve(error === undefined)));
+    if (isBack) this.#goneSinceMs = undefined;
   }
 
-  /** Resolves when the news that an instance is gone should have come, and there is another one, or no use in waiting. */
-  async waitForAnother(): Promise<void> {
+  /**
+   * For a call that no instance has begun, since it was first sent then: whether to send it again, as soon as there is something new.
+   * False when the peer has been gone, or has kept refusing, for too long.
+   */
+  async mayTryAgain(firstSentMs: number): Promise<boolean> {
+    const sinceMs = Math.min(firstSentMs, this.#goneSinceMs ?? Infinity);
+    if (performance.now() - sinceMs >= this.#maximumAbsenceMs) return false;
     await new Promise((resolve) => setTimeout(resolve, newsMs));
     if (!this.isReady) await this.wait();
+    return true;
   }
 }
