@@ -21,7 +21,7 @@ export function createLogger(level: LogLevel): Logger {
       serializers: { error: describeError },
     },
     // Many lines in one write: a write for each would cost as much as the rest of the line.
-    pino.destination({ dest: 2, sync: false, minLength: 4096, periodicFlush: flushMs }),
+    pino.destination({ dest: 2, sync: false, minLength: 32 * 1024, maxWrite: 64 * 1024, periodicFlush: flushMs }),
   );
 }
 
