@@ -154,6 +154,8 @@ function admissionOf(method: DescMethod, callers: readonly string[] | undefined,
     };
     // The event comes after each call, those that went well too.
     call.once("cancelled", cancel);
+    // Of a call whose time was up before it could begin, no event tells.
+    if (deadlineMs <= Date.now()) cancel();
     return { context: { identity, requestId, signal: controller.signal, ...(runningCall.isWatch ? {} : { deadlineMs }) }, end };
   };
 }
