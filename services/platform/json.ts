@@ -96,29 +96,28 @@ export type JsonSplices = Readonly<Record<string, unknown>>;
  */
 export function spliceJson(body: Uint8Array, splices: JsonSplices): Uint8Array {
   const source = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  const wanted = Object.entries(splices).filter(([, value]) => value !== undefined);
-  const places = findMembers(source, wanted.map(([name]) => name));
+  const absent = new Map<string, unknown>();
+  for (const name in splices) if (splices[name] !== undefined) absent.set(name, splices[name]);
+  const { places, closingBrace, isEmpty } = findMembers(source, absent);
   const pieces: Buffer[] = [];
   let offset = 0;
-  const edits = wanted
-    .filter(([name]) => places.values.has(name))
-    .map(([name, value]) => ({ place: places.values.get(name)!, value }))
-    .sort((left, right) => left.place.start - right.place.start);
-  for (const { place, value } of edits) {
-    pieces.push(source.subarray(offset, place.start), Buffer.from(JSON.stringify(value)));
-    offset = place.end;
+  for (const { name, start, end } of places) {
+    pieces.push(source.subarray(offset, start), Buffer.from(JSON.stringify(absent.get(name))));
+    absent.delete(name);
+    offset = end;
   }
-  const additions = wanted.filter(([name]) => !places.values.has(name)).map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
-  if (additions.length > 0) {
-    pieces.push(source.subarray(offset, places.closingBrace), Buffer.from((places.isEmpty ? "" : ",") + additions.join(",")));
-    offset = places.closingBrace;
+  if (absent.size > 0) {
+    const additions = [...absent].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
+    pieces.push(source.subarray(offset, closingBrace), Buffer.from((isEmpty ? "" : ",") + additions.join(",")));
+    offset = closingBrace;
   }
   pieces.push(source.subarray(offset));
   return Buffer.concat(pieces);
 }
 
 interface MemberPlaces {
-  readonly values: ReadonlyMap<string, { readonly start: number; readonly end: number }>;
+  /** The values of the members that were looked for, in their order. */
+  readonly places: readonly { readonly name: string; readonly start: number; readonly end: number }[];
   readonly closingBrace: number;
   readonly isEmpty: boolean;
 }
@@ -131,24 +130,25 @@ const closeBrace = 125;
 const openBracket = 91;
 const closeBracket = 93;
 
-function findMembers(source: Buffer, names: readonly string[]): MemberPlaces {
-  const values = new Map<string, { start: number; end: number }>();
+function findMembers(source: Buffer, wanted: ReadonlyMap<string, unknown>): MemberPlaces {
+  const places: { name: string; start: number; end: number }[] = [];
   let isEmpty = true;
   let at = skipSpace(source, source.indexOf(openBrace) + 1);
   while (source[at] !== closeBrace) {
     isEmpty = false;
     if (source[at] === comma) at = skipSpace(source, at + 1);
     const nameEnd = endOfString(source, at);
-    const name = JSON.parse(source.toString("utf8", at, nameEnd)) as string;
+    const written = source.toString("utf8", at + 1, nameEnd - 1);
+    const name = written.includes("\\") ? (JSON.parse(`"${written}"`) as string) : written;
     const start = skipSpace(source, skipSpace(source, nameEnd) + 1);
     const end = endOfValue(source, start);
-    if (names.includes(name)) {
-      if (values.has(name)) throw new GatewayError("INVALID_REQUEST", `The body has the member "${name}" twice; send it once.`);
-      values.set(name, { start, end });
+    if (wanted.has(name)) {
+      if (places.some((place) => place.name === name)) throw new GatewayError("INVALID_REQUEST", `The body has the member "${name}" twice; send it once.`);
+      places.push({ name, start, end });
     }
     at = skipSpace(source, end);
   }
-  return { values, closingBrace: at, isEmpty };
+  return { places, closingBrace: at, isEmpty };
 }
 
 function skipSpace(source: Buffer, at: number): number {
