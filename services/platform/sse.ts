@@ -1,14 +1,36 @@
 /** Owns the framing of server-sent events over bytes: where each event ends, whatever way the bytes were cut. */
 import { GatewayError } from "./errors.ts";
 
-/** One event, with the bytes it came in. */
-export interface SseEvent {
-  /** The event's type; empty when the stream names none. */
-  readonly type: string;
-  /** The data lines, joined by line feeds; empty for a comment. */
-  readonly data: string;
+/** One event, with the bytes it came in; they are decoded only for those who ask what they say. */
+export class SseEvent {
   /** The bytes of the event with its terminating blank line, exactly as they came. */
-  readonly raw: Uint8Array;
+  readonly raw: Buffer;
+  readonly #isFirst: boolean;
+  #fields: SseFields | undefined;
+
+  constructor(raw: Buffer, isFirst: boolean) {
+    this.raw = raw;
+    this.#isFirst = isFirst;
+  }
+
+  /** The event's type; empty when the stream names none. */
+  get type(): string {
+    return this.#read().type;
+  }
+
+  /** The data lines, joined by line feeds; empty for a comment. */
+  get data(): string {
+    return this.#read().data;
+  }
+
+  #read(): SseFields {
+    return (this.#fields ??= readFields(this.raw.toString("utf8"), this.#isFirst));
+  }
+}
+
+interface SseFields {
+  readonly type: string;
+  readonly data: string;
 }
 
 const lineFeed = 10;
@@ -28,6 +50,11 @@ export class SseSplitter {
   #searchFrom = 0;
   #isFirst = true;
 
+  /** True when no byte of a further event has come. */
+  get isBetweenEvents(): boolean {
+    return this.#start === this.#end;
+  }
+
   /** The events that are complete with these bytes. Throws UPSTREAM_PROTOCOL when an event exceeds its bound. */
   push(chunk: Uint8Array): SseEvent[] {
     this.#append(chunk);
@@ -35,7 +62,7 @@ export class SseSplitter {
     for (;;) {
       const end = endOfEvent(this.#buffer, this.#start, Math.max(this.#start, this.#searchFrom), this.#end);
       if (end < 0) break;
-      events.push(this.#parse(end));
+      events.push(this.#cut(end));
     }
     // The terminator may straddle two chunks: look at the last three bytes again.
     this.#searchFrom = Math.max(this.#start, this.#end - 3);
@@ -47,14 +74,14 @@ export class SseSplitter {
 
   /** The event that the stream ended in the middle of, if any: some servers leave out the last blank line. */
   flush(): SseEvent | undefined {
-    return this.#start === this.#end ? undefined : this.#parse(this.#end);
+    return this.isBetweenEvents ? undefined : this.#cut(this.#end);
   }
 
   /** Nothing is copied while chunks end where events end; a long event is copied a bounded number of times. */
   #append(chunk: Uint8Array): void {
     const pendingBytes = this.#end - this.#start;
     if (pendingBytes === 0) {
-      this.#buffer = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      this.#buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
       this.#bufferIsOwn = false;
       this.#start = 0;
       this.#end = chunk.length;
@@ -74,13 +101,12 @@ export class SseSplitter {
     this.#end += chunk.length;
   }
 
-  #parse(end: number): SseEvent {
-    const raw = this.#buffer.subarray(this.#start, end);
+  #cut(end: number): SseEvent {
+    const isWhole = this.#start === 0 && end === this.#buffer.length;
+    const event = new SseEvent(isWhole ? this.#buffer : this.#buffer.subarray(this.#start, end), this.#isFirst);
     this.#start = end;
-    const text = raw.toString("utf8");
-    const hasByteOrderMark = this.#isFirst && text.charCodeAt(0) === byteOrderMark;
     this.#isFirst = false;
-    return parseEvent(hasByteOrderMark ? text.slice(1) : text, raw);
+    return event;
   }
 }
 
@@ -97,11 +123,12 @@ function endOfEvent(bytes: Buffer, start: number, searchFrom: number, end: numbe
   return -1;
 }
 
-function parseEvent(text: string, raw: Uint8Array): SseEvent {
+function readFields(decoded: string, isFirst: boolean): SseFields {
+  const text = isFirst && decoded.charCodeAt(0) === byteOrderMark ? decoded.slice(1) : decoded;
   // The usual event is a single data line: no need to split it.
   const firstLineEnd = text.indexOf("\n");
   if (firstLineEnd >= text.length - 2 && text.startsWith("data: ") && text.charCodeAt(firstLineEnd - 1) !== carriageReturn) {
-    return { type: "", data: text.slice(6, firstLineEnd), raw };
+    return { type: "", data: text.slice(6, firstLineEnd) };
   }
   let type = "";
   let data: string | undefined;
@@ -112,5 +139,5 @@ function parseEvent(text: string, raw: Uint8Array): SseEvent {
     if (field === "event") type = value;
     if (field === "data") data = data === undefined ? value : `${data}\n${value}`;
   }
-  return { type, data: data ?? "", raw };
+  return { type, data: data ?? "" };
 }

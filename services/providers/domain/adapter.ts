@@ -85,18 +85,20 @@ export interface GenerateAdapter {
   createStreamReader(request: VendorRequest): StreamReader;
 }
 
-/** Reads one streamed reply, event by event. */
+/**
+ * Reads one streamed reply, event by event. An event that differs from the one before it only in the value of one of the
+ * `textMembers` or `paddingMembers` changes nothing but `outputBytes`.
+ */
 export interface StreamReader {
+  /** The names of the JSON members whose value is a piece of what is generated. */
+  readonly textMembers: readonly string[];
+  /** The names of the JSON members whose value says nothing. */
+  readonly paddingMembers: readonly string[];
   /**
    * Takes the vendor's next event. Throws the vendor's error when the event is one.
    * The events begin with exactly one `start` and, once the vendor has said all, close with exactly one `end`.
    */
   read(event: SseEvent): StreamReading;
-  /**
-   * For a caller in the vendor's own dialect, who gets the bytes as they came: true when the event adds plain text and nothing
-   * else, and so need not be read; how much text it is, is counted.
-   */
-  skim?(event: SseEvent): boolean;
   /** What is known so far. */
   readonly summary: ReplySummary;
   /** True once the vendor's terminator has come; a stream that ends before was cut. */

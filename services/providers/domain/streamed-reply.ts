@@ -5,6 +5,7 @@ import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_p
 import { GatewayError } from "#platform/errors.ts";
 import { SseSplitter, type SseEvent } from "#platform/sse.ts";
 import type { ReplySummary, StreamReader } from "./adapter.ts";
+import { RepeatedEvent } from "./repeated-event.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 
 export class StreamedReply implements ReplyReader {
@@ -17,6 +18,9 @@ export class StreamedReply implements ReplyReader {
   // Comments alone are no reply: until the first event, a failure can still be answered by another target.
   #begun = false;
   waitingBytes = 0;
+  // Where bytes go through untouched, an event like the one that was last read needs no reading: its text is only counted.
+  #lastRead: RepeatedEvent | undefined;
+  #countedBytes = 0;
 
   /** The warnings go with the start event, where there are types. */
   constructor(reader: StreamReader, native: boolean, warnings: readonly Warning[]) {
@@ -34,10 +38,12 @@ export class StreamedReply implements ReplyReader {
   }
 
   get outputBytes(): number {
-    return this.#reader.outputBytes;
+    return this.#reader.outputBytes + this.#countedBytes;
   }
 
   push(chunk: Buffer): void {
+    // Chunks mostly are one event each: then it need not even be looked for.
+    if (this.#splitter.isBetweenEvents && this.#countRepeated(chunk)) return;
     for (const event of this.#splitter.push(chunk)) this.#read(event);
   }
 
@@ -64,29 +70,41 @@ export class StreamedReply implements ReplyReader {
   }
 
   #read(event: SseEvent): void {
-    const isComment = event.data === "" && event.type === "";
-    if (isComment) {
-      if (this.#native) this.#forward(event.raw);
-      return;
+    if (this.#native) this.#readNative(event);
+    else this.#readTypes(event);
+  }
+
+  #readNative(event: SseEvent): void {
+    const { raw } = event;
+    if (this.#countRepeated(raw)) return;
+    if (isComment(event)) return this.#forward(raw);
+    const before = this.#reader.outputBytes;
+    if (!this.#reader.read(event).forward) return;
+    this.#forward(raw);
+    this.#begun = true;
+    const addedBytes = this.#reader.outputBytes - before;
+    // Behind the end nothing counts any more.
+    this.#lastRead = addedBytes > 0 && !this.complete ? RepeatedEvent.of(raw, addedBytes, this.#reader) : undefined;
+  }
+
+  /** Takes an event that needs no reading; false when it does, or when these bytes are not exactly one event. */
+  #countRepeated(raw: Buffer): boolean {
+    const textBytes = this.#lastRead?.textBytesOf(raw) ?? -1;
+    if (textBytes < 0) return false;
+    this.#countedBytes += textBytes;
+    this.#forward(raw);
+    return true;
+  }
+
+  #readTypes(event: SseEvent): void {
+    if (isComment(event)) return;
+    const events = this.#reader.read(event).toEvents();
+    if (events.length === 0) return;
+    for (const one of events) {
+      if (one.event.case === "start") one.event.value.warnings.push(...this.#warnings);
+      this.#events.push(one);
     }
-    if (this.#native && this.#reader.skim?.(event) === true) {
-      this.#forward(event.raw);
-      this.#begun = true;
-      return;
-    }
-    const reading = this.#reader.read(event);
-    if (this.#native) {
-      if (!reading.forward) return;
-      this.#forward(event.raw);
-    } else {
-      const events = reading.toEvents();
-      if (events.length === 0) return;
-      for (const one of events) {
-        if (one.event.case === "start") one.event.value.warnings.push(...this.#warnings);
-        this.#events.push(one);
-      }
-      this.waitingBytes += event.raw.length;
-    }
+    this.waitingBytes += event.raw.length;
     this.#begun = true;
   }
 
@@ -107,4 +125,8 @@ const nothing = new Uint8Array(0);
 /** Written out, as there is one for every chunk: `create` takes several times as long for the same object. */
 function messageOf(native: Uint8Array, events: StreamGenerateResponse[]): AttemptResponse {
   return { $typeName: "weir.providers.v1.AttemptResponse", native, events };
+}
+
+function isComment(event: SseEvent): boolean {
+  return event.data === "" && event.type === "";
 }

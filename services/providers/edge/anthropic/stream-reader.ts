@@ -26,6 +26,9 @@ interface OpenBlock {
 }
 
 export class AnthropicStreamReader implements StreamReader {
+  // Not `partial_json`: the input of Anthropic's own tools is put together here, piece by piece.
+  readonly textMembers = ["text", "thinking"];
+  readonly paddingMembers = [];
   readonly #open = new Map<number, OpenBlock>();
   #usage: UsageJson = {};
   #servedModel = "";

@@ -22,12 +22,9 @@ export function createStreamReader({ withholdUsage }: VendorRequest): StreamRead
 
 const nothing = new StreamReading([], true);
 
-/** How OpenAI writes a chunk that adds text to the first candidate, up to the text; any other spelling is read in full. */
-const beforeText = '"choices":[{"index":0,"delta":{"content":"';
-/** What must not be missed. In text, quotes are escaped: it cannot be mistaken for these. */
-const tellsMore = /"(?:usage|finish_reason|logprobs|error)"\s*:(?!\s*null)/;
-
 class ChunkReader implements StreamReader {
+  readonly textMembers = ["content", "reasoning_content", "reasoning", "refusal", "arguments"];
+  readonly paddingMembers = ["obfuscation"];
   readonly #withholdUsage: boolean;
   readonly #candidates = new Map<number, CandidateReader>();
   #hasStarted = false;
@@ -37,7 +34,6 @@ class ChunkReader implements StreamReader {
   #replyId = "";
   #servedModel = "";
   #serviceTier = "";
-  #skimmedBytes = 0;
 
   constructor(withholdUsage: boolean) {
     this.#withholdUsage = withholdUsage;
@@ -53,7 +49,7 @@ class ChunkReader implements StreamReader {
   }
 
   get outputBytes(): number {
-    let sum = this.#skimmedBytes;
+    let sum = 0;
     for (const candidate of this.#candidates.values()) sum += candidate.outputBytes;
     return sum;
   }
@@ -64,16 +60,6 @@ class ChunkReader implements StreamReader {
     const chunk = parseVendorJson(event.data);
     if (event.type === "error" || (chunk["error"] ?? null) !== null) throw readErrorEvent(chunk);
     return this.#readChunk(chunk);
-  }
-
-  skim({ data, type }: SseEvent): boolean {
-    const at = data.indexOf(beforeText);
-    if (at < 0 || !this.#hasStarted || type !== "" || tellsMore.test(data)) return false;
-    const text = jsonStringAt(data, at + beforeText.length);
-    if (text === undefined) return false;
-    // Escapes count as they are written: it is for estimates.
-    this.#skimmedBytes += Buffer.byteLength(text);
-    return true;
   }
 
   #readChunk(chunk: JsonObject): StreamReading {
@@ -139,14 +125,4 @@ class ChunkReader implements StreamReader {
     this.#candidates.set(index, candidate);
     return candidate;
   }
-}
-
-/** What a JSON string holds, escapes as they are, from behind its opening quote; undefined without a closing one. */
-function jsonStringAt(json: string, start: number): string | undefined {
-  for (let end = json.indexOf('"', start); end >= 0; end = json.indexOf('"', end + 1)) {
-    let backslashes = 0;
-    while (json[end - 1 - backslashes] === "\\") backslashes++;
-    if (backslashes % 2 === 0) return json.slice(start, end);
-  }
-  return undefined;
 }
