@@ -1,7 +1,7 @@
 /** Owns the two forms of what a caller asked: the bytes they sent in their dialect, and the same in types, made only when needed. */
 import { create } from "@bufbuild/protobuf";
 import { EmbedRequestSchema, GenerateRequestSchema, GenerationSchema, StreamGenerateRequestSchema, type EmbedRequest, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import type { NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
+import { NativePayloadSchema, type NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Target } from "./plan.ts";
 
@@ -25,10 +25,21 @@ export interface AskedEmbedding {
 
 export function generationFor(asked: AskedGeneration, target: Target): AttemptRequest["operation"] {
   const native = nativeFor(asked.native, target);
-  const generation = native === undefined ? asked.toGeneration() : create(GenerationSchema, { model: asked.model, native });
+  const generation = native === undefined ? asked.toGeneration() : nativeGeneration(asked.model, native);
   return asked.stream
     ? { case: "streamGenerate", value: create(StreamGenerateRequestSchema, { generation }) }
     : { case: "generate", value: create(GenerateRequestSchema, { generation }) };
+}
+
+// Field by field, as in pipeline.ts.
+function nativeGeneration(model: string, { dialect, body, headers }: Native): Generation {
+  const generation = create(GenerationSchema);
+  generation.model = model;
+  generation.native = create(NativePayloadSchema);
+  generation.native.dialect = dialect;
+  generation.native.body = body;
+  generation.native.headers = headers;
+  return generation;
 }
 
 export function embeddingFor(asked: AskedEmbedding, target: Target): AttemptRequest["operation"] {

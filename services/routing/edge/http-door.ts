@@ -68,6 +68,7 @@ export function refuseHttp(request: HttpRequest, response: HttpResponse, scope: 
 function dialectOf(request: HttpRequest, dialects: readonly Dialect[]): Dialect {
   const path = pathOf(request);
   const owners = dialects.filter(({ endpoints }) => endpoints.some((endpoint) => endpoint.path === path));
+  if (owners.length === 1) return owners[0]!;
   const candidates = owners.length > 0 ? owners : dialects;
   return candidates.find((dialect) => dialect.claims(request.headers)) ?? candidates[0]!;
 }
