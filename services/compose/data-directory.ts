@@ -1,5 +1,5 @@
 /** Owns what lies in the data directory, and that its secrets are for their owner alone. */
-import { randomBytes } from "node:crypto";
+import { createSecretKey, randomBytes, type KeyObject } from "node:crypto";
 import { link, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { lockDirectory, type DirectoryLock } from "#platform/directory-lock.ts";
@@ -65,11 +65,10 @@ export class DataDirectory {
    * The key under which the secrets of keys are digested; made on the first start. Who loses it loses every key.
    * Of several processes that start at once on one directory, all get the same.
    */
-  async pepper(): Promise<Secret> {
-    const known = await readSecret(this.#pepperFile);
-    if (known !== undefined) return known;
-    await createSecret(this.#pepperFile, new Secret(randomBytes(32).toString("base64url")));
-    return (await readSecret(this.#pepperFile))!;
+  async pepper(): Promise<KeyObject> {
+    if ((await readSecret(this.#pepperFile)) === undefined) await createSecret(this.#pepperFile, new Secret(randomBytes(32).toString("base64url")));
+    const text = (await readSecret(this.#pepperFile))!.reveal();
+    return createSecretKey(text, "utf8");
   }
 
   async writeAddress(address: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { createSecretKey } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { digestOfKeySecret, formatKeySecret, isKeySecret, shownPartOfKeySecret } from "./key-secret.ts";
@@ -53,12 +54,12 @@ describe("a key's secret", () => {
   it("has this form for good: keys that are in use must stay valid", () => {
     const secret = formatKeySecret(Uint8Array.from({ length: 32 }, (_, index) => index)).reveal();
     expect(secret).toBe("weir_000g40r40m30e209185gr38e1w8124gk2gahc5rr34d1p70x3rfgtp91thg");
-    expect(Buffer.from(digestOfKeySecret(secret, new Secret("pepper"))).toString("hex")).toBe("530ea685d7f04f260d6e12cae4d574b48c8c381539a9dba3b4e1fae883f659df");
+    expect(Buffer.from(digestOfKeySecret(secret, createSecretKey("pepper", "utf8"))).toString("hex")).toBe("530ea685d7f04f260d6e12cae4d574b48c8c381539a9dba3b4e1fae883f659df");
     expect(shownPartOfKeySecret(new Secret(secret))).toBe("weir_000g40r");
   });
 
   it("has another digest under another pepper", () => {
     const secret = formatKeySecret(new Uint8Array(32)).reveal();
-    expect(digestOfKeySecret(secret, new Secret("one"))).not.toEqual(digestOfKeySecret(secret, new Secret("two")));
+    expect(digestOfKeySecret(secret, createSecretKey("one", "utf8"))).not.toEqual(digestOfKeySecret(secret, createSecretKey("two", "utf8")));
   });
 });

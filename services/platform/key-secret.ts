@@ -1,5 +1,5 @@
 /** Owns the form of a key's secret: how it is made, told from junk without asking anybody, and turned into what is stored. */
-import { createHmac } from "node:crypto";
+import { createHmac, type KeyObject } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { Secret } from "./secret.ts";
 
@@ -29,8 +29,8 @@ export function isKeySecret(text: string): boolean {
 }
 
 /** HMAC-SHA256 of a secret under the installation's pepper: 32 bytes, the only form in which a secret is stored or sent on. */
-export function digestOfKeySecret(secret: string, pepper: Secret): Buffer {
-  return createHmac("sha256", pepper.reveal()).update(secret).digest();
+export function digestOfKeySecret(secret: string, pepper: KeyObject): Buffer {
+  return createHmac("sha256", pepper).update(secret).digest();
 }
 
 /** The first characters of a secret, for people to recognise it by; what stays hidden is still beyond guessing. */

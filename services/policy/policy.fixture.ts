@@ -1,4 +1,5 @@
 /** Owns what policy's tests share: policy services, one or several on one real database. */
+import { createSecretKey } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { afterEach } from "vitest";
 import { CreateKeyRequestSchema, CreateOrganizationRequestSchema, CreateTeamRequestSchema, type CreateKeyResponse, type PolicyService, type Team } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -6,7 +7,6 @@ import type { DatabaseConnection } from "#platform/database/database-connection.
 import { openDatabase } from "#platform/database/database.ts";
 import { systemClock, type Clock } from "#platform/clock.ts";
 import { createLogger } from "#platform/logger.ts";
-import { Secret } from "#platform/secret.ts";
 import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import { createPolicyService, migrationsDirectory } from "./service.ts";
@@ -33,7 +33,7 @@ export function afterTest(cleanup: () => Promise<void>): void {
 export async function startPolicy(connection: DatabaseConnection, clock: Clock = systemClock): Promise<PolicyFixture> {
   const logger = createLogger("silent");
   const database = await openDatabase({ connection, schema: "policy", migrationsDirectory, logger });
-  const dependencies = { database, pepper: new Secret("pepper of the tests"), clock, logger };
+  const dependencies = { database, pepper: createSecretKey("pepper of the tests", "utf8"), clock, logger };
   const service = await createPolicyService(dependencies);
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopped ??= service.stop().then(() => database.close()));

@@ -1,10 +1,10 @@
 /** Owns routing's copy of the grants that policy pushes, found by the digest of the key's secret. */
+import { createSecretKey } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { ResolveGrantRequestSchema, WatchGrantsRequestSchema, type Grant, type PolicyService, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";
 import type { Logger } from "#platform/logger.ts";
 import { followView } from "#platform/pushed-view.ts";
-import { Secret } from "#platform/secret.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import type { GrantSource } from "../domain/admit.ts";
 
@@ -21,7 +21,7 @@ export class GrantView implements GrantSource {
   readonly #options: GrantViewOptions;
   readonly #byDigest = new Map<string, Grant>();
   /** The key under which secrets are digested; it comes with the first snapshot. */
-  #pepper = new Secret("");
+  #pepper = createSecretKey(Buffer.alloc(0));
 
   private constructor(options: GrantViewOptions) {
     this.#options = options;
@@ -60,7 +60,7 @@ export class GrantView implements GrantSource {
   #apply({ snapshot, grants, pepper }: WatchGrantsResponse): void {
     if (snapshot) {
       this.#byDigest.clear();
-      this.#pepper = new Secret(Buffer.from(pepper).toString());
+      this.#pepper = createSecretKey(pepper);
     }
     for (const grant of grants) this.#put(grant);
   }
