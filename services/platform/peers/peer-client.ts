@@ -1,13 +1,13 @@
 /** Owns a peer in another process: its service as an object, each call over gRPC to one of its instances in turn. */
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
-import { Client, status as Status, type CallOptions, type ClientReadableStream, type Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
+import { Client, type CallOptions, type ClientReadableStream, type Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
 import { GatewayError } from "../errors.ts";
 import type { CallContext, ServiceInterface, UntypedMethod } from "../service-types.ts";
 import { writeCallMetadata } from "./call-metadata.ts";
 import { deserializerOf, pathOf, serializerOf } from "./grpc-codec.ts";
 import { channelCredentials, type PeerProtection } from "./peer-credentials.ts";
 import { PeerConnection } from "./peer-connection.ts";
-import { fromGrpcError, thrownByPeer } from "./peer-status.ts";
+import { fromGrpcError, thrownByPeer, wasNotSent } from "./peer-status.ts";
 
 export interface PeerClientOptions {
   /** The peer's name, which is also the name in its certificate. */
@@ -95,11 +95,6 @@ function unaryMethod(remote: Remote, method: DescMethod): UntypedMethod {
       }
     }
   };
-}
-
-/** No instance has begun the call: the one chosen was just closing the connection, or had just gone. */
-function wasNotSent({ code, details }: ServiceError): boolean {
-  return code === Status.UNAVAILABLE && (details === "Stream refused by server" || details.startsWith("No connection established"));
 }
 
 function streamMethod(remote: Remote, method: DescMethod): UntypedMethod {

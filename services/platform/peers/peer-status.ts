@@ -58,6 +58,14 @@ export function thrownByPeer(metadata: Metadata, { name }: PeerFacts): GatewayEr
   return unavailable(name, new Error(`The service ${name} refuses this process. ${thrown.message}`));
 }
 
+/** What gRPC says when it found no instance that is connected. */
+const noConnection = /No connection established|^Name resolution failed/;
+
+/** No instance has begun the call: the one chosen was just closing the connection, or none was connected. */
+export function wasNotSent({ code, details }: ServiceError): boolean {
+  return code === GrpcCode.UNAVAILABLE && (details === "Stream refused by server" || noConnection.test(details));
+}
+
 /** What gRPC itself says, without a word of the peer. */
 function saidByGrpc(code: GrpcCode, details: string, { name, address, protection }: PeerFacts): GatewayError {
   if (code === GrpcCode.DEADLINE_EXCEEDED) return new GatewayError("DEADLINE_EXCEEDED", `The call to ${name} took longer than it was given.`);
@@ -76,7 +84,7 @@ function unavailability(code: GrpcCode, details: string, service: string, protec
   if (code === GrpcCode.UNIMPLEMENTED) return `${service} does not know this method. Check that peers names its internal port, and that it is not of an older version.`;
   const mistrust = mistrustIn(details, protection);
   if (mistrust !== undefined) return `${service} and this process cannot trust each other: ${mistrust}`;
-  if (/No connection established|^Name resolution failed/.test(details)) return `${service} cannot be reached. Check that it runs and that peers names its internal port.`;
+  if (noConnection.test(details)) return `${service} cannot be reached. Check that it runs and that peers names its internal port.`;
   return `${service} broke off the call. Its log says why, if it did not just stop.`;
 }
 
