@@ -1,14 +1,12 @@
 /** Owns logging: JSON lines by pino, one logger per service; prompts, replies and secrets are never logged. */
 import { pino, type Logger } from "pino";
 import { GatewayError } from "./errors.ts";
+import { logDestination } from "./log-destination.ts";
 
 export type { Logger };
 
 /** `debug`, `info`, `warn`, `error` or `silent`. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
-
-/** How long a line may wait for company. */
-const flushMs = 100;
 
 /** A logger that writes to standard error, so that standard output stays for people. */
 export function createLogger(level: LogLevel): Logger {
@@ -20,8 +18,7 @@ export function createLogger(level: LogLevel): Logger {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: describeError },
     },
-    // Many lines in one write: a write for each would cost as much as the rest of the line.
-    pino.destination({ dest: 2, sync: false, minLength: 32 * 1024, maxWrite: 64 * 1024, periodicFlush: flushMs }),
+    logDestination,
   );
 }
 
