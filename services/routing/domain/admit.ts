@@ -19,11 +19,15 @@ export async function authenticate(secret: string | undefined, grants: GrantSour
   if (secret === undefined || secret === "") {
     throw new GatewayError("KEY_MISSING", "The call carries no key. Send `Authorization: Bearer weir_…`; `weir keys create` makes one.");
   }
-  // Junk dies here and never reaches policy or its database.
-  if (!isKeySecret(secret)) throw new GatewayError("KEY_INVALID", "The key is malformed: check that it was copied whole. Weir's keys begin with `weir_`.");
-  const grant = grants.find(secret) ?? (await grants.resolve(secret));
+  const grant = grants.find(secret) ?? (await resolveUnknown(secret, grants));
   if (grant.revoked) throw new GatewayError("KEY_REVOKED", "The key was revoked. Ask your operator for a new one.");
   return grant;
+}
+
+async function resolveUnknown(secret: string, grants: GrantSource): Promise<Grant> {
+  // Junk dies here and never reaches policy or its database.
+  if (isKeySecret(secret)) return await grants.resolve(secret);
+  throw new GatewayError("KEY_INVALID", "The key is malformed: check that it was copied whole. Weir's keys begin with `weir_`.");
 }
 
 /** Throws PERMISSION_DENIED when the grant does not allow the method. */
