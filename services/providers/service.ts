@@ -35,7 +35,7 @@ const graceMs = 1_000;
 /** Throws when the journal is in use by another process, or a provider cannot be reached by its very address. */
 export async function createProvidersService(dependencies: ProvidersDependencies): Promise<RunningService<typeof ProvidersService>> {
   const { config, metering, eventLog, journalDirectory, clock, logger, metrics } = dependencies;
-  const providers = new LiveProviders(logger);
+  const providers = new LiveProviders(clock, logger);
   await providers.apply(config.current);
   const recorder = await AttemptRecorder.open({
     directory: journalDirectory,

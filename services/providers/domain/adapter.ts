@@ -12,7 +12,7 @@ import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
 import type { Secret } from "#platform/secret.ts";
-import type { SseEvent } from "#platform/sse.ts";
+import type { EventSplitter, StreamedEvent } from "./event-splitter.ts";
 
 /** One vendor. Its folder has the same files as every other: see services/providers/README.md. */
 export interface VendorAdapter {
@@ -34,6 +34,8 @@ export interface VendorAdapter {
   readonly forwardedReplyHeaders: readonly string[];
   /** The headers that carry the credential and the API's version. */
   authorize(credential: Secret): Record<string, string>;
+  /** The headers that carry a signature of this one request, for vendors that want one. */
+  sign?(request: SignableRequest, credential: Secret, nowMs: number): Record<string, string>;
   /** The vendor's id of the request, from its reply headers (lower case); empty when there is none. */
   upstreamRequestId(headers: Readonly<Record<string, string>>): string;
   /** The error that a reply with a status outside 2xx means. */
@@ -53,6 +55,18 @@ export interface VendorRequest {
   readonly warnings: readonly Warning[];
   /** True when Weir asked for usage in the stream though the caller had not: that event is then kept from the caller. */
   readonly withholdUsage: boolean;
+}
+
+/** A request as it will be sent, for whoever signs it. */
+export interface SignableRequest {
+  readonly method: "POST";
+  /** With the port, where it is not the scheme's own. */
+  readonly host: string;
+  /** From the root, as it stands in the request line. */
+  readonly path: string;
+  /** Those of the VendorRequest and content-type. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
 }
 
 export interface VendorReply {
@@ -83,6 +97,8 @@ export interface GenerateAdapter {
   summarizeReply(body: Uint8Array): ReplySummary;
   /** A reader for one streamed reply. */
   createStreamReader(request: VendorRequest): StreamReader;
+  /** Cuts a streamed reply's bytes into events; absent for server-sent events. */
+  createSplitter?(): EventSplitter;
 }
 
 /**
@@ -98,7 +114,7 @@ export interface StreamReader {
    * Takes the vendor's next event. Throws the vendor's error when the event is one.
    * The events begin with exactly one `start` and, once the vendor has said all, close with exactly one `end`.
    */
-  read(event: SseEvent): StreamReading;
+  read(event: StreamedEvent): StreamReading;
   /** What is known so far. */
   readonly summary: ReplySummary;
   /** True once the vendor's terminator has come; a stream that ends before was cut. */

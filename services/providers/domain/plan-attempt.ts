@@ -4,6 +4,7 @@ import type { NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { EmbedRequest, Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { AttemptResponseSchema, type AttemptRequest, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { SseSplitter } from "#platform/sse.ts";
 import type { EmbedAdapter, VendorAdapter, VendorRequest } from "./adapter.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 import { StreamedReply } from "./streamed-reply.ts";
@@ -58,7 +59,7 @@ function planStream(generation: Generation, model: string, adapter: VendorAdapte
     operation: "generate",
     stream: true,
     vendorRequest,
-    readReply: () => new StreamedReply(generate.createStreamReader(vendorRequest), native !== undefined, vendorRequest.warnings),
+    readReply: () => new StreamedReply(generate.createStreamReader(vendorRequest), generate.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings),
   };
 }
 

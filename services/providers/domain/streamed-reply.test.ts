@@ -1,10 +1,11 @@
 /** Owns the proof that counting the text of repeated events tells the ledger the same as reading each of them. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { SseSplitter, type SseEvent } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/sse.ts";
 import { anthropicVendor } from "../edge/anthropic/anthropic-vendor.ts";
 import { openaiVendor } from "../edge/openai/adapter.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "./adapter.ts";
+import type { StreamedEvent } from "./event-splitter.ts";
 import { StreamedReply } from "./streamed-reply.ts";
 
 const request = { path: "", headers: {}, body: new Uint8Array(), warnings: [], withholdUsage: false };
@@ -68,7 +69,7 @@ describe("StreamedReply of bytes that go through untouched", () => {
 
   it("does not read an event again that differs in its text alone", () => {
     const reader = new ContentReader();
-    const reply = new StreamedReply(reader, true, []);
+    const reply = new StreamedReply(reader, new SseSplitter(), true, []);
     const push = (content: string, padding: string): void => reply.push(Buffer.from(`data: ${JSON.stringify({ delta: { content }, padding, usage: null })}\n\n`));
     push("one", "xx");
     push("twenty", "x");
@@ -88,7 +89,7 @@ function compare(bytes: Buffer, cuts: readonly number[], createReader: () => Str
   const expectedFailure = failureOf(() => {
     for (const event of new SseSplitter().push(bytes)) if (every.read(event).forward) forwarded.push(event.raw);
   });
-  const reply = new StreamedReply(createReader(), true, []);
+  const reply = new StreamedReply(createReader(), new SseSplitter(), true, []);
   const passed: Uint8Array[] = [];
   const failure = failureOf(() => {
     const borders = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).sort((left, right) => left - right), bytes.length];
@@ -120,7 +121,7 @@ class ContentReader implements StreamReader {
   outputBytes = 0;
   reads = 0;
 
-  read({ data }: SseEvent): StreamReading {
+  read({ data }: StreamedEvent): StreamReading {
     this.reads++;
     this.outputBytes += Buffer.byteLength((JSON.parse(data) as { delta: { content: string } }).delta.content);
     return new StreamReading([], true);

@@ -3,8 +3,8 @@ import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { SseSplitter, type SseEvent } from "#platform/sse.ts";
 import type { ReplySummary, StreamReader } from "./adapter.ts";
+import type { EventSplitter, StreamedEvent } from "./event-splitter.ts";
 import { RepeatedEvent } from "./repeated-event.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 
@@ -12,7 +12,7 @@ export class StreamedReply implements ReplyReader {
   readonly #reader: StreamReader;
   readonly #native: boolean;
   readonly #warnings: readonly Warning[];
-  readonly #splitter = new SseSplitter();
+  readonly #splitter: EventSplitter;
   #pieces: Uint8Array[] = [];
   #events: StreamGenerateResponse[] = [];
   // Comments alone are no reply: until the first event, a failure can still be answered by another target.
@@ -23,7 +23,8 @@ export class StreamedReply implements ReplyReader {
   #countedBytes = 0;
 
   /** The warnings go with the start event, where there are types. */
-  constructor(reader: StreamReader, native: boolean, warnings: readonly Warning[]) {
+  constructor(reader: StreamReader, splitter: EventSplitter, native: boolean, warnings: readonly Warning[]) {
+    this.#splitter = splitter;
     this.#reader = reader;
     this.#native = native;
     this.#warnings = warnings;
@@ -69,12 +70,12 @@ export class StreamedReply implements ReplyReader {
     return messageOf(nothing, events);
   }
 
-  #read(event: SseEvent): void {
+  #read(event: StreamedEvent): void {
     if (this.#native) this.#readNative(event);
     else this.#readTypes(event);
   }
 
-  #readNative(event: SseEvent): void {
+  #readNative(event: StreamedEvent): void {
     const { raw } = event;
     if (this.#countRepeated(raw)) return;
     if (isComment(event)) return this.#forward(raw);
@@ -96,7 +97,7 @@ export class StreamedReply implements ReplyReader {
     return true;
   }
 
-  #readTypes(event: SseEvent): void {
+  #readTypes(event: StreamedEvent): void {
     if (isComment(event)) return;
     const events = this.#reader.read(event).toEvents();
     if (events.length === 0) return;
@@ -127,6 +128,6 @@ function messageOf(native: Uint8Array, events: StreamGenerateResponse[]): Attemp
   return { $typeName: "weir.providers.v1.AttemptResponse", native, events };
 }
 
-function isComment(event: SseEvent): boolean {
+function isComment(event: StreamedEvent): boolean {
   return event.data === "" && event.type === "";
 }

@@ -1,4 +1,5 @@
 /** Owns the providers as they stand now: each with its vendor's adapter and its connections, renewed when the configuration changes. */
+import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { openEgressPool, type EgressHandler, type EgressPool } from "#platform/egress/egress-pool.ts";
 import type { Logger } from "#platform/logger.ts";
@@ -12,14 +13,18 @@ import { demoVendorName } from "./demo/demo-vendor.ts";
 export class LiveProvider {
   readonly config: ProviderConfig;
   readonly #pool: EgressPool;
+  readonly #clock: Clock;
+  readonly #host: string;
   readonly #basePath: string;
   readonly #headers: readonly string[];
   #users = 0;
   #retired = false;
 
-  constructor(config: ProviderConfig, baseUrl: string) {
-    const { origin, pathname } = new URL(baseUrl);
+  constructor(config: ProviderConfig, baseUrl: string, clock: Clock) {
+    const { origin, host, pathname } = new URL(baseUrl);
     this.config = config;
+    this.#clock = clock;
+    this.#host = host;
     this.#basePath = pathname === "/" ? "" : pathname;
     this.#headers = headersOf(config);
     this.#pool = openEgressPool({
@@ -31,12 +36,15 @@ export class LiveProvider {
   }
 
   dispatch(request: VendorRequest, handler: EgressHandler): void {
+    const path = this.#basePath + request.path;
     const headers = [...this.#headers];
     for (const name in request.headers) headers.push(name, request.headers[name]!);
+    const signature = this.#signature(request, path);
+    for (const name in signature) headers.push(name, signature[name]!);
     this.#pool.dispatch(
       {
         method: "POST",
-        path: this.#basePath + request.path,
+        path,
         headers,
         body: Buffer.from(request.body.buffer, request.body.byteOffset, request.body.byteLength),
         headersTimeout: this.config.firstByteTimeoutMs,
@@ -44,6 +52,12 @@ export class LiveProvider {
       },
       handler,
     );
+  }
+
+  #signature({ headers, body }: VendorRequest, path: string): Record<string, string> {
+    const { adapter, credential } = this.config;
+    if (adapter.sign === undefined || credential === undefined) return {};
+    return adapter.sign({ method: "POST", host: this.#host, path, headers: { ...headers, "content-type": contentType }, body }, credential, this.#clock.now());
   }
 
   acquire(): void {
@@ -68,11 +82,13 @@ export class LiveProvider {
 }
 
 export class LiveProviders {
+  readonly #clock: Clock;
   readonly #logger: Logger;
   #byName: ReadonlyMap<string, LiveProvider> = new Map();
   #demoServer: DemoServer | undefined;
 
-  constructor(logger: Logger) {
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock;
     this.#logger = logger;
   }
 
@@ -113,14 +129,16 @@ export class LiveProviders {
   #open(config: ProviderConfig): LiveProvider {
     const baseUrl = config.vendor === demoVendorName ? this.#demoServer!.baseUrl : config.baseUrl;
     this.#logger.debug({ provider: config.name, vendor: config.vendor }, "a provider is ready");
-    return new LiveProvider(config, baseUrl);
+    return new LiveProvider(config, baseUrl, this.#clock);
   }
 }
+
+const contentType = "application/json";
 
 function headersOf({ adapter, credential }: ProviderConfig): string[] {
   // A vendor's own server without authentication gets a word in the credential's place: the header also carries the API's version.
   const authorization = adapter.authorize(credential ?? new Secret("none"));
-  return Object.entries({ "content-type": "application/json", accept: "*/*", "accept-encoding": "identity", "user-agent": "weir", ...authorization }).flat();
+  return Object.entries({ "content-type": contentType, accept: "*/*", "accept-encoding": "identity", "user-agent": "weir", ...authorization }).flat();
 }
 
 function isSame(left: ProviderConfig, right: ProviderConfig): boolean {

@@ -3,8 +3,8 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { PartSchema, type Part } from "#gen/weir/inference/v1/content_pb.ts";
 import type { StreamGenerateResponseSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { SseEvent } from "#platform/sse.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
+import type { StreamedEvent } from "../../domain/event-splitter.ts";
 import { readErrorEvent } from "./errors.ts";
 import { listOf, readBlock, readCitation, textOf } from "./read-content.ts";
 import { readRefusal, type MessageJson } from "./read-reply.ts";
@@ -54,7 +54,7 @@ export class AnthropicStreamReader implements StreamReader {
   }
 
   /** Every event is the caller's to see: Anthropic sends none that Weir had to ask for. */
-  read(event: SseEvent): StreamReading {
+  read(event: StreamedEvent): StreamReading {
     const events = event.data === "" ? [] : this.#readData(event.data);
     return new StreamReading(events.map((event) => ({ event })), true);
   }

@@ -2,8 +2,8 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { SseEvent } from "#platform/sse.ts";
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader, type VendorRequest } from "../../domain/adapter.ts";
+import type { StreamedEvent } from "../../domain/event-splitter.ts";
 import { CandidateReader } from "./candidate-reader.ts";
 import { readErrorEvent } from "./errors.ts";
 import { asCount, asObjects, asText, parseVendorJson, type JsonObject } from "./json-access.ts";
@@ -54,7 +54,7 @@ class ChunkReader implements StreamReader {
     return sum;
   }
 
-  read(event: SseEvent): StreamReading {
+  read(event: StreamedEvent): StreamReading {
     if (event.data === "") return nothing;
     if (event.data === "[DONE]") return new StreamReading(this.#end(), true);
     const chunk = parseVendorJson(event.data);
