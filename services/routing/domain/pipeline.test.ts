@@ -26,6 +26,14 @@ describe("runCall", () => {
     expect(sent).toHaveLength(1);
   });
 
+  test("makes a new attempt, once, where providers refuse an id from before their start", async () => {
+    const tooLate = new GatewayError("ATTEMPT_TOO_LATE", "The attempt came too late.");
+    const { error, sent } = await failure({ first: tooLate, second: "hello" });
+    expect(error).toBe(tooLate);
+    expect(sent.map(({ provider }) => provider)).toEqual(["first", "first"]);
+    expect(new Set(sent.map(({ attemptId }) => attemptId)).size).toBe(2);
+  });
+
   test("tells of all targets when all failed", async () => {
     const { error } = await failure({ first: unavailable, second: new GatewayError("UPSTREAM_TIMEOUT", "Too slow.", { retryAfterMs: 5 }) });
     expect(error).toMatchObject({ reason: "UPSTREAM_TIMEOUT", retryAfterMs: 5, metadata: { tried: "first/model,second/model" } });

@@ -56,13 +56,16 @@ export async function runCall(call: Call, dependencies: PipelineDependencies): P
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of plan.targets) {
     try {
-      const messages = await attemptTarget(call, plan.route, target, dependencies);
+      const messages = await attemptTarget(call, plan.route, target, dependencies).catch((error: unknown) => {
+        if (verdictOn(error).next === "same-target") return attemptTarget(call, plan.route, target, dependencies);
+        throw error;
+      });
       return { route: plan.route, target, messages };
     } catch (error) {
       failures.push({ target, error });
       dependencies.onFailedAttempt(call.requestId, target, error);
       if (call.signal.aborted) throw call.signal.reason;
-      if (verdictOn(error).next === "stop") break;
+      if (verdictOn(error).next !== "next-target") break;
     }
   }
   throw failureOf(failures);
@@ -143,7 +146,7 @@ class StartedReply implements AsyncIterable<AttemptResponse>, AsyncIterator<Atte
 function failureOf(failures: readonly { readonly target: Target; readonly error: unknown }[]): unknown {
   const last = failures.at(-1)!;
   if (failures.length === 1 || !(last.error instanceof GatewayError)) return last.error;
-  if (verdictOn(last.error).next === "stop") return last.error;
+  if (verdictOn(last.error).next !== "next-target") return last.error;
   const tried = failures.map(({ target, error }) => `${target.name}: ${error instanceof Error ? error.message : "failed"}`).join(" ");
   return new GatewayError(last.error.reason, `All ${failures.length} targets failed. ${tried}`, {
     metadata: { ...last.error.metadata, tried: failures.map(({ target }) => target.name).join(",") },

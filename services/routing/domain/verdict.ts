@@ -3,7 +3,8 @@ import { GatewayError, type Reason } from "#platform/errors.ts";
 import type { Health } from "#platform/breaker.ts";
 
 export interface Verdict {
-  readonly next: "stop" | "next-target";
+  /** `same-target`: nothing was sent, and a new attempt may find what this one missed. */
+  readonly next: "stop" | "next-target" | "same-target";
   readonly health: Health;
 }
 
@@ -21,6 +22,8 @@ const verdicts: Readonly<Partial<Record<Reason, Verdict>>> = {
   UPSTREAM_RATE_LIMITED: targetRefused,
   UNSUPPORTED_FIELD: { next: "next-target", health: "unknown" },
   CIRCUIT_OPEN: { next: "next-target", health: "unknown" },
+  // Providers that have just started do not know which ids from before were sent, and refuse them all.
+  ATTEMPT_TOO_LATE: { next: "same-target", health: "unknown" },
 };
 
 /** The verdict on an error that came before the reply's first byte reached the caller; after it, it is always "stop". */
