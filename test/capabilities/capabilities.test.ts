@@ -1,0 +1,95 @@
+/** Owns the proof that nothing is lost between any dialect and any vendor without the caller being told. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
+import { startWeir, type Weir } from "../harness/start-weir.ts";
+import { anthropicMessages } from "./callers/anthropic-messages.ts";
+import { openaiChat } from "./callers/openai-chat.ts";
+import { compatibilityPage, type Cell, type Verdict } from "./compatibility-page.ts";
+import { HeardError, type Answer, type Asked, type Caller, type Heard, type Player } from "./exchange.ts";
+import { features, type Feature } from "./features.ts";
+import { anthropicPlayer } from "./players/anthropic.ts";
+import { openaiPlayer } from "./players/openai.ts";
+
+const callers: readonly Caller[] = [openaiChat, anthropicMessages];
+const stages: readonly { readonly player: Player; readonly model: string }[] = [
+  { player: openaiPlayer, model: "gpt-test" },
+  { player: anthropicPlayer, model: "claude-opus-4-6" },
+];
+
+const upstreams = new Map<string, ScriptedProvider>();
+const cells: Cell[] = [];
+let weir: Weir;
+
+beforeAll(async () => {
+  for (const { player } of stages) upstreams.set(player.vendor, await startScriptedProvider(() => undefined));
+  const providers = stages.map(({ player: { vendor, apiKey, basePath }, model }) => {
+    const origin = new URL(upstreams.get(vendor)!.baseUrl).origin;
+    return `  ${vendor}: { vendor: ${vendor}, api_key: "${apiKey}", base_url: "${origin}${basePath}", models: ["${model}"] }`;
+  });
+  weir = await startWeir({ wiring: "together", config: `providers:\n${providers.join("\n")}\n` });
+});
+afterAll(async () => {
+  await weir?.stop();
+  for (const upstream of upstreams.values()) await upstream.stop();
+});
+
+/** What came of one call. */
+interface Outcome {
+  readonly asked: Asked | undefined;
+  readonly heard: Heard | undefined;
+  readonly error: HeardError | undefined;
+}
+
+async function call({ player, model }: (typeof stages)[number], caller: Caller, request: object, answer: Answer, stream: boolean): Promise<Outcome> {
+  let asked: Asked | undefined;
+  let fault: Error | undefined;
+  upstreams.get(player.vendor)!.answerWith((received, response) => {
+    try {
+      asked = player.read(received, stream);
+    } catch (error) {
+      fault = error as Error;
+    }
+    const { contentType, pieces } = player.write(answer, stream);
+    response.writeHead(200, { "content-type": contentType });
+    for (const piece of pieces) response.write(piece);
+    response.end();
+  });
+  const outcome = await caller.send(weir, `${player.vendor}/${model}`, request, stream).then(
+    (heard) => ({ heard, error: undefined }),
+    (error: unknown) => ({ heard: undefined, error: error as HeardError }),
+  );
+  if (fault !== undefined) throw new Error(`${player.vendor} would refuse the request: ${fault.message}`, { cause: fault });
+  return { asked, ...outcome };
+}
+
+/** Throws when something was lost and nobody was told. */
+function judge({ wanted, arrives, answer, returns }: Feature, { asked, heard, error }: Outcome): Verdict {
+  if (error !== undefined) {
+    expect(error).toBeInstanceOf(HeardError);
+    expect(error).toMatchObject({ status: 400, requestId: expect.stringMatching(/^req_/) as string });
+    expect(asked, "a refused request was sent all the same").toBeUndefined();
+    return "rejects";
+  }
+  const pick = <T extends object>(from: T, names: readonly (keyof T)[]): object => Object.fromEntries(names.map((name) => [name, from[name]]));
+  expect(pick(heard!.answer, returns)).toEqual(pick(answer, returns));
+  if (heard!.warnings !== "") return "warns";
+  expect(pick(asked!, arrives)).toEqual(pick(wanted, arrives));
+  return "works";
+}
+
+describe.each(callers)("$dialect", (caller) => {
+  describe.each(stages)("to $player.vendor", (stage) => {
+    test.each(features)("$name", async (feature) => {
+      const request = caller.build(feature.wanted);
+      const before = expect.getState().assertionCalls;
+      const verdicts: Verdict[] = [];
+      for (const stream of request === undefined ? [] : [false, true]) verdicts.push(judge(feature, await call(stage, caller, request!, feature.answer, stream)));
+      expect(new Set(verdicts).size, "unary and stream differ").toBeLessThanOrEqual(1);
+      cells.push({ dialect: caller.dialect, vendor: stage.player.vendor, feature: feature.name, verdict: verdicts[0] ?? "none", assertions: expect.getState().assertionCalls - before });
+    });
+  });
+});
+
+test("docs/compatibility.md says what was seen", async () => {
+  await expect(compatibilityPage(features, cells)).toMatchFileSnapshot("../../docs/compatibility.md");
+});
