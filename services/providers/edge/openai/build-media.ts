@@ -2,6 +2,7 @@
 import type { AudioPart, FilePart, ImagePart, Media } from "#gen/weir/inference/v1/content_pb.ts";
 import { ImageDetail } from "#gen/weir/inference/v1/content_pb.ts";
 import type { Limitations } from "./limitations.ts";
+import type { OpenaiQuirks } from "./quirks.ts";
 
 /** The content part, or undefined when the vendor cannot take it; that is then noted. */
 export function buildImage({ media, detail }: ImagePart, limitations: Limitations): object | undefined {
@@ -20,18 +21,21 @@ const details: ReadonlyMap<ImageDetail, string> = new Map<ImageDetail, string>([
   [ImageDetail.HIGH, "high"],
 ]);
 
-export function buildAudio({ media }: AudioPart, limitations: Limitations): object | undefined {
+export function buildAudio({ media }: AudioPart, limitations: Limitations, { soundForm }: OpenaiQuirks): object | undefined {
   if (media?.source.case !== "data") {
     limitations.note("messages.parts.audio.media", "Chat Completions takes sound as bytes only; the sound is left out.");
     return undefined;
   }
-  return { type: "input_audio", input_audio: { data: base64Of(media.source.value), format: formatOf(media.mediaType) } };
+  const data = base64Of(media.source.value);
+  return { type: "input_audio", input_audio: soundForm === "data" ? data : { data, format: formatOf(media.mediaType) } };
 }
 
-export function buildFile({ media, filename, title, context, citationsEnabled }: FilePart, limitations: Limitations): object | undefined {
+export function buildFile(file: FilePart, limitations: Limitations, { documentPart }: OpenaiQuirks): object | undefined {
+  const { media, filename, title, context, citationsEnabled } = file;
   if (title !== undefined) limitations.note("messages.parts.file.title", "The vendor takes no titles; it is left out.");
   if (context !== undefined) limitations.note("messages.parts.file.context", "The vendor takes no context for a document; it is left out.");
   if (citationsEnabled) limitations.note("messages.parts.file.citations_enabled", "The vendor does not cite documents.");
+  if (documentPart === "document_url") return buildDocumentUrl(file);
   if (media?.source.case === "fileId") return { type: "file", file: { file_id: media.source.value, ...(filename === undefined ? {} : { filename }) } };
   const data = media?.mediaType === "" && media.source.case === "data" ? base64Of(media.source.value) : dataUrlOf(media);
   if (data === undefined) {
@@ -40,6 +44,13 @@ export function buildFile({ media, filename, title, context, citationsEnabled }:
   }
   // The vendor refuses a document without a name.
   return { type: "file", file: { file_data: data, filename: filename ?? "document" } };
+}
+
+/** Source: DocumentURLChunk and FileChunk in https://github.com/mistralai/client-python. */
+function buildDocumentUrl({ media, filename }: FilePart): object {
+  if (media?.source.case === "fileId") return { type: "file", file_id: media.source.value };
+  const url = media?.source.case === "url" ? media.source.value : dataUrlOf(media);
+  return { type: "document_url", document_url: url, ...(filename === undefined ? {} : { document_name: filename }) };
 }
 
 function dataUrlOf(media: Media | undefined): string | undefined {

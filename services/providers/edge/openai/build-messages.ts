@@ -1,15 +1,18 @@
 /** Owns messages on the way to Chat Completions. */
-import { Role, type Message, type Part, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
+import { Role, type AudioPart, type Message, type Part, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { buildAudio, buildFile, buildImage } from "./build-media.ts";
+import { buildReasoningMembers, buildThinkingPart } from "./build-reasoning.ts";
 import { parseEmbeddedJson } from "./embedded-json.ts";
 import type { Limitations } from "./limitations.ts";
+import type { OpenaiQuirks } from "./quirks.ts";
+import { toolCallIdOf } from "./tool-call-id.ts";
 
 /**
  * The messages, in order. Results of tools become `tool` messages of their own, in front of what else their message says;
- * their images and documents follow in a user message, because a `tool` message holds text only.
+ * their images and documents follow in a user message where a `tool` message holds text only.
  */
-export function buildMessages(messages: readonly Message[], limitations: Limitations): object[] {
+export function buildMessages(messages: readonly Message[], limitations: Limitations, quirks: OpenaiQuirks): object[] {
   const built: object[] = [];
   let carried: object[] = [];
   const flush = (): void => {
@@ -22,28 +25,29 @@ export function buildMessages(messages: readonly Message[], limitations: Limitat
     // The vendor wants all answers to a turn's calls right behind it, so nothing may come between them.
     if (results.length === 0) flush();
     for (const part of message.parts) noteMarker(part, limitations);
-    for (const result of results) built.push(buildToolMessage(result, carried, limitations));
+    for (const result of results) built.push(buildToolMessage(result, carried, limitations, quirks));
     if (others.length > 0 || results.length === 0) {
       flush();
-      built.push(buildMessage(message, others, limitations));
+      built.push(buildMessage(message, others, limitations, quirks));
     }
   }
   flush();
-  return built;
+  return quirks.needsPrefixMark && messages.at(-1)?.role === Role.ASSISTANT ? [...built.slice(0, -1), { ...built.at(-1), prefix: true }] : built;
 }
 
-function buildMessage(message: Message, parts: readonly Part[], limitations: Limitations): object {
-  const name = message.name === undefined ? {} : { name: message.name };
-  if (message.role === Role.ASSISTANT) return { role: "assistant", ...buildAssistant(parts, limitations), ...name };
-  return { role: wordOf(message.role), content: contentOf(parts, limitations), ...name };
+function buildMessage(message: Message, parts: readonly Part[], limitations: Limitations, quirks: OpenaiQuirks): object {
+  if (message.name !== undefined && !quirks.hasSpeakerNames) limitations.note("messages.name", "The vendor does not tell speakers of one role apart; the name is left out.");
+  const name = message.name === undefined || !quirks.hasSpeakerNames ? {} : { name: message.name };
+  if (message.role === Role.ASSISTANT) return { role: "assistant", ...buildAssistant(parts, limitations, quirks), ...name };
+  return { role: wordOf(message.role, quirks), content: contentOf(parts, limitations, quirks), ...name };
 }
 
-function wordOf(role: Role): string {
+function wordOf(role: Role, { hasDeveloperRole }: OpenaiQuirks): string {
   switch (role) {
     case Role.SYSTEM:
       return "system";
     case Role.DEVELOPER:
-      return "developer";
+      return hasDeveloperRole ? "developer" : "system";
     case Role.USER:
     // What stands beside a tool's results is the user's word.
     case Role.TOOL:
@@ -53,17 +57,19 @@ function wordOf(role: Role): string {
   }
 }
 
-function buildAssistant(parts: readonly Part[], limitations: Limitations): object {
-  const said = parts.filter(({ kind }) => kind.case !== "toolCall" && kind.case !== "refusal" && !isEarlierAudio(kind));
-  const calls = parts.flatMap(({ kind }) => (kind.case === "toolCall" ? [buildToolCall(kind.value)] : []));
-  const refusal = parts.flatMap(({ kind }) => (kind.case === "refusal" ? [kind.value.text] : []));
-  const audio = parts.flatMap(({ kind }) => (isEarlierAudio(kind) ? [{ id: kind.value.id }] : []));
-  const content = contentParts(said, limitations);
+function buildAssistant(parts: readonly Part[], limitations: Limitations, quirks: OpenaiQuirks): object {
+  const calls = parts.flatMap(({ kind }) => (kind.case === "toolCall" ? [buildToolCall(kind.value, quirks)] : []));
+  const refusal = parts.flatMap(({ kind }) => (kind.case === "refusal" && quirks.hasRefusals ? [kind.value.text] : []));
+  const audio = parts.flatMap(({ kind }) => (isEarlierAudio(kind) && quirks.hasEarlierAudio ? [{ id: kind.value.id }] : []));
+  const reasoning = parts.flatMap(({ kind }) => (kind.case === "reasoning" ? [kind.value] : []));
+  const said = parts.filter(({ kind }) => kind.case !== "toolCall" && !(kind.case === "refusal" && quirks.hasRefusals) && !(isEarlierAudio(kind) && quirks.hasEarlierAudio));
+  const content = contentParts(said, limitations, quirks);
   const needsContent = calls.length === 0 && refusal.length === 0 && audio.length === 0;
   return {
     content: content.length === 0 && !needsContent ? null : asContent(content),
     ...(refusal.length === 0 ? {} : { refusal: refusal.join("") }),
     ...(audio[0] === undefined ? {} : { audio: audio[0] }),
+    ...buildReasoningMembers(reasoning, quirks),
     ...(calls.length === 0 ? {} : { tool_calls: calls }),
   };
 }
@@ -72,23 +78,28 @@ function isEarlierAudio(kind: Part["kind"]): kind is Extract<Part["kind"], { cas
   return kind.case === "audio" && kind.value.id !== undefined;
 }
 
-function buildToolCall({ id, name, arguments: written, custom }: ToolCallPart): object {
-  return custom ? { id, type: "custom", custom: { name, input: written } } : { id, type: "function", function: { name, arguments: written } };
+function buildToolCall({ id: foreignId, name, arguments: written, custom }: ToolCallPart, quirks: OpenaiQuirks): object {
+  const id = toolCallIdOf(foreignId, quirks);
+  if (!custom) return { id, type: "function", function: { name, arguments: written } };
+  // Free text in the one form that fits where tools take objects.
+  return quirks.hasCustomTools ? { id, type: "custom", custom: { name, input: written } } : { id, type: "function", function: { name, arguments: JSON.stringify({ input: written }) } };
 }
 
-function buildToolMessage(result: ToolResultPart, carried: object[], limitations: Limitations): object {
+function buildToolMessage(result: ToolResultPart, carried: object[], limitations: Limitations, quirks: OpenaiQuirks): object {
   if (result.isError) limitations.note("messages.parts.tool_result.is_error", "The vendor has no mark for a failed tool; the result goes as it is.");
+  const tool = { role: "tool", tool_call_id: toolCallIdOf(result.toolCallId, quirks) };
+  if (quirks.hasMediaInToolResults) return { ...tool, content: contentOf(result.parts, limitations, quirks) };
   const texts = result.parts.filter(({ kind }) => kind.case === "text");
-  const others = contentParts(result.parts.filter(({ kind }) => kind.case !== "text"), limitations);
+  const others = contentParts(result.parts.filter(({ kind }) => kind.case !== "text"), limitations, quirks);
   if (others.length > 0) {
     limitations.note("messages.parts.tool_result.parts", "The vendor takes only text as a tool's result; images and documents follow in a user message.");
     carried.push(...others);
   }
-  return { role: "tool", tool_call_id: result.toolCallId, content: contentOf(texts, limitations) };
+  return { ...tool, content: contentOf(texts, limitations, quirks) };
 }
 
-function contentOf(parts: readonly Part[], limitations: Limitations): string | object[] {
-  return asContent(contentParts(parts, limitations));
+function contentOf(parts: readonly Part[], limitations: Limitations, quirks: OpenaiQuirks): string | object[] {
+  return asContent(contentParts(parts, limitations, quirks));
 }
 
 /** A single text goes as a plain string, which every server understands. */
@@ -98,26 +109,25 @@ function asContent(parts: readonly object[]): string | object[] {
   return parts.length === 1 && "text" in only && "type" in only && only.type === "text" ? (only.text as string) : [...parts];
 }
 
-function contentParts(parts: readonly Part[], limitations: Limitations): object[] {
-  return parts.flatMap((part) => buildPart(part, limitations) ?? []);
+function contentParts(parts: readonly Part[], limitations: Limitations, quirks: OpenaiQuirks): object[] {
+  return parts.flatMap((part) => buildPart(part, limitations, quirks) ?? []);
 }
 
-function buildPart({ kind }: Part, limitations: Limitations): object | undefined {
+function buildPart({ kind }: Part, limitations: Limitations, quirks: OpenaiQuirks): object | undefined {
   switch (kind.case) {
     case "text":
       if (kind.value.citations.length > 0) limitations.note("messages.parts.text.citations", "The vendor takes no citations back; only the text goes.");
       return { type: "text", text: kind.value.text };
     case "refusal":
-      return { type: "refusal", refusal: kind.value.text };
+      return quirks.hasRefusals ? { type: "refusal", refusal: kind.value.text } : { type: "text", text: kind.value.text };
     case "image":
       return buildImage(kind.value, limitations);
     case "audio":
-      return buildAudio(kind.value, limitations);
+      return isEarlierAudio(kind) && !quirks.hasEarlierAudio ? buildTranscript(kind.value, limitations) : buildAudio(kind.value, limitations, quirks);
     case "file":
-      return buildFile(kind.value, limitations);
+      return buildFile(kind.value, limitations, quirks);
     case "reasoning":
-      limitations.note("messages.parts.reasoning", "Chat Completions takes no reasoning back; text and signatures are left out.");
-      return undefined;
+      return buildThinkingPart(kind.value, limitations, quirks);
     case "native":
       if (kind.value.dialect === "openai") return parseEmbeddedJson(kind.value.json, "messages.parts.native.json");
       limitations.note("messages.parts.native", `A piece that only speakers of ${kind.value.dialect} know is left out.`);
@@ -125,6 +135,11 @@ function buildPart({ kind }: Part, limitations: Limitations): object | undefined
     default:
       return undefined;
   }
+}
+
+function buildTranscript({ transcript }: AudioPart, limitations: Limitations): object | undefined {
+  limitations.note("messages.parts.audio", "The vendor takes no earlier sound back; its transcript goes in its place.");
+  return transcript === undefined ? undefined : { type: "text", text: transcript };
 }
 
 function noteMarker({ cacheMarker, kind }: Part, limitations: Limitations): void {

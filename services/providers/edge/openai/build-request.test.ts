@@ -5,6 +5,7 @@ import { ReasoningOptions_Effort } from "#gen/weir/inference/v1/generation_pb.ts
 import { GenerationSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { buildRequest } from "./build-request.ts";
 import { buildNativeRequest } from "./native-request.ts";
+import { openaiItself, type OpenaiQuirks } from "./quirks.ts";
 
 type GenerationInit = Partial<MessageInitShape<typeof GenerationSchema>>;
 type Json = { messages: { role: string; content: unknown }[]; [name: string]: unknown };
@@ -13,8 +14,8 @@ const text = (value: string) => ({ kind: { case: "text", value: { text: value } 
 const user = { role: Role.USER, parts: [text("Hi")] };
 const image = { kind: { case: "image", value: { media: { source: { case: "data", value: new Uint8Array([1, 2, 3]) }, mediaType: "image/png" } } } } as const;
 
-function build(init: GenerationInit, stream = false) {
-  const request = buildRequest(create(GenerationSchema, { model: "route", messages: [user], ...init } as MessageInitShape<typeof GenerationSchema>), "gpt-x", stream);
+function build(init: GenerationInit, stream = false, quirks: OpenaiQuirks = openaiItself) {
+  const request = buildRequest(create(GenerationSchema, { model: "route", messages: [user], ...init } as MessageInitShape<typeof GenerationSchema>), "gpt-x", stream, quirks);
   return { request, json: JSON.parse(Buffer.from(request.body).toString()) as Json, fields: request.warnings.map(({ field }) => field) };
 }
 

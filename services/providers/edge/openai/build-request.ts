@@ -1,28 +1,26 @@
 /** Owns a whole Chat Completions request, made of types; its members stand in a fixed order, so that a retry has the same bytes. */
-import { Modality, ReasoningOptions_Effort, type OutputFormat, type ReasoningOptions, type Sampling } from "#gen/weir/inference/v1/generation_pb.ts";
+import { Modality, type OutputFormat, type Sampling } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { buildMessages } from "./build-messages.ts";
+import { buildReasoning } from "./build-reasoning.ts";
 import { buildTools } from "./build-tools.ts";
 import { parseEmbeddedJson } from "./embedded-json.ts";
 import { Limitations } from "./limitations.ts";
+import { fieldOfMember, type OpenaiQuirks } from "./quirks.ts";
 
 export const chatCompletionsPath = "/chat/completions";
 
 /** Throws UNSUPPORTED_FIELD for what the vendor cannot honour when `generation.strict`, else warns. */
-export function buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest {
+export function buildRequest(generation: Generation, model: string, stream: boolean, quirks: OpenaiQuirks): VendorRequest {
   const limitations = new Limitations(generation.strict);
   const body = {
     model,
-    messages: buildMessages(generation.messages, limitations),
-    ...buildTools(generation, limitations),
-    ...buildOutputFormat(generation.outputFormat),
-    ...buildReasoning(generation.reasoning, limitations),
-    ...buildSampling(generation.sampling, limitations),
-    ...buildLimits(generation),
-    ...buildOutput(generation),
-    ...buildReferences(generation),
-    ...(stream ? { stream: true, stream_options: { include_usage: true } } : {}),
+    messages: buildMessages(generation.messages, limitations, quirks),
+    ...buildTools(generation, limitations, quirks),
+    ...onlyKnown(buildOptions(generation, limitations, quirks), limitations, quirks),
+    ...(stream ? { stream: true } : {}),
+    ...(stream && quirks.hasStreamOptions ? { stream_options: { include_usage: true } } : {}),
   };
   return {
     path: chatCompletionsPath,
@@ -34,13 +32,41 @@ export function buildRequest(generation: Generation, model: string, stream: bool
   };
 }
 
-function buildOutputFormat(format: OutputFormat | undefined): object {
+type Options = Readonly<Record<string, unknown>>;
+
+function buildOptions(generation: Generation, limitations: Limitations, quirks: OpenaiQuirks): Options {
+  return {
+    ...present("parallel_tool_calls", generation.parallelToolCalls),
+    ...buildOutputFormat(generation.outputFormat, limitations, quirks),
+    ...buildReasoning(generation.reasoning, limitations, quirks),
+    ...buildSampling(generation.sampling, limitations, quirks),
+    ...buildLimits(generation, quirks),
+    ...buildOutput(generation),
+    ...buildReferences(generation, quirks),
+  };
+}
+
+/** The options without those that the server does not know. What says no more than its absence is not missed. */
+function onlyKnown(options: Options, limitations: Limitations, { unknownMembers }: OpenaiQuirks): Options {
+  const unknown: ReadonlySet<string> = new Set(unknownMembers);
+  for (const member of unknownMembers) {
+    const value = options[member];
+    if (value !== undefined && value !== false && value !== 0) limitations.note(fieldOfMember[member], "The vendor has nothing like it; it is left out.");
+  }
+  return unknown.size === 0 ? options : Object.fromEntries(Object.entries(options).filter(([member]) => !unknown.has(member)));
+}
+
+function buildOutputFormat(format: OutputFormat | undefined, limitations: Limitations, { hasJsonSchema }: OpenaiQuirks): object {
   switch (format?.kind.case) {
     case "text":
       return { response_format: { type: "text" } };
     case "jsonObject":
       return { response_format: { type: "json_object" } };
     case "jsonSchema": {
+      if (!hasJsonSchema) {
+        limitations.note("output_format.json_schema", "The vendor holds no reply to a schema; some JSON object is asked for, and the schema is left out.");
+        return { response_format: { type: "json_object" } };
+      }
       const { name, description, jsonSchema, strict } = format.kind.value;
       return {
         response_format: {
@@ -60,57 +86,31 @@ function buildOutputFormat(format: OutputFormat | undefined): object {
   }
 }
 
-function buildReasoning(reasoning: ReasoningOptions | undefined, limitations: Limitations): object {
-  if (reasoning === undefined) return {};
-  if (reasoning.includeText === true) limitations.note("reasoning.include_text", "Chat Completions keeps the reasoning hidden, unless the server shows it on its own.");
-  const word = efforts.get(reasoning.effort);
-  if (word !== undefined) return { reasoning_effort: word };
-  if (reasoning.budgetTokens === undefined) return {};
-  const nearest = effortForBudget(reasoning.budgetTokens);
-  limitations.note("reasoning.budget_tokens", `The vendor takes no bound in tokens; reasoning_effort ${nearest} is sent instead.`);
-  return { reasoning_effort: nearest };
-}
-
-const efforts: ReadonlyMap<ReasoningOptions_Effort, string> = new Map<ReasoningOptions_Effort, string>([
-  [ReasoningOptions_Effort.NONE, "none"],
-  [ReasoningOptions_Effort.MINIMAL, "minimal"],
-  [ReasoningOptions_Effort.LOW, "low"],
-  [ReasoningOptions_Effort.MEDIUM, "medium"],
-  [ReasoningOptions_Effort.HIGH, "high"],
-  [ReasoningOptions_Effort.EXTRA_HIGH, "xhigh"],
-  [ReasoningOptions_Effort.MAXIMUM, "max"],
-]);
-
-function effortForBudget(budgetTokens: bigint): string {
-  if (budgetTokens === 0n) return "none";
-  if (budgetTokens <= 2_048n) return "low";
-  return budgetTokens <= 8_192n ? "medium" : "high";
-}
-
-function buildSampling(sampling: Sampling | undefined, limitations: Limitations): object {
+function buildSampling(sampling: Sampling | undefined, limitations: Limitations, quirks: OpenaiQuirks): object {
   if (sampling === undefined) return {};
-  if (sampling.topK !== undefined) limitations.note("sampling.top_k", "The vendor cannot choose among a number of candidates; it is left out.");
+  if (sampling.topK !== undefined && !quirks.hasTopK) limitations.note("sampling.top_k", "The vendor cannot choose among a number of candidates; it is left out.");
   return {
     ...present("temperature", sampling.temperature),
     ...present("top_p", sampling.topP),
     ...present("presence_penalty", sampling.presencePenalty),
     ...present("frequency_penalty", sampling.frequencyPenalty),
-    ...buildSeed(sampling.seed, limitations),
+    ...(sampling.topK !== undefined && quirks.hasTopK ? { top_k: Number(sampling.topK) } : {}),
+    ...buildSeed(sampling.seed, limitations, quirks),
     ...(Object.keys(sampling.logitBias).length === 0 ? {} : { logit_bias: sampling.logitBias }),
   };
 }
 
-function buildSeed(seed: bigint | undefined, limitations: Limitations): object {
+function buildSeed(seed: bigint | undefined, limitations: Limitations, { seedField }: OpenaiQuirks): object {
   if (seed === undefined) return {};
   const number = Number(seed);
-  if (Number.isSafeInteger(number)) return { seed: number };
+  if (Number.isSafeInteger(number)) return { [seedField]: number };
   limitations.note("sampling.seed", "JSON cannot carry a seed beyond 2^53; it is left out.");
   return {};
 }
 
-function buildLimits({ maxOutputTokens, stopSequences, candidateCount }: Generation): object {
+function buildLimits({ maxOutputTokens, stopSequences, candidateCount }: Generation, { outputMaximumField }: OpenaiQuirks): object {
   return {
-    ...present("max_completion_tokens", maxOutputTokens === undefined ? undefined : Number(maxOutputTokens)),
+    ...present(outputMaximumField, maxOutputTokens === undefined ? undefined : Number(maxOutputTokens)),
     ...(stopSequences.length === 0 ? {} : { stop: stopSequences }),
     ...present("n", candidateCount),
   };
@@ -134,10 +134,10 @@ const modalityWords: ReadonlyMap<Modality, string> = new Map<Modality, string>([
   [Modality.IMAGE, "image"],
 ]);
 
-function buildReferences({ serviceTier, endUser, metadata, store, promptCacheKey }: Generation): object {
+function buildReferences({ serviceTier, endUser, metadata, store, promptCacheKey }: Generation, { endUserField }: OpenaiQuirks): object {
   return {
     ...present("service_tier", serviceTier),
-    ...present("safety_identifier", endUser),
+    ...present(endUserField, endUser),
     ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
     ...present("store", store),
     ...present("prompt_cache_key", promptCacheKey),

@@ -3,19 +3,19 @@ import { ToolChoice_Mode, type Tool } from "#gen/weir/inference/v1/generation_pb
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { parseEmbeddedJson } from "./embedded-json.ts";
 import type { Limitations } from "./limitations.ts";
+import type { OpenaiQuirks } from "./quirks.ts";
 
 /** The members of the request for its tools. */
-export function buildTools({ tools, toolChoice, parallelToolCalls }: Generation, limitations: Limitations): object {
-  const built = tools.flatMap((tool) => buildTool(tool, limitations) ?? []);
-  const choice = toolChoice === undefined ? undefined : buildChoice(toolChoice.mode, toolChoice.name, tools);
+export function buildTools({ tools, toolChoice }: Generation, limitations: Limitations, quirks: OpenaiQuirks): object {
+  const built = tools.flatMap((tool) => buildTool(tool, limitations, quirks) ?? []);
+  const choice = toolChoice === undefined ? undefined : buildChoice(toolChoice.mode, toolChoice.name, tools, quirks);
   return {
     ...(built.length === 0 ? {} : { tools: built }),
     ...(choice === undefined ? {} : { tool_choice: choice }),
-    ...(parallelToolCalls === undefined ? {} : { parallel_tool_calls: parallelToolCalls }),
   };
 }
 
-function buildTool({ kind, cacheMarker }: Tool, limitations: Limitations): object | undefined {
+function buildTool({ kind, cacheMarker }: Tool, limitations: Limitations, quirks: OpenaiQuirks): object | undefined {
   if (cacheMarker !== undefined) limitations.note("tools.cache_marker", "The vendor caches prompts on its own; the marker is left out.");
   switch (kind.case) {
     case "function": {
@@ -25,12 +25,17 @@ function buildTool({ kind, cacheMarker }: Tool, limitations: Limitations): objec
         function: {
           name,
           ...(description === "" ? {} : { description }),
+          ...(parametersJsonSchema === "" && quirks.needsToolParameters ? { parameters: { type: "object", properties: {} } } : {}),
           ...(parametersJsonSchema === "" ? {} : { parameters: parseEmbeddedJson(parametersJsonSchema, "tools.function.parameters_json_schema") }),
           ...(strict === undefined ? {} : { strict }),
         },
       };
     }
     case "custom": {
+      if (!quirks.hasCustomTools) {
+        limitations.note("tools.custom", "The vendor knows no tools that take free text; it is left out.");
+        return undefined;
+      }
       const { name, description, formatJson } = kind.value;
       return {
         type: "custom",
@@ -50,14 +55,14 @@ function buildTool({ kind, cacheMarker }: Tool, limitations: Limitations): objec
   }
 }
 
-function buildChoice(mode: ToolChoice_Mode, name: string, tools: readonly Tool[]): unknown {
+function buildChoice(mode: ToolChoice_Mode, name: string, tools: readonly Tool[], { requiredToolChoiceWord }: OpenaiQuirks): unknown {
   switch (mode) {
     case ToolChoice_Mode.AUTO:
       return "auto";
     case ToolChoice_Mode.NONE:
       return "none";
     case ToolChoice_Mode.REQUIRED:
-      return "required";
+      return requiredToolChoiceWord;
     case ToolChoice_Mode.NAMED:
       return tools.some(({ kind }) => kind.case === "custom" && kind.value.name === name) ? { type: "custom", custom: { name } } : { type: "function", function: { name } };
     default:

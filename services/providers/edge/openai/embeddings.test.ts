@@ -3,7 +3,10 @@ import type { CreateEmbeddingResponse } from "openai/resources/embeddings";
 import { expect, test } from "vitest";
 import { EmbedRequestSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
-import { embedAdapter } from "./embeddings.ts";
+import { createEmbedAdapter } from "./embeddings.ts";
+import { openaiItself } from "./quirks.ts";
+
+const embedAdapter = createEmbedAdapter(openaiItself);
 
 const json = (body: Uint8Array): unknown => JSON.parse(Buffer.from(body).toString());
 const read = (value: unknown) => embedAdapter.readReply(Buffer.from(JSON.stringify(value)));

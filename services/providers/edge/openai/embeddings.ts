@@ -1,35 +1,48 @@
 /** Owns embeddings: the request to the vendor and the reading of its vectors. */
 import { create } from "@bufbuild/protobuf";
+import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { spliceJson } from "#platform/json.ts";
 import type { EmbedAdapter, ReplySummary, VendorRequest } from "../../domain/adapter.ts";
 import { asCount, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "./json-access.ts";
+import { Limitations } from "./limitations.ts";
+import type { OpenaiQuirks } from "./quirks.ts";
 import { readUsage } from "./usage.ts";
 
-export const embedAdapter: EmbedAdapter = {
-  buildRequest,
-  buildNativeRequest: (body, model) => vendorRequest(spliceJson(body, { model })),
-  readReply,
-  summarizeReply: (body) => summarize(parseVendorJson(textOf(body))),
-};
+export function createEmbedAdapter(quirks: OpenaiQuirks): EmbedAdapter {
+  return {
+    buildRequest: (request, model) => buildRequest(request, model, quirks),
+    buildNativeRequest: (body, model) => vendorRequest(spliceJson(body, { model }), []),
+    readReply,
+    summarizeReply: (body) => summarize(parseVendorJson(textOf(body))),
+  };
+}
 
-function buildRequest({ inputs, tokenInputs, dimensions, endUser }: EmbedRequest, model: string): VendorRequest {
+function buildRequest({ inputs, tokenInputs, dimensions, endUser, strict }: EmbedRequest, model: string, quirks: OpenaiQuirks): VendorRequest {
   if (inputs.length > 0 && tokenInputs.length > 0) {
     const description = "must be empty when inputs are given; send one of them";
     throw new GatewayError("INVALID_REQUEST", `token_inputs ${description}.`, { fieldViolations: [{ field: "token_inputs", description }] });
   }
+  if (tokenInputs.length > 0 && !quirks.hasTokenInputs) {
+    const field = "token_inputs";
+    throw new GatewayError("UNSUPPORTED_FIELD", `The target cannot honour ${field}: The vendor embeds text only; send inputs.`, { metadata: { field } });
+  }
+  const limitations = new Limitations(strict);
+  const hasUser = !quirks.unknownMembers.includes("user");
+  if (endUser !== undefined && !hasUser) limitations.note("end_user", "The vendor has nothing like it; it is left out.");
+  if (dimensions !== undefined && quirks.dimensionsField === undefined) limitations.note("dimensions", "The vendor's vectors have one length; it is left out.");
   const body = {
     model,
     input: tokenInputs.length > 0 ? tokenInputs.map(({ tokens }) => tokens) : inputs,
-    ...(dimensions === undefined ? {} : { dimensions }),
-    ...(endUser === undefined ? {} : { user: endUser }),
+    ...(dimensions === undefined || quirks.dimensionsField === undefined ? {} : { [quirks.dimensionsField]: dimensions }),
+    ...(endUser === undefined || !hasUser ? {} : { user: endUser }),
   };
-  return vendorRequest(Buffer.from(JSON.stringify(body)));
+  return vendorRequest(Buffer.from(JSON.stringify(body)), limitations.warnings);
 }
 
-function vendorRequest(body: Uint8Array): VendorRequest {
-  return { path: "/embeddings", headers: {}, body, warnings: [], withholdUsage: false };
+function vendorRequest(body: Uint8Array, warnings: readonly Warning[]): VendorRequest {
+  return { path: "/embeddings", headers: {}, body, warnings, withholdUsage: false };
 }
 
 /** Throws UPSTREAM_PROTOCOL when a vector is missing or no vector. */

@@ -1,0 +1,97 @@
+/** Owns reasoning on the way to Chat Completions: how much of it, and what earlier replies held. */
+import type { ReasoningPart } from "#gen/weir/inference/v1/content_pb.ts";
+import { ReasoningOptions_Effort, type ReasoningOptions } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { Limitations } from "./limitations.ts";
+import type { OpenaiQuirks, ReasoningEffort } from "./quirks.ts";
+
+/** The members of the request for how much to reason. */
+export function buildReasoning(reasoning: ReasoningOptions | undefined, limitations: Limitations, quirks: OpenaiQuirks): object {
+  if (reasoning === undefined) return {};
+  if (quirks.reasoningField === "reasoning") return buildReasoningObject(reasoning, limitations, quirks);
+  if (reasoning.includeText === true && quirks.reasoningReturn === "none") {
+    limitations.note("reasoning.include_text", "Chat Completions keeps the reasoning hidden, unless the server shows it on its own.");
+  }
+  const word = wordFor(reasoning.effort, limitations, quirks);
+  if (word !== undefined) return { reasoning_effort: word };
+  if (reasoning.budgetTokens === undefined) return {};
+  const nearest = nearestOf(effortForBudget(reasoning.budgetTokens), quirks);
+  limitations.note("reasoning.budget_tokens", `The vendor takes no bound in tokens; reasoning_effort ${nearest} is sent instead.`);
+  return { reasoning_effort: nearest };
+}
+
+/** Source: https://openrouter.ai/docs/use-cases/reasoning-tokens; of effort and bound only one can be said. */
+function buildReasoningObject({ effort, budgetTokens, includeText }: ReasoningOptions, limitations: Limitations, quirks: OpenaiQuirks): object {
+  const word = wordFor(effort, limitations, quirks);
+  if (word !== undefined && budgetTokens !== undefined) limitations.note("reasoning.budget_tokens", "The vendor takes a level or a bound in tokens, not both; the level is sent.");
+  const members = {
+    ...(word === undefined ? {} : { effort: word }),
+    ...(word === undefined && budgetTokens !== undefined ? { max_tokens: Number(budgetTokens) } : {}),
+    ...(includeText === undefined ? {} : { exclude: !includeText }),
+  };
+  return Object.keys(members).length === 0 ? {} : { reasoning: members };
+}
+
+function wordFor(effort: ReasoningOptions_Effort, limitations: Limitations, quirks: OpenaiQuirks): ReasoningEffort | undefined {
+  const word = words.get(effort);
+  if (word === undefined) return undefined;
+  const nearest = nearestOf(word, quirks);
+  if (nearest !== word) limitations.note("reasoning.effort", `The vendor has no effort ${word}; ${nearest} is sent instead.`);
+  return nearest;
+}
+
+const words: ReadonlyMap<ReasoningOptions_Effort, ReasoningEffort> = new Map<ReasoningOptions_Effort, ReasoningEffort>([
+  [ReasoningOptions_Effort.NONE, "none"],
+  [ReasoningOptions_Effort.MINIMAL, "minimal"],
+  [ReasoningOptions_Effort.LOW, "low"],
+  [ReasoningOptions_Effort.MEDIUM, "medium"],
+  [ReasoningOptions_Effort.HIGH, "high"],
+  [ReasoningOptions_Effort.EXTRA_HIGH, "xhigh"],
+  [ReasoningOptions_Effort.MAXIMUM, "max"],
+]);
+
+const ranks: readonly ReasoningEffort[] = [...words.values()];
+
+/** The word itself, or the next lower one that the server has, or its lowest. */
+function nearestOf(word: ReasoningEffort, { reasoningEfforts }: OpenaiQuirks): ReasoningEffort {
+  return reasoningEfforts.findLast((known) => ranks.indexOf(known) <= ranks.indexOf(word)) ?? reasoningEfforts[0] ?? word;
+}
+
+function effortForBudget(budgetTokens: bigint): ReasoningEffort {
+  if (budgetTokens === 0n) return "none";
+  if (budgetTokens <= 2_048n) return "low";
+  return budgetTokens <= 8_192n ? "medium" : "high";
+}
+
+/** The parts of the content that hold earlier reasoning; empty where it goes elsewhere, or cannot go. */
+export function buildThinkingPart({ text, signature, redactedData }: ReasoningPart, limitations: Limitations, { reasoningReturn }: OpenaiQuirks): object | undefined {
+  if (reasoningReturn === "none") {
+    limitations.note("messages.parts.reasoning", "Chat Completions takes no reasoning back; text and signatures are left out.");
+  }
+  else if (redactedData !== "" && reasoningReturn !== "reasoning_details") noteRedacted(limitations);
+  if (reasoningReturn !== "thinking_part" || text === "") return undefined;
+  return { type: "thinking", thinking: [{ type: "text", text }], ...(signature === "" ? {} : { signature }), closed: true };
+}
+
+/** The members of an assistant's message that hold its earlier reasoning. */
+export function buildReasoningMembers(parts: readonly ReasoningPart[], { reasoningReturn }: OpenaiQuirks): object {
+  if (parts.length === 0) return {};
+  switch (reasoningReturn) {
+    case "reasoning_content":
+    case "reasoning":
+      return { [reasoningReturn]: parts.map(({ text }) => text).join("") };
+    case "reasoning_details":
+      return { reasoning_details: parts.map(buildDetail) };
+    default:
+      return {};
+  }
+}
+
+function buildDetail({ text, signature, redactedData, isSummary }: ReasoningPart, index: number): object {
+  if (redactedData !== "") return { type: "reasoning.encrypted", data: redactedData, index };
+  if (isSummary) return { type: "reasoning.summary", summary: text, index };
+  return { type: "reasoning.text", text, ...(signature === "" ? {} : { signature }), index };
+}
+
+function noteRedacted(limitations: Limitations): void {
+  limitations.note("messages.parts.reasoning.redacted_data", "Reasoning that another vendor encrypted says nothing to this one; it is left out.");
+}

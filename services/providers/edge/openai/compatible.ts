@@ -1,0 +1,64 @@
+/** Owns how a vendor is made that speaks OpenAI's Chat Completions and Embeddings, with what is its own said as data. */
+import type { VendorAdapter } from "../../domain/adapter.ts";
+import { buildRequest } from "./build-request.ts";
+import { createEmbedAdapter } from "./embeddings.ts";
+import { readError } from "./errors.ts";
+import { buildNativeRequest } from "./native-request.ts";
+import type { OpenaiQuirks } from "./quirks.ts";
+import { readReply, summarizeReply } from "./read-reply.ts";
+import { createStreamReader } from "./stream-reader.ts";
+
+export interface CompatibleVendor {
+  readonly vendor: string;
+  /** With the API's version and without a slash at the end. */
+  readonly baseUrl: string;
+  readonly quirks: OpenaiQuirks;
+  /**
+   * True where the bytes of OpenAI's clients can go to the vendor as they are: then nothing in them is lost, and nothing that the
+   * vendor has not is warned of. False where common members of them would be refused.
+   */
+  readonly takesOpenaiBytes: boolean;
+  readonly hasEmbeddings: boolean;
+  /** False for servers that run without a credential; true when not said. */
+  readonly needsCredential?: boolean;
+  /** Reply headers (lower case) that hold the vendor's id of the request, the first that is there; `x-request-id` when not said. */
+  readonly requestIdHeaders?: readonly string[];
+  /** Reply headers (lower case) passed on to callers; the vendor's rate limits under OpenAI's names when not said. */
+  readonly forwardedReplyHeaders?: readonly string[];
+}
+
+/** OpenAI's names for how much of its rate limits is left. */
+export const rateLimitHeaders: readonly string[] = ["requests", "tokens"].flatMap((kind) => ["limit", "remaining", "reset"].map((figure) => `x-ratelimit-${figure}-${kind}`));
+
+export function createOpenaiCompatible({
+  vendor,
+  baseUrl,
+  quirks,
+  takesOpenaiBytes,
+  hasEmbeddings,
+  needsCredential = true,
+  requestIdHeaders = ["x-request-id"],
+  forwardedReplyHeaders = rateLimitHeaders,
+}: CompatibleVendor): VendorAdapter {
+  return {
+    vendor,
+    nativeDialects: takesOpenaiBytes ? ["openai"] : [],
+    defaultBaseUrl: baseUrl,
+    needsCredential,
+    forwardedRequestHeaders: [],
+    // A closed connection stops the generation, and only what was generated is billed.
+    onDisconnect: "cancel",
+    forwardedReplyHeaders,
+    authorize: (credential) => ({ authorization: `Bearer ${credential.reveal()}` }),
+    upstreamRequestId: (headers) => requestIdHeaders.map((name) => headers[name]).find((id) => id !== undefined) ?? "",
+    readError,
+    generate: {
+      buildRequest: (generation, model, stream) => buildRequest(generation, model, stream, quirks),
+      buildNativeRequest: (body, model, stream) => buildNativeRequest(body, model, stream && quirks.hasStreamOptions),
+      readReply,
+      summarizeReply,
+      createStreamReader,
+    },
+    ...(hasEmbeddings ? { embed: createEmbedAdapter(quirks) } : {}),
+  };
+}
