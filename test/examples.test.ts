@@ -12,6 +12,7 @@ import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import { Code } from "@connectrpc/connect";
 import { GatewayError, type Reason } from "#platform/errors.ts";
+import { vendors } from "../services/providers/edge/vendors.ts";
 import { freePort } from "./harness/free-port.ts";
 import { clientOf, startWeir, type Weir } from "./harness/start-weir.ts";
 
@@ -129,6 +130,17 @@ test("docs/configuration.md has each field with the default that its contract st
     const documentedValues = [...defaults].filter(([name]) => name.endsWith(`.${field}`)).map(([, documented]) => documented);
     expect(documentedValues, field!).toContain(value);
   }
+});
+
+test("docs/configuration.md has each vendor with its address and the variable of its key", () => {
+  const rows = tableRows("docs/configuration.md").filter((cells) => cells.length === 4 && /^`(?!vendor`)[a-z_]+`$/.test(cells[0]!));
+  const documented = new Map(rows.map(([vendor, key, address]) => [vendor!.replaceAll("`", ""), [key!.replaceAll("`", ""), address!.replaceAll("`", "")]]));
+  const actual = Object.entries(vendors).map(([vendor, { adapter, environment }]) => {
+    const key = adapter.needsCredential ? (environment?.apiKey ?? "–") : "none needed";
+    if (vendor === "demo") return [vendor, [key, ""]] as const;
+    return [vendor, [key, adapter.defaultBaseUrl === "" ? (expect.stringContaining("required") as string) : adapter.defaultBaseUrl]] as const;
+  });
+  expect(documented).toEqual(new Map(actual));
 });
 
 test("docs/http-api.md has each reason with its statuses", () => {

@@ -59,11 +59,16 @@ describe("readProvidersConfig", () => {
     expect(faultsOf({ a: { vendor: "opnai", apiKey: "x" }, b: { vendor: "anthropic" }, c: { vendor: "openai", baseUrl: "https://user:pass@host/v1" } })).toMatchObject({
       reason: "INVALID_REQUEST",
       fieldViolations: [
-        { field: "providers.a.vendor", description: expect.stringContaining("openai, anthropic, demo") },
+        { field: "providers.a.vendor", description: expect.stringMatching(/openai, anthropic, .*groq, .*demo/) },
         { field: "providers.b.api_key", description: expect.stringContaining("${ANTHROPIC_API_KEY}") },
         { field: "providers.c.base_url" },
       ],
     });
+  });
+
+  it("wants an address where a vendor has none of its own, and takes one where there is no credential", () => {
+    expect(faultsOf({ a: { vendor: "azure" } })).toMatchObject({ fieldViolations: [{ field: "providers.a.api_key" }, { field: "providers.a.base_url" }] });
+    expect(read({ a: { vendor: "lm_studio" } })).toMatchObject([{ baseUrl: "http://127.0.0.1:1234/v1", credential: undefined }]);
   });
 
   it("refuses a key that no header carries", () => {

@@ -64,9 +64,12 @@ function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderCo
   if (row === undefined) {
     const known = Object.keys(vendors).join(", ");
     faults.push({ field: `providers.${name}.vendor`, description: `no vendor has the name "${provider.vendor}"; Weir knows ${known}. What speaks OpenAI's API is "openai" with its own base_url.` });
-  } else if (row.adapter.needsCredential && provider.apiKey === "" && !baseUrlIsOwn) {
+  } else if (row.adapter.needsCredential && provider.apiKey === "" && (!baseUrlIsOwn || row.adapter.defaultBaseUrl === "")) {
     const variable = row.environment?.apiKey ?? "API_KEY";
     faults.push({ field: `providers.${name}.api_key`, description: `missing; write \${${variable}} to take it from the environment.` });
+  }
+  if (row?.adapter.defaultBaseUrl === "" && !baseUrlIsOwn) {
+    faults.push({ field: `providers.${name}.base_url`, description: `missing; with ${provider.vendor} everyone has an address of their own (docs/configuration.md).` });
   }
   refuseUnsendable(provider.apiKey, `providers.${name}.api_key`, faults);
   return {

@@ -29,7 +29,8 @@ export class LiveProvider {
     this.#headers = headersOf(config);
     this.#pool = openEgressPool({
       origin,
-      allowPrivateAddresses: config.baseUrlIsOwn || config.vendor === demoVendorName,
+      // What needs no credential is a server of the operator's own.
+      allowPrivateAddresses: config.baseUrlIsOwn || !config.adapter.needsCredential,
       connectTimeoutMs: config.connectTimeoutMs,
       maximumConnections: config.maximumConnections,
     });

@@ -1,6 +1,8 @@
 /** Owns the list of vendors: to add one, add its folder and a row here. */
 import { anthropicVendor } from "./anthropic/anthropic-vendor.ts";
 import { openaiVendor } from "./openai/adapter.ts";
+import { azureVendor } from "./openai/azure.ts";
+import { presets } from "./openai/presets.ts";
 import { demoVendor, demoVendorName } from "./demo/demo-vendor.ts";
 import type { VendorAdapter } from "../domain/adapter.ts";
 
@@ -19,5 +21,12 @@ export interface VendorRow {
 export const vendors: Readonly<Record<string, VendorRow>> = {
   openai: { adapter: openaiVendor, environment: { apiKey: "OPENAI_API_KEY", baseUrl: "OPENAI_BASE_URL", baseUrlSuffix: "" } },
   anthropic: { adapter: anthropicVendor, environment: { apiKey: "ANTHROPIC_API_KEY", baseUrl: "ANTHROPIC_BASE_URL", baseUrlSuffix: "/v1" } },
+  azure: { adapter: azureVendor },
+  ...Object.fromEntries(presets.map(({ adapter, apiKeyVariable }) => [adapter.vendor, rowOf(adapter, apiKeyVariable)])),
   [demoVendorName]: { adapter: demoVendor },
 };
+
+function rowOf(adapter: VendorAdapter, apiKeyVariable: string | undefined): VendorRow {
+  if (apiKeyVariable === undefined) return { adapter };
+  return { adapter, environment: { apiKey: apiKeyVariable, baseUrl: apiKeyVariable.replace(/_API_KEY$/, "_BASE_URL"), baseUrlSuffix: "" } };
+}

@@ -152,7 +152,8 @@ export const ListenSchema: GenMessage<Listen> = /*@__PURE__*/
  */
 export type Provider = Message<"weir.config.v1.Provider"> & {
   /**
-   * The vendor: `openai` (and everything that speaks its API), `anthropic` or `demo`.
+   * The vendor, such as `openai` (and everything that speaks its API), `anthropic`, `azure`, `groq`, `demo`;
+   * docs/configuration.md lists them.
    *
    * @generated from field: string vendor = 1;
    */
