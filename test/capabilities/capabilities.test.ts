@@ -1,37 +1,17 @@
 /** Owns the proof that nothing is lost between any dialect and any vendor without the caller being told. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
-import { startWeir, type Weir } from "../harness/start-weir.ts";
-import { anthropicMessages } from "./callers/anthropic-messages.ts";
-import { openaiChat } from "./callers/openai-chat.ts";
 import { compatibilityPage, type Cell, type Verdict } from "./compatibility-page.ts";
-import { HeardError, type Answer, type Asked, type Caller, type Heard, type Player } from "./exchange.ts";
+import { HeardError, type Answer, type Asked, type Caller, type Heard } from "./exchange.ts";
 import { features, type Feature } from "./features.ts";
-import { anthropicPlayer } from "./players/anthropic.ts";
-import { openaiPlayer } from "./players/openai.ts";
+import { callers, stages, startStages, type Stage, type StartedStages } from "./stages.ts";
 
-const callers: readonly Caller[] = [openaiChat, anthropicMessages];
-const stages: readonly { readonly player: Player; readonly model: string }[] = [
-  { player: openaiPlayer, model: "gpt-test" },
-  { player: anthropicPlayer, model: "claude-opus-4-6" },
-];
-
-const upstreams = new Map<string, ScriptedProvider>();
 const cells: Cell[] = [];
-let weir: Weir;
+let started: StartedStages;
 
 beforeAll(async () => {
-  for (const { player } of stages) upstreams.set(player.vendor, await startScriptedProvider(() => undefined));
-  const providers = stages.map(({ player: { vendor, apiKey, basePath }, model }) => {
-    const origin = new URL(upstreams.get(vendor)!.baseUrl).origin;
-    return `  ${vendor}: { vendor: ${vendor}, api_key: "${apiKey}", base_url: "${origin}${basePath}", models: ["${model}"] }`;
-  });
-  weir = await startWeir({ wiring: "together", config: `providers:\n${providers.join("\n")}\n` });
+  started = await startStages();
 });
-afterAll(async () => {
-  await weir?.stop();
-  for (const upstream of upstreams.values()) await upstream.stop();
-});
+afterAll(() => started?.stop());
 
 /** What came of one call. */
 interface Outcome {
@@ -40,10 +20,10 @@ interface Outcome {
   readonly error: HeardError | undefined;
 }
 
-async function call({ player, model }: (typeof stages)[number], caller: Caller, request: object, answer: Answer, stream: boolean): Promise<Outcome> {
+async function call({ player, model }: Stage, caller: Caller, request: object, answer: Answer, stream: boolean): Promise<Outcome> {
   let asked: Asked | undefined;
   let fault: Error | undefined;
-  upstreams.get(player.vendor)!.answerWith((received, response) => {
+  started.upstreamOf(player).answerWith((received, response) => {
     try {
       asked = player.read(received, stream);
     } catch (error) {
@@ -54,7 +34,7 @@ async function call({ player, model }: (typeof stages)[number], caller: Caller, 
     for (const piece of pieces) response.write(piece);
     response.end();
   });
-  const outcome = await caller.send(weir, `${player.vendor}/${model}`, request, stream).then(
+  const outcome = await caller.send(started.weir, `${player.vendor}/${model}`, request, stream).then(
     (heard) => ({ heard, error: undefined }),
     (error: unknown) => ({ heard: undefined, error: error as HeardError }),
   );

@@ -86,6 +86,8 @@ export interface Refusal {
 /** A dialect's official client. */
 export interface Caller {
   readonly dialect: string;
+  /** Whether its errors are HTTP statuses; else they are RPC codes. */
+  readonly hasStatuses: boolean;
   /** What the client sends; undefined where the dialect has no words for what is wanted. */
   build(wanted: Wanted): object | undefined;
   /** Throws HeardError. */

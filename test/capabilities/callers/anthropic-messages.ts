@@ -6,6 +6,7 @@ type Request = Anthropic.MessageCreateParamsNonStreaming;
 
 export const anthropicMessages: Caller = {
   dialect: "Anthropic messages",
+  hasStatuses: true,
   build(wanted) {
     const hasNoWords = wanted.seed ?? wanted.presencePenalty ?? wanted.frequencyPenalty;
     return hasNoWords === undefined ? buildRequest(wanted) : undefined;

@@ -1,0 +1,49 @@
+/** Owns who asks and who answers in the suite: the dialects' clients, and each vendor as it is played, behind one Weir. */
+import { startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
+import { startWeir, type Weir } from "../harness/start-weir.ts";
+import { anthropicMessages } from "./callers/anthropic-messages.ts";
+import { connect } from "./callers/connect.ts";
+import { openaiChat } from "./callers/openai-chat.ts";
+import type { Caller, Player } from "./exchange.ts";
+import { anthropicPlayer } from "./players/anthropic.ts";
+import { openaiPlayer } from "./players/openai.ts";
+
+export const callers: readonly Caller[] = [openaiChat, anthropicMessages, connect];
+
+export interface Stage {
+  readonly player: Player;
+  /** The model that is asked for. */
+  readonly model: string;
+}
+
+export const stages: readonly Stage[] = [
+  { player: openaiPlayer, model: "gpt-test" },
+  { player: anthropicPlayer, model: "claude-opus-4-6" },
+];
+
+export interface StartedStages {
+  readonly weir: Weir;
+  upstreamOf(player: Player): ScriptedProvider;
+  stop(): Promise<void>;
+}
+
+export async function startStages(): Promise<StartedStages> {
+  const upstreams = new Map<Player, ScriptedProvider>();
+  const providers: string[] = [];
+  for (const { player, model } of stages) {
+    const upstream = await startScriptedProvider(() => undefined);
+    upstreams.set(player, upstream);
+    const { vendor, apiKey, basePath } = player;
+    providers.push(`  ${vendor}: { vendor: ${vendor}, api_key: "${apiKey}", base_url: "${new URL(upstream.baseUrl).origin}${basePath}", models: ["${model}"] }`);
+  }
+  // No circuit opens for the vendors' errors.
+  const weir = await startWeir({ wiring: "together", config: `providers:\n${providers.join("\n")}\nbreaker: { minimum_calls: 10000 }\n` });
+  return {
+    weir,
+    upstreamOf: (player) => upstreams.get(player)!,
+    async stop() {
+      await weir.stop();
+      for (const upstream of upstreams.values()) await upstream.stop();
+    },
+  };
+}
