@@ -43,10 +43,11 @@ describe("readProvidersConfig", () => {
   });
 
   it("finds the vendors whose key is in the environment", () => {
-    const found = read({}, { OPENAI_API_KEY: "sk-1", ANTHROPIC_API_KEY: " sk-2 ", ANTHROPIC_BASE_URL: "https://proxy.example/anthropic" });
+    const found = read({}, { OPENAI_API_KEY: "sk-1", ANTHROPIC_API_KEY: " sk-2 ", ANTHROPIC_BASE_URL: "https://proxy.example/anthropic", GEMINI_API_KEY: "AIza" });
     expect(found.map(({ name, baseUrl, origin }) => [name, baseUrl, origin])).toEqual([
       ["openai", "https://api.openai.com/v1", "OPENAI_API_KEY"],
       ["anthropic", "https://proxy.example/anthropic/v1", "ANTHROPIC_API_KEY"],
+      ["gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY"],
     ]);
     expect(found[1]?.credential?.reveal()).toBe("sk-2");
   });

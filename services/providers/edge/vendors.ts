@@ -1,5 +1,6 @@
 /** Owns the list of vendors: to add one, add its folder and a row here. */
 import { anthropicVendor } from "./anthropic/anthropic-vendor.ts";
+import { geminiVendor } from "./gemini/gemini-vendor.ts";
 import { openaiVendor } from "./openai/adapter.ts";
 import { azureVendor } from "./openai/azure.ts";
 import { presets } from "./openai/presets.ts";
@@ -23,6 +24,7 @@ export const vendors: Readonly<Record<string, VendorRow>> = {
   anthropic: { adapter: anthropicVendor, environment: { apiKey: "ANTHROPIC_API_KEY", baseUrl: "ANTHROPIC_BASE_URL", baseUrlSuffix: "/v1" } },
   azure: { adapter: azureVendor },
   ...Object.fromEntries(presets.map(({ adapter, apiKeyVariable }) => [adapter.vendor, rowOf(adapter, apiKeyVariable)])),
+  gemini: { adapter: geminiVendor, environment: { apiKey: "GEMINI_API_KEY", baseUrl: "GOOGLE_GEMINI_BASE_URL", baseUrlSuffix: "/v1beta" } },
   [demoVendorName]: { adapter: demoVendor },
 };
 

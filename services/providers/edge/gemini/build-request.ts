@@ -1,0 +1,149 @@
+/** Owns the way from types to the body of a generateContent request. */
+import { Modality, type OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { parseSchema } from "../anthropic/write-tools.ts";
+import type { VendorRequest } from "../../domain/adapter.ts";
+import type { JsonObject } from "../openai/json-access.ts";
+import { factsOf, type ModelFacts } from "./model-facts.ts";
+import { methodPath } from "./reply-json.ts";
+import { Warnings } from "./warnings.ts";
+import { writeConversation } from "./write-content.ts";
+import { writeThinking } from "./write-thinking.ts";
+import { writeTools } from "./write-tools.ts";
+
+/** Throws UNSUPPORTED_FIELD for content Gemini cannot take, and for everything else it cannot honour when strict. */
+export function buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest {
+  const facts = factsOf(model);
+  const warnings = new Warnings(generation.strict);
+  warnOfUnsupported(generation, warnings);
+  const config = writeConfig(generation, facts, warnings);
+  const body = {
+    ...writeConversation(generation.messages, facts, warnings),
+    ...writeTools(generation, warnings),
+    ...(Object.keys(config).length === 0 ? {} : { generationConfig: config }),
+    ...writeServiceTier(generation.serviceTier, warnings),
+    // Whether Google may log the call; it keeps no reply for later reference.
+    ...(generation.store === undefined ? {} : { store: generation.store }),
+  };
+  return vendorRequest(Buffer.from(JSON.stringify(body)), model, stream, warnings);
+}
+
+/** The caller's own bytes: the model stands in the path, and usage in every stream unasked. */
+export function buildNativeRequest(body: Uint8Array, model: string, stream: boolean): VendorRequest {
+  return vendorRequest(body, model, stream, new Warnings(false));
+}
+
+function vendorRequest(body: Uint8Array, model: string, stream: boolean, warnings: Warnings): VendorRequest {
+  const path = methodPath(model, stream ? "streamGenerateContent?alt=sse" : "generateContent");
+  return { path, headers: {}, body, warnings: warnings.list, withholdUsage: false };
+}
+
+/** Options that Gemini has nothing for. */
+function warnOfUnsupported(generation: Generation, warnings: Warnings): void {
+  const leftOut = "Gemini has nothing like it; it is left out.";
+  const unsupported: readonly (readonly [field: string, asked: boolean])[] = [
+    ["sampling.logit_bias", Object.keys(generation.sampling?.logitBias ?? {}).length > 0],
+    ["end_user", generation.endUser !== undefined],
+    ["metadata", Object.keys(generation.metadata).length > 0],
+    ["verbosity", generation.verbosity !== undefined],
+    ["prompt_cache_key", generation.promptCacheKey !== undefined],
+  ];
+  for (const [field, asked] of unsupported) if (asked) warnings.add(field, leftOut);
+}
+
+function writeConfig(generation: Generation, facts: ModelFacts, warnings: Warnings): JsonObject {
+  const { maxOutputTokens, stopSequences, logprobs, topLogprobs } = generation;
+  return {
+    ...writeSampling(generation, facts, warnings),
+    ...writeCandidateCount(generation.candidateCount, facts, warnings),
+    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens: Number(maxOutputTokens) }),
+    ...(stopSequences.length === 0 ? {} : { stopSequences }),
+    ...(logprobs ? { responseLogprobs: true, ...(topLogprobs === undefined ? {} : { logprobs: topLogprobs }) } : {}),
+    ...writeFormat(generation.outputFormat),
+    ...writeModalities(generation, warnings),
+    ...writeThinking(generation.reasoning, facts, warnings),
+  };
+}
+
+function writeSampling({ sampling }: Generation, facts: ModelFacts, warnings: Warnings): JsonObject {
+  const asked: readonly (readonly [name: string, field: string, value: number | undefined, obstacle: string | undefined])[] = [
+    ["temperature", "temperature", sampling?.temperature, facts.takesSampling ? undefined : "this model takes no sampling parameters"],
+    ["topP", "top_p", sampling?.topP, facts.takesSampling ? undefined : "this model takes no sampling parameters"],
+    ["topK", "top_k", sampling?.topK === undefined ? undefined : Number(sampling.topK), facts.takesSampling ? undefined : "this model takes no sampling parameters"],
+    ["presencePenalty", "presence_penalty", sampling?.presencePenalty, penaltyObstacle(sampling?.presencePenalty, facts)],
+    ["frequencyPenalty", "frequency_penalty", sampling?.frequencyPenalty, penaltyObstacle(sampling?.frequencyPenalty, facts)],
+    ["seed", "seed", sampling?.seed === undefined ? undefined : Number(sampling.seed), isInt32(sampling?.seed) ? undefined : "Gemini's seeds have 32 bits"],
+  ];
+  const written: Record<string, number> = {};
+  for (const [name, field, value, obstacle] of asked) {
+    if (value === undefined) continue;
+    if (obstacle === undefined) written[name] = value;
+    else warnings.add(`sampling.${field}`, `${obstacle}; it is left out.`);
+  }
+  return written;
+}
+
+/** A penalty of 0 is none, and is taken everywhere. */
+function penaltyObstacle(penalty: number | undefined, facts: ModelFacts): string | undefined {
+  return facts.takesPenalties || penalty === 0 ? undefined : "this model takes no penalties";
+}
+
+function isInt32(seed: bigint | undefined): boolean {
+  return seed === undefined || BigInt.asIntN(32, seed) === seed;
+}
+
+function writeCandidateCount(count: number | undefined, facts: ModelFacts, warnings: Warnings): JsonObject {
+  if (count === undefined || count === 1) return {};
+  if (facts.takesCandidates) return { candidateCount: count };
+  warnings.add("candidate_count", "this model makes one reply per request; there is one.");
+  return {};
+}
+
+/** A schema's name changes nothing there, and Gemini always holds the model to the schema; the description goes into the schema. */
+function writeFormat(format: OutputFormat | undefined): JsonObject {
+  switch (format?.kind.case) {
+    case "jsonObject":
+      return { responseMimeType: "application/json" };
+    case "jsonSchema": {
+      const { jsonSchema, description } = format.kind.value;
+      const schema = parseSchema(jsonSchema, "output_format.json_schema.json_schema");
+      return { responseMimeType: "application/json", responseJsonSchema: description === "" ? schema : { description, ...schema } };
+    }
+    default:
+      return {};
+  }
+}
+
+function writeModalities({ modalities, audio }: Generation, warnings: Warnings): JsonObject {
+  const words = modalities.flatMap((modality) => modalityWords.get(modality) ?? []);
+  if (audio !== undefined && !/^(pcm|pcm16|)$/.test(audio.format)) warnings.add("audio.format", "Gemini's sound is raw PCM; the reply says its rate.");
+  return {
+    ...(words.length === 0 ? {} : { responseModalities: words }),
+    ...(audio === undefined || audio.voice === "" ? {} : { speechConfig: { voiceConfig: { prebuiltVoiceConfig: { voiceName: audio.voice } } } }),
+  };
+}
+
+const modalityWords: ReadonlyMap<Modality, string> = new Map([
+  [Modality.TEXT, "TEXT"],
+  [Modality.AUDIO, "AUDIO"],
+  [Modality.IMAGE, "IMAGE"],
+]);
+
+/** Source: ServiceTier in @google/genai; `default` is OpenAI's word for the standard tier, and `standard_only` Anthropic's. */
+function writeServiceTier(tier: string | undefined, warnings: Warnings): JsonObject {
+  switch (tier) {
+    case undefined:
+    case "auto":
+      return {};
+    case "standard":
+    case "flex":
+    case "priority":
+      return { serviceTier: tier };
+    case "default":
+    case "standard_only":
+      return { serviceTier: "standard" };
+    default:
+      warnings.add("service_tier", `Gemini has no tier "${tier}"; it is left out.`);
+      return {};
+  }
+}

@@ -1,0 +1,25 @@
+/** Owns what Weir must know of Google's Gemini API as a vendor. */
+import type { VendorAdapter } from "../../domain/adapter.ts";
+import { buildNativeRequest, buildRequest } from "./build-request.ts";
+import { embedAdapter } from "./embeddings.ts";
+import { readError } from "./errors.ts";
+import { readReply, summarizeReply } from "./read-reply.ts";
+import { nativeDialect } from "./reply-json.ts";
+import { createStreamReader } from "./stream-reader.ts";
+
+export const geminiVendor: VendorAdapter = {
+  vendor: "gemini",
+  nativeDialects: [nativeDialect],
+  defaultBaseUrl: "https://generativelanguage.googleapis.com/v1beta",
+  needsCredential: true,
+  forwardedRequestHeaders: [],
+  /** A caller that goes away ends nothing at Google, and is billed for all of it: `abortSignal` of GenerateContentConfig in @google/genai. */
+  onDisconnect: "drain",
+  forwardedReplyHeaders: ["server-timing"],
+  authorize: (credential) => ({ "x-goog-api-key": credential.reveal() }),
+  /** Gemini's replies have their id in the body alone. */
+  upstreamRequestId: () => "",
+  readError,
+  generate: { buildRequest, buildNativeRequest, readReply, summarizeReply, createStreamReader },
+  embed: embedAdapter,
+};

@@ -1,0 +1,75 @@
+/** Owns the way from Gemini's usage metadata to Weir's disjoint meters. */
+import { create } from "@bufbuild/protobuf";
+import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { asCount, asObject, asObjects, isObject, type JsonObject } from "../openai/json-access.ts";
+
+/**
+ * Gemini's convention:
+ * - `promptTokenCount` counts all input, of which `cachedContentTokenCount` is a part; what Google's own tools found and gave
+ *   to the model stands beside it, in `toolUsePromptTokenCount`.
+ * - `candidatesTokenCount` counts the output without thoughts, which stand beside it in `thoughtsTokenCount`; the total is the
+ *   sum of all four. Where it is the sum without the thoughts, they are part of the output.
+ * - `…TokensDetails` splits each count by modality; of these only audio has meters of its own.
+ * - Searches are billed by the query; the metadata does not count them, so whoever read the reply does.
+ * Source: the docstrings of GenerateContentResponseUsageMetadata in @google/genai, and
+ * https://ai.google.dev/gemini-api/docs/google-search#pricing.
+ * In a stream every chunk repeats the figures as they are by then; the last one counts. Undefined when nothing is reported.
+ */
+export function readUsage(metadata: unknown, searches: number): Usage | undefined {
+  if (!isObject(metadata)) return undefined;
+  const prompt = asCount(metadata["promptTokenCount"]);
+  const candidates = asCount(metadata["candidatesTokenCount"]);
+  if (prompt === undefined && candidates === undefined && asCount(metadata["totalTokenCount"]) === undefined) return undefined;
+  const totals: readonly (readonly [Meter, number])[] = [...readInput(metadata, prompt ?? 0), ...readOutput(metadata, candidates ?? 0), [Meter.WEB_SEARCHES, searches]];
+  // Input and output stand always, to tell "none" from "unreported"; of the other meters only those that counted.
+  const quantities = totals
+    .filter(([meter, quantity]) => quantity > 0 || meter === Meter.INPUT_TOKENS || meter === Meter.OUTPUT_TOKENS)
+    .map(([meter, quantity]) => ({ meter, quantity: BigInt(quantity) }));
+  return create(UsageSchema, { quantities, source: UsageSource.PROVIDER });
+}
+
+/** The tier that served the call, by the words that a request has for it; empty when the metadata does not say. */
+export function serviceTierOf(metadata: unknown): string {
+  const { serviceTier, trafficType } = asObject(metadata);
+  if (typeof serviceTier === "string") return serviceTier.toLowerCase();
+  return typeof trafficType === "string" ? (tiers.get(trafficType) ?? trafficType) : "";
+}
+
+/** Source: TrafficType and ServiceTier in @google/genai. */
+const tiers: ReadonlyMap<string, string> = new Map([
+  ["TRAFFIC_TYPE_UNSPECIFIED", ""],
+  ["ON_DEMAND", "standard"],
+  ["ON_DEMAND_PRIORITY", "priority"],
+  ["ON_DEMAND_FLEX", "flex"],
+]);
+
+function readInput(metadata: JsonObject, prompt: number): readonly (readonly [Meter, number])[] {
+  const cached = Math.min(asCount(metadata["cachedContentTokenCount"]) ?? 0, prompt);
+  const fresh = prompt - cached;
+  // Sound that was read from the cache is counted there.
+  const audio = Math.min(Math.max(0, audioTokens(metadata["promptTokensDetails"]) - audioTokens(metadata["cacheTokensDetails"])), fresh);
+  return [
+    [Meter.INPUT_TOKENS, fresh - audio + (asCount(metadata["toolUsePromptTokenCount"]) ?? 0)],
+    [Meter.CACHED_INPUT_TOKENS, cached],
+    [Meter.AUDIO_INPUT_TOKENS, audio],
+  ];
+}
+
+function readOutput(metadata: JsonObject, candidates: number): readonly (readonly [Meter, number])[] {
+  const thoughts = asCount(metadata["thoughtsTokenCount"]) ?? 0;
+  const withoutThoughts = (asCount(metadata["promptTokenCount"]) ?? 0) + (asCount(metadata["toolUsePromptTokenCount"]) ?? 0) + candidates;
+  const isInside = thoughts <= candidates && asCount(metadata["totalTokenCount"]) === withoutThoughts;
+  const output = isInside ? candidates - thoughts : candidates;
+  const audio = Math.min(audioTokens(metadata["candidatesTokensDetails"]), output);
+  return [
+    [Meter.OUTPUT_TOKENS, output - audio],
+    [Meter.REASONING_OUTPUT_TOKENS, thoughts],
+    [Meter.AUDIO_OUTPUT_TOKENS, audio],
+  ];
+}
+
+function audioTokens(details: unknown): number {
+  return asObjects(details)
+    .filter(({ modality }) => modality === "AUDIO")
+    .reduce((sum, { tokenCount }) => sum + (asCount(tokenCount) ?? 0), 0);
+}

@@ -1,0 +1,123 @@
+import { LLMock } from "@copilotkit/aimock";
+import OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
+import { eventStream, json, startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
+import { startWeir, type Weir } from "../harness/start-weir.ts";
+import { said } from "../harness/upstreams.ts";
+
+let mock: LLMock;
+let upstream: ScriptedProvider;
+let weir: Weir;
+let client: OpenAI;
+
+beforeAll(async () => {
+  const usage = { promptTokenCount: said.inputTokens, candidatesTokenCount: said.outputTokens };
+  mock = new LLMock({ port: 0 });
+  mock.on({ userMessage: said.toolQuestion, hasToolResult: true }, { content: said.toolAnswer, usage });
+  mock.on({ userMessage: said.toolQuestion }, { toolCalls: [{ name: said.toolName, arguments: JSON.stringify(said.toolArguments) }], finishReason: "stop", usage });
+  mock.on({ userMessage: said.question }, { content: said.answer, usage }, { chunkSize: 7 });
+  await mock.start();
+  upstream = await startScriptedProvider(() => undefined);
+  weir = await startWeir({
+    config: `
+providers:
+  mock: { vendor: gemini, api_key: AIza-mock, base_url: "${mock.url}/v1beta", models: [gemini-3.8-flash] }
+  scripted: { vendor: gemini, api_key: AIza-scripted, base_url: "${upstream.baseUrl}", models: [gemini-3.8-flash] }
+`,
+  });
+  client = new OpenAI({ baseURL: `${weir.origin}/v1`, apiKey: weir.inferenceKey, maxRetries: 0 });
+});
+afterAll(async () => {
+  await weir?.stop();
+  await upstream?.stop();
+  await mock?.stop();
+});
+
+const tools: OpenAI.ChatCompletionTool[] = [
+  { type: "function", function: { name: said.toolName, parameters: { type: "object", properties: { river: { type: "string" }, unit: { type: "string" } } } } },
+];
+const toolQuestion: OpenAI.ChatCompletionMessageParam[] = [{ role: "user", content: said.toolQuestion }];
+const usage = { prompt_tokens: said.inputTokens, completion_tokens: said.outputTokens, total_tokens: said.inputTokens + said.outputTokens };
+const model = "mock/gemini-3.8-flash";
+
+describe("the openai SDK, in front of Gemini", () => {
+  test("gets a whole reply", async () => {
+    const completion = await client.chat.completions.create({ model, messages: [{ role: "user", content: said.question }] });
+    expect(completion).toMatchObject({ choices: [{ finish_reason: "stop", message: { content: said.answer } }], usage });
+  });
+
+  test("gets the same in a stream, with one finish", async () => {
+    const stream = await client.chat.completions.create({ model, messages: [{ role: "user", content: said.question }], stream: true, stream_options: { include_usage: true } });
+    const chunks: OpenAI.ChatCompletionChunk[] = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? "").join("")).toBe(said.answer);
+    expect(chunks.flatMap(({ choices }) => choices.flatMap(({ finish_reason: reason }) => reason ?? []))).toEqual(["stop"]);
+    expect(chunks.at(-1)).toMatchObject({ choices: [], usage });
+  });
+
+  test.each([false, true])("gets a tool call, and the answer after its result (streamed: %s)", async (stream) => {
+    const first = stream ? await client.chat.completions.stream({ model, messages: toolQuestion, tools }).finalChatCompletion() : await client.chat.completions.create({ model, messages: toolQuestion, tools });
+    const [choice] = first.choices;
+    const [call] = choice!.message.tool_calls as OpenAI.ChatCompletionMessageFunctionToolCall[];
+    expect(choice!.finish_reason).toBe("tool_calls");
+    expect(JSON.parse(call!.function.arguments)).toEqual(said.toolArguments);
+    const messages = [...toolQuestion, choice!.message, { role: "tool" as const, tool_call_id: call!.id, content: "120 m³/s" }];
+    const second = await client.chat.completions.create({ model, messages, tools });
+    expect(second.choices[0]!.message.content).toBe(said.toolAnswer);
+  });
+
+  test("sends the key in its header, and a call's thought signature back in its own part", async () => {
+    const signed = { functionCall: { id: "fc_1", name: said.toolName, args: said.toolArguments }, thoughtSignature: "c2lnbmVk" };
+    const usageMetadata = { promptTokenCount: 9, candidatesTokenCount: 4, thoughtsTokenCount: 3, totalTokenCount: 16 };
+    upstream.answerWith(json(200, { candidates: [{ content: { role: "model", parts: [signed] }, finishReason: "STOP", index: 0 }], usageMetadata, modelVersion: "gemini-3.8-flash", responseId: "r1" }));
+    const place = upstream.requests.length;
+    const { data, response } = await client.chat.completions.create({ model: "scripted/gemini-3.8-flash", messages: toolQuestion, tools, temperature: 0 }).withResponse();
+    expect(response.headers.get("x-weir-warnings")).toContain("sampling.temperature");
+    const request = await upstream.request(place);
+    expect(request).toMatchObject({ path: "/v1/models/gemini-3.8-flash:generateContent", headers: { "x-goog-api-key": "AIza-scripted" } });
+    expect(JSON.stringify(request.headers)).not.toContain(weir.inferenceKey);
+    const [attempt] = await weir.attempts(1, { requestId: response.headers.get("x-request-id")! });
+    expect(attempt!.event!.outcome!.usage!.quantities.map(({ meter, quantity }) => [meter, quantity])).toEqual([
+      [Meter.INPUT_TOKENS, 9n],
+      [Meter.OUTPUT_TOKENS, 4n],
+      [Meter.REASONING_OUTPUT_TOKENS, 3n],
+    ]);
+
+    const text = (words: string, finish: object = {}) => `data: ${JSON.stringify({ candidates: [{ content: { role: "model", parts: [{ text: words }] }, index: 0, ...finish }], usageMetadata, responseId: "r2" })}\r\n\r\n`;
+    upstream.answerWith(eventStream([text("Grüße "), text("🌊", { finishReason: "STOP" })]));
+    const messages = [...toolQuestion, data.choices[0]!.message, { role: "tool" as const, tool_call_id: "fc_1", content: "120 m³/s" }];
+    const completion = await client.chat.completions.stream({ model: "scripted/gemini-3.8-flash", messages, tools }).finalChatCompletion();
+    expect(completion.choices[0]).toMatchObject({ finish_reason: "stop", message: { content: "Grüße 🌊" } });
+    const second = await upstream.request(place + 1);
+    expect(second.path).toBe("/v1/models/gemini-3.8-flash:streamGenerateContent?alt=sse");
+    expect(JSON.parse(second.body.toString())).toMatchObject({
+      contents: [{ role: "user" }, { role: "model", parts: [signed] }, { role: "user", parts: [{ functionResponse: { id: "fc_1", name: said.toolName, response: { output: "120 m³/s" } } }] }],
+    });
+  });
+
+  test("is told by its own error class what Gemini refused, and when to come back", async () => {
+    const details = [{ "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "7s" }];
+    upstream.answerWith(json(429, { error: { code: 429, status: "RESOURCE_EXHAUSTED", message: "quota of project 1", details } }));
+    const asked = client.chat.completions.create({ model: "scripted/gemini-3.8-flash", messages: toolQuestion });
+    const error = await asked.then(() => undefined, (thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(OpenAI.RateLimitError);
+    expect((error as InstanceType<typeof OpenAI.APIError>).headers?.get("retry-after")).toBe("7");
+    expect((error as Error).message).not.toContain("project 1");
+  });
+
+  test("is told that a stream without a finish reason was cut", async () => {
+    upstream.answerWith(eventStream(['data: {"candidates":[{"content":{"parts":[{"text":"half"}]},"index":0}]}\n\n']));
+    const asked = client.chat.completions.stream({ model: "scripted/gemini-3.8-flash", messages: toolQuestion }).finalChatCompletion();
+    await expect(asked).rejects.toThrow();
+  });
+
+  test("gets embeddings", async () => {
+    upstream.answerWith(json(200, { embeddings: [{ values: [0.25, -0.5] }, { values: [1, 0] }], usageMetadata: { promptTokenCount: 5 } }));
+    const place = upstream.requests.length;
+    const { data, usage: used } = await client.embeddings.create({ model: "scripted/gemini-embedding-2", input: ["a", "b"], dimensions: 2 });
+    expect(data.map(({ embedding }) => [...embedding])).toEqual([[0.25, -0.5], [1, 0]]);
+    expect(used.prompt_tokens).toBe(5);
+    expect((await upstream.request(place)).path).toBe("/v1/models/gemini-embedding-2:batchEmbedContents");
+  });
+});
