@@ -33,6 +33,17 @@ const catalogue: Readonly<Record<string, readonly CataloguedModel[]>> = {
     chat("claude-sonnet-5-5", undefined, 128_000, "https://platform.claude.com/docs/zh-CN/models/sonnet-5/overview.md"),
     chat("claude-haiku-4-5", 200_000, 64_000, "https://platform.claude.com/docs/models/overview"),
   ],
+  gemini: [
+    chat("gemini-4-argon", 1_048_576, undefined, "https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/start/get-started-with-gemini-4"),
+    chat("gemini-4-carbon", 1_048_576, undefined, "https://wavespeed.ai/zh-CN/llm/google/gemini-4-carbon"),
+    chat("gemini-4-neon", 1_048_576, undefined, "https://dev.to/sebbasstian/cach-su-dung-api-gemini-4-neon-1d01"),
+    chat("gemini-3.8-flash", 1_048_576, 65_536, "https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-3-8-flash"),
+    chat("gemini-3.6-flash", 1_048_576, 65_536, "https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-3-6-flash"),
+    chat("gemini-3.5-flash-lite", undefined, undefined, "https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/gemini/3-5-flash-lite"),
+    chat("gemini-3.1-pro-preview", 1_048_576, 65_536, "https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-3-8-flash"),
+    embedding("gemini-embedding-2", undefined, "https://github.com/api-evangelist/deepmind/blob/main/plans/deepmind-plans-pricing.yml"),
+    embedding("gemini-embedding-001", 2048, "https://www.getmaxim.ai/bifrost/llm-cost-calculator/provider/gemini.md"),
+  ],
   demo: [chat("demo-chat", undefined, undefined, "built in"), embedding("demo-embed", undefined, "built in")],
 };
 
