@@ -45,6 +45,7 @@ function planGenerate(generation: Generation, model: string, adapter: VendorAdap
       new WholeReply((body) => {
         if (native !== undefined) return { response: nativeResponse(body), summary: generate.summarizeReply(body) };
         const { response, summary } = generate.readReply(body);
+        response.model ||= model;
         response.warnings.push(...vendorRequest.warnings);
         return { response: create(AttemptResponseSchema, { generate: response }), summary };
       }),
@@ -59,7 +60,7 @@ function planStream(generation: Generation, model: string, adapter: VendorAdapte
     operation: "generate",
     stream: true,
     vendorRequest,
-    readReply: () => new StreamedReply(generate.createStreamReader(vendorRequest), generate.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings),
+    readReply: () => new StreamedReply(generate.createStreamReader(vendorRequest), generate.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings, model),
   };
 }
 
@@ -75,6 +76,7 @@ function planEmbed(request: EmbedRequest, model: string, adapter: VendorAdapter,
       new WholeReply((body) => {
         if (native !== undefined) return { response: nativeResponse(body), summary: embed.summarizeReply(body) };
         const { response, summary } = embed.readReply(body);
+        response.model ||= model;
         response.warnings.push(...vendorRequest.warnings);
         return { response: create(AttemptResponseSchema, { embed: response }), summary };
       }),

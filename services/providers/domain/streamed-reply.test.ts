@@ -1,6 +1,6 @@
 /** Owns the proof that counting the text of repeated events tells the ledger the same as reading each of them. */
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { SseSplitter } from "#platform/sse.ts";
 import { anthropicVendor } from "../edge/anthropic/anthropic-vendor.ts";
 import { openaiVendor } from "../edge/openai/adapter.ts";
@@ -69,7 +69,7 @@ describe("StreamedReply of bytes that go through untouched", () => {
 
   it("does not read an event again that differs in its text alone", () => {
     const reader = new ContentReader();
-    const reply = new StreamedReply(reader, new SseSplitter(), true, []);
+    const reply = new StreamedReply(reader, new SseSplitter(), true, [], "m");
     const push = (content: string, padding: string): void => reply.push(Buffer.from(`data: ${JSON.stringify({ delta: { content }, padding, usage: null })}\n\n`));
     push("one", "xx");
     push("twenty", "x");
@@ -82,6 +82,15 @@ describe("StreamedReply of bytes that go through untouched", () => {
   });
 });
 
+test("the model that was asked stands in where the vendor names none", () => {
+  const start = (model: string) => {
+    const reply = new StreamedReply(openaiVendor.generate.createStreamReader(request), new SseSplitter(), false, [], "asked");
+    reply.push(Buffer.from(`data: ${JSON.stringify({ id: "c", model, choices: [{ index: 0, delta: { content: "a" } }] })}\n\n`));
+    return reply.take()!.events[0]!.event.value;
+  };
+  expect([start(""), start("answered")]).toMatchObject([{ model: "asked" }, { model: "answered" }]);
+});
+
 /** What a reply tells when the bytes come in these pieces, against what its reader tells of each event. */
 function compare(bytes: Buffer, cuts: readonly number[], createReader: () => StreamReader): void {
   const every = createReader();
@@ -89,7 +98,7 @@ function compare(bytes: Buffer, cuts: readonly number[], createReader: () => Str
   const expectedFailure = failureOf(() => {
     for (const event of new SseSplitter().push(bytes)) if (every.read(event).forward) forwarded.push(event.raw);
   });
-  const reply = new StreamedReply(createReader(), new SseSplitter(), true, []);
+  const reply = new StreamedReply(createReader(), new SseSplitter(), true, [], "m");
   const passed: Uint8Array[] = [];
   const failure = failureOf(() => {
     const borders = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).sort((left, right) => left - right), bytes.length];

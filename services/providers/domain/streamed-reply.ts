@@ -13,6 +13,7 @@ export class StreamedReply implements ReplyReader {
   readonly #native: boolean;
   readonly #warnings: readonly Warning[];
   readonly #splitter: EventSplitter;
+  readonly #model: string;
   #pieces: Uint8Array[] = [];
   #events: StreamGenerateResponse[] = [];
   // Comments alone are no reply: until the first event, a failure can still be answered by another target.
@@ -22,12 +23,13 @@ export class StreamedReply implements ReplyReader {
   #lastRead: RepeatedEvent | undefined;
   #countedBytes = 0;
 
-  /** The warnings go with the start event, where there are types. */
-  constructor(reader: StreamReader, splitter: EventSplitter, native: boolean, warnings: readonly Warning[]) {
+  /** The warnings, and the model's name where the vendor says none, go with the start event, where there are types. */
+  constructor(reader: StreamReader, splitter: EventSplitter, native: boolean, warnings: readonly Warning[], model: string) {
     this.#splitter = splitter;
     this.#reader = reader;
     this.#native = native;
     this.#warnings = warnings;
+    this.#model = model;
   }
 
   get complete(): boolean {
@@ -102,7 +104,10 @@ export class StreamedReply implements ReplyReader {
     const events = this.#reader.read(event).toEvents();
     if (events.length === 0) return;
     for (const one of events) {
-      if (one.event.case === "start") one.event.value.warnings.push(...this.#warnings);
+      if (one.event.case === "start") {
+        one.event.value.model ||= this.#model;
+        one.event.value.warnings.push(...this.#warnings);
+      }
       this.#events.push(one);
     }
     this.waitingBytes += event.raw.length;
