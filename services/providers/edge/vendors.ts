@@ -1,6 +1,7 @@
 /** Owns the list of vendors: to add one, add its folder and a row here. */
 import { anthropicVendor } from "./anthropic/anthropic-vendor.ts";
 import { geminiVendor } from "./gemini/gemini-vendor.ts";
+import { cohereVendor } from "./cohere/cohere-vendor.ts";
 import { openaiVendor } from "./openai/adapter.ts";
 import { azureVendor } from "./openai/azure.ts";
 import { presets } from "./openai/presets.ts";
@@ -25,6 +26,7 @@ export const vendors: Readonly<Record<string, VendorRow>> = {
   azure: { adapter: azureVendor },
   ...Object.fromEntries(presets.map(({ adapter, apiKeyVariable }) => [adapter.vendor, rowOf(adapter, apiKeyVariable)])),
   gemini: { adapter: geminiVendor, environment: { apiKey: "GEMINI_API_KEY", baseUrl: "GOOGLE_GEMINI_BASE_URL", baseUrlSuffix: "/v1beta" } },
+  cohere: { adapter: cohereVendor, environment: { apiKey: "CO_API_KEY", baseUrl: "CO_API_URL", baseUrlSuffix: "/v2" } },
   [demoVendorName]: { adapter: demoVendor },
 };
 

@@ -1,0 +1,60 @@
+/** Owns embeddings: the request to Cohere and the reading of its vectors. */
+import { create } from "@bufbuild/protobuf";
+import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { spliceJson } from "#platform/json.ts";
+import type { EmbedAdapter, ReplySummary, VendorRequest } from "../../domain/adapter.ts";
+import { asObject, parseVendorJson, textOf, type JsonObject } from "../openai/json-access.ts";
+import { Limitations } from "../openai/limitations.ts";
+import { readUsage } from "./usage.ts";
+
+export const embedAdapter: EmbedAdapter = {
+  buildRequest,
+  buildNativeRequest: (body, model) => vendorRequest(spliceJson(body, { model }), new Limitations(false)),
+  readReply,
+  summarizeReply: (body) => summarize(parseVendorJson(textOf(body))),
+};
+
+function buildRequest({ inputs, tokenInputs, dimensions, endUser, strict }: EmbedRequest, model: string): VendorRequest {
+  const limitations = new Limitations(strict);
+  if (tokenInputs.length > 0) {
+    const field = "token_inputs";
+    throw new GatewayError("UNSUPPORTED_FIELD", `The target cannot honour ${field}: Cohere embeds text only; send inputs.`, { metadata: { field } });
+  }
+  if (endUser !== undefined) limitations.note("end_user", "Cohere has nothing like it; it is left out.");
+  const body = {
+    model,
+    // Cohere wants to be told what for, and the types have no word for it. Who needs another sends Cohere's own JSON.
+    input_type: "search_document",
+    embedding_types: ["float"],
+    texts: inputs,
+    ...(dimensions === undefined ? {} : { output_dimension: dimensions }),
+  };
+  return vendorRequest(Buffer.from(JSON.stringify(body)), limitations);
+}
+
+function vendorRequest(body: Uint8Array, { warnings }: Limitations): VendorRequest {
+  return { path: "/embed", headers: {}, body, warnings, withholdUsage: false };
+}
+
+/** Throws UPSTREAM_PROTOCOL when a vector is missing or no vector. */
+function readReply(body: Uint8Array): { readonly response: EmbedResponse; readonly summary: ReplySummary } {
+  const reply = parseVendorJson(textOf(body));
+  const vectors = asObject(reply["embeddings"])["float"];
+  if (!Array.isArray(vectors) || vectors.length === 0) throw new GatewayError("UPSTREAM_PROTOCOL", "Cohere's reply holds no vector; try again, or use another target.");
+  const summary = summarize(reply);
+  const response = create(EmbedResponseSchema, {
+    embeddings: vectors.map((vector, index) => ({ index, values: readVector(vector) })),
+    ...(summary.usage === undefined ? {} : { usage: summary.usage }),
+  });
+  return { response, summary };
+}
+
+function readVector(value: unknown): number[] {
+  if (Array.isArray(value) && value.every((component) => typeof component === "number")) return value;
+  throw new GatewayError("UPSTREAM_PROTOCOL", "Cohere sent a vector that is no list of numbers; use another target.");
+}
+
+function summarize(reply: JsonObject): ReplySummary {
+  return { usage: readUsage(reply["meta"]), finishReason: "", servedModel: "", serviceTier: "" };
+}
