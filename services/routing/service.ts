@@ -15,6 +15,7 @@ import { asUntyped, type ServiceInterface } from "#platform/service-types.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { RoutingConfig } from "./config.ts";
 import { Breakers } from "./domain/breakers.ts";
+import { EndpointIndex } from "./domain/endpoint-index.ts";
 import type { PipelineDependencies } from "./domain/pipeline.ts";
 import { verdictOn } from "./domain/verdict.ts";
 import { dialects } from "./edge/dialects.ts";
@@ -74,7 +75,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   };
   const frontDoor = createFrontDoor({
     config,
-    http: { dialects, grants, pipeline, config: () => config.current, startTimeMs: clock.now() },
+    http: { dialects, endpoints: new EndpointIndex(dialects), grants, pipeline, config: () => config.current, startTimeMs: clock.now() },
     rpc: {
       services: [
         { descriptor: InferenceService, owner: asUntyped(guardService(InferenceService, implementation)) },

@@ -69,6 +69,11 @@ test("models lists what the key may use", async () => {
   expect(names).toContain("to-anthropic");
 });
 
+test("a model can be looked up by its name", async () => {
+  expect(await client.models.retrieve("to-openai")).toMatchObject({ id: "to-openai", type: "model" });
+  await expect(client.models.retrieve("to-nowhere")).rejects.toBeInstanceOf(Anthropic.NotFoundError);
+});
+
 test("a wrong key raises the SDK's AuthenticationError", async () => {
   const stranger = new Anthropic({ baseURL: weir.origin, apiKey: "weir_wrong", maxRetries: 0 });
   const error = await stranger.messages.create({ model: "to-openai", max_tokens: 1, messages: question }).catch((thrown: unknown) => thrown);

@@ -84,6 +84,12 @@ test("models lists the routes and what providers have", async () => {
   expect(names).toEqual(["to-anthropic", "to-openai", "anthropic/claude-test", "openai/embed-test", "openai/gpt-test"]);
 });
 
+test("a model can be looked up by its name, which may hold a slash", async () => {
+  expect(await client.models.retrieve("to-openai")).toMatchObject({ id: "to-openai", object: "model", owned_by: "weir" });
+  expect(await client.models.retrieve("openai/gpt-test")).toMatchObject({ id: "openai/gpt-test", owned_by: "openai" });
+  await expect(client.models.retrieve("to-nowhere")).rejects.toBeInstanceOf(OpenAI.NotFoundError);
+});
+
 test("every attempt stands in the ledger with the vendor's usage", async () => {
   const { response } = await client.chat.completions.create({ model: "to-anthropic", messages: question }).withResponse();
   const [attempt] = await weir.attempts(1, { requestId: response.headers.get("x-request-id")! });

@@ -5,9 +5,7 @@ import type { ChatCompletion, ChatCompletionChunk, ChatCompletionCreateParamsNon
 import { expect, test } from "vitest";
 import { SseSplitter } from "#platform/sse.ts";
 import { openaiVendor } from "../../services/providers/edge/openai/adapter.ts";
-import { openaiDialect } from "../../services/routing/edge/openai/dialect.ts";
-
-const endpoint = openaiDialect.endpoints.find((one) => one.operation === "generate")!;
+import { chatCompletionsEndpoint as endpoint } from "../../services/routing/edge/openai/chat-completions.ts";
 
 type Request = ChatCompletionCreateParamsNonStreaming;
 

@@ -6,10 +6,10 @@ import type { GatewayError } from "#platform/errors.ts";
 /** One dialect. */
 export interface Dialect {
   readonly name: string;
-  /** True when the headers show that the caller speaks this dialect, for paths that two dialects share and for errors. */
-  claims(headers: IncomingHttpHeaders): boolean;
-  /** The key the caller sent, as it came; undefined when there is none. */
-  readCredential(headers: IncomingHttpHeaders): string | undefined;
+  /** True when headers or query show that the caller speaks this dialect, for paths that two dialects share and for errors. */
+  claims(headers: IncomingHttpHeaders, query: string): boolean;
+  /** The key the caller sent, as it came; undefined when there is none. The query is as in RequestTarget. */
+  readCredential(headers: IncomingHttpHeaders, query: string): string | undefined;
   /** Request headers (lower case) that belong to a request as much as its body does. */
   readonly requestHeaders: readonly string[];
   readonly endpoints: readonly Endpoint[];
@@ -23,7 +23,15 @@ export interface HttpReply {
   readonly body: string;
 }
 
-export type Endpoint = GenerateEndpoint | EmbedEndpoint | ListModelsEndpoint;
+export type Endpoint = GenerateEndpoint | EmbedEndpoint | ListModelsEndpoint | GetModelEndpoint;
+
+/** What a request says beside its headers and its body. */
+export interface RequestTarget {
+  /** What stands in the path in the place of `{model}`, decoded; empty where the path has no such place. */
+  readonly model: string;
+  /** The query as it came, without its question mark. It may hold the caller's key: no log and no message may repeat it. */
+  readonly query: string;
+}
 
 /** A JSON object as parsed, nothing about it known yet. */
 export type JsonObject = { readonly [key: string]: unknown };
@@ -31,9 +39,10 @@ export type JsonObject = { readonly [key: string]: unknown };
 export interface GenerateEndpoint {
   readonly operation: "generate";
   readonly method: "POST";
+  /** Exact, or with one `{model}` that stands for one character or more, slashes included. */
   readonly path: string;
-  /** Throws INVALID_REQUEST with the field when `model` is missing or not text. Reads nothing else: the rest may go on untouched. */
-  read(body: JsonObject): GenerateCall;
+  /** Throws INVALID_REQUEST with the field when the model is missing or not text. Reads nothing else: the rest may go on untouched. */
+  read(body: JsonObject, target: RequestTarget): GenerateCall;
 }
 
 export interface GenerateCall {
@@ -50,6 +59,8 @@ export interface GenerateCall {
 
 /** Writes one streamed reply in the dialect's own event form. */
 export interface StreamWriter {
+  /** The content type of the whole reply. */
+  readonly contentType: string;
   /** The bytes for these events, terminator included after `end`; may be empty. */
   write(events: readonly StreamGenerateResponse[]): string;
   /** The bytes that tell the client of an error after the reply has begun. */
@@ -60,11 +71,13 @@ export interface EmbedEndpoint {
   readonly operation: "embed";
   readonly method: "POST";
   readonly path: string;
-  read(body: JsonObject): EmbedCall;
+  read(body: JsonObject, target: RequestTarget): EmbedCall;
 }
 
 export interface EmbedCall {
   readonly model: string;
+  /** As in GenerateCall. */
+  readonly unknownFields: readonly string[];
   toRequest(): EmbedRequest;
   writeReply(response: EmbedResponse): unknown;
 }
@@ -75,4 +88,12 @@ export interface ListModelsEndpoint {
   readonly path: string;
   /** The models' JSON; `createTimeMs` stands in for when each was created. */
   writeReply(models: readonly Model[], createTimeMs: number): unknown;
+}
+
+export interface GetModelEndpoint {
+  readonly operation: "getModel";
+  readonly method: "GET";
+  readonly path: string;
+  /** The one model's JSON; `createTimeMs` as in ListModelsEndpoint. */
+  writeReply(model: Model, createTimeMs: number): unknown;
 }

@@ -1,16 +1,24 @@
-/** Owns the list of names a caller can use as `model`. */
+/** Owns the names a caller can use as `model`: all of them, or one. */
 import { create } from "@bufbuild/protobuf";
 import { ModelSchema, type Model } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { mayUseModel } from "./admit.ts";
-import { callableNames, type PlanningView } from "./plan.ts";
+import { authorizePlan, mayUseModel } from "./admit.ts";
+import { callableNames, planTargets, type PlanningView } from "./plan.ts";
 
 /** Routes first, then `provider/model`, each by name; only what the grant allows. */
 export function listModels(view: PlanningView, grant: Grant): Model[] {
   return [...callableNames(view)]
     .filter((name) => mayUseModel(name, grant))
-    .map((name) => {
-      const targets = view.routes.get(name);
-      return create(ModelSchema, { name, targets: [...(targets ?? [name])], isRoute: targets !== undefined });
-    });
+    .map((name) => modelNamed(name, view.routes.get(name)));
+}
+
+/** What this name calls. Throws MODEL_NOT_FOUND or MODEL_NOT_ALLOWED, as a call of it would. */
+export function getModel(name: string, view: PlanningView, grant: Grant): Model {
+  const plan = planTargets(name, view);
+  authorizePlan(name, plan, grant);
+  return modelNamed(name, plan.route === "" ? undefined : view.routes.get(name));
+}
+
+function modelNamed(name: string, routeTargets: readonly string[] | undefined): Model {
+  return create(ModelSchema, { name, targets: [...(routeTargets ?? [name])], isRoute: routeTargets !== undefined });
 }

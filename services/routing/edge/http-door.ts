@@ -9,8 +9,9 @@ import { parseJsonObject } from "#platform/json.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import { authenticate, authorizeMethod, type GrantSource } from "../domain/admit.ts";
 import { embeddingFor, generationFor, type Native } from "../domain/asked.ts";
-import type { Dialect, EmbedEndpoint, Endpoint, GenerateEndpoint, ListModelsEndpoint } from "../domain/dialect.ts";
-import { listModels } from "../domain/list-models.ts";
+import type { Dialect, EmbedEndpoint, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RequestTarget, StreamWriter } from "../domain/dialect.ts";
+import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
+import { getModel, listModels } from "../domain/list-models.ts";
 import { runCall, type Call, type PipelineDependencies, type Reply } from "../domain/pipeline.ts";
 import type { RoutingConfig } from "../config.ts";
 import { readLabels } from "./labels.ts";
@@ -20,6 +21,7 @@ import type { RequestScope } from "./request-scope.ts";
 
 export interface HttpDoorDependencies {
   readonly dialects: readonly Dialect[];
+  readonly endpoints: EndpointIndex;
   readonly grants: GrantSource;
   readonly pipeline: PipelineDependencies;
   readonly config: () => RoutingConfig;
@@ -34,23 +36,27 @@ interface Arrived {
   readonly scope: RequestScope;
   readonly grant: Grant;
   readonly dependencies: HttpDoorDependencies;
+  readonly target: RequestTarget;
 }
 
-const rpcOf = { generate: InferenceService.method.generate, embed: InferenceService.method.embed, listModels: InferenceService.method.listModels };
+const { generate: generateRpc, embed: embedRpc, listModels: listModelsRpc } = InferenceService.method;
+const rpcOf = { generate: generateRpc, embed: embedRpc, listModels: listModelsRpc, getModel: listModelsRpc };
 
 /** Answers one request; resolves when the reply is on its way. Never throws: failures are answered. */
 export async function handleHttp(request: HttpRequest, response: HttpResponse, scope: RequestScope, dependencies: HttpDoorDependencies): Promise<void> {
-  const dialect = dialectOf(request, dependencies.dialects);
+  const address = addressOf(request);
+  const found = dependencies.endpoints.at(address.path);
+  const dialect = dialectOf(request, address, found, dependencies.dialects);
   try {
-    const { headers } = request;
-    const endpoint = endpointOf(request, dialect);
+    const { endpoint, model } = endpointOf(request, address, found, dialect);
     scope.operation = endpoint.operation;
-    const grant = await authenticate(dialect.readCredential(headers), dependencies.grants);
+    const grant = await authenticate(dialect.readCredential(request.headers, address.query), dependencies.grants);
     authorizeMethod(rpcOf[endpoint.operation], grant);
-    const arrived = { request, response, scope, grant, dependencies };
+    const arrived = { request, response, scope, grant, dependencies, target: { model, query: address.query } };
     if (endpoint.operation === "generate") await generate(arrived, dialect, endpoint);
     else if (endpoint.operation === "embed") await embed(arrived, dialect, endpoint);
-    else answerModels(arrived, endpoint);
+    else if (endpoint.operation === "listModels") answerModels(arrived, endpoint);
+    else answerModel(arrived, endpoint);
     scope.end();
   } catch (thrown) {
     const error = scope.end(thrown)!;
@@ -60,38 +66,42 @@ export async function handleHttp(request: HttpRequest, response: HttpResponse, s
 }
 
 /** Refuses a request unread, in the caller's dialect. */
-export function refuseHttp(request: HttpRequest, response: HttpResponse, scope: RequestScope, { dialects }: HttpDoorDependencies, refusal: GatewayError): void {
-  answerError(request, response, dialectOf(request, dialects), scope.end(refusal)!, scope.requestId);
+export function refuseHttp(request: HttpRequest, response: HttpResponse, scope: RequestScope, { dialects, endpoints }: HttpDoorDependencies, refusal: GatewayError): void {
+  const address = addressOf(request);
+  answerError(request, response, dialectOf(request, address, endpoints.at(address.path), dialects), scope.end(refusal)!, scope.requestId);
 }
 
-/** The dialect whose path it is; where several have it, the one the headers show. */
-function dialectOf(request: HttpRequest, dialects: readonly Dialect[]): Dialect {
-  const path = pathOf(request);
-  const owners = dialects.filter(({ endpoints }) => endpoints.some((endpoint) => endpoint.path === path));
+interface Address {
+  readonly path: string;
+  readonly query: string;
+}
+
+function addressOf({ url = "/" }: HttpRequest): Address {
+  const mark = url.indexOf("?");
+  return mark < 0 ? { path: url, query: "" } : { path: url.slice(0, mark), query: url.slice(mark + 1) };
+}
+
+/** The dialect whose method or at least path it is; where several have it, the one that headers or query show. */
+function dialectOf({ method, headers }: HttpRequest, { query }: Address, found: readonly FoundEndpoint[], dialects: readonly Dialect[]): Dialect {
+  const callable = found.filter(({ endpoint }) => endpoint.method === method);
+  const owners = (callable.length > 0 ? callable : found).map(({ dialect }) => dialect);
   if (owners.length === 1) return owners[0]!;
   const candidates = owners.length > 0 ? owners : dialects;
-  return candidates.find((dialect) => dialect.claims(request.headers)) ?? candidates[0]!;
+  return candidates.find((dialect) => dialect.claims(headers, query)) ?? candidates[0]!;
 }
 
-function endpointOf(request: HttpRequest, dialect: Dialect): Endpoint {
-  const path = pathOf(request);
-  const atPath = dialect.endpoints.filter((endpoint) => endpoint.path === path);
-  const endpoint = atPath.find(({ method }) => method === request.method);
-  if (endpoint !== undefined) return endpoint;
-  const advice = atPath.length > 0 ? `Use ${atPath.map(({ method }) => method).join(" or ")}.` : `There are ${dialect.endpoints.map(({ method, path }) => `${method} ${path}`).join(", ")}.`;
-  throw new GatewayError("METHOD_NOT_FOUND", `Weir has no ${request.method} ${path.slice(0, 200)}. ${advice}`);
-}
-
-function pathOf(request: HttpRequest): string {
-  const url = request.url ?? "/";
-  const query = url.indexOf("?");
-  return query < 0 ? url : url.slice(0, query);
+function endpointOf({ method }: HttpRequest, { path }: Address, found: readonly FoundEndpoint[], dialect: Dialect): FoundEndpoint {
+  const own = found.filter((one) => one.dialect === dialect);
+  const callable = own.find(({ endpoint }) => endpoint.method === method);
+  if (callable !== undefined) return callable;
+  const advice = own.length > 0 ? `Use ${own.map(({ endpoint }) => endpoint.method).join(" or ")}.` : `There are ${dialect.endpoints.map(({ method, path }) => `${method} ${path}`).join(", ")}.`;
+  throw new GatewayError("METHOD_NOT_FOUND", `Weir has no ${method} ${path.slice(0, 200)}. ${advice}`);
 }
 
 async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEndpoint): Promise<void> {
   const { response, scope } = arrived;
   const body = await bodyOf(arrived);
-  const asked = endpoint.read(parseJsonObject(body));
+  const asked = endpoint.read(parseJsonObject(body), arrived.target);
   const native = nativeOf(dialect, arrived.request, body);
   const reply = await run(arrived, asked.model, (target) => generationFor({ ...asked, native, toGeneration: () => asked.toGeneration() }, target));
   const unknown = asked.unknownFields;
@@ -105,17 +115,26 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
 async function embed(arrived: Arrived, dialect: Dialect, endpoint: EmbedEndpoint): Promise<void> {
   const { response, scope } = arrived;
   const body = await bodyOf(arrived);
-  const asked = endpoint.read(parseJsonObject(body));
+  const asked = endpoint.read(parseJsonObject(body), arrived.target);
   const native = nativeOf(dialect, arrived.request, body);
   const reply = await run(arrived, asked.model, (target) => embeddingFor({ model: asked.model, native, toRequest: () => asked.toRequest() }, target));
   const message = await onlyMessage(reply);
   const json = message.embed === undefined ? message.native : JSON.stringify(asked.writeReply(message.embed));
-  answerJson(response, json, replyHeaders(reply, message, scope.requestId, message.embed?.warnings ?? []));
+  answerJson(response, json, replyHeaders(reply, message, scope.requestId, warningsOf(message, asked.unknownFields)));
 }
 
 function answerModels({ response, scope, grant, dependencies }: Arrived, endpoint: ListModelsEndpoint): void {
   const models = listModels(dependencies.pipeline.view(), grant);
-  answerJson(response, JSON.stringify(endpoint.writeReply(models, dependencies.startTimeMs)), { "x-request-id": scope.requestId, "request-id": scope.requestId });
+  answerJson(response, JSON.stringify(endpoint.writeReply(models, dependencies.startTimeMs)), identification(scope));
+}
+
+function answerModel({ response, scope, grant, dependencies, target }: Arrived, endpoint: GetModelEndpoint): void {
+  const model = getModel(target.model, dependencies.pipeline.view(), grant);
+  answerJson(response, JSON.stringify(endpoint.writeReply(model, dependencies.startTimeMs)), identification(scope));
+}
+
+function identification({ requestId }: RequestScope): Record<string, string> {
+  return { "x-request-id": requestId, "request-id": requestId };
 }
 
 function bodyOf({ request, dependencies }: Arrived): Promise<Buffer> {
@@ -141,14 +160,12 @@ async function onlyMessage(reply: Reply): Promise<AttemptResponse> {
   return only!;
 }
 
-type Writer = ReturnType<ReturnType<GenerateEndpoint["read"]>["createStreamWriter"]>;
-
-async function relayStream({ response, scope }: Arrived, reply: Reply, writer: Writer, warningsAt: (first: AttemptResponse) => readonly Warning[]): Promise<void> {
+async function relayStream({ response, scope }: Arrived, reply: Reply, writer: StreamWriter, warningsAt: (first: AttemptResponse) => readonly Warning[]): Promise<void> {
   try {
     for await (const message of reply.messages) {
       if (!response.headersSent) {
         const headers = replyHeaders(reply, message, scope.requestId, warningsAt(message));
-        response.writeHead(200, { ...headers, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" });
+        response.writeHead(200, { ...headers, "content-type": writer.contentType, "cache-control": "no-cache" });
       }
       const bytes = message.native.length > 0 ? message.native : writer.write(message.events);
       if (bytes.length > 0 && !response.write(bytes)) await drained(response, scope.signal);
@@ -184,7 +201,7 @@ function warningsOf(first: AttemptResponse, unknownFields: readonly string[]): r
   if (first.native.length > 0) return [];
   const start = first.events.find(({ event }) => event.case === "start")?.event.value as { warnings: Warning[] } | undefined;
   const unknown = unknownFields.map((field) => create(WarningSchema, { field, message: "not known to Weir, so it could not be translated for this target" }));
-  return [...(first.generate?.warnings ?? start?.warnings ?? []), ...unknown];
+  return [...(first.generate?.warnings ?? first.embed?.warnings ?? start?.warnings ?? []), ...unknown];
 }
 
 function answerJson(response: HttpResponse, json: Uint8Array | string, headers: Record<string, string>): void {

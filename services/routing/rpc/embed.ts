@@ -27,12 +27,12 @@ export async function embed(request: EmbedRequest, context: CallContext, depende
   return response!;
 }
 
-function dialectCallOf({ native, inputs, tokenInputs }: EmbedRequest, { dialects, parseJson }: InferenceDependencies): EmbedCall | undefined {
+function dialectCallOf({ model, native, inputs, tokenInputs }: EmbedRequest, { dialects, parseJson }: InferenceDependencies): EmbedCall | undefined {
   if (native === undefined) {
     if (inputs.length + tokenInputs.length > 0) return undefined;
     throw new GatewayError("INVALID_REQUEST", "inputs: Send at least one text.", { fieldViolations: [{ field: "inputs", description: "empty" }] });
   }
   const endpoint = dialects.find(({ name }) => name === native.dialect)?.endpoints.find(({ operation }) => operation === "embed");
-  if (endpoint?.operation === "embed") return endpoint.read(parseJson(native.body));
+  if (endpoint?.operation === "embed") return endpoint.read(parseJson(native.body), { model, query: "" });
   throw new GatewayError("INVALID_REQUEST", `native.dialect: the dialect "${native.dialect}" has no embeddings.`, { fieldViolations: [{ field: "native.dialect", description: "has no embeddings" }] });
 }

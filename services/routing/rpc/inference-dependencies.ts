@@ -27,11 +27,21 @@ export function askedGeneration(generation: Generation, stream: boolean, { diale
     if (generation.messages.length === 0) throw missing("generation.messages", "Send at least one message, or a native payload.");
     return { model, stream, native: undefined, dialect: "", dialectCall: undefined, toGeneration: () => generation };
   }
-  const endpoint = dialects.find(({ name }) => name === native.dialect)?.endpoints.find(({ operation }) => operation === "generate");
-  if (endpoint?.operation !== "generate") throw missing("generation.native.dialect", `There are ${dialects.map(({ name }) => name).join(", ")}.`);
-  const dialectCall = endpoint.read(parseJson(native.body));
-  if (dialectCall.stream !== stream) throw missing("generation.native.body", stream ? "It must ask for a stream, as this RPC streams." : "It must not ask for a stream; call StreamGenerate for one.");
+  const endpoints = dialects.find(({ name }) => name === native.dialect)?.endpoints.filter((endpoint) => endpoint.operation === "generate") ?? [];
+  if (endpoints.length === 0) throw missing("generation.native.dialect", `There are ${dialects.map(({ name }) => name).join(", ")}.`);
+  const body = parseJson(native.body);
+  // Some dialects ask for a stream in the path, so that the RPC says which of their endpoints is meant.
+  const dialectCall = firstOf(endpoints, (endpoint) => endpoint.read(body, { model, query: "" }), (call) => call.stream === stream);
+  if (dialectCall === undefined) throw missing("generation.native.body", stream ? "It must ask for a stream, as this RPC streams." : "It must not ask for a stream; call StreamGenerate for one.");
   return { model, stream, native, dialect: native.dialect, dialectCall, toGeneration: () => ({ ...dialectCall.toGeneration(), model }) };
+}
+
+function firstOf<Source, Value>(sources: readonly Source[], valueOf: (source: Source) => Value, fits: (value: Value) => boolean): Value | undefined {
+  for (const source of sources) {
+    const value = valueOf(source);
+    if (fits(value)) return value;
+  }
+  return undefined;
 }
 
 /** The call of an RPC, for the pipeline. */

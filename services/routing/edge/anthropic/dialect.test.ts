@@ -6,9 +6,9 @@ import { anthropicDialect } from "./dialect.ts";
 
 describe("the dialect", () => {
   it("claims what its clients send, and nothing else", () => {
-    expect(anthropicDialect.claims({ "anthropic-version": "2023-06-01" })).toBe(true);
-    expect(anthropicDialect.claims({ "x-api-key": "k" })).toBe(true);
-    expect(anthropicDialect.claims({ authorization: "Bearer k" })).toBe(false);
+    expect(anthropicDialect.claims({ "anthropic-version": "2023-06-01" }, "")).toBe(true);
+    expect(anthropicDialect.claims({ "x-api-key": "k" }, "")).toBe(true);
+    expect(anthropicDialect.claims({ authorization: "Bearer k" }, "")).toBe(false);
   });
 
   it.each([
@@ -19,20 +19,21 @@ describe("the dialect", () => {
     [{ authorization: "Basic k" }, undefined],
     [{}, undefined],
   ])("finds the key in %j", (headers, key) => {
-    expect(anthropicDialect.readCredential(headers)).toBe(key);
+    expect(anthropicDialect.readCredential(headers, "")).toBe(key);
   });
 
   it("reads nothing but the model and whether to stream until types are wanted", () => {
     const endpoint = anthropicDialect.endpoints.find(({ operation }) => operation === "generate");
     if (endpoint?.operation !== "generate") throw new Error("no endpoint");
-    const call = endpoint.read({ model: "m", stream: true, messages: "not yet looked at", container: "c" });
+    const target = { model: "", query: "" };
+    const call = endpoint.read({ model: "m", stream: true, messages: "not yet looked at", container: "c" }, target);
     expect(call).toMatchObject({ model: "m", stream: true, unknownFields: [] });
     expect(() => call.toGeneration()).toThrow("messages must be a list");
-    const translated = endpoint.read({ model: "m", messages: [], container: "c" });
+    const translated = endpoint.read({ model: "m", messages: [], container: "c" }, target);
     translated.toGeneration();
     expect(translated.unknownFields).toEqual(["container"]);
-    expect(() => endpoint.read({ model: 7 })).toThrow(expect.objectContaining({ reason: "INVALID_REQUEST" }));
-    expect(() => endpoint.read({ model: "m", stream: "yes" })).toThrow(expect.objectContaining({ reason: "INVALID_REQUEST" }));
+    expect(() => endpoint.read({ model: 7 }, target)).toThrow(expect.objectContaining({ reason: "INVALID_REQUEST" }));
+    expect(() => endpoint.read({ model: "m", stream: "yes" }, target)).toThrow(expect.objectContaining({ reason: "INVALID_REQUEST" }));
   });
 });
 

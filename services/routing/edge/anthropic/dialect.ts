@@ -2,10 +2,10 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dialect, GenerateCall, JsonObject } from "../../domain/dialect.ts";
 import { writeError } from "./errors.ts";
-import { writeModels } from "./models.ts";
+import { writeModel, writeModels } from "./models.ts";
 import { nativeDialect } from "./read-content.ts";
 import { readGeneration, type GenerationReading } from "./read-generation.ts";
-import { RequestFields, UnknownFields } from "./request-fields.ts";
+import { RequestFields, UnknownFields } from "../request-fields.ts";
 import { AnthropicStreamWriter } from "./stream-writer.ts";
 import { writeReply } from "./write-reply.ts";
 
@@ -17,6 +17,7 @@ export const anthropicDialect: Dialect = {
   endpoints: [
     { operation: "generate", method: "POST", path: "/v1/messages", read: readCall },
     { operation: "listModels", method: "GET", path: "/v1/models", writeReply: writeModels },
+    { operation: "getModel", method: "GET", path: "/v1/models/{model}", writeReply: writeModel },
   ],
   writeError,
 };

@@ -1,24 +1,23 @@
-/** Owns the list of models in Anthropic's shape. */
+/** Owns models in Anthropic's shape: all of them, or one. */
 import type { Model } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
 
 /** One page with all models: Weir's list is short. What Weir does not know of a model is null, as Anthropic writes it. */
 export function writeModels(models: readonly Model[], createTimeMs: number): JsonObject {
-  const createdAt = new Date(createTimeMs).toISOString();
   return {
-    data: models.map((model) => writeModel(model, createdAt)),
+    data: models.map((model) => writeModel(model, createTimeMs)),
     has_more: false,
     first_id: models[0]?.name ?? null,
     last_id: models.at(-1)?.name ?? null,
   };
 }
 
-function writeModel(model: Model, createdAt: string): JsonObject {
+export function writeModel(model: Model, createTimeMs: number): JsonObject {
   return {
     type: "model",
     id: model.name,
     display_name: model.name,
-    created_at: createdAt,
+    created_at: new Date(createTimeMs).toISOString(),
     lifecycle: "active",
     capabilities: null,
     line: null,

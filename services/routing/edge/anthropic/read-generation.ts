@@ -4,10 +4,10 @@ import { MessageSchema, Role, type Message, type Part } from "#gen/weir/inferenc
 import { type OutputFormatSchema, ReasoningOptions_Effort, type ReasoningOptionsSchema } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerationSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
-import { present } from "./present.ts";
+import { present } from "../present.ts";
 import { readContent } from "./read-content.ts";
 import { readToolChoice, readTools } from "./read-tools.ts";
-import { invalidField, RequestFields, UnknownFields } from "./request-fields.ts";
+import { invalidField, RequestFields, UnknownFields } from "../request-fields.ts";
 
 export interface GenerationReading {
   readonly generation: Generation;

@@ -6,7 +6,7 @@ import { asksForLegacyFunctions } from "./read-tools.ts";
 import { createStreamWriter } from "./stream-writer.ts";
 import { writeReply } from "./write-reply.ts";
 
-export const chatCompletionsEndpoint: GenerateEndpoint = { operation: "generate", method: "POST", path: "/v1/chat/completions", read };
+export const chatCompletionsEndpoint = { operation: "generate", method: "POST", path: "/v1/chat/completions", read } satisfies GenerateEndpoint;
 
 function read(json: JsonObject): GenerateCall {
   const body = new ObjectReader(json);

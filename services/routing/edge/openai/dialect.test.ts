@@ -15,12 +15,12 @@ test.each([
   [{ authorization: "Bearer two words" }, undefined, false],
   [{}, undefined, false],
 ])("of the headers %j the credential is %s, claimed: %s", (headers, credential, claimed) => {
-  expect(openaiDialect.readCredential(headers)).toBe(credential);
-  expect(openaiDialect.claims(headers)).toBe(claimed);
+  expect(openaiDialect.readCredential(headers, "")).toBe(credential);
+  expect(openaiDialect.claims(headers, "")).toBe(claimed);
 });
 
-test("serves the three paths of OpenAI", () => {
-  expect(openaiDialect.endpoints.map(({ method, path }) => `${method} ${path}`)).toEqual(["POST /v1/chat/completions", "POST /v1/embeddings", "GET /v1/models"]);
+test("serves the paths of OpenAI", () => {
+  expect(openaiDialect.endpoints.map(({ method, path }) => `${method} ${path}`)).toEqual(["POST /v1/chat/completions", "POST /v1/embeddings", "GET /v1/models", "GET /v1/models/{model}"]);
 });
 
 test.each([

@@ -4,14 +4,14 @@ import type { Dialect } from "../../domain/dialect.ts";
 import { chatCompletionsEndpoint } from "./chat-completions.ts";
 import { embeddingsEndpoint } from "./embeddings.ts";
 import { writeError } from "./errors.ts";
-import { modelsEndpoint } from "./models.ts";
+import { modelEndpoint, modelsEndpoint } from "./models.ts";
 
 export const openaiDialect: Dialect = {
   name: "openai",
   claims,
   readCredential,
   requestHeaders: [],
-  endpoints: [chatCompletionsEndpoint, embeddingsEndpoint, modelsEndpoint],
+  endpoints: [chatCompletionsEndpoint, embeddingsEndpoint, modelsEndpoint, modelEndpoint],
   writeError,
 };
 

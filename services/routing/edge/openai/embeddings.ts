@@ -6,18 +6,20 @@ import { writeBase64 } from "./data-url.ts";
 import { ObjectReader } from "./object-reader.ts";
 import { writeEmbeddingUsage } from "./usage.ts";
 
-export const embeddingsEndpoint: EmbedEndpoint = { operation: "embed", method: "POST", path: "/v1/embeddings", read };
+export const embeddingsEndpoint = { operation: "embed", method: "POST", path: "/v1/embeddings", read } satisfies EmbedEndpoint;
 
 function read(json: JsonObject): EmbedCall {
   const encoding = json["encoding_format"];
   return {
     model: new ObjectReader(json).text("model"),
+    // One that is not known is refused, as OpenAI itself refuses it.
+    unknownFields: [],
     toRequest: () => readRequest(json),
     writeReply: (response) => writeReply(response, encoding === "base64" ? encodeBase64 : ({ values }) => values),
   };
 }
 
-/** Throws UNSUPPORTED_FIELD for a member it does not know, because nothing carries a warning about it to the caller. */
+/** Throws UNSUPPORTED_FIELD for a member it does not know. */
 function readRequest(json: JsonObject): EmbedRequest {
   const body = new ObjectReader(json);
   const request = create(EmbedRequestSchema, {

@@ -2,9 +2,8 @@ import type { ChatCompletionCreateParams } from "openai/resources/chat/completio
 import { expect, test } from "vitest";
 import { CacheMarker_Lifetime, ImageDetail, Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { Modality, ReasoningOptions_Effort, ToolChoice_Mode } from "#gen/weir/inference/v1/generation_pb.ts";
-import { openaiDialect } from "./dialect.ts";
+import { chatCompletionsEndpoint as endpoint } from "./chat-completions.ts";
 
-const endpoint = openaiDialect.endpoints.find((one) => one.operation === "generate")!;
 const messages = [{ role: "user", content: "Hi" }] as const;
 
 function read(body: object) {

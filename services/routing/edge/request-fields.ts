@@ -1,6 +1,6 @@
 /** Owns the reading of a caller's JSON: every field is either taken, refused with its path, or noted as unknown. */
 import { GatewayError } from "#platform/errors.ts";
-import type { JsonObject } from "../../domain/dialect.ts";
+import type { JsonObject } from "../domain/dialect.ts";
 
 /** The most unknown fields that are noted; a body with more of them is not explained better by a longer list. */
 const maximumUnknownFields = 64;
