@@ -29,8 +29,11 @@ export type Endpoint = GenerateEndpoint | EmbedEndpoint | ListModelsEndpoint | G
 export interface RequestTarget {
   /** What stands in the path in the place of `{model}`, decoded; empty where the path has no such place. */
   readonly model: string;
-  /** The query as it came, without its question mark. It may hold the caller's key: no log and no message may repeat it. */
-  readonly query: string;
+  /**
+   * The query as it came, without its question mark; undefined for an RPC's native payload, whose stream has the form of the
+   * vendor's own. It may hold the caller's key: no log and no message may repeat it.
+   */
+  readonly query: string | undefined;
 }
 
 /** A JSON object as parsed, nothing about it known yet. */
@@ -63,8 +66,12 @@ export interface StreamWriter {
   readonly contentType: string;
   /** The bytes for these events, terminator included after `end`; may be empty. */
   write(events: readonly StreamGenerateResponse[]): string;
-  /** The bytes that tell the client of an error after the reply has begun. */
+  /** The bytes that tell the client of an error after the reply has begun; nothing is written behind them. */
   writeError(error: GatewayError, requestId: string): string;
+  /** Bytes of a target's own stream in the form that the caller asked for; absent where there is one form only. */
+  relay?(native: Uint8Array): Uint8Array | string;
+  /** What is to come behind the last of `write` or `relay`; absent where that is nothing. */
+  end?(): string;
 }
 
 export interface EmbedEndpoint {

@@ -1,6 +1,7 @@
 /** Owns the list of dialects: adding one is a folder and a row here. The first answers where nothing shows the caller's dialect. */
 import type { Dialect } from "../domain/dialect.ts";
 import { anthropicDialect } from "./anthropic/dialect.ts";
+import { geminiDialect } from "./gemini/dialect.ts";
 import { openaiDialect } from "./openai/dialect.ts";
 
-export const dialects: readonly Dialect[] = [openaiDialect, anthropicDialect];
+export const dialects: readonly Dialect[] = [openaiDialect, anthropicDialect, geminiDialect];

@@ -167,10 +167,10 @@ async function relayStream({ response, scope }: Arrived, reply: Reply, writer: S
         const headers = replyHeaders(reply, message, scope.requestId, warningsAt(message));
         response.writeHead(200, { ...headers, "content-type": writer.contentType, "cache-control": "no-cache" });
       }
-      const bytes = message.native.length > 0 ? message.native : writer.write(message.events);
+      const bytes = message.native.length === 0 ? writer.write(message.events) : writer.relay === undefined ? message.native : writer.relay(message.native);
       if (bytes.length > 0 && !response.write(bytes)) await drained(response, scope.signal);
     }
-    response.end();
+    response.end(writer.end?.() ?? "");
   } catch (thrown) {
     if (response.headersSent && !scope.signal.aborted) response.write(writer.writeError(asGatewayError(thrown), scope.requestId));
     throw thrown;

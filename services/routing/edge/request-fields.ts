@@ -18,19 +18,24 @@ export class UnknownFields {
   }
 }
 
-/** One JSON object of the body. A member that is null counts as absent, as it does at Anthropic. */
+/** The other name by which a member may be sent. */
+export type OtherSpelling = (name: string) => string;
+
+/** One JSON object of the body. A member that is null counts as absent, as vendors have it. */
 export class RequestFields {
   readonly path: string;
   readonly #object: JsonObject;
   readonly #unknown: UnknownFields;
+  readonly #otherSpelling: OtherSpelling | undefined;
   readonly #taken = new Set<string>();
 
   /** Throws INVALID_REQUEST when the value is no object. */
-  constructor(value: unknown, path: string, unknown: UnknownFields) {
+  constructor(value: unknown, path: string, unknown: UnknownFields, otherSpelling?: OtherSpelling) {
     if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalidField(path, "must be an object");
     this.#object = value as JsonObject;
     this.path = path;
     this.#unknown = unknown;
+    this.#otherSpelling = otherSpelling;
   }
 
   pathOf(name: string): string {
@@ -39,7 +44,21 @@ export class RequestFields {
 
   take(name: string): unknown {
     this.#taken.add(name);
-    return this.#object[name] ?? undefined;
+    const value = this.#object[name] ?? undefined;
+    if (this.#otherSpelling === undefined) return value;
+    const other = this.#otherSpelling(name);
+    this.#taken.add(other);
+    return value ?? this.#object[other] ?? undefined;
+  }
+
+  /** The member without taking it. */
+  peek(name: string): unknown {
+    return this.#object[name] ?? this.#object[this.#otherSpelling?.(name) ?? name] ?? undefined;
+  }
+
+  /** The members that nobody took so far. */
+  untaken(): [name: string, value: unknown][] {
+    return Object.entries(this.#object).filter(([name, value]) => value !== null && !this.#taken.has(name));
   }
 
   text(name: string): string | undefined {
@@ -73,6 +92,13 @@ export class RequestFields {
     return BigInt(value);
   }
 
+  /** A whole number that fits 32 bits. */
+  int32(name: string): number | undefined {
+    const value = this.number(name);
+    if (value !== undefined && (value | 0) !== value) throw invalidField(this.pathOf(name), "must be a whole number that fits 32 bits");
+    return value;
+  }
+
   list(name: string): readonly unknown[] | undefined {
     const value = this.take(name);
     if (value !== undefined && !Array.isArray(value)) throw invalidField(this.pathOf(name), "must be a list");
@@ -88,11 +114,18 @@ export class RequestFields {
 
   object(name: string): RequestFields | undefined {
     const value = this.take(name);
-    return value === undefined ? undefined : new RequestFields(value, this.pathOf(name), this.#unknown);
+    return value === undefined ? undefined : new RequestFields(value, this.pathOf(name), this.#unknown, this.#otherSpelling);
   }
 
   objects(name: string): RequestFields[] | undefined {
-    return this.list(name)?.map((value, index) => new RequestFields(value, `${this.pathOf(name)}[${index}]`, this.#unknown));
+    return this.list(name)?.map((value, index) => new RequestFields(value, `${this.pathOf(name)}[${index}]`, this.#unknown, this.#otherSpelling));
+  }
+
+  /** Takes the member that the caller must send. */
+  requiredObject(name: string): RequestFields {
+    const value = this.object(name);
+    if (value === undefined) throw invalidField(this.pathOf(name), "is missing");
+    return value;
   }
 
   /** The whole object in JSON, for a piece that is kept as it came. */
@@ -107,9 +140,7 @@ export class RequestFields {
 
   /** Notes every member that nobody took. Call it last. */
   noteRest(): void {
-    for (const [name, value] of Object.entries(this.#object)) {
-      if (value !== null && !this.#taken.has(name)) this.noteUnknown(name);
-    }
+    for (const [name] of this.untaken()) this.noteUnknown(name);
   }
 }
 

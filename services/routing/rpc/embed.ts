@@ -33,6 +33,6 @@ function dialectCallOf({ model, native, inputs, tokenInputs }: EmbedRequest, { d
     throw new GatewayError("INVALID_REQUEST", "inputs: Send at least one text.", { fieldViolations: [{ field: "inputs", description: "empty" }] });
   }
   const endpoint = dialects.find(({ name }) => name === native.dialect)?.endpoints.find(({ operation }) => operation === "embed");
-  if (endpoint?.operation === "embed") return endpoint.read(parseJson(native.body), { model, query: "" });
+  if (endpoint?.operation === "embed") return endpoint.read(parseJson(native.body), { model, query: undefined });
   throw new GatewayError("INVALID_REQUEST", `native.dialect: the dialect "${native.dialect}" has no embeddings.`, { fieldViolations: [{ field: "native.dialect", description: "has no embeddings" }] });
 }

@@ -31,7 +31,7 @@ export function askedGeneration(generation: Generation, stream: boolean, { diale
   if (endpoints.length === 0) throw missing("generation.native.dialect", `There are ${dialects.map(({ name }) => name).join(", ")}.`);
   const body = parseJson(native.body);
   // Some dialects ask for a stream in the path, so that the RPC says which of their endpoints is meant.
-  const dialectCall = firstOf(endpoints, (endpoint) => endpoint.read(body, { model, query: "" }), (call) => call.stream === stream);
+  const dialectCall = firstOf(endpoints, (endpoint) => endpoint.read(body, { model, query: undefined }), (call) => call.stream === stream);
   if (dialectCall === undefined) throw missing("generation.native.body", stream ? "It must ask for a stream, as this RPC streams." : "It must not ask for a stream; call StreamGenerate for one.");
   return { model, stream, native, dialect: native.dialect, dialectCall, toGeneration: () => ({ ...dialectCall.toGeneration(), model }) };
 }

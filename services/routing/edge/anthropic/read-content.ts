@@ -79,14 +79,14 @@ function readNative(block: RequestFields): PartKind {
 }
 
 function readImage(block: RequestFields): PartKind {
-  const source = requiredObject(block, "source");
+  const source = block.requiredObject("source");
   const media = readMedia(source, "");
   if (media === undefined) return readNative(block);
   return { case: "image", value: { media } };
 }
 
 function readDocument(block: RequestFields): PartKind {
-  const source = requiredObject(block, "source");
+  const source = block.requiredObject("source");
   const media = readMedia(source, "application/pdf");
   if (media === undefined) return readNative(block);
   const citations = block.object("citations");
@@ -145,10 +145,4 @@ function readCitations(block: RequestFields): MessageInitShape<typeof CitationSc
     ...present({ documentIndex: citation.number("document_index") }),
     native: { dialect: nativeDialect, json: citation.json() },
   }));
-}
-
-function requiredObject(fields: RequestFields, name: string): RequestFields {
-  const value = fields.object(name);
-  if (value === undefined) throw invalidField(fields.pathOf(name), "is missing");
-  return value;
 }
