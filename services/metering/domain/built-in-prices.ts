@@ -270,6 +270,9 @@ const prices: readonly BuiltInPrice[] = [
     models: ["gemini-embedding-001"],
     input: "0.15",
     source: "https://www.getmaxim.ai/bifrost/llm-cost-calculator/provider/gemini.md",
+    asOf: "2026-11-21",
+  },
+  {
     vendor: "cohere",
     models: ["command-a-03-2025"],
     input: "2.50",

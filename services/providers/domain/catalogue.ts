@@ -43,6 +43,7 @@ const catalogue: Readonly<Record<string, readonly CataloguedModel[]>> = {
     chat("gemini-3.1-pro-preview", 1_048_576, 65_536, "https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-3-8-flash"),
     embedding("gemini-embedding-2", undefined, "https://github.com/api-evangelist/deepmind/blob/main/plans/deepmind-plans-pricing.yml"),
     embedding("gemini-embedding-001", 2048, "https://www.getmaxim.ai/bifrost/llm-cost-calculator/provider/gemini.md"),
+  ],
   cohere: [
     chat("command-a-03-2025", 256_000, 8_000, "https://hex.pm/packages/llm_db/2026.2.0/files/priv/llm_db/providers/cohere.json"),
     chat("command-a-reasoning-08-2025", 256_000, 32_000, "https://docs.cohere.com/docs/command-a-reasoning"),
