@@ -93,6 +93,7 @@ describe("the request for Anthropic", () => {
             { kind: { case: "reasoning", value: { text: "unsigned" } } },
             { kind: { case: "reasoning", value: { text: "hm", signature: "sig" } } },
             { kind: { case: "reasoning", value: { redactedData: "opaque" } } },
+            { kind: { case: "reasoning", value: { signature: "gemini:call:0:c2ln" } } },
           ],
         },
       ],

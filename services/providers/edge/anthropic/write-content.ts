@@ -1,6 +1,7 @@
 /** Owns the writing of messages: `system` apart, roles in turn, parts as content blocks. */
 import { CacheMarker_Lifetime, ImageDetail, Role, type CacheMarker, type Citation, type Media, type Message, type NativePart, type Part, type ToolCallPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { originOf } from "../../domain/signature-origin.ts";
 import { parseExactJson } from "./exact-json.ts";
 import { unsupportedField, type Warnings } from "./warnings.ts";
 
@@ -98,7 +99,7 @@ function writeKind(kind: Part["kind"], path: string, warnings: Warnings): Block 
       if (kind.value.redactedData !== "" && kind.value.text === "" && kind.value.signature === "") {
         return { type: "redacted_thinking", data: kind.value.redactedData };
       }
-      if (kind.value.signature !== "") return { type: "thinking", thinking: kind.value.text, signature: kind.value.signature };
+      if (kind.value.signature !== "" && originOf(kind.value.signature) === undefined) return { type: "thinking", thinking: kind.value.text, signature: kind.value.signature };
       warnings.add("messages[].parts[].reasoning", "reasoning without Anthropic's signature would be refused; it is left out.");
       return undefined;
     case "native":
