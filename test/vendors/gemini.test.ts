@@ -1,3 +1,4 @@
+import Anthropic from "@anthropic-ai/sdk";
 import { LLMock } from "@copilotkit/aimock";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -94,6 +95,31 @@ describe("the openai SDK, in front of Gemini", () => {
     expect(JSON.parse(second.body.toString())).toMatchObject({
       contents: [{ role: "user" }, { role: "model", parts: [signed] }, { role: "user", parts: [{ functionResponse: { id: "fc_1", name: said.toolName, response: { output: "120 m³/s" } } }] }],
     });
+  });
+
+  test.each([false, true])("and Anthropic's SDK too sends the signature back, in a block of thinking (streamed: %s)", async (stream) => {
+    const anthropic = new Anthropic({ baseURL: weir.origin, apiKey: weir.inferenceKey, maxRetries: 0 });
+    const signed = { functionCall: { id: "fc_1", name: said.toolName, args: said.toolArguments }, thoughtSignature: "c2lnbmVk" };
+    const thought = { text: "Let me see…", thought: true };
+    const reply = (parts: readonly object[]) => ({ candidates: [{ content: { role: "model", parts }, finishReason: "STOP", index: 0 }], responseId: "r" });
+    const answer = (...parts: readonly object[]) => (stream ? eventStream([`data: ${JSON.stringify(reply(parts))}\n\n`]) : json(200, reply(parts)));
+    const place = upstream.requests.length;
+    const ask = (messages: Anthropic.MessageParam[]) => {
+      const asked = { model: "scripted/gemini-3.8-flash", max_tokens: 100, messages, tools: [{ name: said.toolName, input_schema: { type: "object" as const } }] };
+      return stream ? anthropic.messages.stream(asked).finalMessage() : anthropic.messages.create(asked);
+    };
+    upstream.answerWith(answer(thought, signed));
+    const first = await ask([{ role: "user", content: said.toolQuestion }]);
+    expect(first).toMatchObject({ stop_reason: "tool_use", content: [{ type: "thinking", thinking: "Let me see…" }, { type: "thinking" }, { type: "tool_use", id: "fc_1", input: said.toolArguments }] });
+    upstream.answerWith(answer({ text: "120 m³/s" }));
+    const second = await ask([
+      { role: "user", content: said.toolQuestion },
+      { role: "assistant", content: first.content },
+      { role: "user", content: [{ type: "tool_result", tool_use_id: "fc_1", content: "120 m³/s" }] },
+    ]);
+    expect(second).toMatchObject({ stop_reason: "end_turn", content: [{ type: "text", text: "120 m³/s" }] });
+    const sent = JSON.parse((await upstream.request(place + 1)).body.toString()) as { contents: { parts: unknown[] }[] };
+    expect(sent.contents[1]!.parts).toEqual([thought, signed]);
   });
 
   test("is told by its own error class what Gemini refused, and when to come back", async () => {

@@ -1,4 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import fastCheck from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ImageDetail, Role, type PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
 import { Modality, ReasoningOptions_Effort, ToolChoice_Mode } from "#gen/weir/inference/v1/generation_pb.ts";
@@ -157,6 +158,34 @@ describe("thought signatures", () => {
     expect(turnOf({ role: Role.ASSISTANT, parts: moved })).toEqual(reply.candidates[0]!.content.parts);
   });
 
+  it("find their parts in any reply, wherever a dialect puts them", () => {
+    const signature = fastCheck.option(fastCheck.base64String({ minLength: 4 }), { nil: undefined });
+    const words = fastCheck.string({ minLength: 1 });
+    const kinds = [
+      words.map((said) => ({ text: said })),
+      words.map((said) => ({ text: said, thought: true })),
+      fastCheck.uuid().map((id) => ({ functionCall: { id, name: "f", args: {} } })),
+      fastCheck.uint8Array({ minLength: 1 }).map((bytes) => ({ inlineData: { mimeType: "image/png", data: Buffer.from(bytes).toString("base64") } })),
+    ];
+    const anyPart = fastCheck.tuple(fastCheck.oneof(...kinds), signature).map(([part, sealed]) => ({ ...part, ...(sealed === undefined ? {} : { thoughtSignature: sealed }) }));
+    // Neighbours of one kind are one part in types.
+    const kindOf = (part: object | undefined) => part && `${"text" in part}${"thought" in part}`;
+    const anyParts = fastCheck.array(anyPart, { minLength: 1 }).map((list) => list.filter((part, index) => !("text" in part) || kindOf(part) !== kindOf(list[index - 1])));
+    const back = (message: MessageInit) => (build({ messages: [message] }, older).body.contents as { parts: unknown[] }[])[0]!.parts;
+    const isReasoning = ({ kind }: { kind: { case?: string | undefined } }) => kind.case === "reasoning";
+    fastCheck.assert(
+      fastCheck.property(anyParts, (original) => {
+        const candidate = geminiVendor.generate.readReply(Buffer.from(JSON.stringify({ candidates: [{ content: { parts: original }, finishReason: "STOP" }] }))).response.candidates[0]!;
+        const read = candidate.message!.parts;
+        expect(back({ role: Role.ASSISTANT, parts: read })).toEqual(original);
+        const moved = [...read.filter(isReasoning), ...read.filter((part) => !isReasoning(part))];
+        const thoughtsFirst = [...original.filter((part) => "thought" in part), ...original.filter((part) => !("thought" in part))];
+        expect(back({ role: Role.ASSISTANT, parts: moved })).toEqual(thoughtsFirst);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   it("stay where the text they sign has none", () => {
     const signature = sealSignature({ kind: "text", ordinal: 0, signature: "c2ln" });
     expect(turnOf(model(reasoning({ signature }), call("fc_1", "a"), call("fc_2", "b")))).toContainEqual({ text: "", thoughtSignature: "c2ln" });
@@ -274,6 +303,7 @@ describe("thinking", () => {
   it.each<[string, NonNullable<GenerationInit["reasoning"]>, object | undefined, string[]]>([
     ["gemini-2.5-flash", { effort: MEDIUM, includeText: true }, { thinkingBudget: 8192, includeThoughts: true }, []],
     ["gemini-2.5-flash", { effort: NONE }, { thinkingBudget: 0 }, []],
+    ["gemini-2.5-flash", { effort: MAXIMUM }, { thinkingBudget: 24_576 }, []],
     ["gemini-2.5-flash", { adaptive: true }, { thinkingBudget: -1 }, []],
     ["gemini-2.5-flash", { budgetTokens: 99_999n }, { thinkingBudget: 24_576 }, ["reasoning.budget_tokens"]],
     ["gemini-2.5-flash-lite", { budgetTokens: 100n }, { thinkingBudget: 512 }, ["reasoning.budget_tokens"]],

@@ -35,7 +35,7 @@ function writeAmount(reasoning: ReasoningOptions, thinking: Thinking, warnings: 
   }
   if (thinking.by === "budget") {
     const budget = isOff ? 0 : budgetOf(reasoning);
-    return budget === undefined ? {} : { thinkingBudget: fitBudget(budget, thinking, warnings) };
+    return budget === undefined ? {} : { thinkingBudget: fitBudget(budget, reasoning, thinking, warnings) };
   }
   const level = isOff ? lowest(thinking.levels, warnings) : levelOf(reasoning, thinking.levels, warnings);
   return level === undefined ? {} : { thinkingLevel: level };
@@ -45,14 +45,15 @@ function budgetOf({ budgetTokens, effort, adaptive }: ReasoningOptions): number 
   return budgetTokens === undefined ? (efforts.get(effort)?.budgetTokens ?? (adaptive ? dynamicBudget : undefined)) : Number(budgetTokens);
 }
 
-function fitBudget(budget: number, { minimum, maximum, canBeOff }: Thinking & { by: "budget" }, warnings: Warnings): number {
+function fitBudget(budget: number, { budgetTokens }: ReasoningOptions, { minimum, maximum, canBeOff }: Thinking & { by: "budget" }, warnings: Warnings): number {
   if (budget === dynamicBudget || (budget === 0 && canBeOff)) return budget;
   if (budget === 0) {
     warnings.add("reasoning.effort", `this model always reasons; its least budget, ${minimum} tokens, is set.`);
     return minimum;
   }
   const fitting = Math.min(Math.max(budget, minimum), maximum);
-  if (fitting !== budget) warnings.add("reasoning.budget_tokens", `the budget is ${fitting} tokens instead of ${budget}.`);
+  // What an effort stands for ends where the model does.
+  if (fitting !== budget && budgetTokens !== undefined) warnings.add("reasoning.budget_tokens", `the budget is ${fitting} tokens instead of ${budget}.`);
   return fitting;
 }
 
