@@ -115,7 +115,7 @@ function writeTemperature(temperature: number | undefined, facts: ModelFacts, wa
  * Why a sampling parameter would be refused. Sources: https://platform.claude.com/docs/en/about-claude/models/migration-guide
  * (models without sampling, or with one of two) and …/docs/en/build-with-claude/extended-thinking (beside thinking).
  */
-function samplingObstacle(name: string, value: number, asked: Readonly<Record<string, number>>, facts: ModelFacts, thinking: ThinkingJson["thinking"]): string | undefined {
+export function samplingObstacle(name: string, value: number, asked: Readonly<Record<string, number>>, facts: ModelFacts, thinking: ThinkingJson["thinking"]): string | undefined {
   if (facts.sampling === "none") return "this model takes no sampling parameters";
   if (facts.sampling === "one" && name === "top_p" && asked["temperature"] !== undefined) return "this model takes only one of temperature and top_p";
   if (thinking === undefined || thinking.type === "disabled") return undefined;
