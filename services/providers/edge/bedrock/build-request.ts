@@ -1,0 +1,95 @@
+/** Owns the way from types to the body of a Converse request. */
+import { Modality, type OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { VendorRequest } from "../../domain/adapter.ts";
+import { writeModelFields } from "./model-fields.ts";
+import { pathOf } from "./model-path.ts";
+import { Warnings } from "./warnings.ts";
+import { writeConversation, type Block } from "./write-content.ts";
+import { parseSchema, writeToolConfig } from "./write-tools.ts";
+
+/** Where Claude says which stop sequence it met; a model that says nothing of the kind ignores it. Source: ConverseRequest in AWS's SDK. */
+const stopSequencePointer = "/stop_sequence";
+
+/** Throws UNSUPPORTED_FIELD for content Bedrock cannot take, and for everything else it cannot honour when strict. */
+export function buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest {
+  const warnings = new Warnings(generation.strict);
+  warnOfUnsupported(generation, warnings);
+  const { system, turns } = writeConversation(generation.messages, warnings);
+  const { inferenceConfig: sampling, additional } = writeModelFields(generation, model, warnings);
+  const toolConfig = writeToolConfig(generation, turns, warnings);
+  const { stopSequences } = generation;
+  const inferenceConfig = { ...sampling, ...(stopSequences.length === 0 ? {} : { stopSequences }) };
+  const body = {
+    ...(system.length === 0 ? {} : { system }),
+    messages: turns,
+    ...(isEmpty(inferenceConfig) ? {} : { inferenceConfig }),
+    ...(toolConfig === undefined ? {} : { toolConfig }),
+    ...writeFormat(generation.outputFormat, warnings),
+    ...(isEmpty(additional) ? {} : { additionalModelRequestFields: additional }),
+    ...(stopSequences.length === 0 ? {} : { additionalModelResponseFieldPaths: [stopSequencePointer] }),
+    ...writeServiceTier(generation.serviceTier, warnings),
+    ...writeMetadata(generation.metadata, warnings),
+  };
+  return { path: pathOf(model, stream ? "converse-stream" : "converse"), headers: {}, body: Buffer.from(JSON.stringify(body)), warnings: warnings.list, withholdUsage: false };
+}
+
+/** No dialect is Bedrock's own, so nobody asks for it. */
+export function refuseNative(): never {
+  throw new GatewayError("INVALID_REQUEST", "Bedrock speaks no dialect of Weir's; send it types.");
+}
+
+/** Options that Bedrock has nothing for. */
+function warnOfUnsupported(generation: Generation, warnings: Warnings): void {
+  const { sampling } = generation;
+  const leftOut = "Bedrock has nothing like it; it is left out.";
+  const unsupported: readonly (readonly [field: string, asked: boolean])[] = [
+    ["sampling.seed", sampling?.seed !== undefined],
+    ["sampling.presence_penalty", (sampling?.presencePenalty ?? 0) !== 0],
+    ["sampling.frequency_penalty", (sampling?.frequencyPenalty ?? 0) !== 0],
+    ["sampling.logit_bias", Object.keys(sampling?.logitBias ?? {}).length > 0],
+    ["logprobs", generation.logprobs],
+    ["top_logprobs", (generation.topLogprobs ?? 0) > 0],
+    ["modalities", generation.modalities.some((modality) => modality !== Modality.TEXT)],
+    ["audio", generation.audio !== undefined],
+    ["end_user", generation.endUser !== undefined],
+    ["store", generation.store === true],
+    ["verbosity", generation.verbosity !== undefined],
+    ["prompt_cache_key", generation.promptCacheKey !== undefined],
+  ];
+  for (const [field, asked] of unsupported) if (asked) warnings.add(field, leftOut);
+  if ((generation.candidateCount ?? 1) > 1) warnings.add("candidate_count", "Bedrock makes one reply per request; there is one.");
+}
+
+/** Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_JsonSchemaDefinition.html; the schema is text there. */
+function writeFormat(format: OutputFormat | undefined, warnings: Warnings): Block {
+  if (format?.kind.case === "jsonObject") {
+    warnings.add("output_format.json_object", "JSON without a schema cannot be enforced; ask for it in the prompt, or give a schema.");
+  }
+  if (format?.kind.case !== "jsonSchema") return {};
+  const { name, description, jsonSchema } = format.kind.value;
+  parseSchema(jsonSchema, "output_format.json_schema.json_schema");
+  const definition = { schema: jsonSchema, ...(name === "" ? {} : { name }), ...(description === "" ? {} : { description }) };
+  return { outputConfig: { textFormat: { type: "json_schema", structure: { jsonSchema: definition } } } };
+}
+
+/** Source: ServiceTierType in AWS's SDK; `auto` is OpenAI's and Anthropic's word for leaving it to the vendor. */
+function writeServiceTier(tier: string | undefined, warnings: Warnings): Block {
+  if (tier === undefined || tier === "auto") return {};
+  if (["default", "flex", "priority", "reserved"].includes(tier)) return { serviceTier: { type: tier } };
+  warnings.add("service_tier", `Bedrock has no tier "${tier}"; it is left out.`);
+  return {};
+}
+
+/** Sources of the bounds: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html and …/API_RequestMetadataBaseFilters.html. */
+function writeMetadata(metadata: Readonly<Record<string, string>>, warnings: Warnings): Block {
+  const all = Object.entries(metadata);
+  const fitting = all.filter(([name, value]) => /^[\w\s.:/=+$@-]{1,256}$/.test(name) && /^[\w\s.:/=+$@-]{0,256}$/.test(value)).slice(0, 16);
+  if (fitting.length < all.length) warnings.add("metadata", "Bedrock takes 16 pairs of plain characters, 256 long at most; the others are left out.");
+  return fitting.length === 0 ? {} : { requestMetadata: Object.fromEntries(fitting) };
+}
+
+function isEmpty(block: Block): boolean {
+  return Object.keys(block).length === 0;
+}

@@ -1,0 +1,168 @@
+/** Owns the writing of messages: `system` apart, roles in turn, parts as content blocks. */
+import { CacheMarker_Lifetime, Role, type CacheMarker, type Citation, type Message, type NativePart, type Part, type ReasoningPart, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { parseExactJson } from "../anthropic/exact-json.ts";
+import { unsupportedField, type Warnings } from "./warnings.ts";
+import { DocumentNames, writeAudio, writeFile, writeImage } from "./write-media.ts";
+
+export type Block = { readonly [key: string]: unknown };
+
+export interface Turn {
+  readonly role: "user" | "assistant";
+  readonly content: Block[];
+}
+
+export interface Conversation {
+  readonly system: readonly Block[];
+  readonly turns: readonly Turn[];
+}
+
+/** The name under which Bedrock's own JSON stands in a NativePart. */
+export const nativeDialect = "bedrock";
+
+/**
+ * The messages in Bedrock's form. Instructions of the operator and the developer go to `system`, wherever they stood;
+ * tool results are part of the user's turn; neighbours of one role become one turn, because Bedrock wants them in turn.
+ */
+export function writeConversation(messages: readonly Message[], warnings: Warnings): Conversation {
+  const system: Block[] = [];
+  const turns: Turn[] = [];
+  const writer = new PartWriter(warnings);
+  messages.forEach((message, index) => {
+    const path = `messages[${index}]`;
+    if (message.name !== undefined) warnings.add("messages[].name", "speakers have no names; it is left out.");
+    const blocks = message.parts.flatMap((part, partIndex) => writer.write(part, `${path}.parts[${partIndex}]`));
+    if (message.role === Role.SYSTEM || message.role === Role.DEVELOPER) {
+      if (turns.length > 0 && blocks.length > 0) warnings.add("messages[].role", "instructions amid the conversation were moved to its start.");
+      system.push(...blocks.map((block) => requireInstruction(block, path)));
+      return;
+    }
+    const role = message.role === Role.ASSISTANT ? "assistant" : "user";
+    const last = turns.at(-1);
+    if (last?.role === role) last.content.push(...blocks);
+    else if (blocks.length > 0) turns.push({ role, content: blocks });
+  });
+  return { system, turns };
+}
+
+/** The block that stands behind a block or tool with a marker. */
+export function writeCachePoint(marker: CacheMarker | undefined): Block[] {
+  if (marker === undefined) return [];
+  switch (marker.lifetime) {
+    case CacheMarker_Lifetime.FIVE_MINUTES:
+      return [{ cachePoint: { type: "default", ttl: "5m" } }];
+    case CacheMarker_Lifetime.ONE_HOUR:
+      return [{ cachePoint: { type: "default", ttl: "1h" } }];
+    default:
+      return [{ cachePoint: { type: "default" } }];
+  }
+}
+
+/** A piece in Bedrock's own JSON. */
+export function parseNative({ dialect, json }: NativePart, path: string): Block {
+  if (dialect !== nativeDialect) throw unsupportedField(path, `it is in the form of "${dialect}".`);
+  return JSON.parse(Buffer.from(json).toString("utf8")) as Block;
+}
+
+/** Writes the parts of one request, which share the names of their documents. */
+class PartWriter {
+  readonly #warnings: Warnings;
+  readonly #documentNames = new DocumentNames();
+
+  constructor(warnings: Warnings) {
+    this.#warnings = warnings;
+  }
+
+  /** One block and the cache point behind it, or none for a part that has nothing to say. */
+  write(part: Part, path: string): Block[] {
+    const block = this.#writeKind(part.kind, path);
+    return block === undefined ? [] : [block, ...writeCachePoint(part.cacheMarker ?? markerWithin(part))];
+  }
+
+  #writeKind(kind: Part["kind"], path: string): Block | undefined {
+    switch (kind.case) {
+      case "text":
+        return this.#writeText(kind.value.text, kind.value.citations);
+      case "refusal":
+        return this.#writeText(kind.value.text, []);
+      case "image":
+        return writeImage(kind.value, path, this.#warnings);
+      case "audio":
+        return writeAudio(kind.value, path, this.#warnings);
+      case "file":
+        return writeFile(kind.value, path, this.#documentNames, this.#warnings);
+      case "toolCall":
+        return { toolUse: { toolUseId: kind.value.id, name: kind.value.name, input: parseArguments(kind.value, path) } };
+      case "toolResult":
+        return this.#writeToolResult(kind.value, path);
+      case "reasoning":
+        return this.#writeReasoning(kind.value);
+      case "native":
+        return parseNative(kind.value, path);
+      default:
+        throw unsupportedField(path, "the part says nothing.");
+    }
+  }
+
+  /** Bedrock refuses blank text. */
+  #writeText(text: string, citations: readonly Citation[]): Block | undefined {
+    if (text.trim() === "") {
+      if (text !== "") this.#warnings.add("messages[].parts[].text", "text of white space alone is refused there; it is left out.");
+      return undefined;
+    }
+    const written = citations.flatMap((citation) => {
+      if (citation.native?.dialect === nativeDialect) return [JSON.parse(Buffer.from(citation.native.json).toString("utf8")) as Block];
+      this.#warnings.add("messages[].parts[].text.citations", "only citations that Bedrock made can be sent back; the others are left out.");
+      return [];
+    });
+    return written.length === 0 ? { text } : { citationsContent: { content: [{ text }], citations: written } };
+  }
+
+  #writeToolResult({ toolCallId, parts, isError }: ToolResultPart, path: string): Block {
+    const content = parts.flatMap((part, index) => {
+      const partPath = `${path}.parts[${index}]`;
+      // A cache point can stand behind the whole result only, and citations not within it.
+      const block = part.kind.case === "text" ? this.#writeText(part.kind.value.text, []) : this.#writeKind(part.kind, partPath);
+      return block === undefined ? [] : [requireResult(block, partPath)];
+    });
+    return { toolResult: { toolUseId: toolCallId, content, ...(isError ? { status: "error" } : {}) } };
+  }
+
+  #writeReasoning({ text, signature, redactedData }: ReasoningPart): Block | undefined {
+    if (redactedData !== "" && text === "" && signature === "") return { reasoningContent: { redactedContent: redactedData } };
+    if (signature !== "") return { reasoningContent: { reasoningText: { text, signature } } };
+    this.#warnings.add("messages[].parts[].reasoning", "reasoning without its model's signature would be refused; it is left out.");
+    return undefined;
+  }
+}
+
+/** The marker of a piece within a tool's result. */
+function markerWithin({ kind }: Part): CacheMarker | undefined {
+  return kind.case === "toolResult" ? kind.value.parts.findLast(({ cacheMarker }) => cacheMarker !== undefined)?.cacheMarker : undefined;
+}
+
+function parseArguments(call: ToolCallPart, path: string): unknown {
+  // Free text of a custom tool, in the one form that fits: Bedrock's tools take objects.
+  if (call.custom) return { input: call.arguments };
+  if (call.arguments === "") return {};
+  try {
+    const value = parseExactJson(call.arguments);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // Told below, with the place.
+  }
+  const field = `${path}.tool_call.arguments`;
+  throw new GatewayError("INVALID_REQUEST", `${field} must be a JSON object.`, { fieldViolations: [{ field, description: "must be a JSON object" }] });
+}
+
+/** Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_SystemContentBlock.html */
+function requireInstruction(block: Block, path: string): Block {
+  if ("text" in block || "cachePoint" in block || "guardContent" in block) return block;
+  throw unsupportedField(path, "instructions can hold text alone.");
+}
+
+/** Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolResultContentBlock.html */
+function requireResult(block: Block, path: string): Block {
+  if (["json", "text", "image", "document", "video", "searchResult"].some((kind) => kind in block)) return block;
+  throw unsupportedField(path, "a tool's result can hold text, pictures, documents and videos alone.");
+}

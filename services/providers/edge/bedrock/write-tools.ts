@@ -1,0 +1,86 @@
+/** Owns the writing of tools and of the choice among them. */
+import { ToolChoice_Mode, type FunctionTool, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { parseExactJson } from "../anthropic/exact-json.ts";
+import { nativeDialect, parseNative, writeCachePoint, type Block, type Turn } from "./write-content.ts";
+import { unsupportedField, type Warnings } from "./warnings.ts";
+
+/** `toolConfig`; undefined when there is nothing to say. */
+export function writeToolConfig(generation: Generation, turns: readonly Turn[], warnings: Warnings): Block | undefined {
+  if (generation.parallelToolCalls === false) warnings.add("parallel_tool_calls", "the model decides how many tools it asks for at once.");
+  const tools = generation.tools.flatMap((tool, index) => writeTool(tool, `tools[${index}]`, warnings));
+  const named = namesOfCalls(turns);
+  if (tools.length === 0) {
+    if (named.length === 0) return undefined;
+    // Else Bedrock refuses the request: "The toolConfig field must be defined when using toolUse and toolResult content blocks."
+    warnings.add("tools", "a conversation with tool calls is taken with tools alone; those that it names are declared, without their parameters.");
+    return { tools: named.map((name) => ({ toolSpec: { name, inputSchema: { json: { type: "object" } } } })) };
+  }
+  if (generation.toolChoice?.mode === ToolChoice_Mode.NONE) {
+    if (named.length === 0) return undefined;
+    warnings.add("tool_choice", "it cannot forbid the tools of a conversation that has used them; the model decides.");
+  }
+  const choice = writeToolChoice(generation);
+  return { tools, ...(choice === undefined ? {} : { toolChoice: choice }) };
+}
+
+/** A JSON Schema that is an object. Throws INVALID_REQUEST with the field. */
+export function parseSchema(text: string, field: string): Block {
+  try {
+    const value = parseExactJson(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Block;
+  } catch {
+    // Told below, with the place.
+  }
+  throw new GatewayError("INVALID_REQUEST", `${field} must be a JSON Schema object.`, { fieldViolations: [{ field, description: "must be a JSON Schema object" }] });
+}
+
+function writeTool(tool: Tool, path: string, warnings: Warnings): Block[] {
+  switch (tool.kind.case) {
+    case "function":
+      return [writeFunction(tool.kind.value, path), ...writeCachePoint(tool.cacheMarker)];
+    case "native":
+      if (tool.kind.value.dialect !== nativeDialect) {
+        warnings.add(path, `a tool in the form of "${tool.kind.value.dialect}" is not known there; it is left out.`);
+        return [];
+      }
+      return [parseNative(tool.kind.value, path), ...writeCachePoint(tool.cacheMarker)];
+    case "custom":
+      warnings.add(path, "tools that take free text are not known there; it is left out.");
+      return [];
+    default:
+      throw unsupportedField(path, "the tool says nothing.");
+  }
+}
+
+function writeFunction(tool: FunctionTool, path: string): Block {
+  return {
+    toolSpec: {
+      name: tool.name,
+      ...(tool.description === "" ? {} : { description: tool.description }),
+      // Bedrock wants the type said.
+      inputSchema: { json: { type: "object", ...(tool.parametersJsonSchema === "" ? {} : parseSchema(tool.parametersJsonSchema, `${path}.parameters_json_schema`)) } },
+      ...(tool.strict === undefined ? {} : { strict: tool.strict }),
+    },
+  };
+}
+
+function writeToolChoice({ toolChoice }: Generation): Block | undefined {
+  switch (toolChoice?.mode) {
+    case ToolChoice_Mode.AUTO:
+      return { auto: {} };
+    case ToolChoice_Mode.REQUIRED:
+      return { any: {} };
+    case ToolChoice_Mode.NAMED:
+      return { tool: { name: toolChoice.name } };
+    default:
+      return undefined;
+  }
+}
+
+/** The tools that the conversation calls, each once. */
+function namesOfCalls(turns: readonly Turn[]): readonly string[] {
+  const names = turns.flatMap(({ content }) => content.flatMap(({ toolUse }) => (toolUse as { readonly name: string } | undefined)?.name ?? []));
+  return [...new Set(names)];
+}
