@@ -51,10 +51,16 @@ function judge({ wanted, arrives, answer, returns }: Feature, { asked, heard, er
     return "rejects";
   }
   const pick = <T extends object>(from: T, names: readonly (keyof T)[]): object => Object.fromEntries(names.map((name) => [name, from[name]]));
-  expect(pick(heard!.answer, returns)).toEqual(pick(answer, returns));
+  expect(pick(heard!.answer, returns)).toEqual(pick(withSealed(answer), returns));
   if (heard!.warnings !== "") return "warns";
   expect(pick(asked!, arrives)).toEqual(pick(wanted, arrives));
   return "works";
+}
+
+/** A signature may come with a note of what it signs. */
+function withSealed({ reasoning, ...rest }: Answer): Answer {
+  if (reasoning === undefined) return rest;
+  return { ...rest, reasoning: { ...reasoning, signature: expect.stringContaining(reasoning.signature) as string } };
 }
 
 describe.each(callers)("$dialect", (caller) => {

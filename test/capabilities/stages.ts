@@ -6,6 +6,7 @@ import { connect } from "./callers/connect.ts";
 import { openaiChat } from "./callers/openai-chat.ts";
 import type { Caller, Player } from "./exchange.ts";
 import { anthropicPlayer } from "./players/anthropic.ts";
+import { geminiPlayer } from "./players/gemini.ts";
 import { openaiPlayer } from "./players/openai.ts";
 
 export const callers: readonly Caller[] = [openaiChat, anthropicMessages, connect];
@@ -19,6 +20,7 @@ export interface Stage {
 export const stages: readonly Stage[] = [
   { player: openaiPlayer, model: "gpt-test" },
   { player: anthropicPlayer, model: "claude-opus-4-6" },
+  { player: geminiPlayer, model: "gemini-2.0-flash" },
 ];
 
 export interface StartedStages {

@@ -72,12 +72,12 @@ function sourceOf(url: string): object {
 function hear({ content, stop_reason: stop, usage }: Anthropic.Message): Answer {
   const text = content.flatMap((block) => (block.type === "text" ? [block.text] : [])).join("");
   const calls = content.flatMap((block) => (block.type === "tool_use" ? [{ id: block.id, name: block.name, input: block.input as object }] : []));
-  const thinking = content.find((block) => block.type === "thinking");
+  const thoughts = content.filter((block) => block.type === "thinking");
   const cached = usage.cache_read_input_tokens ?? 0;
   return {
     ...(text === "" ? {} : { text }),
     ...(calls.length === 0 ? {} : { calls }),
-    ...(thinking === undefined ? {} : { reasoning: { text: thinking.thinking, signature: thinking.signature } }),
+    ...(thoughts.length === 0 ? {} : { reasoning: { text: thoughts.map(({ thinking }) => thinking).join(""), signature: thoughts.map(({ signature }) => signature).join("") } }),
     finish: ({ end_turn: "stop", stop_sequence: "stop", max_tokens: "length", tool_use: "calls", refusal: "refused" } as Record<string, Answer["finish"]>)[stop ?? ""] ?? ("none" as never),
     usage: {
       input: usage.input_tokens + cached + (usage.cache_creation_input_tokens ?? 0),

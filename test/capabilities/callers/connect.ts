@@ -84,7 +84,7 @@ async function hearWhole(client: Client<typeof InferenceService>, generation: Ge
   for (const { kind } of message!.parts) {
     if (kind.case === "text") pieces.text += kind.value.text;
     else if (kind.case === "toolCall") pieces.calls.push({ ...kind.value });
-    else if (kind.case === "reasoning") Object.assign(pieces, { reasoning: kind.value.text, signature: kind.value.signature });
+    else if (kind.case === "reasoning") Object.assign(pieces, { reasoning: pieces.reasoning + kind.value.text, signature: pieces.signature + kind.value.signature });
   }
   return hear(pieces, finishReason, usage, warnings);
 }
@@ -92,6 +92,7 @@ async function hearWhole(client: Client<typeof InferenceService>, generation: Ge
 async function hearStream(client: Client<typeof InferenceService>, generation: GenerationInit): Promise<Heard> {
   const pieces = newPieces();
   const callOfPart = new Map<number, Pieces["calls"][number]>();
+  const thoughts = new Set<number>();
   let warnings: readonly Warning[] = [];
   let usage: Usage | undefined;
   let finish: FinishReason | undefined;
@@ -99,13 +100,17 @@ async function hearStream(client: Client<typeof InferenceService>, generation: G
     if (event.case === "start") warnings = event.value.warnings;
     if (event.case === "end") usage = event.value.usage;
     if (event.case === "candidateEnd") finish = event.value.finishReason;
+    if (event.case === "partStart" && event.value.part?.kind.case === "reasoning") {
+      thoughts.add(event.value.partIndex);
+      pieces.signature += event.value.part.kind.value.signature;
+    }
     if (event.case === "partStart" && event.value.part?.kind.case === "toolCall") {
       const { id, name } = event.value.part.kind.value;
       const call = { id, name, arguments: "" };
       callOfPart.set(event.value.partIndex, call);
       pieces.calls.push(call);
     }
-    if (event.case === "partDelta") grow(pieces, event.value, callOfPart.get(event.value.partIndex));
+    if (event.case === "partDelta") grow(pieces, event.value, thoughts.has(event.value.partIndex), callOfPart.get(event.value.partIndex));
   }
   return hear(pieces, finish!, usage, warnings);
 }
@@ -121,11 +126,10 @@ function newPieces(): Pieces {
   return { text: "", reasoning: "", signature: "", calls: [] };
 }
 
-/** The suite's vendors reason before they speak: text that comes before a signature is reasoning. */
-function grow(pieces: Pieces, { delta }: PartDelta, call: Pieces["calls"][number] | undefined): void {
-  if (delta.case === "text") pieces.text += delta.value;
+function grow(pieces: Pieces, { delta }: PartDelta, isThought: boolean, call: Pieces["calls"][number] | undefined): void {
+  if (delta.case === "text") pieces[isThought ? "reasoning" : "text"] += delta.value;
   if (delta.case === "arguments") call!.arguments += delta.value;
-  if (delta.case === "signature") Object.assign(pieces, { reasoning: pieces.text, signature: pieces.signature + delta.value, text: "" });
+  if (delta.case === "signature") pieces.signature += delta.value;
 }
 
 const finishes: ReadonlyMap<FinishReason, Answer["finish"]> = new Map([

@@ -5,7 +5,7 @@ import { HeardError, type Answer, type Caller, type Heard, type Part, type Turn,
 type Request = OpenAI.ChatCompletionCreateParamsNonStreaming;
 /** Where gateways put what OpenAI has no place for; see docs/http-api.md. */
 interface Reasoned {
-  readonly reasoning_details?: readonly { readonly text?: string; readonly signature?: string }[];
+  readonly reasoning_details?: readonly { readonly text?: string; readonly summary?: string; readonly signature?: string }[];
 }
 
 export const openaiChat: Caller = {
@@ -97,7 +97,7 @@ async function hearStream(client: OpenAI, request: Request): Promise<Heard> {
     }
     text += choice.delta.content ?? "";
     for (const detail of (choice.delta as Reasoned).reasoning_details ?? []) {
-      reasoning += detail.text ?? "";
+      reasoning += detail.text ?? detail.summary ?? "";
       signature += detail.signature ?? "";
     }
     for (const { index, id, function: called } of choice.delta.tool_calls ?? []) {
@@ -118,11 +118,11 @@ function hear(message: Pick<OpenAI.ChatCompletionMessage, "content" | "tool_call
     const { id, function: called } = call as OpenAI.ChatCompletionMessageFunctionToolCall;
     return { id, name: called.name, input: JSON.parse(called.arguments) as object };
   });
-  const [detail] = message.reasoning_details ?? [];
+  const details = message.reasoning_details ?? [];
   return {
     ...(message.content === null || message.content === "" ? {} : { text: message.content }),
     ...(calls.length === 0 ? {} : { calls }),
-    ...(detail === undefined ? {} : { reasoning: { text: detail.text ?? "", signature: detail.signature ?? "" } }),
+    ...(details.length === 0 ? {} : { reasoning: { text: details.map(({ text, summary = "" }) => text ?? summary).join(""), signature: details.map(({ signature = "" }) => signature).join("") } }),
     finish: ({ stop: "stop", length: "length", tool_calls: "calls", content_filter: "refused" } as const)[finish] ?? ("stop" as never),
     usage: {
       input: usage?.prompt_tokens ?? -1,
