@@ -71,7 +71,8 @@ describe("the openai SDK, in front of Gemini", () => {
   test("sends the key in its header, and a call's thought signature back in its own part", async () => {
     const signed = { functionCall: { id: "fc_1", name: said.toolName, args: said.toolArguments }, thoughtSignature: "c2lnbmVk" };
     const usageMetadata = { promptTokenCount: 9, candidatesTokenCount: 4, thoughtsTokenCount: 3, totalTokenCount: 16 };
-    upstream.answerWith(json(200, { candidates: [{ content: { role: "model", parts: [signed] }, finishReason: "STOP", index: 0 }], usageMetadata, modelVersion: "gemini-3.8-flash", responseId: "r1" }));
+    const reply = { candidates: [{ content: { role: "model", parts: [signed] }, finishReason: "STOP", index: 0 }], usageMetadata, modelVersion: "gemini-3.8-flash", responseId: "r1" };
+    upstream.answerWith(json(200, reply, { "x-gemini-service-tier": "priority" }));
     const place = upstream.requests.length;
     const { data, response } = await client.chat.completions.create({ model: "scripted/gemini-3.8-flash", messages: toolQuestion, tools, temperature: 0 }).withResponse();
     expect(response.headers.get("x-weir-warnings")).toContain("sampling.temperature");
@@ -79,6 +80,7 @@ describe("the openai SDK, in front of Gemini", () => {
     expect(request).toMatchObject({ path: "/v1/models/gemini-3.8-flash:generateContent", headers: { "x-goog-api-key": "AIza-scripted" } });
     expect(JSON.stringify(request.headers)).not.toContain(weir.inferenceKey);
     const [attempt] = await weir.attempts(1, { requestId: response.headers.get("x-request-id")! });
+    expect(attempt!.event!.outcome).toMatchObject({ servedModel: "gemini-3.8-flash", serviceTier: "priority", finishReason: "STOP" });
     expect(attempt!.event!.outcome!.usage!.quantities.map(({ meter, quantity }) => [meter, quantity])).toEqual([
       [Meter.INPUT_TOKENS, 9n],
       [Meter.OUTPUT_TOKENS, 4n],

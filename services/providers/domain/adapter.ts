@@ -38,6 +38,8 @@ export interface VendorAdapter {
   sign?(request: SignableRequest, credential: Secret, nowMs: number): Record<string, string>;
   /** The vendor's id of the request, from its reply headers (lower case); empty when there is none. */
   upstreamRequestId(headers: Readonly<Record<string, string>>): string;
+  /** The tier that served the call, for vendors that tell it in their reply headers (lower case) alone; empty when they do not. */
+  serviceTier?(headers: Readonly<Record<string, string>>): string;
   /** The error that a reply with a status outside 2xx means. */
   readError(reply: VendorReply): GatewayError;
   readonly generate: GenerateAdapter;

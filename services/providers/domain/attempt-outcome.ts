@@ -16,6 +16,8 @@ export interface AttemptEnding {
   /** 0 when no reply came. */
   readonly httpStatus: number;
   readonly upstreamRequestId: string;
+  /** What the reply's headers say of it; the reply's own word counts more. */
+  readonly serviceTier: string;
   readonly summary: ReplySummary | undefined;
   /** True once the vendor has said all. */
   readonly complete: boolean;
@@ -36,7 +38,7 @@ export function attemptOutcome(ending: AttemptEnding): AttemptOutcome {
   outcome.httpStatus = ending.httpStatus;
   outcome.upstreamRequestId = clip(ending.upstreamRequestId);
   outcome.servedModel = clip(summary?.servedModel);
-  outcome.serviceTier = clip(summary?.serviceTier);
+  outcome.serviceTier = clip(summary?.serviceTier || ending.serviceTier);
   if (ending.firstByteMs !== undefined) outcome.firstByteMs = wholeMs(ending.firstByteMs);
   outcome.durationMs = wholeMs(ending.durationMs);
   outcome.endTime = timestampFromMs(ending.endTimeMs);

@@ -162,6 +162,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
         errorReason: error?.reason,
         httpStatus: call?.httpStatus ?? 0,
         upstreamRequestId: this.#upstreamRequestId(),
+        serviceTier: call === undefined ? "" : (this.#provider!.config.adapter.serviceTier?.(call.headers) ?? ""),
         summary: call?.reply?.summary,
         complete: call?.reply?.complete ?? false,
         requestBytes: this.#plan!.vendorRequest.body.length,

@@ -15,10 +15,12 @@ export const geminiVendor: VendorAdapter = {
   forwardedRequestHeaders: [],
   /** A caller that goes away ends nothing at Google, and is billed for all of it: `abortSignal` of GenerateContentConfig in @google/genai. */
   onDisconnect: "drain",
-  forwardedReplyHeaders: ["server-timing"],
+  forwardedReplyHeaders: ["server-timing", "x-gemini-service-tier"],
   authorize: (credential) => ({ "x-goog-api-key": credential.reveal() }),
   /** Gemini's replies have their id in the body alone. */
   upstreamRequestId: () => "",
+  /** It may be another than was asked for: https://ai.google.dev/gemini-api/docs/priority-inference. */
+  serviceTier: (headers) => (headers["x-gemini-service-tier"] ?? "").toLowerCase(),
   readError,
   generate: { buildRequest, buildNativeRequest, readReply, summarizeReply, createStreamReader },
   embed: embedAdapter,
