@@ -299,7 +299,7 @@ describe("options for Gemini", () => {
 });
 
 describe("thinking", () => {
-  const { NONE, MINIMAL, LOW, MEDIUM, HIGH, MAXIMUM } = ReasoningOptions_Effort;
+  const { NONE, MINIMAL, LOW, MEDIUM, HIGH, EXTRA_HIGH, MAXIMUM } = ReasoningOptions_Effort;
   it.each<[string, NonNullable<GenerationInit["reasoning"]>, object | undefined, string[]]>([
     ["gemini-2.5-flash", { effort: MEDIUM, includeText: true }, { thinkingBudget: 8192, includeThoughts: true }, []],
     ["gemini-2.5-flash", { effort: NONE }, { thinkingBudget: 0 }, []],
@@ -317,6 +317,9 @@ describe("thinking", () => {
     ["gemini-3.8-flash", { budgetTokens: 5000n }, { thinkingLevel: "medium" }, ["reasoning.budget_tokens"]],
     ["gemini-3.8-flash", { adaptive: true, includeText: true }, { includeThoughts: true }, []],
     ["gemini-4-argon", { effort: HIGH }, { thinkingLevel: "high" }, []],
+    ["gemini-4-argon", { effort: EXTRA_HIGH }, { thinkingLevel: "high" }, ["reasoning.effort"]],
+    ["gemini-4-argon", { effort: MAXIMUM }, { thinkingLevel: "high" }, []],
+    ["gemini-4-neon", { effort: EXTRA_HIGH }, { thinkingLevel: "xhigh" }, []],
     ["gemini-flash-latest", { effort: MINIMAL }, { thinkingLevel: "minimal" }, []],
     ["gemini-2.0-flash", { effort: HIGH, includeText: true }, undefined, ["reasoning"]],
     ["gemini-2.0-flash", { effort: NONE }, undefined, []],

@@ -1,7 +1,7 @@
 /** Owns what differs between Google's models and must be known before a request is sent. */
 
 /** In rising order. */
-export type ThinkingLevel = "minimal" | "low" | "medium" | "high";
+export type ThinkingLevel = "minimal" | "low" | "medium" | "high" | "xhigh";
 
 export type Thinking =
   | { readonly by: "none" }
@@ -36,7 +36,8 @@ const fixed: ModelFacts = { ...third, takesSampling: false };
  * levels: https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/thinking and …/models/guides/gemini-3-8-flash;
  * budgets: https://ai.google.dev/gemini-api/docs/thinking; sampling and penalties: …/models/gemini/3-6-flash, …/3-5-flash-lite
  * ("potentially breaking changes"); penalties of older models: https://github.com/google-gemini/cookbook/issues/1290;
- * Gemini 4: https://ai.google.dev/gemini-api/docs/generate-content/latest-model and
+ * Gemini 4: https://ai.google.dev/gemini-api/docs/generate-content/latest-model,
+ * https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-4-neon (levels) and
  * https://dev.to/aihubmix/gemini-4-neon-migration-default-high-thinking-400-errors-and-the-65k-cap-45gj;
  * signatures: https://ai.google.dev/gemini-api/docs/generate-content/thought-signatures.
  */
@@ -51,6 +52,7 @@ const table: readonly (readonly [pattern: RegExp, facts: ModelFacts])[] = [
   [/gemini-3\.(5-flash-lite|6-)/, fixed],
   [/gemini-3\.[78]-/, { ...fixed, thinking: { by: "levels", levels: fromLow } }],
   [/gemini-3/, third],
+  [/gemini-4-neon/, { ...fixed, takesCandidates: false, thinking: { by: "levels", levels: [...fromLow, "xhigh"] } }],
   [/gemini-4/, { ...fixed, takesCandidates: false, thinking: { by: "levels", levels: fromLow } }],
   [/gemma/, second],
 ];

@@ -5,6 +5,7 @@ import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerationSchema, StreamGenerateResponseSchema, type StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { SseSplitter } from "#platform/sse.ts";
 import type { StreamReader } from "../../domain/adapter.ts";
+import { StreamedReply } from "../../domain/streamed-reply.ts";
 import { chunks, reply, toBytes } from "./fixtures.ts";
 import { geminiVendor } from "./gemini-vendor.ts";
 
@@ -88,6 +89,22 @@ describe("a streamed reply", () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  it("goes on as the bytes that came, with what is generated counted, where the caller speaks Gemini's own form", () => {
+    const chunk = (words: string, output: number, finish = "") => `data: {"candidates":[{"content":{"parts":[{"text": "${words}"}]}${finish}}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":${output}}}\r\n\r\n`;
+    const events = [chunk("Grüße", 1), ": a comment\n\n", chunk(" ", 1), chunk("und", 1), chunk(" 🌊", 2), 'data: {"of":"tomorrow"}\n\n', chunk(".", 5, ',"finishReason":"STOP"')];
+    const reply = new StreamedReply(readerFor(), new SseSplitter(), true, []);
+    const taken: Uint8Array[] = [];
+    for (const event of events) {
+      reply.push(Buffer.from(event));
+      const native = reply.take()?.native;
+      if (native !== undefined) taken.push(native);
+    }
+    reply.end();
+    expect(Buffer.concat(taken).toString()).toBe(events.join(""));
+    expect(reply.outputBytes).toBe(Buffer.byteLength("Grüße und 🌊."));
+    expect(reply.summary.usage?.quantities.map(({ quantity }) => quantity)).toEqual([3n, 5n]);
   });
 
   it("survives the wire between services", () => {

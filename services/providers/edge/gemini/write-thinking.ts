@@ -6,15 +6,15 @@ import type { Warnings } from "./warnings.ts";
 
 /**
  * What each effort means, as level and as budget. Source: the table of https://ai.google.dev/gemini-api/docs/openai#thinking
- * ("reasoning_effort"); it ends at high, so what is above is all that the model can.
+ * ("reasoning_effort"); it ends at high: what is above is more of it where the model has more, and all that it can where it has not.
  */
 const efforts: ReadonlyMap<ReasoningOptions_Effort, { readonly level: ThinkingLevel; readonly budgetTokens: number }> = new Map([
   [ReasoningOptions_Effort.MINIMAL, { level: "minimal", budgetTokens: 1024 }],
   [ReasoningOptions_Effort.LOW, { level: "low", budgetTokens: 1024 }],
   [ReasoningOptions_Effort.MEDIUM, { level: "medium", budgetTokens: 8192 }],
   [ReasoningOptions_Effort.HIGH, { level: "high", budgetTokens: 24_576 }],
-  [ReasoningOptions_Effort.EXTRA_HIGH, { level: "high", budgetTokens: 32_768 }],
-  [ReasoningOptions_Effort.MAXIMUM, { level: "high", budgetTokens: 32_768 }],
+  [ReasoningOptions_Effort.EXTRA_HIGH, { level: "xhigh", budgetTokens: 32_768 }],
+  [ReasoningOptions_Effort.MAXIMUM, { level: "xhigh", budgetTokens: 32_768 }],
 ]);
 
 /** Lets the model decide. */
@@ -73,7 +73,8 @@ function levelOf({ effort, budgetTokens }: ReasoningOptions, levels: readonly Th
   const level = efforts.get(effort)?.level;
   if (level === undefined) return undefined;
   const nearest = nearestOf(level, levels);
-  if (nearest !== level || effort === ReasoningOptions_Effort.EXTRA_HIGH) warnings.add("reasoning.effort", `this model has no such level; "${nearest}" is set.`);
+  const asksForAll = effort === ReasoningOptions_Effort.MAXIMUM && nearest === levels.at(-1);
+  if (nearest !== level && !asksForAll) warnings.add("reasoning.effort", `this model has no level "${level}"; "${nearest}" is set.`);
   return nearest;
 }
 
@@ -87,4 +88,4 @@ function nearestOf(level: ThinkingLevel, levels: readonly ThinkingLevel[]): Thin
   return levels.find((candidate) => ranks[candidate] >= ranks[level]) ?? levels.at(-1)!;
 }
 
-const ranks: Readonly<Record<ThinkingLevel, number>> = { minimal: 0, low: 1, medium: 2, high: 3 };
+const ranks: Readonly<Record<ThinkingLevel, number>> = { minimal: 0, low: 1, medium: 2, high: 3, xhigh: 4 };
