@@ -48,10 +48,10 @@ describe("a whole reply", () => {
   });
 
   it("names what was recited, and sources that support no words in particular", () => {
-    const citationMetadata = { citations: [{ startIndex: 0, endIndex: 1, uri: "https://a.example", license: "MIT" }] };
+    const citationMetadata = { citations: [{ startIndex: 2, endIndex: 3, uri: "https://a.example", license: "MIT" }] };
     const groundingMetadata = { groundingChunks: [{ retrievedContext: { uri: "gs://b", title: "B", text: "words" } }] };
-    const { message } = candidateOf({ candidates: [{ content: { parts: [{ text: "ab" }] }, finishReason: "STOP", citationMetadata, groundingMetadata }] });
-    expect(message!.parts[0]!.kind.value).toMatchObject({ text: "ab", citations: [{ url: "gs://b", title: "B", citedText: "words" }, { url: "https://a.example", startIndex: 0, endIndex: 1 }] });
+    const { message } = candidateOf({ candidates: [{ content: { parts: [{ text: "äb" }] }, finishReason: "STOP", citationMetadata, groundingMetadata }] });
+    expect(message!.parts[0]!.kind.value).toMatchObject({ text: "äb", citations: [{ url: "gs://b", title: "B", citedText: "words" }, { url: "https://a.example", startIndex: 1, endIndex: 2 }] });
   });
 
   it("has log-probabilities with their alternatives", () => {

@@ -2,9 +2,10 @@
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { parseJsonObject } from "#platform/json.ts";
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader, type VendorRequest } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
-import { asCount, asObject, asObjects, asText, isObject, textOf, type JsonObject } from "../openai/json-access.ts";
+import { asCount, asObject, asObjects, asText, isObject, type JsonObject } from "../openai/json-access.ts";
 import { CandidateReader } from "./candidate-reader.ts";
 import { readErrorEvent } from "./errors.ts";
 import { blockReasonOf, readCreateTime } from "./read-reply.ts";
@@ -119,9 +120,9 @@ class ChunkReader implements StreamReader {
 
 /** Most requests ask for one, and need no parsing to know it. */
 function candidateCountOf(body: Uint8Array): number {
-  const text = textOf(body);
-  if (!text.includes("candidate")) return 1;
-  const request = parseReplyJson(text);
+  const source = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  if (!source.includes('"candidateCount"') && !source.includes('"candidate_count"')) return 1;
+  const request = parseJsonObject(body);
   const config = asObject(request["generationConfig"] ?? request["generation_config"]);
   return asCount(config["candidateCount"] ?? config["candidate_count"]) ?? 1;
 }
