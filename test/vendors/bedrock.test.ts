@@ -145,6 +145,34 @@ describe("a request to AWS", () => {
     expect(attempt!.event!.outcome!.usage!.quantities.map(({ quantity }) => quantity)).toEqual([5n, 20n, 3n]);
   });
 
+  test("brings reasoning back as the model signed it, whole and from a stream", async () => {
+    const thought = { reasoningContent: { reasoningText: { text: "Hm…", signature: "c2ln" } } };
+    const hidden = { reasoningContent: { redactedContent: "b3BhcXVl" } };
+    const reply = { output: { message: { role: "assistant", content: [thought, hidden, { text: "Hi" }] } }, stopReason: "end_turn", usage: tokens };
+    const blocks = [[{ reasoningContent: { text: "Hm…" } }, { reasoningContent: { signature: "c2ln" } }], [hidden], [{ text: "Hi" }]].flatMap((deltas, contentBlockIndex) => [
+      ...deltas.map((delta) => ({ type: "contentBlockDelta", payload: { contentBlockIndex, delta } })),
+      { type: "contentBlockStop", payload: { contentBlockIndex } },
+    ]);
+    const end = [{ type: "messageStop", payload: { stopReason: "end_turn" } }, { type: "metadata", payload: { usage: tokens } }];
+    aws.answerWith(verified((request, response) => (request.path.endsWith("stream") ? stream(toBytes([start, ...blocks, ...end])) : json(200, reply))(request, response)));
+    const ask = { model: target, max_tokens: 5000, thinking: { type: "enabled" as const, budget_tokens: 2000 } };
+    const whole = await anthropic.messages.create({ ...ask, messages: question });
+    const streamed = await anthropic.messages.stream({ ...ask, messages: question }).finalMessage();
+    for (const { content } of [whole, streamed]) {
+      expect(content).toMatchObject([{ type: "thinking", thinking: "Hm…", signature: "c2ln" }, { type: "redacted_thinking", data: "b3BhcXVl" }, { type: "text", text: "Hi" }]);
+      await anthropic.messages.create({ ...ask, messages: [...question, { role: "assistant", content }, { role: "user", content: [{ type: "text", text: "And?", cache_control: { type: "ephemeral", ttl: "1h" } }] }] });
+      expect(JSON.parse(aws.requests.at(-1)!.body.toString())).toEqual({
+        messages: [
+          { role: "user", content: [{ text: said.question }] },
+          { role: "assistant", content: [thought, hidden, { text: "Hi" }] },
+          { role: "user", content: [{ text: "And?" }, { cachePoint: { type: "default", ttl: "1h" } }] },
+        ],
+        inferenceConfig: { maxTokens: 5000 },
+        additionalModelRequestFields: { thinking: { type: "enabled", budget_tokens: 2000 } },
+      });
+    }
+  });
+
   test("gets vectors", async () => {
     aws.answerWith(verified(json(200, { embedding: [0.25, -0.5], inputTextTokenCount: 2 })));
     const { data, model: named, usage: used } = await openai.embeddings.create({ model: "signed/amazon.titan-embed-text-v2:0", input: "river" });

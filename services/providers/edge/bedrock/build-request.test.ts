@@ -80,6 +80,26 @@ describe("the request for Converse", () => {
     expect(Buffer.from(bedrockVendor.generate.buildRequest(generation, claude, false).body).toString()).toContain('{"a":12345678901234567890}');
   });
 
+  it("gives a call and its result one id that Bedrock takes, whatever another vendor gave", () => {
+    const idsOf = (id: string) => {
+      const { body } = build({
+        messages: [
+          { role: Role.ASSISTANT, parts: [{ kind: { case: "toolCall", value: { id, name: "n" } } }] },
+          { role: Role.TOOL, parts: [{ kind: { case: "toolResult", value: { toolCallId: id } } }] },
+        ],
+      });
+      const [call, result] = body["messages"] as { content: { toolUse?: { toolUseId: string }; toolResult?: { toolUseId: string } }[] }[];
+      return [call!.content[0]!.toolUse!.toolUseId, result!.content[0]!.toolResult!.toolUseId] as const;
+    };
+    expect(idsOf("tooluse_-1")).toEqual(["tooluse_-1", "tooluse_-1"]);
+    const given = ["functions.n:0", "functions.n:1", "", "a".repeat(65)].map(idsOf);
+    for (const [call, result] of given) {
+      expect(call).toMatch(/^[a-zA-Z0-9_-]{1,64}$/);
+      expect(result).toBe(call);
+    }
+    expect(new Set(given.map(([call]) => call)).size).toBe(given.length);
+  });
+
   it("writes pictures, sounds, documents and videos as bytes", () => {
     const source = { bytes: base64 };
     expect(
@@ -199,7 +219,20 @@ describe("tools", () => {
 
   it("that are not known there are left out with a word", () => {
     const native = { kind: { case: "native" as const, value: { dialect: "anthropic", json: Buffer.from("{}") } } };
-    expect(build({ tools: [native, { kind: { case: "custom", value: { name: "c" } } }], parallelToolCalls: false })).toMatchObject({ warnings: ["parallel_tool_calls", "tools[0]", "tools[1]"] });
+    expect(build({ tools: [native, { kind: { case: "custom", value: { name: "c" } } }] })).toMatchObject({ warnings: ["tools[0]", "tools[1]"] });
+  });
+
+  it.each([
+    ["Claude", claude, undefined, {}, { tool_choice: { type: "auto", disable_parallel_tool_use: true } }, []],
+    ["Claude that may choose", "anthropic.claude-opus-5-5", ToolChoice_Mode.AUTO, {}, { tool_choice: { type: "auto", disable_parallel_tool_use: true } }, []],
+    ["Claude that must choose", claude, ToolChoice_Mode.REQUIRED, { toolChoice: { any: {} } }, undefined, ["parallel_tool_calls"]],
+    ["an older Claude", "anthropic.claude-sonnet-4-20250514-v1:0", undefined, {}, undefined, ["parallel_tool_calls"]],
+    ["a yet older Claude", claude37, undefined, {}, undefined, ["parallel_tool_calls"]],
+    ["another model", nova, undefined, {}, undefined, ["parallel_tool_calls"]],
+  ] as const)("are asked for one at a time, as far as it can be had: of %s", (_what, model, mode, toolConfig, additional, fields) => {
+    const { body, warnings } = build({ tools: [add], parallelToolCalls: false, ...(mode === undefined ? {} : { toolChoice: { mode } }) }, model);
+    expect(body["toolConfig"]).toEqual({ tools: [expect.anything()], ...toolConfig });
+    expect([body["additionalModelRequestFields"], warnings]).toEqual([additional, fields]);
   });
 
   it("must have schemas that are objects", () => {

@@ -7,7 +7,7 @@ import { writeModelFields } from "./model-fields.ts";
 import { pathOf } from "./model-path.ts";
 import { Warnings } from "./warnings.ts";
 import { writeConversation, type Block } from "./write-content.ts";
-import { parseSchema, writeToolConfig } from "./write-tools.ts";
+import { parseSchema, writeTools } from "./write-tools.ts";
 
 /** Where Claude says which stop sequence it met; a model that says nothing of the kind ignores it. Source: ConverseRequest in AWS's SDK. */
 const stopSequencePointer = "/stop_sequence";
@@ -17,15 +17,16 @@ export function buildRequest(generation: Generation, model: string, stream: bool
   const warnings = new Warnings(generation.strict);
   warnOfUnsupported(generation, warnings);
   const { system, turns } = writeConversation(generation.messages, warnings);
-  const { inferenceConfig: sampling, additional } = writeModelFields(generation, model, warnings);
-  const toolConfig = writeToolConfig(generation, turns, warnings);
+  const modelFields = writeModelFields(generation, model, warnings);
+  const tools = writeTools(generation, turns, model, warnings);
   const { stopSequences } = generation;
-  const inferenceConfig = { ...sampling, ...(stopSequences.length === 0 ? {} : { stopSequences }) };
+  const additional = { ...modelFields.additional, ...tools.additional };
+  const inferenceConfig = { ...modelFields.inferenceConfig, ...(stopSequences.length === 0 ? {} : { stopSequences }) };
   const body = {
     ...(system.length === 0 ? {} : { system }),
     messages: turns,
     ...(isEmpty(inferenceConfig) ? {} : { inferenceConfig }),
-    ...(toolConfig === undefined ? {} : { toolConfig }),
+    ...(tools.toolConfig === undefined ? {} : { toolConfig: tools.toolConfig }),
     ...writeFormat(generation.outputFormat, warnings),
     ...(isEmpty(additional) ? {} : { additionalModelRequestFields: additional }),
     ...(stopSequences.length === 0 ? {} : { additionalModelResponseFieldPaths: [stopSequencePointer] }),

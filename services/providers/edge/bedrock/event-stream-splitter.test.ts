@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import fastCheck from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
 import { EventStreamSplitter } from "./event-stream-splitter.ts";
 import { message, streamEvents, toBytes } from "./fixtures.ts";
@@ -49,6 +49,18 @@ describe("a stream of binary messages", () => {
     expect(events).toHaveLength(streamEvents.length - 1);
     expect(splitter.isBetweenEvents).toBe(false);
     expect(splitter.flush()).toBeUndefined();
+  });
+
+  it("joins the pieces of a long message once, however many they are", () => {
+    const long = toBytes([{ type: "contentBlockDelta", payload: { text: "x".repeat(200_000) } }]);
+    const pieces = Array.from({ length: Math.ceil(long.length / 100) }, (_, index) => long.subarray(index * 100, (index + 1) * 100));
+    const concat = vi.spyOn(Buffer, "concat");
+    try {
+      expect(split(pieces).events).toHaveLength(1);
+      expect(concat.mock.calls.length).toBeLessThanOrEqual(2);
+    } finally {
+      concat.mockRestore();
+    }
   });
 
   it("tells errors from events", () => {

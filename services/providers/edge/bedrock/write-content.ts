@@ -1,4 +1,5 @@
 /** Owns the writing of messages: `system` apart, roles in turn, parts as content blocks. */
+import { createHash } from "node:crypto";
 import { CacheMarker_Lifetime, Role, type CacheMarker, type Citation, type Message, type NativePart, type Part, type ReasoningPart, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { parseExactJson } from "../anthropic/exact-json.ts";
@@ -92,7 +93,7 @@ class PartWriter {
       case "file":
         return writeFile(kind.value, path, this.#documentNames, this.#warnings);
       case "toolCall":
-        return { toolUse: { toolUseId: kind.value.id, name: kind.value.name, input: parseArguments(kind.value, path) } };
+        return { toolUse: { toolUseId: writeCallId(kind.value.id), name: kind.value.name, input: parseArguments(kind.value, path) } };
       case "toolResult":
         return this.#writeToolResult(kind.value, path);
       case "reasoning":
@@ -125,7 +126,7 @@ class PartWriter {
       const block = part.kind.case === "text" ? this.#writeText(part.kind.value.text, []) : this.#writeKind(part.kind, partPath);
       return block === undefined ? [] : [requireResult(block, partPath)];
     });
-    return { toolResult: { toolUseId: toolCallId, content, ...(isError ? { status: "error" } : {}) } };
+    return { toolResult: { toolUseId: writeCallId(toolCallId), content, ...(isError ? { status: "error" } : {}) } };
   }
 
   #writeReasoning({ text, signature, redactedData }: ReasoningPart): Block | undefined {
@@ -134,6 +135,14 @@ class PartWriter {
     this.#warnings.add("messages[].parts[].reasoning", "reasoning without its model's signature would be refused; it is left out.");
     return undefined;
   }
+}
+
+/**
+ * A call's id, which nobody but its result refers to. Those that another vendor gave can hold what Bedrock refuses.
+ * Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolUseBlock.html
+ */
+function writeCallId(id: string): string {
+  return /^[\w-]{1,64}$/.test(id) ? id : `call_${createHash("sha256").update(id).digest("hex").slice(0, 32)}`;
 }
 
 /** The marker of a piece within a tool's result. */

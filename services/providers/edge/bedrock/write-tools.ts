@@ -6,9 +6,31 @@ import { parseExactJson } from "../anthropic/exact-json.ts";
 import { nativeDialect, parseNative, writeCachePoint, type Block, type Turn } from "./write-content.ts";
 import { unsupportedField, type Warnings } from "./warnings.ts";
 
-/** `toolConfig`; undefined when there is nothing to say. */
-export function writeToolConfig(generation: Generation, turns: readonly Turn[], warnings: Warnings): Block | undefined {
-  if (generation.parallelToolCalls === false) warnings.add("parallel_tool_calls", "the model decides how many tools it asks for at once.");
+export interface ToolFields {
+  readonly toolConfig?: Block;
+  /** What the model itself is told in `additionalModelRequestFields`. */
+  readonly additional: Block;
+}
+
+/** Each empty when there is nothing to say. */
+export function writeTools(generation: Generation, turns: readonly Turn[], model: string, warnings: Warnings): ToolFields {
+  const toolConfig = writeToolConfig(generation, turns, warnings);
+  if (toolConfig === undefined || generation.parallelToolCalls !== false) return { ...(toolConfig === undefined ? {} : { toolConfig }), additional: {} };
+  const { toolChoice, ...rest } = toolConfig;
+  if (!takesOneCallAtATime.test(model) || (toolChoice !== undefined && !("auto" in (toolChoice as Block)))) {
+    warnings.add("parallel_tool_calls", "the model decides how many tools it asks for at once.");
+    return { toolConfig, additional: {} };
+  }
+  return { toolConfig: rest, additional: { tool_choice: { type: "auto", disable_parallel_tool_use: true } } };
+}
+
+/**
+ * Claude from 4.5 on, which takes Anthropic's own field as long as Converse's says nothing, and so not beside a choice that is forced:
+ * https://github.com/BerriAI/litellm/pull/34347 and https://github.com/BerriAI/litellm/issues/36536.
+ */
+const takesOneCallAtATime = /claude-(?!instant|v\d|3-|(opus|sonnet)-4-(1-)?20)/;
+
+function writeToolConfig(generation: Generation, turns: readonly Turn[], warnings: Warnings): Block | undefined {
   const tools = generation.tools.flatMap((tool, index) => writeTool(tool, `tools[${index}]`, warnings));
   const named = namesOfCalls(turns);
   if (tools.length === 0) {
