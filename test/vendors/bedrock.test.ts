@@ -202,6 +202,17 @@ describe("a request to AWS", () => {
     expect(words.join("")).toBe("Hi");
   });
 
+  test("shows its caller nothing of the credential, though a refusal quotes it", async () => {
+    aws.answerWith(verified(json(400, { message: `wrong: ${secretAccessKey} ${sessionToken}` }, { "x-amzn-errortype": "ValidationException" })));
+    const error = (await openai.chat.completions.create({ model: target, messages: question }).catch((thrown: unknown) => thrown)) as Error;
+    expect(error).toBeInstanceOf(OpenAI.BadRequestError);
+    expect(error.message).toContain("wrong: [credential] [credential]");
+    aws.answerWith(json(403, { message: `The canonical string should have been x-amz-security-token:${sessionToken}` }, { "x-amzn-errortype": "InvalidSignatureException" }));
+    const refusal = (await openai.chat.completions.create({ model: target, messages: question }).catch((thrown: unknown) => thrown)) as Error;
+    expect(refusal.message).toContain("Bedrock refused the gateway's account");
+    expect(refusal.message).not.toContain("canonical");
+  });
+
   test("leaves nothing of the credential in the log", () => {
     const log = JSON.stringify(weir.log());
     for (const secret of [secretAccessKey, sessionToken, "bedrock-api-key-canary", "Signature="]) expect(log).not.toContain(secret);

@@ -58,15 +58,21 @@ function interrupted(provider: string, cause?: unknown): GatewayError {
 
 /** The error with the provider's name among its facts; a credential that the vendor quoted in its words is blotted out. */
 export function nameProvider(error: GatewayError, provider: string, credential?: Secret): GatewayError {
-  const secret = credential?.reveal() ?? "";
-  // Local servers take any word for a credential: one that short is no secret, and stands in every other sentence.
-  const blot = (text: string): string => (secret.length < shortestSecret ? text : text.replaceAll(secret, "[credential]"));
+  const secrets = secretsOf(credential);
+  const blot = (text: string): string => secrets.reduce((rest, secret) => rest.replaceAll(secret, "[credential]"), text);
   const metadata = Object.fromEntries(Object.entries(error.metadata).map(([name, value]) => [name, blot(value)]));
   return new GatewayError(error.reason, blot(error.message), {
     metadata: { ...metadata, provider },
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
     ...(error.reason === "INTERNAL" ? { cause: error.cause } : {}),
   });
+}
+
+/** The credential, and the parts of one that has several: of an access key its id, its secret and its token. */
+function secretsOf(credential: Secret | undefined): readonly string[] {
+  const whole = credential?.reveal() ?? "";
+  // Local servers take any word for a credential: one that short is no secret, and stands in every other sentence.
+  return [whole, ...whole.split(":")].filter(({ length }) => length >= shortestSecret);
 }
 
 function codeOf(thrown: unknown): string {
