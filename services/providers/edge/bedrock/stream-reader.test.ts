@@ -136,6 +136,7 @@ describe("a stream that fails", () => {
     ["a block without a place", toBytes([start, { type: "contentBlockStop", payload: {} }])],
     ["a block that begins twice", toBytes([start, streamEvents[8]!, streamEvents[8]!])],
     ["more after the end", toBytes([...streamEvents, delta(0, { text: "a" })])],
+    ["more than is kept of a block", Buffer.concat([toBytes([start]), ...Array<Buffer>(9).fill(toBytes([delta(0, { aura: "x".repeat(8_000_000) })]))])],
     ["a tool's input that is no JSON", toBytes([start, ...streamEvents.slice(8, 10), stop(2)])],
   ])("is refused as unreadable: %s", (_what, piece) => {
     expect(() => readAll([piece])).toThrow(expect.objectContaining({ reason: "UPSTREAM_PROTOCOL" }));

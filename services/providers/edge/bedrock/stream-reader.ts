@@ -19,9 +19,14 @@ interface OpenBlock {
   readonly partIndex: number;
   /** A block that is passed on when it is whole, as far as it has come. */
   block: Block;
-  /** The tool arguments so far. */
+  /** The input of such a block's tool, as far as it has come. */
   inputJson: string;
+  /** True once a tool call has arguments. */
+  hasArguments: boolean;
 }
+
+/** The most that is kept of blocks that are passed on when they are whole: what a reply in one piece may have. */
+const maximumKeptCharacters = 64 * 1024 * 1024;
 
 export class BedrockStreamReader implements StreamReader {
   readonly textMembers = [];
@@ -34,6 +39,7 @@ export class BedrockStreamReader implements StreamReader {
   #stopReason = "";
   #modelFields: unknown;
   #partCount = 0;
+  #keptCharacters = 0;
   #started = false;
   #finished = false;
   #outputBytes = 0;
@@ -96,7 +102,7 @@ export class BedrockStreamReader implements StreamReader {
     const toolUse = decided["toolUse"];
     if (toolUse !== undefined && !isOwnTool(objectOf(toolUse))) {
       const { toolUseId, name } = objectOf(toolUse);
-      const { partIndex } = this.#openBlock(index, "toolCall", start);
+      const { partIndex } = this.#openBlock(index, "toolCall", {});
       return [{ case: "partStart", value: { partIndex, part: { kind: { case: "toolCall", value: { id: textOf(toolUseId), name: textOf(name) } } } } }];
     }
     if (Object.keys(decided).length > 0) this.#openBlock(index, "whole", decided);
@@ -141,7 +147,7 @@ export class BedrockStreamReader implements StreamReader {
   #growInput(open: OpenBlock | undefined, json: string): EventInit[] {
     if (open?.kind !== "toolCall") throw protocolError("a tool call grew that had not begun");
     this.#outputBytes += Buffer.byteLength(json);
-    open.inputJson += json;
+    open.hasArguments ||= json !== "";
     return json === "" ? [] : [{ case: "partDelta", value: { partIndex: open.partIndex, delta: { case: "arguments", value: json } } }];
   }
 
@@ -151,6 +157,8 @@ export class BedrockStreamReader implements StreamReader {
   }
 
   #growWhole(open: OpenBlock, delta: Block): EventInit[] {
+    this.#keptCharacters += JSON.stringify(delta).length;
+    if (this.#keptCharacters > maximumKeptCharacters) throw protocolError(`blocks have more than ${maximumKeptCharacters} characters`);
     const input = objectOf(delta["toolUse"])["input"];
     if (typeof input === "string") open.inputJson += input;
     else open.block = grown(open.block, delta);
@@ -165,9 +173,9 @@ export class BedrockStreamReader implements StreamReader {
     this.#open.delete(index);
     const { partIndex } = open;
     const end: EventInit = { case: "partEnd", value: { partIndex } };
-    if (open.kind === "whole") return [{ case: "partStart", value: { partIndex, part: readBlock(withInput(open)) } }, end];
+    if (open.kind === "whole") return [{ case: "partStart", value: { partIndex, part: readBlock(wholeBlock(open)) } }, end];
     // A call without arguments streams none; in a whole reply they are `{}`.
-    if (open.kind === "toolCall" && open.inputJson === "") return [...this.#growInput(open, "{}"), end];
+    if (open.kind === "toolCall" && !open.hasArguments) return [...this.#growInput(open, "{}"), end];
     return [end];
   }
 
@@ -203,7 +211,7 @@ export class BedrockStreamReader implements StreamReader {
 
   #openBlock(index: number, kind: OpenBlock["kind"], block: Block): OpenBlock {
     if (this.#open.has(index)) throw protocolError("a block began twice");
-    const open: OpenBlock = { kind, partIndex: this.#partCount++, block, inputJson: "" };
+    const open: OpenBlock = { kind, partIndex: this.#partCount++, block, inputJson: "", hasArguments: false };
     this.#open.set(index, open);
     return open;
   }
@@ -230,8 +238,8 @@ function indexOf(event: Block): number {
 }
 
 /** The block as it is at its end; a tool's input came in pieces of JSON. */
-function withInput({ block, inputJson }: OpenBlock): Block {
-  if (inputJson === "") return block;
+function wholeBlock({ block, inputJson }: OpenBlock): Block {
+  if (inputJson === "") return withJoinedBytes(block);
   try {
     return { ...block, toolUse: { ...objectOf(block["toolUse"]), input: JSON.parse(inputJson) as unknown } };
   } catch (error) {
@@ -239,18 +247,31 @@ function withInput({ block, inputJson }: OpenBlock): Block {
   }
 }
 
-/** A block with what a delta adds: bytes and text are appended, a tool's results follow those before, objects grow member by member. */
+/** A block with what a delta adds: text is appended, a tool's results follow those before, objects grow member by member. */
 function grown(block: Block, delta: Block): Block {
   const changed = Object.entries(delta).map(([name, value]) => {
     const before = block[name];
     // The results themselves; what came before them says whose they are.
     if (name === "toolResult" && Array.isArray(value)) return [name, { ...objectOf(before), content: [...((objectOf(before)["content"] as unknown[] | undefined) ?? []), ...value] }];
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return [name, grown(objectOf(before), value as Block)];
-    if (typeof before !== "string" || typeof value !== "string") return [name, value];
-    const isBytes = name === "bytes" || name === "redactedContent";
-    return [name, isBytes ? Buffer.concat([Buffer.from(before, "base64"), Buffer.from(value, "base64")]).toString("base64") : before + value];
+    if (isObject(value)) return [name, grown(objectOf(before), value)];
+    return [name, typeof before === "string" && typeof value === "string" ? before + value : value];
   });
   return { ...block, ...Object.fromEntries(changed) };
+}
+
+/** The block with each of its bytes as one base64: pieces that were appended can each end in padding. */
+function withJoinedBytes(block: Block): Block {
+  const joined = Object.entries(block).map(([name, value]) => {
+    if (isObject(value)) return [name, withJoinedBytes(value)];
+    if ((name !== "bytes" && name !== "redactedContent") || typeof value !== "string") return [name, value];
+    const pieces = value.split(/(?<==)(?=[^=])/).map((piece) => Buffer.from(piece, "base64"));
+    return [name, Buffer.concat(pieces).toString("base64")];
+  });
+  return Object.fromEntries(joined) as Block;
+}
+
+function isObject(value: unknown): value is Block {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function protocolError(problem: string): GatewayError {
