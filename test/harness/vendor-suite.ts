@@ -13,7 +13,8 @@ export interface SuitedVendor {
   readonly needsKey: boolean;
   /** False where the mock reports none in the vendor's form. */
   readonly mockReportsUsage: boolean;
-  readonly hasEmbeddings: boolean;
+  /** False where the vendor has none, or the mock not in the vendor's form. */
+  readonly mockHasEmbeddings: boolean;
 }
 
 const usage = { prompt_tokens: said.inputTokens, completion_tokens: said.outputTokens, input_tokens: said.inputTokens, output_tokens: said.outputTokens };
@@ -21,7 +22,7 @@ const tools: OpenAI.ChatCompletionTool[] = [
   { type: "function", function: { name: said.toolName, description: "The flow of a river.", parameters: { type: "object", properties: { river: { type: "string" }, unit: { type: "string" } }, required: ["river"] } } },
 ];
 
-export function testVendor({ vendor, basePath, needsKey, mockReportsUsage, hasEmbeddings }: SuitedVendor): void {
+export function testVendor({ vendor, basePath, needsKey, mockReportsUsage, mockHasEmbeddings }: SuitedVendor): void {
   describe(`the openai SDK and ${vendor}`, () => {
     const mock = new LLMock({ port: 0 });
     const model = `${vendor}/chat-test`;
@@ -86,7 +87,7 @@ export function testVendor({ vendor, basePath, needsKey, mockReportsUsage, hasEm
       expect(JSON.parse(call.function.arguments)).toEqual(said.toolArguments);
     });
 
-    test.runIf(hasEmbeddings)("gets embeddings", async () => {
+    test.runIf(mockHasEmbeddings)("gets embeddings", async () => {
       const { data, model: answered } = await client.embeddings.create({ model: `${vendor}/embed-test`, input: ["river"] });
       expect([...data[0]!.embedding]).toEqual([0.25, -0.5, 1]);
       expect(answered).toBe("embed-test");

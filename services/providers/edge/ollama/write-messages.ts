@@ -1,0 +1,148 @@
+/** Owns messages on the way to Ollama, where each has one text, and pictures beside it. */
+import { ImageDetail, Role, type FilePart, type ImagePart, type Message, type Part, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { parseExactJson } from "../anthropic/exact-json.ts";
+import type { Limitations } from "../openai/limitations.ts";
+
+/** The word for what is in Ollama's own JSON. */
+export const nativeDialect = "ollama";
+
+/** What the parts of a message come to. */
+interface Said {
+  readonly texts: string[];
+  readonly thoughts: string[];
+  readonly images: string[];
+}
+
+/** Throws UNSUPPORTED_FIELD for content that Ollama cannot take. */
+export function writeMessages(messages: readonly Message[], limitations: Limitations): object[] {
+  const toolNames = new Map<string, string>();
+  return messages.flatMap((message, index) => {
+    const path = `messages[${index}]`;
+    if (message.name !== undefined) limitations.note("messages.name", "Ollama does not tell speakers of one role apart; the name is left out.");
+    for (const part of message.parts) noteMarker(part, limitations);
+    for (const { kind } of message.parts) if (kind.case === "toolCall") toolNames.set(kind.value.id, kind.value.name);
+    const results = message.parts.flatMap(({ kind }) => (kind.case === "toolResult" ? [writeToolResult(kind.value, toolNames, path, limitations)] : []));
+    const others = message.parts.filter(({ kind }) => kind.case !== "toolResult");
+    return others.length === 0 && results.length > 0 ? results : [...results, writeMessage(message.role, others, path, limitations)];
+  });
+}
+
+function writeMessage(role: Role, parts: readonly Part[], path: string, limitations: Limitations): object {
+  const said = sayAll(parts.filter(({ kind }) => kind.case !== "toolCall"), path, limitations);
+  const images = said.images.length === 0 ? {} : { images: said.images };
+  switch (role) {
+    case Role.SYSTEM:
+    case Role.DEVELOPER:
+      if (said.images.length > 0) throw unsupported(path, "instructions can hold text alone.");
+      return { role: "system", content: said.texts.join("\n") };
+    case Role.USER:
+    // What stands beside a tool's results is the user's word.
+    case Role.TOOL:
+      return { role: "user", content: said.texts.join("\n"), ...images };
+    case Role.ASSISTANT: {
+      const calls = parts.flatMap(({ kind }) => (kind.case === "toolCall" ? [writeToolCall(kind.value, path)] : []));
+      const thinking = said.thoughts.length === 0 ? {} : { thinking: said.thoughts.join("\n") };
+      // A reply's texts are pieces of one, as citations cut it.
+      return { role: "assistant", content: said.texts.join(""), ...thinking, ...images, ...(calls.length === 0 ? {} : { tool_calls: calls }) };
+    }
+    default:
+      throw new GatewayError("INVALID_REQUEST", "A message has no role; say who speaks.", { fieldViolations: [{ field: "messages.role", description: "must be set" }] });
+  }
+}
+
+function writeToolResult(result: ToolResultPart, toolNames: ReadonlyMap<string, string>, path: string, limitations: Limitations): object {
+  if (result.isError) limitations.note("messages.parts.tool_result.is_error", "Ollama has no mark for a failed tool; the result goes as it is.");
+  const said = sayAll(result.parts, path, limitations);
+  const name = toolNames.get(result.toolCallId);
+  return {
+    role: "tool",
+    content: said.texts.join("\n"),
+    ...(said.images.length === 0 ? {} : { images: said.images }),
+    // Most of its models know a tool's result by the tool's name, some by the call's id.
+    ...(name === undefined ? {} : { tool_name: name }),
+    tool_call_id: result.toolCallId,
+  };
+}
+
+function sayAll(parts: readonly Part[], path: string, limitations: Limitations): Said {
+  const said: Said = { texts: [], thoughts: [], images: [] };
+  for (const part of parts) say(part, said, path, limitations);
+  return said;
+}
+
+function say({ kind }: Part, said: Said, path: string, limitations: Limitations): void {
+  switch (kind.case) {
+    case "text":
+      if (kind.value.citations.length > 0) limitations.note("messages.parts.text.citations", "Ollama takes no citations back; only the text goes.");
+      said.texts.push(kind.value.text);
+      return;
+    case "refusal":
+      said.texts.push(kind.value.text);
+      return;
+    case "image":
+      if (kind.value.detail === ImageDetail.LOW || kind.value.detail === ImageDetail.HIGH) {
+        limitations.note("messages.parts.image.detail", "The model decides how closely to look.");
+      }
+      said.images.push(dataOf(kind.value, path));
+      return;
+    case "file":
+      limitations.note("messages.parts.file", "Ollama knows no documents; the document's text goes into the message.");
+      said.texts.push(textOf(kind.value, path));
+      return;
+    case "audio":
+      if (kind.value.transcript === undefined) throw unsupported(path, "it takes no sound; send its transcript.");
+      limitations.note("messages.parts.audio", "The transcript is sent in place of the sound.");
+      said.texts.push(kind.value.transcript);
+      return;
+    case "reasoning":
+      if (kind.value.redactedData !== "") limitations.note("messages.parts.reasoning.redacted_data", "Reasoning that another vendor encrypted says nothing to Ollama; it is left out.");
+      if (kind.value.text !== "") said.thoughts.push(kind.value.text);
+      return;
+    case "native":
+      // There are no pieces of messages in its form.
+      throw unsupported(path, `the part is in the form of "${kind.value.dialect}".`);
+    default:
+      throw unsupported(path, "the part says nothing.");
+  }
+}
+
+function dataOf({ media }: ImagePart, path: string): string {
+  if (media?.source.case !== "data") throw unsupported(path, "a picture must be given as bytes.");
+  return Buffer.from(media.source.value).toString("base64");
+}
+
+function textOf({ media, title, filename, context }: FilePart, path: string): string {
+  const isText = media?.source.case === "data" && (media.mediaType.startsWith("text/") || /^application\/(.*\+)?json$/.test(media.mediaType));
+  if (media?.source.case !== "data" || !isText) throw unsupported(path, `a document must be text, given as bytes, not "${media?.mediaType ?? ""}".`);
+  return [title ?? filename, context, Buffer.from(media.source.value).toString("utf8")].filter((line) => line !== undefined).join("\n");
+}
+
+function writeToolCall(call: ToolCallPart, path: string): object {
+  return { ...(call.id === "" ? {} : { id: call.id }), function: { name: call.name, arguments: parseArguments(call, path) } };
+}
+
+function parseArguments(call: ToolCallPart, path: string): unknown {
+  // Free text of a custom tool, in the one form that fits: Ollama's tools take objects.
+  if (call.custom) return { input: call.arguments };
+  if (call.arguments === "") return {};
+  try {
+    const value = parseExactJson(call.arguments);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // Told below, with the place.
+  }
+  const field = `${path}.tool_call.arguments`;
+  throw new GatewayError("INVALID_REQUEST", `${field} must be a JSON object.`, { fieldViolations: [{ field, description: "must be a JSON object" }] });
+}
+
+function noteMarker({ cacheMarker, kind }: Part, limitations: Limitations): void {
+  const inner = kind.case === "toolResult" ? kind.value.parts : [];
+  if (cacheMarker === undefined && inner.every((part) => part.cacheMarker === undefined)) return;
+  limitations.note("messages.parts.cache_marker", "Ollama caches prompts on its own; the marker is left out.");
+}
+
+/** For content that cannot be left out without changing what is asked: always an error, strict or not. */
+function unsupported(field: string, message: string): GatewayError {
+  return new GatewayError("UNSUPPORTED_FIELD", `Ollama cannot honour ${field}: ${message}`, { metadata: { field, target: "ollama" } });
+}
