@@ -11,8 +11,8 @@ export interface SuitedVendor {
   /** What stands between the mock's origin and the paths of the vendor's API, such as `/v1`. */
   readonly basePath: string;
   readonly needsKey: boolean;
-  /** False where the mock reports none in the vendor's form. */
-  readonly mockReportsUsage: boolean;
+  /** Where the mock reports usage in the vendor's form. */
+  readonly mockReportsUsage: "everywhere" | "in_whole_replies" | "nowhere";
   /** False where the vendor has none, or the mock not in the vendor's form. */
   readonly mockHasEmbeddings: boolean;
 }
@@ -53,7 +53,7 @@ export function testVendor({ vendor, basePath, needsKey, mockReportsUsage, mockH
       const [attempt] = await weir.attempts(1, { requestId: response.headers.get("x-request-id")! });
       const outcome = attempt!.event!.outcome!;
       expect(outcome.finishReason).not.toBe("");
-      if (!mockReportsUsage) return;
+      if (mockReportsUsage === "nowhere") return;
       expect(data.usage).toMatchObject({ prompt_tokens: said.inputTokens, completion_tokens: said.outputTokens });
       expect(outcome.usage!.quantities.map(({ quantity }) => quantity)).toEqual([BigInt(said.inputTokens), BigInt(said.outputTokens)]);
     });
@@ -65,7 +65,7 @@ export function testVendor({ vendor, basePath, needsKey, mockReportsUsage, mockH
       expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? "").join("")).toBe(said.answer);
       expect(chunks.flatMap(({ choices }) => choices.map(({ finish_reason: reason }) => reason)).filter((reason) => reason !== null)).toEqual(["stop"]);
       expect(new Set(chunks.map((chunk) => chunk.model))).toEqual(new Set(["chat-test"]));
-      if (mockReportsUsage) expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { prompt_tokens: said.inputTokens, completion_tokens: said.outputTokens } });
+      if (mockReportsUsage === "everywhere") expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { prompt_tokens: said.inputTokens, completion_tokens: said.outputTokens } });
     });
 
     test("gets a tool call, and the answer after its result", async () => {

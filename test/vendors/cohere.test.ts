@@ -1,3 +1,3 @@
 import { testVendor } from "../harness/vendor-suite.ts";
 
-testVendor({ vendor: "cohere", basePath: "/v2", needsKey: true, mockReportsUsage: true, mockHasEmbeddings: true });
+testVendor({ vendor: "cohere", basePath: "/v2", needsKey: true, mockReportsUsage: "everywhere", mockHasEmbeddings: true });

@@ -51,6 +51,13 @@ const catalogue: Readonly<Record<string, readonly CataloguedModel[]>> = {
     chat("command-r7b-12-2024", 128_000, 4_000, "https://developer.puter.com/tutorials/cohere-api-pricing/"),
     embedding("embed-v4.0", 128_000, "https://www.getmaxim.ai/bifrost/llm-cost-calculator/provider/cohere"),
   ],
+  mistral: [
+    chat("mistral-large-4-0", 1_000_000, 262_144, "https://dev.to/aihubmix/mistral-large-4-for-developers-what-it-is-and-what-to-check-before-you-call-it-1ekh (quotes Mistral's model card)"),
+    chat("mistral-medium-3-5", 262_144, 256_000, "https://vercel.com/ai-gateway/models/mistral-medium-3.5.md"),
+    chat("mistral-small-2603", undefined, undefined, "https://docs.mistral.ai/inference/conversations/reasoning"),
+    chat("codestral-latest", 256_000, undefined, "https://mastra.ai/models/providers/mistral.md"),
+    embedding("mistral-embed", undefined, "https://www.skills.sh/jeremylongshore/tons-of-skills-marketplace/mistral-cost-tuning"),
+  ],
   demo: [chat("demo-chat", undefined, undefined, "built in"), embedding("demo-embed", undefined, "built in")],
 };
 

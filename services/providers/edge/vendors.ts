@@ -3,6 +3,7 @@ import { anthropicVendor } from "./anthropic/anthropic-vendor.ts";
 import { geminiVendor } from "./gemini/gemini-vendor.ts";
 import { cohereVendor } from "./cohere/cohere-vendor.ts";
 import { bedrockVendor } from "./bedrock/bedrock-vendor.ts";
+import { mistralVendor } from "./mistral/mistral-vendor.ts";
 import { ollamaVendor } from "./ollama/ollama-vendor.ts";
 import { openaiVendor } from "./openai/adapter.ts";
 import { azureVendor } from "./openai/azure.ts";
@@ -30,6 +31,7 @@ export const vendors: Readonly<Record<string, VendorRow>> = {
   gemini: { adapter: geminiVendor, environment: { apiKey: "GEMINI_API_KEY", baseUrl: "GOOGLE_GEMINI_BASE_URL", baseUrlSuffix: "/v1beta" } },
   cohere: { adapter: cohereVendor, environment: { apiKey: "CO_API_KEY", baseUrl: "CO_API_URL", baseUrlSuffix: "/v2" } },
   bedrock: { adapter: bedrockVendor, environment: { apiKey: "AWS_BEARER_TOKEN_BEDROCK", baseUrl: "AWS_ENDPOINT_URL_BEDROCK_RUNTIME", baseUrlSuffix: "" } },
+  mistral: { adapter: mistralVendor, environment: { apiKey: "MISTRAL_API_KEY", baseUrl: "MISTRAL_BASE_URL", baseUrlSuffix: "/v1" } },
   ollama: { adapter: ollamaVendor },
   [demoVendorName]: { adapter: demoVendor },
 };

@@ -8,8 +8,8 @@ import { readFinishReason } from "./finish-reason.ts";
 import { asCount, asObject, asObjects, asText, isObject, type JsonObject } from "./json-access.ts";
 import { readLogprobs } from "./logprobs.ts";
 import { readImageUrl } from "./media-url.ts";
-import { argumentsOf, fallbackCallId } from "./read-reply.ts";
-import { readReasoningPieces, type ReasoningPiece } from "./reasoning.ts";
+import { argumentsOf, fallbackCallId, idOf } from "./read-reply.ts";
+import { readReasoningPieces, readThinkingPart, type ReasoningPiece } from "./reasoning.ts";
 
 type PartInit = Exclude<MessageInitShape<typeof PartSchema>, Part>;
 type DeltaInit = Exclude<MessageInitShape<typeof PartDeltaSchema>, PartDelta>;
@@ -100,7 +100,9 @@ export class CandidateReader {
   /** Some servers stream parts (Mistral). */
   #sayParts(parts: readonly JsonObject[]): void {
     for (const part of parts) {
+      const thinking = readThinkingPart(part);
       if (part["type"] === "text") this.#say("text", part["text"], []);
+      else if (thinking !== undefined) this.#reason(thinking);
       else this.#addWhole({ kind: { case: "native", value: { dialect: "openai", json: new TextEncoder().encode(JSON.stringify(part)) } } });
     }
   }
@@ -158,7 +160,7 @@ export class CandidateReader {
 
   /** By its index; some servers leave that out, or give every call the same one and tell them apart by id alone. */
   #findCall(delta: JsonObject, custom: boolean): ToolCall {
-    const id = asText(delta["id"]);
+    const id = idOf(delta);
     const index = asCount(delta["index"]);
     const known = index === undefined ? (id === "" ? this.#calls.at(-1) : this.#calls.find((call) => call.id === id)) : this.#callByIndex.get(index);
     if (known !== undefined && (id === "" || known.id === "" || known.id === id)) {

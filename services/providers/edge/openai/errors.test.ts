@@ -50,6 +50,8 @@ test.each([
   ["a string", { error: "model is required" }, "model is required"],
   ["flat members", { object: "error", message: "too long", code: 400 }, "too long"],
   ["FastAPI's detail", { detail: "Not Found" }, "Not Found"],
+  ["FastAPI's list", { detail: [{ type: "extra_forbidden", loc: ["body", "store"], msg: "Extra inputs are not permitted", input: false }, { msg: "and this" }] }, "body.store: Extra inputs are not permitted; and this"],
+  ["Mistral's message", { object: "error", message: { detail: [{ type: "missing", loc: ["body", "messages"], msg: "Field required" }] }, type: "invalid_request_error" }, "body.messages: Field required"],
   ["a list", [{ error: { message: "bad", code: 400, status: "INVALID_ARGUMENT" } }], "bad"],
   ["no JSON", "<html>", "The vendor refused the request with status 400."],
   ["nothing", "", "The vendor refused the request with status 400."],

@@ -1,7 +1,7 @@
 /** Owns the vendor's errors: what each status and each error event means for the caller and for the target's health. */
 import { GatewayError } from "#platform/errors.ts";
 import type { VendorReply } from "../../domain/adapter.ts";
-import { asText, isObject, textOf, type JsonObject } from "./json-access.ts";
+import { asObject, asObjects, asText, isObject, textOf, type JsonObject } from "./json-access.ts";
 import { retryAfterMsOf } from "./retry-after.ts";
 
 /** The longest message of the vendor that is passed on, in characters. */
@@ -62,12 +62,20 @@ function readBody(body: Uint8Array): VendorError {
   }
 }
 
-/** The error object, which some servers send as a mere string, or flat in the body (vLLM), or as FastAPI's `detail`. */
+/** The error object, which some servers send as a mere string, or flat in the body (vLLM), or as FastAPI's `detail`, which may be a list and stand in the message (Mistral). */
 function readMembers(value: unknown): VendorError {
   if (typeof value === "string") return { message: value.slice(0, maximumMessageLength), type: "", code: "", param: "" };
   if (!isObject(value)) return { message: "", type: "", code: "", param: "" };
-  const message = asText(value["message"]) || asText(value["detail"]);
+  const message = asText(value["message"]) || detailOf(value["detail"]) || detailOf(asObject(value["message"])["detail"]);
   return { message: message.slice(0, maximumMessageLength), type: wordOf(value["type"]), code: wordOf(value["code"]), param: wordOf(value["param"]) };
+}
+
+/** What FastAPI found wrong, each with its place: `body.store: Extra inputs are not permitted`. */
+function detailOf(detail: unknown): string {
+  if (!Array.isArray(detail)) return asText(detail);
+  return asObjects(detail)
+    .map(({ loc, msg }) => `${Array.isArray(loc) ? `${loc.join(".")}: ` : ""}${asText(msg)}`)
+    .join("; ");
 }
 
 function wordOf(value: unknown): string {

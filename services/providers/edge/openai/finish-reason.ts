@@ -9,6 +9,8 @@ export function readFinishReason(word: string, hasToolCalls: boolean): FinishRea
     case "stop":
       return hasToolCalls ? FinishReason.TOOL_CALLS : FinishReason.STOP;
     case "length":
+    // Mistral's word where the context was full.
+    case "model_length":
       return FinishReason.LENGTH;
     case "tool_calls":
     case "function_call":

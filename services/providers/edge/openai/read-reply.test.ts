@@ -94,6 +94,7 @@ test("reads reasoning details with their signatures, joined by index", () => {
 test.each([
   ["stop", FinishReason.STOP],
   ["length", FinishReason.LENGTH],
+  ["model_length", FinishReason.LENGTH],
   ["content_filter", FinishReason.CONTENT_FILTER],
   ["eos", FinishReason.OTHER],
   [null, FinishReason.UNSPECIFIED],
@@ -118,10 +119,12 @@ test("a legacy function call is a tool call", () => {
 });
 
 test("content in parts is read, what is unknown in it kept", () => {
-  const thinking = { type: "thinking", thinking: [{ type: "text", text: "hm" }] };
-  const [native, text] = partsOf({ content: [thinking, { type: "text", text: "A" }] });
+  const thinking = { type: "thinking", thinking: [{ type: "text", text: "h" }, { type: "text", text: "m" }], signature: "s" };
+  const citing = { type: "thinking", thinking: [{ type: "reference", reference_ids: [1] }] };
+  const [reasoning, text, native] = partsOf({ content: [thinking, { type: "text", text: "A" }, citing] });
+  expect(reasoning).toMatchObject({ case: "reasoning", value: { text: "hm", signature: "s" } });
   expect(text).toMatchObject({ case: "text", value: { text: "A" } });
-  expect(JSON.parse(Buffer.from((native!.value as { json: Uint8Array }).json).toString())).toEqual(thinking);
+  expect(JSON.parse(Buffer.from((native!.value as { json: Uint8Array }).json).toString())).toEqual(citing);
 });
 
 test("keeps the stop sequence that vLLM names", () => {

@@ -11,7 +11,7 @@ import { readFinishReason } from "./finish-reason.ts";
 import { asCount, asObject, asObjects, asText, isObject, parseVendorJson, textOf, type JsonObject } from "./json-access.ts";
 import { readLogprobs } from "./logprobs.ts";
 import { readImageUrl } from "./media-url.ts";
-import { joinPieces, readReasoningPieces } from "./reasoning.ts";
+import { joinPieces, readReasoningPieces, readThinkingPart } from "./reasoning.ts";
 import { readUsage } from "./usage.ts";
 
 type PartInit = Exclude<MessageInitShape<typeof PartSchema>, Part>;
@@ -91,6 +91,8 @@ function readContent(message: JsonObject): PartInit[] {
 /** OpenAI's own replies have plain text; some servers send parts (Mistral). */
 function readContentPart(part: JsonObject): PartInit {
   if (part["type"] === "text") return { kind: { case: "text", value: { text: asText(part["text"]) } } };
+  const thinking = readThinkingPart(part);
+  if (thinking !== undefined) return { kind: { case: "reasoning", value: { text: thinking.text, signature: thinking.signature } } };
   return { kind: { case: "native", value: { dialect: "openai", json: new TextEncoder().encode(JSON.stringify(part)) } } };
 }
 
@@ -109,7 +111,7 @@ function readAudio(message: JsonObject): PartInit[] {
 function readToolCall(call: JsonObject, fallbackId: string): PartInit {
   const custom = call["type"] === "custom";
   const called = asObject(call[custom ? "custom" : "function"]);
-  const id = asText(call["id"]) || fallbackId;
+  const id = idOf(call) || fallbackId;
   return { kind: { case: "toolCall", value: { id, name: asText(called["name"]), arguments: argumentsOf(called[custom ? "input" : "arguments"]), custom } } };
 }
 
@@ -117,6 +119,12 @@ function readLegacyCall(message: JsonObject, id: string): PartInit[] {
   const call = message["function_call"];
   if (!isObject(call)) return [];
   return [{ kind: { case: "toolCall", value: { id, name: asText(call["name"]), arguments: argumentsOf(call["arguments"]) } } }];
+}
+
+/** The call's id; empty when there is none, which Mistral says with the word `null`. */
+export function idOf(call: JsonObject): string {
+  const id = asText(call["id"]);
+  return id === "null" ? "" : id;
 }
 
 /** Some servers send the arguments as an object in place of its text. */

@@ -1,7 +1,8 @@
 /**
  * Owns the reading of reasoning, for which OpenAI has no place: `reasoning_content` (DeepSeek, vLLM), `reasoning` (newer vLLM,
  * https://docs.vllm.ai/en/v0.11.2/features/reasoning_outputs/) or `reasoning_details`
- * (OpenRouter, https://openrouter.ai/docs/use-cases/reasoning-tokens), which says most and so comes first.
+ * (OpenRouter, https://openrouter.ai/docs/use-cases/reasoning-tokens), which says most and so comes first; or a part of the
+ * content (Mistral, https://docs.mistral.ai/inference/conversations/reasoning).
  */
 import { asCount, asObjects, asText, type JsonObject } from "./json-access.ts";
 
@@ -20,6 +21,13 @@ export function readReasoningPieces(message: JsonObject): readonly ReasoningPiec
   if (details.length > 0) return details;
   const text = asText(message["reasoning_content"]) || asText(message["reasoning"]);
   return text === "" ? [] : [{ index: 0, text, signature: "", redactedData: "", isSummary: false }];
+}
+
+/** The reasoning in a part of the content; undefined for a part of another kind, or one that holds more than text. */
+export function readThinkingPart(part: JsonObject): ReasoningPiece | undefined {
+  const pieces = asObjects(part["thinking"]);
+  if (part["type"] !== "thinking" || !pieces.every(({ type }) => type === "text")) return undefined;
+  return { index: 0, text: pieces.map(({ text }) => asText(text)).join(""), signature: asText(part["signature"]), redactedData: "", isSummary: false };
 }
 
 /** The parts that the pieces make up, in the order of their first pieces. */

@@ -36,6 +36,11 @@ test("reads DeepSeek's name for cached input", () => {
   expect(quantities(usage)).toMatchObject({ [Meter.INPUT_TOKENS]: 36n, [Meter.CACHED_INPUT_TOKENS]: 64n });
 });
 
+test.each([{ prompt_tokens_details: { cached_tokens: 64 } }, { prompt_token_details: { cached_tokens: 64 } }, { num_cached_tokens: 64 }])("reads Mistral's names for cached input and for seconds of sound: %j", (cached) => {
+  const usage = readUsage({ prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, prompt_audio_seconds: 3, ...cached });
+  expect(quantities(usage)).toEqual({ [Meter.INPUT_TOKENS]: 36n, [Meter.CACHED_INPUT_TOKENS]: 64n, [Meter.AUDIO_MILLISECONDS]: 3000n, [Meter.OUTPUT_TOKENS]: 10n });
+});
+
 test.each([undefined, null, "12", {}, { prompt_tokens: null }, { prompt_tokens: -1 }, { completion_tokens: 0.5 }])("%j is unreported, not zero", (value) => {
   expect(readUsage(value)).toBeUndefined();
 });

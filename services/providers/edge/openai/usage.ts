@@ -11,7 +11,9 @@ import { asCount, asObject, isObject } from "./json-access.ts";
  * Where compatible servers differ:
  * - xAI counts reasoning beside `completion_tokens`; then `total_tokens` is the sum of all three
  *   (https://github.com/vercel/ai/pull/12425).
- * - DeepSeek names the cached input `prompt_cache_hit_tokens` (https://api-docs.deepseek.com/guides/kv_cache).
+ * - DeepSeek names the cached input `prompt_cache_hit_tokens` (https://api-docs.deepseek.com/guides/kv_cache); Mistral had
+ *   `num_cached_tokens` and `prompt_token_details` before OpenAI's name (https://github.com/vercel/ai/tree/main/packages/mistral).
+ * - Mistral counts sound that it hears in seconds beside the tokens, as `prompt_audio_seconds`.
  *
  * The meters always sum up to what the vendor counted: parts that overlap are cut, first cache reads, then writes, then audio.
  * Undefined when the vendor reported nothing.
@@ -34,7 +36,9 @@ type Quantity = readonly [meter: Meter, quantity: number];
 function splitInput(prompt: number, usage: { readonly [key: string]: unknown }): readonly Quantity[] {
   const details = asObject(usage["prompt_tokens_details"]);
   const remaining = new Remainder(prompt);
-  const cached = remaining.take(asCount(details["cached_tokens"]) ?? asCount(usage["prompt_cache_hit_tokens"]));
+  const cached = remaining.take(
+    asCount(details["cached_tokens"]) ?? asCount(asObject(usage["prompt_token_details"])["cached_tokens"]) ?? asCount(usage["prompt_cache_hit_tokens"]) ?? asCount(usage["num_cached_tokens"]),
+  );
   const written = remaining.take(asCount(details["cache_write_tokens"]));
   const audio = remaining.take(asCount(details["audio_tokens"]));
   return [
@@ -42,6 +46,7 @@ function splitInput(prompt: number, usage: { readonly [key: string]: unknown }):
     [Meter.CACHED_INPUT_TOKENS, cached],
     [Meter.CACHE_WRITE_5M_INPUT_TOKENS, written],
     [Meter.AUDIO_INPUT_TOKENS, audio],
+    [Meter.AUDIO_MILLISECONDS, (asCount(usage["prompt_audio_seconds"]) ?? 0) * 1000],
   ];
 }
 
