@@ -28,6 +28,7 @@ describe.each(routes)("the openai SDK, %s", (model) => {
   test("gets a whole reply", async () => {
     const { data, response } = await client.chat.completions.create({ model, messages: question }).withResponse();
     expect(data.object).toBe("chat.completion");
+    expect(data.created).toBeGreaterThan(1_700_000_000);
     expect(data.choices).toMatchObject([{ index: 0, finish_reason: "stop", message: { role: "assistant", content: said.answer } }]);
     expect(data.usage).toMatchObject(usage);
     expect(response.headers.get("x-weir-target")).toMatch(/^(openai\/gpt|anthropic\/claude)-test$/);

@@ -11,6 +11,7 @@ import { authenticate, authorizeMethod, type GrantSource } from "../domain/admit
 import { embeddingFor, generationFor, type Native } from "../domain/asked.ts";
 import type { Dialect, EmbedEndpoint, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RequestTarget, StreamWriter } from "../domain/dialect.ts";
 import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
+import { identifyEvents } from "../domain/identification.ts";
 import { getModel, listModels } from "../domain/list-models.ts";
 import { runCall, type Call, type PipelineDependencies, type Reply } from "../domain/pipeline.ts";
 import type { RoutingConfig } from "../config.ts";
@@ -108,7 +109,7 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
   if (asked.stream) return relayStream(arrived, reply, asked.createStreamWriter(), (first) => warningsOf(first, unknown));
   const message = await onlyMessage(reply);
   const warnings = warningsOf(message, unknown);
-  const json = message.generate === undefined ? message.native : JSON.stringify(asked.writeReply(message.generate));
+  const json = message.generate === undefined ? message.native : JSON.stringify(asked.writeReply({ ...message.generate, requestId: scope.requestId, target: reply.target.name }));
   answerJson(response, json, replyHeaders(reply, message, scope.requestId, warnings));
 }
 
@@ -163,11 +164,13 @@ async function onlyMessage(reply: Reply): Promise<AttemptResponse> {
 async function relayStream({ response, scope }: Arrived, reply: Reply, writer: StreamWriter, warningsAt: (first: AttemptResponse) => readonly Warning[]): Promise<void> {
   try {
     for await (const message of reply.messages) {
+      let { events } = message;
       if (!response.headersSent) {
+        events = identifyEvents(events, { requestId: scope.requestId, target: reply.target.name });
         const headers = replyHeaders(reply, message, scope.requestId, warningsAt(message));
         response.writeHead(200, { ...headers, "content-type": writer.contentType, "cache-control": "no-cache" });
       }
-      const bytes = message.native.length === 0 ? writer.write(message.events) : writer.relay === undefined ? message.native : writer.relay(message.native);
+      const bytes = message.native.length === 0 ? writer.write(events) : writer.relay === undefined ? message.native : writer.relay(message.native);
       if (bytes.length > 0 && !response.write(bytes)) await drained(response, scope.signal);
     }
     response.end(writer.end?.() ?? "");

@@ -17,7 +17,7 @@ export async function generate(request: GenerateRequest, context: CallContext, d
     if (message.generate === undefined) response = create(GenerateResponseSchema, { ...identification, native: { dialect: asked.dialect, body: message.native } });
     else if (asked.dialectCall === undefined) response = { ...message.generate, ...identification };
     else {
-      const body = Buffer.from(JSON.stringify(asked.dialectCall.writeReply(message.generate)));
+      const body = Buffer.from(JSON.stringify(asked.dialectCall.writeReply({ ...message.generate, ...identification })));
       response = create(GenerateResponseSchema, { ...identification, warnings: message.generate.warnings, native: { dialect: asked.dialect, body } });
     }
   }

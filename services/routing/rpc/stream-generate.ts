@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { StreamGenerateResponseSchema, StreamStartSchema, type StreamGenerateRequest, type StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { generationFor } from "../domain/asked.ts";
+import { identifyEvents } from "../domain/identification.ts";
 import { runCall } from "../domain/pipeline.ts";
 import { askedGeneration, callOf, type InferenceDependencies } from "./inference-dependencies.ts";
 
@@ -12,21 +13,15 @@ export async function* streamGenerate(request: StreamGenerateRequest, context: C
   const call = callOf(context, asked.model, generation.labels, (target) => generationFor(asked, target));
   const reply = await runCall(call, dependencies.pipeline);
   const identification = { requestId: context.requestId, target: reply.target.name };
-  if (asked.native !== undefined) yield create(StreamGenerateResponseSchema, { event: { case: "start", value: create(StreamStartSchema, identification) } });
+  if (asked.dialectCall !== undefined) yield create(StreamGenerateResponseSchema, { event: { case: "start", value: create(StreamStartSchema, identification) } });
   const writer = asked.dialectCall?.createStreamWriter();
   for await (const message of reply.messages) {
     if (message.native.length > 0) yield nativeEvent(asked.dialect, message.native);
-    else if (writer !== undefined) yield nativeEvent(asked.dialect, Buffer.from(writer.write(message.events)));
-    else yield* message.events.map((event) => withIdentification(event, identification));
+    else if (writer !== undefined) yield nativeEvent(asked.dialect, Buffer.from(writer.write(identifyEvents(message.events, identification))));
+    else yield* identifyEvents(message.events, identification);
   }
 }
 
 function nativeEvent(dialect: string, body: Uint8Array): StreamGenerateResponse {
   return create(StreamGenerateResponseSchema, { event: { case: "native", value: { dialect, body } } });
-}
-
-/** The start event says where the reply is from; providers do not know the request. */
-function withIdentification(message: StreamGenerateResponse, identification: { requestId: string; target: string }): StreamGenerateResponse {
-  if (message.event.case !== "start") return message;
-  return create(StreamGenerateResponseSchema, { event: { case: "start", value: { ...message.event.value, ...identification } } });
 }
