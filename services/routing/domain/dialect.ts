@@ -23,7 +23,7 @@ export interface HttpReply {
   readonly body: string;
 }
 
-export type Endpoint = GenerateEndpoint | EmbedEndpoint | ListModelsEndpoint | GetModelEndpoint;
+export type Endpoint = GenerateEndpoint | EmbedEndpoint | ListModelsEndpoint | GetModelEndpoint | GetVersionEndpoint;
 
 /** What a request says beside its headers and its body. */
 export interface RequestTarget {
@@ -51,6 +51,8 @@ export interface GenerateEndpoint {
 export interface GenerateCall {
   readonly model: string;
   readonly stream: boolean;
+  /** False when no target takes this form of body, though it speaks the dialect. Absent means true. */
+  readonly isNative?: boolean;
   /** Fields of the request that types cannot carry; named in warnings when the target needs a translation. */
   readonly unknownFields: readonly string[];
   /** The whole request in types, `model` included. Throws INVALID_REQUEST with the field at fault. */
@@ -103,4 +105,12 @@ export interface GetModelEndpoint {
   readonly path: string;
   /** The one model's JSON; `createTimeMs` as in ListModelsEndpoint. */
   writeReply(model: Model, createTimeMs: number): unknown;
+}
+
+export interface GetVersionEndpoint {
+  readonly operation: "getVersion";
+  readonly method: "GET";
+  readonly path: string;
+  /** The JSON by which clients learn which API this is. */
+  writeReply(): unknown;
 }

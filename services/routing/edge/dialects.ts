@@ -2,6 +2,7 @@
 import type { Dialect } from "../domain/dialect.ts";
 import { anthropicDialect } from "./anthropic/dialect.ts";
 import { geminiDialect } from "./gemini/dialect.ts";
+import { ollamaDialect } from "./ollama/dialect.ts";
 import { openaiDialect } from "./openai/dialect.ts";
 
-export const dialects: readonly Dialect[] = [openaiDialect, anthropicDialect, geminiDialect];
+export const dialects: readonly Dialect[] = [openaiDialect, anthropicDialect, geminiDialect, ollamaDialect];

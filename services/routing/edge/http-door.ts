@@ -41,7 +41,7 @@ interface Arrived {
 }
 
 const { generate: generateRpc, embed: embedRpc, listModels: listModelsRpc } = InferenceService.method;
-const rpcOf = { generate: generateRpc, embed: embedRpc, listModels: listModelsRpc, getModel: listModelsRpc };
+const rpcOf = { generate: generateRpc, embed: embedRpc, listModels: listModelsRpc, getModel: listModelsRpc, getVersion: listModelsRpc };
 
 /** Answers one request; resolves when the reply is on its way. Never throws: failures are answered. */
 export async function handleHttp(request: HttpRequest, response: HttpResponse, scope: RequestScope, dependencies: HttpDoorDependencies): Promise<void> {
@@ -57,7 +57,8 @@ export async function handleHttp(request: HttpRequest, response: HttpResponse, s
     if (endpoint.operation === "generate") await generate(arrived, dialect, endpoint);
     else if (endpoint.operation === "embed") await embed(arrived, dialect, endpoint);
     else if (endpoint.operation === "listModels") answerModels(arrived, endpoint);
-    else answerModel(arrived, endpoint);
+    else if (endpoint.operation === "getModel") answerModel(arrived, endpoint);
+    else answerJson(response, JSON.stringify(endpoint.writeReply()), identification(scope));
     scope.end();
   } catch (thrown) {
     const error = scope.end(thrown)!;
@@ -103,7 +104,7 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
   const { response, scope } = arrived;
   const body = await bodyOf(arrived);
   const asked = endpoint.read(parseJsonObject(body), arrived.target);
-  const native = nativeOf(dialect, arrived.request, body);
+  const native = asked.isNative === false ? undefined : nativeOf(dialect, arrived.request, body);
   const reply = await run(arrived, asked.model, (target) => generationFor({ ...asked, native, toGeneration: () => asked.toGeneration() }, target));
   const unknown = asked.unknownFields;
   if (asked.stream) return relayStream(arrived, reply, asked.createStreamWriter(), (first) => warningsOf(first, unknown));

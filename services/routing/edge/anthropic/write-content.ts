@@ -1,6 +1,7 @@
 /** Owns the writing of a reply's parts as content blocks. */
 import type { Citation, NativePart, Part } from "#gen/weir/inference/v1/content_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
+import { parseArguments } from "../tool-arguments.ts";
 import { nativeDialect } from "./read-content.ts";
 
 /**
@@ -19,7 +20,7 @@ export function writeBlock(part: Part): JsonObject {
       if (kind.value.redactedData !== "" && kind.value.text === "") return { type: "redacted_thinking", data: kind.value.redactedData };
       return { type: "thinking", thinking: kind.value.text, signature: kind.value.signature };
     case "toolCall":
-      return toolUseBlock(kind.value.id, kind.value.name, parseArguments(kind.value.arguments, kind.value.custom));
+      return toolUseBlock(kind.value.id, kind.value.name, parseArguments(kind.value));
     case "native":
       return kind.value.dialect === nativeDialect ? parseNative(kind.value) : placeholder(`a piece in the form of "${kind.value.dialect}"`);
     case "audio":
@@ -40,18 +41,6 @@ export function toolUseBlock(id: string, name: string, input: unknown): JsonObje
 
 function placeholder(what: string): JsonObject {
   return textBlock(`[The reply holds ${what}, which this API cannot carry.]`);
-}
-
-/** Arguments that are no JSON object (free text of a custom tool, or cut off by the output maximum) go over as `{"input": …}`. */
-function parseArguments(text: string, custom: boolean): unknown {
-  if (custom) return { input: text };
-  if (text === "") return {};
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : { input: value };
-  } catch {
-    return { input: text };
-  }
 }
 
 /** The citation as Anthropic sent it, else the kind of citation that fits what is known. */

@@ -4,7 +4,7 @@ import { MessageSchema, PartSchema, Role, type MediaSchema, type Message, type P
 import { readBase64 } from "../base64.ts";
 import { present } from "../present.ts";
 import { invalidField, type RequestFields } from "../request-fields.ts";
-import { CallIds } from "./call-ids.ts";
+import { CallIds } from "../call-ids.ts";
 import { readKeptPart } from "./kept-part.ts";
 
 /** The name under which Gemini's own JSON stands in a NativePart. */

@@ -2,6 +2,7 @@
 import type { AudioPart, FilePart, ImagePart, Media, Part, ToolCallPart, ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
 import { writeBase64 } from "../base64.ts";
+import { parseArguments } from "../tool-arguments.ts";
 import { keptNative, keptReasoning } from "./kept-part.ts";
 import { nativeDialect } from "./read-parts.ts";
 
@@ -59,20 +60,9 @@ export function writePart({ kind }: Part): JsonObject {
   }
 }
 
-export function writeFunctionCall({ id, name, arguments: text, custom }: Pick<ToolCallPart, "id" | "name" | "arguments" | "custom">): JsonObject {
-  return { functionCall: { ...(id === "" ? {} : { id }), name, args: parseArguments(text, custom) } };
-}
-
-/** Arguments that are no JSON object (free text of a custom tool, or cut off by the output maximum) go over as `{"input": …}`. */
-function parseArguments(text: string, custom: boolean): unknown {
-  if (custom) return { input: text };
-  if (text === "") return {};
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : { input: value };
-  } catch {
-    return { input: text };
-  }
+export function writeFunctionCall(call: Pick<ToolCallPart, "id" | "name" | "arguments" | "custom">): JsonObject {
+  const { id, name } = call;
+  return { functionCall: { ...(id === "" ? {} : { id }), name, args: parseArguments(call) } };
 }
 
 function writeMediaPart(part: ImagePart | FilePart): JsonObject {
