@@ -73,6 +73,17 @@ describe.each(routes)("the openai SDK, %s", (model) => {
   });
 });
 
+test.each(routes)("legacy completions are asked as chats, %s", async (model) => {
+  const completion = await client.completions.create({ model, prompt: said.question, suffix: "…" }).withResponse();
+  expect(completion.data).toMatchObject({ object: "text_completion", choices: [{ index: 0, text: said.answer, finish_reason: "stop" }], usage });
+  expect(completion.response.headers.get("x-weir-warnings")).toContain("suffix");
+  const stream = await client.completions.create({ model, prompt: said.question, stream: true });
+  const chunks: OpenAI.Completion[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  expect(chunks.map(({ choices }) => choices[0]?.text ?? "").join("")).toBe(said.answer);
+  expect(chunks.at(-1)!.choices[0]!.finish_reason).toBe("stop");
+});
+
 test("embeddings come back as floats, also when the SDK asked for base64", async () => {
   const { data, usage: used } = await client.embeddings.create({ model: "openai/embed-test", input: ["river"] });
   expect([...data[0]!.embedding]).toEqual([0.25, -0.5, 1]);

@@ -3,6 +3,7 @@ import type { GenerateCall, GenerateEndpoint, JsonObject } from "../../domain/di
 import { ObjectReader } from "./object-reader.ts";
 import { readGeneration, type GenerationReading } from "./read-generation.ts";
 import { asksForLegacyFunctions } from "./read-tools.ts";
+import { asksForUsage } from "./stream-options.ts";
 import { createStreamWriter } from "./stream-writer.ts";
 import { writeReply } from "./write-reply.ts";
 
@@ -29,8 +30,4 @@ function read(json: JsonObject): GenerateCall {
     writeReply: (response) => writeReply(response, legacyFunctions),
     createStreamWriter: () => createStreamWriter({ includeUsage: asksForUsage(json), legacyFunctions }),
   };
-}
-
-function asksForUsage({ stream_options: options }: JsonObject): boolean {
-  return typeof options === "object" && options !== null && (options as JsonObject)["include_usage"] === true;
 }

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dialect } from "../../domain/dialect.ts";
 import { chatCompletionsEndpoint } from "./chat-completions.ts";
+import { completionsEndpoint } from "./completions.ts";
 import { embeddingsEndpoint } from "./embeddings.ts";
 import { writeError } from "./errors.ts";
 import { modelEndpoint, modelsEndpoint } from "./models.ts";
@@ -11,7 +12,7 @@ export const openaiDialect: Dialect = {
   claims,
   readCredential,
   requestHeaders: [],
-  endpoints: [chatCompletionsEndpoint, embeddingsEndpoint, modelsEndpoint, modelEndpoint],
+  endpoints: [chatCompletionsEndpoint, completionsEndpoint, embeddingsEndpoint, modelsEndpoint, modelEndpoint],
   writeError,
 };
 

@@ -9,9 +9,9 @@ export interface ReplyIdentity {
   readonly created: number;
 }
 
-/** OpenAI's ids begin with `chatcmpl-`; other vendors' get the prefix, and a reply without an id has that of Weir's request. */
-export function identityOf(reply: { readonly id: string; readonly model: string; readonly createTime?: Timestamp | undefined; readonly requestId: string }): ReplyIdentity {
+/** OpenAI's ids begin with `chatcmpl-` or `cmpl-`; other ids get the prefix, and a reply without an id has that of Weir's request. */
+export function identityOf(reply: { readonly id: string; readonly model: string; readonly createTime?: Timestamp | undefined; readonly requestId: string }, prefix = "chatcmpl-"): ReplyIdentity {
   const id = reply.id === "" ? reply.requestId : reply.id;
   const createdMs = reply.createTime === undefined ? (timeOfId(reply.requestId) ?? 0) : timestampMs(reply.createTime);
-  return { id: id.startsWith("chatcmpl-") ? id : `chatcmpl-${id}`, model: reply.model, created: Math.floor(createdMs / 1000) };
+  return { id: id.startsWith(prefix) ? id : `${prefix}${id}`, model: reply.model, created: Math.floor(createdMs / 1000) };
 }
