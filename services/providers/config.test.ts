@@ -52,6 +52,17 @@ describe("readProvidersConfig", () => {
     expect(found[1]?.credential?.reveal()).toBe("sk-2");
   });
 
+  it.each([
+    ["", ["openai", "openai-responses"]],
+    ["https://api.openai.com/v1", ["openai", "openai-responses"]],
+    ["https://eu.api.openai.com/v1", ["openai", "openai-responses"]],
+    ["http://127.0.0.1:11434/v1", ["openai"]],
+    ["https://api.openai.com.example/v1", ["openai"]],
+  ])("of OpenAI at %j the native dialects are %j", (baseUrl, nativeDialects) => {
+    expect(read({ main: { vendor: "openai", apiKey: "sk-1", baseUrl } })[0]?.adapter.nativeDialects).toEqual(nativeDialects);
+    expect(read({}, { OPENAI_API_KEY: "sk-1", OPENAI_BASE_URL: baseUrl })[0]?.adapter.nativeDialects).toEqual(nativeDialects);
+  });
+
   it("falls back to the demo", () => {
     expect(read({}, { OPENAI_API_KEY: "" })).toMatchObject([{ name: "demo", vendor: "demo", origin: "built in", models: ["demo-chat", "demo-embed"] }]);
   });

@@ -76,7 +76,7 @@ function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderCo
     name,
     vendor: provider.vendor,
     // Never used: without a row there is a fault.
-    adapter: row?.adapter ?? demoVendor,
+    adapter: row === undefined ? demoVendor : adapterAt(baseUrl, row),
     baseUrl,
     baseUrlIsOwn,
     credential: provider.apiKey === "" ? undefined : new Secret(provider.apiKey),
@@ -95,16 +95,24 @@ function fromEnvironment(environment: Environment, faults: Fault[]): ProviderCon
   return found.length > 0 ? found : [withDefaults(demoVendorName, demoVendor, "built in")];
 }
 
-function fromVariables(vendor: string, { adapter, environment: variables }: VendorRow, environment: Environment, faults: Fault[]): ProviderConfig[] {
+function fromVariables(vendor: string, row: VendorRow, environment: Environment, faults: Fault[]): ProviderConfig[] {
+  const { adapter, environment: variables } = row;
   const apiKey = variables === undefined ? "" : (environment[variables.apiKey] ?? "").trim();
   if (variables === undefined || apiKey === "") return [];
   refuseUnsendable(apiKey, variables.apiKey, faults);
-  const provider = { ...withDefaults(vendor, adapter, variables.apiKey), credential: new Secret(apiKey) };
+  const provider = { ...withDefaults(vendor, adapterAt(adapter.defaultBaseUrl, row), variables.apiKey), credential: new Secret(apiKey) };
   const baseUrl = (environment[variables.baseUrl] ?? "").trim();
   if (baseUrl === "") return [provider];
   const whole = readBaseUrl(baseUrl, variables.baseUrl, faults);
   const suffix = whole.endsWith(variables.baseUrlSuffix) ? "" : variables.baseUrlSuffix;
-  return [{ ...provider, baseUrl: whole + suffix, baseUrlIsOwn: true }];
+  return [{ ...provider, adapter: adapterAt(whole, row), baseUrl: whole + suffix, baseUrlIsOwn: true }];
+}
+
+/** A vendor's own host, or one of its regions below it (`eu.api.openai.com`), is the vendor itself, however the address was set. */
+function adapterAt(baseUrl: string, { adapter, adapterAtHome }: VendorRow): VendorAdapter {
+  const host = URL.canParse(baseUrl) ? new URL(baseUrl).hostname : "";
+  const ownHost = new URL(adapter.defaultBaseUrl).hostname;
+  return adapterAtHome !== undefined && (host === ownHost || host.endsWith(`.${ownHost}`)) ? adapterAtHome : adapter;
 }
 
 function withDefaults(vendor: string, adapter: VendorAdapter, origin: string): ProviderConfig {

@@ -88,19 +88,25 @@ export interface ReplySummary {
   readonly serviceTier: string;
 }
 
-export interface GenerateAdapter {
-  /** Types → vendor. Throws UNSUPPORTED_FIELD instead of warning when `generation.strict`. */
-  buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest;
+/** How the bytes of a dialect go to the vendor, and the reply to them comes back, untouched. */
+export interface NativeForm {
   /** The caller's own bytes with only the model (and the request for usage in a stream) spliced in place. */
   buildNativeRequest(body: Uint8Array, model: string, stream: boolean): VendorRequest;
-  /** A whole reply. Throws UPSTREAM_PROTOCOL when it cannot be read. */
-  readReply(body: Uint8Array): { readonly response: GenerateResponse; readonly summary: ReplySummary };
-  /** The same without making types, for a reply that goes on untouched. */
+  /** What the ledger must know of a whole reply. Throws UPSTREAM_PROTOCOL when it cannot be read. */
   summarizeReply(body: Uint8Array): ReplySummary;
   /** A reader for one streamed reply. */
   createStreamReader(request: VendorRequest): StreamReader;
   /** Cuts a streamed reply's bytes into events; absent for server-sent events. */
   createSplitter?(): EventSplitter;
+}
+
+export interface GenerateAdapter extends NativeForm {
+  /** Types → vendor. Throws UNSUPPORTED_FIELD instead of warning when `generation.strict`. */
+  buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest;
+  /** A whole reply. Throws UPSTREAM_PROTOCOL when it cannot be read. */
+  readReply(body: Uint8Array): { readonly response: GenerateResponse; readonly summary: ReplySummary };
+  /** By native dialect, the form of those that go to the vendor in another form than types do; their readers make no events. */
+  readonly nativeForms?: Readonly<Record<string, NativeForm>>;
 }
 
 /**

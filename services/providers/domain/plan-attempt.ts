@@ -5,7 +5,7 @@ import type { EmbedRequest, Generation } from "#gen/weir/inference/v1/inference_
 import { AttemptResponseSchema, type AttemptRequest, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { SseSplitter } from "#platform/sse.ts";
-import type { EmbedAdapter, VendorAdapter, VendorRequest } from "./adapter.ts";
+import type { EmbedAdapter, NativeForm, VendorAdapter, VendorRequest } from "./adapter.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 import { StreamedReply } from "./streamed-reply.ts";
 import { WholeReply } from "./whole-reply.ts";
@@ -43,7 +43,7 @@ function planGenerate(generation: Generation, model: string, adapter: VendorAdap
     vendorRequest,
     readReply: () =>
       new WholeReply((body) => {
-        if (native !== undefined) return { response: nativeResponse(body), summary: generate.summarizeReply(body) };
+        if (native !== undefined) return { response: nativeResponse(body), summary: formOf(native, adapter).summarizeReply(body) };
         const { response, summary } = generate.readReply(body);
         response.model ||= model;
         response.warnings.push(...vendorRequest.warnings);
@@ -53,14 +53,14 @@ function planGenerate(generation: Generation, model: string, adapter: VendorAdap
 }
 
 function planStream(generation: Generation, model: string, adapter: VendorAdapter): AttemptPlan {
-  const { generate } = adapter;
   const native = nativeFor(generation.native, adapter);
+  const form = native === undefined ? adapter.generate : formOf(native, adapter);
   const vendorRequest = buildGenerate(adapter, generation, native, model, true);
   return {
     operation: "generate",
     stream: true,
     vendorRequest,
-    readReply: () => new StreamedReply(generate.createStreamReader(vendorRequest), generate.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings, model),
+    readReply: () => new StreamedReply(form.createStreamReader(vendorRequest), form.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings, model),
   };
 }
 
@@ -86,7 +86,7 @@ function planEmbed(request: EmbedRequest, model: string, adapter: VendorAdapter,
 function buildGenerate(adapter: VendorAdapter, generation: Generation, native: NativePayload | undefined, model: string, stream: boolean): VendorRequest {
   const { generate, forwardedRequestHeaders } = adapter;
   if (native === undefined) return generate.buildRequest(generation, model, stream);
-  const vendorRequest = generate.buildNativeRequest(native.body, model, stream);
+  const vendorRequest = formOf(native, adapter).buildNativeRequest(native.body, model, stream);
   const forwarded = Object.entries(native.headers).filter(([name]) => forwardedRequestHeaders.includes(name));
   return forwarded.length === 0 ? vendorRequest : { ...vendorRequest, headers: { ...Object.fromEntries(forwarded), ...vendorRequest.headers } };
 }
@@ -94,6 +94,10 @@ function buildGenerate(adapter: VendorAdapter, generation: Generation, native: N
 function nativeFor(native: NativePayload | undefined, adapter: VendorAdapter): NativePayload | undefined {
   if (native === undefined || adapter.nativeDialects.includes(native.dialect)) return native;
   throw new GatewayError("INVALID_REQUEST", `The vendor ${adapter.vendor} does not speak the dialect ${native.dialect}; send it types.`);
+}
+
+function formOf({ dialect }: NativePayload, { generate }: VendorAdapter): NativeForm {
+  return generate.nativeForms?.[dialect] ?? generate;
 }
 
 function nativeResponse(body: Buffer): AttemptResponse {

@@ -8,11 +8,14 @@ import { ollamaVendor } from "./ollama/ollama-vendor.ts";
 import { openaiVendor } from "./openai/adapter.ts";
 import { azureVendor } from "./openai/azure.ts";
 import { presets } from "./openai/presets.ts";
+import { openaiVendor, openaiVendorWithResponses } from "./openai/adapter.ts";
 import { demoVendor, demoVendorName } from "./demo/demo-vendor.ts";
 import type { VendorAdapter } from "../domain/adapter.ts";
 
 export interface VendorRow {
   readonly adapter: VendorAdapter;
+  /** The adapter at the vendor's own address, where it speaks more than the servers that imitate it. */
+  readonly adapterAtHome?: VendorAdapter;
   /** Environment variables by which the vendor's own libraries are set up. */
   readonly environment?: {
     readonly apiKey: string;
@@ -24,7 +27,7 @@ export interface VendorRow {
 
 /** By the word that stands in `vendor` in the configuration. */
 export const vendors: Readonly<Record<string, VendorRow>> = {
-  openai: { adapter: openaiVendor, environment: { apiKey: "OPENAI_API_KEY", baseUrl: "OPENAI_BASE_URL", baseUrlSuffix: "" } },
+  openai: { adapter: openaiVendor, adapterAtHome: openaiVendorWithResponses, environment: { apiKey: "OPENAI_API_KEY", baseUrl: "OPENAI_BASE_URL", baseUrlSuffix: "" } },
   anthropic: { adapter: anthropicVendor, environment: { apiKey: "ANTHROPIC_API_KEY", baseUrl: "ANTHROPIC_BASE_URL", baseUrlSuffix: "/v1" } },
   azure: { adapter: azureVendor },
   ...Object.fromEntries(presets.map(({ adapter, apiKeyVariable }) => [adapter.vendor, rowOf(adapter, apiKeyVariable)])),

@@ -1,8 +1,10 @@
-/** Owns the vendor `openai`: OpenAI itself and every server that is told apart from it by nothing. */
+/** Owns the vendor `openai`: OpenAI itself, with its Responses API, and every server that is told apart from its Chat Completions by nothing. */
+import type { VendorAdapter } from "../../domain/adapter.ts";
 import { createOpenaiCompatible, rateLimitHeaders } from "./compatible.ts";
 import { openaiItself } from "./quirks.ts";
+import { responsesDialect, responsesForm } from "./responses-form.ts";
 
-export const openaiVendor = createOpenaiCompatible({
+const chatVendor = createOpenaiCompatible({
   vendor: "openai",
   baseUrl: "https://api.openai.com/v1",
   quirks: openaiItself,
@@ -11,3 +13,8 @@ export const openaiVendor = createOpenaiCompatible({
   // Not `openai-organization`: it tells of the operator's account, not of the caller's.
   forwardedReplyHeaders: ["openai-processing-ms", "openai-version", ...rateLimitHeaders],
 });
+
+export const openaiVendor: VendorAdapter = { ...chatVendor, generate: { ...chatVendor.generate, nativeForms: { [responsesDialect]: responsesForm } } };
+
+/** The vendor where it has the Responses API, which many compatible servers lack. */
+export const openaiVendorWithResponses: VendorAdapter = { ...openaiVendor, nativeDialects: [...openaiVendor.nativeDialects, responsesDialect] };

@@ -1,0 +1,54 @@
+/** Owns the reading of a streamed Response that goes on untouched: its end, its usage, its errors, and how much was generated. */
+import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
+import type { StreamedEvent } from "../../domain/event-splitter.ts";
+import { readErrorEvent } from "./errors.ts";
+import { asObject, asText, isObject, parseVendorJson, type JsonObject } from "./json-access.ts";
+import { summarizeResponse } from "./responses-summary.ts";
+
+export function createResponsesStreamReader(): StreamReader {
+  return new ResponsesStreamReader();
+}
+
+/** Nothing is made of types: these bytes go on as they are. */
+const untouched = new StreamReading([], true);
+
+class ResponsesStreamReader implements StreamReader {
+  // Each event has a number of its own, so none repeats the one before it.
+  readonly textMembers = [];
+  readonly paddingMembers = [];
+  summary: ReplySummary = { usage: undefined, finishReason: "", servedModel: "", serviceTier: "" };
+  finished = false;
+  outputBytes = 0;
+
+  read(event: StreamedEvent): StreamReading {
+    // Some servers end the stream as in Chat Completions.
+    if (event.data === "" || event.data === "[DONE]" || this.finished) return untouched;
+    const members = parseVendorJson(event.data);
+    const type = asText(members["type"]) || event.type;
+    if (type === "error") throw readErrorEvent({ error: withClass(isObject(members["error"]) ? members["error"] : members) });
+    if (type.endsWith(".delta")) this.#count(type, members);
+    else if ("response" in members) this.#readResponse(type, asObject(members["response"]));
+    return untouched;
+  }
+
+  /** Sound comes in base64, and its transcript beside it. */
+  #count(type: string, { delta }: JsonObject): void {
+    if (type !== "response.audio.delta") this.outputBytes += Buffer.byteLength(asText(delta));
+  }
+
+  #readResponse(type: string, response: JsonObject): void {
+    this.summary = summarizeResponse(response);
+    if (type === "response.failed") throw readErrorEvent({ error: withClass(asObject(response["error"])) });
+    this.finished = type === "response.completed" || type === "response.incomplete";
+  }
+}
+
+/** Errors in streams have a code, but no class that tells whose fault it is (`ResponseError` of the `openai` package). */
+function withClass(error: JsonObject): JsonObject {
+  const type = asText(error["type"]);
+  if (type !== "" && type !== "error") return error;
+  const code = asText(error["code"]);
+  return { ...error, type: vendorFaults.has(code) ? "server_error" : "invalid_request_error" };
+}
+
+const vendorFaults: ReadonlySet<string> = new Set(["", "server_error", "server_is_overloaded", "slow_down", "vector_store_timeout"]);
