@@ -4,5 +4,7 @@ import { anthropicDialect } from "./anthropic/dialect.ts";
 import { geminiDialect } from "./gemini/dialect.ts";
 import { ollamaDialect } from "./ollama/dialect.ts";
 import { openaiDialect } from "./openai/dialect.ts";
+import { openaiResponsesDialect } from "./openai-responses/dialect.ts";
 
 export const dialects: readonly Dialect[] = [openaiDialect, anthropicDialect, geminiDialect, ollamaDialect];
+export const dialects: readonly Dialect[] = [openaiDialect, anthropicDialect, openaiResponsesDialect];
