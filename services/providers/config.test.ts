@@ -63,6 +63,12 @@ describe("readProvidersConfig", () => {
     expect(read({}, { OPENAI_API_KEY: "sk-1", OPENAI_BASE_URL: baseUrl })[0]?.adapter.nativeDialects).toEqual(nativeDialects);
   });
 
+  it("takes a compatible server's word that it has the Responses API, and nobody else's", () => {
+    const [provider] = read({ local: { vendor: "openai", baseUrl: "http://127.0.0.1:8000/v1", responsesApi: true } });
+    expect(provider?.adapter.nativeDialects).toContain("openai-responses");
+    expect(faultsOf({ a: { vendor: "anthropic", apiKey: "x", responsesApi: true } })).toMatchObject({ fieldViolations: [{ field: "providers.a.responses_api" }] });
+  });
+
   it("falls back to the demo", () => {
     expect(read({}, { OPENAI_API_KEY: "" })).toMatchObject([{ name: "demo", vendor: "demo", origin: "built in", models: ["demo-chat", "demo-embed"] }]);
   });

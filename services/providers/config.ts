@@ -72,11 +72,14 @@ function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderCo
     faults.push({ field: `providers.${name}.base_url`, description: `missing; with ${provider.vendor} everyone has an address of their own (docs/configuration.md).` });
   }
   refuseUnsendable(provider.apiKey, `providers.${name}.api_key`, faults);
+  if (provider.responsesApi && row !== undefined && row.adapterAtHome === undefined) {
+    faults.push({ field: `providers.${name}.responses_api`, description: `is only for servers that speak OpenAI's API (vendor: openai); leave it out.` });
+  }
   return {
     name,
     vendor: provider.vendor,
     // Never used: without a row there is a fault.
-    adapter: row === undefined ? demoVendor : adapterAt(baseUrl, row),
+    adapter: row === undefined ? demoVendor : adapterAt(baseUrl, row, provider.responsesApi),
     baseUrl,
     baseUrlIsOwn,
     credential: provider.apiKey === "" ? undefined : new Secret(provider.apiKey),
@@ -100,19 +103,20 @@ function fromVariables(vendor: string, row: VendorRow, environment: Environment,
   const apiKey = variables === undefined ? "" : (environment[variables.apiKey] ?? "").trim();
   if (variables === undefined || apiKey === "") return [];
   refuseUnsendable(apiKey, variables.apiKey, faults);
-  const provider = { ...withDefaults(vendor, adapterAt(adapter.defaultBaseUrl, row), variables.apiKey), credential: new Secret(apiKey) };
+  const provider = { ...withDefaults(vendor, adapterAt(adapter.defaultBaseUrl, row, false), variables.apiKey), credential: new Secret(apiKey) };
   const baseUrl = (environment[variables.baseUrl] ?? "").trim();
   if (baseUrl === "") return [provider];
   const whole = readBaseUrl(baseUrl, variables.baseUrl, faults);
   const suffix = whole.endsWith(variables.baseUrlSuffix) ? "" : variables.baseUrlSuffix;
-  return [{ ...provider, adapter: adapterAt(whole, row), baseUrl: whole + suffix, baseUrlIsOwn: true }];
+  return [{ ...provider, adapter: adapterAt(whole, row, false), baseUrl: whole + suffix, baseUrlIsOwn: true }];
 }
 
 /** A vendor's own host, or one of its regions below it (`eu.api.openai.com`), is the vendor itself, however the address was set. */
-function adapterAt(baseUrl: string, { adapter, adapterAtHome }: VendorRow): VendorAdapter {
+function adapterAt(baseUrl: string, { adapter, adapterAtHome }: VendorRow, speaksAll: boolean): VendorAdapter {
   const host = URL.canParse(baseUrl) ? new URL(baseUrl).hostname : "";
   const ownHost = new URL(adapter.defaultBaseUrl).hostname;
-  return adapterAtHome !== undefined && (host === ownHost || host.endsWith(`.${ownHost}`)) ? adapterAtHome : adapter;
+  const isHome = speaksAll || host === ownHost || host.endsWith(`.${ownHost}`);
+  return isHome ? (adapterAtHome ?? adapter) : adapter;
 }
 
 function withDefaults(vendor: string, adapter: VendorAdapter, origin: string): ProviderConfig {

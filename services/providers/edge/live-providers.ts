@@ -146,6 +146,7 @@ function isSame(left: ProviderConfig, right: ProviderConfig): boolean {
   return fingerprint(left) === fingerprint(right);
 }
 
+/** A vendor's adapters differ in the dialects that they take. */
 function fingerprint(config: ProviderConfig): string {
-  return JSON.stringify({ ...config, adapter: undefined, credential: config.credential?.reveal() });
+  return JSON.stringify({ ...config, adapter: config.adapter.nativeDialects, credential: config.credential?.reveal() });
 }

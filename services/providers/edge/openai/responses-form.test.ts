@@ -3,12 +3,13 @@ import fastCheck from "fast-check";
 import type { Response, ResponseStreamEvent } from "openai/resources/responses/responses";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import type { WatchCatalogResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { SseSplitter } from "#platform/sse.ts";
 import { StreamedReply } from "../../domain/streamed-reply.ts";
 import { answerJson, beginStream, startScriptedVendor, type ScriptedVendor } from "../../testing/scripted-vendor.ts";
-import { attemptRequest, collect, contextOf, nativeText, startProviders, type RunningProviders } from "../../testing/start-providers.ts";
-import { openaiVendorWithResponses } from "./adapter.ts";
+import { attemptRequest, collect, configOf, contextOf, nativeText, startProviders, type RunningProviders } from "../../testing/start-providers.ts";
+import { openaiVendor, openaiVendorWithResponses } from "./adapter.ts";
 import { responsesForm } from "./responses-form.ts";
 
 /** Made after the docstrings of `Response` and of the stream's events in the `openai` package. */
@@ -192,6 +193,21 @@ describe("an attempt", () => {
     const { messages } = await collect(running.providers.attempt(attemptRequest({ operation: { case: "streamGenerate", value: { generation } } }), contextOf()));
     expect(nativeText(messages)).toBe(stream);
     expect(messages.at(-1)?.end?.usage).toBeDefined();
+  });
+
+  it("counts on what a changed configuration says of the server", async () => {
+    vendor.answer(answerJson(200, response));
+    const catalog = running.providers.watchCatalog({ $typeName: "weir.providers.v1.WatchCatalogRequest" }, contextOf())[Symbol.asyncIterator]();
+    const nativeDialects = async () => ((await catalog.next()).value as WatchCatalogResponse).providers[0]!.nativeDialects;
+    const outcome = async () => (await collect(running.providers.attempt(attemptRequest({ operation: { case: "generate", value: { generation } } }), contextOf()))).error;
+    expect(await nativeDialects()).toEqual(["openai", "openai-responses"]);
+    running.config.set(configOf({ baseUrl: vendor.baseUrl, adapter: openaiVendor }));
+    expect(await nativeDialects()).toEqual(["openai"]);
+    expect(await outcome()).toMatchObject({ reason: "INVALID_REQUEST" });
+    running.config.set(configOf({ baseUrl: vendor.baseUrl, adapter: openaiVendorWithResponses }));
+    expect(await nativeDialects()).toContain("openai-responses");
+    expect(await outcome()).toBeUndefined();
+    await catalog.return!();
   });
 
   it("in Chat Completions still goes where those are", async () => {
