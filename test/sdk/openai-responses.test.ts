@@ -173,6 +173,10 @@ test("a custom tool and one in a namespace are called by their own names", async
   ];
   const input: ResponseInputItem[] = [{ role: "user", content: "Patch it" }];
   const first = await client.responses.create({ model: "chat/gpt-x", input, tools: own });
+  expect((JSON.parse(chat.requests.at(-1)!.body.toString()) as { tools: unknown[] }).tools).toEqual([
+    { type: "custom", custom: { name: "apply_patch", format: { type: "grammar", grammar: { syntax: "lark", definition: "start: /.+/" } } } },
+    { type: "function", function: { name: "files__read", parameters: { type: "object", properties: {} } } },
+  ]);
   expect(first.output).toMatchObject([
     { type: "custom_tool_call", call_id: "call_1", name: "apply_patch", input: "*** Begin Patch" },
     { type: "function_call", call_id: "call_2", name: "read", namespace: "files", arguments: '{"path":"a"}' },

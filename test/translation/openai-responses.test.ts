@@ -21,8 +21,11 @@ const { constant, option, oneof, record, array, string, integer, uint8Array, con
 const words = string({ minLength: 1, maxLength: 12, unit: "grapheme" });
 const kindOf = <Case extends string, Value>(kind: Case, value: fastCheck.Arbitrary<Value>) => record({ kind: record({ case: constant(kind), value }) });
 
+const range = { startIndex: integer({ min: 0, max: 3 }), endIndex: integer({ min: 4, max: 9 }) };
+const citation = oneof(record({ url: words, title: words, ...range }), record({ citedText: words, title: words, documentIndex: integer({ min: 0, max: 9 }), ...range }));
+
 const part = oneof(
-  kindOf("text", record({ text: words, citations: array(record({ url: words, title: words, startIndex: constant(0), endIndex: integer({ min: 1, max: 9 }) }), { maxLength: 2 }) })),
+  kindOf("text", record({ text: words, citations: array(citation, { maxLength: 2 }) })),
   kindOf("refusal", record({ text: words })),
   kindOf("reasoning", record({ text: words, signature: option(words, { nil: "" }), isSummary: fastCheck.boolean() })),
   kindOf("reasoning", record({ redactedData: words })),

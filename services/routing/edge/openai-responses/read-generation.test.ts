@@ -55,6 +55,10 @@ test.each([
     { type: "output_text", text: "A.", annotations: [{ type: "url_citation", url: "https://a", title: "A", start_index: 0, end_index: 2 }], logprobs: [] },
     { case: "text", value: { text: "A.", citations: [{ url: "https://a", title: "A", startIndex: 0, endIndex: 2 }] } },
   ],
+  [
+    { type: "output_text", text: "A.", annotations: [{ type: "file_citation", file_id: "", filename: "B", index: 0, start_index: 0, end_index: 2, cited_text: "b", document_index: 1 }] },
+    { case: "text", value: { citations: [{ url: "", title: "B", citedText: "b", documentIndex: 1, endIndex: 2 }] } },
+  ],
 ])("reads the content %j", (part, kind) => {
   const { generation, unknownFields } = read({ input: [{ role: "user", content: [part] }] });
   expect(generation.messages[0]!.parts[0]!.kind).toMatchObject(kind);
@@ -144,6 +148,7 @@ test("reads tools of every kind", () => {
       { type: "function", name: "f", description: "d", parameters: { type: "object" }, strict: true, defer_loading: false },
       { type: "function", name: "bare", parameters: null, strict: null },
       { type: "custom", name: "c", format: { type: "text" } },
+      { type: "custom", name: "g", format: { type: "grammar", syntax: "regex", definition: "a+" } },
       { type: "namespace", name: "files", description: "Files.", tools: [{ type: "function", name: "read", parameters: {} }] },
       { type: "web_search", search_context_size: "low" },
     ],
@@ -152,6 +157,7 @@ test("reads tools of every kind", () => {
     { case: "function", value: { name: "f", description: "d", parametersJsonSchema: '{"type":"object"}', strict: true } },
     { case: "function", value: { name: "bare", parametersJsonSchema: "" } },
     { case: "custom", value: { name: "c", formatJson: new TextEncoder().encode('{"type":"text"}') } },
+    { case: "custom", value: { name: "g", formatJson: new TextEncoder().encode('{"type":"grammar","grammar":{"syntax":"regex","definition":"a+"}}') } },
     { case: "function", value: { name: "files__read" } },
     { case: "native", value: { dialect: "openai-responses", json: new TextEncoder().encode('{"type":"web_search","search_context_size":"low"}') } },
   ]);
@@ -178,6 +184,7 @@ test.each([
 
 test.each([
   [{ max_tool_calls: 3 }, ["max_tool_calls"]],
+  [{ input: [{ role: "assistant", content: [{ type: "output_text", text: "A", annotations: [{ type: "file_citation", file_id: "file_1", index: 0 }] }] }] }, ["input[].content[].annotations[].file_id", "input[].content[].annotations[].index"]],
   [{ truncation: "auto" }, ["truncation"]],
   [{ include: ["file_search_call.results"] }, ["include"]],
   [{ stream_options: { include_obfuscation: true } }, ["stream_options.include_obfuscation"]],

@@ -1,6 +1,7 @@
 /** Owns the reading of tools and of the choice among them. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ToolChoice_Mode, type Tool, type ToolChoiceSchema, type ToolSchema } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { JsonObject } from "../../domain/dialect.ts";
 import { nativePart } from "../openai/native-parts.ts";
 import type { ObjectReader } from "../openai/object-reader.ts";
 import { nativeDialect } from "./native-dialect.ts";
@@ -65,9 +66,14 @@ function readCustom(definition: ObjectReader, namespace: string): NamedTool {
   const value = {
     name,
     description: definition.optionalText("description") ?? "",
-    formatJson: format === undefined ? new Uint8Array() : new TextEncoder().encode(JSON.stringify(format)),
+    formatJson: format === undefined ? new Uint8Array() : new TextEncoder().encode(JSON.stringify(formatOf(format))),
   };
   return { tool: { kind: { case: "custom", value } }, type: "custom", name };
+}
+
+/** Types hold formats as Chat Completions has them, where a grammar's members stand one level deeper. */
+function formatOf({ type, ...grammar }: JsonObject): JsonObject {
+  return type === "grammar" ? { type, grammar } : { type, ...grammar };
 }
 
 /** Members that ask for nothing when they are false. */

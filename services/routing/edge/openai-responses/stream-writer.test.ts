@@ -215,6 +215,12 @@ test("what is still open at the end is closed, and unreported usage is null", ()
   expect(events.at(-1)).toMatchObject({ response: { usage: null, output: [{ content: [{ text: "Hm" }] }, { type: "function_call", arguments: "" }] } });
 });
 
+test("a reply that would fill the memory is given up", () => {
+  const writer = createStreamWriter(replyFormOf({}));
+  const huge = toEvents([start, begin(0, text), grow(0, say("a".repeat(64 * 1024 * 1024 + 1)))]);
+  expect(() => writer.write(huge)).toThrow(expect.objectContaining({ reason: "UPSTREAM_PROTOCOL" }));
+});
+
 test("other candidates are left out", () => {
   const second: Event = { case: "partStart", value: { candidateIndex: 1, partIndex: 0, part: { kind: { case: "text", value: { text: "B" } } } } };
   expect(typesOf([start, second, end])).toEqual(["created", "in_progress", "completed"]);
