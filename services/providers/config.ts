@@ -113,10 +113,10 @@ function fromVariables(vendor: string, row: VendorRow, environment: Environment,
 
 /** A vendor's own host, or one of its regions below it (`eu.api.openai.com`), is the vendor itself, however the address was set. */
 function adapterAt(baseUrl: string, { adapter, adapterAtHome }: VendorRow, speaksAll: boolean): VendorAdapter {
+  if (adapterAtHome === undefined) return adapter;
   const host = URL.canParse(baseUrl) ? new URL(baseUrl).hostname : "";
   const ownHost = new URL(adapter.defaultBaseUrl).hostname;
-  const isHome = speaksAll || host === ownHost || host.endsWith(`.${ownHost}`);
-  return isHome ? (adapterAtHome ?? adapter) : adapter;
+  return speaksAll || host === ownHost || host.endsWith(`.${ownHost}`) ? adapterAtHome : adapter;
 }
 
 function withDefaults(vendor: string, adapter: VendorAdapter, origin: string): ProviderConfig {

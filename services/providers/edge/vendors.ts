@@ -5,10 +5,9 @@ import { cohereVendor } from "./cohere/cohere-vendor.ts";
 import { bedrockVendor } from "./bedrock/bedrock-vendor.ts";
 import { mistralVendor } from "./mistral/mistral-vendor.ts";
 import { ollamaVendor } from "./ollama/ollama-vendor.ts";
-import { openaiVendor } from "./openai/adapter.ts";
+import { openaiVendor, openaiVendorWithResponses } from "./openai/adapter.ts";
 import { azureVendor } from "./openai/azure.ts";
 import { presets } from "./openai/presets.ts";
-import { openaiVendor, openaiVendorWithResponses } from "./openai/adapter.ts";
 import { demoVendor, demoVendorName } from "./demo/demo-vendor.ts";
 import type { VendorAdapter } from "../domain/adapter.ts";
 

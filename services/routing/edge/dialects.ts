@@ -6,5 +6,4 @@ import { ollamaDialect } from "./ollama/dialect.ts";
 import { openaiDialect } from "./openai/dialect.ts";
 import { openaiResponsesDialect } from "./openai-responses/dialect.ts";
 
-export const dialects: readonly Dialect[] = [openaiDialect, anthropicDialect, geminiDialect, ollamaDialect];
-export const dialects: readonly Dialect[] = [openaiDialect, anthropicDialect, openaiResponsesDialect];
+export const dialects: readonly Dialect[] = [openaiDialect, openaiResponsesDialect, anthropicDialect, geminiDialect, ollamaDialect];

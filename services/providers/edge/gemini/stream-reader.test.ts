@@ -94,7 +94,7 @@ describe("a streamed reply", () => {
   it("goes on as the bytes that came, with what is generated counted, where the caller speaks Gemini's own form", () => {
     const chunk = (words: string, output: number, finish = "") => `data: {"candidates":[{"content":{"parts":[{"text": "${words}"}]}${finish}}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":${output}}}\r\n\r\n`;
     const events = [chunk("Grüße", 1), ": a comment\n\n", chunk(" ", 1), chunk("und", 1), chunk(" 🌊", 2), 'data: {"of":"tomorrow"}\n\n', chunk(".", 5, ',"finishReason":"STOP"')];
-    const reply = new StreamedReply(readerFor(), new SseSplitter(), true, []);
+    const reply = new StreamedReply(readerFor(), new SseSplitter(), true, [], "m");
     const taken: Uint8Array[] = [];
     for (const event of events) {
       reply.push(Buffer.from(event));

@@ -3,19 +3,15 @@
  * (https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle).
  */
 import type { VendorAdapter } from "../../domain/adapter.ts";
-import { createOpenaiCompatible, rateLimitHeaders } from "./compatible.ts";
-import { openaiItself } from "./quirks.ts";
+import { openaiVendorWithResponses } from "./adapter.ts";
+import { rateLimitHeaders } from "./compatible.ts";
 
 export const azureVendor: VendorAdapter = {
-  ...createOpenaiCompatible({
-    vendor: "azure",
-    // Every resource has an address of its own: https://NAME.openai.azure.com/openai/v1
-    baseUrl: "",
-    quirks: openaiItself,
-    takesOpenaiBytes: true,
-    hasEmbeddings: true,
-    requestIdHeaders: ["apim-request-id", "x-request-id"],
-    forwardedReplyHeaders: ["x-ms-region", ...rateLimitHeaders],
-  }),
+  ...openaiVendorWithResponses,
+  vendor: "azure",
+  // Every resource has an address of its own: https://NAME.openai.azure.com/openai/v1
+  defaultBaseUrl: "",
+  forwardedReplyHeaders: ["x-ms-region", ...rateLimitHeaders],
   authorize: (credential) => ({ "api-key": credential.reveal() }),
+  upstreamRequestId: (headers) => headers["apim-request-id"] ?? headers["x-request-id"] ?? "",
 };

@@ -55,7 +55,7 @@ const stream = begin + middle + event({ type: "response.completed", response });
 function readAll(text: string, cuts: readonly number[] = []) {
   const bytes = Buffer.from(text);
   const request = responsesForm.buildNativeRequest(Buffer.from('{"model":"m"}'), "gpt-x", true);
-  const reply = new StreamedReply(responsesForm.createStreamReader(request), new SseSplitter(), true, []);
+  const reply = new StreamedReply(responsesForm.createStreamReader(request), new SseSplitter(), true, [], "m");
   const borders = [0, ...[...cuts].sort((left, right) => left - right), bytes.length];
   const forwarded: Uint8Array[] = [];
   for (let index = 1; index < borders.length; index++) {

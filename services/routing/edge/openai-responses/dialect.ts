@@ -8,7 +8,7 @@ export const openaiResponsesDialect: Dialect = {
   name: nativeDialect,
   // Its one path is nobody else's; elsewhere its callers are callers of `openai`.
   claims: () => false,
-  readCredential: (headers) => openaiDialect.readCredential(headers),
+  readCredential: (headers, query) => openaiDialect.readCredential(headers, query),
   requestHeaders: [],
   endpoints: [responsesEndpoint],
   writeError: (error, requestId) => openaiDialect.writeError(error, requestId),

@@ -42,6 +42,7 @@ interface OpenPart {
 }
 
 class EventWriter implements StreamWriter {
+  readonly contentType = "text/event-stream; charset=utf-8";
   readonly #form: ReplyForm;
   #identity: ReplyIdentity | undefined;
   #sequenceNumber = 0;
