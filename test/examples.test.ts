@@ -52,7 +52,7 @@ describe("against a running Weir", () => {
     return (await run(program, words, { cwd: root, env, timeout: 20_000 })).stdout;
   }
 
-  test.each(["openai-sdk.ts", "anthropic-sdk.ts", "grpc-stub.ts"])("%s prints the answer", async (file) => {
+  test.each(["openai-sdk.ts", "anthropic-sdk.ts", "google-genai-sdk.ts", "grpc-stub.ts"])("%s prints the answer", async (file) => {
     expect((await output(process.execPath, [`examples/${file}`])).trim()).toBe(demoAnswer);
   });
 

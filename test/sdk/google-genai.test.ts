@@ -1,5 +1,6 @@
 import { ApiError, FunctionCallingConfigMode, GoogleGenAI, Type, type Content, type GenerateContentConfig, type GenerateContentResponse } from "@google/genai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { json, startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 import { routes, said, startUpstreams, type Upstreams } from "../harness/upstreams.ts";
@@ -176,6 +177,17 @@ describe("errors raise the SDK's ApiError", () => {
     const stream = await client.models.generateContentStream({ model: "scripted-openai/model", contents: "Hi" });
     expect((await failure(collect(stream))).status).toBe(502);
   });
+});
+
+test("an RPC takes the dialect's body too, and streams events", async () => {
+  const inference = weir.client(InferenceService, weir.inferenceKey);
+  const generation = { model: "to-anthropic", native: { dialect: "gemini", body: Buffer.from(JSON.stringify({ contents: [{ parts: [{ text: said.question }] }] })) } };
+  const whole = await inference.generate({ generation });
+  expect(JSON.parse(Buffer.from(whole.native!.body).toString())).toMatchObject({ candidates: [{ content: { parts: [{ text: said.answer }] } }], responseId: expect.any(String) as string });
+  const bytes: Uint8Array[] = [];
+  for await (const { event } of inference.streamGenerate({ generation })) if (event.case === "native") bytes.push(event.value.body);
+  const pieces = Buffer.concat(bytes).toString().split("\r\n\r\n").slice(0, -1).map((text) => JSON.parse(text.replace(/^data: /, "")) as GenerateContentResponse);
+  expect(pieces.map(({ candidates }) => candidates![0]!.content!.parts![0]!.text).join("")).toBe(said.answer);
 });
 
 describe("without the SDK", () => {

@@ -11,6 +11,8 @@ export interface Framing {
   relay(events: Uint8Array): Uint8Array | string;
   /** What is still to come once all is written. */
   end(): string;
+  /** The same for a stream that was cut: what came of a further piece is not written. */
+  cut(): string;
 }
 
 export function eventFraming(): Framing {
@@ -19,6 +21,7 @@ export function eventFraming(): Framing {
     write: (piece) => `data: ${piece}\r\n\r\n`,
     relay: (events) => events,
     end: () => "",
+    cut: () => "",
   };
 }
 
@@ -30,18 +33,20 @@ export function arrayFraming(): Framing {
     opened = true;
     return separator + piece;
   };
+  const cut = (): string => (opened ? "]" : "[]");
   return {
     contentType: "application/json; charset=UTF-8",
     write,
     relay: (events) => splitter.push(events).map(({ data }) => (data === "" ? "" : write(data))).join(""),
     end: () => {
       const { data } = splitter.flush() ?? { data: "" };
-      return `${data === "" ? "" : write(data)}${opened ? "" : "["}]`;
+      return (data === "" ? "" : write(data)) + cut();
     },
+    cut,
   };
 }
 
 /** An error amid the stream, after which nothing comes. */
 export function writeErrorPiece(framing: Framing, error: GatewayError, requestId: string): string {
-  return framing.write(JSON.stringify(writeStatus(error, requestId))) + framing.end();
+  return framing.write(JSON.stringify(writeStatus(error, requestId))) + framing.cut();
 }

@@ -173,5 +173,8 @@ describe("the array", () => {
     const opened = writer.write([start, ...close]);
     expect(JSON.parse(opened + writer.writeError(new GatewayError("UPSTREAM_INTERRUPTED", "Cut."), "req_1"))).toMatchObject([{}, { error: { code: 502, status: "UNAVAILABLE", message: "Cut." } }]);
     expect(JSON.parse(arrayFraming().end())).toEqual([]);
+    const cut = new GeminiStreamWriter(arrayFraming());
+    const relayed = String(cut.relay(Buffer.from('data: {"a":1}\n\ndata: {"b"')));
+    expect(JSON.parse(relayed + cut.writeError(new GatewayError("UPSTREAM_INTERRUPTED", "Cut."), "req_1"))).toMatchObject([{ a: 1 }, { error: { message: "Cut." } }]);
   });
 });
