@@ -4,7 +4,7 @@ import type { GetVersionEndpoint, JsonObject, ListModelsEndpoint } from "../../d
 
 export const tagsEndpoint = { operation: "listModels", method: "GET", path: "/api/tags", writeReply: writeTags } satisfies ListModelsEndpoint;
 
-/** The version of Ollama whose API this is, for clients that ask what they can ask for; the first that has `logprobs`. */
+/** The version of Ollama whose API this is, for clients that ask what they can ask for; the first that has `logprobs`: https://github.com/ollama/ollama/releases/tag/v0.12.11 */
 export const versionEndpoint = { operation: "getVersion", method: "GET", path: "/api/version", writeReply: () => ({ version: "0.12.11" }) } satisfies GetVersionEndpoint;
 
 function writeTags(models: readonly Model[], createTimeMs: number): JsonObject {
