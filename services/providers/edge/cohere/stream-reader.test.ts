@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { SseSplitter } from "#platform/sse.ts";
+import { StreamedReply } from "../../domain/streamed-reply.ts";
 import { citation, contentDelta, contentStart, message, messageEnd, streamEvents, toBytes, type CohereEvent } from "./fixtures.ts";
 import { readReply } from "./read-reply.ts";
 import { CohereStreamReader } from "./stream-reader.ts";
@@ -75,6 +76,27 @@ describe("a streamed reply", () => {
     expect(assemble(early.events)).toMatchObject([{ case: "text", text: "A", citations: [{ citedText: "H" }] }]);
     const late = read(contentStart(0, { type: "thinking", thinking: "H" }), { type: "content-end", index: 0 }, citation(0, { text: "A" }), messageEnd("COMPLETE"));
     expect(assemble(late.events)).toMatchObject([{ case: "reasoning", text: "H" }, { case: "text", text: "", citations: [{ citedText: "A" }] }]);
+  });
+
+  it("cites a text also when its content has ended", () => {
+    const { events } = read(contentStart(0, { type: "text", text: "A" }), { type: "content-end", index: 0 }, citation(0, { start: 0, end: 1, text: "A" }), messageEnd("COMPLETE"));
+    expect(assemble(events)).toMatchObject([{ case: "text", text: "A", citations: [{ citedText: "A", startIndex: 0, endIndex: 1 }] }]);
+  });
+
+  it("passes on arguments as they come, but for those that may be null", () => {
+    const call = (written: string) => ({ type: "tool-call-delta", index: 0, delta: { message: { tool_calls: { function: { arguments: written } } } } });
+    const start = { type: "tool-call-start", index: 0, delta: { message: { tool_calls: { id: "c", function: { name: "f", arguments: "" } } } } };
+    const deltas = (...written: string[]) => read(start, ...written.map(call), messageEnd("TOOL_CALL")).events.flatMap(({ event }) => (event.case === "partDelta" ? [event.value.delta.value] : []));
+    expect(deltas('{"a":', "null", "}")).toEqual(['{"a":', "null", "}"]);
+    expect(deltas("nu", "ll")).toEqual(["{}"]);
+    expect(deltas()).toEqual(["{}"]);
+  });
+
+  it("goes to a caller of Cohere's own byte by byte, and its text is counted all the same", () => {
+    const streamed = new StreamedReply(new CohereStreamReader(), new SseSplitter(), true, [], "m");
+    for (const event of new SseSplitter().push(bytes)) streamed.push(event.raw);
+    expect(Buffer.from(streamed.take()!.native)).toEqual(bytes);
+    expect(streamed).toMatchObject({ complete: true, outputBytes: readAll([bytes]).reader.outputBytes });
   });
 
   it("is not finished before its end has come, and reads nothing behind it", () => {

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { NdjsonSplitter } from "#platform/ndjson.ts";
@@ -78,6 +78,21 @@ describe("a streamed reply", () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  it("need not read each line that only adds text at another time", () => {
+    const reader = new OllamaStreamReader();
+    const read = vi.spyOn(reader, "read");
+    const streamed = new StreamedReply(reader, new NdjsonSplitter(), true, [], "m");
+    for (const second of [10, 11, 12]) streamed.push(toBytes([{ ...line({ content: "water" }), created_at: `2025-07-07T20:22:${second}.5Z` }]));
+    expect(read).toHaveBeenCalledTimes(1);
+    expect(streamed.outputBytes).toBe(15);
+  });
+
+  it("gives calls of an old server ids of their own", () => {
+    const call = line({ content: "", tool_calls: [{ function: { name: "f", arguments: {} } }] });
+    const ids = readAll([toBytes([call, call])]).events.flatMap(({ event }) => (event.case === "partStart" && event.value.part!.kind.case === "toolCall" ? [event.value.part!.kind.value.id] : []));
+    expect(new Set(ids).size).toBe(2);
   });
 
   it("passes on log-probabilities and pictures", () => {
