@@ -40,10 +40,10 @@ class ConversationWriter {
   add(message: Message, path: string): void {
     if (message.name !== undefined) this.#limitations.note("messages.name", "Cohere does not tell speakers of one role apart; the name is left out.");
     for (const part of message.parts) this.#noteMarker(part);
-    const results = message.parts.filter(({ kind }) => kind.case === "toolResult");
+    const results = message.parts.flatMap(({ kind }) => (kind.case === "toolResult" ? [kind.value] : []));
     const others = message.parts.filter(({ kind }) => kind.case !== "toolResult");
     if (results.length === 0) this.#flush();
-    for (const { kind } of results) if (kind.case === "toolResult") this.#messages.push(this.#writeToolResult(kind.value, `${path}.parts[${message.parts.findIndex((part) => part.kind === kind)}]`));
+    for (const result of results) this.#messages.push(this.#writeToolResult(result, path));
     if (others.length === 0 && results.length > 0) return;
     this.#flush();
     this.#messages.push(this.#writeMessage(message.role, others, path));
