@@ -163,7 +163,7 @@ test("a compatible server gets Chat Completions, and structured output comes bac
 
 test("a custom tool and one in a namespace are called by their own names", async () => {
   const calls = [
-    { id: "call_1", type: "custom", custom: { name: "apply_patch", input: "*** Begin Patch" } },
+    { id: "call_1", type: "function", function: { name: "apply_patch", arguments: '{"input":"*** Begin Patch"}' } },
     { id: "call_2", type: "function", function: { name: "files__read", arguments: '{"path":"a"}' } },
   ];
   chat.answerWith(json(200, chatReply({ tool_calls: calls }, "tool_calls")));
@@ -174,7 +174,14 @@ test("a custom tool and one in a namespace are called by their own names", async
   const input: ResponseInputItem[] = [{ role: "user", content: "Patch it" }];
   const first = await client.responses.create({ model: "chat/gpt-x", input, tools: own });
   expect((JSON.parse(chat.requests.at(-1)!.body.toString()) as { tools: unknown[] }).tools).toEqual([
-    { type: "custom", custom: { name: "apply_patch", format: { type: "grammar", grammar: { syntax: "lark", definition: "start: /.+/" } } } },
+    {
+      type: "function",
+      function: {
+        name: "apply_patch",
+        description: "The input must fit this lark grammar:\nstart: /.+/",
+        parameters: { type: "object", properties: { input: { type: "string" } }, required: ["input"], additionalProperties: false },
+      },
+    },
     { type: "function", function: { name: "files__read", parameters: { type: "object", properties: {} } } },
   ]);
   expect(first.output).toMatchObject([

@@ -29,7 +29,7 @@ const part = oneof(
   kindOf("refusal", record({ text: words })),
   kindOf("reasoning", record({ text: words, signature: option(words, { nil: "" }), isSummary: fastCheck.boolean() })),
   kindOf("reasoning", record({ redactedData: words })),
-  kindOf("toolCall", record({ id: words, name: words, arguments: words, custom: fastCheck.boolean() })),
+  kindOf("toolCall", record({ id: words, name: words, arguments: words })),
   kindOf("image", uint8Array({ minLength: 1, maxLength: 9 }).map((value) => ({ media: { source: { case: "data" as const, value }, mediaType: "image/png" } }))),
   kindOf("native", words.map((text) => ({ dialect: "anthropic", json: new TextEncoder().encode(JSON.stringify({ text })) }))),
 );

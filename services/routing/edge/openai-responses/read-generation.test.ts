@@ -36,7 +36,7 @@ test("the items of one turn are one message, and so are its results", () => {
     { case: "text", value: { text: "Looking." } },
     { case: "refusal", value: { text: "Not C." } },
     { case: "toolCall", value: { id: "a", name: "look", arguments: '{"of":"A"}', custom: false } },
-    { case: "toolCall", value: { id: "b", name: "patch", arguments: "free", custom: true } },
+    { case: "toolCall", value: { id: "b", name: "patch", arguments: '{"input":"free"}', custom: false } },
   ]);
   expect(messages[3]!.parts).toMatchObject([
     { kind: { case: "toolResult", value: { toolCallId: "a", parts: [text("1")] } } },
@@ -156,14 +156,22 @@ test("reads tools of every kind", () => {
   expect(generation.tools.map(({ kind }) => kind)).toMatchObject([
     { case: "function", value: { name: "f", description: "d", parametersJsonSchema: '{"type":"object"}', strict: true } },
     { case: "function", value: { name: "bare", parametersJsonSchema: "" } },
-    { case: "custom", value: { name: "c", formatJson: new TextEncoder().encode('{"type":"text"}') } },
-    { case: "custom", value: { name: "g", formatJson: new TextEncoder().encode('{"type":"grammar","grammar":{"syntax":"regex","definition":"a+"}}') } },
+    { case: "function", value: { name: "c", description: "", parametersJsonSchema: expect.stringContaining('"input"') } },
+    { case: "function", value: { name: "g", description: "The input must fit this regex grammar:\na+" } },
     { case: "function", value: { name: "files__read" } },
     { case: "native", value: { dialect: "openai-responses", json: new TextEncoder().encode('{"type":"web_search","search_context_size":"low"}') } },
   ]);
   expect(generation.tools[1]!.kind.value).not.toHaveProperty("strict");
-  // What the tools of a namespace have in common has no place in types.
-  expect(unknownFields).toEqual(["tools[].description"]);
+  // What the tools of a namespace have in common has no place in types, and a grammar is not enforced.
+  expect(unknownFields).toEqual(["tools[].format", "tools[].description"]);
+});
+
+test("tools that come with the input are tools", () => {
+  const item = { type: "additional_tools", id: "at_1", role: "developer", tools: [{ type: "namespace", name: "functions", tools: [{ type: "custom", name: "exec" }] }] };
+  const { generation, unknownFields } = read({ input: [item, { role: "user", content: "Hi" }], tools: [{ type: "function", name: "f" }] });
+  expect(generation.tools.map(({ kind }) => kind)).toMatchObject([{ value: { name: "f" } }, { case: "function", value: { name: "functions__exec" } }]);
+  expect(generation.messages).toHaveLength(1);
+  expect(unknownFields).toEqual([]);
 });
 
 const tools = [{ type: "function", name: "a" }, { type: "custom", name: "b" }, { type: "web_search" }, { type: "namespace", name: "n", tools: [{ type: "function", name: "a" }] }];

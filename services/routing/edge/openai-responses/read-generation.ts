@@ -4,7 +4,7 @@ import { ReasoningOptions_Effort, type OutputFormatSchema, type ReasoningOptions
 import { GenerationSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
 import { ObjectReader } from "../openai/object-reader.ts";
-import { readInput, refuseReference } from "./read-input.ts";
+import { readInput, readItems, refuseReference } from "./read-input.ts";
 import { readTools } from "./read-tools.ts";
 
 export interface GenerationReading {
@@ -17,12 +17,13 @@ export interface GenerationReading {
 export function readGeneration(json: JsonObject): GenerationReading {
   const body = new ObjectReader(json);
   refuseState(body);
+  const items = readItems(body);
   const text = body.optionalObject("text");
   const topLogprobs = body.optionalInt32("top_logprobs");
   const generation = create(GenerationSchema, {
     model: body.text("model"),
-    messages: readInput(body),
-    ...readTools(body),
+    messages: readInput(body, items),
+    ...readTools(body, items),
     parallelToolCalls: body.optionalBoolean("parallel_tool_calls"),
     ...readOutputFormat(text),
     verbosity: text?.optionalText("verbosity"),

@@ -8,18 +8,23 @@ import type { ObjectReader } from "../openai/object-reader.ts";
 import { nativeDialect } from "./native-dialect.ts";
 import { readOpaquePart } from "./opaque-part.ts";
 import { readContent, textPart, type PartInit } from "./read-content.ts";
-import { joinToolName } from "./tool-names.ts";
+import { joinToolName, writeFreeText } from "./caller-tools.ts";
 
 type MessageInit = MessageInitShape<typeof MessageSchema>;
 
-export function readInput(body: ObjectReader): MessageInit[] {
+/** The items of the input; none when it is a string. */
+export function readItems(body: ObjectReader): ObjectReader[] {
+  return typeof body.raw("input") === "string" ? [] : body.objects("input");
+}
+
+export function readInput(body: ObjectReader, items: readonly ObjectReader[]): MessageInit[] {
   const instructions = body.optionalText("instructions") ?? "";
   const turns = new Turns();
   if (instructions !== "") turns.add(Role.SYSTEM, [textPart(instructions)]);
   const input = body.raw("input");
   if (typeof input === "string") turns.add(Role.USER, [textPart(input)]);
   else if (input === undefined) throw body.fault("input", "is missing; it must be a string or a list of items");
-  else for (const item of body.objects("input")) readItem(item, turns);
+  else for (const item of items) readItem(item, turns);
   return turns.messages;
 }
 
@@ -53,6 +58,9 @@ function readItem(item: ObjectReader, turns: Turns): void {
       return turns.add(Role.TOOL, [readToolResult(item)]);
     case "image_generation_call":
       return turns.add(Role.ASSISTANT, [readPicture(item)]);
+    case "additional_tools":
+      item.raw("role");
+      return readBookkeeping(item);
     case "item_reference":
       throw refuseReference(item.pathOf("type"), "is a reference to an item that Weir does not keep; send the item itself");
     case "compaction":
@@ -107,8 +115,8 @@ function readReasoningText(piece: ObjectReader): string {
 
 function readToolCall(item: ObjectReader, custom: boolean): PartInit {
   const name = joinToolName({ name: item.text("name"), namespace: item.optionalText("namespace") ?? "" });
-  const written = custom ? item.text("input") : (item.optionalText("arguments") ?? "");
-  return { kind: { case: "toolCall", value: { id: item.text("call_id"), name, arguments: written, custom } } };
+  const written = custom ? writeFreeText(item.text("input")) : (item.optionalText("arguments") ?? "");
+  return { kind: { case: "toolCall", value: { id: item.text("call_id"), name, arguments: written } } };
 }
 
 function readToolResult(item: ObjectReader): PartInit {
@@ -127,5 +135,5 @@ function readPicture(item: ObjectReader): PartInit {
 }
 
 function isFromCaller(type: string): boolean {
-  return type.endsWith("_output") || type === "mcp_approval_response" || type === "additional_tools";
+  return type.endsWith("_output") || type === "mcp_approval_response";
 }

@@ -1,11 +1,10 @@
 /** Owns the reading of tools and of the choice among them. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ToolChoice_Mode, type Tool, type ToolChoiceSchema, type ToolSchema } from "#gen/weir/inference/v1/generation_pb.ts";
-import type { JsonObject } from "../../domain/dialect.ts";
 import { nativePart } from "../openai/native-parts.ts";
 import type { ObjectReader } from "../openai/object-reader.ts";
 import { nativeDialect } from "./native-dialect.ts";
-import { joinToolName } from "./tool-names.ts";
+import { freeTextSchema, joinToolName } from "./caller-tools.ts";
 
 type ToolInit = Exclude<MessageInitShape<typeof ToolSchema>, Tool>;
 
@@ -14,12 +13,18 @@ interface ToolsReading {
   readonly toolChoice?: MessageInitShape<typeof ToolChoiceSchema>;
 }
 
-export function readTools(body: ObjectReader): ToolsReading {
-  const tools = body.objects("tools").flatMap((tool) => readTool(tool, ""));
+/** The tools of the request and those that come as items of its input: other vendors know no tools that come later. */
+export function readTools(body: ObjectReader, input: readonly ObjectReader[]): ToolsReading {
+  const additional = input.filter((item) => isAdditionalTools(item)).flatMap((item) => item.objects("tools"));
+  const tools = [...body.objects("tools"), ...additional].flatMap((tool) => readTool(tool, ""));
   const choice = body.raw("tool_choice");
   if (choice === undefined) return { tools: tools.map(({ tool }) => tool) };
   if (typeof choice === "string") return { tools: tools.map(({ tool }) => tool), toolChoice: { mode: readMode(body, "tool_choice", choice) } };
   return readChoice(body.object("tool_choice"), tools);
+}
+
+export function isAdditionalTools(item: ObjectReader): boolean {
+  return item.optionalText("type") === "additional_tools";
 }
 
 /** A tool with what a choice calls it by. */
@@ -59,21 +64,20 @@ function readFunction(definition: ObjectReader, namespace: string): NamedTool {
   return { tool: { kind: { case: "function", value } }, type: "function", name };
 }
 
+/** A function of one text, because hardly any vendor but OpenAI itself has tools that take free text. Its grammar is told, not enforced. */
 function readCustom(definition: ObjectReader, namespace: string): NamedTool {
   const name = joinToolName({ name: definition.text("name"), namespace });
-  const format = definition.optionalObject("format")?.rawMembers();
   readDefaults(definition);
-  const value = {
-    name,
-    description: definition.optionalText("description") ?? "",
-    formatJson: format === undefined ? new Uint8Array() : new TextEncoder().encode(JSON.stringify(formatOf(format))),
-  };
-  return { tool: { kind: { case: "custom", value } }, type: "custom", name };
+  const description = [definition.optionalText("description") ?? "", readGrammar(definition)].filter((text) => text !== "").join("\n\n");
+  return { tool: { kind: { case: "function", value: { name, description, parametersJsonSchema: freeTextSchema } } }, type: "custom", name };
 }
 
-/** Types hold formats as Chat Completions has them, where a grammar's members stand one level deeper. */
-function formatOf({ type, ...grammar }: JsonObject): JsonObject {
-  return type === "grammar" ? { type, grammar } : { type, ...grammar };
+function readGrammar(definition: ObjectReader): string {
+  const format = definition.optionalObject("format");
+  if (format === undefined || format.text("type") === "text") return "";
+  const told = `The input must fit this ${format.text("syntax")} grammar:\n${format.text("definition")}`;
+  definition.leaveUnread("format");
+  return told;
 }
 
 /** Members that ask for nothing when they are false. */

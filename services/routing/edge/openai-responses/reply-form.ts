@@ -1,13 +1,13 @@
 /** Owns what a reply takes from its request: the members it repeats, and the form its caller wants it in. */
 import type { JsonObject } from "../../domain/dialect.ts";
-import { ToolNames } from "./tool-names.ts";
+import { CallerTools } from "./caller-tools.ts";
 
 export interface ReplyForm {
   /** The members of the Response that repeat the request, with the API's defaults for those it left out. */
   readonly echo: JsonObject;
   /** The caller asked for summaries of the reasoning, so reasoning comes as one, whatever the vendor calls it. */
   readonly reasoningIsSummary: boolean;
-  readonly toolNames: ToolNames;
+  readonly tools: CallerTools;
 }
 
 export function replyFormOf(request: JsonObject): ReplyForm {
@@ -38,7 +38,7 @@ export function replyFormOf(request: JsonObject): ReplyForm {
       user: asked("user", null),
     },
     reasoningIsSummary: summary !== null,
-    toolNames: ToolNames.of(request["tools"]),
+    tools: CallerTools.of(request),
   };
 }
 

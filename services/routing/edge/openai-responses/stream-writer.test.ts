@@ -226,6 +226,20 @@ test("other candidates are left out", () => {
   expect(typesOf([start, second, end])).toEqual(["created", "in_progress", "completed"]);
 });
 
+test("a custom tool that a vendor calls as a function gets its free text", async () => {
+  const request = { input: [{ type: "additional_tools", tools: [{ type: "namespace", name: "functions", tools: [{ type: "custom", name: "exec" }] }] }] };
+  const call = { case: "toolCall", value: { id: "a", name: "functions__exec" } };
+  const events = [start, begin(0, call), grow(0, { case: "arguments", value: '{"input":"a \\"b' }), grow(0, { case: "arguments", value: '\\"\\n"}' }), stop(0), finish(FinishReason.TOOL_CALLS), end];
+  expect(typesOf(events, request).slice(2, -1)).toEqual(["output_item.added", "custom_tool_call_input.delta", "custom_tool_call_input.done", "output_item.done"]);
+  const { output } = await clientFor(write(events, request)).responses.stream({ model: "m", input: "Hi" }).finalResponse();
+  expect(output).toMatchObject([{ id: "ctc_msg_1_0", type: "custom_tool_call", call_id: "a", name: "exec", namespace: "functions", input: 'a "b"\n' }]);
+});
+
+test.each(["plain text", '{"input":7}', '{"input":"cut', "null"])("a custom tool's arguments in no form (%s) go as they are", (written) => {
+  const events = [start, begin(0, { case: "toolCall", value: { id: "a", name: "exec", arguments: written } }), stop(0), end];
+  expect(eventsOf(write(events, { tools: [{ type: "custom", name: "exec" }] })).at(-1)).toMatchObject({ response: { output: [{ input: written }] } });
+});
+
 test("the settings of the request are repeated", () => {
   const request = { instructions: "i", tools: [{ type: "function", name: "f" }], tool_choice: "required", metadata: { a: "b" }, temperature: 0.5, store: true, reasoning: { effort: "low" }, text: { verbosity: "low" } };
   const [created] = eventsOf(write([start], request));

@@ -1,6 +1,6 @@
 /** Owns the writing of a streamed reply as the Responses API's events. */
 import { clone } from "@bufbuild/protobuf";
-import { PartSchema, type Citation, type Part } from "#gen/weir/inference/v1/content_pb.ts";
+import { PartSchema, type Citation, type Part, type ToolCallPart } from "#gen/weir/inference/v1/content_pb.ts";
 import type { PartDelta, StreamEnd, StreamGenerateResponse, StreamStart } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { TokenLogprob } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
@@ -10,7 +10,7 @@ import { writeAnnotation } from "./annotations.ts";
 import { unknownEnding, type Ending } from "./ending.ts";
 import type { ReplyForm } from "./reply-form.ts";
 import { identityOf, itemId, type ReplyIdentity } from "./reply-identity.ts";
-import { goesAsSummary, idPrefix, isContent, messageItem, outputText, writeContent, writeItem, writeLogprobs } from "./write-items.ts";
+import { goesAsSummary, idPrefix, isContent, messageItem, outputText, takesFreeText, writeContent, writeInput, writeItem, writeLogprobs } from "./write-items.ts";
 import { endedResponse, growingResponse } from "./write-reply.ts";
 
 export function createStreamWriter(form: ReplyForm): StreamWriter {
@@ -128,7 +128,7 @@ class EventWriter implements StreamWriter {
   #startItem(partIndex: number, part: Part): string {
     const ended = this.#endMessage();
     const outputIndex = this.#output.length;
-    const id = this.#itemId(idPrefix(part), outputIndex);
+    const id = this.#itemId(idPrefix(part, this.#form), outputIndex);
     this.#open.set(partIndex, { part, id, outputIndex, message: undefined, contentIndex: 0, logprobs: [], pieceIsOpen: false });
     const item = writeItem(part, id, "in_progress", this.#form);
     // What a vendor wants back unchanged is whole only at the end.
@@ -205,7 +205,9 @@ class EventWriter implements StreamWriter {
     const { kind } = open.part;
     if (kind.case !== "toolCall") return "";
     kind.value.arguments += this.#keep(delta);
-    return this.#event(kind.value.custom ? "response.custom_tool_call_input.delta" : "response.function_call_arguments.delta", { ...placeOf(open), delta });
+    if (kind.value.custom) return this.#event("response.custom_tool_call_input.delta", { ...placeOf(open), delta });
+    // Free text in a function's arguments is known when they are whole.
+    return takesFreeText(kind.value, this.#form) ? "" : this.#event("response.function_call_arguments.delta", { ...placeOf(open), delta });
   }
 
   #cite(open: OpenPart, citation: Citation): string {
@@ -254,11 +256,7 @@ class EventWriter implements StreamWriter {
   #endPieces(open: OpenPart): string {
     const { kind } = open.part;
     const place = placeOf(open);
-    if (kind.case === "toolCall") {
-      if (kind.value.custom) return this.#event("response.custom_tool_call_input.done", { ...place, input: kind.value.arguments });
-      const { name } = this.#form.toolNames.split(kind.value.name);
-      return this.#event("response.function_call_arguments.done", { ...place, name, arguments: kind.value.arguments });
-    }
+    if (kind.case === "toolCall") return this.#endCall(kind.value, place);
     if (kind.case !== "reasoning" || !open.pieceIsOpen) return "";
     const { text } = kind.value;
     if (goesAsSummary(kind.value, this.#form)) {
@@ -267,6 +265,16 @@ class EventWriter implements StreamWriter {
     }
     const part = { type: "reasoning_text", text };
     return this.#event("response.reasoning_text.done", { ...place, content_index: 0, text }) + this.#event("response.content_part.done", { ...place, content_index: 0, part });
+  }
+
+  #endCall(call: ToolCallPart, place: JsonObject): string {
+    if (!takesFreeText(call, this.#form)) {
+      const { name } = this.#form.tools.find(call.name);
+      return this.#event("response.function_call_arguments.done", { ...place, name, arguments: call.arguments });
+    }
+    const input = writeInput(call);
+    const held = call.custom ? "" : this.#event("response.custom_tool_call_input.delta", { ...place, delta: input });
+    return held + this.#event("response.custom_tool_call_input.done", { ...place, input });
   }
 
   /** No further words belong to the message; it is done once those that it has are. */

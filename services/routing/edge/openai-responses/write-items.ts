@@ -5,6 +5,7 @@ import type { TokenLogprob } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
 import { writeBase64 } from "../openai/data-url.ts";
 import { writeAnnotation } from "./annotations.ts";
+import { readFreeText } from "./caller-tools.ts";
 import { nativeDialect } from "./native-dialect.ts";
 import { writeOpaquePart } from "./opaque-part.ts";
 import type { ReplyForm } from "./reply-form.ts";
@@ -62,10 +63,10 @@ function writeToken({ token, logprob, tokenBytes }: TokenLogprob): JsonObject {
 }
 
 /** By what the id of an item of this part begins with. */
-export function idPrefix({ kind }: Part): string {
+export function idPrefix({ kind }: Part, form: ReplyForm): string {
   switch (kind.case) {
     case "toolCall":
-      return kind.value.custom ? "ctc" : "fc";
+      return takesFreeText(kind.value, form) ? "ctc" : "fc";
     case "image":
       return "ig";
     default:
@@ -108,11 +109,21 @@ function reasoningItem(reasoning: ReasoningPart, id: string, form: ReplyForm): J
   };
 }
 
-function toolCallItem({ id: callId, name: joined, arguments: written, custom }: ToolCallPart, id: string, status: ItemStatus, { toolNames }: ReplyForm): JsonObject {
-  const { name, namespace } = toolNames.split(joined);
-  const named = { call_id: callId, name, ...(namespace === undefined ? {} : { namespace }) };
-  if (custom) return { id, type: "custom_tool_call", status, ...named, input: written };
-  return { id, type: "function_call", status, ...named, arguments: written };
+function toolCallItem(call: ToolCallPart, id: string, status: ItemStatus, form: ReplyForm): JsonObject {
+  const { name, namespace } = form.tools.find(call.name);
+  const named = { call_id: call.id, name, ...(namespace === undefined ? {} : { namespace }) };
+  if (takesFreeText(call, form)) return { id, type: "custom_tool_call", status, ...named, input: writeInput(call) };
+  return { id, type: "function_call", status, ...named, arguments: call.arguments };
+}
+
+/** True for a call of a custom tool, also where the vendor knows it as a function. */
+export function takesFreeText({ name, custom }: ToolCallPart, { tools }: ReplyForm): boolean {
+  return custom || tools.find(name).custom;
+}
+
+/** What a custom tool gets. */
+export function writeInput({ arguments: written, custom }: ToolCallPart): string {
+  return custom ? written : readFreeText(written);
 }
 
 /** Another vendor's own piece: clients do not look into reasoning, and bring it back. */

@@ -59,7 +59,7 @@ function writeOutput(parts: readonly Part[], logprobs: readonly TokenLogprob[], 
   for (const part of parts) {
     if (!isContent(part)) {
       content = undefined;
-      output.push(writeItem(part, itemId(identity, idPrefix(part), output.length), "completed", form));
+      output.push(writeItem(part, itemId(identity, idPrefix(part, form), output.length), "completed", form));
       continue;
     }
     if (content === undefined) {
