@@ -47,6 +47,13 @@ it("takes back every reply that types know as it was", () => {
   );
 });
 
+it("lets a conversation that another vendor began go on at OpenAI", () => {
+  const said = create(MessageSchema, { role: Role.ASSISTANT, parts: [{ kind: { case: "reasoning", value: { text: "Hm", signature: "sig" } } }, { kind: { case: "text", value: { text: "Yes." } } }] });
+  const { output } = writeReply(create(GenerateResponseSchema, { id: "r", candidates: [{ message: said }] }), replyFormOf({})) as unknown as OpenaiResponse;
+  const { body } = openaiVendor.generate.nativeForms!["openai-responses"]!.buildNativeRequest(Buffer.from(JSON.stringify({ model: "m", input: output })), "m", false);
+  expect(JSON.parse(Buffer.from(body).toString())).toMatchObject({ input: [{ type: "message", content: [{ text: "Yes." }] }] });
+});
+
 const chunk = (delta: object, finish_reason: string | null = null): string => `data: ${JSON.stringify({ id: "chatcmpl-1", created: 1_700_000_000, model: "gpt-x", choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
 const chatStream =
   chunk({ role: "assistant", content: "" }) +

@@ -92,6 +92,14 @@ describe("a request", () => {
   });
 });
 
+it("leaves out what another vendor reasoned earlier, which OpenAI could not read, and nothing else", () => {
+  const own = '{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAAA"}';
+  const foreign = '{"type":"reasoning","id":"rs_2","summary":[],"encrypted_content":"weir1.AAAA"}';
+  const sent = (input: string) => Buffer.from(responsesForm.buildNativeRequest(Buffer.from(`{"model":"m", "n":1.50, "input":${input}}`), "m", false).body).toString();
+  expect(sent(`[${own},${foreign},{"role":"user","content":"Hi"}]`)).toBe(`{"model":"m", "n":1.50, "input":[${own},{"role":"user","content":"Hi"}]}`);
+  expect(sent('[ {"role":"user","content":"What is weir1.0?"} ]')).toBe('{"model":"m", "n":1.50, "input":[ {"role":"user","content":"What is weir1.0?"} ]}');
+});
+
 describe("a whole reply", () => {
   it("is summarized in disjoint meters", () => {
     const { usage: read, ...rest } = responsesForm.summarizeReply(Buffer.from(JSON.stringify(response)));

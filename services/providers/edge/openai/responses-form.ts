@@ -2,7 +2,7 @@
 import { parseJsonObject, spliceJson } from "#platform/json.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { NativeForm, VendorRequest } from "../../domain/adapter.ts";
-import { parseVendorJson, textOf } from "./json-access.ts";
+import { asObject, asText, parseVendorJson, textOf, type JsonObject } from "./json-access.ts";
 import { createResponsesStreamReader } from "./responses-stream-reader.ts";
 import { summarizeResponse } from "./responses-summary.ts";
 
@@ -14,17 +14,30 @@ export const responsesForm: NativeForm = {
   createStreamReader: createResponsesStreamReader,
 };
 
+/** Begins what Weir's door writes as `encrypted_content` for replies of other vendors. */
+const prefixOfWeir = "weir1.";
+
 /** Sets the model; the usage stands in every stream unasked. */
 function buildNativeRequest(body: Uint8Array, model: string): VendorRequest {
-  refuseBackground(body);
-  return { path: "/responses", headers: {}, body: spliceJson(body, { model }), warnings: [], withholdUsage: false };
+  const source = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  // Most bodies hold neither, and then need no parsing.
+  const needsReading = ['"background"', `"${prefixOfWeir}`, "\\u"].some((text) => source.includes(text));
+  const input = needsReading ? readInput(parseJsonObject(body)) : undefined;
+  return { path: "/responses", headers: {}, body: spliceJson(body, { model, input }), warnings: [], withholdUsage: false };
+}
+
+/** The input without what another vendor reasoned earlier in the conversation, which OpenAI would refuse; undefined where there is nothing of it. */
+function readInput(request: JsonObject): readonly unknown[] | undefined {
+  refuseBackground(request);
+  const { input } = request;
+  if (!Array.isArray(input)) return undefined;
+  const readable = input.filter((item) => !asText(asObject(item)["encrypted_content"]).startsWith(prefixOfWeir));
+  return readable.length === input.length ? undefined : readable;
 }
 
 /** What is generated after the reply to the request would be billed, and stand in no ledger. */
-function refuseBackground(body: Uint8Array): void {
-  const source = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  const mayAsk = source.includes("background") || source.includes("\\u");
-  if (!mayAsk || parseJsonObject(body)["background"] !== true) return;
+function refuseBackground(request: JsonObject): void {
+  if (request["background"] !== true) return;
   const description = "must be false: Weir keeps no responses that could be fetched later; use stream for long ones";
   throw new GatewayError("INVALID_REQUEST", `background ${description}.`, { fieldViolations: [{ field: "background", description }] });
 }
