@@ -23,7 +23,7 @@ export function readTools(body: ObjectReader, input: readonly ObjectReader[]): T
   return readChoice(body.object("tool_choice"), tools);
 }
 
-export function isAdditionalTools(item: ObjectReader): boolean {
+function isAdditionalTools(item: ObjectReader): boolean {
   return item.optionalText("type") === "additional_tools";
 }
 
