@@ -166,9 +166,9 @@ test("reads tools of every kind", () => {
   expect(unknownFields).toEqual(["tools[].format", "tools[].description"]);
 });
 
-test("tools that come with the input are tools", () => {
+test("tools that come with the input are tools, each as it came last", () => {
   const item = { type: "additional_tools", id: "at_1", role: "developer", tools: [{ type: "namespace", name: "functions", tools: [{ type: "custom", name: "exec" }] }] };
-  const { generation, unknownFields } = read({ input: [item, { role: "user", content: "Hi" }], tools: [{ type: "function", name: "f" }] });
+  const { generation, unknownFields } = read({ input: [item, item, { role: "user", content: "Hi" }], tools: [{ type: "function", name: "f" }] });
   expect(generation.tools.map(({ kind }) => kind)).toMatchObject([{ value: { name: "f" } }, { case: "function", value: { name: "functions__exec" } }]);
   expect(generation.messages).toHaveLength(1);
   expect(unknownFields).toEqual([]);

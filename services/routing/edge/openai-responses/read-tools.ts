@@ -16,7 +16,7 @@ interface ToolsReading {
 /** The tools of the request and those that come as items of its input: other vendors know no tools that come later. */
 export function readTools(body: ObjectReader, input: readonly ObjectReader[]): ToolsReading {
   const additional = input.filter((item) => isAdditionalTools(item)).flatMap((item) => item.objects("tools"));
-  const tools = [...body.objects("tools"), ...additional].flatMap((tool) => readTool(tool, ""));
+  const tools = newestOfEach([...body.objects("tools"), ...additional].flatMap((tool) => readTool(tool, "")));
   const choice = body.raw("tool_choice");
   if (choice === undefined) return { tools: tools.map(({ tool }) => tool) };
   if (typeof choice === "string") return { tools: tools.map(({ tool }) => tool), toolChoice: { mode: readMode(body, "tool_choice", choice) } };
@@ -33,6 +33,12 @@ interface NamedTool {
   readonly type: string;
   /** Empty for tools of the vendor. */
   readonly name: string;
+}
+
+/** A tool may come again later in the input; vendors refuse two of one name. */
+function newestOfEach(tools: readonly NamedTool[]): NamedTool[] {
+  const newest = new Map(tools.map((tool) => [tool.name === "" ? tool : tool.name, tool]));
+  return [...newest.values()];
 }
 
 function readTool(tool: ObjectReader, namespace: string): NamedTool[] {
