@@ -2,12 +2,13 @@
 import { Modality, type OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { spliceJson } from "#platform/json.ts";
+import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { factsOf, type ModelFacts } from "./model-facts.ts";
-import { Warnings } from "./warnings.ts";
+import { Warnings } from "../../domain/warnings.ts";
 import { writeConversation, type Block } from "./write-content.ts";
 import { writeThinking, type ThinkingJson } from "./write-thinking.ts";
-import { parseSchema, writeTools } from "./write-tools.ts";
+import { writeTools } from "./write-tools.ts";
 
 const path = "/messages";
 
@@ -17,7 +18,7 @@ const fallbackMaximumTokens = 8192;
 /** Throws UNSUPPORTED_FIELD for content Anthropic cannot take, and for everything else it cannot honour when strict. */
 export function buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest {
   const facts = factsOf(model);
-  const warnings = new Warnings(generation.strict);
+  const warnings = new Warnings("Anthropic", generation.strict);
   warnOfUnsupported(generation, warnings);
   const maximumTokens = writeMaximumTokens(generation, facts, warnings);
   const { system, turns } = writeConversation(generation.messages, warnings);
@@ -42,7 +43,7 @@ export function buildRequest(generation: Generation, model: string, stream: bool
 
 /** The caller's own bytes. Usage stands in every stream unasked, so nothing is withheld. */
 export function buildNativeRequest(body: Uint8Array, model: string): VendorRequest {
-  return vendorRequest(spliceJson(body, { model }), new Warnings(false));
+  return vendorRequest(spliceJson(body, { model }), new Warnings("Anthropic", false));
 }
 
 function vendorRequest(body: Uint8Array, warnings: Warnings): VendorRequest {
@@ -85,7 +86,7 @@ function writeFormat(format: OutputFormat | undefined, warnings: Warnings): Bloc
   }
   if (format?.kind.case !== "jsonSchema") return undefined;
   const { jsonSchema, description } = format.kind.value;
-  const schema = parseSchema(jsonSchema, "output_format.json_schema.json_schema");
+  const schema = parseEmbeddedJson(jsonSchema, "output_format.json_schema.json_schema");
   return { type: "json_schema", schema: description === "" ? schema : { description, ...schema } };
 }
 

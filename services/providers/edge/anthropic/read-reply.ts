@@ -4,7 +4,7 @@ import { PartSchema, Role, type Part } from "#gen/weir/inference/v1/content_pb.t
 import { GenerateResponseSchema, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary } from "../../domain/adapter.ts";
-import { parseExactJson } from "./exact-json.ts";
+import { parseExactJson } from "../../domain/exact-json.ts";
 import { listOf, readBlock, textOf } from "./read-content.ts";
 import { readStopReason } from "./stop-reason.ts";
 import { readUsage, type UsageJson } from "./usage.ts";

@@ -2,8 +2,8 @@
 import { CacheMarker_Lifetime, ImageDetail, Role, type CacheMarker, type Citation, type Media, type Message, type NativePart, type Part, type ToolCallPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { originOf } from "../../domain/signature-origin.ts";
-import { parseExactJson } from "./exact-json.ts";
-import { unsupportedField, type Warnings } from "./warnings.ts";
+import { parseExactJson } from "../../domain/exact-json.ts";
+import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 
 export type Block = { readonly [key: string]: unknown };
 
@@ -83,7 +83,7 @@ function writeKind(kind: Part["kind"], path: string, warnings: Warnings): Block 
         ...(kind.value.citationsEnabled ? { citations: { enabled: true } } : {}),
       };
     case "audio":
-      if (kind.value.transcript === undefined) throw unsupportedField(path, "it takes no sound; send its transcript.");
+      if (kind.value.transcript === undefined) throw unsupportedField("Anthropic", path, "it takes no sound; send its transcript.");
       warnings.add("messages[].parts[].audio", "the transcript is sent in place of the sound.");
       return writeText(kind.value.transcript, [], warnings);
     case "toolCall":
@@ -105,7 +105,7 @@ function writeKind(kind: Part["kind"], path: string, warnings: Warnings): Block 
     case "native":
       return parseNative(kind.value, path);
     default:
-      throw unsupportedField(path, "the part says nothing.");
+      throw unsupportedField("Anthropic", path, "the part says nothing.");
   }
 }
 
@@ -130,7 +130,7 @@ function writeImageSource(media: Media | undefined, path: string): Block {
     case "fileId":
       return { type: "file", file_id: source.value };
     default:
-      throw unsupportedField(path, "the picture has no content.");
+      throw unsupportedField("Anthropic", path, "the picture has no content.");
   }
 }
 
@@ -140,7 +140,7 @@ function writeDocumentSource(media: Media | undefined, path: string): Block {
     return { type: "text", media_type: "text/plain", data: Buffer.from(source.value).toString("utf8") };
   }
   if (source?.case === "data" && media!.mediaType !== "application/pdf") {
-    throw unsupportedField(path, `a document must be PDF or text, not "${media!.mediaType}".`);
+    throw unsupportedField("Anthropic", path, `a document must be PDF or text, not "${media!.mediaType}".`);
   }
   return writeImageSource(media, path);
 }
@@ -160,11 +160,11 @@ function parseArguments(call: ToolCallPart, path: string): unknown {
 }
 
 function parseNative(native: NativePart, path: string): Block {
-  if (native.dialect !== nativeDialect) throw unsupportedField(path, `the part is in the form of "${native.dialect}".`);
+  if (native.dialect !== nativeDialect) throw unsupportedField("Anthropic", path, `the part is in the form of "${native.dialect}".`);
   return JSON.parse(Buffer.from(native.json).toString("utf8")) as Block;
 }
 
 function requireText(block: Block, path: string): Block {
-  if (block["type"] !== "text") throw unsupportedField(path, "instructions can hold text alone.");
+  if (block["type"] !== "text") throw unsupportedField("Anthropic", path, "instructions can hold text alone.");
   return block;
 }

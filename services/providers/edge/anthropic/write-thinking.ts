@@ -1,7 +1,7 @@
 /** Owns the way from ReasoningOptions to Anthropic's `thinking` and effort. */
 import { ReasoningOptions_Effort, type ReasoningOptions } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Effort, ModelFacts } from "./model-facts.ts";
-import type { Warnings as AnthropicWarnings } from "./warnings.ts";
+import type { Warnings as AnthropicWarnings } from "../../domain/warnings.ts";
 
 /** Also of a vendor that offers Anthropic's models. */
 type Warnings = Pick<AnthropicWarnings, "add">;

@@ -1,10 +1,9 @@
 /** Owns the writing of tools and of the choice among them. */
 import { ToolChoice_Mode, type FunctionTool, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { GatewayError } from "#platform/errors.ts";
-import { parseExactJson } from "./exact-json.ts";
 import { nativeDialect, writeCacheMarker, type Block } from "./write-content.ts";
-import { unsupportedField, type Warnings } from "./warnings.ts";
+import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 
 /** `tools` and `tool_choice`, each absent when there is nothing to say. */
 export function writeTools(generation: Generation, warnings: Warnings): { readonly tools?: readonly Block[]; readonly tool_choice?: Block } {
@@ -27,7 +26,7 @@ function writeTool(tool: Tool, path: string, warnings: Warnings): Block[] {
       warnings.add(path, "tools that take free text are not known there; it is left out.");
       return [];
     default:
-      throw unsupportedField(path, "the tool says nothing.");
+      throw unsupportedField("Anthropic", path, "the tool says nothing.");
   }
 }
 
@@ -36,20 +35,9 @@ function writeFunction(tool: FunctionTool, path: string): Block {
     name: tool.name,
     ...(tool.description === "" ? {} : { description: tool.description }),
     // Anthropic wants the type said.
-    input_schema: { type: "object", ...(tool.parametersJsonSchema === "" ? {} : parseSchema(tool.parametersJsonSchema, `${path}.parameters_json_schema`)) },
+    input_schema: { type: "object", ...(tool.parametersJsonSchema === "" ? {} : parseEmbeddedJson(tool.parametersJsonSchema, `${path}.parameters_json_schema`)) },
     ...(tool.strict === undefined ? {} : { strict: tool.strict }),
   };
-}
-
-/** A JSON Schema that is an object. Throws INVALID_REQUEST with the field. */
-export function parseSchema(text: string, field: string): Block {
-  try {
-    const value = parseExactJson(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Block;
-  } catch {
-    // Told below, with the place.
-  }
-  throw new GatewayError("INVALID_REQUEST", `${field} must be a JSON Schema object.`, { fieldViolations: [{ field, description: "must be a JSON Schema object" }] });
 }
 
 function writeToolChoice({ toolChoice, parallelToolCalls }: Generation, hasTools: boolean): Block | undefined {

@@ -2,19 +2,20 @@
 import { Modality, type OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { writeModelFields } from "./model-fields.ts";
 import { pathOf } from "./model-path.ts";
-import { Warnings } from "./warnings.ts";
+import { Warnings } from "../../domain/warnings.ts";
 import { writeConversation, type Block } from "./write-content.ts";
-import { parseSchema, writeTools } from "./write-tools.ts";
+import { writeTools } from "./write-tools.ts";
 
 /** Where Claude says which stop sequence it met; a model that says nothing of the kind ignores it. Source: ConverseRequest in AWS's SDK. */
 const stopSequencePointer = "/stop_sequence";
 
 /** Throws UNSUPPORTED_FIELD for content Bedrock cannot take, and for everything else it cannot honour when strict. */
 export function buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest {
-  const warnings = new Warnings(generation.strict);
+  const warnings = new Warnings("Bedrock", generation.strict);
   warnOfUnsupported(generation, warnings);
   const { system, turns } = writeConversation(generation.messages, warnings);
   const modelFields = writeModelFields(generation, model, warnings);
@@ -70,7 +71,7 @@ function writeFormat(format: OutputFormat | undefined, warnings: Warnings): Bloc
   }
   if (format?.kind.case !== "jsonSchema") return {};
   const { name, description, jsonSchema } = format.kind.value;
-  parseSchema(jsonSchema, "output_format.json_schema.json_schema");
+  parseEmbeddedJson(jsonSchema, "output_format.json_schema.json_schema");
   const definition = { schema: jsonSchema, ...(name === "" ? {} : { name }), ...(description === "" ? {} : { description }) };
   return { outputConfig: { textFormat: { type: "json_schema", structure: { jsonSchema: definition } } } };
 }

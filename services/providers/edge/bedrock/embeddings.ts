@@ -7,7 +7,7 @@ import { refuseNative } from "./build-request.ts";
 import { pathOf } from "./model-path.ts";
 import { objectOf } from "./read-content.ts";
 import { readEmbeddingUsage } from "./usage.ts";
-import { unsupportedField, Warnings } from "./warnings.ts";
+import { unsupportedField, Warnings } from "../../domain/warnings.ts";
 import type { Block } from "./write-content.ts";
 
 export const embedAdapter: EmbedAdapter = {
@@ -18,8 +18,8 @@ export const embedAdapter: EmbedAdapter = {
 };
 
 function buildRequest(request: EmbedRequest, model: string): VendorRequest {
-  const warnings = new Warnings(request.strict);
-  if (request.tokenInputs.length > 0) throw unsupportedField("token_inputs", "it takes texts, not tokens.");
+  const warnings = new Warnings("Bedrock", request.strict);
+  if (request.tokenInputs.length > 0) throw unsupportedField("Bedrock", "token_inputs", "it takes texts, not tokens.");
   if (request.endUser !== undefined) warnings.add("end_user", "Bedrock has nothing like it; it is left out.");
   const body = bodyOf(request, model, warnings);
   return { path: pathOf(model, "invoke"), headers: {}, body: Buffer.from(JSON.stringify(body)), warnings: warnings.list, withholdUsage: false };
@@ -28,12 +28,12 @@ function buildRequest(request: EmbedRequest, model: string): VendorRequest {
 function bodyOf(request: EmbedRequest, model: string, warnings: Warnings): Block {
   if (/amazon\.titan-embed-text/.test(model)) return titanBody(request, model, warnings);
   if (/cohere\.embed/.test(model)) return cohereBody(request, model, warnings);
-  throw unsupportedField("model", `it is not known in which form ${model} takes texts; those of Titan (amazon.titan-embed-text-…) and of Cohere (cohere.embed-…) are.`);
+  throw unsupportedField("Bedrock", "model", `it is not known in which form ${model} takes texts; those of Titan (amazon.titan-embed-text-…) and of Cohere (cohere.embed-…) are.`);
 }
 
 /** Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html */
 function titanBody({ inputs, dimensions }: EmbedRequest, model: string, warnings: Warnings): Block {
-  if (inputs.length !== 1) throw unsupportedField("inputs", `${model} takes one text per call; send each on its own, or use a model of Cohere.`);
+  if (inputs.length !== 1) throw unsupportedField("Bedrock", "inputs", `${model} takes one text per call; send each on its own, or use a model of Cohere.`);
   const takesDimensions = !/titan-embed-text-v1/.test(model);
   if (dimensions !== undefined && !takesDimensions) warnings.add("dimensions", "this model has vectors of one length alone.");
   return { inputText: inputs[0], ...(dimensions === undefined || !takesDimensions ? {} : { dimensions }) };

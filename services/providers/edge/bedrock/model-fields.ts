@@ -5,7 +5,7 @@ import { samplingObstacle } from "../anthropic/build-request.ts";
 import { factsOf } from "../anthropic/model-facts.ts";
 import { writeThinking } from "../anthropic/write-thinking.ts";
 import type { Block } from "./write-content.ts";
-import type { Warnings } from "./warnings.ts";
+import type { Warnings } from "../../domain/warnings.ts";
 
 export interface ModelFields {
   /** Converse's own sampling fields. */

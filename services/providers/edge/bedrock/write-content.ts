@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { CacheMarker_Lifetime, Role, type CacheMarker, type Citation, type Message, type NativePart, type Part, type ReasoningPart, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { parseExactJson } from "../anthropic/exact-json.ts";
-import { unsupportedField, type Warnings } from "./warnings.ts";
+import { parseExactJson } from "../../domain/exact-json.ts";
+import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 import { DocumentNames, writeAudio, writeFile, writeImage } from "./write-media.ts";
 
 export type Block = { readonly [key: string]: unknown };
@@ -61,7 +61,7 @@ export function writeCachePoint(marker: CacheMarker | undefined): Block[] {
 
 /** A piece in Bedrock's own JSON. */
 export function parseNative({ dialect, json }: NativePart, path: string): Block {
-  if (dialect !== nativeDialect) throw unsupportedField(path, `it is in the form of "${dialect}".`);
+  if (dialect !== nativeDialect) throw unsupportedField("Bedrock", path, `it is in the form of "${dialect}".`);
   return JSON.parse(Buffer.from(json).toString("utf8")) as Block;
 }
 
@@ -101,7 +101,7 @@ class PartWriter {
       case "native":
         return parseNative(kind.value, path);
       default:
-        throw unsupportedField(path, "the part says nothing.");
+        throw unsupportedField("Bedrock", path, "the part says nothing.");
     }
   }
 
@@ -167,11 +167,11 @@ function parseArguments(call: ToolCallPart, path: string): unknown {
 /** Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_SystemContentBlock.html */
 function requireInstruction(block: Block, path: string): Block {
   if ("text" in block || "cachePoint" in block || "guardContent" in block) return block;
-  throw unsupportedField(path, "instructions can hold text alone.");
+  throw unsupportedField("Bedrock", path, "instructions can hold text alone.");
 }
 
 /** Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolResultContentBlock.html */
 function requireResult(block: Block, path: string): Block {
   if (["json", "text", "image", "document", "video", "searchResult"].some((kind) => kind in block)) return block;
-  throw unsupportedField(path, "a tool's result can hold text, pictures, documents and videos alone.");
+  throw unsupportedField("Bedrock", path, "a tool's result can hold text, pictures, documents and videos alone.");
 }

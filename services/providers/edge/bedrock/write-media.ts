@@ -1,7 +1,7 @@
 /** Owns the writing of pictures, sounds, documents and videos. */
 import { ImageDetail, type AudioPart, type FilePart, type ImagePart, type Media } from "#gen/weir/inference/v1/content_pb.ts";
 import type { Block } from "./write-content.ts";
-import { unsupportedField, type Warnings } from "./warnings.ts";
+import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 
 export function writeImage({ media, detail }: ImagePart, path: string, warnings: Warnings): Block {
   if (detail === ImageDetail.LOW || detail === ImageDetail.HIGH) warnings.add("messages[].parts[].image.detail", "the model decides how closely to look.");
@@ -12,7 +12,7 @@ export function writeImage({ media, detail }: ImagePart, path: string, warnings:
 /** Undefined for a sound of which nothing but an empty transcript is there. */
 export function writeAudio({ media, transcript }: AudioPart, path: string, warnings: Warnings): Block | undefined {
   if (media?.source.case === "data") return { audio: { format: requireFormat(audioFormats, media, path, "a sound"), source: writeSource(media, path) } };
-  if (transcript === undefined) throw unsupportedField(path, "it takes sounds as bytes alone; send them, or the transcript.");
+  if (transcript === undefined) throw unsupportedField("Bedrock", path, "it takes sounds as bytes alone; send them, or the transcript.");
   warnings.add("messages[].parts[].audio", "the transcript is sent in place of the sound.");
   return transcript === "" ? undefined : { text: transcript };
 }
@@ -24,7 +24,7 @@ export function writeFile(file: FilePart, path: string, names: DocumentNames, wa
   const videoFormat = videoFormats.get(media!.mediaType);
   if (videoFormat !== undefined) return { video: { format: videoFormat, source } };
   const format = documentFormatOf(file);
-  if (format === undefined) throw unsupportedField(path, `a document must be one of ${[...documentExtensions].join(", ")}, not "${media!.mediaType}".`);
+  if (format === undefined) throw unsupportedField("Bedrock", path, `a document must be one of ${[...documentExtensions].join(", ")}, not "${media!.mediaType}".`);
   return {
     document: {
       format,
@@ -66,19 +66,19 @@ function writeSource(media: Media | undefined, path: string): Block {
       return { bytes: Buffer.from(source.value).toString("base64") };
     case "url":
       // Bedrock would read a bucket with the gateway's rights, not with the caller's.
-      if (source.value.startsWith("s3:")) throw unsupportedField(path, "a place in S3 would be read with the gateway's own rights; send the bytes.");
-      throw unsupportedField(path, "it fetches nothing from the web; send the bytes.");
+      if (source.value.startsWith("s3:")) throw unsupportedField("Bedrock", path, "a place in S3 would be read with the gateway's own rights; send the bytes.");
+      throw unsupportedField("Bedrock", path, "it fetches nothing from the web; send the bytes.");
     case "fileId":
-      throw unsupportedField(path, "it keeps no files; send the bytes.");
+      throw unsupportedField("Bedrock", path, "it keeps no files; send the bytes.");
     default:
-      throw unsupportedField(path, "there is no content.");
+      throw unsupportedField("Bedrock", path, "there is no content.");
   }
 }
 
 function requireFormat(formats: ReadonlyMap<string, string>, media: Media | undefined, path: string, what: string): string {
   const format = formats.get(media?.mediaType ?? "");
   if (format !== undefined) return format;
-  throw unsupportedField(path, `${what} must be one of ${[...new Set(formats.values())].join(", ")}, not "${media?.mediaType ?? ""}".`);
+  throw unsupportedField("Bedrock", path, `${what} must be one of ${[...new Set(formats.values())].join(", ")}, not "${media?.mediaType ?? ""}".`);
 }
 
 /** By the media type, and where that says nothing by the file's extension; any other text is plain text. */

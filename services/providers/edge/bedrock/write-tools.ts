@@ -1,10 +1,9 @@
 /** Owns the writing of tools and of the choice among them. */
 import { ToolChoice_Mode, type FunctionTool, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { GatewayError } from "#platform/errors.ts";
-import { parseExactJson } from "../anthropic/exact-json.ts";
 import { nativeDialect, parseNative, writeCachePoint, type Block, type Turn } from "./write-content.ts";
-import { unsupportedField, type Warnings } from "./warnings.ts";
+import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 
 export interface ToolFields {
   readonly toolConfig?: Block;
@@ -47,17 +46,6 @@ function writeToolConfig(generation: Generation, turns: readonly Turn[], warning
   return { tools, ...(choice === undefined ? {} : { toolChoice: choice }) };
 }
 
-/** A JSON Schema that is an object. Throws INVALID_REQUEST with the field. */
-export function parseSchema(text: string, field: string): Block {
-  try {
-    const value = parseExactJson(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Block;
-  } catch {
-    // Told below, with the place.
-  }
-  throw new GatewayError("INVALID_REQUEST", `${field} must be a JSON Schema object.`, { fieldViolations: [{ field, description: "must be a JSON Schema object" }] });
-}
-
 function writeTool(tool: Tool, path: string, warnings: Warnings): Block[] {
   switch (tool.kind.case) {
     case "function":
@@ -72,7 +60,7 @@ function writeTool(tool: Tool, path: string, warnings: Warnings): Block[] {
       warnings.add(path, "tools that take free text are not known there; it is left out.");
       return [];
     default:
-      throw unsupportedField(path, "the tool says nothing.");
+      throw unsupportedField("Bedrock", path, "the tool says nothing.");
   }
 }
 
@@ -82,7 +70,7 @@ function writeFunction(tool: FunctionTool, path: string): Block {
       name: tool.name,
       ...(tool.description === "" ? {} : { description: tool.description }),
       // Bedrock wants the type said.
-      inputSchema: { json: { type: "object", ...(tool.parametersJsonSchema === "" ? {} : parseSchema(tool.parametersJsonSchema, `${path}.parameters_json_schema`)) } },
+      inputSchema: { json: { type: "object", ...(tool.parametersJsonSchema === "" ? {} : parseEmbeddedJson(tool.parametersJsonSchema, `${path}.parameters_json_schema`)) } },
       ...(tool.strict === undefined ? {} : { strict: tool.strict }),
     },
   };

@@ -3,44 +3,44 @@ import { Modality, ReasoningOptions_Effort, ToolChoice_Mode, type OutputFormat, 
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { spliceJson } from "#platform/json.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
-import { parseEmbeddedJson } from "../openai/embedded-json.ts";
-import { Limitations } from "../openai/limitations.ts";
+import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import { Warnings } from "../../domain/warnings.ts";
 import { nativeDialect, writeConversation } from "./write-messages.ts";
 
 const path = "/chat";
 
 /** Throws UNSUPPORTED_FIELD for content Cohere cannot take, and for everything else it cannot honour when strict. */
 export function buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest {
-  const limitations = new Limitations(generation.strict);
-  noteUnsupported(generation, limitations);
-  const { messages, documents } = writeConversation(generation.messages, limitations);
+  const warnings = new Warnings("Cohere", generation.strict);
+  noteUnsupported(generation, warnings);
+  const { messages, documents } = writeConversation(generation.messages, warnings);
   const body = {
     model,
     messages,
     ...(documents.length === 0 ? {} : { documents }),
-    ...writeTools(generation, limitations),
+    ...writeTools(generation, warnings),
     ...writeFormat(generation.outputFormat),
-    ...writeThinking(generation.reasoning, limitations),
-    ...writeSampling(generation.sampling, limitations),
+    ...writeThinking(generation.reasoning, warnings),
+    ...writeSampling(generation.sampling, warnings),
     ...present("max_tokens", generation.maxOutputTokens === undefined ? undefined : Number(generation.maxOutputTokens)),
     ...(generation.stopSequences.length === 0 ? {} : { stop_sequences: generation.stopSequences }),
     ...(generation.logprobs ? { logprobs: true } : {}),
     ...(stream ? { stream: true } : {}),
   };
-  return vendorRequest(Buffer.from(JSON.stringify(body)), limitations);
+  return vendorRequest(Buffer.from(JSON.stringify(body)), warnings);
 }
 
 /** The caller's own bytes. Usage stands in every stream unasked, so nothing is withheld. */
 export function buildNativeRequest(body: Uint8Array, model: string): VendorRequest {
-  return vendorRequest(spliceJson(body, { model }), new Limitations(false));
+  return vendorRequest(spliceJson(body, { model }), new Warnings("Cohere", false));
 }
 
-function vendorRequest(body: Uint8Array, { warnings }: Limitations): VendorRequest {
-  return { path, headers: {}, body, warnings, withholdUsage: false };
+function vendorRequest(body: Uint8Array, { list }: Warnings): VendorRequest {
+  return { path, headers: {}, body, warnings: list, withholdUsage: false };
 }
 
 /** Options that Cohere has nothing for. */
-function noteUnsupported(generation: Generation, limitations: Limitations): void {
+function noteUnsupported(generation: Generation, warnings: Warnings): void {
   const unsupported: readonly (readonly [field: string, asked: boolean])[] = [
     ["sampling.logit_bias", Object.keys(generation.sampling?.logitBias ?? {}).length > 0],
     ["parallel_tool_calls", generation.parallelToolCalls === false],
@@ -54,17 +54,17 @@ function noteUnsupported(generation: Generation, limitations: Limitations): void
     ["verbosity", generation.verbosity !== undefined],
     ["prompt_cache_key", generation.promptCacheKey !== undefined],
   ];
-  for (const [field, asked] of unsupported) if (asked) limitations.note(field, "Cohere has nothing like it; it is left out.");
-  if ((generation.candidateCount ?? 1) > 1) limitations.note("candidate_count", "Cohere makes one reply per request; there is one.");
+  for (const [field, asked] of unsupported) if (asked) warnings.add(field, "Cohere has nothing like it; it is left out.");
+  if ((generation.candidateCount ?? 1) > 1) warnings.add("candidate_count", "Cohere makes one reply per request; there is one.");
 }
 
-function writeTools({ tools, toolChoice }: Generation, limitations: Limitations): object {
+function writeTools({ tools, toolChoice }: Generation, warnings: Warnings): object {
   // There is no way to name a tool; where the named one is the only one and a tool is required, it is the one.
   const offered = toolChoice?.mode === ToolChoice_Mode.NAMED ? tools.filter(({ kind }) => kind.case === "function" && kind.value.name === toolChoice.name) : tools;
-  const written = offered.flatMap((tool) => writeTool(tool, limitations));
+  const written = offered.flatMap((tool) => writeTool(tool, warnings));
   const choice = toolChoices.get(toolChoice?.mode ?? ToolChoice_Mode.UNSPECIFIED);
   return {
-    ...(written.length === 0 ? {} : { tools: written, ...writeStrictness(offered, limitations) }),
+    ...(written.length === 0 ? {} : { tools: written, ...writeStrictness(offered, warnings) }),
     ...present("tool_choice", choice),
   };
 }
@@ -75,8 +75,8 @@ const toolChoices: ReadonlyMap<ToolChoice_Mode, string> = new Map<ToolChoice_Mod
   [ToolChoice_Mode.NAMED, "REQUIRED"],
 ]);
 
-function writeTool({ kind, cacheMarker }: Tool, limitations: Limitations): object[] {
-  if (cacheMarker !== undefined) limitations.note("tools.cache_marker", "Cohere caches prompts on its own; the marker is left out.");
+function writeTool({ kind, cacheMarker }: Tool, warnings: Warnings): object[] {
+  if (cacheMarker !== undefined) warnings.add("tools.cache_marker", "Cohere caches prompts on its own; the marker is left out.");
   switch (kind.case) {
     case "function": {
       const { name, description, parametersJsonSchema } = kind.value;
@@ -86,10 +86,10 @@ function writeTool({ kind, cacheMarker }: Tool, limitations: Limitations): objec
     }
     case "native":
       if (kind.value.dialect === nativeDialect) return [parseEmbeddedJson(kind.value.json, "tools.native.json")];
-      limitations.note("tools.native", `A tool that only speakers of ${kind.value.dialect} know is left out.`);
+      warnings.add("tools.native", `A tool that only speakers of ${kind.value.dialect} know is left out.`);
       return [];
     case "custom":
-      limitations.note("tools.custom", "Cohere knows no tools that take free text; it is left out.");
+      warnings.add("tools.custom", "Cohere knows no tools that take free text; it is left out.");
       return [];
     default:
       return [];
@@ -97,12 +97,12 @@ function writeTool({ kind, cacheMarker }: Tool, limitations: Limitations): objec
 }
 
 /** Strictness is for all tools or none. */
-function writeStrictness(tools: readonly Tool[], limitations: Limitations): object {
+function writeStrictness(tools: readonly Tool[], warnings: Warnings): object {
   const asked = tools.flatMap(({ kind }) => (kind.case === "function" && kind.value.strict !== undefined ? [kind.value.strict] : []));
   if (asked.length === 0) return {};
   const strict = asked.includes(true);
   const isMixed = strict && tools.some(({ kind }) => kind.case === "function" && kind.value.strict !== true);
-  if (isMixed) limitations.note("tools.function.strict", "Cohere holds the model to the schemas of all tools or of none; it is told to for all.");
+  if (isMixed) warnings.add("tools.function.strict", "Cohere holds the model to the schemas of all tools or of none; it is told to for all.");
   return { strict_tools: strict };
 }
 
@@ -127,15 +127,15 @@ function writeFormat(format: OutputFormat | undefined): object {
  * Cohere takes a bound in tokens and no levels; the levels are the bounds that the way back maps to them (see openai/build-reasoning.ts).
  * Without a bound the model reasons as much as it likes. Source: https://docs.cohere.com/docs/reasoning.
  */
-function writeThinking(reasoning: ReasoningOptions | undefined, limitations: Limitations): object {
+function writeThinking(reasoning: ReasoningOptions | undefined, warnings: Warnings): object {
   if (reasoning === undefined) return {};
   const { effort, budgetTokens, adaptive, includeText } = reasoning;
-  if (includeText === false) limitations.note("reasoning.include_text", "Cohere shows the reasoning whenever there is any.");
+  if (includeText === false) warnings.add("reasoning.include_text", "Cohere shows the reasoning whenever there is any.");
   if (effort === ReasoningOptions_Effort.NONE || budgetTokens === 0n) return { thinking: { type: "disabled" } };
   if (budgetTokens !== undefined) return { thinking: { type: "enabled", token_budget: Number(budgetTokens) } };
   if (effort === ReasoningOptions_Effort.UNSPECIFIED) return adaptive ? { thinking: { type: "enabled" } } : {};
   const budget = budgets.get(effort);
-  limitations.note("reasoning.effort", `Cohere has no levels; ${budget === undefined ? "it reasons without a bound" : `a bound of ${budget} tokens is set`}.`);
+  warnings.add("reasoning.effort", `Cohere has no levels; ${budget === undefined ? "it reasons without a bound" : `a bound of ${budget} tokens is set`}.`);
   return { thinking: { type: "enabled", ...present("token_budget", budget) } };
 }
 
@@ -146,12 +146,12 @@ const budgets: ReadonlyMap<ReasoningOptions_Effort, number> = new Map<ReasoningO
 ]);
 
 /** The ranges stand in V2ChatRequest of https://github.com/cohere-ai/cohere-typescript. */
-function writeSampling(sampling: Sampling | undefined, limitations: Limitations): object {
+function writeSampling(sampling: Sampling | undefined, warnings: Warnings): object {
   if (sampling === undefined) return {};
   const within = (field: string, value: number | undefined, least: number, most: number): number | undefined => {
     if (value === undefined || (value >= least && value <= most)) return value;
     const nearest = Math.min(Math.max(value, least), most);
-    limitations.note(`sampling.${field}`, `Cohere's range is ${least} to ${most}; ${nearest} is sent instead of ${value}.`);
+    warnings.add(`sampling.${field}`, `Cohere's range is ${least} to ${most}; ${nearest} is sent instead of ${value}.`);
     return nearest;
   };
   return {
@@ -160,15 +160,15 @@ function writeSampling(sampling: Sampling | undefined, limitations: Limitations)
     ...present("k", within("top_k", sampling.topK === undefined ? undefined : Number(sampling.topK), 0, 500)),
     ...present("presence_penalty", within("presence_penalty", sampling.presencePenalty, 0, 1)),
     ...present("frequency_penalty", within("frequency_penalty", sampling.frequencyPenalty, 0, 1)),
-    ...writeSeed(sampling.seed, limitations),
+    ...writeSeed(sampling.seed, warnings),
   };
 }
 
-function writeSeed(seed: bigint | undefined, limitations: Limitations): object {
+function writeSeed(seed: bigint | undefined, warnings: Warnings): object {
   if (seed === undefined) return {};
   const number = Number(seed);
   if (Number.isSafeInteger(number)) return { seed: number };
-  limitations.note("sampling.seed", "JSON cannot carry a seed beyond 2^53; it is left out.");
+  warnings.add("sampling.seed", "JSON cannot carry a seed beyond 2^53; it is left out.");
   return {};
 }
 

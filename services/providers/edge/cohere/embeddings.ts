@@ -4,24 +4,21 @@ import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen
 import { GatewayError } from "#platform/errors.ts";
 import { spliceJson } from "#platform/json.ts";
 import type { EmbedAdapter, ReplySummary, VendorRequest } from "../../domain/adapter.ts";
-import { asObject, parseVendorJson, textOf, type JsonObject } from "../openai/json-access.ts";
-import { Limitations } from "../openai/limitations.ts";
+import { asObject, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
+import { unsupportedField, Warnings } from "../../domain/warnings.ts";
 import { readUsage } from "./usage.ts";
 
 export const embedAdapter: EmbedAdapter = {
   buildRequest,
-  buildNativeRequest: (body, model) => vendorRequest(spliceJson(body, { model }), new Limitations(false)),
+  buildNativeRequest: (body, model) => vendorRequest(spliceJson(body, { model }), new Warnings("Cohere", false)),
   readReply,
   summarizeReply: (body) => summarize(parseVendorJson(textOf(body))),
 };
 
 function buildRequest({ inputs, tokenInputs, dimensions, endUser, strict }: EmbedRequest, model: string): VendorRequest {
-  const limitations = new Limitations(strict);
-  if (tokenInputs.length > 0) {
-    const field = "token_inputs";
-    throw new GatewayError("UNSUPPORTED_FIELD", `The target cannot honour ${field}: Cohere embeds text only; send inputs.`, { metadata: { field } });
-  }
-  if (endUser !== undefined) limitations.note("end_user", "Cohere has nothing like it; it is left out.");
+  const warnings = new Warnings("Cohere", strict);
+  if (tokenInputs.length > 0) throw unsupportedField("Cohere", "token_inputs", "it embeds text only; send inputs.");
+  if (endUser !== undefined) warnings.add("end_user", "Cohere has nothing like it; it is left out.");
   const body = {
     model,
     // Cohere wants to be told what for, and the types have no word for it. Who needs another sends Cohere's own JSON.
@@ -30,11 +27,11 @@ function buildRequest({ inputs, tokenInputs, dimensions, endUser, strict }: Embe
     texts: inputs,
     ...(dimensions === undefined ? {} : { output_dimension: dimensions }),
   };
-  return vendorRequest(Buffer.from(JSON.stringify(body)), limitations);
+  return vendorRequest(Buffer.from(JSON.stringify(body)), warnings);
 }
 
-function vendorRequest(body: Uint8Array, { warnings }: Limitations): VendorRequest {
-  return { path: "/embed", headers: {}, body, warnings, withholdUsage: false };
+function vendorRequest(body: Uint8Array, { list }: Warnings): VendorRequest {
+  return { path: "/embed", headers: {}, body, warnings: list, withholdUsage: false };
 }
 
 /** Throws UPSTREAM_PROTOCOL when a vector is missing or no vector. */

@@ -1,7 +1,7 @@
 /** Owns the way from Cohere's usage to Weir's disjoint meters. */
 import { create } from "@bufbuild/protobuf";
 import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import { asCount, asObject, isObject } from "../openai/json-access.ts";
+import { asCount, asObject, isObject } from "../../domain/vendor-json.ts";
 
 /**
  * Cohere reports two counts: `billed_units`, which it charges for, and `tokens`, which also hold what it puts around the prompt on its

@@ -1,8 +1,8 @@
 /** Owns messages on the way to Cohere, and the documents that stand beside them there. */
 import { ImageDetail, Role, type Citation, type FilePart, type ImagePart, type Message, type Part, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { parseEmbeddedJson } from "../openai/embedded-json.ts";
-import type { Limitations } from "../openai/limitations.ts";
+import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 
 /** The word for what is in Cohere's own JSON. */
 export const nativeDialect = "cohere";
@@ -14,8 +14,8 @@ export interface Conversation {
 }
 
 /** Throws UNSUPPORTED_FIELD for content that Cohere cannot take. */
-export function writeConversation(messages: readonly Message[], limitations: Limitations): Conversation {
-  const writer = new ConversationWriter(limitations);
+export function writeConversation(messages: readonly Message[], warnings: Warnings): Conversation {
+  const writer = new ConversationWriter(warnings);
   messages.forEach((message, index) => writer.add(message, `messages[${index}]`));
   return writer.end();
 }
@@ -27,18 +27,18 @@ export function documentIndexOf(id: string): number | undefined {
 }
 
 class ConversationWriter {
-  readonly #limitations: Limitations;
+  readonly #warnings: Warnings;
   readonly #messages: object[] = [];
   readonly #documents: object[] = [];
   /** Pictures out of tools' results, which wait until all results of the turn have been written. */
   #carried: object[] = [];
 
-  constructor(limitations: Limitations) {
-    this.#limitations = limitations;
+  constructor(warnings: Warnings) {
+    this.#warnings = warnings;
   }
 
   add(message: Message, path: string): void {
-    if (message.name !== undefined) this.#limitations.note("messages.name", "Cohere does not tell speakers of one role apart; the name is left out.");
+    if (message.name !== undefined) this.#warnings.add("messages.name", "Cohere does not tell speakers of one role apart; the name is left out.");
     for (const part of message.parts) this.#noteMarker(part);
     const results = message.parts.flatMap(({ kind }) => (kind.case === "toolResult" ? [kind.value] : []));
     const others = message.parts.filter(({ kind }) => kind.case !== "toolResult");
@@ -88,13 +88,13 @@ class ConversationWriter {
   }
 
   #writeToolResult(result: ToolResultPart, path: string): object {
-    if (result.isError) this.#limitations.note("messages.parts.tool_result.is_error", "Cohere has no mark for a failed tool; the result goes as it is.");
+    if (result.isError) this.#warnings.add("messages.parts.tool_result.is_error", "Cohere has no mark for a failed tool; the result goes as it is.");
     const content = result.parts.flatMap((part): object[] => {
       if (part.kind.case === "file") return [{ type: "document", document: { data: dataOf(part.kind.value, path) } }];
       const blocks = this.#writePart(part, path);
       const texts = blocks.filter(isText);
       if (texts.length < blocks.length) {
-        this.#limitations.note("messages.parts.tool_result.parts", "Cohere takes only text and documents as a tool's result; pictures follow in a user message.");
+        this.#warnings.add("messages.parts.tool_result.parts", "Cohere takes only text and documents as a tool's result; pictures follow in a user message.");
         this.#carried.push(...blocks.filter((block) => !isText(block)));
       }
       return texts;
@@ -114,24 +114,24 @@ class ConversationWriter {
         this.#documents.push({ id: `document:${this.#documents.length}`, data: dataOf(kind.value, path) });
         return [];
       case "audio":
-        if (kind.value.transcript === undefined) throw unsupported(path, "it takes no sound; send its transcript.");
-        this.#limitations.note("messages.parts.audio", "The transcript is sent in place of the sound.");
+        if (kind.value.transcript === undefined) throw unsupportedField("Cohere", path, "it takes no sound; send its transcript.");
+        this.#warnings.add("messages.parts.audio", "The transcript is sent in place of the sound.");
         return [{ type: "text", text: kind.value.transcript }];
       case "reasoning":
-        if (kind.value.redactedData !== "") this.#limitations.note("messages.parts.reasoning.redacted_data", "Reasoning that another vendor encrypted says nothing to Cohere; it is left out.");
+        if (kind.value.redactedData !== "") this.#warnings.add("messages.parts.reasoning.redacted_data", "Reasoning that another vendor encrypted says nothing to Cohere; it is left out.");
         return kind.value.text === "" ? [] : [{ type: "thinking", thinking: kind.value.text }];
       case "native":
         if (kind.value.dialect === nativeDialect) return [parseEmbeddedJson(kind.value.json, "messages.parts.native.json")];
-        throw unsupported(path, `the part is in the form of "${kind.value.dialect}".`);
+        throw unsupportedField("Cohere", path, `the part is in the form of "${kind.value.dialect}".`);
       default:
-        throw unsupported(path, "the part says nothing.");
+        throw unsupportedField("Cohere", path, "the part says nothing.");
     }
   }
 
   #writeCitations(citations: readonly Citation[]): object[] {
     return citations.flatMap(({ native }) => {
       if (native?.dialect === nativeDialect) return [parseEmbeddedJson(native.json, "messages.parts.text.citations.native.json")];
-      this.#limitations.note("messages.parts.text.citations", "Only citations that Cohere made can be sent back; the others are left out.");
+      this.#warnings.add("messages.parts.text.citations", "Only citations that Cohere made can be sent back; the others are left out.");
       return [];
     });
   }
@@ -139,7 +139,7 @@ class ConversationWriter {
   #noteMarker({ cacheMarker, kind }: Part): void {
     const inner = kind.case === "toolResult" ? kind.value.parts : [];
     if (cacheMarker === undefined && inner.every((part) => part.cacheMarker === undefined)) return;
-    this.#limitations.note("messages.parts.cache_marker", "Cohere caches prompts on its own; the marker is left out.");
+    this.#warnings.add("messages.parts.cache_marker", "Cohere caches prompts on its own; the marker is left out.");
   }
 }
 
@@ -152,7 +152,7 @@ function writeToolCall({ id, name, arguments: written, custom }: ToolCallPart): 
 function writeImage({ media, detail }: ImagePart, path: string): object {
   const word = details.get(detail);
   const { source, mediaType } = media!;
-  if (source.case !== "data" && source.case !== "url") throw unsupported(path, "a picture must be bytes or an address.");
+  if (source.case !== "data" && source.case !== "url") throw unsupportedField("Cohere", path, "a picture must be bytes or an address.");
   const url = source.case === "url" ? source.value : `data:${mediaType};base64,${Buffer.from(source.value).toString("base64")}`;
   return { type: "image_url", image_url: { url, ...(word === undefined ? {} : { detail: word }) } };
 }
@@ -165,7 +165,7 @@ const details: ReadonlyMap<ImageDetail, string> = new Map<ImageDetail, string>([
 
 /** A document's facts by name; all of them are shown to the model. */
 function dataOf({ media, title, filename, context }: FilePart, path: string): object {
-  if (media?.source.case !== "data" || !isTextual(media.mediaType)) throw unsupported(path, `a document must be text, given as bytes, not "${media?.mediaType ?? ""}".`);
+  if (media?.source.case !== "data" || !isTextual(media.mediaType)) throw unsupportedField("Cohere", path, `a document must be text, given as bytes, not "${media?.mediaType ?? ""}".`);
   const name = title ?? filename;
   return {
     ...(name === undefined ? {} : { title: name }),
@@ -179,7 +179,7 @@ function isTextual(mediaType: string): boolean {
 }
 
 function requireText(blocks: readonly object[], path: string): object[] {
-  if (!blocks.every(isText)) throw unsupported(path, "instructions can hold text alone.");
+  if (!blocks.every(isText)) throw unsupportedField("Cohere", path, "instructions can hold text alone.");
   return [...blocks];
 }
 
@@ -192,9 +192,4 @@ function asContent(blocks: readonly object[]): string | readonly object[] {
   const [only] = blocks;
   if (only === undefined) return "";
   return blocks.length === 1 && isText(only) ? only.text : blocks;
-}
-
-/** For content that cannot be left out without changing what is asked: always an error, strict or not. */
-function unsupported(field: string, message: string): GatewayError {
-  return new GatewayError("UNSUPPORTED_FIELD", `Cohere cannot honour ${field}: ${message}`, { metadata: { field, target: "cohere" } });
 }

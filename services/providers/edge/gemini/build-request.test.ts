@@ -294,7 +294,7 @@ describe("options for Gemini", () => {
     const { body, warnings } = build(init, modelName);
     expect(warnings).toEqual(fields);
     for (const name of ["temperature", "topP", "topK", "presencePenalty", "frequencyPenalty", "seed", "candidateCount"]) expect(body.generationConfig ?? {}).not.toHaveProperty(name);
-    expect(() => build({ ...init, strict: true }, modelName)).toThrow(expect.objectContaining({ reason: "UNSUPPORTED_FIELD", metadata: { field: fields[0], target: "gemini" } }));
+    expect(() => build({ ...init, strict: true }, modelName)).toThrow(expect.objectContaining({ reason: "UNSUPPORTED_FIELD", metadata: { field: fields[0] } }));
   });
 });
 

@@ -1,12 +1,12 @@
 /** Owns the way from types to the body of a generateContent request. */
 import { Modality, type OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { parseSchema } from "../anthropic/write-tools.ts";
+import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
-import type { JsonObject } from "../openai/json-access.ts";
+import type { JsonObject } from "../../domain/vendor-json.ts";
 import { factsOf, type ModelFacts } from "./model-facts.ts";
 import { methodPath } from "./reply-json.ts";
-import { Warnings } from "./warnings.ts";
+import { Warnings } from "../../domain/warnings.ts";
 import { writeConversation } from "./write-content.ts";
 import { writeThinking } from "./write-thinking.ts";
 import { writeTools } from "./write-tools.ts";
@@ -14,7 +14,7 @@ import { writeTools } from "./write-tools.ts";
 /** Throws UNSUPPORTED_FIELD for content Gemini cannot take, and for everything else it cannot honour when strict. */
 export function buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest {
   const facts = factsOf(model);
-  const warnings = new Warnings(generation.strict);
+  const warnings = new Warnings("Gemini", generation.strict);
   warnOfUnsupported(generation, warnings);
   const config = writeConfig(generation, facts, warnings);
   const body = {
@@ -30,7 +30,7 @@ export function buildRequest(generation: Generation, model: string, stream: bool
 
 /** The caller's own bytes: the model stands in the path, and usage in every stream unasked. */
 export function buildNativeRequest(body: Uint8Array, model: string, stream: boolean): VendorRequest {
-  return vendorRequest(body, model, stream, new Warnings(false));
+  return vendorRequest(body, model, stream, new Warnings("Gemini", false));
 }
 
 function vendorRequest(body: Uint8Array, model: string, stream: boolean, warnings: Warnings): VendorRequest {
@@ -106,7 +106,7 @@ function writeFormat(format: OutputFormat | undefined): JsonObject {
       return { responseMimeType: "application/json" };
     case "jsonSchema": {
       const { jsonSchema, description } = format.kind.value;
-      const schema = parseSchema(jsonSchema, "output_format.json_schema.json_schema");
+      const schema = parseEmbeddedJson(jsonSchema, "output_format.json_schema.json_schema");
       return { responseMimeType: "application/json", responseJsonSchema: description === "" ? schema : { description, ...schema } };
     }
     default:

@@ -4,7 +4,7 @@ import type { Part, PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
 import type { TokenLogprob, TokenLogprobSchema } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { PartDelta, PartDeltaSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { StreamEventInit } from "../../domain/adapter.ts";
-import { asObject, asObjects, asText, isObject, type JsonObject } from "../openai/json-access.ts";
+import { asObject, asObjects, asText, isObject, type JsonObject } from "../../domain/vendor-json.ts";
 import { countSearches, readCitations } from "./citations.ts";
 import { finishWordOf, readFinishReason } from "./finish-reason.ts";
 import { nativeDialect } from "./reply-json.ts";

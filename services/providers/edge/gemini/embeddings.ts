@@ -4,10 +4,10 @@ import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen
 import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject, spliceJson } from "#platform/json.ts";
 import type { EmbedAdapter, ReplySummary, VendorRequest } from "../../domain/adapter.ts";
-import { asObjects, isObject, textOf, type JsonObject } from "../openai/json-access.ts";
+import { asObjects, isObject, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 import { methodPath, parseReplyJson, resourceName } from "./reply-json.ts";
 import { readUsage, serviceTierOf } from "./usage.ts";
-import { unsupportedField, Warnings } from "./warnings.ts";
+import { unsupportedField, Warnings } from "../../domain/warnings.ts";
 
 export const embedAdapter: EmbedAdapter = {
   buildRequest,
@@ -18,8 +18,8 @@ export const embedAdapter: EmbedAdapter = {
 
 /** A vector for each text; `embedContent` makes one for all parts of a content. */
 function buildRequest({ inputs, tokenInputs, dimensions, endUser, strict }: EmbedRequest, model: string): VendorRequest {
-  const warnings = new Warnings(strict);
-  if (tokenInputs.length > 0) throw unsupportedField("token_inputs", "it embeds texts, not token ids.");
+  const warnings = new Warnings("Gemini", strict);
+  if (tokenInputs.length > 0) throw unsupportedField("Gemini", "token_inputs", "it embeds texts, not token ids.");
   if (endUser !== undefined) warnings.add("end_user", "Gemini has nothing like it; it is left out.");
   const requests = inputs.map((text) => ({
     model: resourceName(model),
@@ -33,7 +33,7 @@ function buildRequest({ inputs, tokenInputs, dimensions, endUser, strict }: Embe
 function buildNativeRequest(body: Uint8Array, model: string): VendorRequest {
   const json = parseJsonObject(body);
   const name = resourceName(model);
-  const warnings = new Warnings(false);
+  const warnings = new Warnings("Gemini", false);
   if (!Array.isArray(json["requests"])) return vendorRequest("model" in json ? spliceJson(body, { model: name }) : body, model, "embedContent", warnings);
   const requests = (json["requests"] as unknown[]).map((request) => (isObject(request) ? { ...request, model: name } : request));
   return vendorRequest(spliceJson(body, { requests }), model, "batchEmbedContents", warnings);

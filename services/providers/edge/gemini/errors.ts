@@ -1,7 +1,7 @@
 /** Owns the meaning of Gemini's errors, which are google.rpc.Status in JSON. */
 import { GatewayError } from "#platform/errors.ts";
 import type { VendorReply } from "../../domain/adapter.ts";
-import { asObject, asObjects, asText, isObject, textOf, type JsonObject } from "../openai/json-access.ts";
+import { asObject, asObjects, asText, isObject, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 
 /** The longest part of a vendor's message that is passed on. */
 const maximumMessageLength = 2000;

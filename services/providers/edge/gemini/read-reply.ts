@@ -6,7 +6,7 @@ import { CandidateSchema, FinishReason, type Candidate } from "#gen/weir/inferen
 import { GenerateResponseSchema, StreamGenerateResponseSchema, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary, StreamEventInit } from "../../domain/adapter.ts";
-import { asCount, asObject, asObjects, asText, textOf, type JsonObject } from "../openai/json-access.ts";
+import { asCount, asObject, asObjects, asText, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 import { CandidateReader } from "./candidate-reader.ts";
 import { countSearches } from "./citations.ts";
 import { finishWordOf } from "./finish-reason.ts";

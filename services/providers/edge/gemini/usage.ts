@@ -1,7 +1,7 @@
 /** Owns the way from Gemini's usage metadata to Weir's disjoint meters. */
 import { create } from "@bufbuild/protobuf";
 import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import { asCount, asObject, asObjects, isObject, type JsonObject } from "../openai/json-access.ts";
+import { asCount, asObject, asObjects, isObject, type JsonObject } from "../../domain/vendor-json.ts";
 
 /**
  * Gemini's convention:

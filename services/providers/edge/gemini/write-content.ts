@@ -1,13 +1,13 @@
 /** Owns the writing of messages: the instructions apart, roles in turn, parts in Gemini's form. */
 import { ImageDetail, Role, type ImagePart, type Message, type Part, type ReasoningPart, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { parseExactJson } from "../anthropic/exact-json.ts";
-import { parseEmbeddedJson } from "../openai/embedded-json.ts";
-import { isObject, type JsonObject } from "../openai/json-access.ts";
+import { parseExactJson } from "../../domain/exact-json.ts";
+import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import { isObject, type JsonObject } from "../../domain/vendor-json.ts";
 import type { ModelFacts } from "./model-facts.ts";
 import { nativeDialect } from "./reply-json.ts";
 import { openSignature, skippedSignature, type SignedPart } from "./thought-signatures.ts";
-import { unsupportedField, type Warnings } from "./warnings.ts";
+import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 import { writeMedia } from "./write-media.ts";
 
 interface Turn {
@@ -55,7 +55,7 @@ export function writeConversation(messages: readonly Message[], facts: ModelFact
 }
 
 function writeInstruction(part: Part, path: string, context: Context): JsonObject[] {
-  if (part.kind.case !== "text" && part.kind.case !== "refusal") throw unsupportedField(path, "instructions can hold text alone.");
+  if (part.kind.case !== "text" && part.kind.case !== "refusal") throw unsupportedField("Gemini", path, "instructions can hold text alone.");
   return writePart(part, path, context);
 }
 
@@ -119,7 +119,7 @@ function writePart(part: Part, path: string, context: Context): JsonObject[] {
       return [{ ...writeMedia(kind.value.media, path), ...writeResolution(kind.value, facts, warnings) }];
     case "audio":
       if (kind.value.media?.source.case !== undefined) return [writeMedia(kind.value.media, path)];
-      if (kind.value.transcript === undefined) throw unsupportedField(path, "it takes sound as bytes or by an address.");
+      if (kind.value.transcript === undefined) throw unsupportedField("Gemini", path, "it takes sound as bytes or by an address.");
       warnings.add("messages[].parts[].audio", "the transcript is sent in place of the sound.");
       return writeText(kind.value.transcript);
     case "file":
@@ -135,10 +135,10 @@ function writePart(part: Part, path: string, context: Context): JsonObject[] {
     case "reasoning":
       return writeReasoning(kind.value, warnings);
     case "native":
-      if (kind.value.dialect !== nativeDialect) throw unsupportedField(path, `the part is in the form of "${kind.value.dialect}".`);
+      if (kind.value.dialect !== nativeDialect) throw unsupportedField("Gemini", path, `the part is in the form of "${kind.value.dialect}".`);
       return [parseEmbeddedJson(kind.value.json, `${path}.native.json`)];
     default:
-      throw unsupportedField(path, "the part says nothing.");
+      throw unsupportedField("Gemini", path, "the part says nothing.");
   }
 }
 
@@ -173,7 +173,7 @@ function writeToolResult(result: ToolResultPart, path: string, { facts, warnings
     const partPath = `${path}.parts[${index}]`;
     if (kind.case === "text" || kind.case === "refusal") texts.push(kind.value.text);
     else if (kind.case === "image" || kind.case === "file" || kind.case === "audio") media.push(writeMedia(kind.value.media, partPath));
-    else throw unsupportedField(partPath, "the result of a tool can hold text and media alone.");
+    else throw unsupportedField("Gemini", partPath, "the result of a tool can hold text and media alone.");
   });
   const inside = facts.takesPartOptions ? media.filter((part) => "inlineData" in part) : [];
   const beside = media.filter((part) => !inside.includes(part));

@@ -1,7 +1,7 @@
 /** Owns media on the way to Gemini: as base64, by an address, or by the vendor's own files. */
 import type { Media } from "#gen/weir/inference/v1/content_pb.ts";
-import type { JsonObject } from "../openai/json-access.ts";
-import { unsupportedField } from "./warnings.ts";
+import type { JsonObject } from "../../domain/vendor-json.ts";
+import { unsupportedField } from "../../domain/warnings.ts";
 
 /** Where the files are that were uploaded to Gemini; their address, and not their name, stands in a request. */
 const filesUrl = "https://generativelanguage.googleapis.com/v1beta/";
@@ -11,14 +11,14 @@ export function writeMedia(media: Media | undefined, path: string): JsonObject {
   const source = media?.source;
   switch (source?.case) {
     case "data":
-      if (media!.mediaType === "") throw unsupportedField(path, "it needs the media type of the bytes.");
+      if (media!.mediaType === "") throw unsupportedField("Gemini", path, "it needs the media type of the bytes.");
       return { inlineData: { mimeType: media!.mediaType, data: base64Of(source.value) } };
     case "url":
       return { fileData: { ...mimeTypeOf(media!.mediaType, source.value), fileUri: source.value } };
     case "fileId":
       return { fileData: { ...mimeTypeOf(media!.mediaType, ""), fileUri: fileUriOf(source.value) } };
     default:
-      throw unsupportedField(path, "it has no content.");
+      throw unsupportedField("Gemini", path, "it has no content.");
   }
 }
 

@@ -1,11 +1,10 @@
 /** Owns the writing of tools and of the choice among them. */
 import { ToolChoice_Mode, type FunctionTool, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { parseSchema } from "../anthropic/write-tools.ts";
-import { parseEmbeddedJson } from "../openai/embedded-json.ts";
-import type { JsonObject } from "../openai/json-access.ts";
+import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import type { JsonObject } from "../../domain/vendor-json.ts";
 import { nativeDialect } from "./reply-json.ts";
-import { unsupportedField, type Warnings } from "./warnings.ts";
+import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 
 /** `tools` and `toolConfig`, each absent when there is nothing to say. */
 export function writeTools(generation: Generation, warnings: Warnings): { readonly tools?: readonly JsonObject[]; readonly toolConfig?: JsonObject } {
@@ -28,7 +27,7 @@ function writeFunctionTool({ kind, cacheMarker }: Tool, path: string, warnings: 
     case "native":
       return [];
     default:
-      throw unsupportedField(path, "the tool says nothing.");
+      throw unsupportedField("Gemini", path, "the tool says nothing.");
   }
 }
 
@@ -44,7 +43,7 @@ function writeFunction(tool: FunctionTool, path: string): JsonObject {
   return {
     name: tool.name,
     ...(tool.description === "" ? {} : { description: tool.description }),
-    ...(tool.parametersJsonSchema === "" ? {} : { parametersJsonSchema: parseSchema(tool.parametersJsonSchema, `${path}.parameters_json_schema`) }),
+    ...(tool.parametersJsonSchema === "" ? {} : { parametersJsonSchema: parseEmbeddedJson(tool.parametersJsonSchema, `${path}.parameters_json_schema`) }),
   };
 }
 

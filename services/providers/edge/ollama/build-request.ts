@@ -3,43 +3,43 @@ import { Modality, ReasoningOptions_Effort, ToolChoice_Mode, type OutputFormat, 
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { spliceJson } from "#platform/json.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
-import { parseEmbeddedJson } from "../openai/embedded-json.ts";
-import { Limitations } from "../openai/limitations.ts";
+import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import { Warnings } from "../../domain/warnings.ts";
 import { nativeDialect, writeMessages } from "./write-messages.ts";
 
 const path = "/api/chat";
 
 /** Throws UNSUPPORTED_FIELD for content Ollama cannot take, and for everything else it cannot honour when strict. */
 export function buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest {
-  const limitations = new Limitations(generation.strict);
-  noteUnsupported(generation, limitations);
-  const options = writeOptions(generation, limitations);
+  const warnings = new Warnings("Ollama", generation.strict);
+  noteUnsupported(generation, warnings);
+  const options = writeOptions(generation, warnings);
   const body = {
     model,
-    messages: writeMessages(generation.messages, limitations),
-    ...writeTools(generation, limitations),
+    messages: writeMessages(generation.messages, warnings),
+    ...writeTools(generation, warnings),
     ...writeFormat(generation.outputFormat),
-    ...writeThink(generation.reasoning, limitations),
+    ...writeThink(generation.reasoning, warnings),
     ...(Object.keys(options).length === 0 ? {} : { options }),
     ...(generation.logprobs ? { logprobs: true } : {}),
     ...present("top_logprobs", generation.topLogprobs),
     // Ollama streams unless it is told not to.
     stream,
   };
-  return vendorRequest(Buffer.from(JSON.stringify(body)), limitations);
+  return vendorRequest(Buffer.from(JSON.stringify(body)), warnings);
 }
 
 /** The caller's own bytes. A body without a word on it asks for a stream. Usage stands in every stream, so nothing is withheld. */
 export function buildNativeRequest(body: Uint8Array, model: string, stream: boolean): VendorRequest {
-  return vendorRequest(spliceJson(body, { model, stream: stream ? undefined : false }), new Limitations(false));
+  return vendorRequest(spliceJson(body, { model, stream: stream ? undefined : false }), new Warnings("Ollama", false));
 }
 
-function vendorRequest(body: Uint8Array, { warnings }: Limitations): VendorRequest {
-  return { path, headers: {}, body, warnings, withholdUsage: false };
+function vendorRequest(body: Uint8Array, { list }: Warnings): VendorRequest {
+  return { path, headers: {}, body, warnings: list, withholdUsage: false };
 }
 
 /** Options that Ollama has nothing for. */
-function noteUnsupported(generation: Generation, limitations: Limitations): void {
+function noteUnsupported(generation: Generation, warnings: Warnings): void {
   const unsupported: readonly (readonly [field: string, asked: boolean])[] = [
     ["sampling.logit_bias", Object.keys(generation.sampling?.logitBias ?? {}).length > 0],
     ["parallel_tool_calls", generation.parallelToolCalls === false],
@@ -52,12 +52,12 @@ function noteUnsupported(generation: Generation, limitations: Limitations): void
     ["verbosity", generation.verbosity !== undefined],
     ["prompt_cache_key", generation.promptCacheKey !== undefined],
   ];
-  for (const [field, asked] of unsupported) if (asked) limitations.note(field, "Ollama has nothing like it; it is left out.");
-  if ((generation.candidateCount ?? 1) > 1) limitations.note("candidate_count", "Ollama makes one reply per request; there is one.");
+  for (const [field, asked] of unsupported) if (asked) warnings.add(field, "Ollama has nothing like it; it is left out.");
+  if ((generation.candidateCount ?? 1) > 1) warnings.add("candidate_count", "Ollama makes one reply per request; there is one.");
 }
 
 /** Source: Options in https://github.com/ollama/ollama/blob/main/api/types.go. */
-function writeOptions({ sampling, maxOutputTokens, stopSequences }: Generation, limitations: Limitations): object {
+function writeOptions({ sampling, maxOutputTokens, stopSequences }: Generation, warnings: Warnings): object {
   return {
     ...present("num_predict", maxOutputTokens === undefined ? undefined : Number(maxOutputTokens)),
     ...present("temperature", sampling?.temperature),
@@ -65,44 +65,44 @@ function writeOptions({ sampling, maxOutputTokens, stopSequences }: Generation, 
     ...present("top_k", sampling?.topK === undefined ? undefined : Number(sampling.topK)),
     ...present("presence_penalty", sampling?.presencePenalty),
     ...present("frequency_penalty", sampling?.frequencyPenalty),
-    ...writeSeed(sampling?.seed, limitations),
+    ...writeSeed(sampling?.seed, warnings),
     ...(stopSequences.length === 0 ? {} : { stop: stopSequences }),
   };
 }
 
-function writeSeed(seed: bigint | undefined, limitations: Limitations): object {
+function writeSeed(seed: bigint | undefined, warnings: Warnings): object {
   if (seed === undefined) return {};
   const number = Number(seed);
   if (Number.isSafeInteger(number)) return { seed: number };
-  limitations.note("sampling.seed", "JSON cannot carry a seed beyond 2^53; it is left out.");
+  warnings.add("sampling.seed", "JSON cannot carry a seed beyond 2^53; it is left out.");
   return {};
 }
 
 /** Ollama lets the model choose among its tools; to keep it from them, they are left out. */
-function writeTools({ tools, toolChoice }: Generation, limitations: Limitations): object {
+function writeTools({ tools, toolChoice }: Generation, warnings: Warnings): object {
   if (toolChoice?.mode === ToolChoice_Mode.NONE) return {};
   if (toolChoice?.mode === ToolChoice_Mode.REQUIRED || toolChoice?.mode === ToolChoice_Mode.NAMED) {
-    limitations.note("tool_choice", "Ollama cannot make a model use a tool; it may.");
+    warnings.add("tool_choice", "Ollama cannot make a model use a tool; it may.");
   }
-  const written = tools.flatMap((tool) => writeTool(tool, limitations));
+  const written = tools.flatMap((tool) => writeTool(tool, warnings));
   return written.length === 0 ? {} : { tools: written };
 }
 
-function writeTool({ kind, cacheMarker }: Tool, limitations: Limitations): object[] {
-  if (cacheMarker !== undefined) limitations.note("tools.cache_marker", "Ollama caches prompts on its own; the marker is left out.");
+function writeTool({ kind, cacheMarker }: Tool, warnings: Warnings): object[] {
+  if (cacheMarker !== undefined) warnings.add("tools.cache_marker", "Ollama caches prompts on its own; the marker is left out.");
   switch (kind.case) {
     case "function": {
       const { name, description, parametersJsonSchema, strict } = kind.value;
-      if (strict === true) limitations.note("tools.function.strict", "Ollama does not hold a model to the schemas of tools.");
+      if (strict === true) warnings.add("tools.function.strict", "Ollama does not hold a model to the schemas of tools.");
       const parameters = parametersJsonSchema === "" ? { type: "object", properties: {} } : parseEmbeddedJson(parametersJsonSchema, "tools.function.parameters_json_schema");
       return [{ type: "function", function: { name, ...(description === "" ? {} : { description }), parameters } }];
     }
     case "native":
       if (kind.value.dialect === nativeDialect) return [parseEmbeddedJson(kind.value.json, "tools.native.json")];
-      limitations.note("tools.native", `A tool that only speakers of ${kind.value.dialect} know is left out.`);
+      warnings.add("tools.native", `A tool that only speakers of ${kind.value.dialect} know is left out.`);
       return [];
     case "custom":
-      limitations.note("tools.custom", "Ollama knows no tools that take free text; it is left out.");
+      warnings.add("tools.custom", "Ollama knows no tools that take free text; it is left out.");
       return [];
     default:
       return [];
@@ -126,15 +126,15 @@ function writeFormat(format: OutputFormat | undefined): object {
 }
 
 /** Models without levels take every level for "yes". Source: ThinkValue in https://github.com/ollama/ollama/blob/main/api/types.go. */
-function writeThink(reasoning: ReasoningOptions | undefined, limitations: Limitations): object {
+function writeThink(reasoning: ReasoningOptions | undefined, warnings: Warnings): object {
   if (reasoning === undefined) return {};
   const { effort, budgetTokens, adaptive, includeText } = reasoning;
-  if (includeText === false) limitations.note("reasoning.include_text", "Ollama shows the reasoning whenever there is any.");
+  if (includeText === false) warnings.add("reasoning.include_text", "Ollama shows the reasoning whenever there is any.");
   if (effort === ReasoningOptions_Effort.NONE || budgetTokens === 0n) return { think: false };
-  if (budgetTokens !== undefined) limitations.note("reasoning.budget_tokens", "Ollama takes no bound in tokens; the model reasons as much as it likes.");
+  if (budgetTokens !== undefined) warnings.add("reasoning.budget_tokens", "Ollama takes no bound in tokens; the model reasons as much as it likes.");
   const level = levels.get(effort);
   if (level === undefined) return budgetTokens !== undefined || adaptive || includeText === true ? { think: true } : {};
-  if (!level.isExact) limitations.note("reasoning.effort", `Ollama has no such level; "${level.think}" is sent instead.`);
+  if (!level.isExact) warnings.add("reasoning.effort", `Ollama has no such level; "${level.think}" is sent instead.`);
   return { think: level.think };
 }
 

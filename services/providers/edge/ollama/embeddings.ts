@@ -4,29 +4,26 @@ import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen
 import { GatewayError } from "#platform/errors.ts";
 import { spliceJson } from "#platform/json.ts";
 import type { EmbedAdapter, ReplySummary, VendorRequest } from "../../domain/adapter.ts";
-import { parseVendorJson, textOf } from "../openai/json-access.ts";
-import { Limitations } from "../openai/limitations.ts";
+import { parseVendorJson, textOf } from "../../domain/vendor-json.ts";
+import { unsupportedField, Warnings } from "../../domain/warnings.ts";
 import { summarize } from "./read-reply.ts";
 
 export const embedAdapter: EmbedAdapter = {
   buildRequest,
-  buildNativeRequest: (body, model) => vendorRequest(spliceJson(body, { model }), new Limitations(false)),
+  buildNativeRequest: (body, model) => vendorRequest(spliceJson(body, { model }), new Warnings("Ollama", false)),
   readReply,
   summarizeReply: (body) => summarize(parseVendorJson(textOf(body))),
 };
 
 function buildRequest({ inputs, tokenInputs, dimensions, endUser, strict }: EmbedRequest, model: string): VendorRequest {
-  const limitations = new Limitations(strict);
-  if (tokenInputs.length > 0) {
-    const field = "token_inputs";
-    throw new GatewayError("UNSUPPORTED_FIELD", `The target cannot honour ${field}: Ollama embeds text only; send inputs.`, { metadata: { field } });
-  }
-  if (endUser !== undefined) limitations.note("end_user", "Ollama has nothing like it; it is left out.");
-  return vendorRequest(Buffer.from(JSON.stringify({ model, input: inputs, ...(dimensions === undefined ? {} : { dimensions }) })), limitations);
+  const warnings = new Warnings("Ollama", strict);
+  if (tokenInputs.length > 0) throw unsupportedField("Ollama", "token_inputs", "it embeds text only; send inputs.");
+  if (endUser !== undefined) warnings.add("end_user", "Ollama has nothing like it; it is left out.");
+  return vendorRequest(Buffer.from(JSON.stringify({ model, input: inputs, ...(dimensions === undefined ? {} : { dimensions }) })), warnings);
 }
 
-function vendorRequest(body: Uint8Array, { warnings }: Limitations): VendorRequest {
-  return { path: "/api/embed", headers: {}, body, warnings, withholdUsage: false };
+function vendorRequest(body: Uint8Array, { list }: Warnings): VendorRequest {
+  return { path: "/api/embed", headers: {}, body, warnings: list, withholdUsage: false };
 }
 
 /** Throws UPSTREAM_PROTOCOL when a vector is missing or no vector. */

@@ -3,7 +3,7 @@ import { StreamReading, type ReplySummary, type StreamEventInit, type StreamRead
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
 import type { GatewayError } from "#platform/errors.ts";
 import { readError } from "../openai/errors.ts";
-import { asCount, asObject, asText, type JsonObject } from "../openai/json-access.ts";
+import { asCount, asObject, asText, type JsonObject } from "../../domain/vendor-json.ts";
 import { parseMessage, readFinishReason, readImages, readLogprobs, readTime, readToolCalls, summarize } from "./read-reply.ts";
 
 /** What the model says right now; one at a time. */

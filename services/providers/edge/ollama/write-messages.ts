@@ -1,8 +1,8 @@
 /** Owns messages on the way to Ollama, where each has one text, and pictures beside it. */
 import { ImageDetail, Role, type FilePart, type ImagePart, type Message, type Part, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { parseExactJson } from "../anthropic/exact-json.ts";
-import type { Limitations } from "../openai/limitations.ts";
+import { parseExactJson } from "../../domain/exact-json.ts";
+import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 
 /** The word for what is in Ollama's own JSON. */
 export const nativeDialect = "ollama";
@@ -15,26 +15,26 @@ interface Said {
 }
 
 /** Throws UNSUPPORTED_FIELD for content that Ollama cannot take. */
-export function writeMessages(messages: readonly Message[], limitations: Limitations): object[] {
+export function writeMessages(messages: readonly Message[], warnings: Warnings): object[] {
   const toolNames = new Map<string, string>();
   return messages.flatMap((message, index) => {
     const path = `messages[${index}]`;
-    if (message.name !== undefined) limitations.note("messages.name", "Ollama does not tell speakers of one role apart; the name is left out.");
-    for (const part of message.parts) noteMarker(part, limitations);
+    if (message.name !== undefined) warnings.add("messages.name", "Ollama does not tell speakers of one role apart; the name is left out.");
+    for (const part of message.parts) noteMarker(part, warnings);
     for (const { kind } of message.parts) if (kind.case === "toolCall") toolNames.set(kind.value.id, kind.value.name);
-    const results = message.parts.flatMap(({ kind }) => (kind.case === "toolResult" ? [writeToolResult(kind.value, toolNames, path, limitations)] : []));
+    const results = message.parts.flatMap(({ kind }) => (kind.case === "toolResult" ? [writeToolResult(kind.value, toolNames, path, warnings)] : []));
     const others = message.parts.filter(({ kind }) => kind.case !== "toolResult");
-    return others.length === 0 && results.length > 0 ? results : [...results, writeMessage(message.role, others, path, limitations)];
+    return others.length === 0 && results.length > 0 ? results : [...results, writeMessage(message.role, others, path, warnings)];
   });
 }
 
-function writeMessage(role: Role, parts: readonly Part[], path: string, limitations: Limitations): object {
-  const said = sayAll(parts.filter(({ kind }) => kind.case !== "toolCall"), path, limitations);
+function writeMessage(role: Role, parts: readonly Part[], path: string, warnings: Warnings): object {
+  const said = sayAll(parts.filter(({ kind }) => kind.case !== "toolCall"), path, warnings);
   const images = said.images.length === 0 ? {} : { images: said.images };
   switch (role) {
     case Role.SYSTEM:
     case Role.DEVELOPER:
-      if (said.images.length > 0) throw unsupported(path, "instructions can hold text alone.");
+      if (said.images.length > 0) throw unsupportedField("Ollama", path, "instructions can hold text alone.");
       return { role: "system", content: said.texts.join("\n") };
     case Role.USER:
     // What stands beside a tool's results is the user's word.
@@ -51,9 +51,9 @@ function writeMessage(role: Role, parts: readonly Part[], path: string, limitati
   }
 }
 
-function writeToolResult(result: ToolResultPart, toolNames: ReadonlyMap<string, string>, path: string, limitations: Limitations): object {
-  if (result.isError) limitations.note("messages.parts.tool_result.is_error", "Ollama has no mark for a failed tool; the result goes as it is.");
-  const said = sayAll(result.parts, path, limitations);
+function writeToolResult(result: ToolResultPart, toolNames: ReadonlyMap<string, string>, path: string, warnings: Warnings): object {
+  if (result.isError) warnings.add("messages.parts.tool_result.is_error", "Ollama has no mark for a failed tool; the result goes as it is.");
+  const said = sayAll(result.parts, path, warnings);
   const name = toolNames.get(result.toolCallId);
   return {
     role: "tool",
@@ -65,16 +65,16 @@ function writeToolResult(result: ToolResultPart, toolNames: ReadonlyMap<string, 
   };
 }
 
-function sayAll(parts: readonly Part[], path: string, limitations: Limitations): Said {
+function sayAll(parts: readonly Part[], path: string, warnings: Warnings): Said {
   const said: Said = { texts: [], thoughts: [], images: [] };
-  for (const part of parts) say(part, said, path, limitations);
+  for (const part of parts) say(part, said, path, warnings);
   return said;
 }
 
-function say({ kind }: Part, said: Said, path: string, limitations: Limitations): void {
+function say({ kind }: Part, said: Said, path: string, warnings: Warnings): void {
   switch (kind.case) {
     case "text":
-      if (kind.value.citations.length > 0) limitations.note("messages.parts.text.citations", "Ollama takes no citations back; only the text goes.");
+      if (kind.value.citations.length > 0) warnings.add("messages.parts.text.citations", "Ollama takes no citations back; only the text goes.");
       said.texts.push(kind.value.text);
       return;
     case "refusal":
@@ -82,39 +82,39 @@ function say({ kind }: Part, said: Said, path: string, limitations: Limitations)
       return;
     case "image":
       if (kind.value.detail === ImageDetail.LOW || kind.value.detail === ImageDetail.HIGH) {
-        limitations.note("messages.parts.image.detail", "The model decides how closely to look.");
+        warnings.add("messages.parts.image.detail", "The model decides how closely to look.");
       }
       said.images.push(dataOf(kind.value, path));
       return;
     case "file":
-      limitations.note("messages.parts.file", "Ollama knows no documents; the document's text goes into the message.");
+      warnings.add("messages.parts.file", "Ollama knows no documents; the document's text goes into the message.");
       said.texts.push(textOf(kind.value, path));
       return;
     case "audio":
-      if (kind.value.transcript === undefined) throw unsupported(path, "it takes no sound; send its transcript.");
-      limitations.note("messages.parts.audio", "The transcript is sent in place of the sound.");
+      if (kind.value.transcript === undefined) throw unsupportedField("Ollama", path, "it takes no sound; send its transcript.");
+      warnings.add("messages.parts.audio", "The transcript is sent in place of the sound.");
       said.texts.push(kind.value.transcript);
       return;
     case "reasoning":
-      if (kind.value.redactedData !== "") limitations.note("messages.parts.reasoning.redacted_data", "Reasoning that another vendor encrypted says nothing to Ollama; it is left out.");
+      if (kind.value.redactedData !== "") warnings.add("messages.parts.reasoning.redacted_data", "Reasoning that another vendor encrypted says nothing to Ollama; it is left out.");
       if (kind.value.text !== "") said.thoughts.push(kind.value.text);
       return;
     case "native":
       // There are no pieces of messages in its form.
-      throw unsupported(path, `the part is in the form of "${kind.value.dialect}".`);
+      throw unsupportedField("Ollama", path, `the part is in the form of "${kind.value.dialect}".`);
     default:
-      throw unsupported(path, "the part says nothing.");
+      throw unsupportedField("Ollama", path, "the part says nothing.");
   }
 }
 
 function dataOf({ media }: ImagePart, path: string): string {
-  if (media?.source.case !== "data") throw unsupported(path, "a picture must be given as bytes.");
+  if (media?.source.case !== "data") throw unsupportedField("Ollama", path, "a picture must be given as bytes.");
   return Buffer.from(media.source.value).toString("base64");
 }
 
 function textOf({ media, title, filename, context }: FilePart, path: string): string {
   const isText = media?.source.case === "data" && (media.mediaType.startsWith("text/") || /^application\/(.*\+)?json$/.test(media.mediaType));
-  if (media?.source.case !== "data" || !isText) throw unsupported(path, `a document must be text, given as bytes, not "${media?.mediaType ?? ""}".`);
+  if (media?.source.case !== "data" || !isText) throw unsupportedField("Ollama", path, `a document must be text, given as bytes, not "${media?.mediaType ?? ""}".`);
   return [title ?? filename, context, Buffer.from(media.source.value).toString("utf8")].filter((line) => line !== undefined).join("\n");
 }
 
@@ -136,13 +136,8 @@ function parseArguments(call: ToolCallPart, path: string): unknown {
   throw new GatewayError("INVALID_REQUEST", `${field} must be a JSON object.`, { fieldViolations: [{ field, description: "must be a JSON object" }] });
 }
 
-function noteMarker({ cacheMarker, kind }: Part, limitations: Limitations): void {
+function noteMarker({ cacheMarker, kind }: Part, warnings: Warnings): void {
   const inner = kind.case === "toolResult" ? kind.value.parts : [];
   if (cacheMarker === undefined && inner.every((part) => part.cacheMarker === undefined)) return;
-  limitations.note("messages.parts.cache_marker", "Ollama caches prompts on its own; the marker is left out.");
-}
-
-/** For content that cannot be left out without changing what is asked: always an error, strict or not. */
-function unsupported(field: string, message: string): GatewayError {
-  return new GatewayError("UNSUPPORTED_FIELD", `Ollama cannot honour ${field}: ${message}`, { metadata: { field, target: "ollama" } });
+  warnings.add("messages.parts.cache_marker", "Ollama caches prompts on its own; the marker is left out.");
 }

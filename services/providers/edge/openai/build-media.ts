@@ -1,14 +1,14 @@
 /** Owns media on the way to OpenAI: as base64, in `data:` URLs, or by the vendor's file ids. */
 import type { AudioPart, FilePart, ImagePart, Media } from "#gen/weir/inference/v1/content_pb.ts";
 import { ImageDetail } from "#gen/weir/inference/v1/content_pb.ts";
-import type { Limitations } from "./limitations.ts";
+import type { Warnings } from "../../domain/warnings.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 
 /** The content part, or undefined when the vendor cannot take it; that is then noted. */
-export function buildImage({ media, detail }: ImagePart, limitations: Limitations): object | undefined {
+export function buildImage({ media, detail }: ImagePart, warnings: Warnings): object | undefined {
   const url = media?.source.case === "url" ? media.source.value : dataUrlOf(media);
   if (url === undefined) {
-    limitations.note("messages.parts.image.media.file_id", "Chat Completions takes images as bytes or addresses only; the image is left out.");
+    warnings.add("messages.parts.image.media.file_id", "Chat Completions takes images as bytes or addresses only; the image is left out.");
     return undefined;
   }
   const word = details.get(detail);
@@ -21,25 +21,25 @@ const details: ReadonlyMap<ImageDetail, string> = new Map<ImageDetail, string>([
   [ImageDetail.HIGH, "high"],
 ]);
 
-export function buildAudio({ media }: AudioPart, limitations: Limitations, { soundForm }: OpenaiQuirks): object | undefined {
+export function buildAudio({ media }: AudioPart, warnings: Warnings, { soundForm }: OpenaiQuirks): object | undefined {
   if (media?.source.case !== "data") {
-    limitations.note("messages.parts.audio.media", "Chat Completions takes sound as bytes only; the sound is left out.");
+    warnings.add("messages.parts.audio.media", "Chat Completions takes sound as bytes only; the sound is left out.");
     return undefined;
   }
   const data = base64Of(media.source.value);
   return { type: "input_audio", input_audio: soundForm === "data" ? data : { data, format: formatOf(media.mediaType) } };
 }
 
-export function buildFile(file: FilePart, limitations: Limitations, { documentPart }: OpenaiQuirks): object | undefined {
+export function buildFile(file: FilePart, warnings: Warnings, { documentPart }: OpenaiQuirks): object | undefined {
   const { media, filename, title, context, citationsEnabled } = file;
-  if (title !== undefined) limitations.note("messages.parts.file.title", "The vendor takes no titles; it is left out.");
-  if (context !== undefined) limitations.note("messages.parts.file.context", "The vendor takes no context for a document; it is left out.");
-  if (citationsEnabled) limitations.note("messages.parts.file.citations_enabled", "The vendor does not cite documents.");
+  if (title !== undefined) warnings.add("messages.parts.file.title", "The vendor takes no titles; it is left out.");
+  if (context !== undefined) warnings.add("messages.parts.file.context", "The vendor takes no context for a document; it is left out.");
+  if (citationsEnabled) warnings.add("messages.parts.file.citations_enabled", "The vendor does not cite documents.");
   if (documentPart === "document_url") return buildDocumentUrl(file);
   if (media?.source.case === "fileId") return { type: "file", file: { file_id: media.source.value, ...(filename === undefined ? {} : { filename }) } };
   const data = media?.mediaType === "" && media.source.case === "data" ? base64Of(media.source.value) : dataUrlOf(media);
   if (data === undefined) {
-    limitations.note("messages.parts.file.media.url", "Chat Completions takes documents as bytes or file ids only; the document is left out.");
+    warnings.add("messages.parts.file.media.url", "Chat Completions takes documents as bytes or file ids only; the document is left out.");
     return undefined;
   }
   // The vendor refuses a document without a name.

@@ -1,28 +1,28 @@
 /** Owns reasoning on the way to Chat Completions: how much of it, and what earlier replies held. */
 import type { ReasoningPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { ReasoningOptions_Effort, type ReasoningOptions } from "#gen/weir/inference/v1/generation_pb.ts";
-import type { Limitations } from "./limitations.ts";
+import type { Warnings } from "../../domain/warnings.ts";
 import type { OpenaiQuirks, ReasoningEffort } from "./quirks.ts";
 
 /** The members of the request for how much to reason. */
-export function buildReasoning(reasoning: ReasoningOptions | undefined, limitations: Limitations, quirks: OpenaiQuirks): object {
+export function buildReasoning(reasoning: ReasoningOptions | undefined, warnings: Warnings, quirks: OpenaiQuirks): object {
   if (reasoning === undefined) return {};
-  if (quirks.reasoningField === "reasoning") return buildReasoningObject(reasoning, limitations, quirks);
+  if (quirks.reasoningField === "reasoning") return buildReasoningObject(reasoning, warnings, quirks);
   if (reasoning.includeText === true && quirks.reasoningReturn === "none") {
-    limitations.note("reasoning.include_text", "Chat Completions keeps the reasoning hidden, unless the server shows it on its own.");
+    warnings.add("reasoning.include_text", "Chat Completions keeps the reasoning hidden, unless the server shows it on its own.");
   }
-  const word = wordFor(reasoning.effort, limitations, quirks);
+  const word = wordFor(reasoning.effort, warnings, quirks);
   if (word !== undefined) return { reasoning_effort: word };
   if (reasoning.budgetTokens === undefined) return {};
   const nearest = nearestOf(effortForBudget(reasoning.budgetTokens), quirks);
-  limitations.note("reasoning.budget_tokens", `The vendor takes no bound in tokens; reasoning_effort ${nearest} is sent instead.`);
+  warnings.add("reasoning.budget_tokens", `The vendor takes no bound in tokens; reasoning_effort ${nearest} is sent instead.`);
   return { reasoning_effort: nearest };
 }
 
 /** Source: https://openrouter.ai/docs/use-cases/reasoning-tokens; of effort and bound only one can be said. */
-function buildReasoningObject({ effort, budgetTokens, includeText }: ReasoningOptions, limitations: Limitations, quirks: OpenaiQuirks): object {
-  const word = wordFor(effort, limitations, quirks);
-  if (word !== undefined && budgetTokens !== undefined) limitations.note("reasoning.budget_tokens", "The vendor takes a level or a bound in tokens, not both; the level is sent.");
+function buildReasoningObject({ effort, budgetTokens, includeText }: ReasoningOptions, warnings: Warnings, quirks: OpenaiQuirks): object {
+  const word = wordFor(effort, warnings, quirks);
+  if (word !== undefined && budgetTokens !== undefined) warnings.add("reasoning.budget_tokens", "The vendor takes a level or a bound in tokens, not both; the level is sent.");
   const members = {
     ...(word === undefined ? {} : { effort: word }),
     ...(word === undefined && budgetTokens !== undefined ? { max_tokens: Number(budgetTokens) } : {}),
@@ -31,11 +31,11 @@ function buildReasoningObject({ effort, budgetTokens, includeText }: ReasoningOp
   return Object.keys(members).length === 0 ? {} : { reasoning: members };
 }
 
-function wordFor(effort: ReasoningOptions_Effort, limitations: Limitations, quirks: OpenaiQuirks): ReasoningEffort | undefined {
+function wordFor(effort: ReasoningOptions_Effort, warnings: Warnings, quirks: OpenaiQuirks): ReasoningEffort | undefined {
   const word = words.get(effort);
   if (word === undefined) return undefined;
   const nearest = nearestOf(word, quirks);
-  if (nearest !== word) limitations.note("reasoning.effort", `The vendor has no effort ${word}; ${nearest} is sent instead.`);
+  if (nearest !== word) warnings.add("reasoning.effort", `The vendor has no effort ${word}; ${nearest} is sent instead.`);
   return nearest;
 }
 
@@ -63,11 +63,11 @@ function effortForBudget(budgetTokens: bigint): ReasoningEffort {
 }
 
 /** The parts of the content that hold earlier reasoning; empty where it goes elsewhere, or cannot go. */
-export function buildThinkingPart({ text, signature, redactedData }: ReasoningPart, limitations: Limitations, { reasoningReturn }: OpenaiQuirks): object | undefined {
+export function buildThinkingPart({ text, signature, redactedData }: ReasoningPart, warnings: Warnings, { reasoningReturn }: OpenaiQuirks): object | undefined {
   if (reasoningReturn === "none") {
-    limitations.note("messages.parts.reasoning", "Chat Completions takes no reasoning back; text and signatures are left out.");
+    warnings.add("messages.parts.reasoning", "Chat Completions takes no reasoning back; text and signatures are left out.");
   }
-  else if (redactedData !== "" && reasoningReturn !== "reasoning_details") noteRedacted(limitations);
+  else if (redactedData !== "" && reasoningReturn !== "reasoning_details") noteRedacted(warnings);
   if (reasoningReturn !== "thinking_part" || text === "") return undefined;
   return { type: "thinking", thinking: [{ type: "text", text }], ...(signature === "" ? {} : { signature }), closed: true };
 }
@@ -92,6 +92,6 @@ function buildDetail({ text, signature, redactedData, isSummary }: ReasoningPart
   return { type: "reasoning.text", text, ...(signature === "" ? {} : { signature }), index };
 }
 
-function noteRedacted(limitations: Limitations): void {
-  limitations.note("messages.parts.reasoning.redacted_data", "Reasoning that another vendor encrypted says nothing to this one; it is left out.");
+function noteRedacted(warnings: Warnings): void {
+  warnings.add("messages.parts.reasoning.redacted_data", "Reasoning that another vendor encrypted says nothing to this one; it is left out.");
 }

@@ -5,20 +5,20 @@ import type { VendorRequest } from "../../domain/adapter.ts";
 import { buildMessages } from "./build-messages.ts";
 import { buildReasoning } from "./build-reasoning.ts";
 import { buildTools } from "./build-tools.ts";
-import { parseEmbeddedJson } from "./embedded-json.ts";
-import { Limitations } from "./limitations.ts";
+import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import { Warnings } from "../../domain/warnings.ts";
 import { fieldOfMember, type OpenaiQuirks } from "./quirks.ts";
 
 export const chatCompletionsPath = "/chat/completions";
 
 /** Throws UNSUPPORTED_FIELD for what the vendor cannot honour when `generation.strict`, else warns. */
 export function buildRequest(generation: Generation, model: string, stream: boolean, quirks: OpenaiQuirks): VendorRequest {
-  const limitations = new Limitations(generation.strict);
+  const warnings = new Warnings("The vendor", generation.strict);
   const body = {
     model,
-    messages: buildMessages(generation.messages, limitations, quirks),
-    ...buildTools(generation, limitations, quirks),
-    ...onlyKnown(buildOptions(generation, limitations, quirks), limitations, quirks),
+    messages: buildMessages(generation.messages, warnings, quirks),
+    ...buildTools(generation, warnings, quirks),
+    ...onlyKnown(buildOptions(generation, warnings, quirks), warnings, quirks),
     ...(stream ? { stream: true } : {}),
     ...(stream && quirks.hasStreamOptions ? { stream_options: { include_usage: true } } : {}),
   };
@@ -26,7 +26,7 @@ export function buildRequest(generation: Generation, model: string, stream: bool
     path: chatCompletionsPath,
     headers: {},
     body: Buffer.from(JSON.stringify(body)),
-    warnings: limitations.warnings,
+    warnings: warnings.list,
     // Types always carry the usage.
     withholdUsage: false,
   };
@@ -34,12 +34,12 @@ export function buildRequest(generation: Generation, model: string, stream: bool
 
 type Options = Readonly<Record<string, unknown>>;
 
-function buildOptions(generation: Generation, limitations: Limitations, quirks: OpenaiQuirks): Options {
+function buildOptions(generation: Generation, warnings: Warnings, quirks: OpenaiQuirks): Options {
   return {
     ...present("parallel_tool_calls", generation.parallelToolCalls),
-    ...buildOutputFormat(generation.outputFormat, limitations, quirks),
-    ...buildReasoning(generation.reasoning, limitations, quirks),
-    ...buildSampling(generation.sampling, limitations, quirks),
+    ...buildOutputFormat(generation.outputFormat, warnings, quirks),
+    ...buildReasoning(generation.reasoning, warnings, quirks),
+    ...buildSampling(generation.sampling, warnings, quirks),
     ...buildLimits(generation, quirks),
     ...buildOutput(generation),
     ...buildReferences(generation, quirks),
@@ -47,16 +47,16 @@ function buildOptions(generation: Generation, limitations: Limitations, quirks: 
 }
 
 /** The options without those that the server does not know. What says no more than its absence is not missed. */
-function onlyKnown(options: Options, limitations: Limitations, { unknownMembers }: OpenaiQuirks): Options {
+function onlyKnown(options: Options, warnings: Warnings, { unknownMembers }: OpenaiQuirks): Options {
   const unknown: ReadonlySet<string> = new Set(unknownMembers);
   for (const member of unknownMembers) {
     const value = options[member];
-    if (value !== undefined && value !== false && value !== 0) limitations.note(fieldOfMember[member], "The vendor has nothing like it; it is left out.");
+    if (value !== undefined && value !== false && value !== 0) warnings.add(fieldOfMember[member], "The vendor has nothing like it; it is left out.");
   }
   return unknown.size === 0 ? options : Object.fromEntries(Object.entries(options).filter(([member]) => !unknown.has(member)));
 }
 
-function buildOutputFormat(format: OutputFormat | undefined, limitations: Limitations, { hasJsonSchema }: OpenaiQuirks): object {
+function buildOutputFormat(format: OutputFormat | undefined, warnings: Warnings, { hasJsonSchema }: OpenaiQuirks): object {
   switch (format?.kind.case) {
     case "text":
       return { response_format: { type: "text" } };
@@ -64,7 +64,7 @@ function buildOutputFormat(format: OutputFormat | undefined, limitations: Limita
       return { response_format: { type: "json_object" } };
     case "jsonSchema": {
       if (!hasJsonSchema) {
-        limitations.note("output_format.json_schema", "The vendor holds no reply to a schema; some JSON object is asked for, and the schema is left out.");
+        warnings.add("output_format.json_schema", "The vendor holds no reply to a schema; some JSON object is asked for, and the schema is left out.");
         return { response_format: { type: "json_object" } };
       }
       const { name, description, jsonSchema, strict } = format.kind.value;
@@ -86,25 +86,25 @@ function buildOutputFormat(format: OutputFormat | undefined, limitations: Limita
   }
 }
 
-function buildSampling(sampling: Sampling | undefined, limitations: Limitations, quirks: OpenaiQuirks): object {
+function buildSampling(sampling: Sampling | undefined, warnings: Warnings, quirks: OpenaiQuirks): object {
   if (sampling === undefined) return {};
-  if (sampling.topK !== undefined && !quirks.hasTopK) limitations.note("sampling.top_k", "The vendor cannot choose among a number of candidates; it is left out.");
+  if (sampling.topK !== undefined && !quirks.hasTopK) warnings.add("sampling.top_k", "The vendor cannot choose among a number of candidates; it is left out.");
   return {
     ...present("temperature", sampling.temperature),
     ...present("top_p", sampling.topP),
     ...present("presence_penalty", sampling.presencePenalty),
     ...present("frequency_penalty", sampling.frequencyPenalty),
     ...(sampling.topK !== undefined && quirks.hasTopK ? { top_k: Number(sampling.topK) } : {}),
-    ...buildSeed(sampling.seed, limitations, quirks),
+    ...buildSeed(sampling.seed, warnings, quirks),
     ...(Object.keys(sampling.logitBias).length === 0 ? {} : { logit_bias: sampling.logitBias }),
   };
 }
 
-function buildSeed(seed: bigint | undefined, limitations: Limitations, { seedField }: OpenaiQuirks): object {
+function buildSeed(seed: bigint | undefined, warnings: Warnings, { seedField }: OpenaiQuirks): object {
   if (seed === undefined) return {};
   const number = Number(seed);
   if (Number.isSafeInteger(number)) return { [seedField]: number };
-  limitations.note("sampling.seed", "JSON cannot carry a seed beyond 2^53; it is left out.");
+  warnings.add("sampling.seed", "JSON cannot carry a seed beyond 2^53; it is left out.");
   return {};
 }
 

@@ -1,13 +1,13 @@
 /** Owns tools, and the choice among them, on the way to Chat Completions. */
 import { ToolChoice_Mode, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { parseEmbeddedJson } from "./embedded-json.ts";
-import type { Limitations } from "./limitations.ts";
+import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import type { Warnings } from "../../domain/warnings.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 
 /** The members of the request for its tools. */
-export function buildTools({ tools, toolChoice }: Generation, limitations: Limitations, quirks: OpenaiQuirks): object {
-  const built = tools.flatMap((tool) => buildTool(tool, limitations, quirks) ?? []);
+export function buildTools({ tools, toolChoice }: Generation, warnings: Warnings, quirks: OpenaiQuirks): object {
+  const built = tools.flatMap((tool) => buildTool(tool, warnings, quirks) ?? []);
   const choice = toolChoice === undefined ? undefined : buildChoice(toolChoice.mode, toolChoice.name, tools, quirks);
   return {
     ...(built.length === 0 ? {} : { tools: built }),
@@ -15,8 +15,8 @@ export function buildTools({ tools, toolChoice }: Generation, limitations: Limit
   };
 }
 
-function buildTool({ kind, cacheMarker }: Tool, limitations: Limitations, quirks: OpenaiQuirks): object | undefined {
-  if (cacheMarker !== undefined) limitations.note("tools.cache_marker", "The vendor caches prompts on its own; the marker is left out.");
+function buildTool({ kind, cacheMarker }: Tool, warnings: Warnings, quirks: OpenaiQuirks): object | undefined {
+  if (cacheMarker !== undefined) warnings.add("tools.cache_marker", "The vendor caches prompts on its own; the marker is left out.");
   switch (kind.case) {
     case "function": {
       const { name, description, parametersJsonSchema, strict } = kind.value;
@@ -33,7 +33,7 @@ function buildTool({ kind, cacheMarker }: Tool, limitations: Limitations, quirks
     }
     case "custom": {
       if (!quirks.hasCustomTools) {
-        limitations.note("tools.custom", "The vendor knows no tools that take free text; it is left out.");
+        warnings.add("tools.custom", "The vendor knows no tools that take free text; it is left out.");
         return undefined;
       }
       const { name, description, formatJson } = kind.value;
@@ -48,7 +48,7 @@ function buildTool({ kind, cacheMarker }: Tool, limitations: Limitations, quirks
     }
     case "native":
       if (kind.value.dialect === "openai") return parseEmbeddedJson(kind.value.json, "tools.native.json");
-      limitations.note("tools.native", `A tool that only speakers of ${kind.value.dialect} know is left out.`);
+      warnings.add("tools.native", `A tool that only speakers of ${kind.value.dialect} know is left out.`);
       return undefined;
     default:
       return undefined;

@@ -5,7 +5,7 @@ import type { PartDelta, PartDeltaSchema } from "#gen/weir/inference/v1/inferenc
 import type { StreamEventInit } from "../../domain/adapter.ts";
 import { readCitations } from "./citations.ts";
 import { readFinishReason } from "./finish-reason.ts";
-import { asCount, asObject, asObjects, asText, isObject, type JsonObject } from "./json-access.ts";
+import { asCount, asObject, asObjects, asText, isObject, type JsonObject } from "../../domain/vendor-json.ts";
 import { readLogprobs } from "./logprobs.ts";
 import { readImageUrl } from "./media-url.ts";
 import { argumentsOf, fallbackCallId, idOf } from "./read-reply.ts";

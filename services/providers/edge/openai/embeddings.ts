@@ -5,8 +5,8 @@ import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen
 import { GatewayError } from "#platform/errors.ts";
 import { spliceJson } from "#platform/json.ts";
 import type { EmbedAdapter, ReplySummary, VendorRequest } from "../../domain/adapter.ts";
-import { asCount, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "./json-access.ts";
-import { Limitations } from "./limitations.ts";
+import { asCount, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
+import { Warnings } from "../../domain/warnings.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 import { readUsage } from "./usage.ts";
 
@@ -28,17 +28,17 @@ function buildRequest({ inputs, tokenInputs, dimensions, endUser, strict }: Embe
     const field = "token_inputs";
     throw new GatewayError("UNSUPPORTED_FIELD", `The target cannot honour ${field}: The vendor embeds text only; send inputs.`, { metadata: { field } });
   }
-  const limitations = new Limitations(strict);
+  const warnings = new Warnings("The vendor", strict);
   const hasUser = !quirks.unknownMembers.includes("user");
-  if (endUser !== undefined && !hasUser) limitations.note("end_user", "The vendor has nothing like it; it is left out.");
-  if (dimensions !== undefined && quirks.dimensionsField === undefined) limitations.note("dimensions", "The vendor's vectors have one length; it is left out.");
+  if (endUser !== undefined && !hasUser) warnings.add("end_user", "The vendor has nothing like it; it is left out.");
+  if (dimensions !== undefined && quirks.dimensionsField === undefined) warnings.add("dimensions", "The vendor's vectors have one length; it is left out.");
   const body = {
     model,
     input: tokenInputs.length > 0 ? tokenInputs.map(({ tokens }) => tokens) : inputs,
     ...(dimensions === undefined || quirks.dimensionsField === undefined ? {} : { [quirks.dimensionsField]: dimensions }),
     ...(endUser === undefined || !hasUser ? {} : { user: endUser }),
   };
-  return vendorRequest(Buffer.from(JSON.stringify(body)), limitations.warnings);
+  return vendorRequest(Buffer.from(JSON.stringify(body)), warnings.list);
 }
 
 function vendorRequest(body: Uint8Array, warnings: readonly Warning[]): VendorRequest {

@@ -2,7 +2,7 @@
 import { parseJsonObject, spliceJson } from "#platform/json.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { chatCompletionsPath } from "./build-request.ts";
-import { asObject, type JsonObject } from "./json-access.ts";
+import { asObject, type JsonObject } from "../../domain/vendor-json.ts";
 
 /** Sets the model and, for a stream, asks for the usage, without which the ledger could only estimate. */
 export function buildNativeRequest(body: Uint8Array, model: string, stream: boolean): VendorRequest {

@@ -8,7 +8,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary } from "../../domain/adapter.ts";
 import { readCitations } from "./citations.ts";
 import { readFinishReason } from "./finish-reason.ts";
-import { asCount, asObject, asObjects, asText, isObject, parseVendorJson, textOf, type JsonObject } from "./json-access.ts";
+import { asCount, asObject, asObjects, asText, isObject, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 import { readLogprobs } from "./logprobs.ts";
 import { readImageUrl } from "./media-url.ts";
 import { joinPieces, readReasoningPieces, readThinkingPart } from "./reasoning.ts";

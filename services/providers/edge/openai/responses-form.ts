@@ -2,7 +2,7 @@
 import { parseJsonObject, spliceJson } from "#platform/json.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { NativeForm, VendorRequest } from "../../domain/adapter.ts";
-import { asObject, asText, parseVendorJson, textOf, type JsonObject } from "./json-access.ts";
+import { asObject, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 import { createResponsesStreamReader } from "./responses-stream-reader.ts";
 import { summarizeResponse } from "./responses-summary.ts";
 

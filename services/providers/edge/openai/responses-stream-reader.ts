@@ -2,7 +2,7 @@
 import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
 import { readErrorEvent } from "./errors.ts";
-import { asObject, asText, isObject, parseVendorJson, type JsonObject } from "./json-access.ts";
+import { asObject, asText, isObject, parseVendorJson, type JsonObject } from "../../domain/vendor-json.ts";
 import { summarizeResponse } from "./responses-summary.ts";
 
 export function createResponsesStreamReader(): StreamReader {

@@ -6,7 +6,7 @@ import { StreamReading, type ReplySummary, type StreamEventInit, type StreamRead
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
 import { CandidateReader } from "./candidate-reader.ts";
 import { readErrorEvent } from "./errors.ts";
-import { asCount, asObjects, asText, parseVendorJson, type JsonObject } from "./json-access.ts";
+import { asCount, asObjects, asText, parseVendorJson, type JsonObject } from "../../domain/vendor-json.ts";
 import { readUsage } from "./usage.ts";
 
 /** The most candidates that a stream may hold, as in OpenAI's `n`; a server cannot fill the memory with more. */

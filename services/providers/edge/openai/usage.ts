@@ -1,7 +1,7 @@
 /** Owns the way from OpenAI's usage object to Weir's disjoint meters. */
 import { create } from "@bufbuild/protobuf";
 import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import { asCount, asObject, isObject } from "./json-access.ts";
+import { asCount, asObject, isObject } from "../../domain/vendor-json.ts";
 
 /**
  * OpenAI's convention is inclusive: `prompt_tokens` counts all input, of which `cached_tokens`, `cache_write_tokens` and
