@@ -46,7 +46,7 @@ function doorsAt(origin: string): string[][] {
 }
 
 function describeOrigin(vendor: string, origin: string): string {
-  return vendor === "demo" ? "a demo that answers without any vendor; set OPENAI_API_KEY or ANTHROPIC_API_KEY, or write weir.yaml, for a real one" : `from ${origin}`;
+  return vendor === "demo" ? "a demo that answers without any vendor; set OPENAI_API_KEY, ANTHROPIC_API_KEY or another vendor's key (docs/configuration.md), or write weir.yaml, for a real one" : `from ${origin}`;
 }
 
 /** A model to chat with; the catalogue lists those for embeddings under names that say so. */

@@ -32,7 +32,7 @@ export type Config = Message<"weir.config.v1.Config"> & {
 
   /**
    * The vendors, by a name of your choice. Without any, those whose key is in the environment
-   * (OPENAI_API_KEY, ANTHROPIC_API_KEY) are used, or else the built-in demo.
+   * (OPENAI_API_KEY, ANTHROPIC_API_KEY, …: docs/configuration.md) are used, or else the built-in demo.
    *
    * @generated from field: map<string, weir.config.v1.Provider> providers = 2;
    */
