@@ -57,7 +57,7 @@ export function readSettings(file: Config, variables: Variables): Settings {
 
 /** The one rule that spans two services: a route goes to providers that exist. */
 function checkTargets({ routes }: RoutingConfig, { providers }: ProvidersConfig): void {
-  const faults = [...routes].flatMap(([route, targets]) =>
+  const faults = [...routes].flatMap(([route, { targets }]) =>
     targets.filter((target) => !providers.has(target.slice(0, target.indexOf("/")))).map((target) => ({ field: `routes.${route}.targets`, description: `"${target}" names no provider; there are ${[...providers.keys()].join(", ")}.` })),
   );
   if (faults.length > 0) throw new GatewayError("INVALID_REQUEST", faults.map(({ field, description }) => `${field}: ${description}`).join("\n"), { fieldViolations: faults });

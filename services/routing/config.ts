@@ -3,13 +3,16 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Config } from "#gen/weir/config/v1/config_pb.ts";
 import type { BreakerSettings } from "#platform/breaker.ts";
+import type { Route } from "./domain/plan.ts";
 
 export interface RoutingConfig {
-  /** The targets of each route, as `provider/model`, in order. */
-  readonly routes: ReadonlyMap<string, readonly string[]>;
+  /** By name. */
+  readonly routes: ReadonlyMap<string, Route>;
   readonly maximumBodyBytes: number;
   readonly maximumConcurrentRequests: number;
   readonly requestTimeoutMs: number;
+  /** After how much silence a stream gets a sign of life. */
+  readonly streamKeepAliveMs: number;
   /** Origins of web pages that may call; `*` for any. */
   readonly allowedOrigins: readonly string[];
   readonly breaker: BreakerSettings;
@@ -17,10 +20,11 @@ export interface RoutingConfig {
 
 export function readRoutingConfig(config: Config): RoutingConfig {
   return {
-    routes: new Map(Object.entries(config.routes).map(([name, route]) => [name, route.targets])),
+    routes: new Map(Object.entries(config.routes).map(([name, { targets, strict }]) => [name, { targets, strict }])),
     maximumBodyBytes: Number(config.limits?.maxBodyBytes ?? 32n * 1024n * 1024n),
     maximumConcurrentRequests: config.limits?.maxConcurrentRequests ?? 10_000,
     requestTimeoutMs: milliseconds(config.limits?.requestTimeout, 3_600_000),
+    streamKeepAliveMs: milliseconds(config.limits?.streamKeepAlive, 15_000),
     allowedOrigins: config.cors?.allowedOrigins ?? [],
     breaker: {
       failurePercentage: config.breaker?.failurePercentage ?? 50,

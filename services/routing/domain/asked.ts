@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { EmbedRequestSchema, GenerateRequestSchema, GenerationSchema, StreamGenerateRequestSchema, type EmbedRequest, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { NativePayloadSchema, type NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Target } from "./plan.ts";
 
@@ -13,6 +14,10 @@ export interface AskedGeneration {
   readonly model: string;
   readonly stream: boolean;
   readonly native: Native | undefined;
+  /** What a target cannot honour is refused instead of warned of. */
+  readonly strict: boolean;
+  /** Fields that types cannot carry; known after `toGeneration`. */
+  unknownFields(): readonly string[];
   toGeneration(): Generation;
 }
 
@@ -20,12 +25,15 @@ export interface AskedGeneration {
 export interface AskedEmbedding {
   readonly model: string;
   readonly native: Native | undefined;
+  /** As in AskedGeneration. */
+  readonly strict: boolean;
+  unknownFields(): readonly string[];
   toRequest(): EmbedRequest;
 }
 
-export function generationFor(asked: AskedGeneration, target: Target): AttemptRequest["operation"] {
+export function generationFor(asked: AskedGeneration, target: Target, routeIsStrict: boolean): AttemptRequest["operation"] {
   const native = nativeFor(asked.native, target);
-  const generation = native === undefined ? asked.toGeneration() : nativeGeneration(asked.model, native);
+  const generation = native === undefined ? strictly(asked.toGeneration(), asked, routeIsStrict) : nativeGeneration(asked.model, native);
   return asked.stream
     ? { case: "streamGenerate", value: create(StreamGenerateRequestSchema, { generation }) }
     : { case: "generate", value: create(GenerateRequestSchema, { generation }) };
@@ -42,9 +50,19 @@ function nativeGeneration(model: string, { dialect, body, headers }: Native): Ge
   return generation;
 }
 
-export function embeddingFor(asked: AskedEmbedding, target: Target): AttemptRequest["operation"] {
+/** Throws UNSUPPORTED_FIELD when strictness was asked for and a field cannot be carried. */
+function strictly<Message extends { readonly strict: boolean }>(message: Message, asked: Pick<AskedGeneration, "strict" | "unknownFields">, routeIsStrict: boolean): Message {
+  if (!asked.strict && !routeIsStrict) return message;
+  const [field] = asked.unknownFields();
+  if (field !== undefined) {
+    throw new GatewayError("UNSUPPORTED_FIELD", `${field} is not known to Weir, so it cannot be translated for this target. Leave it out, or do without strictness.`, { metadata: { field } });
+  }
+  return { ...message, strict: true };
+}
+
+export function embeddingFor(asked: AskedEmbedding, target: Target, routeIsStrict: boolean): AttemptRequest["operation"] {
   const native = nativeFor(asked.native, target);
-  return { case: "embed", value: native === undefined ? asked.toRequest() : create(EmbedRequestSchema, { model: asked.model, native }) };
+  return { case: "embed", value: native === undefined ? strictly(asked.toRequest(), asked, routeIsStrict) : create(EmbedRequestSchema, { model: asked.model, native }) };
 }
 
 function nativeFor(native: Native | undefined, target: Target): Native | undefined {

@@ -66,6 +66,8 @@ export interface GenerateCall {
 export interface StreamWriter {
   /** The content type of the whole reply. */
   readonly contentType: string;
+  /** The bytes that say nothing but that the stream lives on; empty where the clients of this form could not skip them. */
+  readonly keepAlive: string;
   /** The bytes for these events, terminator included after `end`; may be empty. */
   write(events: readonly StreamGenerateResponse[]): string;
   /** The bytes that tell the client of an error after the reply has begun; nothing is written behind them. */

@@ -9,14 +9,14 @@ import { callableNames, planTargets, type PlanningView } from "./plan.ts";
 export function listModels(view: PlanningView, grant: Grant): Model[] {
   return [...callableNames(view)]
     .filter((name) => mayUseModel(name, grant))
-    .map((name) => modelNamed(name, view.routes.get(name)));
+    .map((name) => modelNamed(name, view.routes.get(name)?.targets));
 }
 
 /** What this name calls. Throws MODEL_NOT_FOUND or MODEL_NOT_ALLOWED, as a call of it would. */
 export function getModel(name: string, view: PlanningView, grant: Grant): Model {
   const plan = planTargets(name, view);
   authorizePlan(name, plan, grant);
-  return modelNamed(name, plan.route === "" ? undefined : view.routes.get(name));
+  return modelNamed(name, plan.route === "" ? undefined : view.routes.get(name)?.targets);
 }
 
 function modelNamed(name: string, routeTargets: readonly string[] | undefined): Model {

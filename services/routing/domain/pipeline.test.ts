@@ -81,7 +81,7 @@ function harness(script: Record<string, Script>, failures: string[]): { dependen
       yield create(AttemptResponseSchema, { native: Buffer.from(step as string) });
     }
   }
-  const routes = new Map([["route", Object.keys(script).map((name) => `${name}/model`)]]);
+  const routes = new Map([["route", { targets: Object.keys(script).map((name) => `${name}/model`), strict: false }]]);
   return { sent, dependencies: { view: () => ({ routes, providers }), priceVersion: () => "pri_1", breaker, attempt, clock: systemClock, onFailedAttempt: () => undefined } };
 }
 

@@ -10,7 +10,7 @@ import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import { authorizePlan } from "./admit.ts";
-import { planTargets, type PlanningView, type Target } from "./plan.ts";
+import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { verdictOn } from "./verdict.ts";
 
 /** A caller's call, whatever door it came through. */
@@ -24,8 +24,11 @@ export interface Call {
   readonly signal: AbortSignal;
   /** When the signal fires at the latest, in milliseconds since 1970. */
   readonly deadlineMs: number;
-  /** The operation for this target: the caller's own bytes if it speaks their dialect, else types. */
-  operationFor(target: Target): AttemptRequest["operation"];
+  /**
+   * The operation for this target: the caller's own bytes if it speaks their dialect, else types. When strict, what the target
+   * cannot honour is refused instead of warned of; the caller may have asked for that too.
+   */
+  operationFor(target: Target, strict: boolean): AttemptRequest["operation"];
 }
 
 /** A reply that has begun. */
@@ -56,8 +59,8 @@ export async function runCall(call: Call, dependencies: PipelineDependencies): P
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of plan.targets) {
     try {
-      const messages = await attemptTarget(call, plan.route, target, dependencies).catch((error: unknown) => {
-        if (verdictOn(error).next === "same-target") return attemptTarget(call, plan.route, target, dependencies);
+      const messages = await attemptTarget(call, plan, target, dependencies).catch((error: unknown) => {
+        if (verdictOn(error).next === "same-target") return attemptTarget(call, plan, target, dependencies);
         throw error;
       });
       return { route: plan.route, target, messages };
@@ -71,8 +74,8 @@ export async function runCall(call: Call, dependencies: PipelineDependencies): P
   throw failureOf(failures);
 }
 
-async function attemptTarget(call: Call, route: string, target: Target, dependencies: PipelineDependencies): Promise<AsyncIterable<AttemptResponse>> {
-  const request = attemptRequest(call, route, target, dependencies);
+async function attemptTarget(call: Call, plan: Plan, target: Target, dependencies: PipelineDependencies): Promise<AsyncIterable<AttemptResponse>> {
+  const request = attemptRequest(call, plan, target, dependencies);
   const breaker = dependencies.breaker(target.breakerName);
   const context = { identity: serviceIdentity, requestId: call.requestId, signal: call.signal, deadlineMs: call.deadlineMs };
   const { iterator, first } = await breaker.run(async () => {
@@ -86,7 +89,7 @@ async function attemptTarget(call: Call, route: string, target: Target, dependen
 const serviceIdentity = { kind: "service", name: "routing" } as const;
 
 // Field by field: protobuf-es takes several times as long to make a message from an object, and every request makes these two.
-function attemptRequest(call: Call, route: string, target: Target, { clock, priceVersion }: PipelineDependencies): AttemptRequest {
+function attemptRequest(call: Call, { route, strict }: Plan, target: Target, { clock, priceVersion }: PipelineDependencies): AttemptRequest {
   const attribution = create(AttributionSchema);
   attribution.organizationId = call.grant.organizationId;
   attribution.teamId = call.grant.teamId;
@@ -101,7 +104,7 @@ function attemptRequest(call: Call, route: string, target: Target, { clock, pric
   request.model = target.model;
   request.priceVersion = priceVersion();
   request.startDeadlineTime = timestampFromMs(clock.now() + startWithinMs);
-  request.operation = call.operationFor(target);
+  request.operation = call.operationFor(target, strict);
   return request;
 }
 

@@ -6,8 +6,8 @@ import { callableNames, planTargets, type PlanningView } from "./plan.ts";
 
 const view: PlanningView = {
   routes: new Map([
-    ["fast", ["openai/gpt-small", "local/llama"]],
-    ["gone", ["removed/model"]],
+    ["fast", { targets: ["openai/gpt-small", "local/llama"], strict: true }],
+    ["gone", { targets: ["removed/model"], strict: false }],
   ]),
   providers: new Map(
     [

@@ -14,15 +14,25 @@ export interface Target {
   readonly breakerName: string;
 }
 
+/** What a name of the configuration stands for. */
+export interface Route {
+  /** As `provider/model`, in the order in which they are tried. */
+  readonly targets: readonly string[];
+  /** What a target cannot honour is refused instead of warned of. */
+  readonly strict: boolean;
+}
+
 export interface Plan {
   /** The route's name; empty when the caller named the target. */
   readonly route: string;
+  /** As in Route. */
+  readonly strict: boolean;
   readonly targets: readonly Target[];
 }
 
 /** What can be planned with: the routes of the configuration and the catalogue that providers push. */
 export interface PlanningView {
-  readonly routes: ReadonlyMap<string, readonly string[]>;
+  readonly routes: ReadonlyMap<string, Route>;
   readonly providers: ReadonlyMap<string, Provider>;
 }
 
@@ -33,11 +43,11 @@ export interface PlanningView {
 export function planTargets(model: string, view: PlanningView): Plan {
   const route = view.routes.get(model);
   if (route !== undefined) {
-    const targets = route.map((name) => targetOf(name, view)).filter((target) => target !== undefined);
-    if (targets.length > 0) return { route: model, targets };
+    const targets = route.targets.map((name) => targetOf(name, view)).filter((target) => target !== undefined);
+    if (targets.length > 0) return { route: model, strict: route.strict, targets };
   }
   const named = targetOf(model, view) ?? onlyListed(model, view);
-  if (named !== undefined) return { route: "", targets: [named] };
+  if (named !== undefined) return { route: "", strict: false, targets: [named] };
   throw modelNotFound(model, view);
 }
 

@@ -8,7 +8,7 @@ import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import { authenticate, authorizeMethod, type GrantSource } from "../domain/admit.ts";
-import { embeddingFor, generationFor, type Native } from "../domain/asked.ts";
+import { embeddingFor, generationFor, type AskedEmbedding, type AskedGeneration, type Native } from "../domain/asked.ts";
 import type { Dialect, EmbedEndpoint, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RequestTarget, StreamWriter } from "../domain/dialect.ts";
 import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
 import { identifyEvents } from "../domain/identification.ts";
@@ -18,6 +18,7 @@ import type { RoutingConfig } from "../config.ts";
 import { readLabels } from "./labels.ts";
 import { discardRest, readBody } from "./read-body.ts";
 import { replyHeaders } from "./reply-headers.ts";
+import { readStrictness } from "./strictness.ts";
 import type { RequestScope } from "./request-scope.ts";
 
 export interface HttpDoorDependencies {
@@ -104,12 +105,18 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
   const { response, scope } = arrived;
   const body = await bodyOf(arrived);
   const asked = endpoint.read(parseJsonObject(body), arrived.target);
-  const native = asked.isNative === false ? undefined : nativeOf(dialect, arrived.request, body);
-  const reply = await run(arrived, asked.model, (target) => generationFor({ ...asked, native, toGeneration: () => asked.toGeneration() }, target));
-  const unknown = asked.unknownFields;
-  if (asked.stream) return relayStream(arrived, reply, asked.createStreamWriter(), (first) => warningsOf(first, unknown));
+  const generation: AskedGeneration = {
+    model: asked.model,
+    stream: asked.stream,
+    native: asked.isNative === false ? undefined : nativeOf(dialect, arrived.request, body),
+    strict: strictnessOf(arrived),
+    unknownFields: () => asked.unknownFields,
+    toGeneration: () => asked.toGeneration(),
+  };
+  const reply = await run(arrived, asked.model, (target, strict) => generationFor(generation, target, strict));
+  if (asked.stream) return relayStream(arrived, reply, asked.createStreamWriter(), (first) => warningsOf(first, asked.unknownFields));
   const message = await onlyMessage(reply);
-  const warnings = warningsOf(message, unknown);
+  const warnings = warningsOf(message, asked.unknownFields);
   const json = message.generate === undefined ? message.native : JSON.stringify(asked.writeReply({ ...message.generate, requestId: scope.requestId, target: reply.target.name }));
   answerJson(response, json, replyHeaders(reply, message, scope.requestId, warnings));
 }
@@ -118,8 +125,14 @@ async function embed(arrived: Arrived, dialect: Dialect, endpoint: EmbedEndpoint
   const { response, scope } = arrived;
   const body = await bodyOf(arrived);
   const asked = endpoint.read(parseJsonObject(body), arrived.target);
-  const native = nativeOf(dialect, arrived.request, body);
-  const reply = await run(arrived, asked.model, (target) => embeddingFor({ model: asked.model, native, toRequest: () => asked.toRequest() }, target));
+  const embedding: AskedEmbedding = {
+    model: asked.model,
+    native: nativeOf(dialect, arrived.request, body),
+    strict: strictnessOf(arrived),
+    unknownFields: () => asked.unknownFields,
+    toRequest: () => asked.toRequest(),
+  };
+  const reply = await run(arrived, asked.model, (target, strict) => embeddingFor(embedding, target, strict));
   const message = await onlyMessage(reply);
   const json = message.embed === undefined ? message.native : JSON.stringify(asked.writeReply(message.embed));
   answerJson(response, json, replyHeaders(reply, message, scope.requestId, warningsOf(message, asked.unknownFields)));
@@ -137,6 +150,10 @@ function answerModel({ response, scope, grant, dependencies, target }: Arrived, 
 
 function identification({ requestId }: RequestScope): Record<string, string> {
   return { "x-request-id": requestId, "request-id": requestId };
+}
+
+function strictnessOf({ request }: Arrived): boolean {
+  return readStrictness(request.headers["x-weir-strict"]);
 }
 
 function bodyOf({ request, dependencies }: Arrived): Promise<Buffer> {
@@ -162,9 +179,14 @@ async function onlyMessage(reply: Reply): Promise<AttemptResponse> {
   return only!;
 }
 
-async function relayStream({ response, scope }: Arrived, reply: Reply, writer: StreamWriter, warningsAt: (first: AttemptResponse) => readonly Warning[]): Promise<void> {
+async function relayStream({ response, scope, dependencies }: Arrived, reply: Reply, writer: StreamWriter, warningsAt: (first: AttemptResponse) => readonly Warning[]): Promise<void> {
+  // Once the stream has begun: before, nothing can be written without deciding for this target.
+  const silence = setInterval(() => {
+    if (response.headersSent && !response.writableNeedDrain && writer.keepAlive !== "") response.write(writer.keepAlive);
+  }, dependencies.config().streamKeepAliveMs);
   try {
     for await (const message of reply.messages) {
+      silence.refresh();
       let { events } = message;
       if (!response.headersSent) {
         events = identifyEvents(events, { requestId: scope.requestId, target: reply.target.name });
@@ -178,6 +200,8 @@ async function relayStream({ response, scope }: Arrived, reply: Reply, writer: S
   } catch (thrown) {
     if (response.headersSent && !scope.signal.aborted) response.write(writer.writeError(asGatewayError(thrown), scope.requestId));
     throw thrown;
+  } finally {
+    clearInterval(silence);
   }
 }
 

@@ -13,9 +13,11 @@ export async function embed(request: EmbedRequest, context: CallContext, depende
   const asked: AskedEmbedding = {
     model: request.model,
     native: request.native,
+    strict: request.strict,
+    unknownFields: () => dialectCall?.unknownFields ?? [],
     toRequest: () => (dialectCall === undefined ? request : { ...dialectCall.toRequest(), model: request.model }),
   };
-  const reply = await runCall(callOf(context, asked.model, request.labels, (target) => embeddingFor(asked, target)), dependencies.pipeline);
+  const reply = await runCall(callOf(context, asked.model, request.labels, (target, strict) => embeddingFor(asked, target, strict)), dependencies.pipeline);
   const identification = { requestId: context.requestId, target: reply.target.name };
   const dialect = request.native?.dialect ?? "";
   let response: EmbedResponse | undefined;

@@ -25,7 +25,7 @@ export function askedGeneration(generation: Generation, stream: boolean, { diale
   const { native, model } = generation;
   if (native === undefined) {
     if (generation.messages.length === 0) throw missing("generation.messages", "Send at least one message, or a native payload.");
-    return { model, stream, native: undefined, dialect: "", dialectCall: undefined, toGeneration: () => generation };
+    return { model, stream, native: undefined, strict: generation.strict, unknownFields: () => [], dialect: "", dialectCall: undefined, toGeneration: () => generation };
   }
   const endpoints = dialects.find(({ name }) => name === native.dialect)?.endpoints.filter((endpoint) => endpoint.operation === "generate") ?? [];
   if (endpoints.length === 0) throw missing("generation.native.dialect", `There are ${dialects.map(({ name }) => name).join(", ")}.`);
@@ -33,7 +33,16 @@ export function askedGeneration(generation: Generation, stream: boolean, { diale
   // Some dialects ask for a stream in the path, so that the RPC says which of their endpoints is meant.
   const dialectCall = firstOf(endpoints, (endpoint) => endpoint.read(body, { model, query: undefined }), (call) => call.stream === stream);
   if (dialectCall === undefined) throw missing("generation.native.body", stream ? "It must ask for a stream, as this RPC streams." : "It must not ask for a stream; call StreamGenerate for one.");
-  return { model, stream, native: dialectCall.isNative === false ? undefined : native, dialect: native.dialect, dialectCall, toGeneration: () => ({ ...dialectCall.toGeneration(), model }) };
+  return {
+    model,
+    stream,
+    native: dialectCall.isNative === false ? undefined : native,
+    strict: generation.strict,
+    unknownFields: () => dialectCall.unknownFields,
+    dialect: native.dialect,
+    dialectCall,
+    toGeneration: () => ({ ...dialectCall.toGeneration(), model }),
+  };
 }
 
 function firstOf<Source, Value>(sources: readonly Source[], valueOf: (source: Source) => Value, fits: (value: Value) => boolean): Value | undefined {

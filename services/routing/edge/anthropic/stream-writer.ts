@@ -22,6 +22,7 @@ interface GrowingPart {
 
 export class AnthropicStreamWriter implements StreamWriter {
   readonly contentType = "text/event-stream; charset=utf-8";
+  readonly keepAlive = 'event: ping\ndata: {"type": "ping"}\n\n';
   /** By part index, in the order the parts began; the first one's block is open, the others wait for it. */
   readonly #growing = new Map<number, GrowingPart>();
   #blockCount = 0;

@@ -32,6 +32,8 @@ interface GrowingCandidate {
 
 export class GeminiStreamWriter implements StreamWriter {
   readonly contentType: string;
+  // Google's clients wait for ever behind a line that is no data.
+  readonly keepAlive = "";
   readonly #framing: Framing;
   readonly #candidates = new Map<number, GrowingCandidate>();
   #identity: JsonObject = {};

@@ -14,6 +14,8 @@ interface GrowingPart {
 
 export class OllamaStreamWriter implements StreamWriter {
   readonly contentType = "application/x-ndjson";
+  // Every line is taken for a piece of the reply.
+  readonly keepAlive = "";
   readonly #shape: Shape;
   readonly #parts = new Map<number, GrowingPart>();
   #calls = 0;

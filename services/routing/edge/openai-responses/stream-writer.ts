@@ -43,6 +43,7 @@ interface OpenPart {
 
 class EventWriter implements StreamWriter {
   readonly contentType = "text/event-stream; charset=utf-8";
+  readonly keepAlive = ": keep-alive\n\n";
   readonly #form: ReplyForm;
   #identity: ReplyIdentity | undefined;
   #sequenceNumber = 0;

@@ -18,6 +18,7 @@ interface Piece {
 
 export class CompletionStreamWriter implements StreamWriter {
   readonly contentType = "text/event-stream; charset=utf-8";
+  readonly keepAlive = ": keep-alive\n\n";
   readonly #includeUsage: boolean;
   /** The reasoning parts that are open, as `candidate/part`. */
   readonly #reasoning = new Set<string>();

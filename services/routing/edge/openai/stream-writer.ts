@@ -45,6 +45,7 @@ interface OpenCandidate {
 
 class ChunkWriter implements StreamWriter {
   readonly contentType = "text/event-stream; charset=utf-8";
+  readonly keepAlive = ": keep-alive\n\n";
   readonly #options: StreamOptions;
   readonly #candidates = new Map<number, OpenCandidate>();
   #identity: ReplyIdentity = { id: "", model: "", created: 0 };
