@@ -35,6 +35,8 @@ function createLogDestination(): DestinationStream & { flushSync(): void } {
     standardError.flushSync();
   }
 
-  process.once("exit", flushSync);
+  // Before pino's own listeners, which close the destination.
+  process.prependListener("beforeExit", flush);
+  process.prependListener("exit", flush);
   return { write, flushSync };
 }
