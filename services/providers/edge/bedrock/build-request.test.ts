@@ -209,7 +209,8 @@ describe("tools", () => {
 
   it("are left out where none may be used, as far as Bedrock lets them", () => {
     const none = { mode: ToolChoice_Mode.NONE };
-    expect(build({ tools: [add], toolChoice: none })).toMatchObject({ body: expect.not.objectContaining({ toolConfig: expect.anything() }), warnings: [] });
+    expect(build({ tools: [add], toolChoice: none })).toMatchObject({ body: expect.not.objectContaining({ toolConfig: expect.anything() }), warnings: ["tools"] });
+    expect(build({ toolChoice: none }).warnings).toEqual([]);
     expect(build({ messages: [hello, called], tools: [add], toolChoice: none })).toMatchObject({ body: { toolConfig: { tools: [{}] } }, warnings: ["tool_choice"] });
   });
 

@@ -39,7 +39,10 @@ function writeToolConfig(generation: Generation, turns: readonly Turn[], warning
     return { tools: named.map((name) => ({ toolSpec: { name, inputSchema: { json: { type: "object" } } } })) };
   }
   if (generation.toolChoice?.mode === ToolChoice_Mode.NONE) {
-    if (named.length === 0) return undefined;
+    if (named.length === 0) {
+      warnings.add("tools", "it cannot forbid tools; they are left out, so that none is called.");
+      return undefined;
+    }
     warnings.add("tool_choice", "it cannot forbid the tools of a conversation that has used them; the model decides.");
   }
   const choice = writeToolChoice(generation);
