@@ -41,8 +41,8 @@ const toolJson = (name: string) => ({ type: "function", function: { name, descri
 
 const options: readonly (readonly [name: string, init: GenerationInit, members: Json, fields: readonly string[]])[] = [
   ["limits", { maxOutputTokens: 9n, stopSequences: ["a"], logprobs: true }, { max_tokens: 9, stop_sequences: ["a"], logprobs: true }, []],
-  ["sampling", { sampling: { temperature: 1.5, topP: 0.5, topK: 9n, presencePenalty: 0.5, frequencyPenalty: 0.25, seed: 7n } }, { temperature: 1.5, p: 0.5, k: 9, presence_penalty: 0.5, frequency_penalty: 0.25, seed: 7 }, []],
-  ["sampling out of range", { sampling: { topP: 1, topK: 900n, presencePenalty: -1, frequencyPenalty: 2 } }, { p: 0.99, k: 500, presence_penalty: 0, frequency_penalty: 1 }, ["sampling.top_p", "sampling.top_k", "sampling.presence_penalty", "sampling.frequency_penalty"]],
+  ["sampling", { sampling: { temperature: 0.75, topP: 0.5, topK: 9n, presencePenalty: 0.5, frequencyPenalty: 0.25, seed: 7n } }, { temperature: 0.75, p: 0.5, k: 9, presence_penalty: 0.5, frequency_penalty: 0.25, seed: 7 }, []],
+  ["sampling out of range", { sampling: { temperature: 1.5, topP: 1, topK: 900n, presencePenalty: -1, frequencyPenalty: 2 } }, { temperature: 1, p: 0.99, k: 500, presence_penalty: 0, frequency_penalty: 1 }, ["sampling.temperature", "sampling.top_p", "sampling.top_k", "sampling.presence_penalty", "sampling.frequency_penalty"]],
   ["a seed that JSON cannot carry", { sampling: { seed: 2n ** 60n } }, {}, ["sampling.seed"]],
   ["any text", { outputFormat: { kind: { case: "text", value: {} } } }, { response_format: { type: "text" } }, []],
   ["some JSON", { outputFormat: { kind: { case: "jsonObject", value: {} } } }, { response_format: { type: "json_object" } }, []],

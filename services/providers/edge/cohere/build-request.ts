@@ -145,7 +145,7 @@ const budgets: ReadonlyMap<ReasoningOptions_Effort, number> = new Map<ReasoningO
   [ReasoningOptions_Effort.MEDIUM, 8_192],
 ]);
 
-/** The ranges stand in V2ChatRequest of https://github.com/cohere-ai/cohere-typescript. */
+/** The ranges stand in V2ChatRequest of https://github.com/cohere-ai/cohere-typescript, that of the temperature in https://docs.cohere.com/reference/errors. */
 function writeSampling(sampling: Sampling | undefined, warnings: Warnings): object {
   if (sampling === undefined) return {};
   const within = (field: string, value: number | undefined, least: number, most: number): number | undefined => {
@@ -155,7 +155,7 @@ function writeSampling(sampling: Sampling | undefined, warnings: Warnings): obje
     return nearest;
   };
   return {
-    ...present("temperature", sampling.temperature),
+    ...present("temperature", within("temperature", sampling.temperature, 0, 1)),
     ...present("p", within("top_p", sampling.topP, 0.01, 0.99)),
     ...present("k", within("top_k", sampling.topK === undefined ? undefined : Number(sampling.topK), 0, 500)),
     ...present("presence_penalty", within("presence_penalty", sampling.presencePenalty, 0, 1)),
