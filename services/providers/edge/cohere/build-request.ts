@@ -62,6 +62,7 @@ function writeTools({ tools, toolChoice }: Generation, warnings: Warnings): obje
   // There is no way to name a tool; where the named one is the only one and a tool is required, it is the one.
   const offered = toolChoice?.mode === ToolChoice_Mode.NAMED ? tools.filter(({ kind }) => kind.case === "function" && kind.value.name === toolChoice.name) : tools;
   const written = offered.flatMap((tool) => writeTool(tool, warnings));
+  if (offered.length < tools.length) warnings.add("tool_choice", "Cohere cannot be told which tool to call; it is given that tool alone, and must call one.");
   const choice = toolChoices.get(toolChoice?.mode ?? ToolChoice_Mode.UNSPECIFIED);
   return {
     ...(written.length === 0 ? {} : { tools: written, ...writeStrictness(offered, warnings) }),
