@@ -162,14 +162,14 @@ describe("messages", () => {
       role: Role.ASSISTANT,
       name: "Ann",
       parts: [
-        { kind: { case: "reasoning", value: { redactedData: "opaque" } }, cacheMarker: { lifetime: CacheMarker_Lifetime.ONE_HOUR } },
+        { kind: { case: "reasoning", value: { redactedData: "opaque", signature: "signed" } }, cacheMarker: { lifetime: CacheMarker_Lifetime.ONE_HOUR } },
         { kind: { case: "audio", value: { transcript: "la", media: data("", "audio/wav") } } },
         { kind: { case: "text", value: { text: "A", citations: [{ url: "https://a.example" }] } } },
         { kind: { case: "refusal", value: { text: "no" } } },
       ],
     });
     expect(messages).toEqual([{ role: "assistant", content: [{ type: "text", text: "la" }, { type: "text", text: "A" }, { type: "text", text: "no" }] }]);
-    expect(fields).toEqual(["messages.name", "messages.parts.cache_marker", "messages.parts.reasoning.redacted_data", "messages.parts.audio", "messages.parts.text.citations"]);
+    expect(fields).toEqual(["messages.name", "messages.parts.cache_marker", "messages.parts.reasoning.redacted_data", "messages.parts.reasoning.signature", "messages.parts.audio", "messages.parts.text.citations"]);
   });
 
   it.each([

@@ -119,6 +119,7 @@ class ConversationWriter {
         return [{ type: "text", text: kind.value.transcript }];
       case "reasoning":
         if (kind.value.redactedData !== "") this.#warnings.add("messages.parts.reasoning.redacted_data", "Reasoning that another vendor encrypted says nothing to Cohere; it is left out.");
+        if (kind.value.signature !== "") this.#warnings.add("messages.parts.reasoning.signature", "Cohere signs no reasoning; the signature of another vendor is left out.");
         return kind.value.text === "" ? [] : [{ type: "thinking", thinking: kind.value.text }];
       case "native":
         if (kind.value.dialect === nativeDialect) return [parseEmbeddedJson(kind.value.json, "messages.parts.native.json")];
