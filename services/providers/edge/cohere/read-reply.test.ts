@@ -49,6 +49,9 @@ test.each([["no JSON", "{"], ["no object", "[]"], ["no message", '{"id":"a"}']])
 const { INPUT_TOKENS, CACHED_INPUT_TOKENS, OUTPUT_TOKENS, SEARCH_UNITS, IMAGES } = Meter;
 test.each([
   ["what is billed, not what Cohere adds to the prompt", message.usage, [[INPUT_TOKENS, 12n], [OUTPUT_TOKENS, 7n]]],
+  ["of the billed input what was cached beyond all that Cohere adds", { billed_units: { input_tokens: 20, output_tokens: 7 }, tokens: { input_tokens: 507 }, cached_tokens: 496 }, [[INPUT_TOKENS, 11n], [CACHED_INPUT_TOKENS, 9n], [OUTPUT_TOKENS, 7n]]],
+  ["no more cached tokens than are billed", { billed_units: { input_tokens: 3 }, tokens: { input_tokens: 2 }, cached_tokens: 4 }, [[CACHED_INPUT_TOKENS, 3n]]],
+  ["nothing as cached where all tokens are not told", { billed_units: { input_tokens: 3 }, cached_tokens: 3 }, [[INPUT_TOKENS, 3n]]],
   ["the tokens where nothing is billed, cached ones apart", { tokens: { input_tokens: 10, output_tokens: 2 }, cached_tokens: 4 }, [[INPUT_TOKENS, 6n], [CACHED_INPUT_TOKENS, 4n], [OUTPUT_TOKENS, 2n]]],
   ["no more cached tokens than there are", { tokens: { input_tokens: 3 }, cached_tokens: 4 }, [[CACHED_INPUT_TOKENS, 3n]]],
   ["searches and pictures", { billed_units: { input_tokens: 0, search_units: 2, images: 1, image_tokens: 5 } }, [[INPUT_TOKENS, 5n], [SEARCH_UNITS, 2n], [IMAGES, 1n]]],
