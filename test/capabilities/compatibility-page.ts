@@ -1,7 +1,7 @@
 /** Owns docs/compatibility.md: the table of what each dialect can do with each vendor, made of what the suite has seen. */
 import type { Feature } from "./features.ts";
 
-/** `works`: all of it arrives and returns. `warns`: a part is left out or replaced, and the caller is told which. `rejects`: the request is refused, and the caller is told why. `none`: the dialect has no words for it. */
+/** `works`: all of it arrives and returns. `warns`: a part is left out or replaced, and the caller is told which. `rejects`: the request is refused, and the caller is told why. `none`: the dialect or the vendor has no words for it. */
 export type Verdict = "works" | "warns" | "rejects" | "none";
 
 export interface Cell {
@@ -27,7 +27,7 @@ ${assertions} assertions.
 - **works**: what was asked arrives at the vendor as it was, and its answer at the caller.
 - **warns**: a part is left out or replaced by the nearest; \`x-weir-warnings\` (the RPC's \`warnings\`) names it. With \`strict\` it is an error.
 - **rejects**: the request is refused with a reason, because leaving the part out would change what is asked.
-- ·: the dialect has no words for it.
+- ·: the dialect or the vendor has no words for it.
 
 ${tables.join("\n\n")}
 `;

@@ -103,9 +103,11 @@ export interface Player {
   readonly basePath: string;
   /** Its key in weir.yaml. */
   readonly apiKey: string;
+  /** Its reasoning comes without a signature. */
+  readonly signsNothing?: true;
   /** What was asked. Throws Error with what the vendor would refuse. */
   read(request: { readonly path: string; readonly headers: Readonly<Record<string, unknown>>; readonly body: Buffer }, stream: boolean): Asked;
-  /** The reply: headers, and the body in pieces that are written one by one. */
-  write(answer: Answer, stream: boolean): { readonly contentType: string; readonly pieces: readonly (string | Buffer)[] };
+  /** The reply: headers, and the body in pieces that are written one by one; undefined where the vendor has no words for the answer. */
+  write(answer: Answer, stream: boolean): { readonly contentType: string; readonly pieces: readonly (string | Buffer)[] } | undefined;
   refuse(refusal: Refusal): { readonly headers: Readonly<Record<string, string>>; readonly body: string };
 }

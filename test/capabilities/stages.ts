@@ -6,6 +6,8 @@ import { connect } from "./callers/connect.ts";
 import { openaiChat } from "./callers/openai-chat.ts";
 import type { Caller, Player } from "./exchange.ts";
 import { anthropicPlayer } from "./players/anthropic.ts";
+import { bedrockPlayer } from "./players/bedrock.ts";
+import { coherePlayer } from "./players/cohere.ts";
 import { geminiPlayer } from "./players/gemini.ts";
 import { openaiPlayer } from "./players/openai.ts";
 
@@ -21,6 +23,8 @@ export const stages: readonly Stage[] = [
   { player: openaiPlayer, model: "gpt-test" },
   { player: anthropicPlayer, model: "claude-opus-4-6" },
   { player: geminiPlayer, model: "gemini-2.0-flash" },
+  { player: bedrockPlayer, model: "anthropic.claude-opus-4-6-v1:0" },
+  { player: coherePlayer, model: "command-a-plus-05-2026" },
 ];
 
 export interface StartedStages {
