@@ -4,6 +4,7 @@ import { startWeir, type Weir } from "../harness/start-weir.ts";
 import { anthropicMessages } from "./callers/anthropic-messages.ts";
 import { connect } from "./callers/connect.ts";
 import { openaiChat } from "./callers/openai-chat.ts";
+import { openaiResponses } from "./callers/openai-responses.ts";
 import type { Caller, Player } from "./exchange.ts";
 import { anthropicPlayer } from "./players/anthropic.ts";
 import { bedrockPlayer } from "./players/bedrock.ts";
@@ -11,7 +12,7 @@ import { coherePlayer } from "./players/cohere.ts";
 import { geminiPlayer } from "./players/gemini.ts";
 import { openaiPlayer } from "./players/openai.ts";
 
-export const callers: readonly Caller[] = [openaiChat, anthropicMessages, connect];
+export const callers: readonly Caller[] = [openaiChat, openaiResponses, anthropicMessages, connect];
 
 export interface Stage {
   readonly player: Player;
