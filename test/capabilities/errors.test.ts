@@ -33,7 +33,7 @@ describe.each(callers)("$dialect", (caller) => {
       });
       for (const stream of [false, true]) {
         const error = (await caller.send(weir, `${player.vendor}/${model}`, caller.build(question)!, stream).catch((thrown: unknown) => thrown)) as HeardError;
-        expect(caller.hasStatuses ? [error.kind, error.status] : [error.kind]).toEqual(caller.hasStatuses ? [kind, status] : [code]);
+        expect(caller.hasStatuses ? [error.kind, error.status] : [error.kind]).toEqual(caller.hasStatuses ? [caller.errorClass ?? kind, status] : [code]);
         expect(error.requestId).toMatch(/^req_/);
         expect(error.message).not.toContain(player.apiKey);
       }

@@ -88,6 +88,8 @@ export interface Caller {
   readonly dialect: string;
   /** Whether its errors are HTTP statuses; else they are RPC codes. */
   readonly hasStatuses: boolean;
+  /** The one class of all its errors, of a client that has none for each status. */
+  readonly errorClass?: string;
   /** What the client sends; undefined where the dialect has no words for what is wanted. */
   build(wanted: Wanted): object | undefined;
   /** Throws HeardError. */

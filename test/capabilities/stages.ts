@@ -3,6 +3,7 @@ import { startScriptedProvider, type ScriptedProvider } from "../harness/scripte
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 import { anthropicMessages } from "./callers/anthropic-messages.ts";
 import { connect } from "./callers/connect.ts";
+import { googleGenai } from "./callers/google-genai.ts";
 import { openaiChat } from "./callers/openai-chat.ts";
 import { openaiResponses } from "./callers/openai-responses.ts";
 import type { Caller, Player } from "./exchange.ts";
@@ -12,7 +13,7 @@ import { coherePlayer } from "./players/cohere.ts";
 import { geminiPlayer } from "./players/gemini.ts";
 import { openaiPlayer } from "./players/openai.ts";
 
-export const callers: readonly Caller[] = [openaiChat, openaiResponses, anthropicMessages, connect];
+export const callers: readonly Caller[] = [openaiChat, openaiResponses, anthropicMessages, googleGenai, connect];
 
 export interface Stage {
   readonly player: Player;

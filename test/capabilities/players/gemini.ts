@@ -77,7 +77,7 @@ function readBody({ contents, systemInstruction, tools, toolConfig, generationCo
   const { thinkingConfig } = generationConfig;
   return {
     ...(systemInstruction === undefined ? {} : { system: systemInstruction.parts.map(({ text }) => text).join("\n") }),
-    turns: contents.map(({ role, parts }): Turn => ({ role: role === "model" ? "assistant" : "user", parts: parts.flatMap(readPart) })),
+    turns: contents.map(({ role, parts }): Turn => ({ role: role === "model" ? "assistant" : "user", parts: parts.flatMap((part, index) => readPart(part, parts[index - 1]?.thought === true, parts[index + 1]?.thoughtSignature)) })),
     ...(tools === undefined ? {} : { tools: tools.flatMap(({ functionDeclarations }) => functionDeclarations.map(({ name, description, parametersJsonSchema }) => ({ name, description, parameters: parametersJsonSchema }))) }),
     ...(calling === undefined || calling.mode === "AUTO" ? {} : { toolChoice: calling.mode === "NONE" ? "none" : calling.allowedFunctionNames === undefined ? "required" : { name: calling.allowedFunctionNames[0]! } }),
     ...defined("outputMaximum", generationConfig.maxOutputTokens),
@@ -94,10 +94,11 @@ function readBody({ contents, systemInstruction, tools, toolConfig, generationCo
   };
 }
 
-function readPart(part: GeminiPart): Part[] {
+/** The signature of a thought stands on the part behind it. */
+function readPart(part: GeminiPart, isBehindThought: boolean, nextSignature: string | undefined): Part[] {
   const { functionCall: call, functionResponse: result } = part;
-  const signed = part.thoughtSignature === undefined ? [] : [{ reasoning: "", signature: part.thoughtSignature }];
-  if (part.thought === true) return [{ reasoning: part.text ?? "", signature: part.thoughtSignature ?? "" }];
+  const signed = part.thoughtSignature === undefined || isBehindThought ? [] : [{ reasoning: "", signature: part.thoughtSignature }];
+  if (part.thought === true) return [{ reasoning: part.text ?? "", signature: part.thoughtSignature ?? nextSignature ?? "" }];
   if (part.text !== undefined) return [...signed, { text: part.text }];
   if (part.fileData !== undefined) return [{ image: part.fileData.fileUri }];
   if (call !== undefined) return [...signed, { call: { id: call.id ?? "", name: call.name, input: call.args ?? {} } }];
