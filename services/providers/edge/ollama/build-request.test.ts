@@ -150,10 +150,10 @@ describe("messages", () => {
   it("says what it leaves out of earlier replies", () => {
     const { messages, fields } = messagesOf({
       role: Role.ASSISTANT,
-      parts: [{ kind: { case: "reasoning", value: { redactedData: "opaque" } } }, { kind: { case: "text", value: { text: "A", citations: [{ url: "https://a.example" }] } } }, { kind: { case: "refusal", value: { text: "no" } } }],
+      parts: [{ kind: { case: "reasoning", value: { redactedData: "opaque" } } }, { kind: { case: "reasoning", value: { text: "hm", signature: "s" } } }, { kind: { case: "text", value: { text: "A", citations: [{ url: "https://a.example" }] } } }, { kind: { case: "refusal", value: { text: "no" } } }],
     });
-    expect(messages).toEqual([{ role: "assistant", content: "Ano" }]);
-    expect(fields).toEqual(["messages.parts.reasoning.redacted_data", "messages.parts.text.citations"]);
+    expect(messages).toEqual([{ role: "assistant", content: "Ano", thinking: "hm" }]);
+    expect(fields).toEqual(["messages.parts.reasoning.redacted_data", "messages.parts.reasoning.signature", "messages.parts.text.citations"]);
   });
 
   it.each([

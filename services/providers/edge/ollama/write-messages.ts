@@ -97,6 +97,7 @@ function say({ kind }: Part, said: Said, path: string, warnings: Warnings): void
       return;
     case "reasoning":
       if (kind.value.redactedData !== "") warnings.add("messages.parts.reasoning.redacted_data", "Reasoning that another vendor encrypted says nothing to Ollama; it is left out.");
+      if (kind.value.signature !== "") warnings.add("messages.parts.reasoning.signature", "Ollama takes reasoning back as its text alone; what another vendor signed it with is left out.");
       if (kind.value.text !== "") said.thoughts.push(kind.value.text);
       return;
     case "native":

@@ -63,13 +63,19 @@ function effortForBudget(budgetTokens: bigint): ReasoningEffort {
 }
 
 /** The parts of the content that hold earlier reasoning; empty where it goes elsewhere, or cannot go. */
-export function buildThinkingPart({ text, signature, redactedData }: ReasoningPart, warnings: Warnings, { reasoningReturn }: OpenaiQuirks): object | undefined {
-  if (reasoningReturn === "none") {
-    warnings.add("messages.parts.reasoning", "Chat Completions takes no reasoning back; text and signatures are left out.");
-  }
-  else if (redactedData !== "" && reasoningReturn !== "reasoning_details") noteRedacted(warnings);
+export function buildThinkingPart(part: ReasoningPart, warnings: Warnings, { reasoningReturn }: OpenaiQuirks): object | undefined {
+  const { text, signature } = part;
+  noteUnreturned(part, warnings, reasoningReturn);
   if (reasoningReturn !== "thinking_part" || text === "") return undefined;
   return { type: "thinking", thinking: [{ type: "text", text }], ...(signature === "" ? {} : { signature }), closed: true };
+}
+
+function noteUnreturned({ text, signature, redactedData }: ReasoningPart, warnings: Warnings, reasoningReturn: OpenaiQuirks["reasoningReturn"]): void {
+  if (reasoningReturn === "none") return warnings.add("messages.parts.reasoning", "Chat Completions takes no reasoning back; text and signatures are left out.");
+  if (reasoningReturn === "reasoning_details") return;
+  if (redactedData !== "") warnings.add("messages.parts.reasoning.redacted_data", "Reasoning that another vendor encrypted says nothing to this one; it is left out.");
+  const isSigned = reasoningReturn === "thinking_part" && text !== "";
+  if (signature !== "" && !isSigned) warnings.add("messages.parts.reasoning.signature", "The vendor has no place for what another signed its reasoning with; the signature is left out.");
 }
 
 /** The members of an assistant's message that hold its earlier reasoning. */
@@ -90,8 +96,4 @@ function buildDetail({ text, signature, redactedData, isSummary }: ReasoningPart
   if (redactedData !== "") return { type: "reasoning.encrypted", data: redactedData, index };
   if (isSummary) return { type: "reasoning.summary", summary: text, index };
   return { type: "reasoning.text", text, ...(signature === "" ? {} : { signature }), index };
-}
-
-function noteRedacted(warnings: Warnings): void {
-  warnings.add("messages.parts.reasoning.redacted_data", "Reasoning that another vendor encrypted says nothing to this one; it is left out.");
 }

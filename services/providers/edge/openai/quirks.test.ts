@@ -126,8 +126,8 @@ const thought = [
 
 const returns: readonly (readonly [OpenaiQuirks["reasoningReturn"], members: Json, fields: readonly string[]])[] = [
   ["none", { content: "A" }, ["messages.parts.reasoning"]],
-  ["reasoning_content", { content: "A", reasoning_content: "hmshort" }, ["messages.parts.reasoning.redacted_data"]],
-  ["reasoning", { content: "A", reasoning: "hmshort" }, ["messages.parts.reasoning.redacted_data"]],
+  ["reasoning_content", { content: "A", reasoning_content: "hmshort" }, ["messages.parts.reasoning.signature", "messages.parts.reasoning.redacted_data"]],
+  ["reasoning", { content: "A", reasoning: "hmshort" }, ["messages.parts.reasoning.signature", "messages.parts.reasoning.redacted_data"]],
   [
     "reasoning_details",
     {
@@ -157,6 +157,13 @@ test.each(returns)("sends reasoning back as %s", (reasoningReturn, members, fiel
   const built = build({ reasoningReturn }, { messages: [user, say(Role.ASSISTANT, ...thought, text("A")), user] });
   expect((built.json["messages"] as Json[])[1]).toEqual({ role: "assistant", ...members });
   expect(built.fields).toEqual(fields);
+});
+
+test("says that a signature is left out whose reasoning has no text to carry it", () => {
+  const signed = { kind: { case: "reasoning", value: { signature: "s" } } } as const;
+  const { json, fields } = build({ reasoningReturn: "thinking_part" }, { messages: [user, say(Role.ASSISTANT, signed, text("A")), user] });
+  expect((json["messages"] as Json[])[1]).toEqual({ role: "assistant", content: "A" });
+  expect(fields).toEqual(["messages.parts.reasoning.signature"]);
 });
 
 test("gives a call and its result the same id in the form that the vendor takes, and leaves its own ids as they are", () => {
