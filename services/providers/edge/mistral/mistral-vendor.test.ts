@@ -10,6 +10,7 @@ import { SseSplitter } from "#platform/sse.ts";
 import { mistralVendor } from "./mistral-vendor.ts";
 
 type GenerationInit = Partial<MessageInitShape<typeof GenerationSchema>>;
+type MessageInit = NonNullable<GenerationInit["messages"]>[number];
 type Json = { readonly [name: string]: unknown };
 
 const text = (value: string) => ({ kind: { case: "text", value: { text: value } } }) as const;
@@ -79,6 +80,35 @@ describe("the request for Mistral", () => {
       { role: "tool", tool_call_id: id, content: "1" },
       { role: "assistant", content: "So", prefix: true },
     ]);
+  });
+
+  it("holds no instructions behind a reply, and says that they were moved", () => {
+    const call = { kind: { case: "toolCall", value: { id: "aB3dE6gH9", name: "f", arguments: "{}" } } } as const;
+    const messages: MessageInit[] = [
+      { role: Role.SYSTEM, parts: [text("first")] },
+      user,
+      { role: Role.SYSTEM, parts: [text("behind a question")] },
+      { role: Role.ASSISTANT, parts: [call] },
+      { role: Role.TOOL, parts: [{ kind: { case: "toolResult", value: { toolCallId: "aB3dE6gH9", parts: [text("1")] } } }] },
+      { role: Role.DEVELOPER, parts: [text("behind a result")] },
+      { role: Role.ASSISTANT, parts: [text("Hm.")] },
+      { role: Role.SYSTEM, parts: [text("behind a reply")] },
+      user,
+    ];
+    const { json, fields } = build({ messages }, false);
+    expect((json["messages"] as { role: string; content: unknown }[]).map(({ role, content }) => [role, content])).toEqual([
+      ["system", "first"],
+      ["system", "behind a result"],
+      ["system", "behind a reply"],
+      ["user", "Hi"],
+      ["system", "behind a question"],
+      ["assistant", null],
+      ["tool", "1"],
+      ["assistant", "Hm."],
+      ["user", "Hi"],
+    ]);
+    expect(fields).toEqual(["messages.role"]);
+    expect(build({ messages: messages.slice(0, 3) }, false).fields).toEqual([]);
   });
 
   it("does not go out as bytes of OpenAI's clients", () => {

@@ -18,6 +18,8 @@ export const mistralVendor = createOpenaiCompatible({
     // "must be a-z, A-Z, 0-9, with a length of 9": https://github.com/jackmpcollins/magentic/issues/276
     toolCallIdForm: "nine_alphanumerics",
     hasDeveloperRole: false,
+    // "Unexpected role 'system' after role 'assistant'": _validate_message_order of https://github.com/mistralai/mistral-common
+    hasLateInstructions: false,
     hasSpeakerNames: false,
     hasRefusals: false,
     hasEarlierAudio: false,

@@ -19,7 +19,7 @@ export function buildMessages(messages: readonly Message[], warnings: Warnings, 
     if (carried.length > 0) built.push({ role: "user", content: carried });
     carried = [];
   };
-  for (const message of messages) {
+  for (const message of quirks.hasLateInstructions ? messages : withEarlyInstructions(messages, warnings)) {
     const results = message.parts.flatMap(({ kind }) => (kind.case === "toolResult" ? [kind.value] : []));
     const others = message.parts.filter(({ kind }) => kind.case !== "toolResult");
     // The vendor wants all answers to a turn's calls right behind it, so nothing may come between them.
@@ -33,6 +33,21 @@ export function buildMessages(messages: readonly Message[], warnings: Warnings, 
   }
   flush();
   return quirks.needsPrefixMark && messages.at(-1)?.role === Role.ASSISTANT ? [...built.slice(0, -1), { ...built.at(-1), prefix: true }] : built;
+}
+
+/** Instructions that stand behind what the model or a tool said come behind those at the start. */
+function withEarlyInstructions(messages: readonly Message[], warnings: Warnings): readonly Message[] {
+  const firstReply = messages.findIndex(({ role }) => role === Role.ASSISTANT || role === Role.TOOL);
+  const isLate = (message: Message, index: number): boolean => firstReply >= 0 && index > firstReply && isInstruction(message);
+  const late = messages.filter(isLate);
+  if (late.length === 0) return messages;
+  warnings.add("messages.role", "The vendor takes no instructions behind a reply; they are moved to the start of the conversation.");
+  const start = messages.findIndex((message) => !isInstruction(message));
+  return [...messages.slice(0, start), ...late, ...messages.slice(start).filter((message, index) => !isLate(message, start + index))];
+}
+
+function isInstruction({ role }: Message): boolean {
+  return role === Role.SYSTEM || role === Role.DEVELOPER;
 }
 
 function buildMessage(message: Message, parts: readonly Part[], warnings: Warnings, quirks: OpenaiQuirks): object {

@@ -22,6 +22,8 @@ export interface OpenaiQuirks {
   readonly toolCallIdForm: "any" | "nine_alphanumerics";
   /** False where a developer's instructions go as the system's. */
   readonly hasDeveloperRole: boolean;
+  /** False where instructions that stand behind a reply or a tool's result are moved to the start. */
+  readonly hasLateInstructions: boolean;
   /** False where the speakers of one role cannot be told apart. */
   readonly hasSpeakerNames: boolean;
   /** False where a refusal is sent back as text. */
@@ -93,6 +95,7 @@ export const openaiItself: OpenaiQuirks = {
   needsToolParameters: false,
   toolCallIdForm: "any",
   hasDeveloperRole: true,
+  hasLateInstructions: true,
   hasSpeakerNames: true,
   hasRefusals: true,
   hasEarlierAudio: true,
