@@ -1,7 +1,7 @@
 /** Owns docs/compatibility.md: the table of what each dialect can do with each vendor, made of what the suite has seen. */
 import type { Feature } from "./features.ts";
 
-/** `works`: all of it arrives and returns. `warns`: a part is left out or replaced, and the caller is told which. `rejects`: the request is refused, and the caller is told why. `none`: the dialect or the vendor has no words for it. */
+/** `works`: all of it arrives and returns. `warns`: a part is left out or replaced, and the caller is told which. `rejects`: the request is refused, and the caller is told why. `none`: the dialect has no words for it; or, where a reply is tried, the vendor. */
 export type Verdict = "works" | "warns" | "rejects" | "none";
 
 export interface Cell {
@@ -21,13 +21,13 @@ export function compatibilityPage(features: readonly Feature[], cells: readonly 
   return `# Compatibility
 
 What callers of each dialect can ask of each vendor, and what comes back. Made by the capability suite (\`npx vitest run test/capabilities\`, \`-u\` writes this page);
-never edited by hand. The dialect's official client asks, unary and as a stream; the vendor is played by a server that judges requests as that vendor would: **mock only**, until \`npm run live\` has been run with a key.
+never edited by hand. The dialect's official client asks, unary and as a stream; the vendor is played by a server that judges requests as that vendor would: **mock only**; no vendor itself has been asked.
 ${assertions} assertions.
 
 - **works**: what was asked arrives at the vendor as it was, and its answer at the caller.
 - **warns**: a part is left out or replaced by the nearest; \`x-weir-warnings\` (the RPC's \`warnings\`) names it. With \`strict\` it is an error.
 - **rejects**: the request is refused with a reason, because leaving the part out would change what is asked.
-- ·: the dialect or the vendor has no words for it.
+- ·: the dialect has no words for it; or, where a reply is tried, the vendor.
 
 ${tables.join("\n\n")}
 `;

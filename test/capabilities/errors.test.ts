@@ -35,7 +35,7 @@ describe.each(callers)("$dialect", (caller) => {
         const error = (await caller.send(weir, `${player.vendor}/${model}`, caller.build(question)!, stream).catch((thrown: unknown) => thrown)) as HeardError;
         expect(caller.hasStatuses ? [error.kind, error.status] : [error.kind]).toEqual(caller.hasStatuses ? [caller.errorClass ?? kind, status] : [code]);
         expect(error.requestId).toMatch(/^req_/);
-        expect(error.message).not.toContain(player.apiKey);
+        if (player.apiKey !== undefined) expect(error.message).not.toContain(player.apiKey);
       }
     });
   });

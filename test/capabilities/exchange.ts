@@ -103,13 +103,17 @@ export interface Player {
   readonly native: readonly string[];
   /** The path of the base URL, such as `/v1`. */
   readonly basePath: string;
-  /** Its key in weir.yaml. */
-  readonly apiKey: string;
-  /** Its reasoning comes without a signature. */
-  readonly signsNothing?: true;
+  /** Its key in weir.yaml, if it wants one. */
+  readonly apiKey?: string;
+  /** Whether tool calls of others must get ids in a form of its own. */
+  readonly renamesCalls?: true;
+  /** What must arrive for what is wanted, where its form has other means to the same end. Without this, what is wanted itself. */
+  expected?(wanted: Wanted): Wanted;
+  /** What it can say of an answer; undefined when it has no words for what matters in it. Without this, it can say all. */
+  sayable?(answer: Answer): Answer | undefined;
   /** What was asked. Throws Error with what the vendor would refuse. */
   read(request: { readonly path: string; readonly headers: Readonly<Record<string, unknown>>; readonly body: Buffer }, stream: boolean): Asked;
-  /** The reply: headers, and the body in pieces that are written one by one; undefined where the vendor has no words for the answer. */
-  write(answer: Answer, stream: boolean): { readonly contentType: string; readonly pieces: readonly (string | Buffer)[] } | undefined;
+  /** The reply: headers, and the body in pieces that are written one by one. */
+  write(answer: Answer, stream: boolean): { readonly contentType: string; readonly pieces: readonly (string | Buffer)[] };
   refuse(refusal: Refusal): { readonly headers: Readonly<Record<string, string>>; readonly body: string };
 }

@@ -11,6 +11,8 @@ import { anthropicPlayer } from "./players/anthropic.ts";
 import { bedrockPlayer } from "./players/bedrock.ts";
 import { coherePlayer } from "./players/cohere.ts";
 import { geminiPlayer } from "./players/gemini.ts";
+import { mistralPlayer } from "./players/mistral.ts";
+import { ollamaPlayer } from "./players/ollama.ts";
 import { openaiPlayer } from "./players/openai.ts";
 
 export const callers: readonly Caller[] = [openaiChat, openaiResponses, anthropicMessages, googleGenai, connect];
@@ -27,6 +29,8 @@ export const stages: readonly Stage[] = [
   { player: geminiPlayer, model: "gemini-2.0-flash" },
   { player: bedrockPlayer, model: "anthropic.claude-opus-4-6-v1:0" },
   { player: coherePlayer, model: "command-a-plus-05-2026" },
+  { player: mistralPlayer, model: "mistral-large-4-0" },
+  { player: ollamaPlayer, model: "qwen3:8b" },
 ];
 
 export interface StartedStages {
@@ -42,7 +46,7 @@ export async function startStages(): Promise<StartedStages> {
     const upstream = await startScriptedProvider(() => undefined);
     upstreams.set(player, upstream);
     const { vendor, apiKey, basePath } = player;
-    providers.push(`  ${vendor}: { vendor: ${vendor}, api_key: "${apiKey}", base_url: "${new URL(upstream.baseUrl).origin}${basePath}", models: ["${model}"] }`);
+    providers.push(`  ${vendor}: { vendor: ${vendor},${apiKey === undefined ? "" : ` api_key: "${apiKey}",`} base_url: "${new URL(upstream.baseUrl).origin}${basePath}", models: ["${model}"] }`);
   }
   // No circuit opens for the vendors' errors.
   const weir = await startWeir({ wiring: "together", config: `providers:\n${providers.join("\n")}\nbreaker: { minimum_calls: 10000 }\n` });

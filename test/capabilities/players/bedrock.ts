@@ -63,9 +63,9 @@ export const bedrockPlayer: Player = {
     refuseContradictions(request);
     return readBody(request);
   },
+  // TokenUsage does not say how much of the output was reasoning.
+  sayable: (answer) => (answer.usage.reasoning > 0 ? undefined : answer),
   write(answer, stream) {
-    // TokenUsage does not say how much of the output was reasoning.
-    if (answer.usage.reasoning > 0) return undefined;
     if (!stream) return { contentType: "application/json", pieces: [JSON.stringify(wholeOf(answer))] };
     const bytes = Buffer.concat(eventsOf(answer).map(([type, event]) => frameOf(type, event)));
     // Messages come as the network cuts them.

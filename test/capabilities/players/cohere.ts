@@ -43,7 +43,11 @@ export const coherePlayer: Player = {
   native: [],
   basePath: "/v2",
   apiKey: "cohere-key",
-  signsNothing: true,
+  sayable(answer) {
+    // No reason to finish is a filter's, and no count is of reasoning: ChatFinishReason and Usage in https://github.com/cohere-ai/cohere-typescript.
+    if (answer.finish === "refused" || answer.usage.reasoning > 0) return undefined;
+    return answer.reasoning === undefined ? answer : { ...answer, reasoning: { text: answer.reasoning.text, signature: "" } };
+  },
   read({ path, headers, body }, stream) {
     if (path !== "/v2/chat") throw new Error(`no such path: ${path}`);
     if (headers["authorization"] !== "Bearer cohere-key") throw new Error("no key");
@@ -58,8 +62,6 @@ export const coherePlayer: Player = {
     return readBody(request);
   },
   write(answer, stream) {
-    // No reason to finish is a filter's, and no count is of reasoning: ChatFinishReason and Usage in https://github.com/cohere-ai/cohere-typescript.
-    if (answer.finish === "refused" || answer.usage.reasoning > 0) return undefined;
     return stream ? { contentType: "text/event-stream", pieces: streamOf(answer) } : { contentType: "application/json", pieces: [JSON.stringify(wholeOf(answer))] };
   },
   refuse: ({ status, retryAfterSeconds }: Refusal) => ({
