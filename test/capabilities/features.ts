@@ -60,6 +60,14 @@ export const features: readonly Feature[] = [
       { role: "user", parts: [{ result: { id: askAare.id, text: "120 m³/s" } }, { result: { id: askReuss.id, text: "3 m" } }] },
     ],
   }),
+  asks("tool results beside the user's words", {
+    tools: [flow],
+    turns: [
+      ...question,
+      { role: "assistant", parts: [{ text: "I look it up." }, { call: askAare }] },
+      { role: "user", parts: [{ result: { id: askAare.id, text: "120 m³/s" } }, { text: "Is that much?" }] },
+    ],
+  }),
   asks("failed tool", {
     tools: [flow],
     turns: [...question, { role: "assistant", parts: [{ call: askAare }] }, { role: "user", parts: [{ result: { id: askAare.id, text: "The gauge is broken.", isError: true } }] }],
@@ -68,6 +76,7 @@ export const features: readonly Feature[] = [
   asks("reasoning effort", { effort: "high" }),
   asks("reasoning bound in tokens", { reasoningTokens: 2000 }),
   answers("reasoning in the reply", { ...plain, reasoning: thought }, "reasoning", "text", "finish"),
+  answers("reasoning and a tool call", { ...called, reasoning: thought }, "reasoning", "calls", "finish"),
   asks("reasoning sent back", {
     tools: [flow],
     turns: [...question, { role: "assistant", parts: [{ reasoning: thought.text, signature: thought.signature }, { call: askAare }] }, { role: "user", parts: [{ result: { id: askAare.id, text: "120 m³/s" } }] }],

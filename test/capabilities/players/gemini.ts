@@ -114,12 +114,10 @@ function defined<Name extends string, Value>(name: Name, value: Value | undefine
 
 function partsOf({ reasoning, text, calls = [] }: Answer): GeminiPart[] {
   const half = Math.ceil((text?.length ?? 0) / 2);
-  return [
-    // The signature comes with the first part that is no thought.
-    ...(reasoning === undefined ? [] : [{ text: reasoning.text, thought: true }]),
-    ...(text === undefined ? [] : [{ text: text.slice(0, half), ...(reasoning === undefined ? {} : { thoughtSignature: reasoning.signature }) }, { text: text.slice(half) }]),
-    ...calls.map(({ id, name, input }) => ({ functionCall: { id, name, args: input } })),
-  ];
+  const rest = [...(text === undefined ? [] : [{ text: text.slice(0, half) }, { text: text.slice(half) }]), ...calls.map(({ id, name, input }) => ({ functionCall: { id, name, args: input } }))];
+  if (reasoning === undefined) return rest;
+  // The signature comes with the first part that is no thought.
+  return [{ text: reasoning.text, thought: true }, { ...rest[0], thoughtSignature: reasoning.signature }, ...rest.slice(1)];
 }
 
 const finishWords = { stop: "STOP", calls: "STOP", length: "MAX_TOKENS", refused: "SAFETY" } as const;

@@ -155,12 +155,12 @@ function endOf({ finish, usage }: Answer): object {
 /** Calls come whole, thoughts before words. */
 function streamOf(answer: Answer): object[] {
   const line = (message: object): object => ({ ...head, message: { role: "assistant", content: "", ...message }, done: false });
-  const { text = "", calls, reasoning } = answer;
+  const { text = "", reasoning, ...rest } = answer;
   const halves = (whole: string): string[] => [whole.slice(0, 4), whole.slice(4)].filter((piece) => piece !== "");
   return [
     ...halves(reasoning?.text ?? "").map((thinking) => line({ thinking })),
     ...halves(text).map((content) => line({ content })),
-    ...(calls === undefined ? [] : [line(messageOf({ ...answer, text: "" }))]),
+    ...(rest.calls === undefined ? [] : [line(messageOf(rest))]),
     { ...head, message: { role: "assistant", content: "" }, ...endOf(answer) },
   ];
 }
