@@ -10,6 +10,8 @@ const scenarios = ["test/scenarios/**/*.test.ts", "test/sdk/{grpc,openai,anthrop
 
 // Vitest reads its configuration from a default export only.
 export default defineConfig(async () => {
+  // `npm run live` asks the vendors themselves, and nobody else.
+  if (process.env["WEIR_LIVE"] === "1") return { test: { globalSetup: ["test/harness/postgres-global-setup.ts"], include: ["test/live/**/*.test.ts"], provide: { wiring: "together" as const }, ...patience } };
   const hasNats = (await findNatsServer()) !== undefined;
   const runnable = wirings.filter((wiring) => wiring !== "apart-nats" || hasNats);
   return {
@@ -18,7 +20,7 @@ export default defineConfig(async () => {
       maxWorkers: availableParallelism(),
       globalSetup: ["test/harness/postgres-global-setup.ts", "test/harness/wirings-notice.ts"],
       projects: [
-        { test: { name: "all", include: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], exclude: scenarios, provide: { wiring: "together" as const }, ...patience } },
+        { test: { name: "all", include: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], exclude: [...scenarios, "test/live/**"], provide: { wiring: "together" as const }, ...patience } },
         // The same scenarios with the same assertions, however the services are wired.
         ...runnable.map((wiring) => ({ test: { name: wiring, include: scenarios, provide: { wiring }, ...patience } })),
       ],

@@ -21,8 +21,11 @@ export function compatibilityPage(features: readonly Feature[], cells: readonly 
   return `# Compatibility
 
 What callers of each dialect can ask of each vendor, and what comes back. Made by the capability suite (\`npx vitest run test/capabilities\`, \`-u\` writes this page);
-never edited by hand. The dialect's official client asks, unary and as a stream; the vendor is played by a server that judges requests as that vendor would: **mock only**; no vendor itself has been asked.
+never edited by hand. The dialect's official client asks, unary and as a stream; the vendor is played by a server that judges requests as that vendor would: **mock only**.
+\`npm run live\` asks the vendors themselves, with the keys in the environment; nobody has published such a run yet.
 ${assertions} assertions.
+
+Beside each word stands how many assertions are behind it.
 
 - **works**: what was asked arrives at the vendor as it was, and its answer at the caller.
 - **warns**: a part is left out or replaced by the nearest; \`x-weir-warnings\` (the RPC's \`warnings\`) names it. With \`strict\` it is an error.
@@ -35,6 +38,10 @@ ${tables.join("\n\n")}
 
 function table(dialect: string, features: readonly Feature[], cells: readonly Cell[]): string {
   const vendors = [...new Set(cells.map(({ vendor }) => vendor))];
-  const row = (name: string): string => `| ${name} | ${vendors.map((vendor) => marks[cells.find((cell) => cell.vendor === vendor && cell.feature === name)!.verdict]).join(" | ")} |`;
+  const row = (name: string): string => `| ${name} | ${vendors.map((vendor) => text(cells.find((cell) => cell.vendor === vendor && cell.feature === name)!)).join(" | ")} |`;
   return [`## ${dialect}`, "", `| | ${vendors.join(" | ")} |`, `|---|${vendors.map(() => "---|").join("")}`, ...features.map(({ name }) => row(name))].join("\n");
+}
+
+function text({ verdict, assertions }: Cell): string {
+  return verdict === "none" ? marks.none : `${marks[verdict]} ${assertions}`;
 }
