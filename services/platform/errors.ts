@@ -17,6 +17,7 @@ const meanings: Readonly<Record<Reason, readonly [code: Code, httpStatus: number
   UNSUPPORTED_FIELD: [Code.InvalidArgument, 400],
   METHOD_NOT_FOUND: [Code.Unimplemented, 404],
   METHOD_NOT_EXPOSED: [Code.PermissionDenied, 403],
+  UNSUPPORTED_OPERATION: [Code.Unimplemented, 400],
   KEY_MISSING: [Code.Unauthenticated, 401],
   KEY_INVALID: [Code.Unauthenticated, 401],
   KEY_REVOKED: [Code.Unauthenticated, 401],

@@ -22,10 +22,10 @@ import { dialects } from "./edge/dialects.ts";
 import { createFrontDoor } from "./edge/front-door.ts";
 import { RequestObserver } from "./edge/request-scope.ts";
 import type { RoutingPeers } from "./peers.ts";
-import { embed } from "./rpc/embed.ts";
 import { generate } from "./rpc/generate.ts";
 import { listModelsPage } from "./rpc/list-models.ts";
 import { streamGenerate } from "./rpc/stream-generate.ts";
+import { callUnary } from "./rpc/unary.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
 import { GrantView } from "./store/grant-view.ts";
 
@@ -70,7 +70,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   const implementation: ServiceInterface<typeof InferenceService> = {
     generate: (request, context) => generate(request, context, dependencies),
     streamGenerate: (request, context) => streamGenerate(request, context, dependencies),
-    embed: (request, context) => embed(request, context, dependencies),
+    embed: (request, context) => callUnary("embed", request, context, dependencies),
     listModels: (request, context) => listModelsPage(request, context, dependencies),
   };
   const frontDoor = createFrontDoor({

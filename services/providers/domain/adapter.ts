@@ -2,8 +2,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   StreamGenerateResponseSchema,
-  type EmbedRequest,
-  type EmbedResponse,
   type Generation,
   type GenerateResponse,
   type StreamGenerateResponse,
@@ -12,12 +10,14 @@ import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
 import type { Secret } from "#platform/secret.ts";
+import type { Traffic } from "./estimate-usage.ts";
 import type { EventSplitter, StreamedEvent } from "./event-splitter.ts";
+import type { UnaryName, UnaryRequest, UnaryResponse } from "./unary-operation.ts";
 
 /** One vendor. Its folder has the same files as every other: see services/providers/README.md. */
 export interface VendorAdapter {
   readonly vendor: string;
-  /** Dialects whose bytes this vendor takes and answers untouched. */
+  /** Dialects whose bytes this vendor takes and answers untouched when it generates. */
   readonly nativeDialects: readonly string[];
   /** Where the vendor's API is, with its version and without a slash at the end. */
   readonly defaultBaseUrl: string;
@@ -43,7 +43,8 @@ export interface VendorAdapter {
   /** The error that a reply with a status outside 2xx means. */
   readError(reply: VendorReply): GatewayError;
   readonly generate: GenerateAdapter;
-  readonly embed?: EmbedAdapter;
+  /** What the vendor has beside generating. */
+  readonly operations: UnaryAdapters;
 }
 
 /** A request as the vendor gets it. The same input gives the same bytes, so that a retry is identical. */
@@ -150,9 +151,23 @@ export class StreamReading {
 
 export type StreamEventInit = Exclude<MessageInitShape<typeof StreamGenerateResponseSchema>, StreamGenerateResponse>;
 
-export interface EmbedAdapter {
-  buildRequest(request: EmbedRequest, model: string): VendorRequest;
-  buildNativeRequest(body: Uint8Array, model: string): VendorRequest;
-  readReply(body: Uint8Array): { readonly response: EmbedResponse; readonly summary: ReplySummary };
+export type UnaryAdapters = { readonly [Name in UnaryName]?: UnaryAdapter<Name> };
+
+/** One operation that is answered in one piece, as the vendor has it. */
+export interface UnaryAdapter<Name extends UnaryName> {
+  /** Types → vendor. Throws UNSUPPORTED_FIELD instead of warning when the request is strict. */
+  buildRequest(request: UnaryRequest<Name>, model: string): VendorRequest;
+  /** Throws UPSTREAM_PROTOCOL when it cannot be read. The response's `model`, when it is empty, is the one that was asked for. */
+  readReply(body: Uint8Array): { readonly response: UnaryResponse<Name>; readonly summary: ReplySummary };
+  /** Absent where no dialect's bytes can go to the vendor as they are. */
+  readonly native?: NativeUnaryForm;
+  /** What is put in the ledger when the vendor did not say what was consumed; the request's bytes as tokens when absent. */
+  readonly estimateUsage?: (traffic: Traffic) => Usage;
+}
+
+/** As NativeForm, for an operation that is answered in one piece. */
+export interface NativeUnaryForm {
+  readonly dialect: string;
+  buildRequest(body: Uint8Array, model: string): VendorRequest;
   summarizeReply(body: Uint8Array): ReplySummary;
 }

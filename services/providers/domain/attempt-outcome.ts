@@ -5,7 +5,7 @@ import { AttemptOutcomeSchema, AttemptResult, type AttemptOutcome } from "#gen/w
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Reason } from "#platform/errors.ts";
 import type { ReplySummary } from "./adapter.ts";
-import { estimateUsage, noUsage } from "./estimate-usage.ts";
+import { noUsage, type Traffic } from "./estimate-usage.ts";
 
 const maximumWordLength = 512;
 
@@ -23,6 +23,7 @@ export interface AttemptEnding {
   readonly complete: boolean;
   readonly requestBytes: number;
   readonly outputBytes: number;
+  readonly estimateUsage: (traffic: Traffic) => Usage;
   readonly firstByteMs: number | undefined;
   readonly durationMs: number;
   readonly endTimeMs: number;
@@ -49,7 +50,7 @@ export function attemptOutcome(ending: AttemptEnding): AttemptOutcome {
  * Never absent, so that each outcome has a rank above an orphan's: nothing when no byte was sent or the vendor refused
  * (vendors do not bill their errors), the vendor's own figures when it has said all, else the estimate.
  */
-function usageOf({ result, httpStatus, complete, summary, requestBytes, outputBytes }: AttemptEnding): Usage {
+function usageOf({ result, httpStatus, complete, summary, requestBytes, outputBytes, estimateUsage }: AttemptEnding): Usage {
   if (result === AttemptResult.NOT_SENT || httpStatus >= 300) return noUsage();
   if (complete && summary?.usage !== undefined) return summary.usage;
   return estimateUsage({ requestBytes, outputBytes, reported: summary?.usage });

@@ -1,9 +1,10 @@
 /** Owns what is known of the vendors' models: a list to begin with; a model that is not on it can be called all the same. */
+import type { UnaryName } from "./unary-operation.ts";
 
 export interface CataloguedModel {
   /** By the vendor's name. */
   readonly name: string;
-  readonly operation: "generate" | "embed";
+  readonly operation: "generate" | UnaryName;
   /** Input and output together; undefined when not known. */
   readonly contextWindowTokens?: number;
   /** Undefined when not known. */

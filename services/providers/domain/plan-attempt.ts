@@ -1,21 +1,27 @@
 /** Owns how an attempt is put to a vendor: which of the adapter's ways, what is sent, and how the reply is read. */
 import { create } from "@bufbuild/protobuf";
 import type { NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
-import type { EmbedRequest, Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { AttemptResponseSchema, type AttemptRequest, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { AttemptRequestSchema, AttemptResponseSchema, type AttemptRequest, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { SseSplitter } from "#platform/sse.ts";
-import type { EmbedAdapter, NativeForm, VendorAdapter, VendorRequest } from "./adapter.ts";
+import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import type { NativeForm, NativeUnaryForm, UnaryAdapter, VendorAdapter, VendorRequest } from "./adapter.ts";
+import { estimateUsage, type Traffic } from "./estimate-usage.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 import { StreamedReply } from "./streamed-reply.ts";
+import type { UnaryName, UnaryRequest } from "./unary-operation.ts";
 import { WholeReply } from "./whole-reply.ts";
 
 export interface AttemptPlan {
-  readonly operation: "generate" | "embed";
+  /** The ledger's word. */
+  readonly operation: string;
   readonly stream: boolean;
   readonly vendorRequest: VendorRequest;
   /** A reader for the body of a reply that is no error. */
   readReply(): ReplyReader;
+  /** What was consumed when the vendor did not say. */
+  readonly estimateUsage: (traffic: Traffic) => Usage;
 }
 
 /** Throws UNSUPPORTED_FIELD or INVALID_REQUEST when the vendor cannot be asked this. */
@@ -26,10 +32,10 @@ export function planAttempt(request: AttemptRequest, adapter: VendorAdapter): At
       return planGenerate(generationOf(operation.value.generation), model, adapter);
     case "streamGenerate":
       return planStream(generationOf(operation.value.generation), model, adapter);
-    case "embed":
-      return planEmbed(operation.value, model, adapter, request.provider);
-    default:
+    case undefined:
       throw new GatewayError("INVALID_REQUEST", "The attempt has no operation.");
+    default:
+      return planUnary(operation.case, operation.value, model, adapter, request.provider);
   }
 }
 
@@ -49,6 +55,7 @@ function planGenerate(generation: Generation, model: string, adapter: VendorAdap
         response.warnings.push(...vendorRequest.warnings);
         return { response: create(AttemptResponseSchema, { generate: response }), summary };
       }),
+    estimateUsage,
   };
 }
 
@@ -61,39 +68,48 @@ function planStream(generation: Generation, model: string, adapter: VendorAdapte
     stream: true,
     vendorRequest,
     readReply: () => new StreamedReply(form.createStreamReader(vendorRequest), form.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings, model),
+    estimateUsage,
   };
 }
 
-function planEmbed(request: EmbedRequest, model: string, adapter: VendorAdapter, provider: string): AttemptPlan {
-  const embed = embedOf(adapter, provider);
-  const native = nativeFor(request.native, adapter);
-  const vendorRequest = native === undefined ? embed.buildRequest(request, model) : embed.buildNativeRequest(native.body, model);
+function planUnary<Name extends UnaryName>(name: Name, request: UnaryRequest<Name>, model: string, adapter: VendorAdapter, provider: string): AttemptPlan {
+  const operation = operationOf(name, adapter, provider);
+  const { native } = request;
+  const form = native === undefined ? undefined : unaryFormOf(native, operation, adapter);
+  const vendorRequest = native === undefined || form === undefined ? operation.buildRequest(request, model) : forwardHeaders(form.buildRequest(native.body, model), native, adapter);
   return {
-    operation: "embed",
+    operation: AttemptRequestSchema.field[name].name,
     stream: false,
     vendorRequest,
     readReply: () =>
       new WholeReply((body) => {
-        if (native !== undefined) return { response: nativeResponse(body), summary: embed.summarizeReply(body) };
-        const { response, summary } = embed.readReply(body);
+        if (form !== undefined) return { response: nativeResponse(body), summary: form.summarizeReply(body) };
+        const { response, summary } = operation.readReply(body);
         response.model ||= model;
         response.warnings.push(...vendorRequest.warnings);
-        return { response: create(AttemptResponseSchema, { embed: response }), summary };
+        return { response: create(AttemptResponseSchema, { [name]: response }), summary };
       }),
+    estimateUsage: operation.estimateUsage ?? (({ requestBytes }) => estimateUsage({ requestBytes, outputBytes: 0 })),
   };
 }
 
 function buildGenerate(adapter: VendorAdapter, generation: Generation, native: NativePayload | undefined, model: string, stream: boolean): VendorRequest {
-  const { generate, forwardedRequestHeaders } = adapter;
-  if (native === undefined) return generate.buildRequest(generation, model, stream);
-  const vendorRequest = formOf(native, adapter).buildNativeRequest(native.body, model, stream);
-  const forwarded = Object.entries(native.headers).filter(([name]) => forwardedRequestHeaders.includes(name));
+  if (native === undefined) return adapter.generate.buildRequest(generation, model, stream);
+  return forwardHeaders(formOf(native, adapter).buildNativeRequest(native.body, model, stream), native, adapter);
+}
+
+function forwardHeaders(vendorRequest: VendorRequest, { headers }: NativePayload, { forwardedRequestHeaders }: VendorAdapter): VendorRequest {
+  const forwarded = Object.entries(headers).filter(([name]) => forwardedRequestHeaders.includes(name));
   return forwarded.length === 0 ? vendorRequest : { ...vendorRequest, headers: { ...Object.fromEntries(forwarded), ...vendorRequest.headers } };
 }
 
 function nativeFor(native: NativePayload | undefined, adapter: VendorAdapter): NativePayload | undefined {
   if (native === undefined || adapter.nativeDialects.includes(native.dialect)) return native;
-  throw new GatewayError("INVALID_REQUEST", `The vendor ${adapter.vendor} does not speak the dialect ${native.dialect}; send it types.`);
+  throw dialectUnknown(adapter.vendor, native.dialect);
+}
+
+function dialectUnknown(vendor: string, dialect: string): GatewayError {
+  return new GatewayError("INVALID_REQUEST", `The vendor ${vendor} does not speak the dialect ${dialect}; send it types.`);
 }
 
 function formOf({ dialect }: NativePayload, { generate }: VendorAdapter): NativeForm {
@@ -106,11 +122,16 @@ function nativeResponse(body: Buffer): AttemptResponse {
   return response;
 }
 
-function embedOf(adapter: VendorAdapter, provider: string): EmbedAdapter {
-  if (adapter.embed !== undefined) return adapter.embed;
-  throw new GatewayError("UNSUPPORTED_FIELD", `The provider ${provider} has no embeddings: the vendor ${adapter.vendor} offers none.`, {
-    metadata: { field: "embed", target: provider },
-  });
+function operationOf<Name extends UnaryName>(name: Name, adapter: VendorAdapter, provider: string): UnaryAdapter<Name> {
+  const operation: UnaryAdapter<Name> | undefined = adapter.operations[name];
+  if (operation !== undefined) return operation;
+  const word = AttemptRequestSchema.field[name].name;
+  throw new GatewayError("UNSUPPORTED_OPERATION", `The provider ${provider} has no ${word}: the vendor ${adapter.vendor} offers none.`, { metadata: { operation: word, target: provider } });
+}
+
+function unaryFormOf({ dialect }: NativePayload, { native }: { readonly native?: NativeUnaryForm }, { vendor }: VendorAdapter): NativeUnaryForm {
+  if (native?.dialect === dialect) return native;
+  throw dialectUnknown(vendor, dialect);
 }
 
 function generationOf(generation: Generation | undefined): Generation {

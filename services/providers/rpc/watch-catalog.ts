@@ -1,8 +1,10 @@
 /** Owns the WatchCatalog RPC: the configured providers, now and after each change. */
 import { create } from "@bufbuild/protobuf";
-import { WatchCatalogResponseSchema, type WatchCatalogResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { AttemptRequestSchema, WatchCatalogResponseSchema, type WatchCatalogResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { ProvidersConfig } from "../config.ts";
+import type { UnaryAdapters, VendorAdapter } from "../domain/adapter.ts";
+import type { UnaryName } from "../domain/unary-operation.ts";
 
 /** Ends when the signal fires. A caller that is slow gets the newest catalogue and misses those between. */
 export async function* watchCatalog(config: LiveValue<ProvidersConfig>, signal: AbortSignal): AsyncGenerator<WatchCatalogResponse> {
@@ -30,6 +32,15 @@ function catalogOf({ providers }: ProvidersConfig): WatchCatalogResponse {
       nativeDialects: [...adapter.nativeDialects],
       models: [...models],
       onlyListedModels,
+      offers: offersOf(adapter),
     })),
   });
+}
+
+function offersOf({ nativeDialects, operations }: VendorAdapter): { operation: string; nativeDialects: string[] }[] {
+  const unary = Object.entries(operations) as [UnaryName, UnaryAdapters[UnaryName]][];
+  return [
+    { operation: "generate", nativeDialects: [...nativeDialects] },
+    ...unary.map(([name, adapter]) => ({ operation: AttemptRequestSchema.field[name].name, nativeDialects: adapter?.native === undefined ? [] : [adapter.native.dialect] })),
+  ];
 }

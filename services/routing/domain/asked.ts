@@ -1,10 +1,12 @@
 /** Owns the two forms of what a caller asked: the bytes they sent in their dialect, and the same in types, made only when needed. */
 import { create } from "@bufbuild/protobuf";
-import { EmbedRequestSchema, GenerateRequestSchema, GenerationSchema, StreamGenerateRequestSchema, type EmbedRequest, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { GenerateRequestSchema, GenerationSchema, InferenceService, StreamGenerateRequestSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { NativePayloadSchema, type NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { offerOf } from "./capability.ts";
 import type { Target } from "./plan.ts";
+import type { UnaryName, UnaryRequest } from "./unary-operation.ts";
 
 /** The fields of a NativePayload; any object with them will do. */
 export type Native = Pick<NativePayload, "dialect" | "body" | "headers">;
@@ -21,18 +23,19 @@ export interface AskedGeneration {
   toGeneration(): Generation;
 }
 
-/** What was asked of an embedding. */
-export interface AskedEmbedding {
+/** What was asked of an operation that is answered in one piece. */
+export interface AskedUnary<Name extends UnaryName> {
+  readonly operation: Name;
   readonly model: string;
   readonly native: Native | undefined;
   /** As in AskedGeneration. */
   readonly strict: boolean;
   unknownFields(): readonly string[];
-  toRequest(): EmbedRequest;
+  toRequest(): UnaryRequest<Name>;
 }
 
 export function generationFor(asked: AskedGeneration, target: Target, routeIsStrict: boolean): AttemptRequest["operation"] {
-  const native = nativeFor(asked.native, target);
+  const native = nativeFor(asked.native, target.provider.nativeDialects);
   const generation = native === undefined ? strictly(asked.toGeneration(), asked, routeIsStrict) : nativeGeneration(asked.model, native);
   return asked.stream
     ? { case: "streamGenerate", value: create(StreamGenerateRequestSchema, { generation }) }
@@ -60,11 +63,13 @@ function strictly<Message extends { readonly strict: boolean }>(message: Message
   return { ...message, strict: true };
 }
 
-export function embeddingFor(asked: AskedEmbedding, target: Target, routeIsStrict: boolean): AttemptRequest["operation"] {
-  const native = nativeFor(asked.native, target);
-  return { case: "embed", value: native === undefined ? strictly(asked.toRequest(), asked, routeIsStrict) : create(EmbedRequestSchema, { model: asked.model, native }) };
+export function unaryFor<Name extends UnaryName>(asked: AskedUnary<Name>, target: Target, routeIsStrict: boolean): AttemptRequest["operation"] {
+  const { operation, model } = asked;
+  const native = nativeFor(asked.native, offerOf(target.provider, operation)?.nativeDialects ?? []);
+  const value = native === undefined ? strictly(asked.toRequest(), asked, routeIsStrict) : create(InferenceService.method[operation].input, { model, native });
+  return { case: operation, value };
 }
 
-function nativeFor(native: Native | undefined, target: Target): Native | undefined {
-  return native !== undefined && target.provider.nativeDialects.includes(native.dialect) ? native : undefined;
+function nativeFor(native: Native | undefined, dialects: readonly string[]): Native | undefined {
+  return native !== undefined && dialects.includes(native.dialect) ? native : undefined;
 }

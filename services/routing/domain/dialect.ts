@@ -1,7 +1,8 @@
 /** Owns what a dialect's folder must provide: an HTTP API of others, read into types and written from types. No I/O. */
 import type { IncomingHttpHeaders } from "node:http";
-import type { EmbedRequest, EmbedResponse, Generation, GenerateResponse, Model, StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { Generation, GenerateResponse, Model, StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
+import type { UnaryName, UnaryRequest, UnaryResponse } from "./unary-operation.ts";
 
 /** One dialect. */
 export interface Dialect {
@@ -23,7 +24,7 @@ export interface HttpReply {
   readonly body: string;
 }
 
-export type Endpoint = GenerateEndpoint | EmbedEndpoint | ListModelsEndpoint | GetModelEndpoint | GetVersionEndpoint;
+export type Endpoint = GenerateEndpoint | AnyUnaryEndpoint | ListModelsEndpoint | GetModelEndpoint | GetVersionEndpoint;
 
 /** What a request says beside its headers and its body. */
 export interface RequestTarget {
@@ -78,19 +79,26 @@ export interface StreamWriter {
   end?(): string;
 }
 
-export interface EmbedEndpoint {
-  readonly operation: "embed";
+/** An operation that is answered in one piece. */
+export interface UnaryEndpoint<Name extends UnaryName> {
+  readonly operation: Name;
   readonly method: "POST";
+  /** As in GenerateEndpoint. */
   readonly path: string;
-  read(body: JsonObject, target: RequestTarget): EmbedCall;
+  /** As in GenerateEndpoint. */
+  read(body: JsonObject, target: RequestTarget): UnaryCall<Name>;
 }
 
-export interface EmbedCall {
+export type AnyUnaryEndpoint = { [Name in UnaryName]: UnaryEndpoint<Name> }[UnaryName];
+
+export interface UnaryCall<Name extends UnaryName> {
   readonly model: string;
   /** As in GenerateCall. */
   readonly unknownFields: readonly string[];
-  toRequest(): EmbedRequest;
-  writeReply(response: EmbedResponse): unknown;
+  /** The whole request in types, `model` included. Throws INVALID_REQUEST with the field at fault. */
+  toRequest(): UnaryRequest<Name>;
+  /** The reply's JSON in this dialect. */
+  writeReply(response: UnaryResponse<Name>): unknown;
 }
 
 export interface ListModelsEndpoint {

@@ -86,7 +86,7 @@ function harness(script: Record<string, Script>, failures: string[]): { dependen
 }
 
 function callWith(changes: Partial<Call>): Call {
-  return { requestId: "req_1", grant: create(GrantSchema), model: "route", labels: {}, signal: new AbortController().signal, deadlineMs: systemClock.now() + 60_000, operationFor: () => ({ case: undefined }), ...changes };
+  return { requestId: "req_1", grant: create(GrantSchema), operation: "generate", model: "route", labels: {}, signal: new AbortController().signal, deadlineMs: systemClock.now() + 60_000, operationFor: () => ({ case: undefined }), ...changes };
 }
 
 async function run(script: Record<string, Script>, changes: Partial<Call> = {}, failures: string[] = []): Promise<{ reply: Awaited<ReturnType<typeof runCall>>; sent: AttemptRequest[] }> {

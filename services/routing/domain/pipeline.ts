@@ -10,6 +10,7 @@ import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import { authorizePlan } from "./admit.ts";
+import { capableTargets, type OperationName } from "./capability.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { verdictOn } from "./verdict.ts";
 
@@ -19,6 +20,7 @@ export interface Call {
   readonly grant: Grant;
   /** The model as the caller named it. */
   readonly model: string;
+  readonly operation: OperationName;
   readonly labels: Readonly<Record<string, string>>;
   /** Fires when the caller went away or the deadline passed. */
   readonly signal: AbortSignal;
@@ -54,10 +56,11 @@ const startWithinMs = 30_000;
 
 /** Resolves with the first reply that begins. Throws the last failure, naming all that was tried. */
 export async function runCall(call: Call, dependencies: PipelineDependencies): Promise<Reply> {
-  const plan = planTargets(call.model, dependencies.view());
+  const view = dependencies.view();
+  const plan = planTargets(call.model, view);
   authorizePlan(call.model, plan, call.grant);
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
-  for (const target of plan.targets) {
+  for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
     try {
       const messages = await attemptTarget(call, plan, target, dependencies).catch((error: unknown) => {
         if (verdictOn(error).next === "same-target") return attemptTarget(call, plan, target, dependencies);

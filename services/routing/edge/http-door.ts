@@ -1,15 +1,15 @@
 /** Owns the HTTP dialects' door: a request in the caller's dialect goes in, the reply or the error in the same dialect comes out. */
 import { create } from "@bufbuild/protobuf";
 import { WarningSchema, type Warning } from "#gen/weir/inference/v1/generation_pb.ts";
-import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { InferenceService, type StreamStart } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import { authenticate, authorizeMethod, type GrantSource } from "../domain/admit.ts";
-import { embeddingFor, generationFor, type AskedEmbedding, type AskedGeneration, type Native } from "../domain/asked.ts";
-import type { Dialect, EmbedEndpoint, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RequestTarget, StreamWriter } from "../domain/dialect.ts";
+import { generationFor, unaryFor, type AskedGeneration, type AskedUnary, type Native } from "../domain/asked.ts";
+import type { Dialect, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
 import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
 import { identifyEvents } from "../domain/identification.ts";
 import { getModel, listModels } from "../domain/list-models.ts";
@@ -20,6 +20,7 @@ import { discardRest, readBody } from "./read-body.ts";
 import { replyHeaders } from "./reply-headers.ts";
 import { readStrictness } from "./strictness.ts";
 import type { RequestScope } from "./request-scope.ts";
+import type { UnaryName } from "../domain/unary-operation.ts";
 
 export interface HttpDoorDependencies {
   readonly dialects: readonly Dialect[];
@@ -41,8 +42,7 @@ interface Arrived {
   readonly target: RequestTarget;
 }
 
-const { generate: generateRpc, embed: embedRpc, listModels: listModelsRpc } = InferenceService.method;
-const rpcOf = { generate: generateRpc, embed: embedRpc, listModels: listModelsRpc, getModel: listModelsRpc, getVersion: listModelsRpc };
+const rpcOf = { ...InferenceService.method, getModel: InferenceService.method.listModels, getVersion: InferenceService.method.listModels };
 
 /** Answers one request; resolves when the reply is on its way. Never throws: failures are answered. */
 export async function handleHttp(request: HttpRequest, response: HttpResponse, scope: RequestScope, dependencies: HttpDoorDependencies): Promise<void> {
@@ -56,10 +56,10 @@ export async function handleHttp(request: HttpRequest, response: HttpResponse, s
     authorizeMethod(rpcOf[endpoint.operation], grant);
     const arrived = { request, response, scope, grant, dependencies, target: { model, query: address.query } };
     if (endpoint.operation === "generate") await generate(arrived, dialect, endpoint);
-    else if (endpoint.operation === "embed") await embed(arrived, dialect, endpoint);
     else if (endpoint.operation === "listModels") answerModels(arrived, endpoint);
     else if (endpoint.operation === "getModel") answerModel(arrived, endpoint);
-    else answerJson(response, JSON.stringify(endpoint.writeReply()), identification(scope));
+    else if (endpoint.operation === "getVersion") answerJson(response, JSON.stringify(endpoint.writeReply()), identification(scope));
+    else await callUnary(arrived, dialect, endpoint);
     scope.end();
   } catch (thrown) {
     const error = scope.end(thrown)!;
@@ -113,29 +113,32 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
     unknownFields: () => asked.unknownFields,
     toGeneration: () => asked.toGeneration(),
   };
-  const reply = await run(arrived, asked.model, (target, strict) => generationFor(generation, target, strict));
-  if (asked.stream) return relayStream(arrived, reply, asked.createStreamWriter(), (first) => warningsOf(first, asked.unknownFields));
+  const reply = await run(arrived, "generate", asked.model, (target, strict) => generationFor(generation, target, strict));
+  if (asked.stream) return relayStream(arrived, reply, asked.createStreamWriter(), (first) => warningsOf(first, startOf(first)?.warnings, asked.unknownFields));
   const message = await onlyMessage(reply);
-  const warnings = warningsOf(message, asked.unknownFields);
+  const warnings = warningsOf(message, message.generate?.warnings, asked.unknownFields);
   const json = message.generate === undefined ? message.native : JSON.stringify(asked.writeReply({ ...message.generate, requestId: scope.requestId, target: reply.target.name }));
   answerJson(response, json, replyHeaders(reply, message, scope.requestId, warnings));
 }
 
-async function embed(arrived: Arrived, dialect: Dialect, endpoint: EmbedEndpoint): Promise<void> {
+async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dialect, endpoint: UnaryEndpoint<Name>): Promise<void> {
   const { response, scope } = arrived;
+  const { operation } = endpoint;
   const body = await bodyOf(arrived);
-  const asked = endpoint.read(parseJsonObject(body), arrived.target);
-  const embedding: AskedEmbedding = {
-    model: asked.model,
+  const call = endpoint.read(parseJsonObject(body), arrived.target);
+  const asked: AskedUnary<Name> = {
+    operation,
+    model: call.model,
     native: nativeOf(dialect, arrived.request, body),
     strict: strictnessOf(arrived),
-    unknownFields: () => asked.unknownFields,
-    toRequest: () => asked.toRequest(),
+    unknownFields: () => call.unknownFields,
+    toRequest: () => call.toRequest(),
   };
-  const reply = await run(arrived, asked.model, (target, strict) => embeddingFor(embedding, target, strict));
+  const reply = await run(arrived, operation, call.model, (target, strict) => unaryFor(asked, target, strict));
   const message = await onlyMessage(reply);
-  const json = message.embed === undefined ? message.native : JSON.stringify(asked.writeReply(message.embed));
-  answerJson(response, json, replyHeaders(reply, message, scope.requestId, warningsOf(message, asked.unknownFields)));
+  const answer = message[operation];
+  const json = answer === undefined ? message.native : JSON.stringify(call.writeReply(answer));
+  answerJson(response, json, replyHeaders(reply, message, scope.requestId, warningsOf(message, answer?.warnings, call.unknownFields)));
 }
 
 function answerModels({ response, scope, grant, dependencies }: Arrived, endpoint: ListModelsEndpoint): void {
@@ -165,8 +168,8 @@ function nativeOf({ name, requestHeaders }: Dialect, { headers }: HttpRequest, b
   return { dialect: name, body, headers: Object.fromEntries(own) as Record<string, string> };
 }
 
-async function run({ request, scope, grant, dependencies }: Arrived, model: string, operationFor: Call["operationFor"]): Promise<Reply> {
-  const call: Call = { requestId: scope.requestId, grant, model, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs, operationFor };
+async function run({ request, scope, grant, dependencies }: Arrived, operation: Call["operation"], model: string, operationFor: Call["operationFor"]): Promise<Reply> {
+  const call: Call = { requestId: scope.requestId, grant, operation, model, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs, operationFor };
   scope.call = call;
   scope.reply = await runCall(call, dependencies.pipeline);
   return scope.reply;
@@ -224,12 +227,16 @@ function drained(response: HttpResponse, signal: AbortSignal): Promise<void> {
   });
 }
 
-function warningsOf(first: AttemptResponse, unknownFields: readonly string[]): readonly Warning[] {
+function startOf({ events }: AttemptResponse): StreamStart | undefined {
+  for (const { event } of events) if (event.case === "start") return event.value;
+  return undefined;
+}
+
+function warningsOf({ native }: AttemptResponse, own: readonly Warning[] = [], unknownFields: readonly string[]): readonly Warning[] {
   // Bytes that went through untouched carry every field, known to Weir or not.
-  if (first.native.length > 0) return [];
-  const start = first.events.find(({ event }) => event.case === "start")?.event.value as { warnings: Warning[] } | undefined;
+  if (native.length > 0) return [];
   const unknown = unknownFields.map((field) => create(WarningSchema, { field, message: "not known to Weir, so it could not be translated for this target" }));
-  return [...(first.generate?.warnings ?? first.embed?.warnings ?? start?.warnings ?? []), ...unknown];
+  return [...own, ...unknown];
 }
 
 function answerJson(response: HttpResponse, json: Uint8Array | string, headers: Record<string, string>): void {

@@ -116,7 +116,7 @@ export type AttemptIntent = Message<"weir.metering.v1.AttemptIntent"> & {
   model: string;
 
   /**
-   * The operation: `generate`, `embed`.
+   * The operation, as of a field of weir.providers.v1.AttemptRequest (`generate`, `embed`).
    *
    * @generated from field: string operation = 8;
    */

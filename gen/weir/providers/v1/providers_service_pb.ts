@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/providers/v1/providers_service.proto.
  */
 export const file_weir_providers_v1_providers_service: GenFile = /*@__PURE__*/
-  fileDesc("Cil3ZWlyL3Byb3ZpZGVycy92MS9wcm92aWRlcnNfc2VydmljZS5wcm90bxIRd2Vpci5wcm92aWRlcnMudjEi1QMKDkF0dGVtcHRSZXF1ZXN0Eh0KCmF0dGVtcHRfaWQYASABKAlCCbpIBnIEEAEoQBIbCgpyZXF1ZXN0X2lkGAIgASgJQge6SARyAihAEjIKC2F0dHJpYnV0aW9uGAMgASgLMh0ud2Vpci5tZXRlcmluZy52MS5BdHRyaWJ1dGlvbhINCgVyb3V0ZRgEIAEoCRIZCghwcm92aWRlchgFIAEoCUIHukgEcgIQARIWCgVtb2RlbBgGIAEoCUIHukgEcgIQARIVCg1wcmljZV92ZXJzaW9uGAcgASgJEjcKE3N0YXJ0X2RlYWRsaW5lX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKCGdlbmVyYXRlGAkgASgLMiIud2Vpci5pbmZlcmVuY2UudjEuR2VuZXJhdGVSZXF1ZXN0SAASQwoPc3RyZWFtX2dlbmVyYXRlGAogASgLMigud2Vpci5pbmZlcmVuY2UudjEuU3RyZWFtR2VuZXJhdGVSZXF1ZXN0SAASMAoFZW1iZWQYCyABKAsyHy53ZWlyLmluZmVyZW5jZS52MS5FbWJlZFJlcXVlc3RIAEISCglvcGVyYXRpb24SBbpIAggBIqACCg9BdHRlbXB0UmVzcG9uc2USLgoFc3RhcnQYASABKAsyHy53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0U3RhcnQSNQoIZ2VuZXJhdGUYAiABKAsyIy53ZWlyLmluZmVyZW5jZS52MS5HZW5lcmF0ZVJlc3BvbnNlEi8KBWVtYmVkGAMgASgLMiAud2Vpci5pbmZlcmVuY2UudjEuRW1iZWRSZXNwb25zZRI5CgZldmVudHMYBCADKAsyKS53ZWlyLmluZmVyZW5jZS52MS5TdHJlYW1HZW5lcmF0ZVJlc3BvbnNlEg4KBm5hdGl2ZRgFIAEoDBIqCgNlbmQYBiABKAsyHS53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0RW5kIpoBCgxBdHRlbXB0U3RhcnQSGwoTdXBzdHJlYW1fcmVxdWVzdF9pZBgBIAEoCRI9CgdoZWFkZXJzGAIgAygLMiwud2Vpci5wcm92aWRlcnMudjEuQXR0ZW1wdFN0YXJ0LkhlYWRlcnNFbnRyeRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIxCgpBdHRlbXB0RW5kEiMKBXVzYWdlGAEgASgLMhQud2Vpci50eXBlcy52MS5Vc2FnZSIVChNXYXRjaENhdGFsb2dSZXF1ZXN0IkYKFFdhdGNoQ2F0YWxvZ1Jlc3BvbnNlEi4KCXByb3ZpZGVycxgBIAMoCzIbLndlaXIucHJvdmlkZXJzLnYxLlByb3ZpZGVyIm0KCFByb3ZpZGVyEgwKBG5hbWUYASABKAkSDgoGdmVuZG9yGAIgASgJEhcKD25hdGl2ZV9kaWFsZWN0cxgDIAMoCRIOCgZtb2RlbHMYBCADKAkSGgoSb25seV9saXN0ZWRfbW9kZWxzGAUgASgIMuEBChBQcm92aWRlcnNTZXJ2aWNlEl4KB0F0dGVtcHQSIS53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0UmVxdWVzdBoiLndlaXIucHJvdmlkZXJzLnYxLkF0dGVtcHRSZXNwb25zZSIKqrwYBggDEAUYATABEm0KDFdhdGNoQ2F0YWxvZxImLndlaXIucHJvdmlkZXJzLnYxLldhdGNoQ2F0YWxvZ1JlcXVlc3QaJy53ZWlyLnByb3ZpZGVycy52MS5XYXRjaENhdGFsb2dSZXNwb25zZSIKqrwYBggDEAUYATABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_inference_v1_inference_service, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_usage]);
+  fileDesc("Cil3ZWlyL3Byb3ZpZGVycy92MS9wcm92aWRlcnNfc2VydmljZS5wcm90bxIRd2Vpci5wcm92aWRlcnMudjEi1QMKDkF0dGVtcHRSZXF1ZXN0Eh0KCmF0dGVtcHRfaWQYASABKAlCCbpIBnIEEAEoQBIbCgpyZXF1ZXN0X2lkGAIgASgJQge6SARyAihAEjIKC2F0dHJpYnV0aW9uGAMgASgLMh0ud2Vpci5tZXRlcmluZy52MS5BdHRyaWJ1dGlvbhINCgVyb3V0ZRgEIAEoCRIZCghwcm92aWRlchgFIAEoCUIHukgEcgIQARIWCgVtb2RlbBgGIAEoCUIHukgEcgIQARIVCg1wcmljZV92ZXJzaW9uGAcgASgJEjcKE3N0YXJ0X2RlYWRsaW5lX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKCGdlbmVyYXRlGAkgASgLMiIud2Vpci5pbmZlcmVuY2UudjEuR2VuZXJhdGVSZXF1ZXN0SAASQwoPc3RyZWFtX2dlbmVyYXRlGAogASgLMigud2Vpci5pbmZlcmVuY2UudjEuU3RyZWFtR2VuZXJhdGVSZXF1ZXN0SAASMAoFZW1iZWQYCyABKAsyHy53ZWlyLmluZmVyZW5jZS52MS5FbWJlZFJlcXVlc3RIAEISCglvcGVyYXRpb24SBbpIAggBIqACCg9BdHRlbXB0UmVzcG9uc2USLgoFc3RhcnQYASABKAsyHy53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0U3RhcnQSNQoIZ2VuZXJhdGUYAiABKAsyIy53ZWlyLmluZmVyZW5jZS52MS5HZW5lcmF0ZVJlc3BvbnNlEi8KBWVtYmVkGAMgASgLMiAud2Vpci5pbmZlcmVuY2UudjEuRW1iZWRSZXNwb25zZRI5CgZldmVudHMYBCADKAsyKS53ZWlyLmluZmVyZW5jZS52MS5TdHJlYW1HZW5lcmF0ZVJlc3BvbnNlEg4KBm5hdGl2ZRgFIAEoDBIqCgNlbmQYBiABKAsyHS53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0RW5kIpoBCgxBdHRlbXB0U3RhcnQSGwoTdXBzdHJlYW1fcmVxdWVzdF9pZBgBIAEoCRI9CgdoZWFkZXJzGAIgAygLMiwud2Vpci5wcm92aWRlcnMudjEuQXR0ZW1wdFN0YXJ0LkhlYWRlcnNFbnRyeRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIxCgpBdHRlbXB0RW5kEiMKBXVzYWdlGAEgASgLMhQud2Vpci50eXBlcy52MS5Vc2FnZSIVChNXYXRjaENhdGFsb2dSZXF1ZXN0IkYKFFdhdGNoQ2F0YWxvZ1Jlc3BvbnNlEi4KCXByb3ZpZGVycxgBIAMoCzIbLndlaXIucHJvdmlkZXJzLnYxLlByb3ZpZGVyIpcBCghQcm92aWRlchIMCgRuYW1lGAEgASgJEg4KBnZlbmRvchgCIAEoCRIXCg9uYXRpdmVfZGlhbGVjdHMYAyADKAkSDgoGbW9kZWxzGAQgAygJEhoKEm9ubHlfbGlzdGVkX21vZGVscxgFIAEoCBIoCgZvZmZlcnMYBiADKAsyGC53ZWlyLnByb3ZpZGVycy52MS5PZmZlciIzCgVPZmZlchIRCglvcGVyYXRpb24YASABKAkSFwoPbmF0aXZlX2RpYWxlY3RzGAIgAygJMuEBChBQcm92aWRlcnNTZXJ2aWNlEl4KB0F0dGVtcHQSIS53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0UmVxdWVzdBoiLndlaXIucHJvdmlkZXJzLnYxLkF0dGVtcHRSZXNwb25zZSIKqrwYBggDEAUYATABEm0KDFdhdGNoQ2F0YWxvZxImLndlaXIucHJvdmlkZXJzLnYxLldhdGNoQ2F0YWxvZ1JlcXVlc3QaJy53ZWlyLnByb3ZpZGVycy52MS5XYXRjaENhdGFsb2dSZXNwb25zZSIKqrwYBggDEAUYATABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_inference_v1_inference_service, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_usage]);
 
 /**
  * One attempt.
@@ -147,7 +147,7 @@ export type AttemptResponse = Message<"weir.providers.v1.AttemptResponse"> & {
   generate?: GenerateResponse | undefined;
 
   /**
-   * The whole reply, for `embed`.
+   * The whole reply, for `embed`; so it is for every operation but the two above and below.
    *
    * @generated from field: weir.inference.v1.EmbedResponse embed = 3;
    */
@@ -288,7 +288,7 @@ export type Provider = Message<"weir.providers.v1.Provider"> & {
   vendor: string;
 
   /**
-   * Dialects whose bytes it takes untouched.
+   * Dialects whose bytes it takes untouched for `generate` and `stream_generate`.
    *
    * @generated from field: repeated string native_dialects = 3;
    */
@@ -307,6 +307,13 @@ export type Provider = Message<"weir.providers.v1.Provider"> & {
    * @generated from field: bool only_listed_models = 5;
    */
   onlyListedModels: boolean;
+
+  /**
+   * What it can do, `generate` included; empty when that is not known.
+   *
+   * @generated from field: repeated weir.providers.v1.Offer offers = 6;
+   */
+  offers: Offer[];
 };
 
 /**
@@ -315,6 +322,34 @@ export type Provider = Message<"weir.providers.v1.Provider"> & {
  */
 export const ProviderSchema: GenMessage<Provider> = /*@__PURE__*/
   messageDesc(file_weir_providers_v1_providers_service, 6);
+
+/**
+ * An operation that a provider has.
+ *
+ * @generated from message weir.providers.v1.Offer
+ */
+export type Offer = Message<"weir.providers.v1.Offer"> & {
+  /**
+   * Its name, as of a field of AttemptRequest (`embed`).
+   *
+   * @generated from field: string operation = 1;
+   */
+  operation: string;
+
+  /**
+   * Dialects whose bytes it takes untouched for it.
+   *
+   * @generated from field: repeated string native_dialects = 2;
+   */
+  nativeDialects: string[];
+};
+
+/**
+ * Describes the message weir.providers.v1.Offer.
+ * Use `create(OfferSchema)` to create a new message.
+ */
+export const OfferSchema: GenMessage<Offer> = /*@__PURE__*/
+  messageDesc(file_weir_providers_v1_providers_service, 7);
 
 /**
  * Owns the vendors' credentials and talks to vendors, one attempt at a time.

@@ -32,6 +32,7 @@ export const anthropicVendor: VendorAdapter = {
   authorize: (credential) => ({ "x-api-key": credential.reveal(), "anthropic-version": apiVersion }),
   upstreamRequestId: (headers) => headers["request-id"] ?? "",
   readError,
+  operations: {},
   generate: {
     buildRequest,
     buildNativeRequest,

@@ -31,5 +31,5 @@ export const bedrockVendor: VendorAdapter = {
     createStreamReader: ({ path }) => new BedrockStreamReader(modelOf(path)),
     createSplitter: () => new EventStreamSplitter(),
   },
-  embed: embedAdapter,
+  operations: { embed: embedAdapter },
 };

@@ -2,19 +2,16 @@
 import { create } from "@bufbuild/protobuf";
 import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { EmbedAdapter, ReplySummary, VendorRequest } from "../../domain/adapter.ts";
-import { refuseNative } from "./build-request.ts";
+import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { pathOf } from "./model-path.ts";
 import { objectOf } from "./read-content.ts";
 import { readEmbeddingUsage } from "./usage.ts";
 import { unsupportedField, Warnings } from "../../domain/warnings.ts";
 import type { Block } from "./write-content.ts";
 
-export const embedAdapter: EmbedAdapter = {
+export const embedAdapter: UnaryAdapter<"embed"> = {
   buildRequest,
-  buildNativeRequest: refuseNative,
   readReply,
-  summarizeReply: (body) => summarize(parseReply(body)),
 };
 
 function buildRequest(request: EmbedRequest, model: string): VendorRequest {

@@ -185,7 +185,7 @@ describe("messages", () => {
 });
 
 test("embeddings ask for plain numbers, and say what they cannot", () => {
-  const embed = (init: MessageInitShape<typeof EmbedRequestSchema>) => cohereVendor.embed!.buildRequest(create(EmbedRequestSchema, init), "embed-x");
+  const embed = (init: MessageInitShape<typeof EmbedRequestSchema>) => cohereVendor.operations.embed!.buildRequest(create(EmbedRequestSchema, init), "embed-x");
   const { path, body, warnings } = embed({ inputs: ["a", "b"], dimensions: 256, endUser: "u" });
   expect(JSON.parse(Buffer.from(body).toString())).toEqual({ model: "embed-x", input_type: "search_document", embedding_types: ["float"], texts: ["a", "b"], output_dimension: 256 });
   expect([path, warnings.map(({ field }) => field)]).toEqual(["/embed", ["end_user"]]);

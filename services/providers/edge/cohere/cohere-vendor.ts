@@ -28,5 +28,5 @@ export const cohereVendor: VendorAdapter = {
     summarizeReply,
     createStreamReader: () => new CohereStreamReader(),
   },
-  embed: embedAdapter,
+  operations: { embed: embedAdapter },
 };

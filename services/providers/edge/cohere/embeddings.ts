@@ -3,16 +3,20 @@ import { create } from "@bufbuild/protobuf";
 import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { spliceJson } from "#platform/json.ts";
-import type { EmbedAdapter, ReplySummary, VendorRequest } from "../../domain/adapter.ts";
+import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { asObject, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 import { unsupportedField, Warnings } from "../../domain/warnings.ts";
 import { readUsage } from "./usage.ts";
+import { nativeDialect } from "./write-messages.ts";
 
-export const embedAdapter: EmbedAdapter = {
+export const embedAdapter: UnaryAdapter<"embed"> = {
   buildRequest,
-  buildNativeRequest: (body, model) => vendorRequest(spliceJson(body, { model }), new Warnings("Cohere", false)),
   readReply,
-  summarizeReply: (body) => summarize(parseVendorJson(textOf(body))),
+  native: {
+    dialect: nativeDialect,
+    buildRequest: (body, model) => vendorRequest(spliceJson(body, { model }), new Warnings("Cohere", false)),
+    summarizeReply: (body) => summarize(parseVendorJson(textOf(body))),
+  },
 };
 
 function buildRequest({ inputs, tokenInputs, dimensions, endUser, strict }: EmbedRequest, model: string): VendorRequest {

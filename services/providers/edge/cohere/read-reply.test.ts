@@ -82,7 +82,7 @@ test.each([
 });
 
 test("reads vectors with their usage, and refuses what are none", () => {
-  const embed = (value: unknown) => cohereVendor.embed!.readReply(Buffer.from(JSON.stringify(value)));
+  const embed = (value: unknown) => cohereVendor.operations.embed!.readReply(Buffer.from(JSON.stringify(value)));
   const { response, summary } = embed({ id: "a", embeddings: { float: [[0.5, -1], [0.25, 2]] }, texts: ["a", "b"], meta: { api_version: { version: "2" }, billed_units: { input_tokens: 3 } } });
   expect(response.embeddings).toMatchObject([{ index: 0, values: [0.5, -1] }, { index: 1, values: [0.25, 2] }]);
   expect(summary.usage!.quantities).toMatchObject([{ meter: INPUT_TOKENS, quantity: 3n }]);

@@ -10,4 +10,5 @@ export const demoVendor: VendorAdapter = {
   // The server takes a free port when it starts.
   defaultBaseUrl: "http://127.0.0.1/v1",
   needsCredential: false,
+  operations: { embed: openaiVendor.operations.embed! },
 };

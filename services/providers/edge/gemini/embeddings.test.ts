@@ -21,9 +21,9 @@ describe("embeddings of Gemini", () => {
 
   it("go on in the caller's own bytes, with the model's name where it stands again", () => {
     const untouched = Buffer.from('{ "content": {"parts": [{"text": "a"}]} }');
-    expect(embedAdapter.buildNativeRequest(untouched, model)).toMatchObject({ path: "/models/gemini-embedding-2:embedContent", body: untouched });
-    expect(Buffer.from(embedAdapter.buildNativeRequest(Buffer.from('{ "model":"models/route",  "x": 1.0 }'), model).body).toString()).toBe('{ "model":"models/gemini-embedding-2",  "x": 1.0 }');
-    const batch = embedAdapter.buildNativeRequest(Buffer.from('{"requests":[{"model":"models/route","taskType":"CLUSTERING"}],  "x": 1.0}'), model);
+    expect(embedAdapter.native!.buildRequest(untouched, model)).toMatchObject({ path: "/models/gemini-embedding-2:embedContent", body: untouched });
+    expect(Buffer.from(embedAdapter.native!.buildRequest(Buffer.from('{ "model":"models/route",  "x": 1.0 }'), model).body).toString()).toBe('{ "model":"models/gemini-embedding-2",  "x": 1.0 }');
+    const batch = embedAdapter.native!.buildRequest(Buffer.from('{"requests":[{"model":"models/route","taskType":"CLUSTERING"}],  "x": 1.0}'), model);
     expect(batch.path).toBe("/models/gemini-embedding-2:batchEmbedContents");
     expect(Buffer.from(batch.body).toString()).toBe('{"requests":[{"model":"models/gemini-embedding-2","taskType":"CLUSTERING"}],  "x": 1.0}');
   });

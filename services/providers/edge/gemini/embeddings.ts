@@ -3,17 +3,16 @@ import { create } from "@bufbuild/protobuf";
 import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject, spliceJson } from "#platform/json.ts";
-import type { EmbedAdapter, ReplySummary, VendorRequest } from "../../domain/adapter.ts";
+import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { asObjects, isObject, textOf, type JsonObject } from "../../domain/vendor-json.ts";
-import { methodPath, parseReplyJson, resourceName } from "./reply-json.ts";
+import { methodPath, nativeDialect, parseReplyJson, resourceName } from "./reply-json.ts";
 import { readUsage, serviceTierOf } from "./usage.ts";
 import { unsupportedField, Warnings } from "../../domain/warnings.ts";
 
-export const embedAdapter: EmbedAdapter = {
+export const embedAdapter: UnaryAdapter<"embed"> = {
   buildRequest,
-  buildNativeRequest,
   readReply,
-  summarizeReply: (body) => summarize(parseReplyJson(textOf(body))),
+  native: { dialect: nativeDialect, buildRequest: buildNativeRequest, summarizeReply: (body) => summarize(parseReplyJson(textOf(body))) },
 };
 
 /** A vector for each text; `embedContent` makes one for all parts of a content. */

@@ -23,5 +23,5 @@ export const geminiVendor: VendorAdapter = {
   serviceTier: (headers) => (headers["x-gemini-service-tier"] ?? "").toLowerCase(),
   readError,
   generate: { buildRequest, buildNativeRequest, readReply, summarizeReply, createStreamReader },
-  embed: embedAdapter,
+  operations: { embed: embedAdapter },
 };

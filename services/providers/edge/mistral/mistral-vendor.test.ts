@@ -165,7 +165,7 @@ test("what Mistral refuses is told with its place, and its id is known", () => {
 });
 
 test("embeddings", () => {
-  const { body, warnings } = mistralVendor.embed!.buildRequest(create(EmbedRequestSchema, { inputs: ["a"], dimensions: 3, endUser: "u" }), "mistral-embed");
+  const { body, warnings } = mistralVendor.operations.embed!.buildRequest(create(EmbedRequestSchema, { inputs: ["a"], dimensions: 3, endUser: "u" }), "mistral-embed");
   expect(JSON.parse(Buffer.from(body).toString())).toEqual({ model: "mistral-embed", input: ["a"], output_dimension: 3 });
   expect(warnings.map(({ field }) => field)).toEqual(["end_user"]);
 });

@@ -168,7 +168,7 @@ describe("messages", () => {
 });
 
 test("embeddings", () => {
-  const embed = (init: MessageInitShape<typeof EmbedRequestSchema>) => ollamaVendor.embed!.buildRequest(create(EmbedRequestSchema, init), "all-minilm");
+  const embed = (init: MessageInitShape<typeof EmbedRequestSchema>) => ollamaVendor.operations.embed!.buildRequest(create(EmbedRequestSchema, init), "all-minilm");
   const { path, body, warnings } = embed({ inputs: ["a", "b"], dimensions: 256, endUser: "u" });
   expect(JSON.parse(Buffer.from(body).toString())).toEqual({ model: "all-minilm", input: ["a", "b"], dimensions: 256 });
   expect([path, warnings.map(({ field }) => field)]).toEqual(["/api/embed", ["end_user"]]);

@@ -30,5 +30,5 @@ export const ollamaVendor: VendorAdapter = {
     createStreamReader: () => new OllamaStreamReader(),
     createSplitter: () => new NdjsonSplitter(),
   },
-  embed: embedAdapter,
+  operations: { embed: embedAdapter },
 };

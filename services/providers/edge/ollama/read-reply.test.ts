@@ -61,7 +61,7 @@ test.each([
 });
 
 test("reads vectors with their usage, and refuses what are none", () => {
-  const embed = (value: unknown) => ollamaVendor.embed!.readReply(Buffer.from(JSON.stringify(value)));
+  const embed = (value: unknown) => ollamaVendor.operations.embed!.readReply(Buffer.from(JSON.stringify(value)));
   const { response, summary } = embed({ model: "all-minilm", embeddings: [[0.5, -1], [0.25, 2]], total_duration: 14_143_917, load_duration: 1_019_500, prompt_eval_count: 8 });
   expect(response).toMatchObject({ model: "all-minilm", embeddings: [{ index: 0, values: [0.5, -1] }, { index: 1, values: [0.25, 2] }] });
   expect(summary.usage!.quantities).toMatchObject([{ meter: Meter.INPUT_TOKENS, quantity: 8n }]);

@@ -1,7 +1,7 @@
 /** Owns how a vendor is made that speaks OpenAI's Chat Completions and Embeddings, with what is its own said as data. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
 import { buildRequest } from "./build-request.ts";
-import { createEmbedAdapter } from "./embeddings.ts";
+import { createEmbedAdapter, nativeEmbed } from "./embeddings.ts";
 import { readError } from "./errors.ts";
 import { buildNativeRequest } from "./native-request.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
@@ -59,6 +59,6 @@ export function createOpenaiCompatible({
       summarizeReply,
       createStreamReader,
     },
-    ...(hasEmbeddings ? { embed: createEmbedAdapter(quirks) } : {}),
+    operations: hasEmbeddings ? { embed: { ...createEmbedAdapter(quirks), ...(takesOpenaiBytes ? { native: nativeEmbed } : {}) } } : {},
   };
 }

@@ -178,7 +178,7 @@ test("gives a call and its result the same id in the form that the vendor takes,
 
 test("embeddings name the length of vectors as the vendor does, and refuse token ids where it takes none", () => {
   const embed = (quirks: Partial<OpenaiQuirks>, init: MessageInitShape<typeof EmbedRequestSchema>) => {
-    const request = vendorWith(quirks).embed!.buildRequest(create(EmbedRequestSchema, init), "m");
+    const request = vendorWith(quirks).operations.embed!.buildRequest(create(EmbedRequestSchema, init), "m");
     return { json: JSON.parse(Buffer.from(request.body).toString()) as Json, fields: request.warnings.map(({ field }) => field) };
   };
   expect(embed({ dimensionsField: "output_dimension" }, { inputs: ["a"], dimensions: 3 }).json).toEqual({ model: "m", input: ["a"], output_dimension: 3 });
@@ -189,5 +189,5 @@ test("embeddings name the length of vectors as the vendor does, and refuse token
 test("names the vendor's request by the first of its headers that is there", () => {
   const vendor = createOpenaiCompatible({ vendor: "other", baseUrl: "https://other.example", quirks: openaiItself, takesOpenaiBytes: false, hasEmbeddings: false, requestIdHeaders: ["a-id", "b-id"] });
   expect([vendor.upstreamRequestId({ "b-id": "b" }), vendor.upstreamRequestId({})]).toEqual(["b", ""]);
-  expect([vendor.nativeDialects, vendor.embed]).toEqual([[], undefined]);
+  expect([vendor.nativeDialects, vendor.operations]).toEqual([[], {}]);
 });

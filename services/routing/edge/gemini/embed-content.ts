@@ -2,14 +2,14 @@
 import { create } from "@bufbuild/protobuf";
 import { EmbedRequestSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { EmbedCall, EmbedEndpoint, JsonObject, RequestTarget } from "../../domain/dialect.ts";
+import type { JsonObject, RequestTarget, UnaryCall, UnaryEndpoint } from "../../domain/dialect.ts";
 import { present } from "../present.ts";
 import { invalidField, UnknownFields, type RequestFields } from "../request-fields.ts";
 import { geminiFields } from "./fields.ts";
 import { writeUsage } from "./usage.ts";
 
 /** The two methods under this version of the API. */
-export function embedEndpoints(version: string): EmbedEndpoint[] {
+export function embedEndpoints(version: string): UnaryEndpoint<"embed">[] {
   const path = `/${version}/models/{model}`;
   return [
     { operation: "embed", method: "POST", path: `${path}:embedContent`, read: readCall },
@@ -18,7 +18,7 @@ export function embedEndpoints(version: string): EmbedEndpoint[] {
 }
 
 /** `requests` tells a batch, as the body does not name its method. */
-function readCall(body: JsonObject, { model }: RequestTarget): EmbedCall {
+function readCall(body: JsonObject, { model }: RequestTarget): UnaryCall<"embed"> {
   const unknown = new UnknownFields();
   const fields = geminiFields(body, unknown);
   const isBatch = fields.peek("requests") !== undefined;

@@ -1,14 +1,14 @@
 /** Owns POST /api/embed: https://docs.ollama.com/api/embed */
 import { create } from "@bufbuild/protobuf";
 import { EmbedRequestSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import type { EmbedCall, EmbedEndpoint, JsonObject } from "../../domain/dialect.ts";
+import type { JsonObject, UnaryCall, UnaryEndpoint } from "../../domain/dialect.ts";
 import { present } from "../present.ts";
 import { invalidField, RequestFields, UnknownFields } from "../request-fields.ts";
 import { writeEmbeddingUsage } from "./reply.ts";
 
-export const embedEndpoint = { operation: "embed", method: "POST", path: "/api/embed", read } satisfies EmbedEndpoint;
+export const embedEndpoint = { operation: "embed", method: "POST", path: "/api/embed", read } satisfies UnaryEndpoint<"embed">;
 
-function read(body: JsonObject): EmbedCall {
+function read(body: JsonObject): UnaryCall<"embed"> {
   const unknown = new UnknownFields();
   const fields = new RequestFields(body, "", unknown);
   return {

@@ -1,14 +1,14 @@
 /** Owns POST /v1/embeddings. */
 import { create } from "@bufbuild/protobuf";
 import { EmbedRequestSchema, type EmbedRequest, type EmbedResponse, type Embedding } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import type { EmbedCall, EmbedEndpoint, JsonObject } from "../../domain/dialect.ts";
+import type { JsonObject, UnaryCall, UnaryEndpoint } from "../../domain/dialect.ts";
 import { writeBase64 } from "./data-url.ts";
 import { ObjectReader } from "./object-reader.ts";
 import { writeEmbeddingUsage } from "./usage.ts";
 
-export const embeddingsEndpoint = { operation: "embed", method: "POST", path: "/v1/embeddings", read } satisfies EmbedEndpoint;
+export const embeddingsEndpoint = { operation: "embed", method: "POST", path: "/v1/embeddings", read } satisfies UnaryEndpoint<"embed">;
 
-function read(json: JsonObject): EmbedCall {
+function read(json: JsonObject): UnaryCall<"embed"> {
   const encoding = json["encoding_format"];
   return {
     model: new ObjectReader(json).text("model"),
