@@ -51,8 +51,13 @@ describe("a cost", () => {
     const price = { rates: ratesOf({ input: "1" }) };
     expect(rateUsage(usageOf({ [Meter.INPUT_TOKENS]: 1n, [Meter.AUDIO_INPUT_TOKENS]: 1n }), "", price)).toEqual({ costNanos: undefined, isUnpriced: true });
     expect(rateUsage(usageOf({ [Meter.INPUT_TOKENS]: 1n, [Meter.AUDIO_INPUT_TOKENS]: 0n }), "", price)).toEqual({ costNanos: 1000n, isUnpriced: false });
-    expect(rateUsage(usageOf({}), "", undefined)).toEqual({ costNanos: undefined, isUnpriced: true });
+    expect(rateUsage(usageOf({ [Meter.INPUT_TOKENS]: 1n }), "", undefined)).toEqual({ costNanos: undefined, isUnpriced: true });
     expect(rateUsage(undefined, "", price)).toEqual({ costNanos: undefined, isUnpriced: false });
+  });
+
+  test("of nothing is nothing, with a price and without: so a free operation is not unpriced", () => {
+    const nothing = { costNanos: 0n, isUnpriced: false };
+    expect([rateUsage(usageOf({}), "", undefined), rateUsage(usageOf({ [Meter.IMAGES]: 0n }), "priority", { rates: ratesOf({ input: "1" }), serviceTiers: [] })]).toEqual([nothing, nothing]);
   });
 
   test("of a long prompt is that of the long rates for the whole call", () => {

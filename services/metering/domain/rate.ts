@@ -41,6 +41,8 @@ const fallbackMeters: ReadonlyMap<Meter, Meter> = new Map([
 /** Rates a usage: the sum over all meters is exact and is rounded half up to nano-dollars once. */
 export function rateUsage(usage: Usage | undefined, serviceTier: string, price: PriceEntry | undefined): Rating {
   if (usage === undefined) return { costNanos: undefined, isUnpriced: false };
+  // Whatever its price: nothing of it costs nothing.
+  if (usage.quantities.every(({ quantity }) => quantity === 0n)) return { costNanos: 0n, isUnpriced: false };
   const rates = price === undefined ? undefined : ratesFor(price, usage.quantities, serviceTier);
   if (rates === undefined) return { costNanos: undefined, isUnpriced: true };
   let total = 0n;

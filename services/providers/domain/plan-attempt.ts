@@ -10,7 +10,7 @@ import type { NativeForm, NativeUnaryForm, UnaryAdapter, VendorAdapter, VendorRe
 import { estimateUsage, type Traffic } from "./estimate-usage.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 import { StreamedReply } from "./streamed-reply.ts";
-import type { UnaryName, UnaryRequest } from "./unary-operation.ts";
+import { nativeOf, type UnaryName, type UnaryRequest } from "./unary-operation.ts";
 import { WholeReply } from "./whole-reply.ts";
 
 export interface AttemptPlan {
@@ -74,7 +74,7 @@ function planStream(generation: Generation, model: string, adapter: VendorAdapte
 
 function planUnary<Name extends UnaryName>(name: Name, request: UnaryRequest<Name>, model: string, adapter: VendorAdapter, provider: string): AttemptPlan {
   const operation = operationOf(name, adapter, provider);
-  const { native } = request;
+  const native = nativeOf(request);
   const form = native === undefined ? undefined : unaryFormOf(native, operation, adapter);
   const vendorRequest = native === undefined || form === undefined ? operation.buildRequest(request, model) : forwardHeaders(form.buildRequest(native.body, model), native, adapter);
   return {

@@ -1,12 +1,12 @@
 /** Owns the two forms of what a caller asked: the bytes they sent in their dialect, and the same in types, made only when needed. */
 import { create } from "@bufbuild/protobuf";
-import { GenerateRequestSchema, GenerationSchema, InferenceService, StreamGenerateRequestSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { GenerateRequestSchema, GenerationSchema, StreamGenerateRequestSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { NativePayloadSchema, type NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { offerOf } from "./capability.ts";
 import type { Target } from "./plan.ts";
-import type { UnaryName, UnaryRequest } from "./unary-operation.ts";
+import { nativeRequest, withEnvelope, type UnaryName, type UnaryRequest } from "./unary-operation.ts";
 
 /** The fields of a NativePayload; any object with them will do. */
 export type Native = Pick<NativePayload, "dialect" | "body" | "headers">;
@@ -36,7 +36,7 @@ export interface AskedUnary<Name extends UnaryName> {
 
 export function generationFor(asked: AskedGeneration, target: Target, routeIsStrict: boolean): AttemptRequest["operation"] {
   const native = nativeFor(asked.native, target.provider.nativeDialects);
-  const generation = native === undefined ? strictly(asked.toGeneration(), asked, routeIsStrict) : nativeGeneration(asked.model, native);
+  const generation = native === undefined ? typedGeneration(asked, routeIsStrict) : nativeGeneration(asked.model, native);
   return asked.stream
     ? { case: "streamGenerate", value: create(StreamGenerateRequestSchema, { generation }) }
     : { case: "generate", value: create(GenerateRequestSchema, { generation }) };
@@ -53,21 +53,31 @@ function nativeGeneration(model: string, { dialect, body, headers }: Native): Ge
   return generation;
 }
 
-/** Throws UNSUPPORTED_FIELD when strictness was asked for and a field cannot be carried. */
-function strictly<Message extends { readonly strict: boolean }>(message: Message, asked: Pick<AskedGeneration, "strict" | "unknownFields">, routeIsStrict: boolean): Message {
-  if (!asked.strict && !routeIsStrict) return message;
+function typedGeneration(asked: AskedGeneration, routeIsStrict: boolean): Generation {
+  const generation = asked.toGeneration();
+  return isStrict(asked, routeIsStrict) ? { ...generation, strict: true } : generation;
+}
+
+/** Throws UNSUPPORTED_FIELD when strictness was asked for and a field cannot be carried; ask once the request is read. */
+function isStrict(asked: Pick<AskedGeneration, "strict" | "unknownFields">, routeIsStrict: boolean): boolean {
+  if (!asked.strict && !routeIsStrict) return false;
   const [field] = asked.unknownFields();
   if (field !== undefined) {
     throw new GatewayError("UNSUPPORTED_FIELD", `${field} is not known to Weir, so it cannot be translated for this target. Leave it out, or do without strictness.`, { metadata: { field } });
   }
-  return { ...message, strict: true };
+  return true;
 }
 
 export function unaryFor<Name extends UnaryName>(asked: AskedUnary<Name>, target: Target, routeIsStrict: boolean): AttemptRequest["operation"] {
   const { operation, model } = asked;
   const native = nativeFor(asked.native, offerOf(target.provider, operation)?.nativeDialects ?? []);
-  const value = native === undefined ? strictly(asked.toRequest(), asked, routeIsStrict) : create(InferenceService.method[operation].input, { model, native });
-  return { case: operation, value };
+  const value = native === undefined ? typedRequest(asked, routeIsStrict) : nativeRequest(operation, { model, native: create(NativePayloadSchema, native) });
+  return { case: operation, value } as AttemptRequest["operation"];
+}
+
+function typedRequest<Name extends UnaryName>(asked: AskedUnary<Name>, routeIsStrict: boolean): UnaryRequest<Name> {
+  const request = asked.toRequest();
+  return isStrict(asked, routeIsStrict) ? withEnvelope(request, { strict: true }) : request;
 }
 
 function nativeFor(native: Native | undefined, dialects: readonly string[]): Native | undefined {

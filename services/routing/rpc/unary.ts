@@ -1,41 +1,39 @@
 /** Owns the RPCs of InferenceService that call a model and are answered in one piece, all but Generate. */
-import { create } from "@bufbuild/protobuf";
 import type { NativePayload, Warning } from "#gen/weir/inference/v1/generation_pb.ts";
-import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { unaryFor, type AskedUnary } from "../domain/asked.ts";
 import type { UnaryCall, UnaryEndpoint } from "../domain/dialect.ts";
 import { runCall } from "../domain/pipeline.ts";
-import type { UnaryName, UnaryRequest, UnaryResponse } from "../domain/unary-operation.ts";
+import { envelopeOf, nativeResponse, withEnvelope, type UnaryName, type UnaryRequest, type UnaryResponse } from "../domain/unary-operation.ts";
 import { callOf, type InferenceDependencies } from "./inference-dependencies.ts";
 
 /** Answers in types, or in the dialect of the request's `native`. */
 export async function callUnary<Name extends UnaryName>(operation: Name, request: UnaryRequest<Name>, context: CallContext, dependencies: InferenceDependencies): Promise<UnaryResponse<Name>> {
-  const { model, native, strict, labels } = request;
-  const dialectCall = native === undefined ? undefined : readNative(operation, request, native, dependencies);
+  const { model, native, strict, labels } = envelopeOf(request);
+  const dialectCall = native === undefined ? undefined : readNative(operation, model, native, dependencies);
   const asked: AskedUnary<Name> = {
     operation,
     model,
     native,
     strict,
     unknownFields: () => dialectCall?.unknownFields ?? [],
-    toRequest: () => (dialectCall === undefined ? request : { ...dialectCall.toRequest(), model }),
+    toRequest: () => (dialectCall === undefined ? request : withEnvelope(dialectCall.toRequest(), { model })),
   };
   const reply = await runCall(callOf(context, operation, model, labels, (target, strictly) => unaryFor(asked, target, strictly)), dependencies.pipeline);
   const identification = { requestId: context.requestId, target: reply.target.name };
-  const nativeResponse = (body: Uint8Array, warnings: Warning[]) => create(InferenceService.method[operation].output, { ...identification, warnings, native: { dialect: native!.dialect, body } });
+  const inDialect = (body: Uint8Array, warnings: Warning[]) => nativeResponse(operation, { ...identification, warnings, native: { dialect: native!.dialect, body } });
   let response: UnaryResponse<Name> | undefined;
   for await (const message of reply.messages) {
     const answer = message[operation];
-    if (answer === undefined) response = nativeResponse(message.native, []);
+    if (answer === undefined) response = inDialect(message.native, []);
     else if (dialectCall === undefined) response = { ...answer, ...identification };
-    else response = nativeResponse(Buffer.from(JSON.stringify(dialectCall.writeReply(answer))), answer.warnings);
+    else response = inDialect(Buffer.from(JSON.stringify(dialectCall.writeReply(answer))), answer.warnings);
   }
   return response!;
 }
 
-function readNative<Name extends UnaryName>(operation: Name, { model }: UnaryRequest<Name>, { dialect, body }: NativePayload, { dialects, parseJson }: InferenceDependencies): UnaryCall<Name> {
+function readNative<Name extends UnaryName>(operation: Name, model: string, { dialect, body }: NativePayload, { dialects, parseJson }: InferenceDependencies): UnaryCall<Name> {
   const endpoints = dialects.find(({ name }) => name === dialect)?.endpoints ?? [];
   const endpoint = endpoints.find((one) => one.operation === operation) as UnaryEndpoint<Name> | undefined;
   if (endpoint !== undefined) return endpoint.read(parseJson(body), { model, query: undefined });

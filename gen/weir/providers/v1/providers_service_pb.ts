@@ -9,7 +9,7 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { EmbedRequest, EmbedResponse, GenerateRequest, GenerateResponse, StreamGenerateRequest, StreamGenerateResponse } from "../../inference/v1/inference_service_pb.ts";
+import type { CountTokensRequest, CountTokensResponse, EmbedRequest, EmbedResponse, GenerateRequest, GenerateResponse, StreamGenerateRequest, StreamGenerateResponse } from "../../inference/v1/inference_service_pb.ts";
 import { file_weir_inference_v1_inference_service } from "../../inference/v1/inference_service_pb.ts";
 import type { Attribution } from "../../metering/v1/usage_event_pb.ts";
 import { file_weir_metering_v1_usage_event } from "../../metering/v1/usage_event_pb.ts";
@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/providers/v1/providers_service.proto.
  */
 export const file_weir_providers_v1_providers_service: GenFile = /*@__PURE__*/
-  fileDesc("Cil3ZWlyL3Byb3ZpZGVycy92MS9wcm92aWRlcnNfc2VydmljZS5wcm90bxIRd2Vpci5wcm92aWRlcnMudjEi1QMKDkF0dGVtcHRSZXF1ZXN0Eh0KCmF0dGVtcHRfaWQYASABKAlCCbpIBnIEEAEoQBIbCgpyZXF1ZXN0X2lkGAIgASgJQge6SARyAihAEjIKC2F0dHJpYnV0aW9uGAMgASgLMh0ud2Vpci5tZXRlcmluZy52MS5BdHRyaWJ1dGlvbhINCgVyb3V0ZRgEIAEoCRIZCghwcm92aWRlchgFIAEoCUIHukgEcgIQARIWCgVtb2RlbBgGIAEoCUIHukgEcgIQARIVCg1wcmljZV92ZXJzaW9uGAcgASgJEjcKE3N0YXJ0X2RlYWRsaW5lX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKCGdlbmVyYXRlGAkgASgLMiIud2Vpci5pbmZlcmVuY2UudjEuR2VuZXJhdGVSZXF1ZXN0SAASQwoPc3RyZWFtX2dlbmVyYXRlGAogASgLMigud2Vpci5pbmZlcmVuY2UudjEuU3RyZWFtR2VuZXJhdGVSZXF1ZXN0SAASMAoFZW1iZWQYCyABKAsyHy53ZWlyLmluZmVyZW5jZS52MS5FbWJlZFJlcXVlc3RIAEISCglvcGVyYXRpb24SBbpIAggBIqACCg9BdHRlbXB0UmVzcG9uc2USLgoFc3RhcnQYASABKAsyHy53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0U3RhcnQSNQoIZ2VuZXJhdGUYAiABKAsyIy53ZWlyLmluZmVyZW5jZS52MS5HZW5lcmF0ZVJlc3BvbnNlEi8KBWVtYmVkGAMgASgLMiAud2Vpci5pbmZlcmVuY2UudjEuRW1iZWRSZXNwb25zZRI5CgZldmVudHMYBCADKAsyKS53ZWlyLmluZmVyZW5jZS52MS5TdHJlYW1HZW5lcmF0ZVJlc3BvbnNlEg4KBm5hdGl2ZRgFIAEoDBIqCgNlbmQYBiABKAsyHS53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0RW5kIpoBCgxBdHRlbXB0U3RhcnQSGwoTdXBzdHJlYW1fcmVxdWVzdF9pZBgBIAEoCRI9CgdoZWFkZXJzGAIgAygLMiwud2Vpci5wcm92aWRlcnMudjEuQXR0ZW1wdFN0YXJ0LkhlYWRlcnNFbnRyeRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIxCgpBdHRlbXB0RW5kEiMKBXVzYWdlGAEgASgLMhQud2Vpci50eXBlcy52MS5Vc2FnZSIVChNXYXRjaENhdGFsb2dSZXF1ZXN0IkYKFFdhdGNoQ2F0YWxvZ1Jlc3BvbnNlEi4KCXByb3ZpZGVycxgBIAMoCzIbLndlaXIucHJvdmlkZXJzLnYxLlByb3ZpZGVyIpcBCghQcm92aWRlchIMCgRuYW1lGAEgASgJEg4KBnZlbmRvchgCIAEoCRIXCg9uYXRpdmVfZGlhbGVjdHMYAyADKAkSDgoGbW9kZWxzGAQgAygJEhoKEm9ubHlfbGlzdGVkX21vZGVscxgFIAEoCBIoCgZvZmZlcnMYBiADKAsyGC53ZWlyLnByb3ZpZGVycy52MS5PZmZlciIzCgVPZmZlchIRCglvcGVyYXRpb24YASABKAkSFwoPbmF0aXZlX2RpYWxlY3RzGAIgAygJMuEBChBQcm92aWRlcnNTZXJ2aWNlEl4KB0F0dGVtcHQSIS53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0UmVxdWVzdBoiLndlaXIucHJvdmlkZXJzLnYxLkF0dGVtcHRSZXNwb25zZSIKqrwYBggDEAUYATABEm0KDFdhdGNoQ2F0YWxvZxImLndlaXIucHJvdmlkZXJzLnYxLldhdGNoQ2F0YWxvZ1JlcXVlc3QaJy53ZWlyLnByb3ZpZGVycy52MS5XYXRjaENhdGFsb2dSZXNwb25zZSIKqrwYBggDEAUYATABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_inference_v1_inference_service, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_usage]);
+  fileDesc("Cil3ZWlyL3Byb3ZpZGVycy92MS9wcm92aWRlcnNfc2VydmljZS5wcm90bxIRd2Vpci5wcm92aWRlcnMudjEilAQKDkF0dGVtcHRSZXF1ZXN0Eh0KCmF0dGVtcHRfaWQYASABKAlCCbpIBnIEEAEoQBIbCgpyZXF1ZXN0X2lkGAIgASgJQge6SARyAihAEjIKC2F0dHJpYnV0aW9uGAMgASgLMh0ud2Vpci5tZXRlcmluZy52MS5BdHRyaWJ1dGlvbhINCgVyb3V0ZRgEIAEoCRIZCghwcm92aWRlchgFIAEoCUIHukgEcgIQARIWCgVtb2RlbBgGIAEoCUIHukgEcgIQARIVCg1wcmljZV92ZXJzaW9uGAcgASgJEjcKE3N0YXJ0X2RlYWRsaW5lX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKCGdlbmVyYXRlGAkgASgLMiIud2Vpci5pbmZlcmVuY2UudjEuR2VuZXJhdGVSZXF1ZXN0SAASQwoPc3RyZWFtX2dlbmVyYXRlGAogASgLMigud2Vpci5pbmZlcmVuY2UudjEuU3RyZWFtR2VuZXJhdGVSZXF1ZXN0SAASMAoFZW1iZWQYCyABKAsyHy53ZWlyLmluZmVyZW5jZS52MS5FbWJlZFJlcXVlc3RIABI9Cgxjb3VudF90b2tlbnMYDCABKAsyJS53ZWlyLmluZmVyZW5jZS52MS5Db3VudFRva2Vuc1JlcXVlc3RIAEISCglvcGVyYXRpb24SBbpIAggBIt4CCg9BdHRlbXB0UmVzcG9uc2USLgoFc3RhcnQYASABKAsyHy53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0U3RhcnQSNQoIZ2VuZXJhdGUYAiABKAsyIy53ZWlyLmluZmVyZW5jZS52MS5HZW5lcmF0ZVJlc3BvbnNlEi8KBWVtYmVkGAMgASgLMiAud2Vpci5pbmZlcmVuY2UudjEuRW1iZWRSZXNwb25zZRI5CgZldmVudHMYBCADKAsyKS53ZWlyLmluZmVyZW5jZS52MS5TdHJlYW1HZW5lcmF0ZVJlc3BvbnNlEg4KBm5hdGl2ZRgFIAEoDBIqCgNlbmQYBiABKAsyHS53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0RW5kEjwKDGNvdW50X3Rva2VucxgHIAEoCzImLndlaXIuaW5mZXJlbmNlLnYxLkNvdW50VG9rZW5zUmVzcG9uc2UimgEKDEF0dGVtcHRTdGFydBIbChN1cHN0cmVhbV9yZXF1ZXN0X2lkGAEgASgJEj0KB2hlYWRlcnMYAiADKAsyLC53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0U3RhcnQuSGVhZGVyc0VudHJ5Gi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjEKCkF0dGVtcHRFbmQSIwoFdXNhZ2UYASABKAsyFC53ZWlyLnR5cGVzLnYxLlVzYWdlIhUKE1dhdGNoQ2F0YWxvZ1JlcXVlc3QiRgoUV2F0Y2hDYXRhbG9nUmVzcG9uc2USLgoJcHJvdmlkZXJzGAEgAygLMhsud2Vpci5wcm92aWRlcnMudjEuUHJvdmlkZXIilwEKCFByb3ZpZGVyEgwKBG5hbWUYASABKAkSDgoGdmVuZG9yGAIgASgJEhcKD25hdGl2ZV9kaWFsZWN0cxgDIAMoCRIOCgZtb2RlbHMYBCADKAkSGgoSb25seV9saXN0ZWRfbW9kZWxzGAUgASgIEigKBm9mZmVycxgGIAMoCzIYLndlaXIucHJvdmlkZXJzLnYxLk9mZmVyIjMKBU9mZmVyEhEKCW9wZXJhdGlvbhgBIAEoCRIXCg9uYXRpdmVfZGlhbGVjdHMYAiADKAky4QEKEFByb3ZpZGVyc1NlcnZpY2USXgoHQXR0ZW1wdBIhLndlaXIucHJvdmlkZXJzLnYxLkF0dGVtcHRSZXF1ZXN0GiIud2Vpci5wcm92aWRlcnMudjEuQXR0ZW1wdFJlc3BvbnNlIgqqvBgGCAMQBRgBMAESbQoMV2F0Y2hDYXRhbG9nEiYud2Vpci5wcm92aWRlcnMudjEuV2F0Y2hDYXRhbG9nUmVxdWVzdBonLndlaXIucHJvdmlkZXJzLnYxLldhdGNoQ2F0YWxvZ1Jlc3BvbnNlIgqqvBgGCAMQBRgBMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_inference_v1_inference_service, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_usage]);
 
 /**
  * One attempt.
@@ -115,6 +115,14 @@ export type AttemptRequest = Message<"weir.providers.v1.AttemptRequest"> & {
      */
     value: EmbedRequest;
     case: "embed";
+  } | {
+    /**
+     * Count the tokens of a prompt.
+     *
+     * @generated from field: weir.inference.v1.CountTokensRequest count_tokens = 12;
+     */
+    value: CountTokensRequest;
+    case: "countTokens";
   } | { case: undefined; value?: undefined };
 };
 
@@ -147,7 +155,7 @@ export type AttemptResponse = Message<"weir.providers.v1.AttemptResponse"> & {
   generate?: GenerateResponse | undefined;
 
   /**
-   * The whole reply, for `embed`; so it is for every operation but the two above and below.
+   * The whole reply, for `embed`.
    *
    * @generated from field: weir.inference.v1.EmbedResponse embed = 3;
    */
@@ -173,6 +181,13 @@ export type AttemptResponse = Message<"weir.providers.v1.AttemptResponse"> & {
    * @generated from field: weir.providers.v1.AttemptEnd end = 6;
    */
   end?: AttemptEnd | undefined;
+
+  /**
+   * The whole reply, for `count_tokens`.
+   *
+   * @generated from field: weir.inference.v1.CountTokensResponse count_tokens = 7;
+   */
+  countTokens?: CountTokensResponse | undefined;
 };
 
 /**

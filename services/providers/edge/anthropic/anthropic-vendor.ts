@@ -1,6 +1,7 @@
 /** Owns what Weir must know of Anthropic as a vendor. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
 import { buildNativeRequest, buildRequest } from "./build-request.ts";
+import { countTokensAdapter } from "./count-tokens.ts";
 import { readError } from "./errors.ts";
 import { readReply, summarizeReply } from "./read-reply.ts";
 import { AnthropicStreamReader } from "./stream-reader.ts";
@@ -32,7 +33,7 @@ export const anthropicVendor: VendorAdapter = {
   authorize: (credential) => ({ "x-api-key": credential.reveal(), "anthropic-version": apiVersion }),
   upstreamRequestId: (headers) => headers["request-id"] ?? "",
   readError,
-  operations: {},
+  operations: { countTokens: countTokensAdapter },
   generate: {
     buildRequest,
     buildNativeRequest,

@@ -17,14 +17,20 @@ const fallbackMaximumTokens = 8192;
 
 /** Throws UNSUPPORTED_FIELD for content Anthropic cannot take, and for everything else it cannot honour when strict. */
 export function buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest {
-  const facts = factsOf(model);
   const warnings = new Warnings("Anthropic", generation.strict);
+  const body = { ...writeBody(generation, model, warnings), ...(stream ? { stream: true } : {}) };
+  return vendorRequest(Buffer.from(JSON.stringify(body)), warnings);
+}
+
+/** The members of a request, the stream's aside. */
+export function writeBody(generation: Generation, model: string, warnings: Warnings): Block {
+  const facts = factsOf(model);
   warnOfUnsupported(generation, warnings);
   const maximumTokens = writeMaximumTokens(generation, facts, warnings);
   const { system, turns } = writeConversation(generation.messages, warnings);
   const { thinking, effort } = writeThinking(generation.reasoning, facts, maximumTokens, warnings);
   const format = writeFormat(generation.outputFormat, warnings);
-  const body = {
+  return {
     model,
     max_tokens: maximumTokens,
     ...(system.length === 0 ? {} : { system }),
@@ -36,9 +42,7 @@ export function buildRequest(generation: Generation, model: string, stream: bool
     ...(generation.stopSequences.length === 0 ? {} : { stop_sequences: generation.stopSequences }),
     ...writeServiceTier(generation.serviceTier, warnings),
     ...(generation.endUser === undefined ? {} : { metadata: { user_id: generation.endUser } }),
-    ...(stream ? { stream: true } : {}),
   };
-  return vendorRequest(Buffer.from(JSON.stringify(body)), warnings);
 }
 
 /** The caller's own bytes. Usage stands in every stream unasked, so nothing is withheld. */

@@ -1,6 +1,7 @@
 /** Owns what Weir must know of AWS Bedrock as a vendor. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
 import { buildRequest, refuseNative } from "./build-request.ts";
+import { countTokensAdapter } from "./count-tokens.ts";
 import { embedAdapter } from "./embeddings.ts";
 import { readError } from "./errors.ts";
 import { EventStreamSplitter } from "./event-stream-splitter.ts";
@@ -31,5 +32,5 @@ export const bedrockVendor: VendorAdapter = {
     createStreamReader: ({ path }) => new BedrockStreamReader(modelOf(path)),
     createSplitter: () => new EventStreamSplitter(),
   },
-  operations: { embed: embedAdapter },
+  operations: { embed: embedAdapter, countTokens: countTokensAdapter },
 };

@@ -16,6 +16,11 @@ const stopSequencePointer = "/stop_sequence";
 /** Throws UNSUPPORTED_FIELD for content Bedrock cannot take, and for everything else it cannot honour when strict. */
 export function buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest {
   const warnings = new Warnings("Bedrock", generation.strict);
+  const body = Buffer.from(JSON.stringify(writeBody(generation, model, warnings)));
+  return { path: pathOf(model, stream ? "converse-stream" : "converse"), headers: {}, body, warnings: warnings.list, withholdUsage: false };
+}
+
+export function writeBody(generation: Generation, model: string, warnings: Warnings): Block {
   warnOfUnsupported(generation, warnings);
   const { system, turns } = writeConversation(generation.messages, warnings);
   const modelFields = writeModelFields(generation, model, warnings);
@@ -23,7 +28,7 @@ export function buildRequest(generation: Generation, model: string, stream: bool
   const { stopSequences } = generation;
   const additional = { ...modelFields.additional, ...tools.additional };
   const inferenceConfig = { ...modelFields.inferenceConfig, ...(stopSequences.length === 0 ? {} : { stopSequences }) };
-  const body = {
+  return {
     ...(system.length === 0 ? {} : { system }),
     messages: turns,
     ...(isEmpty(inferenceConfig) ? {} : { inferenceConfig }),
@@ -34,7 +39,6 @@ export function buildRequest(generation: Generation, model: string, stream: bool
     ...writeServiceTier(generation.serviceTier, warnings),
     ...writeMetadata(generation.metadata, warnings),
   };
-  return { path: pathOf(model, stream ? "converse-stream" : "converse"), headers: {}, body: Buffer.from(JSON.stringify(body)), warnings: warnings.list, withholdUsage: false };
 }
 
 /** No dialect is Bedrock's own, so nobody asks for it. */

@@ -1,7 +1,7 @@
 /** Owns where a model's operations are: Bedrock takes its name in the path. */
 import { GatewayError } from "#platform/errors.ts";
 
-export type ModelOperation = "converse" | "converse-stream" | "invoke";
+export type ModelOperation = "converse" | "converse-stream" | "count-tokens" | "invoke";
 
 /**
  * The path of an operation. A name is one segment, whatever it holds: of `anthropic.claude-sonnet-4-5-20250929-v1:0` the colon is

@@ -13,11 +13,15 @@ import { writeTools } from "./write-tools.ts";
 
 /** Throws UNSUPPORTED_FIELD for content Gemini cannot take, and for everything else it cannot honour when strict. */
 export function buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest {
-  const facts = factsOf(model);
   const warnings = new Warnings("Gemini", generation.strict);
+  return vendorRequest(Buffer.from(JSON.stringify(writeBody(generation, model, warnings))), model, stream, warnings);
+}
+
+export function writeBody(generation: Generation, model: string, warnings: Warnings): JsonObject {
+  const facts = factsOf(model);
   warnOfUnsupported(generation, warnings);
   const config = writeConfig(generation, facts, warnings);
-  const body = {
+  return {
     ...writeConversation(generation.messages, facts, warnings),
     ...writeTools(generation, warnings),
     ...(Object.keys(config).length === 0 ? {} : { generationConfig: config }),
@@ -25,7 +29,6 @@ export function buildRequest(generation: Generation, model: string, stream: bool
     // Whether Google may log the call; it keeps no reply for later reference.
     ...(generation.store === undefined ? {} : { store: generation.store }),
   };
-  return vendorRequest(Buffer.from(JSON.stringify(body)), model, stream, warnings);
 }
 
 /** The caller's own bytes: the model stands in the path, and usage in every stream unasked. */

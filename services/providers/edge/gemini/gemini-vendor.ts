@@ -1,6 +1,7 @@
 /** Owns what Weir must know of Google's Gemini API as a vendor. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
 import { buildNativeRequest, buildRequest } from "./build-request.ts";
+import { countTokensAdapter } from "./count-tokens.ts";
 import { embedAdapter } from "./embeddings.ts";
 import { readError } from "./errors.ts";
 import { readReply, summarizeReply } from "./read-reply.ts";
@@ -23,5 +24,5 @@ export const geminiVendor: VendorAdapter = {
   serviceTier: (headers) => (headers["x-gemini-service-tier"] ?? "").toLowerCase(),
   readError,
   generate: { buildRequest, buildNativeRequest, readReply, summarizeReply, createStreamReader },
-  operations: { embed: embedAdapter },
+  operations: { embed: embedAdapter, countTokens: countTokensAdapter },
 };

@@ -1,5 +1,6 @@
 /** Owns the vendor `openai`: OpenAI itself, with its Responses API, and every server that is told apart from its Chat Completions by nothing. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
+import { countTokensAdapter } from "./count-tokens.ts";
 import { createOpenaiCompatible, rateLimitHeaders } from "./compatible.ts";
 import { openaiItself } from "./quirks.ts";
 import { responsesDialect, responsesForm } from "./responses-form.ts";
@@ -17,4 +18,8 @@ const chatVendor = createOpenaiCompatible({
 export const openaiVendor: VendorAdapter = { ...chatVendor, generate: { ...chatVendor.generate, nativeForms: { [responsesDialect]: responsesForm } } };
 
 /** The vendor where it has the Responses API, which many compatible servers lack. */
-export const openaiVendorWithResponses: VendorAdapter = { ...openaiVendor, nativeDialects: [...openaiVendor.nativeDialects, responsesDialect] };
+export const openaiVendorWithResponses: VendorAdapter = {
+  ...openaiVendor,
+  nativeDialects: [...openaiVendor.nativeDialects, responsesDialect],
+  operations: { ...openaiVendor.operations, countTokens: countTokensAdapter },
+};

@@ -1,6 +1,7 @@
 /** Owns Anthropic's dialect: which requests are its own, and which endpoints it has. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dialect, GenerateCall, JsonObject } from "../../domain/dialect.ts";
+import { countTokensEndpoint } from "./count-tokens.ts";
 import { writeError } from "./errors.ts";
 import { writeModel, writeModels } from "./models.ts";
 import { nativeDialect } from "./read-content.ts";
@@ -16,6 +17,7 @@ export const anthropicDialect: Dialect = {
   requestHeaders: ["anthropic-beta"],
   endpoints: [
     { operation: "generate", method: "POST", path: "/v1/messages", read: readCall },
+    countTokensEndpoint,
     { operation: "listModels", method: "GET", path: "/v1/models", writeReply: writeModels },
     { operation: "getModel", method: "GET", path: "/v1/models/{model}", writeReply: writeModel },
   ],

@@ -1,6 +1,7 @@
 /** Owns Gemini's dialect: which requests are its own, and which endpoints it has. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dialect, Endpoint } from "../../domain/dialect.ts";
+import { countTokensEndpoint } from "./count-tokens.ts";
 import { embedEndpoints } from "./embed-content.ts";
 import { writeError } from "./errors.ts";
 import { generateEndpoints } from "./generate-content.ts";
@@ -15,7 +16,7 @@ export const geminiDialect: Dialect = {
   claims: (headers, query) => headers["x-goog-api-key"] !== undefined || keyIn(query) !== undefined,
   readCredential,
   requestHeaders: [],
-  endpoints: versions.flatMap((version): Endpoint[] => [...generateEndpoints(version), ...embedEndpoints(version), ...modelEndpoints(version)]),
+  endpoints: versions.flatMap((version): Endpoint[] => [...generateEndpoints(version), ...embedEndpoints(version), countTokensEndpoint(version), ...modelEndpoints(version)]),
   writeError,
 };
 

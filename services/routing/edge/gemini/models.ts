@@ -20,6 +20,6 @@ function writeModel({ name }: Model): JsonObject {
   return {
     name: `models/${name}`,
     displayName: name,
-    supportedGenerationMethods: ["generateContent", "streamGenerateContent", "embedContent", "batchEmbedContents"],
+    supportedGenerationMethods: ["generateContent", "streamGenerateContent", "embedContent", "batchEmbedContents", "countTokens"],
   };
 }

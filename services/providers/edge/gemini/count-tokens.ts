@@ -1,0 +1,36 @@
+/** Owns counting tokens: https://ai.google.dev/api/tokens */
+import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { parseJsonObject, spliceJson } from "#platform/json.ts";
+import type { UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
+import { promptOf, readCount } from "../../domain/counted-prompt.ts";
+import { noUsage } from "../../domain/estimate-usage.ts";
+import { freeSummary } from "../../domain/free-operation.ts";
+import { isObject } from "../../domain/vendor-json.ts";
+import { Warnings } from "../../domain/warnings.ts";
+import { writeBody } from "./build-request.ts";
+import { methodPath, nativeDialect, resourceName } from "./reply-json.ts";
+
+export const countTokensAdapter: UnaryAdapter<"countTokens"> = {
+  buildRequest: ({ generation }, model) => buildRequest(generation!, model),
+  readReply: readCount("totalTokens"),
+  native: { dialect: nativeDialect, buildRequest: buildNativeRequest, summarizeReply: () => freeSummary() },
+  estimateUsage: noUsage,
+};
+
+/** Contents alone would leave out instructions and tools. */
+function buildRequest(generation: Generation, model: string): VendorRequest {
+  const warnings = new Warnings("Gemini", generation.strict);
+  const generateContentRequest = { model: resourceName(model), ...writeBody(promptOf(generation), model, warnings) };
+  return vendorRequest(Buffer.from(JSON.stringify({ generateContentRequest })), model, warnings);
+}
+
+/** The caller's own bytes. Where they name the model again, Gemini wants the same one as in the path. */
+function buildNativeRequest(body: Uint8Array, model: string): VendorRequest {
+  const { generateContentRequest } = parseJsonObject(body);
+  const renamed = isObject(generateContentRequest) ? { ...generateContentRequest, model: resourceName(model) } : undefined;
+  return vendorRequest(spliceJson(body, { generateContentRequest: renamed }), model, new Warnings("Gemini", false));
+}
+
+function vendorRequest(body: Uint8Array, model: string, { list }: Warnings): VendorRequest {
+  return { path: methodPath(model, "countTokens"), headers: {}, body, warnings: list, withholdUsage: false };
+}
