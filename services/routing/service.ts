@@ -72,6 +72,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     streamGenerate: (request, context) => streamGenerate(request, context, dependencies),
     embed: (request, context) => callUnary("embed", request, context, dependencies),
     countTokens: (request, context) => callUnary("countTokens", request, context, dependencies),
+    moderate: (request, context) => callUnary("moderate", request, context, dependencies),
     listModels: (request, context) => listModelsPage(request, context, dependencies),
   };
   const frontDoor = createFrontDoor({

@@ -2,7 +2,7 @@
 import { createOpenaiCompatible } from "../openai/compatible.ts";
 import { openaiItself } from "../openai/quirks.ts";
 
-/** Source: ChatCompletionRequest, its messages and chunks, and EmbeddingRequest in https://github.com/mistralai/client-python (src/mistralai/client/models). */
+/** Source: ChatCompletionRequest, its messages and chunks, EmbeddingRequest and ClassificationRequest in https://github.com/mistralai/client-python (src/mistralai/client/models). */
 export const mistralVendor = createOpenaiCompatible({
   vendor: "mistral",
   baseUrl: "https://api.mistral.ai/v1",
@@ -31,10 +31,12 @@ export const mistralVendor = createOpenaiCompatible({
     reasoningReturn: "thinking_part",
     dimensionsField: "output_dimension",
     hasTokenInputs: false,
+    moderatesImages: false,
+    moderationIsFree: false,
   },
   // What OpenAI's clients send by custom would be refused: `max_completion_tokens`, `stream_options`, `store`, `seed`.
   takesOpenaiBytes: false,
-  hasEmbeddings: true,
+  operations: ["embed", "moderate"],
   // As its replies show them: https://github.com/karthink/gptel/issues/1203
   requestIdHeaders: ["mistral-correlation-id", "x-kong-request-id"],
   forwardedReplyHeaders: [],

@@ -3,12 +3,13 @@
  * (https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle).
  */
 import type { VendorAdapter } from "../../domain/adapter.ts";
-import { openaiVendorWithResponses } from "./adapter.ts";
+import { openaiVendor, openaiVendorWithResponses } from "./adapter.ts";
 import { rateLimitHeaders } from "./compatible.ts";
 
 export const azureVendor: VendorAdapter = {
   ...openaiVendorWithResponses,
   vendor: "azure",
+  operations: { embed: openaiVendor.operations.embed! },
   // Every resource has an address of its own: https://NAME.openai.azure.com/openai/v1
   defaultBaseUrl: "",
   forwardedReplyHeaders: ["x-ms-region", ...rateLimitHeaders],

@@ -1,7 +1,7 @@
 /** Owns how a vendor is made that speaks OpenAI's Chat Completions and Embeddings, with what is its own said as data. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
 import { buildRequest } from "./build-request.ts";
-import { createEmbedAdapter, nativeEmbed } from "./embeddings.ts";
+import { createOperations, type CompatibleOperation } from "./compatible-operations.ts";
 import { readError } from "./errors.ts";
 import { buildNativeRequest } from "./native-request.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
@@ -18,7 +18,8 @@ export interface CompatibleVendor {
    * vendor has not is warned of. False where common members of them would be refused.
    */
   readonly takesOpenaiBytes: boolean;
-  readonly hasEmbeddings: boolean;
+  /** What it has beside Chat Completions. */
+  readonly operations: readonly CompatibleOperation[];
   /** False for servers that run without a credential; true when not said. */
   readonly needsCredential?: boolean;
   /** Reply headers (lower case) that hold the vendor's id of the request, the first that is there; `x-request-id` when not said. */
@@ -35,7 +36,7 @@ export function createOpenaiCompatible({
   baseUrl,
   quirks,
   takesOpenaiBytes,
-  hasEmbeddings,
+  operations,
   needsCredential = true,
   requestIdHeaders = ["x-request-id"],
   forwardedReplyHeaders = rateLimitHeaders,
@@ -59,6 +60,6 @@ export function createOpenaiCompatible({
       summarizeReply,
       createStreamReader,
     },
-    operations: hasEmbeddings ? { embed: { ...createEmbedAdapter(quirks), ...(takesOpenaiBytes ? { native: nativeEmbed } : {}) } } : {},
+    operations: createOperations(operations, quirks, takesOpenaiBytes),
   };
 }

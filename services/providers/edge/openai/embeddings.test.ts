@@ -3,7 +3,7 @@ import type { CreateEmbeddingResponse } from "openai/resources/embeddings";
 import { expect, test } from "vitest";
 import { EmbedRequestSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
-import { createEmbedAdapter, nativeEmbed } from "./embeddings.ts";
+import { createEmbedAdapter } from "./embeddings.ts";
 import { openaiItself } from "./quirks.ts";
 
 const embedAdapter = createEmbedAdapter(openaiItself);
@@ -35,14 +35,14 @@ test("refuses texts and token ids at once", () => {
 });
 
 test("native bytes keep everything but the model", () => {
-  const request = nativeEmbed.buildRequest(Buffer.from('{"input":"a", "model":"r","encoding_format":"base64"}'), "embed-x");
+  const request = embedAdapter.native!.buildRequest(Buffer.from('{"input":"a", "model":"r","encoding_format":"base64"}'), "embed-x");
   expect(Buffer.from(request.body).toString()).toBe('{"input":"a", "model":"embed-x","encoding_format":"base64"}');
 });
 
 test("reads vectors in the order of the request", () => {
   const { response, summary } = read(reply);
   expect(response).toMatchObject({ model: "embed-x", embeddings: [{ index: 0, values: [0.25, 2] }, { index: 1, values: [0.5, -1] }] });
-  expect(summary).toEqual(nativeEmbed.summarizeReply(Buffer.from(JSON.stringify(reply))));
+  expect(summary).toEqual(embedAdapter.native!.summarizeReply(Buffer.from(JSON.stringify(reply))));
   expect(summary.usage?.quantities).toMatchObject([{ meter: Meter.INPUT_TOKENS, quantity: 7n }]);
 });
 

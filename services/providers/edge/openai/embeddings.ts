@@ -4,21 +4,23 @@ import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { spliceJson } from "#platform/json.ts";
-import type { NativeUnaryForm, ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
+import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { asCount, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 import { Warnings } from "../../domain/warnings.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 import { readUsage } from "./usage.ts";
 
 export function createEmbedAdapter(quirks: OpenaiQuirks): UnaryAdapter<"embed"> {
-  return { buildRequest: (request, model) => buildRequest(request, model, quirks), readReply };
+  return {
+    buildRequest: (request, model) => buildRequest(request, model, quirks),
+    readReply,
+    native: {
+      dialect: "openai",
+      buildRequest: (body, model) => vendorRequest(spliceJson(body, { model }), []),
+      summarizeReply: (body) => summarize(parseVendorJson(textOf(body))),
+    },
+  };
 }
-
-export const nativeEmbed: NativeUnaryForm = {
-  dialect: "openai",
-  buildRequest: (body, model) => vendorRequest(spliceJson(body, { model }), []),
-  summarizeReply: (body) => summarize(parseVendorJson(textOf(body))),
-};
 
 function buildRequest({ inputs, tokenInputs, dimensions, endUser, strict }: EmbedRequest, model: string, quirks: OpenaiQuirks): VendorRequest {
   if (inputs.length > 0 && tokenInputs.length > 0) {

@@ -4,6 +4,7 @@
  * November 2026 in the vendor's package of https://github.com/vercel/ai (packages/<vendor>/src).
  */
 import type { VendorAdapter } from "../../domain/adapter.ts";
+import type { CompatibleOperation } from "./compatible-operations.ts";
 import { createOpenaiCompatible } from "./compatible.ts";
 import { openaiItself, type OpenaiQuirks } from "./quirks.ts";
 
@@ -25,8 +26,6 @@ const compatibleServer: OpenaiQuirks = {
   hasEarlierAudio: false,
   reasoningReturn: "reasoning_content",
 };
-
-const noEmbeddings = { hasEmbeddings: false };
 
 export const presets: readonly Preset[] = [
   hosted("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", {
@@ -51,12 +50,12 @@ export const presets: readonly Preset[] = [
     reasoningField: "reasoning",
     reasoningReturn: "reasoning_details",
   }),
-  hosted("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", { hasTopK: true }, { hasEmbeddings: true }),
+  hosted("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", { hasTopK: true }, ["embed"]),
   hosted("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", {
     unknownMembers: ["modalities", "audio", "verbosity", "store", "metadata"],
     hasTopK: true,
     reasoningEfforts: ["none", "low", "medium", "high"],
-  }, { hasEmbeddings: true }),
+  }, ["embed"]),
   hosted("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", {
     outputMaximumField: "max_completion_tokens",
     unknownMembers: [...compatibleServer.unknownMembers, "presence_penalty", "frequency_penalty", "logit_bias", "n"],
@@ -69,10 +68,10 @@ export const presets: readonly Preset[] = [
     reasoningReturn: "none",
   }),
   // https://docs.api.nvidia.com/nim/reference/llm-apis
-  hosted("nvidia", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY", {}, { hasEmbeddings: true }),
-  hosted("deepinfra", "https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY", {}, { hasEmbeddings: true }),
+  hosted("nvidia", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY", {}, ["embed"]),
+  hosted("deepinfra", "https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY", {}, ["embed"]),
   // https://docs.github.com/en/rest/models/inference; its tokens are for much else, so none is taken from the environment.
-  hosted("github", "https://models.github.ai/inference", undefined, {}, { hasEmbeddings: true }),
+  hosted("github", "https://models.github.ai/inference", undefined, {}, ["embed"]),
   // https://huggingface.co/docs/inference-providers
   hosted("huggingface", "https://router.huggingface.co/v1", undefined, {}),
   // The ports on which these servers listen unless told otherwise.
@@ -82,11 +81,11 @@ export const presets: readonly Preset[] = [
   local("lm_studio", "http://127.0.0.1:1234/v1", { hasTopK: true }),
 ];
 
-function hosted(vendor: string, baseUrl: string, apiKeyVariable: string | undefined, quirks: Partial<OpenaiQuirks>, { hasEmbeddings } = noEmbeddings): Preset {
-  const adapter = createOpenaiCompatible({ vendor, baseUrl, quirks: { ...compatibleServer, ...quirks }, takesOpenaiBytes: true, hasEmbeddings });
+function hosted(vendor: string, baseUrl: string, apiKeyVariable: string | undefined, quirks: Partial<OpenaiQuirks>, operations: readonly CompatibleOperation[] = []): Preset {
+  const adapter = createOpenaiCompatible({ vendor, baseUrl, quirks: { ...compatibleServer, ...quirks }, takesOpenaiBytes: true, operations });
   return apiKeyVariable === undefined ? { adapter } : { adapter, apiKeyVariable };
 }
 
 function local(vendor: string, baseUrl: string, quirks: Partial<OpenaiQuirks>): Preset {
-  return { adapter: createOpenaiCompatible({ vendor, baseUrl, quirks: { ...compatibleServer, ...quirks }, takesOpenaiBytes: true, hasEmbeddings: true, needsCredential: false }) };
+  return { adapter: createOpenaiCompatible({ vendor, baseUrl, quirks: { ...compatibleServer, ...quirks }, takesOpenaiBytes: true, operations: ["embed"], needsCredential: false }) };
 }

@@ -16,7 +16,7 @@ const call = (id: string, custom = false) => ({ kind: { case: "toolCall", value:
 const image = { kind: { case: "image", value: { media: { source: { case: "data", value: new Uint8Array([1, 2, 3]) }, mediaType: "image/png" } } } } as const;
 
 function vendorWith(quirks: Partial<OpenaiQuirks>) {
-  return createOpenaiCompatible({ vendor: "other", baseUrl: "https://other.example/v1", quirks: { ...openaiItself, ...quirks }, takesOpenaiBytes: true, hasEmbeddings: true });
+  return createOpenaiCompatible({ vendor: "other", baseUrl: "https://other.example/v1", quirks: { ...openaiItself, ...quirks }, takesOpenaiBytes: true, operations: ["embed"] });
 }
 
 function build(quirks: Partial<OpenaiQuirks>, init: GenerationInit, stream = false) {
@@ -187,7 +187,7 @@ test("embeddings name the length of vectors as the vendor does, and refuse token
 });
 
 test("names the vendor's request by the first of its headers that is there", () => {
-  const vendor = createOpenaiCompatible({ vendor: "other", baseUrl: "https://other.example", quirks: openaiItself, takesOpenaiBytes: false, hasEmbeddings: false, requestIdHeaders: ["a-id", "b-id"] });
+  const vendor = createOpenaiCompatible({ vendor: "other", baseUrl: "https://other.example", quirks: openaiItself, takesOpenaiBytes: false, operations: [], requestIdHeaders: ["a-id", "b-id"] });
   expect([vendor.upstreamRequestId({ "b-id": "b" }), vendor.upstreamRequestId({})]).toEqual(["b", ""]);
   expect([vendor.nativeDialects, vendor.operations]).toEqual([[], {}]);
 });

@@ -1,4 +1,4 @@
-/** Owns in what the servers differ that speak OpenAI's Chat Completions and Embeddings, as data. */
+/** Owns in what the servers differ that speak OpenAI's API, as data. */
 
 export interface OpenaiQuirks {
   /** The member that bounds the output, reasoning included. */
@@ -48,6 +48,10 @@ export interface OpenaiQuirks {
   readonly dimensionsField: "dimensions" | "output_dimension" | undefined;
   /** False where texts to embed cannot be given as token ids. */
   readonly hasTokenInputs: boolean;
+  /** False where only texts are judged. */
+  readonly moderatesImages: boolean;
+  /** True where judging costs nothing, and no usage is reported. */
+  readonly moderationIsFree: boolean;
 }
 
 export type ReasoningEffort = "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
@@ -108,4 +112,7 @@ export const openaiItself: OpenaiQuirks = {
   reasoningReturn: "none",
   dimensionsField: "dimensions",
   hasTokenInputs: true,
+  moderatesImages: true,
+  // https://developers.openai.com/api/docs/guides/moderation
+  moderationIsFree: true,
 };

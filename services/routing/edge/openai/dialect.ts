@@ -6,13 +6,14 @@ import { completionsEndpoint } from "./completions.ts";
 import { embeddingsEndpoint } from "./embeddings.ts";
 import { writeError } from "./errors.ts";
 import { modelEndpoint, modelsEndpoint } from "./models.ts";
+import { moderationsEndpoint } from "./moderations.ts";
 
 export const openaiDialect: Dialect = {
   name: "openai",
   claims,
   readCredential,
   requestHeaders: [],
-  endpoints: [chatCompletionsEndpoint, completionsEndpoint, embeddingsEndpoint, modelsEndpoint, modelEndpoint],
+  endpoints: [chatCompletionsEndpoint, completionsEndpoint, embeddingsEndpoint, moderationsEndpoint, modelsEndpoint, modelEndpoint],
   writeError,
 };
 

@@ -17,7 +17,7 @@ export function readContent(message: ObjectReader): PartInit[] {
   return message.objects("content").map(readPart);
 }
 
-function textPart(text: string): PartInit {
+export function textPart(text: string): PartInit {
   return { kind: { case: "text", value: { text } } };
 }
 
