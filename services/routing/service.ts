@@ -73,6 +73,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     embed: (request, context) => callUnary("embed", request, context, dependencies),
     countTokens: (request, context) => callUnary("countTokens", request, context, dependencies),
     moderate: (request, context) => callUnary("moderate", request, context, dependencies),
+    rerank: (request, context) => callUnary("rerank", request, context, dependencies),
     listModels: (request, context) => listModelsPage(request, context, dependencies),
   };
   const frontDoor = createFrontDoor({

@@ -1,10 +1,11 @@
-/** Owns what Weir must know of Cohere as a vendor: its Chat and Embed of version 2. */
+/** Owns what Weir must know of Cohere as a vendor: its Chat, Embed and Rerank of version 2. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
 // Cohere's errors are flat, `{"message": …}`, which that reading knows: https://docs.cohere.com/reference/errors
 import { readError } from "../openai/errors.ts";
 import { buildNativeRequest, buildRequest } from "./build-request.ts";
 import { embedAdapter } from "./embeddings.ts";
 import { readReply, summarizeReply } from "./read-reply.ts";
+import { rerankAdapter } from "./rerank.ts";
 import { CohereStreamReader } from "./stream-reader.ts";
 import { nativeDialect } from "./write-messages.ts";
 
@@ -28,5 +29,5 @@ export const cohereVendor: VendorAdapter = {
     summarizeReply,
     createStreamReader: () => new CohereStreamReader(),
   },
-  operations: { embed: embedAdapter },
+  operations: { embed: embedAdapter, rerank: rerankAdapter },
 };

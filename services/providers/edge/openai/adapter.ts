@@ -3,6 +3,7 @@ import type { VendorAdapter } from "../../domain/adapter.ts";
 import { countTokensAdapter } from "./count-tokens.ts";
 import { createOpenaiCompatible, rateLimitHeaders } from "./compatible.ts";
 import { openaiItself } from "./quirks.ts";
+import { rerankAdapter } from "./rerank.ts";
 import { responsesDialect, responsesForm } from "./responses-form.ts";
 
 const chatVendor = createOpenaiCompatible({
@@ -15,11 +16,16 @@ const chatVendor = createOpenaiCompatible({
   forwardedReplyHeaders: ["openai-processing-ms", "openai-version", ...rateLimitHeaders],
 });
 
-export const openaiVendor: VendorAdapter = { ...chatVendor, generate: { ...chatVendor.generate, nativeForms: { [responsesDialect]: responsesForm } } };
+export const openaiVendor: VendorAdapter = {
+  ...chatVendor,
+  generate: { ...chatVendor.generate, nativeForms: { [responsesDialect]: responsesForm } },
+  // Not OpenAI's, but of many a server that is told apart by nothing else.
+  operations: { ...chatVendor.operations, rerank: rerankAdapter },
+};
 
 /** The vendor where it has the Responses API, which many compatible servers lack. */
 export const openaiVendorWithResponses: VendorAdapter = {
   ...openaiVendor,
   nativeDialects: [...openaiVendor.nativeDialects, responsesDialect],
-  operations: { ...openaiVendor.operations, countTokens: countTokensAdapter },
+  operations: { ...chatVendor.operations, countTokens: countTokensAdapter },
 };

@@ -3,12 +3,13 @@ import type { UnaryAdapters } from "../../domain/adapter.ts";
 import { createEmbedAdapter } from "./embeddings.ts";
 import { createModerateAdapter } from "./moderations.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
+import { rerankAdapter } from "./rerank.ts";
 
-export type CompatibleOperation = "embed" | "moderate";
+export type CompatibleOperation = "embed" | "moderate" | "rerank";
 
 /** The adapters of these; without `takesOpenaiBytes` (see CompatibleVendor) none of them takes a caller's own bytes. */
 export function createOperations(names: readonly CompatibleOperation[], quirks: OpenaiQuirks, takesOpenaiBytes: boolean): UnaryAdapters {
-  const all: Required<Pick<UnaryAdapters, CompatibleOperation>> = { embed: createEmbedAdapter(quirks), moderate: createModerateAdapter(quirks) };
+  const all: Required<Pick<UnaryAdapters, CompatibleOperation>> = { embed: createEmbedAdapter(quirks), moderate: createModerateAdapter(quirks), rerank: rerankAdapter };
   return Object.fromEntries(
     names.map((name) => {
       const { native, ...typed } = all[name];

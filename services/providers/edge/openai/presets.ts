@@ -44,13 +44,14 @@ export const presets: readonly Preset[] = [
     unknownMembers: ["modalities", "audio", "verbosity", "store", "metadata", "prompt_cache_key", "presence_penalty", "frequency_penalty", "stop", "logit_bias"],
     reasoningEfforts: ["none", "low", "high"],
   }),
-  // https://openrouter.ai/docs/api-reference/parameters
+  // https://openrouter.ai/docs/api-reference/parameters, https://openrouter.ai/docs/api/api-reference/rerank/submit-a-rerank-request
   hosted("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", {
     hasTopK: true,
     reasoningField: "reasoning",
     reasoningReturn: "reasoning_details",
-  }),
-  hosted("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", { hasTopK: true }, ["embed"]),
+  }, ["rerank"]),
+  // Reranking: https://docs.together.ai/reference/rerank
+  hosted("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", { hasTopK: true }, ["embed", "rerank"]),
   hosted("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", {
     unknownMembers: ["modalities", "audio", "verbosity", "store", "metadata"],
     hasTopK: true,
@@ -74,10 +75,11 @@ export const presets: readonly Preset[] = [
   hosted("github", "https://models.github.ai/inference", undefined, {}, ["embed"]),
   // https://huggingface.co/docs/inference-providers
   hosted("huggingface", "https://router.huggingface.co/v1", undefined, {}),
+  // Reranking: vllm/entrypoints/pooling/score/protocol.py of https://github.com/vllm-project/vllm, tools/server/README.md of https://github.com/ggml-org/llama.cpp
   // The ports on which these servers listen unless told otherwise.
-  local("vllm", "http://127.0.0.1:8000/v1", { hasTopK: true, reasoningReturn: "reasoning" }),
+  local("vllm", "http://127.0.0.1:8000/v1", { hasTopK: true, reasoningReturn: "reasoning" }, ["embed", "rerank"]),
   local("sglang", "http://127.0.0.1:30000/v1", { hasTopK: true }),
-  local("llama_cpp", "http://127.0.0.1:8080/v1", { hasTopK: true }),
+  local("llama_cpp", "http://127.0.0.1:8080/v1", { hasTopK: true }, ["embed", "rerank"]),
   local("lm_studio", "http://127.0.0.1:1234/v1", { hasTopK: true }),
 ];
 
@@ -86,6 +88,6 @@ function hosted(vendor: string, baseUrl: string, apiKeyVariable: string | undefi
   return apiKeyVariable === undefined ? { adapter } : { adapter, apiKeyVariable };
 }
 
-function local(vendor: string, baseUrl: string, quirks: Partial<OpenaiQuirks>): Preset {
-  return { adapter: createOpenaiCompatible({ vendor, baseUrl, quirks: { ...compatibleServer, ...quirks }, takesOpenaiBytes: true, operations: ["embed"], needsCredential: false }) };
+function local(vendor: string, baseUrl: string, quirks: Partial<OpenaiQuirks>, operations: readonly CompatibleOperation[] = ["embed"]): Preset {
+  return { adapter: createOpenaiCompatible({ vendor, baseUrl, quirks: { ...compatibleServer, ...quirks }, takesOpenaiBytes: true, operations, needsCredential: false }) };
 }
