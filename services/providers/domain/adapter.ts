@@ -7,6 +7,7 @@ import {
   type StreamGenerateResponse,
 } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
 import type { Secret } from "#platform/secret.ts";
@@ -38,6 +39,8 @@ export interface VendorAdapter {
   sign?(request: SignableRequest, credential: Secret, nowMs: number): Record<string, string>;
   /** The vendor's id of the request, from its reply headers (lower case); empty when there is none. */
   upstreamRequestId(headers: Readonly<Record<string, string>>): string;
+  /** How much of the vendor's rate limits is left, from its reply headers (lower case); absent for vendors that do not say. */
+  readRateLimits?(headers: Readonly<Record<string, string>>, nowMs: number): readonly RateLimit[];
   /** The tier that served the call, for vendors that tell it in their reply headers (lower case) alone; empty when they do not. */
   serviceTier?(headers: Readonly<Record<string, string>>): string;
   /** The error that a reply with a status outside 2xx means. */

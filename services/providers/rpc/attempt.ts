@@ -192,20 +192,22 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     }
     if (message === undefined) return undefined;
     if (!this.#startWasSaid) {
-      message.start = this.#start();
+      message.start = this.#start(message.native.length > 0);
       this.#startWasSaid = true;
     }
     return { done: false, value: message };
   }
 
-  #start(): AttemptStart {
+  #start(isNative: boolean): AttemptStart {
     const start = create(AttemptStartSchema);
     start.upstreamRequestId = this.#upstreamRequestId();
     const headers = this.#call!.headers;
-    for (const name of this.#provider!.config.adapter.forwardedReplyHeaders) {
+    const { adapter } = this.#provider!.config;
+    for (const name of adapter.forwardedReplyHeaders) {
       const value = headers[name];
       if (value !== undefined) start.headers[name] = value;
     }
+    if (!isNative) start.rateLimits.push(...(adapter.readRateLimits?.(headers, this.#parts.clock.now()) ?? []));
     return start;
   }
 

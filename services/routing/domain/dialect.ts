@@ -1,6 +1,7 @@
 /** Owns what a dialect's folder must provide: an HTTP API of others, read into types and written from types. No I/O. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Generation, GenerateResponse, Model, StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
 import type { UnaryName, UnaryRequest, UnaryResponse } from "./unary-operation.ts";
 
@@ -14,6 +15,8 @@ export interface Dialect {
   /** Request headers (lower case) that belong to a request as much as its body does. */
   readonly requestHeaders: readonly string[];
   readonly endpoints: readonly Endpoint[];
+  /** The headers (lower case) by which its clients learn of rate limits; absent where there are none. */
+  writeRateLimits?(limits: readonly RateLimit[], nowMs: number): Readonly<Record<string, string>>;
   /** The error as this dialect's clients expect it before a reply has begun. */
   writeError(error: GatewayError, requestId: string): HttpReply;
 }

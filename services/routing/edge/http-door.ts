@@ -114,15 +114,14 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
     toGeneration: () => asked.toGeneration(),
   };
   const reply = await run(arrived, "generate", asked.model, (target, strict) => generationFor(generation, target, strict));
-  if (asked.stream) return relayStream(arrived, reply, asked.createStreamWriter(), (first) => warningsOf(first, startOf(first)?.warnings, asked.unknownFields));
+  if (asked.stream) return relayStream(arrived, dialect, reply, asked.createStreamWriter(), (first) => warningsOf(first, startOf(first)?.warnings, asked.unknownFields));
   const message = await onlyMessage(reply);
   const warnings = warningsOf(message, message.generate?.warnings, asked.unknownFields);
   const json = message.generate === undefined ? message.native : JSON.stringify(asked.writeReply({ ...message.generate, requestId: scope.requestId, target: reply.target.name }));
-  answerJson(response, json, replyHeaders(reply, message, scope.requestId, warnings));
+  answerJson(response, json, headersOf(arrived, dialect, reply, message, warnings));
 }
 
 async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dialect, endpoint: UnaryEndpoint<Name>): Promise<void> {
-  const { response, scope } = arrived;
   const { operation } = endpoint;
   const body = await bodyOf(arrived);
   const call = endpoint.read(parseJsonObject(body), arrived.target);
@@ -138,7 +137,7 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
   const message = await onlyMessage(reply);
   const answer = message[operation];
   const json = answer === undefined ? message.native : JSON.stringify(call.writeReply(answer));
-  answerJson(response, json, replyHeaders(reply, message, scope.requestId, warningsOf(message, answer?.warnings, call.unknownFields)));
+  answerJson(arrived.response, json, headersOf(arrived, dialect, reply, message, warningsOf(message, answer?.warnings, call.unknownFields)));
 }
 
 function answerModels({ response, scope, grant, dependencies }: Arrived, endpoint: ListModelsEndpoint): void {
@@ -175,6 +174,12 @@ async function run({ request, scope, grant, dependencies }: Arrived, operation: 
   return scope.reply;
 }
 
+function headersOf({ scope, dependencies }: Arrived, dialect: Dialect, reply: Reply, first: AttemptResponse, warnings: readonly Warning[]): Record<string, string> {
+  const limits = first.start?.rateLimits ?? [];
+  const rateLimits = limits.length === 0 ? undefined : dialect.writeRateLimits?.(limits, dependencies.pipeline.clock.now());
+  return { ...rateLimits, ...replyHeaders(reply, first, scope.requestId, warnings) };
+}
+
 /** The message of a reply in one piece, once the attempt has come to its end. */
 async function onlyMessage(reply: Reply): Promise<AttemptResponse> {
   let only: AttemptResponse | undefined;
@@ -182,7 +187,8 @@ async function onlyMessage(reply: Reply): Promise<AttemptResponse> {
   return only!;
 }
 
-async function relayStream({ response, scope, dependencies }: Arrived, reply: Reply, writer: StreamWriter, warningsAt: (first: AttemptResponse) => readonly Warning[]): Promise<void> {
+async function relayStream(arrived: Arrived, dialect: Dialect, reply: Reply, writer: StreamWriter, warningsAt: (first: AttemptResponse) => readonly Warning[]): Promise<void> {
+  const { response, scope, dependencies } = arrived;
   // Once the stream has begun: before, nothing can be written without deciding for this target.
   const silence = setInterval(() => {
     if (response.headersSent && !response.writableNeedDrain && writer.keepAlive !== "") response.write(writer.keepAlive);
@@ -193,7 +199,7 @@ async function relayStream({ response, scope, dependencies }: Arrived, reply: Re
       let { events } = message;
       if (!response.headersSent) {
         events = identifyEvents(events, { requestId: scope.requestId, target: reply.target.name });
-        const headers = replyHeaders(reply, message, scope.requestId, warningsAt(message));
+        const headers = headersOf(arrived, dialect, reply, message, warningsAt(message));
         response.writeHead(200, { ...headers, "content-type": writer.contentType, "cache-control": "no-cache" });
       }
       const bytes = message.native.length === 0 ? writer.write(events) : writer.relay === undefined ? message.native : writer.relay(message.native);

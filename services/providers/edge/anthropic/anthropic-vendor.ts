@@ -3,6 +3,7 @@ import type { VendorAdapter } from "../../domain/adapter.ts";
 import { buildNativeRequest, buildRequest } from "./build-request.ts";
 import { countTokensAdapter } from "./count-tokens.ts";
 import { readError } from "./errors.ts";
+import { rateLimitHeaders, readRateLimits } from "./rate-limits.ts";
 import { readReply, summarizeReply } from "./read-reply.ts";
 import { AnthropicStreamReader } from "./stream-reader.ts";
 import { nativeDialect } from "./write-content.ts";
@@ -23,15 +24,10 @@ export const anthropicVendor: VendorAdapter = {
    * https://www.truefoundry.com/docs/ai-gateway/stream-disconnect-cost-accounting
    */
   onDisconnect: "cancel",
-  /** Source: https://platform.claude.com/docs/en/api/rate-limits#response-headers */
-  forwardedReplyHeaders: [
-    "retry-after",
-    ...["requests", "tokens", "input-tokens", "output-tokens"].flatMap((kind) =>
-      ["limit", "remaining", "reset"].map((figure) => `anthropic-ratelimit-${kind}-${figure}`),
-    ),
-  ],
+  forwardedReplyHeaders: ["retry-after", ...rateLimitHeaders],
   authorize: (credential) => ({ "x-api-key": credential.reveal(), "anthropic-version": apiVersion }),
   upstreamRequestId: (headers) => headers["request-id"] ?? "",
+  readRateLimits,
   readError,
   operations: { countTokens: countTokensAdapter },
   generate: {

@@ -1,9 +1,10 @@
 /** Owns the vendor `openai`: OpenAI itself, with its Responses API, and every server that is told apart from its Chat Completions by nothing. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
 import { countTokensAdapter } from "./count-tokens.ts";
-import { createOpenaiCompatible, rateLimitHeaders } from "./compatible.ts";
+import { createOpenaiCompatible } from "./compatible.ts";
 import { openaiItself } from "./quirks.ts";
 import { rerankAdapter } from "./rerank.ts";
+import { rateLimitHeaders } from "./rate-limits.ts";
 import { responsesDialect, responsesForm } from "./responses-form.ts";
 
 const chatVendor = createOpenaiCompatible({

@@ -4,7 +4,7 @@
  */
 import type { VendorAdapter } from "../../domain/adapter.ts";
 import { openaiVendor, openaiVendorWithResponses } from "./adapter.ts";
-import { rateLimitHeaders } from "./compatible.ts";
+import { rateLimitHeaders } from "./rate-limits.ts";
 
 export const azureVendor: VendorAdapter = {
   ...openaiVendorWithResponses,

@@ -5,6 +5,7 @@ import { createOperations, type CompatibleOperation } from "./compatible-operati
 import { readError } from "./errors.ts";
 import { buildNativeRequest } from "./native-request.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
+import { rateLimitHeaders, readRateLimits } from "./rate-limits.ts";
 import { readReply, summarizeReply } from "./read-reply.ts";
 import { createStreamReader } from "./stream-reader.ts";
 
@@ -28,9 +29,6 @@ export interface CompatibleVendor {
   readonly forwardedReplyHeaders?: readonly string[];
 }
 
-/** OpenAI's names for how much of its rate limits is left. */
-export const rateLimitHeaders: readonly string[] = ["requests", "tokens"].flatMap((kind) => ["limit", "remaining", "reset"].map((figure) => `x-ratelimit-${figure}-${kind}`));
-
 export function createOpenaiCompatible({
   vendor,
   baseUrl,
@@ -52,6 +50,7 @@ export function createOpenaiCompatible({
     forwardedReplyHeaders,
     authorize: (credential) => ({ authorization: `Bearer ${credential.reveal()}` }),
     upstreamRequestId: (headers) => requestIdHeaders.map((name) => headers[name]).find((id) => id !== undefined) ?? "",
+    readRateLimits,
     readError,
     generate: {
       buildRequest: (generation, model, stream) => buildRequest(generation, model, stream, quirks),

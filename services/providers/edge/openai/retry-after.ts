@@ -1,8 +1,9 @@
 /** Owns when the vendor says that a retry makes sense. */
+import { durationMs } from "./duration.ts";
 
 /**
  * Milliseconds to wait, from `retry-after-ms`, `retry-after` (seconds or a date), or the reset of the limit that is used up:
- * `x-ratelimit-reset-requests` and `-tokens`, such as `12ms` or `6m0s` (https://developers.openai.com/api/docs/guides/rate-limits).
+ * `x-ratelimit-reset-requests` and `-tokens`.
  * Undefined when the vendor says nothing.
  */
 export function retryAfterMsOf(headers: Readonly<Record<string, string>>): number | undefined {
@@ -28,12 +29,3 @@ function resetOf(headers: Readonly<Record<string, string>>): number | undefined 
     .flatMap((limit) => durationMs(headers[`x-ratelimit-reset-${limit}`] ?? "") ?? []);
   return waits.length === 0 ? undefined : Math.max(...waits);
 }
-
-function durationMs(text: string): number | undefined {
-  if (!/^(\d+(\.\d+)?(h|ms|m|s))+$/.test(text)) return milliseconds(text) === undefined ? undefined : Number(text) * 1000;
-  let sum = 0;
-  for (const [, amount, , unit] of text.matchAll(/(\d+(\.\d+)?)(h|ms|m|s)/g)) sum += Number(amount) * unitMs[unit as keyof typeof unitMs];
-  return sum;
-}
-
-const unitMs = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };

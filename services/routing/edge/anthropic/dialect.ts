@@ -4,6 +4,7 @@ import type { Dialect, GenerateCall, JsonObject } from "../../domain/dialect.ts"
 import { countTokensEndpoint } from "./count-tokens.ts";
 import { writeError } from "./errors.ts";
 import { writeModel, writeModels } from "./models.ts";
+import { writeRateLimits } from "./rate-limits.ts";
 import { nativeDialect } from "./read-content.ts";
 import { readGeneration, type GenerationReading } from "./read-generation.ts";
 import { RequestFields, UnknownFields } from "../request-fields.ts";
@@ -21,6 +22,7 @@ export const anthropicDialect: Dialect = {
     { operation: "listModels", method: "GET", path: "/v1/models", writeReply: writeModels },
     { operation: "getModel", method: "GET", path: "/v1/models/{model}", writeReply: writeModel },
   ],
+  writeRateLimits,
   writeError,
 };
 

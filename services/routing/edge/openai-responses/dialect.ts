@@ -2,6 +2,7 @@
 import type { Dialect } from "../../domain/dialect.ts";
 import { openaiDialect } from "../openai/dialect.ts";
 import { inputTokensEndpoint } from "./input-tokens.ts";
+import { writeRateLimits } from "../openai/rate-limits.ts";
 import { nativeDialect } from "./native-dialect.ts";
 import { responsesEndpoint } from "./responses.ts";
 
@@ -12,5 +13,6 @@ export const openaiResponsesDialect: Dialect = {
   readCredential: (headers, query) => openaiDialect.readCredential(headers, query),
   requestHeaders: [],
   endpoints: [responsesEndpoint, inputTokensEndpoint],
+  writeRateLimits,
   writeError: (error, requestId) => openaiDialect.writeError(error, requestId),
 };

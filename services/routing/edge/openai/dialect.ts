@@ -7,6 +7,7 @@ import { embeddingsEndpoint } from "./embeddings.ts";
 import { writeError } from "./errors.ts";
 import { modelEndpoint, modelsEndpoint } from "./models.ts";
 import { moderationsEndpoint } from "./moderations.ts";
+import { writeRateLimits } from "./rate-limits.ts";
 
 export const openaiDialect: Dialect = {
   name: "openai",
@@ -14,6 +15,7 @@ export const openaiDialect: Dialect = {
   readCredential,
   requestHeaders: [],
   endpoints: [chatCompletionsEndpoint, completionsEndpoint, embeddingsEndpoint, moderationsEndpoint, modelsEndpoint, modelEndpoint],
+  writeRateLimits,
   writeError,
 };
 
