@@ -21,8 +21,11 @@ import type { Logger } from "#platform/logger.ts";
 export const streamName = "WEIR_USAGE";
 export const consumerName = "metering";
 
-/** How long metering may take to post a batch before NATS gives it to another replica. */
-const ackWaitMs = 30_000;
+/**
+ * How long metering may take to post a batch before NATS gives it to another replica. Too short costs work, for an event that comes
+ * twice is counted once; too long keeps what a killed replica had taken from the ledger.
+ */
+const ackWaitMs = 10_000;
 /** The most events that are with all replicas together. */
 const maximumAckPending = 2_000;
 
