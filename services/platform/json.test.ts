@@ -1,7 +1,7 @@
 /** Owns the proof that splicing sets what it is told and touches no other byte. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseJsonObject, spliceJson } from "./json.ts";
+import { parseJsonObject, spliceJson, withoutMember } from "./json.ts";
 
 const space = fc.constantFrom("", " ", "\n", "\t", "\r\n  ");
 const memberName = fc.oneof(fc.constantFrom("model", "stream", "stream_options", "a\"b", "ü", "\\", "__proto__", ""), fc.string({ unit: "binary", maxLength: 6 }));
@@ -16,6 +16,34 @@ function write(entries: readonly (readonly [string, unknown])[], gap: string): s
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+describe("withoutMember", () => {
+  it("gives the object without the member, and leaves every byte between the others as it came", () => {
+    fc.assert(
+      fc.property(members, fc.nat(5), space, (entries, index, gap) => {
+        const [name] = entries[index] ?? ["absent"];
+        const kept = textOf(withoutMember(bytesOf(write(entries, gap)), name));
+        const others = entries.filter(([other]) => other !== name);
+        expect(JSON.parse(kept)).toEqual(JSON.parse(write(others, "")));
+        for (const other of others) expect(kept).toContain(write([other], gap).trim().slice(1, -1).trim());
+      }),
+    );
+  });
+
+  it.each([
+    ['{"model":"m"}', "{}"],
+    ['{ "model" : "m" , "a" : 1.0e+2 }', '{ "a" : 1.0e+2 }'],
+    ['{"a":"x,y","model":"m" }', '{"a":"x,y" }'],
+    ['{"a":{"model":1},"model":2,"b":3}', '{"a":{"model":1},"b":3}'],
+    ['{"a":1}', '{"a":1}'],
+  ])("of %s leaves %s", (body, rest) => {
+    expect(textOf(withoutMember(bytesOf(body), "model"))).toBe(rest);
+  });
+
+  it("refuses a member that stands twice", () => {
+    expect(() => withoutMember(bytesOf('{"model":1,"mod\\u0065l":2}'), "model")).toThrowError(expect.objectContaining({ reason: "INVALID_REQUEST" }));
+  });
+});
 
 describe("spliceJson", () => {
   it("gives the object with the members set", () => {

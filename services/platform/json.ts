@@ -115,9 +115,25 @@ export function spliceJson(body: Uint8Array, splices: JsonSplices): Uint8Array {
   return Buffer.concat(pieces);
 }
 
+/**
+ * The same JSON object without a top-level member, every other byte untouched.
+ * The body must be valid JSON (see parseJsonObject). Throws INVALID_REQUEST when the member stands twice in it.
+ */
+export function withoutMember(body: Uint8Array, name: string): Uint8Array {
+  const source = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const [place] = findMembers(source, new Map([[name, undefined]])).places;
+  if (place === undefined) return body;
+  const next = skipSpace(source, place.end);
+  // With the member goes the comma behind it, or behind the last one the comma before it.
+  if (source[next] === comma) return Buffer.concat([source.subarray(0, place.nameStart), source.subarray(skipSpace(source, next + 1))]);
+  const commaBefore = source.lastIndexOf(comma, place.nameStart);
+  const isAlone = commaBefore < 0;
+  return Buffer.concat([source.subarray(0, isAlone ? place.nameStart : commaBefore), source.subarray(place.end)]);
+}
+
 interface MemberPlaces {
-  /** The values of the members that were looked for, in their order. */
-  readonly places: readonly { readonly name: string; readonly start: number; readonly end: number }[];
+  /** The values of the members that were looked for, in their order, and where their names begin. */
+  readonly places: readonly { readonly name: string; readonly nameStart: number; readonly start: number; readonly end: number }[];
   readonly closingBrace: number;
   readonly isEmpty: boolean;
 }
@@ -131,12 +147,13 @@ const openBracket = 91;
 const closeBracket = 93;
 
 function findMembers(source: Buffer, wanted: ReadonlyMap<string, unknown>): MemberPlaces {
-  const places: { name: string; start: number; end: number }[] = [];
+  const places: { name: string; nameStart: number; start: number; end: number }[] = [];
   let isEmpty = true;
   let at = skipSpace(source, source.indexOf(openBrace) + 1);
   while (source[at] !== closeBrace) {
     isEmpty = false;
     if (source[at] === comma) at = skipSpace(source, at + 1);
+    const nameStart = at;
     const nameEnd = endOfString(source, at);
     const written = source.toString("utf8", at + 1, nameEnd - 1);
     const name = written.includes("\\") ? (JSON.parse(`"${written}"`) as string) : written;
@@ -144,7 +161,7 @@ function findMembers(source: Buffer, wanted: ReadonlyMap<string, unknown>): Memb
     const end = endOfValue(source, start);
     if (wanted.has(name)) {
       if (places.some((place) => place.name === name)) throw new GatewayError("INVALID_REQUEST", `The body has the member "${name}" twice; send it once.`);
-      places.push({ name, start, end });
+      places.push({ name, nameStart, start, end });
     }
     at = skipSpace(source, end);
   }
