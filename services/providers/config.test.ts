@@ -89,6 +89,33 @@ describe("readProvidersConfig", () => {
     expect(read({ a: { vendor: "lm_studio" } })).toMatchObject([{ baseUrl: "http://127.0.0.1:1234/v1", credential: undefined }]);
   });
 
+  it.each([
+    ["", "https://aiplatform.googleapis.com/v1", "/projects/river/locations/global/"],
+    ["eu", "https://aiplatform.eu.rep.googleapis.com/v1", "/projects/river/locations/eu/"],
+    ["europe-west4", "https://europe-west4-aiplatform.googleapis.com/v1", "/projects/river/locations/europe-west4/"],
+  ])("finds Vertex AI in the location %j", (location, baseUrl, path) => {
+    const [provider] = read({ a: { vendor: "vertex", project: "river", location, identity: { case: "google", value: {} } } });
+    expect(provider).toMatchObject({ baseUrl, credential: undefined, identity: { name: "google" } });
+    expect(provider?.adapter.generate.buildNativeRequest(Buffer.from("{}"), "gemini-3.8-flash", false).path).toBe(`${path}publishers/google/models/gemini-3.8-flash:generateContent`);
+    expect(provider?.adapter.generate.buildNativeRequest(Buffer.from("{}"), "endpoints/7", true).path).toBe(`${path}endpoints/7:streamGenerateContent?alt=sse`);
+  });
+
+  it("shows nothing of an identity's secrets", () => {
+    expect(JSON.stringify(read({ a: { vendor: "vertex", project: "river", identity: { case: "google", value: { credentials: "canary" } } } }))).not.toContain("canary");
+  });
+
+  it("says what an identity lacks, and which vendors take it and the settings of some", () => {
+    const google = { case: "google" as const, value: {} };
+    expect(faultsOf({ a: { vendor: "vertex" }, b: { vendor: "openai", identity: google }, c: { vendor: "gemini", apiKey: "x", location: "eu" } })).toMatchObject({
+      fieldViolations: [
+        { field: "providers.a.api_key", description: expect.stringContaining('under "google"') },
+        { field: "providers.a.project", description: expect.stringContaining("missing") },
+        { field: "providers.b.google", description: expect.stringContaining("only for vertex, vertex_anthropic") },
+        { field: "providers.c.location", description: expect.stringContaining("only for vertex, vertex_anthropic") },
+      ],
+    });
+  });
+
   it("refuses a key that no header carries", () => {
     expect(faultsOf({ a: { vendor: "openai", apiKey: "sk-1\n" } })).toMatchObject({ fieldViolations: [{ field: "providers.a.api_key" }] });
     expect(faultsOf({}, { OPENAI_API_KEY: "sk 1" })).toMatchObject({ fieldViolations: [{ field: "OPENAI_API_KEY" }] });

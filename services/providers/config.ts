@@ -7,6 +7,8 @@ import { Secret } from "#platform/secret.ts";
 import { modelNames } from "./domain/catalogue.ts";
 import type { VendorAdapter } from "./domain/adapter.ts";
 import { demoVendor, demoVendorName } from "./edge/demo/demo-vendor.ts";
+import { identityOf, type Identity } from "./edge/identities/identities.ts";
+import { noSettings, settingFields, settingsOf, type VendorSettings } from "./edge/vendor-settings.ts";
 import { vendors, type VendorRow } from "./edge/vendors.ts";
 
 export interface ProvidersConfig {
@@ -20,12 +22,16 @@ export interface ProviderConfig {
   readonly name: string;
   readonly vendor: string;
   readonly adapter: VendorAdapter;
+  /** Those that only some vendors have; the adapter is made by them. */
+  readonly settings: VendorSettings;
   /** Without a slash at the end. */
   readonly baseUrl: string;
   /** True when the operator set the base URL: then it may also lie in a private network. */
   readonly baseUrlIsOwn: boolean;
-  /** Undefined where none is needed. */
+  /** Undefined where none is needed, or where one is obtained. */
   readonly credential: Secret | undefined;
+  /** For whom a credential is obtained; undefined where it is fixed. */
+  readonly identity: Identity | undefined;
   readonly models: readonly string[];
   readonly onlyListedModels: boolean;
   readonly connectTimeoutMs: number;
@@ -60,14 +66,18 @@ interface Fault {
 function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderConfig {
   const row = Object.hasOwn(vendors, provider.vendor) ? vendors[provider.vendor] : undefined;
   const baseUrlIsOwn = provider.baseUrl !== "";
-  const baseUrl = baseUrlIsOwn ? readBaseUrl(provider.baseUrl, `providers.${name}.base_url`, faults) : (row?.adapter.defaultBaseUrl ?? "");
+  const ownBaseUrl = baseUrlIsOwn ? readBaseUrl(provider.baseUrl, `providers.${name}.base_url`, faults) : "";
+  // Never used: without a row there is a fault.
+  const adapter = row === undefined ? demoVendor : adapterOf(provider, ownBaseUrl, row);
   if (row === undefined) {
     const known = Object.keys(vendors).join(", ");
     faults.push({ field: `providers.${name}.vendor`, description: `no vendor has the name "${provider.vendor}"; Weir knows ${known}. What speaks OpenAI's API is "openai" with its own base_url.` });
-  } else if (row.adapter.needsCredential && provider.apiKey === "" && (!baseUrlIsOwn || row.adapter.defaultBaseUrl === "")) {
+  } else if (row.adapter.needsCredential && provider.apiKey === "" && provider.identity.case === undefined && (!baseUrlIsOwn || row.adapter.defaultBaseUrl === "")) {
     const variable = row.environment?.apiKey ?? "API_KEY";
-    faults.push({ field: `providers.${name}.api_key`, description: `missing; write \${${variable}} to take it from the environment.` });
+    const identity = row.identity === undefined ? "" : ` Or say under "${row.identity}" who Weir is at the vendor: then a credential is obtained.`;
+    faults.push({ field: `providers.${name}.api_key`, description: `missing; write \${${variable}} to take it from the environment.${identity}` });
   }
+  if (row !== undefined) checkOwnFields(name, provider, row, faults);
   if (row?.adapter.defaultBaseUrl === "" && !baseUrlIsOwn) {
     faults.push({ field: `providers.${name}.base_url`, description: `missing; with ${provider.vendor} everyone has an address of their own (docs/configuration.md).` });
   }
@@ -78,11 +88,12 @@ function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderCo
   return {
     name,
     vendor: provider.vendor,
-    // Never used: without a row there is a fault.
-    adapter: row === undefined ? demoVendor : adapterAt(baseUrl, row, provider.responsesApi),
-    baseUrl,
+    adapter,
+    settings: settingsOf(provider),
+    baseUrl: baseUrlIsOwn ? ownBaseUrl : adapter.defaultBaseUrl,
     baseUrlIsOwn,
     credential: provider.apiKey === "" ? undefined : new Secret(provider.apiKey),
+    identity: identityOf(provider),
     models: provider.models.length > 0 ? provider.models : modelNames(provider.vendor),
     onlyListedModels: provider.onlyListedModels,
     connectTimeoutMs: milliseconds(provider.connectTimeout, defaults.connectTimeoutMs),
@@ -91,6 +102,26 @@ function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderCo
     maximumConnections: provider.maxConnections ?? defaults.maximumConnections,
     origin: "weir.yaml",
   };
+}
+
+/** What only some vendors take: where it would be without meaning, it is refused. */
+function checkOwnFields(name: string, provider: Provider, { identity, own }: VendorRow, faults: Fault[]): void {
+  const given = provider.identity.case;
+  if (given !== undefined && given !== identity) faults.push({ field: `providers.${name}.${given}`, description: `is not for ${provider.vendor}; only for ${vendorsWhere((row) => row.identity === given)}.` });
+  for (const [setting, field] of Object.entries(settingFields) as [keyof VendorSettings, string][]) {
+    if (provider[setting] === "" && own?.needs.includes(setting) === true) faults.push({ field: `providers.${name}.${field}`, description: `missing; ${provider.vendor} needs one.` });
+    if (provider[setting] !== "" && own?.takes.includes(setting) !== true) {
+      faults.push({ field: `providers.${name}.${field}`, description: `is not for ${provider.vendor}; only for ${vendorsWhere((row) => row.own?.takes.includes(setting) === true)}.` });
+    }
+  }
+}
+
+function vendorsWhere(matches: (row: VendorRow) => boolean): string {
+  return Object.entries(vendors).flatMap(([vendor, row]) => (matches(row) ? [vendor] : [])).join(", ");
+}
+
+function adapterOf(provider: Provider, ownBaseUrl: string, row: VendorRow): VendorAdapter {
+  return row.own === undefined ? adapterAt(ownBaseUrl === "" ? row.adapter.defaultBaseUrl : ownBaseUrl, row, provider.responsesApi) : row.own.createAdapter(settingsOf(provider));
 }
 
 function fromEnvironment(environment: Environment, faults: Fault[]): ProviderConfig[] {
@@ -124,9 +155,11 @@ function withDefaults(vendor: string, adapter: VendorAdapter, origin: string): P
     name: vendor,
     vendor,
     adapter,
+    settings: noSettings,
     baseUrl: adapter.defaultBaseUrl,
     baseUrlIsOwn: false,
     credential: undefined,
+    identity: undefined,
     models: modelNames(vendor),
     onlyListedModels: false,
     ...defaults,

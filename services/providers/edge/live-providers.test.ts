@@ -2,13 +2,14 @@ import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { systemClock } from "#platform/clock.ts";
+import { createLogger } from "#platform/logger.ts";
 import { readProvidersConfig } from "../config.ts";
 import { LiveProvider } from "./live-providers.ts";
 
 /** A provider at its vendor's own address. */
 async function openProvider(vendor: string): Promise<string> {
   const config = readProvidersConfig(create(ConfigSchema, { providers: { it: { vendor, apiKey: "vendor-secret" } } }), {}).providers.get("it")!;
-  await new LiveProvider(config, config.baseUrl, systemClock).close();
+  await new LiveProvider(config, config.baseUrl, systemClock, createLogger("silent")).close();
   return vendor;
 }
 

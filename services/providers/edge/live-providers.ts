@@ -6,8 +6,10 @@ import type { Logger } from "#platform/logger.ts";
 import { Secret } from "#platform/secret.ts";
 import type { ProviderConfig, ProvidersConfig } from "../config.ts";
 import type { VendorRequest } from "../domain/adapter.ts";
+import { FixedCredential, type CredentialSource } from "../domain/credential-source.ts";
 import { startDemoServer, type DemoServer } from "./demo/demo-server.ts";
 import { demoVendorName } from "./demo/demo-vendor.ts";
+import { RenewedCredential } from "./identities/renewed-credential.ts";
 
 /** A provider with its connections. Whoever uses it acquires it first, so that a reload cuts nothing. */
 export class LiveProvider {
@@ -16,17 +18,20 @@ export class LiveProvider {
   readonly #clock: Clock;
   readonly #host: string;
   readonly #basePath: string;
-  readonly #headers: readonly string[];
+  readonly #credentials: CredentialSource;
+  /** The headers that every request has, and the credential that stands in them. */
+  #headers: readonly string[] = [];
+  #credentialOfHeaders: Secret | undefined;
   #users = 0;
   #retired = false;
 
-  constructor(config: ProviderConfig, baseUrl: string, clock: Clock) {
+  constructor(config: ProviderConfig, baseUrl: string, clock: Clock, logger: Logger) {
     const { origin, host, pathname } = new URL(baseUrl);
     this.config = config;
     this.#clock = clock;
     this.#host = host;
     this.#basePath = pathname === "/" ? "" : pathname;
-    this.#headers = headersOf(config);
+    this.#credentials = credentialsOf(config, clock, logger);
     this.#pool = openEgressPool({
       origin,
       // What needs no credential is a server of the operator's own.
@@ -36,11 +41,18 @@ export class LiveProvider {
     });
   }
 
-  dispatch(request: VendorRequest, handler: EgressHandler): void {
+  /** Undefined when a request can be dispatched; else settles once it can. Rejects with DEPENDENCY_UNAVAILABLE when there is no credential. */
+  prepare(): Promise<void> | undefined {
+    return this.#credentials.prepare();
+  }
+
+  /** Sends the request; `prepare` comes before. Gives the credential that it carries. */
+  dispatch(request: VendorRequest, handler: EgressHandler): Secret {
+    const credential = this.#credentials.current!;
     const path = this.#basePath + request.path;
-    const headers = [...this.#headers];
+    const headers = [...this.#headersWith(credential)];
     for (const name in request.headers) headers.push(name, request.headers[name]!);
-    const signature = this.#signature(request, path);
+    const signature = this.#signature(request, path, credential);
     for (const name in signature) headers.push(name, signature[name]!);
     this.#pool.dispatch(
       {
@@ -53,11 +65,25 @@ export class LiveProvider {
       },
       handler,
     );
+    return credential;
   }
 
-  #signature({ headers, body }: VendorRequest, path: string): Record<string, string> {
-    const { adapter, credential } = this.config;
-    if (adapter.sign === undefined || credential === undefined) return {};
+  /** The vendor refused a request with this credential. */
+  credentialRefused(credential: Secret): void {
+    this.#credentials.refused(credential);
+  }
+
+  #headersWith(credential: Secret): readonly string[] {
+    if (credential !== this.#credentialOfHeaders) {
+      this.#headers = headersOf(this.config, credential);
+      this.#credentialOfHeaders = credential;
+    }
+    return this.#headers;
+  }
+
+  #signature({ headers, body }: VendorRequest, path: string, credential: Secret): Record<string, string> {
+    const { adapter } = this.config;
+    if (adapter.sign === undefined) return {};
     return adapter.sign({ method: "POST", host: this.#host, path, headers: { ...headers, "content-type": contentType }, body }, credential, this.#clock.now());
   }
 
@@ -130,23 +156,28 @@ export class LiveProviders {
   #open(config: ProviderConfig): LiveProvider {
     const baseUrl = config.vendor === demoVendorName ? this.#demoServer!.baseUrl : config.baseUrl;
     this.#logger.debug({ provider: config.name, vendor: config.vendor }, "a provider is ready");
-    return new LiveProvider(config, baseUrl, this.#clock);
+    return new LiveProvider(config, baseUrl, this.#clock, this.#logger);
   }
 }
 
 const contentType = "application/json";
 
-function headersOf({ adapter, credential }: ProviderConfig): string[] {
+function credentialsOf({ name, credential, identity }: ProviderConfig, clock: Clock, logger: Logger): CredentialSource {
+  if (identity !== undefined) return new RenewedCredential({ provider: name, obtain: identity.obtain, clock, logger });
   // A vendor's own server without authentication gets a word in the credential's place: the header also carries the API's version.
-  const authorization = adapter.authorize(credential ?? new Secret("none"));
-  return Object.entries({ "content-type": contentType, accept: "*/*", "accept-encoding": "identity", "user-agent": "weir", ...authorization }).flat();
+  return new FixedCredential(credential ?? new Secret("none"));
+}
+
+function headersOf({ adapter }: ProviderConfig, credential: Secret): string[] {
+  return Object.entries({ "content-type": contentType, accept: "*/*", "accept-encoding": "identity", "user-agent": "weir", ...adapter.authorize(credential) }).flat();
 }
 
 function isSame(left: ProviderConfig, right: ProviderConfig): boolean {
   return fingerprint(left) === fingerprint(right);
 }
 
-/** A vendor's adapters differ in the dialects that they take. */
+/** A vendor's adapters differ in the dialects that they take, and by the settings, which stand beside. */
 function fingerprint(config: ProviderConfig): string {
-  return JSON.stringify({ ...config, adapter: config.adapter.nativeDialects, credential: config.credential?.reveal() });
+  const { adapter, credential, identity } = config;
+  return JSON.stringify({ ...config, adapter: adapter.nativeDialects, credential: credential?.reveal(), identity: [identity?.name, identity?.settings.reveal()] });
 }

@@ -10,11 +10,23 @@ import { azureVendor } from "./openai/azure.ts";
 import { presets } from "./openai/presets.ts";
 import { demoVendor, demoVendorName } from "./demo/demo-vendor.ts";
 import type { VendorAdapter } from "../domain/adapter.ts";
+import type { IdentityName } from "./identities/identities.ts";
+import { noSettings, type VendorSettings } from "./vendor-settings.ts";
+import { createVertexAnthropicVendor } from "./vertex/vertex-anthropic-vendor.ts";
+import { createVertexVendor } from "./vertex/vertex-vendor.ts";
 
 export interface VendorRow {
   readonly adapter: VendorAdapter;
   /** The adapter at the vendor's own address, where it speaks more than the servers that imitate it. */
   readonly adapterAtHome?: VendorAdapter;
+  /** The identity that the vendor takes in place of a key. */
+  readonly identity?: IdentityName;
+  /** For vendors with settings of their own: which they take and which of them they need, and the adapter that they make. */
+  readonly own?: {
+    readonly takes: readonly (keyof VendorSettings)[];
+    readonly needs: readonly (keyof VendorSettings)[];
+    createAdapter(settings: VendorSettings): VendorAdapter;
+  };
   /** Environment variables by which the vendor's own libraries are set up. */
   readonly environment?: {
     readonly apiKey: string;
@@ -35,10 +47,16 @@ export const vendors: Readonly<Record<string, VendorRow>> = {
   bedrock: { adapter: bedrockVendor, environment: { apiKey: "AWS_BEARER_TOKEN_BEDROCK", baseUrl: "AWS_ENDPOINT_URL_BEDROCK_RUNTIME", baseUrlSuffix: "" } },
   mistral: { adapter: mistralVendor, environment: { apiKey: "MISTRAL_API_KEY", baseUrl: "MISTRAL_BASE_URL", baseUrlSuffix: "/v1" } },
   ollama: { adapter: ollamaVendor },
+  vertex: onVertex(createVertexVendor),
+  vertex_anthropic: onVertex(createVertexAnthropicVendor),
   [demoVendorName]: { adapter: demoVendor },
 };
 
 function rowOf(adapter: VendorAdapter, apiKeyVariable: string | undefined): VendorRow {
   if (apiKeyVariable === undefined) return { adapter };
   return { adapter, environment: { apiKey: apiKeyVariable, baseUrl: apiKeyVariable.replace(/_API_KEY$/, "_BASE_URL"), baseUrlSuffix: "" } };
+}
+
+function onVertex(createAdapter: (settings: VendorSettings) => VendorAdapter): VendorRow {
+  return { adapter: createAdapter(noSettings), identity: "google", own: { takes: ["project", "location"], needs: ["project"], createAdapter } };
 }

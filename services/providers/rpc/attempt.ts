@@ -109,6 +109,10 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   async #begin(): Promise<void> {
     try {
       const plan = this.#admit();
+      // No await where nothing is to be waited for.
+      const preparation = this.#provider!.prepare();
+      if (preparation !== undefined) await preparation;
+      if (this.#callerGone !== undefined) throw this.#callerGone;
       const intent = intentOf(this.#request, plan, this.#provider!);
       await this.#parts.recorder.begin(intent);
       this.#intent = intent;

@@ -4,6 +4,7 @@ import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_p
 import type { Clock } from "#platform/clock.ts";
 import type { EgressController, EgressHandler } from "#platform/egress/egress-pool.ts";
 import { toGatewayError, type GatewayError } from "#platform/errors.ts";
+import type { Secret } from "#platform/secret.ts";
 import { ErrorReply } from "../domain/error-reply.ts";
 import type { AttemptPlan } from "../domain/plan-attempt.ts";
 import { flatHeaders, readRedirect, refuseUnreadable, type ReplyHeaders } from "../domain/reply-headers.ts";
@@ -35,6 +36,8 @@ export class VendorCall implements EgressHandler {
   #reply: ReplyReader | undefined;
   #timer: NodeJS.Timeout | undefined;
   #drainedFor: GatewayError | undefined;
+  /** What the request carries. */
+  #credential: Secret | undefined;
   #isOver = false;
   /** 0 until the reply's headers have come. */
   httpStatus = 0;
@@ -59,7 +62,7 @@ export class VendorCall implements EgressHandler {
 
   start(): void {
     const { config } = this.#provider;
-    this.#provider.dispatch(this.#plan.vendorRequest, this);
+    this.#credential = this.#provider.dispatch(this.#plan.vendorRequest, this);
     // A free connection takes the request at once, and then there is nothing to wait for.
     if (this.#stage === "connecting" && !this.#isOver) {
       this.#timer = setTimeout(() => this.#end(AttemptResult.NOT_SENT, connectTimeout(config.name, config)), config.connectTimeoutMs);
@@ -146,7 +149,8 @@ export class VendorCall implements EgressHandler {
     try {
       read();
     } catch (thrown) {
-      const error = nameProvider(toGatewayError(thrown), this.#provider.config.name, this.#provider.config.credential);
+      const error = nameProvider(toGatewayError(thrown), this.#provider.config.name, this.#credential);
+      if (error.reason === "UPSTREAM_UNAUTHENTICATED" && this.#credential !== undefined) this.#provider.credentialRefused(this.#credential);
       this.#breakOff(error.reason === "UPSTREAM_INTERRUPTED" ? AttemptResult.INTERRUPTED : AttemptResult.FAILED, error);
     }
   }

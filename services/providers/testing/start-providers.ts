@@ -17,6 +17,7 @@ import { Secret } from "#platform/secret.ts";
 import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
 import type { ProviderConfig, ProvidersConfig } from "../config.ts";
 import { openaiVendor } from "../edge/openai/adapter.ts";
+import { noSettings } from "../edge/vendor-settings.ts";
 import type { MeteringPeer } from "../peers.ts";
 import { createProvidersService } from "../service.ts";
 
@@ -60,8 +61,10 @@ export function configOf(provider: StartOptions["provider"]): ProvidersConfig {
     name: "main",
     vendor: "openai",
     adapter: openaiVendor,
+    settings: noSettings,
     baseUrlIsOwn: true,
     credential: new Secret("sk-canary"),
+    identity: undefined,
     models: ["gpt-test"],
     onlyListedModels: false,
     connectTimeoutMs: 2_000,

@@ -34,5 +34,7 @@ export function verdictOn(error: unknown): Verdict {
     // A model that the vendor does not have is a fault of the target, any other refusal one of the request.
     return error.metadata["status"] === "404" ? targetRefused : { next: "stop", health: "works" };
   }
+  // What fails is then how the target is reached, and not Weir itself.
+  if (error.reason === "DEPENDENCY_UNAVAILABLE" && error.metadata["dependency"] === "credential") return targetFailed;
   return verdicts[error.reason] ?? stop;
 }

@@ -1,0 +1,34 @@
+/** Owns single small calls through egress, for services beside the vendors: one request, one whole reply. Follows no redirect and uses no proxy. */
+import { Agent } from "undici";
+import { createCheckedLookup } from "./checked-lookup.ts";
+import { refuseForbiddenHost } from "./egress-pool.ts";
+
+export interface ExchangeRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+}
+
+export interface ExchangeReply {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** Rejects when the address must not be dialled, the connection fails, the reply is too large, or the signal fires. */
+export type Exchange = (request: ExchangeRequest, signal: AbortSignal) => Promise<ExchangeReply>;
+
+const maximumReplyBytes = 1024 * 1024;
+
+const agent = new Agent({ allowH2: false, pipelining: 1, connections: 8, maxResponseSize: maximumReplyBytes, connect: { lookup: createCheckedLookup(true) } });
+
+/** For hosts that the operator has chosen: private addresses are dialled, those of metadata services never. */
+export const exchangeThroughEgress: Exchange = async ({ method, url, headers, body }, signal) => {
+  refuseForbiddenHost(url, true);
+  const { origin, pathname, search } = new URL(url);
+  const reply = await agent.request({ origin, path: pathname + search, method, headers: { ...headers }, body: body ?? null, signal });
+  const flat = Object.entries(reply.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : (value ?? "")] as const);
+  return { status: reply.statusCode, headers: Object.fromEntries(flat), body: Buffer.from(await reply.body.arrayBuffer()) };
+};

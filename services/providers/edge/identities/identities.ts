@@ -1,0 +1,38 @@
+/** Owns the list of identities for which credentials are obtained: to add one, add its message to config.proto, its file and a row here. */
+import { toJsonString, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
+import { GoogleIdentitySchema, type Provider } from "#gen/weir/config/v1/config_pb.ts";
+import { exchangeThroughEgress, type Exchange } from "#platform/egress/egress-exchange.ts";
+import { Secret } from "#platform/secret.ts";
+import type { ObtainCredential, ObtainedCredential } from "../../domain/credential-source.ts";
+import { obtainGoogleToken } from "./google-identity.ts";
+
+/** The field of a provider under which the identity stands. */
+export type IdentityName = NonNullable<Provider["identity"]["case"]>;
+
+/** An identity as the operator has configured it. */
+export interface Identity {
+  readonly name: IdentityName;
+  /** Its settings as text, by which a changed one is told from the same. */
+  readonly settings: Secret;
+  readonly obtain: ObtainCredential;
+}
+
+/** The identity of a provider; undefined where it has none. */
+export function identityOf({ identity }: Pick<Provider, "identity">, exchange: Exchange = exchangeThroughEgress): Identity | undefined {
+  switch (identity.case) {
+    case "google":
+      return identityBy("google", GoogleIdentitySchema, identity.value, obtainGoogleToken, exchange);
+    default:
+      return undefined;
+  }
+}
+
+function identityBy<Schema extends DescMessage>(
+  name: IdentityName,
+  schema: Schema,
+  settings: MessageShape<Schema>,
+  obtain: (settings: MessageShape<Schema>, exchange: Exchange, signal: AbortSignal) => Promise<ObtainedCredential>,
+  exchange: Exchange,
+): Identity {
+  return { name, settings: new Secret(toJsonString(schema, settings)), obtain: (signal) => obtain(settings, exchange, signal) };
+}

@@ -1,0 +1,107 @@
+/** Owns one obtained credential: kept until shortly before its end, renewed ahead of time, by one call however many wait for it. */
+import type { Clock } from "#platform/clock.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { Logger } from "#platform/logger.ts";
+import type { Secret } from "#platform/secret.ts";
+import type { CredentialSource, ObtainCredential, ObtainedCredential } from "../../domain/credential-source.ts";
+
+/** From when on it is renewed while it is still shown; of a short-lived one in its last quarter. */
+const renewAheadMs = 300_000;
+/** What ends sooner is not shown any more: the request must still arrive. */
+const marginMs = 30_000;
+/** How long one attempt to obtain it may take. */
+const deadlineMs = 10_000;
+/** How long after an attempt no other is made, unless there is nothing to show. After a failed one, nobody waits for another. */
+const pauseMs = 5_000;
+
+export interface RenewedCredentialOptions {
+  readonly provider: string;
+  readonly obtain: ObtainCredential;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class RenewedCredential implements CredentialSource {
+  readonly #options: RenewedCredentialOptions;
+  #obtained: ObtainedCredential | undefined;
+  /** When to renew it. */
+  #renewAtMs = -Infinity;
+  /** Until when it can be shown. */
+  #goodUntilMs = -Infinity;
+  #renewal: Promise<void> | undefined;
+  #failure: GatewayError | undefined;
+  #pauseUntilMs = -Infinity;
+
+  constructor(options: RenewedCredentialOptions) {
+    this.#options = options;
+  }
+
+  get current(): Secret | undefined {
+    return this.#obtained?.credential;
+  }
+
+  prepare(): Promise<void> | undefined {
+    const nowMs = this.#options.clock.now();
+    if (nowMs < this.#renewAtMs) return undefined;
+    const isPaused = nowMs < this.#pauseUntilMs;
+    if (nowMs < this.#goodUntilMs) {
+      if (!isPaused) this.#renew().catch(() => undefined);
+      return undefined;
+    }
+    return isPaused && this.#failure !== undefined ? Promise.reject(this.#failure) : this.#renew();
+  }
+
+  refused(credential: Secret): void {
+    // Whoever held an earlier one says nothing of this one; and one that was just obtained is refused for other reasons.
+    if (credential !== this.current || this.#options.clock.now() < this.#pauseUntilMs) return;
+    this.#renewAtMs = -Infinity;
+    this.#goodUntilMs = -Infinity;
+  }
+
+  #renew(): Promise<void> {
+    this.#renewal ??= this.#obtain().finally(() => {
+      this.#renewal = undefined;
+      this.#pauseUntilMs = this.#options.clock.now() + pauseMs;
+    });
+    return this.#renewal;
+  }
+
+  async #obtain(): Promise<void> {
+    const { provider, obtain, clock, logger } = this.#options;
+    try {
+      const obtained = await withinDeadline(obtain);
+      const lifetimeMs = obtained.expiresAtMs - clock.now();
+      if (lifetimeMs <= marginMs) throw new Error("what was obtained has already ended; check the clock of this machine");
+      this.#obtained = obtained;
+      this.#goodUntilMs = obtained.expiresAtMs - marginMs;
+      this.#renewAtMs = obtained.expiresAtMs - Math.min(renewAheadMs, lifetimeMs / 4);
+      this.#failure = undefined;
+    } catch (error) {
+      logger.warn({ provider, cause: describe(error) }, "a provider's credential could not be obtained");
+      this.#failure = new GatewayError("DEPENDENCY_UNAVAILABLE", `The provider ${provider} has no credential: it could not be obtained. Weir's log has the cause; its operator must check the provider's identity in weir.yaml.`, {
+        metadata: { provider, dependency: "credential" },
+      });
+      throw this.#failure;
+    }
+  }
+}
+
+/** Its text alone, as libraries hang the whole request on their errors, without what it quotes, which may be of a file with a key. */
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/".*"/s, '"…"').slice(0, 500) : "unknown";
+}
+
+/** The deadline holds also for what does not listen to the signal. */
+async function withinDeadline(obtain: ObtainCredential): Promise<ObtainedCredential> {
+  const deadline = new AbortController();
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    deadline.abort();
+    late.reject(new Error(`no answer within ${deadlineMs} ms`));
+  }, deadlineMs);
+  try {
+    return await Promise.race([obtain(deadline.signal), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

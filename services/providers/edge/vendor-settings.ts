@@ -1,0 +1,14 @@
+/** Owns the settings of a provider that only some vendors have. */
+import type { Provider } from "#gen/weir/config/v1/config_pb.ts";
+
+/** Empty where the operator has not set them. */
+export type VendorSettings = Pick<Provider, "project" | "location">;
+
+/** Their names in the configuration file. */
+export const settingFields: Readonly<Record<keyof VendorSettings, string>> = { project: "project", location: "location" };
+
+export const noSettings: VendorSettings = { project: "", location: "" };
+
+export function settingsOf({ project, location }: Provider): VendorSettings {
+  return { project, location };
+}

@@ -1,0 +1,38 @@
+/**
+ * Owns the vendor `vertex_anthropic`: Claude on Vertex AI, which takes and answers Anthropic's Messages, with the model in the path
+ * (https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai).
+ */
+import { spliceJson, withoutMember } from "#platform/json.ts";
+import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
+import { anthropicVendor } from "../anthropic/anthropic-vendor.ts";
+import type { VendorSettings } from "../vendor-settings.ts";
+import { baseUrlOf, modelPath, placePath } from "./place.ts";
+
+/** Stands in the body, where Anthropic itself wants a header. */
+const apiVersion = "vertex-2023-10-16";
+
+export function createVertexAnthropicVendor(settings: VendorSettings): VendorAdapter {
+  const place = placePath(settings);
+  const { generate } = anthropicVendor;
+
+  function atPlace(request: VendorRequest, model: string, stream: boolean): VendorRequest {
+    return {
+      ...request,
+      path: `${place}${modelPath("anthropic", model)}:${stream ? "streamRawPredict" : "rawPredict"}`,
+      body: spliceJson(withoutMember(request.body, "model"), { anthropic_version: apiVersion }),
+    };
+  }
+
+  return {
+    ...anthropicVendor,
+    vendor: "vertex_anthropic",
+    defaultBaseUrl: baseUrlOf(settings),
+    authorize: (credential) => ({ authorization: `Bearer ${credential.reveal()}` }),
+    generate: {
+      ...generate,
+      buildRequest: (generation, model, stream) => atPlace(generate.buildRequest(generation, model, stream), model, stream),
+      buildNativeRequest: (body, model, stream) => atPlace(generate.buildNativeRequest(body, model, stream), model, stream),
+    },
+    operations: {},
+  };
+}
