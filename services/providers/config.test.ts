@@ -1,6 +1,11 @@
 /** Owns the proof of which providers come of a configuration and an environment. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { ConfigFileError } from "#platform/config-file/config-file-error.ts";
+import { loadConfigFile } from "#platform/config-file/load-config-file.ts";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { readProvidersConfig, type Environment, type ProviderConfig } from "./config.ts";
 
@@ -98,6 +103,30 @@ describe("readProvidersConfig", () => {
     expect(provider).toMatchObject({ baseUrl, credential: undefined, identity: { name: "google" } });
     expect(provider?.adapter.generate.buildNativeRequest(Buffer.from("{}"), "gemini-3.8-flash", false).path).toBe(`${path}publishers/google/models/gemini-3.8-flash:generateContent`);
     expect(provider?.adapter.generate.buildNativeRequest(Buffer.from("{}"), "endpoints/7", true).path).toBe(`${path}endpoints/7:streamGenerateContent?alt=sse`);
+  });
+
+  it("takes Azure by a dated version, and by an identity of Entra", () => {
+    const identity = { case: "entra" as const, value: { tenantId: "t", clientId: "c", clientSecret: "canary" } };
+    const [provider] = read({ a: { vendor: "azure", baseUrl: "https://river.openai.azure.com/openai", apiVersion: "2024-10-21", identity } });
+    expect(provider).toMatchObject({ baseUrl: "https://river.openai.azure.com/openai", credential: undefined, identity: { name: "entra" }, settings: { apiVersion: "2024-10-21" } });
+    expect(provider?.adapter.generate.buildNativeRequest(Buffer.from("{}"), "gpt", false).path).toBe("/deployments/gpt/chat/completions?api-version=2024-10-21");
+  });
+
+  it.each([
+    ["{ vendor: vertex, google: {} }", []],
+    ["{ vendor: vertex, google: { credentials: '{}', credentials_file: /x } }", ["providers.a.google: credentials and credentials_file cannot both be given"]],
+    ['{ vendor: vertex, google: { credentials: "" } }', ["providers.a.google.credentials: must be at least 1 characters"]],
+    ["{ vendor: vertex, api_key: x, google: {} }", [expect.stringContaining("providers.a: api_key cannot be given together with google")]],
+    ["{ vendor: azure, entra: { tenant_id: t, client_id: c } }", ["providers.a.entra: needs either client_secret or federated_token_file"]],
+    ["{ vendor: azure, entra: { tenant_id: t, client_id: c, client_secret: s, federated_token_file: /x } }", ["providers.a.entra: needs either client_secret or federated_token_file"]],
+    ["{ vendor: azure, google: {}, entra: {} }", expect.arrayContaining([expect.stringContaining("cannot be given together with google")])],
+  ])("of the file %s says %j", async (provider, faults) => {
+    const directory = await mkdtemp(join(tmpdir(), "weir-config-"));
+    const path = join(directory, "weir.yaml");
+    await writeFile(path, `providers: { a: ${provider} }`);
+    const said = await loadConfigFile({ path, environment: {}, schema: ConfigSchema }).then(() => [], (error: unknown) => (error as ConfigFileError).problems.map(({ field, message }) => `${field}: ${message}`));
+    await rm(directory, { recursive: true });
+    expect(said).toEqual(faults);
   });
 
   it("shows nothing of an identity's secrets", () => {

@@ -19,8 +19,8 @@ export interface ObtainedCredential {
   readonly expiresAtMs: number;
 }
 
-/** Obtains a credential. What it throws is for the log and holds no secret. */
-export type ObtainCredential = (signal: AbortSignal) => Promise<ObtainedCredential>;
+/** Obtains a credential, at this time. What it throws is for the log and holds no secret. */
+export type ObtainCredential = (nowMs: number, signal: AbortSignal) => Promise<ObtainedCredential>;
 
 /** A key that the operator has configured. */
 export class FixedCredential implements CredentialSource {

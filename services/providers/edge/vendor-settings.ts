@@ -2,13 +2,13 @@
 import type { Provider } from "#gen/weir/config/v1/config_pb.ts";
 
 /** Empty where the operator has not set them. */
-export type VendorSettings = Pick<Provider, "project" | "location">;
+export type VendorSettings = Pick<Provider, "project" | "location" | "apiVersion">;
 
 /** Their names in the configuration file. */
-export const settingFields: Readonly<Record<keyof VendorSettings, string>> = { project: "project", location: "location" };
+export const settingFields: Readonly<Record<keyof VendorSettings, string>> = { project: "project", location: "location", apiVersion: "api_version" };
 
-export const noSettings: VendorSettings = { project: "", location: "" };
+export const noSettings: VendorSettings = { project: "", location: "", apiVersion: "" };
 
-export function settingsOf({ project, location }: Provider): VendorSettings {
-  return { project, location };
+export function settingsOf({ project, location, apiVersion }: Provider): VendorSettings {
+  return { project, location, apiVersion };
 }

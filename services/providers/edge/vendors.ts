@@ -6,7 +6,7 @@ import { bedrockVendor } from "./bedrock/bedrock-vendor.ts";
 import { mistralVendor } from "./mistral/mistral-vendor.ts";
 import { ollamaVendor } from "./ollama/ollama-vendor.ts";
 import { openaiVendor, openaiVendorWithResponses } from "./openai/adapter.ts";
-import { azureVendor } from "./openai/azure.ts";
+import { azureVendor, createAzureVendor } from "./openai/azure.ts";
 import { presets } from "./openai/presets.ts";
 import { demoVendor, demoVendorName } from "./demo/demo-vendor.ts";
 import type { VendorAdapter } from "../domain/adapter.ts";
@@ -40,7 +40,7 @@ export interface VendorRow {
 export const vendors: Readonly<Record<string, VendorRow>> = {
   openai: { adapter: openaiVendor, adapterAtHome: openaiVendorWithResponses, environment: { apiKey: "OPENAI_API_KEY", baseUrl: "OPENAI_BASE_URL", baseUrlSuffix: "" } },
   anthropic: { adapter: anthropicVendor, environment: { apiKey: "ANTHROPIC_API_KEY", baseUrl: "ANTHROPIC_BASE_URL", baseUrlSuffix: "/v1" } },
-  azure: { adapter: azureVendor },
+  azure: { adapter: azureVendor, identity: "entra", own: { takes: ["apiVersion"], needs: [], createAdapter: createAzureVendor } },
   ...Object.fromEntries(presets.map(({ adapter, apiKeyVariable }) => [adapter.vendor, rowOf(adapter, apiKeyVariable)])),
   gemini: { adapter: geminiVendor, environment: { apiKey: "GEMINI_API_KEY", baseUrl: "GOOGLE_GEMINI_BASE_URL", baseUrlSuffix: "/v1beta" } },
   cohere: { adapter: cohereVendor, environment: { apiKey: "CO_API_KEY", baseUrl: "CO_API_URL", baseUrlSuffix: "/v2" } },

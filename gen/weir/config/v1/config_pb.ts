@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/config/v1/config.proto.
  */
 export const file_weir_config_v1_config: GenFile = /*@__PURE__*/
-  fileDesc("Cht3ZWlyL2NvbmZpZy92MS9jb25maWcucHJvdG8SDndlaXIuY29uZmlnLnYxIpwHCgZDb25maWcSJgoGbGlzdGVuGAEgASgLMhYud2Vpci5jb25maWcudjEuTGlzdGVuEmMKCXByb3ZpZGVycxgCIAMoCzIlLndlaXIuY29uZmlnLnYxLkNvbmZpZy5Qcm92aWRlcnNFbnRyeUIpukgmmgEjEOgHIh5yHDIaXlthLXowLTldW2EtejAtOV8tXXswLDYyfSQSZgoGcm91dGVzGAMgAygLMiIud2Vpci5jb25maWcudjEuQ29uZmlnLlJvdXRlc0VudHJ5QjK6SC+aASwQkE4iJ3IlMiNeW0EtWmEtejAtOV1bQS1aYS16MC05Ll86LV17MCwxMjZ9JBI9CgZwcmljZXMYBCADKAsyIi53ZWlyLmNvbmZpZy52MS5Db25maWcuUHJpY2VzRW50cnlCCbpIBpoBAxCQThImCgZsaW1pdHMYBSABKAsyFi53ZWlyLmNvbmZpZy52MS5MaW1pdHMSIgoEY29ycxgGIAEoCzIULndlaXIuY29uZmlnLnYxLkNvcnMSKAoHYnJlYWtlchgHIAEoCzIXLndlaXIuY29uZmlnLnYxLkJyZWFrZXISKAoHbG9nZ2luZxgIIAEoCzIXLndlaXIuY29uZmlnLnYxLkxvZ2dpbmcSKgoIaW50ZXJuYWwYCiABKAsyGC53ZWlyLmNvbmZpZy52MS5JbnRlcm5hbBJkCgVwZWVycxgLIAMoCzIhLndlaXIuY29uZmlnLnYxLkNvbmZpZy5QZWVyc0VudHJ5QjK6SC+aASwQAyIfch1SBnBvbGljeVIIbWV0ZXJpbmdSCXByb3ZpZGVycyoHcgUQASiAIBImCgZldmVudHMYCSABKAsyFi53ZWlyLmNvbmZpZy52MS5FdmVudHMaSgoOUHJvdmlkZXJzRW50cnkSCwoDa2V5GAEgASgJEicKBXZhbHVlGAIgASgLMhgud2Vpci5jb25maWcudjEuUHJvdmlkZXI6AjgBGkQKC1JvdXRlc0VudHJ5EgsKA2tleRgBIAEoCRIkCgV2YWx1ZRgCIAEoCzIVLndlaXIuY29uZmlnLnYxLlJvdXRlOgI4ARpECgtQcmljZXNFbnRyeRILCgNrZXkYASABKAkSJAoFdmFsdWUYAiABKAsyFS53ZWlyLmNvbmZpZy52MS5QcmljZToCOAEaLAoKUGVlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpEBCgZMaXN0ZW4SHQoHYWRkcmVzcxgBIAEoCUIHukgEcgJwAUgAiAEBEh4KBHBvcnQYAiABKAVCC7pICBoGGP//AygASAGIAQESJAoKYWRtaW5fcG9ydBgDIAEoBUILukgIGgYY//8DKABIAogBAUIKCghfYWRkcmVzc0IHCgVfcG9ydEINCgtfYWRtaW5fcG9ydCKsBgoIUHJvdmlkZXISGQoGdmVuZG9yGAEgASgJQgm6SAZyBBABKEASHAoHYXBpX2tleRgCIAEoCUILgAEBukgFcgMogEASHQoIYmFzZV91cmwYAyABKAlCC7pICNgBAXIDiAEBEiQKBm1vZGVscxgEIAMoCUIUukgRkgEOEOgHGAEiB3IFEAEogAISGgoSb25seV9saXN0ZWRfbW9kZWxzGAUgASgIEkAKD2Nvbm5lY3RfdGltZW91dBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIPCoAEkQKEmZpcnN0X2J5dGVfdGltZW91dBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwqABI+CgxpZGxlX3RpbWVvdXQYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICqoBByIDCJAcKgASKQoPbWF4X2Nvbm5lY3Rpb25zGAkgASgFQgu6SAgaBhiAgAQoAUgBiAEBEhUKDXJlc3BvbnNlc19hcGkYCiABKAgSMAoGZ29vZ2xlGBQgASgLMh4ud2Vpci5jb25maWcudjEuR29vZ2xlSWRlbnRpdHlIABI3Cgdwcm9qZWN0GBcgASgJQia6SCNyITIfXihbYS16MC05XVthLXowLTkuOi1dezAsMTI3fSk/JBI1Cghsb2NhdGlvbhgYIAEoCUIjukggch4yHF4oW2EtejAtOV1bYS16MC05LV17MCw2Mn0pPyQ6uQG6SLUBGrIBChdwcm92aWRlci5vbmVfY3JlZGVudGlhbBJuYXBpX2tleSBjYW5ub3QgYmUgZ2l2ZW4gdG9nZXRoZXIgd2l0aCBnb29nbGU6IGVpdGhlciBhIGtleSwgb3IgYW4gaWRlbnRpdHkgZm9yIHdoaWNoIFdlaXIgb2J0YWlucyBhIGNyZWRlbnRpYWwaJ3RoaXMuYXBpX2tleSA9PSAnJyB8fCAhaGFzKHRoaXMuZ29vZ2xlKUIKCghpZGVudGl0eUISChBfbWF4X2Nvbm5lY3Rpb25zIpYCCg5Hb29nbGVJZGVudGl0eRIoCgtjcmVkZW50aWFscxgBIAEoCUIOgAEBukgIcgYQASiAgARIAIgBARIpChBjcmVkZW50aWFsc19maWxlGAIgASgJQgq6SAdyBRABKIAgSAGIAQE6iQG6SIUBGoIBChFnb29nbGUub25lX3NvdXJjZRI1Y3JlZGVudGlhbHMgYW5kIGNyZWRlbnRpYWxzX2ZpbGUgY2Fubm90IGJvdGggYmUgZ2l2ZW4aNiEoaGFzKHRoaXMuY3JlZGVudGlhbHMpICYmIGhhcyh0aGlzLmNyZWRlbnRpYWxzX2ZpbGUpKUIOCgxfY3JlZGVudGlhbHNCEwoRX2NyZWRlbnRpYWxzX2ZpbGUiXQoFUm91dGUSRAoHdGFyZ2V0cxgBIAMoCUIzukgwkgEtCAEQICInciUyI15bYS16MC05XVthLXowLTlfLV17MCw2Mn0vLnsxLDI1Nn0kEg4KBnN0cmljdBgCIAEoCCK0AgoFUHJpY2USNQoFaW5wdXQYASABKAlCJrpII3IhMh9eKFswLTldezEsN30oWy5dWzAtOV17MSw2fSk/KT8kEjwKDGNhY2hlZF9pbnB1dBgCIAEoCUImukgjciEyH14oWzAtOV17MSw3fShbLl1bMC05XXsxLDZ9KT8pPyQSPgoOY2FjaGVfd3JpdGVfNW0YAyABKAlCJrpII3IhMh9eKFswLTldezEsN30oWy5dWzAtOV17MSw2fSk/KT8kEj4KDmNhY2hlX3dyaXRlXzFoGAQgASgJQia6SCNyITIfXihbMC05XXsxLDd9KFsuXVswLTldezEsNn0pPyk/JBI2CgZvdXRwdXQYBSABKAlCJrpII3IhMh9eKFswLTldezEsN30oWy5dWzAtOV17MSw2fSk/KT8kIqoDCgZMaW1pdHMSKwoObWF4X2JvZHlfYnl0ZXMYASABKANCDrpICyIJGICAgIACKIAISACIAQESMQoXbWF4X2NvbmN1cnJlbnRfcmVxdWVzdHMYAiABKAVCC7pICBoGGMCEPSgBSAGIAQESQgoPcmVxdWVzdF90aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUqABIwChFtYXhfam91cm5hbF9ieXRlcxgEIAEoA0IQukgNIgsYgICAgIAgKICAQEgCiAEBEkMKEXN0cmVhbV9rZWVwX2FsaXZlGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHCoAEkAKDWRyYWluX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBTIAQhEKD19tYXhfYm9keV9ieXRlc0IaChhfbWF4X2NvbmN1cnJlbnRfcmVxdWVzdHNCFAoSX21heF9qb3VybmFsX2J5dGVzIkcKBENvcnMSPwoPYWxsb3dlZF9vcmlnaW5zGAEgAygJQia6SCOSASAQ6AciG3IZMhdeKFsqXXxodHRwcz86Ly9bXi8qXSspJCKAAgoHQnJlYWtlchIqChJmYWlsdXJlX3BlcmNlbnRhZ2UYASABKAVCCbpIBhoEGGQoAUgAiAEBEicKDW1pbmltdW1fY2FsbHMYAiABKAVCC7pICBoGGKCNBigBSAGIAQESOgoGd2luZG93GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiAwiQHDICCAESOwoJb3Blbl90aW1lGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHCoAQhUKE19mYWlsdXJlX3BlcmNlbnRhZ2VCEAoOX21pbmltdW1fY2FsbHMiOwoHTG9nZ2luZxIwCgVsZXZlbBgBIAEoCUIhukgechxSAFIFZGVidWdSBGluZm9SBHdhcm5SBWVycm9yIrEBCghJbnRlcm5hbBIdCgdhZGRyZXNzGAEgASgJQge6SARyAnABSACIAQESHgoEcG9ydBgCIAEoBUILukgIGgYY//8DKABIAYgBARIoCgN0bHMYAyABKAsyGy53ZWlyLmNvbmZpZy52MS5JbnRlcm5hbFRscxInCg1zaGFyZWRfc2VjcmV0GAQgASgJQhCAAQG6SArYAQFyBRAgKIAIQgoKCF9hZGRyZXNzQgcKBV9wb3J0InUKC0ludGVybmFsVGxzEiQKEGNlcnRpZmljYXRlX2ZpbGUYASABKAlCCrpIB3IFEAEogCASHAoIa2V5X2ZpbGUYAiABKAlCCrpIB3IFEAEogCASIgoOYXV0aG9yaXR5X2ZpbGUYAyABKAlCCrpIB3IFEAEogCAiLAoGRXZlbnRzEiIKBG5hdHMYASABKAsyFC53ZWlyLmNvbmZpZy52MS5OYXRzIp4CCgROYXRzEhgKA3VybBgBIAEoCUILgAEBukgFcgMogEASFgoEdXNlchgCIAEoCUIIukgFcgMogAISHQoIcGFzc3dvcmQYAyABKAlCC4ABAbpIBXIDKIBAEhoKBXRva2VuGAQgASgJQguAAQG6SAVyAyiAQBIiChBjcmVkZW50aWFsc19maWxlGAUgASgJQgi6SAVyAyiAIBIZCgdjYV9maWxlGAYgASgJQgi6SAVyAyiAIBIiChBjZXJ0aWZpY2F0ZV9maWxlGAcgASgJQgi6SAVyAyiAIBIaCghrZXlfZmlsZRgIIAEoCUIIukgFcgMogCASKgoGc3RyZWFtGAkgASgLMhoud2Vpci5jb25maWcudjEuTmF0c1N0cmVhbSLoAQoKTmF0c1N0cmVhbRIgCghyZXBsaWNhcxgBIAEoBUIJukgGGgQYBSgBSACIAQESKAoJbWF4X2J5dGVzGAIgASgDQhC6SA0iCxiAgICAgCAogIAESAGIAQESJQoKbWF4X2V2ZW50cxgDIAEoA0IMukgJIgcYgMLXLyhkSAKIAQESPQoHbWF4X2FnZRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgUIgJqeATICCDxCCwoJX3JlcGxpY2FzQgwKCl9tYXhfYnl0ZXNCDQoLX21heF9ldmVudHNiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("Cht3ZWlyL2NvbmZpZy92MS9jb25maWcucHJvdG8SDndlaXIuY29uZmlnLnYxIpwHCgZDb25maWcSJgoGbGlzdGVuGAEgASgLMhYud2Vpci5jb25maWcudjEuTGlzdGVuEmMKCXByb3ZpZGVycxgCIAMoCzIlLndlaXIuY29uZmlnLnYxLkNvbmZpZy5Qcm92aWRlcnNFbnRyeUIpukgmmgEjEOgHIh5yHDIaXlthLXowLTldW2EtejAtOV8tXXswLDYyfSQSZgoGcm91dGVzGAMgAygLMiIud2Vpci5jb25maWcudjEuQ29uZmlnLlJvdXRlc0VudHJ5QjK6SC+aASwQkE4iJ3IlMiNeW0EtWmEtejAtOV1bQS1aYS16MC05Ll86LV17MCwxMjZ9JBI9CgZwcmljZXMYBCADKAsyIi53ZWlyLmNvbmZpZy52MS5Db25maWcuUHJpY2VzRW50cnlCCbpIBpoBAxCQThImCgZsaW1pdHMYBSABKAsyFi53ZWlyLmNvbmZpZy52MS5MaW1pdHMSIgoEY29ycxgGIAEoCzIULndlaXIuY29uZmlnLnYxLkNvcnMSKAoHYnJlYWtlchgHIAEoCzIXLndlaXIuY29uZmlnLnYxLkJyZWFrZXISKAoHbG9nZ2luZxgIIAEoCzIXLndlaXIuY29uZmlnLnYxLkxvZ2dpbmcSKgoIaW50ZXJuYWwYCiABKAsyGC53ZWlyLmNvbmZpZy52MS5JbnRlcm5hbBJkCgVwZWVycxgLIAMoCzIhLndlaXIuY29uZmlnLnYxLkNvbmZpZy5QZWVyc0VudHJ5QjK6SC+aASwQAyIfch1SBnBvbGljeVIIbWV0ZXJpbmdSCXByb3ZpZGVycyoHcgUQASiAIBImCgZldmVudHMYCSABKAsyFi53ZWlyLmNvbmZpZy52MS5FdmVudHMaSgoOUHJvdmlkZXJzRW50cnkSCwoDa2V5GAEgASgJEicKBXZhbHVlGAIgASgLMhgud2Vpci5jb25maWcudjEuUHJvdmlkZXI6AjgBGkQKC1JvdXRlc0VudHJ5EgsKA2tleRgBIAEoCRIkCgV2YWx1ZRgCIAEoCzIVLndlaXIuY29uZmlnLnYxLlJvdXRlOgI4ARpECgtQcmljZXNFbnRyeRILCgNrZXkYASABKAkSJAoFdmFsdWUYAiABKAsyFS53ZWlyLmNvbmZpZy52MS5QcmljZToCOAEaLAoKUGVlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpEBCgZMaXN0ZW4SHQoHYWRkcmVzcxgBIAEoCUIHukgEcgJwAUgAiAEBEh4KBHBvcnQYAiABKAVCC7pICBoGGP//AygASAGIAQESJAoKYWRtaW5fcG9ydBgDIAEoBUILukgIGgYY//8DKABIAogBAUIKCghfYWRkcmVzc0IHCgVfcG9ydEINCgtfYWRtaW5fcG9ydCK7BwoIUHJvdmlkZXISGQoGdmVuZG9yGAEgASgJQgm6SAZyBBABKEASHAoHYXBpX2tleRgCIAEoCUILgAEBukgFcgMogEASHQoIYmFzZV91cmwYAyABKAlCC7pICNgBAXIDiAEBEiQKBm1vZGVscxgEIAMoCUIUukgRkgEOEOgHGAEiB3IFEAEogAISGgoSb25seV9saXN0ZWRfbW9kZWxzGAUgASgIEkAKD2Nvbm5lY3RfdGltZW91dBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIPCoAEkQKEmZpcnN0X2J5dGVfdGltZW91dBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwqABI+CgxpZGxlX3RpbWVvdXQYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICqoBByIDCJAcKgASKQoPbWF4X2Nvbm5lY3Rpb25zGAkgASgFQgu6SAgaBhiAgAQoAUgBiAEBEhUKDXJlc3BvbnNlc19hcGkYCiABKAgSMAoGZ29vZ2xlGBQgASgLMh4ud2Vpci5jb25maWcudjEuR29vZ2xlSWRlbnRpdHlIABIuCgVlbnRyYRgVIAEoCzIdLndlaXIuY29uZmlnLnYxLkVudHJhSWRlbnRpdHlIABI3Cgdwcm9qZWN0GBcgASgJQia6SCNyITIfXihbYS16MC05XVthLXowLTkuOi1dezAsMTI3fSk/JBI1Cghsb2NhdGlvbhgYIAEoCUIjukggch4yHF4oW2EtejAtOV1bYS16MC05LV17MCw2Mn0pPyQSPwoLYXBpX3ZlcnNpb24YGSABKAlCKrpIJ3IlMiNeKFtBLVphLXowLTldW0EtWmEtejAtOS4tXXswLDYzfSk/JDrXAbpI0wEa0AEKF3Byb3ZpZGVyLm9uZV9jcmVkZW50aWFsEndhcGlfa2V5IGNhbm5vdCBiZSBnaXZlbiB0b2dldGhlciB3aXRoIGdvb2dsZSBvciBlbnRyYTogZWl0aGVyIGEga2V5LCBvciBhbiBpZGVudGl0eSBmb3Igd2hpY2ggV2VpciBvYnRhaW5zIGEgY3JlZGVudGlhbBo8dGhpcy5hcGlfa2V5ID09ICcnIHx8ICEoaGFzKHRoaXMuZ29vZ2xlKSB8fCBoYXModGhpcy5lbnRyYSkpQgoKCGlkZW50aXR5QhIKEF9tYXhfY29ubmVjdGlvbnMilgIKDkdvb2dsZUlkZW50aXR5EigKC2NyZWRlbnRpYWxzGAEgASgJQg6AAQG6SAhyBhABKICABEgAiAEBEikKEGNyZWRlbnRpYWxzX2ZpbGUYAiABKAlCCrpIB3IFEAEogCBIAYgBATqJAbpIhQEaggEKEWdvb2dsZS5vbmVfc291cmNlEjVjcmVkZW50aWFscyBhbmQgY3JlZGVudGlhbHNfZmlsZSBjYW5ub3QgYm90aCBiZSBnaXZlbho2IShoYXModGhpcy5jcmVkZW50aWFscykgJiYgaGFzKHRoaXMuY3JlZGVudGlhbHNfZmlsZSkpQg4KDF9jcmVkZW50aWFsc0ITChFfY3JlZGVudGlhbHNfZmlsZSKAAwoNRW50cmFJZGVudGl0eRI7Cgl0ZW5hbnRfaWQYASABKAlCKLpIJXIjMiFeW0EtWmEtejAtOV1bQS1aYS16MC05Li1dezAsMjUzfSQSHQoJY2xpZW50X2lkGAIgASgJQgq6SAdyBRABKIACEiIKDWNsaWVudF9zZWNyZXQYAyABKAlCC4ABAbpIBXIDKIBAEiYKFGZlZGVyYXRlZF90b2tlbl9maWxlGAQgASgJQgi6SAVyAyiAIBIeCglhdXRob3JpdHkYBSABKAlCC7pICNgBAXIDiAEBEhcKBXNjb3BlGAYgASgJQgi6SAVyAyiACDqNAbpIiQEahgEKD2VudHJhLm9uZV9wcm9vZhIybmVlZHMgZWl0aGVyIGNsaWVudF9zZWNyZXQgb3IgZmVkZXJhdGVkX3Rva2VuX2ZpbGUaPyh0aGlzLmNsaWVudF9zZWNyZXQgPT0gJycpICE9ICh0aGlzLmZlZGVyYXRlZF90b2tlbl9maWxlID09ICcnKSJdCgVSb3V0ZRJECgd0YXJnZXRzGAEgAygJQjO6SDCSAS0IARAgIidyJTIjXlthLXowLTldW2EtejAtOV8tXXswLDYyfS8uezEsMjU2fSQSDgoGc3RyaWN0GAIgASgIIrQCCgVQcmljZRI1CgVpbnB1dBgBIAEoCUImukgjciEyH14oWzAtOV17MSw3fShbLl1bMC05XXsxLDZ9KT8pPyQSPAoMY2FjaGVkX2lucHV0GAIgASgJQia6SCNyITIfXihbMC05XXsxLDd9KFsuXVswLTldezEsNn0pPyk/JBI+Cg5jYWNoZV93cml0ZV81bRgDIAEoCUImukgjciEyH14oWzAtOV17MSw3fShbLl1bMC05XXsxLDZ9KT8pPyQSPgoOY2FjaGVfd3JpdGVfMWgYBCABKAlCJrpII3IhMh9eKFswLTldezEsN30oWy5dWzAtOV17MSw2fSk/KT8kEjYKBm91dHB1dBgFIAEoCUImukgjciEyH14oWzAtOV17MSw3fShbLl1bMC05XXsxLDZ9KT8pPyQiqgMKBkxpbWl0cxIrCg5tYXhfYm9keV9ieXRlcxgBIAEoA0IOukgLIgkYgICAgAIogAhIAIgBARIxChdtYXhfY29uY3VycmVudF9yZXF1ZXN0cxgCIAEoBUILukgIGgYYwIQ9KAFIAYgBARJCCg9yZXF1ZXN0X3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBSoAEjAKEW1heF9qb3VybmFsX2J5dGVzGAQgASgDQhC6SA0iCxiAgICAgCAogIBASAKIAQESQwoRc3RyZWFtX2tlZXBfYWxpdmUYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICqoBByIDCJAcKgASQAoNZHJhaW5fdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgBCEQoPX21heF9ib2R5X2J5dGVzQhoKGF9tYXhfY29uY3VycmVudF9yZXF1ZXN0c0IUChJfbWF4X2pvdXJuYWxfYnl0ZXMiRwoEQ29ycxI/Cg9hbGxvd2VkX29yaWdpbnMYASADKAlCJrpII5IBIBDoByIbchkyF14oWypdfGh0dHBzPzovL1teLypdKykkIoACCgdCcmVha2VyEioKEmZhaWx1cmVfcGVyY2VudGFnZRgBIAEoBUIJukgGGgQYZCgBSACIAQESJwoNbWluaW11bV9jYWxscxgCIAEoBUILukgIGgYYoI0GKAFIAYgBARI6CgZ3aW5kb3cYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CD7pIDKoBCSIDCJAcMgIIARI7CglvcGVuX3RpbWUYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICqoBByIDCJAcKgBCFQoTX2ZhaWx1cmVfcGVyY2VudGFnZUIQCg5fbWluaW11bV9jYWxscyI7CgdMb2dnaW5nEjAKBWxldmVsGAEgASgJQiG6SB5yHFIAUgVkZWJ1Z1IEaW5mb1IEd2FyblIFZXJyb3IisQEKCEludGVybmFsEh0KB2FkZHJlc3MYASABKAlCB7pIBHICcAFIAIgBARIeCgRwb3J0GAIgASgFQgu6SAgaBhj//wMoAEgBiAEBEigKA3RscxgDIAEoCzIbLndlaXIuY29uZmlnLnYxLkludGVybmFsVGxzEicKDXNoYXJlZF9zZWNyZXQYBCABKAlCEIABAbpICtgBAXIFECAogAhCCgoIX2FkZHJlc3NCBwoFX3BvcnQidQoLSW50ZXJuYWxUbHMSJAoQY2VydGlmaWNhdGVfZmlsZRgBIAEoCUIKukgHcgUQASiAIBIcCghrZXlfZmlsZRgCIAEoCUIKukgHcgUQASiAIBIiCg5hdXRob3JpdHlfZmlsZRgDIAEoCUIKukgHcgUQASiAICIsCgZFdmVudHMSIgoEbmF0cxgBIAEoCzIULndlaXIuY29uZmlnLnYxLk5hdHMingIKBE5hdHMSGAoDdXJsGAEgASgJQguAAQG6SAVyAyiAQBIWCgR1c2VyGAIgASgJQgi6SAVyAyiAAhIdCghwYXNzd29yZBgDIAEoCUILgAEBukgFcgMogEASGgoFdG9rZW4YBCABKAlCC4ABAbpIBXIDKIBAEiIKEGNyZWRlbnRpYWxzX2ZpbGUYBSABKAlCCLpIBXIDKIAgEhkKB2NhX2ZpbGUYBiABKAlCCLpIBXIDKIAgEiIKEGNlcnRpZmljYXRlX2ZpbGUYByABKAlCCLpIBXIDKIAgEhoKCGtleV9maWxlGAggASgJQgi6SAVyAyiAIBIqCgZzdHJlYW0YCSABKAsyGi53ZWlyLmNvbmZpZy52MS5OYXRzU3RyZWFtIugBCgpOYXRzU3RyZWFtEiAKCHJlcGxpY2FzGAEgASgFQgm6SAYaBBgFKAFIAIgBARIoCgltYXhfYnl0ZXMYAiABKANCELpIDSILGICAgICAICiAgARIAYgBARIlCgptYXhfZXZlbnRzGAMgASgDQgy6SAkiBxiAwtcvKGRIAogBARI9CgdtYXhfYWdlGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhG6SA6qAQsiBQiAmp4BMgIIPEILCglfcmVwbGljYXNCDAoKX21heF9ieXRlc0INCgtfbWF4X2V2ZW50c2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * The whole file. Every field can be left out.
@@ -235,6 +235,14 @@ export type Provider = Message<"weir.config.v1.Provider"> & {
      */
     value: GoogleIdentity;
     case: "google";
+  } | {
+    /**
+     * For the vendor `azure`: an application that is registered in Microsoft Entra.
+     *
+     * @generated from field: weir.config.v1.EntraIdentity entra = 21;
+     */
+    value: EntraIdentity;
+    case: "entra";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -250,6 +258,13 @@ export type Provider = Message<"weir.config.v1.Provider"> & {
    * @generated from field: string location = 24;
    */
   location: string;
+
+  /**
+   * The version of the API of `azure` (`2024-10-21`) that has the deployment in its path; without it, the v1 API is used.
+   *
+   * @generated from field: string api_version = 25;
+   */
+  apiVersion: string;
 };
 
 /**
@@ -288,6 +303,62 @@ export const GoogleIdentitySchema: GenMessage<GoogleIdentity> = /*@__PURE__*/
   messageDesc(file_weir_config_v1_config, 3);
 
 /**
+ * An application in Microsoft Entra, which proves itself by a secret or by a token of the platform it runs on.
+ *
+ * @generated from message weir.config.v1.EntraIdentity
+ */
+export type EntraIdentity = Message<"weir.config.v1.EntraIdentity"> & {
+  /**
+   * The directory (tenant) in which the application is registered.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * The application (client) id.
+   *
+   * @generated from field: string client_id = 2;
+   */
+  clientId: string;
+
+  /**
+   * The application's secret; write ${NAME} to take it from the environment.
+   *
+   * @generated from field: string client_secret = 3;
+   */
+  clientSecret: string;
+
+  /**
+   * The path of a token that the application trusts (workload identity federation); it is read anew for each renewal.
+   *
+   * @generated from field: string federated_token_file = 4;
+   */
+  federatedTokenFile: string;
+
+  /**
+   * Where tokens are issued; default https://login.microsoftonline.com. National clouds have another.
+   *
+   * @generated from field: string authority = 5;
+   */
+  authority: string;
+
+  /**
+   * What the token is for; default https://cognitiveservices.azure.com/.default.
+   *
+   * @generated from field: string scope = 6;
+   */
+  scope: string;
+};
+
+/**
+ * Describes the message weir.config.v1.EntraIdentity.
+ * Use `create(EntraIdentitySchema)` to create a new message.
+ */
+export const EntraIdentitySchema: GenMessage<EntraIdentity> = /*@__PURE__*/
+  messageDesc(file_weir_config_v1_config, 4);
+
+/**
  * Targets to try in order.
  *
  * @generated from message weir.config.v1.Route
@@ -313,7 +384,7 @@ export type Route = Message<"weir.config.v1.Route"> & {
  * Use `create(RouteSchema)` to create a new message.
  */
 export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
-  messageDesc(file_weir_config_v1_config, 4);
+  messageDesc(file_weir_config_v1_config, 5);
 
 /**
  * Prices in US dollars per million tokens, as decimal text (`"2.50"`), so that no digit is lost.
@@ -362,7 +433,7 @@ export type Price = Message<"weir.config.v1.Price"> & {
  * Use `create(PriceSchema)` to create a new message.
  */
 export const PriceSchema: GenMessage<Price> = /*@__PURE__*/
-  messageDesc(file_weir_config_v1_config, 5);
+  messageDesc(file_weir_config_v1_config, 6);
 
 /**
  * Bounds on requests.
@@ -418,7 +489,7 @@ export type Limits = Message<"weir.config.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_weir_config_v1_config, 6);
+  messageDesc(file_weir_config_v1_config, 7);
 
 /**
  * Which web pages may call Weir from a browser.
@@ -439,7 +510,7 @@ export type Cors = Message<"weir.config.v1.Cors"> & {
  * Use `create(CorsSchema)` to create a new message.
  */
 export const CorsSchema: GenMessage<Cors> = /*@__PURE__*/
-  messageDesc(file_weir_config_v1_config, 7);
+  messageDesc(file_weir_config_v1_config, 8);
 
 /**
  * When a failing target is left alone for a while.
@@ -481,7 +552,7 @@ export type Breaker = Message<"weir.config.v1.Breaker"> & {
  * Use `create(BreakerSchema)` to create a new message.
  */
 export const BreakerSchema: GenMessage<Breaker> = /*@__PURE__*/
-  messageDesc(file_weir_config_v1_config, 8);
+  messageDesc(file_weir_config_v1_config, 9);
 
 /**
  * What is logged.
@@ -502,7 +573,7 @@ export type Logging = Message<"weir.config.v1.Logging"> & {
  * Use `create(LoggingSchema)` to create a new message.
  */
 export const LoggingSchema: GenMessage<Logging> = /*@__PURE__*/
-  messageDesc(file_weir_config_v1_config, 9);
+  messageDesc(file_weir_config_v1_config, 10);
 
 /**
  * How services in separate processes reach and trust each other.
@@ -545,7 +616,7 @@ export type Internal = Message<"weir.config.v1.Internal"> & {
  * Use `create(InternalSchema)` to create a new message.
  */
 export const InternalSchema: GenMessage<Internal> = /*@__PURE__*/
-  messageDesc(file_weir_config_v1_config, 10);
+  messageDesc(file_weir_config_v1_config, 11);
 
 /**
  * The certificates of a process, as PEM files; they are read again when they change.
@@ -580,7 +651,7 @@ export type InternalTls = Message<"weir.config.v1.InternalTls"> & {
  * Use `create(InternalTlsSchema)` to create a new message.
  */
 export const InternalTlsSchema: GenMessage<InternalTls> = /*@__PURE__*/
-  messageDesc(file_weir_config_v1_config, 11);
+  messageDesc(file_weir_config_v1_config, 12);
 
 /**
  * How usage events travel to the ledger. Changes need a restart.
@@ -601,7 +672,7 @@ export type Events = Message<"weir.config.v1.Events"> & {
  * Use `create(EventsSchema)` to create a new message.
  */
 export const EventsSchema: GenMessage<Events> = /*@__PURE__*/
-  messageDesc(file_weir_config_v1_config, 12);
+  messageDesc(file_weir_config_v1_config, 13);
 
 /**
  * A NATS server or cluster with JetStream, version 2.9 or newer. At most one of user, token and credentials file.
@@ -679,7 +750,7 @@ export type Nats = Message<"weir.config.v1.Nats"> & {
  * Use `create(NatsSchema)` to create a new message.
  */
 export const NatsSchema: GenMessage<Nats> = /*@__PURE__*/
-  messageDesc(file_weir_config_v1_config, 13);
+  messageDesc(file_weir_config_v1_config, 14);
 
 /**
  * Limits of the stream WEIR_USAGE. When one is reached NATS refuses events, and they wait in their emitters' journals.
@@ -721,5 +792,5 @@ export type NatsStream = Message<"weir.config.v1.NatsStream"> & {
  * Use `create(NatsStreamSchema)` to create a new message.
  */
 export const NatsStreamSchema: GenMessage<NatsStream> = /*@__PURE__*/
-  messageDesc(file_weir_config_v1_config, 14);
+  messageDesc(file_weir_config_v1_config, 15);
 

@@ -27,7 +27,7 @@ async function obtain(settings: MessageInitShape<typeof GoogleIdentitySchema>, r
     return Promise.resolve({ status: 200, headers: { "content-type": "application/json" }, body: Buffer.from(JSON.stringify(reply.json)), ...reply });
   };
   const startMs = Date.now();
-  const outcome = await obtainGoogleToken(create(GoogleIdentitySchema, settings), exchange, new AbortController().signal).catch((error: unknown) => error as Error);
+  const outcome = await obtainGoogleToken(create(GoogleIdentitySchema, settings), exchange, startMs, new AbortController().signal).catch((error: unknown) => error as Error);
   return { requests, outcome, startMs };
 }
 

@@ -14,7 +14,7 @@ const scopes = "https://www.googleapis.com/auth/cloud-platform";
  * Google's library goes through our egress, except to a machine's own metadata service, whose address it knows itself.
  * A new client each time: so a changed file counts.
  */
-export async function obtainGoogleToken({ credentials, credentialsFile }: GoogleIdentity, exchange: Exchange, signal: AbortSignal): Promise<ObtainedCredential> {
+export async function obtainGoogleToken({ credentials, credentialsFile }: GoogleIdentity, exchange: Exchange, _nowMs: number, signal: AbortSignal): Promise<ObtainedCredential> {
   const json = credentialsFile === undefined ? credentials : await readFile(credentialsFile, "utf8");
   const options: Sending = { transporterOptions: { fetchImplementation: fetchThrough(exchange, signal) } };
   const client = json === undefined ? await clientOfMachine(options) : await clientFor(parseCredentials(json), options);

@@ -1,9 +1,10 @@
 /** Owns the list of identities for which credentials are obtained: to add one, add its message to config.proto, its file and a row here. */
 import { toJsonString, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
-import { GoogleIdentitySchema, type Provider } from "#gen/weir/config/v1/config_pb.ts";
+import { EntraIdentitySchema, GoogleIdentitySchema, type Provider } from "#gen/weir/config/v1/config_pb.ts";
 import { exchangeThroughEgress, type Exchange } from "#platform/egress/egress-exchange.ts";
 import { Secret } from "#platform/secret.ts";
 import type { ObtainCredential, ObtainedCredential } from "../../domain/credential-source.ts";
+import { obtainEntraToken } from "./entra-identity.ts";
 import { obtainGoogleToken } from "./google-identity.ts";
 
 /** The field of a provider under which the identity stands. */
@@ -22,6 +23,8 @@ export function identityOf({ identity }: Pick<Provider, "identity">, exchange: E
   switch (identity.case) {
     case "google":
       return identityBy("google", GoogleIdentitySchema, identity.value, obtainGoogleToken, exchange);
+    case "entra":
+      return identityBy("entra", EntraIdentitySchema, identity.value, obtainEntraToken, exchange);
     default:
       return undefined;
   }
@@ -31,8 +34,8 @@ function identityBy<Schema extends DescMessage>(
   name: IdentityName,
   schema: Schema,
   settings: MessageShape<Schema>,
-  obtain: (settings: MessageShape<Schema>, exchange: Exchange, signal: AbortSignal) => Promise<ObtainedCredential>,
+  obtain: (settings: MessageShape<Schema>, exchange: Exchange, nowMs: number, signal: AbortSignal) => Promise<ObtainedCredential>,
   exchange: Exchange,
 ): Identity {
-  return { name, settings: new Secret(toJsonString(schema, settings)), obtain: (signal) => obtain(settings, exchange, signal) };
+  return { name, settings: new Secret(toJsonString(schema, settings)), obtain: (nowMs, signal) => obtain(settings, exchange, nowMs, signal) };
 }

@@ -16,7 +16,7 @@ function createWorld(lifetimeMs = hourMs) {
   const signals: AbortSignal[] = [];
   const source = new RenewedCredential({
     provider: "main",
-    obtain: (signal) => {
+    obtain: (_nowMs, signal) => {
       signals.push(signal);
       calls.push(Promise.withResolvers());
       return calls.at(-1)!.promise;

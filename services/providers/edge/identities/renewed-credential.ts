@@ -69,7 +69,7 @@ export class RenewedCredential implements CredentialSource {
   async #obtain(): Promise<void> {
     const { provider, obtain, clock, logger } = this.#options;
     try {
-      const obtained = await withinDeadline(obtain);
+      const obtained = await withinDeadline((signal) => obtain(clock.now(), signal));
       const lifetimeMs = obtained.expiresAtMs - clock.now();
       if (lifetimeMs <= marginMs) throw new Error("what was obtained has already ended; check the clock of this machine");
       this.#obtained = obtained;
@@ -92,7 +92,7 @@ function describe(error: unknown): string {
 }
 
 /** The deadline holds also for what does not listen to the signal. */
-async function withinDeadline(obtain: ObtainCredential): Promise<ObtainedCredential> {
+async function withinDeadline(obtain: (signal: AbortSignal) => Promise<ObtainedCredential>): Promise<ObtainedCredential> {
   const deadline = new AbortController();
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => {

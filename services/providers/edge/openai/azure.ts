@@ -1,18 +1,77 @@
 /**
- * Owns the vendor `azure`: OpenAI's models in an Azure resource, by its v1 API, where `model` is the name of a deployment
- * (https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle).
+ * Owns the vendor `azure`: OpenAI's models in an Azure resource, where `model` is the name of a deployment. By its v1 API the name stands
+ * in the body, by its dated versions in the path (https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle).
  */
-import type { VendorAdapter } from "../../domain/adapter.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { Secret } from "#platform/secret.ts";
+import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
+import { AccessToken } from "../../domain/credential-source.ts";
 import { openaiVendor, openaiVendorWithResponses } from "./adapter.ts";
+import { createOpenaiCompatible } from "./compatible.ts";
+import { createEmbedAdapter } from "./embeddings.ts";
+import { openaiItself, type OpenaiQuirks } from "./quirks.ts";
 import { rateLimitHeaders } from "./rate-limits.ts";
 
-export const azureVendor: VendorAdapter = {
-  ...openaiVendorWithResponses,
+const azureItself = {
   vendor: "azure",
-  operations: { embed: openaiVendor.operations.embed! },
   // Every resource has an address of its own: https://NAME.openai.azure.com/openai/v1
   defaultBaseUrl: "",
   forwardedReplyHeaders: ["x-ms-region", ...rateLimitHeaders],
-  authorize: (credential) => ({ "api-key": credential.reveal() }),
-  upstreamRequestId: (headers) => headers["apim-request-id"] ?? headers["x-request-id"] ?? "",
+  authorize: (credential: Secret) => (credential instanceof AccessToken ? { authorization: `Bearer ${credential.reveal()}` } : { "api-key": credential.reveal() }),
+  upstreamRequestId: (headers: Readonly<Record<string, string>>) => headers["apim-request-id"] ?? headers["x-request-id"] ?? "",
 };
+
+export const azureVendor: VendorAdapter = { ...openaiVendorWithResponses, ...azureItself, operations: { embed: openaiVendor.operations.embed! } };
+
+/** The vendor by a dated version; without one, by its v1 API. */
+export function createAzureVendor({ apiVersion }: { readonly apiVersion: string }): VendorAdapter {
+  if (apiVersion === "") return azureVendor;
+  const embed = createEmbedAdapter(quirksOf(apiVersion));
+  const { native } = embed;
+  const { generate, ...vendor } = createOpenaiCompatible({
+    vendor: azureItself.vendor,
+    baseUrl: azureItself.defaultBaseUrl,
+    quirks: quirksOf(apiVersion),
+    takesOpenaiBytes: !isEarly(apiVersion),
+    operations: [],
+  });
+
+  function atDeployment(request: VendorRequest, deployment: string): VendorRequest {
+    // Whoever reads paths takes these for steps through them.
+    if (deployment === "." || deployment === "..") throw new GatewayError("MODEL_NOT_FOUND", `Azure has no deployment "${deployment}".`, { metadata: { model: deployment } });
+    return { ...request, path: `/deployments/${encodeURIComponent(deployment)}${request.path}?api-version=${apiVersion}` };
+  }
+
+  return {
+    ...vendor,
+    ...azureItself,
+    generate: {
+      ...generate,
+      buildRequest: (generation, model, stream) => atDeployment(generate.buildRequest(generation, model, stream), model),
+      buildNativeRequest: (body, model, stream) => atDeployment(generate.buildNativeRequest(body, model, stream), model),
+    },
+    operations: {
+      embed: {
+        ...embed,
+        buildRequest: (request, model) => atDeployment(embed.buildRequest(request, model), model),
+        native: { ...native, buildRequest: (body, model) => atDeployment(native.buildRequest(body, model), model) },
+      },
+    },
+  };
+}
+
+/** Before the members that came with reasoning: `max_completion_tokens`, the role `developer` and others. */
+function isEarly(apiVersion: string): boolean {
+  return apiVersion < "2024-12-01";
+}
+
+/**
+ * Sources: specification/cognitiveservices/data-plane/AzureOpenAI/inference/stable/2024-10-21/inference.json of
+ * github.com/Azure/azure-rest-api-specs, the last dated version that is stable; what is OpenAI's own or came after the last dated
+ * preview (2025-04-01-preview) none of them has.
+ */
+function quirksOf(apiVersion: string): OpenaiQuirks {
+  const dated: OpenaiQuirks = { ...openaiItself, endUserField: "user", unknownMembers: ["verbosity", "prompt_cache_key", "service_tier"], hasCustomTools: false };
+  if (!isEarly(apiVersion)) return dated;
+  return { ...dated, outputMaximumField: "max_tokens", unknownMembers: [...dated.unknownMembers, "modalities", "audio", "store", "metadata", "reasoning_effort"], hasDeveloperRole: false };
+}

@@ -4,13 +4,13 @@ import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { spliceJson } from "#platform/json.ts";
-import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
+import type { NativeUnaryForm, ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { asCount, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 import { Warnings } from "../../domain/warnings.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 import { readUsage } from "./usage.ts";
 
-export function createEmbedAdapter(quirks: OpenaiQuirks): UnaryAdapter<"embed"> {
+export function createEmbedAdapter(quirks: OpenaiQuirks): UnaryAdapter<"embed"> & { readonly native: NativeUnaryForm } {
   return {
     buildRequest: (request, model) => buildRequest(request, model, quirks),
     readReply,
