@@ -44,7 +44,7 @@ export const vendors: Readonly<Record<string, VendorRow>> = {
   ...Object.fromEntries(presets.map(({ adapter, apiKeyVariable }) => [adapter.vendor, rowOf(adapter, apiKeyVariable)])),
   gemini: { adapter: geminiVendor, environment: { apiKey: "GEMINI_API_KEY", baseUrl: "GOOGLE_GEMINI_BASE_URL", baseUrlSuffix: "/v1beta" } },
   cohere: { adapter: cohereVendor, environment: { apiKey: "CO_API_KEY", baseUrl: "CO_API_URL", baseUrlSuffix: "/v2" } },
-  bedrock: { adapter: bedrockVendor, environment: { apiKey: "AWS_BEARER_TOKEN_BEDROCK", baseUrl: "AWS_ENDPOINT_URL_BEDROCK_RUNTIME", baseUrlSuffix: "" } },
+  bedrock: { adapter: bedrockVendor, identity: "aws", environment: { apiKey: "AWS_BEARER_TOKEN_BEDROCK", baseUrl: "AWS_ENDPOINT_URL_BEDROCK_RUNTIME", baseUrlSuffix: "" } },
   mistral: { adapter: mistralVendor, environment: { apiKey: "MISTRAL_API_KEY", baseUrl: "MISTRAL_BASE_URL", baseUrlSuffix: "/v1" } },
   ollama: { adapter: ollamaVendor },
   vertex: onVertex(createVertexVendor),

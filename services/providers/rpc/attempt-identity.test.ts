@@ -5,6 +5,8 @@ import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import { Secret } from "#platform/secret.ts";
 import type { ObtainCredential } from "../domain/credential-source.ts";
+import { bedrockVendor } from "../edge/bedrock/bedrock-vendor.ts";
+import { expectedAuthorization, signedHeadersOf } from "../edge/bedrock/aws-signature.fixture.ts";
 import { answerJson, completion, startScriptedVendor, type ScriptedVendor } from "../testing/scripted-vendor.ts";
 import { attemptRequest, collect, contextOf, operations, startProviders, type RunningProviders } from "../testing/start-providers.ts";
 
@@ -36,6 +38,24 @@ afterEach(async () => {
 
 const attempt = (signal?: AbortSignal) => collect(running.providers.attempt(attemptRequest({ attemptId: newId("att", clock), operation: operations.generate }), contextOf(signal)));
 const shown = () => vendor.requests.map(({ headers }) => headers.authorization);
+
+it("are signed with the access key of now", async () => {
+  obtain = (nowMs) => Promise.resolve({ credential: new Secret(`ASIA${++obtained}:secret-${obtained}:session-${obtained}`), expiresAtMs: nowMs + hourMs });
+  const bedrock = await startProviders({
+    provider: { baseUrl: vendor.baseUrl, vendor: "bedrock", adapter: bedrockVendor, credential: undefined, identity: { name: "aws", settings: new Secret("{}"), obtain } },
+    clock,
+  });
+  for (const count of [1, 2]) {
+    const { error } = await collect(bedrock.providers.attempt(attemptRequest({ attemptId: newId("att", clock), operation: operations.generate }), contextOf()));
+    expect(error).toMatchObject({ reason: "UPSTREAM_PROTOCOL" });
+    const { path, headers, body } = vendor.requests.at(-1)!;
+    expect(headers["x-amz-security-token"]).toBe(`session-${count}`);
+    const { authorization } = headers;
+    expect(authorization).toBe(expectedAuthorization({ method: "POST", path, headers: headers as Record<string, string>, body: Buffer.from(body) }, `ASIA${count}`, `secret-${count}`, "us-east-1", "bedrock", signedHeadersOf(authorization!)));
+    time.nowMs += 2 * hourMs;
+  }
+  await bedrock.stop();
+});
 
 describe("attempts with an obtained credential", () => {
   it("share one, and the next one once it was renewed", async () => {

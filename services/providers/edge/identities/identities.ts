@@ -1,9 +1,10 @@
 /** Owns the list of identities for which credentials are obtained: to add one, add its message to config.proto, its file and a row here. */
 import { toJsonString, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
-import { EntraIdentitySchema, GoogleIdentitySchema, type Provider } from "#gen/weir/config/v1/config_pb.ts";
+import { AwsIdentitySchema, EntraIdentitySchema, GoogleIdentitySchema, type Provider } from "#gen/weir/config/v1/config_pb.ts";
 import { exchangeThroughEgress, type Exchange } from "#platform/egress/egress-exchange.ts";
 import { Secret } from "#platform/secret.ts";
 import type { ObtainCredential, ObtainedCredential } from "../../domain/credential-source.ts";
+import { obtainAwsKey } from "./aws-identity.ts";
 import { obtainEntraToken } from "./entra-identity.ts";
 import { obtainGoogleToken } from "./google-identity.ts";
 
@@ -25,6 +26,8 @@ export function identityOf({ identity }: Pick<Provider, "identity">, exchange: E
       return identityBy("google", GoogleIdentitySchema, identity.value, obtainGoogleToken, exchange);
     case "entra":
       return identityBy("entra", EntraIdentitySchema, identity.value, obtainEntraToken, exchange);
+    case "aws":
+      return identityBy("aws", AwsIdentitySchema, identity.value, obtainAwsKey, exchange);
     default:
       return undefined;
   }
