@@ -20,14 +20,14 @@ export interface Identity {
 }
 
 /** The identity of a provider; undefined where it has none. */
-export function identityOf({ identity }: Pick<Provider, "identity">, exchange: Exchange = exchangeThroughEgress): Identity | undefined {
+export function identityOf({ identity }: Provider): Identity | undefined {
   switch (identity.case) {
     case "google":
-      return identityBy("google", GoogleIdentitySchema, identity.value, obtainGoogleToken, exchange);
+      return identityBy("google", GoogleIdentitySchema, identity.value, obtainGoogleToken);
     case "entra":
-      return identityBy("entra", EntraIdentitySchema, identity.value, obtainEntraToken, exchange);
+      return identityBy("entra", EntraIdentitySchema, identity.value, obtainEntraToken);
     case "aws":
-      return identityBy("aws", AwsIdentitySchema, identity.value, obtainAwsKey, exchange);
+      return identityBy("aws", AwsIdentitySchema, identity.value, obtainAwsKey);
     default:
       return undefined;
   }
@@ -38,7 +38,6 @@ function identityBy<Schema extends DescMessage>(
   schema: Schema,
   settings: MessageShape<Schema>,
   obtain: (settings: MessageShape<Schema>, exchange: Exchange, nowMs: number, signal: AbortSignal) => Promise<ObtainedCredential>,
-  exchange: Exchange,
 ): Identity {
-  return { name, settings: new Secret(toJsonString(schema, settings)), obtain: (nowMs, signal) => obtain(settings, exchange, nowMs, signal) };
+  return { name, settings: new Secret(toJsonString(schema, settings)), obtain: (nowMs, signal) => obtain(settings, exchangeThroughEgress, nowMs, signal) };
 }

@@ -9,8 +9,9 @@ import { AccessToken } from "../../domain/credential-source.ts";
 import { openaiVendor, openaiVendorWithResponses } from "./adapter.ts";
 import { createOpenaiCompatible } from "./compatible.ts";
 import { createEmbedAdapter } from "./embeddings.ts";
+import { readError } from "./errors.ts";
 import { openaiItself, type OpenaiQuirks } from "./quirks.ts";
-import { rateLimitHeaders } from "./rate-limits.ts";
+import { rateLimitHeaders, readRateLimits } from "./rate-limits.ts";
 
 const azureItself = {
   vendor: "azure",
@@ -19,6 +20,7 @@ const azureItself = {
   forwardedReplyHeaders: ["x-ms-region", ...rateLimitHeaders],
   authorize: (credential: Secret) => (credential instanceof AccessToken ? { authorization: `Bearer ${credential.reveal()}` } : { "api-key": credential.reveal() }),
   upstreamRequestId: (headers: Readonly<Record<string, string>>) => headers["apim-request-id"] ?? headers["x-request-id"] ?? "",
+  readRateLimits,
 };
 
 export const azureVendor: VendorAdapter = { ...openaiVendorWithResponses, ...azureItself, operations: { embed: openaiVendor.operations.embed! } };
@@ -28,7 +30,8 @@ export function createAzureVendor({ apiVersion }: { readonly apiVersion: string 
   if (apiVersion === "") return azureVendor;
   const embed = createEmbedAdapter(quirksOf(apiVersion));
   const { native } = embed;
-  const { generate, ...vendor } = createOpenaiCompatible({
+  // Each by its name: another operation would be at another place here.
+  const { nativeDialects, needsCredential, onDisconnect, forwardedRequestHeaders, generate } = createOpenaiCompatible({
     vendor: azureItself.vendor,
     baseUrl: azureItself.defaultBaseUrl,
     quirks: quirksOf(apiVersion),
@@ -43,8 +46,12 @@ export function createAzureVendor({ apiVersion }: { readonly apiVersion: string 
   }
 
   return {
-    ...vendor,
     ...azureItself,
+    nativeDialects,
+    needsCredential,
+    onDisconnect,
+    forwardedRequestHeaders,
+    readError,
     generate: {
       ...generate,
       buildRequest: (generation, model, stream) => atDeployment(generate.buildRequest(generation, model, stream), model),

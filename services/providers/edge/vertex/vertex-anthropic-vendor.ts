@@ -5,6 +5,7 @@
 import { spliceJson, withoutMember } from "#platform/json.ts";
 import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { anthropicVendor } from "../anthropic/anthropic-vendor.ts";
+import { readError } from "../anthropic/errors.ts";
 import type { VendorSettings } from "../vendor-settings.ts";
 import { baseUrlOf, modelPath, placePath } from "./place.ts";
 
@@ -13,7 +14,8 @@ const apiVersion = "vertex-2023-10-16";
 
 export function createVertexAnthropicVendor(settings: VendorSettings): VendorAdapter {
   const place = placePath(settings);
-  const { generate } = anthropicVendor;
+  // Each by its name: another operation of Anthropic's would be at another place here.
+  const { nativeDialects, needsCredential, onDisconnect, forwardedRequestHeaders, forwardedReplyHeaders, generate } = anthropicVendor;
 
   function atPlace(request: VendorRequest, model: string, stream: boolean): VendorRequest {
     return {
@@ -24,10 +26,16 @@ export function createVertexAnthropicVendor(settings: VendorSettings): VendorAda
   }
 
   return {
-    ...anthropicVendor,
     vendor: "vertex_anthropic",
+    nativeDialects,
     defaultBaseUrl: baseUrlOf(settings),
+    needsCredential,
+    onDisconnect,
+    forwardedRequestHeaders,
+    forwardedReplyHeaders,
     authorize: (credential) => ({ authorization: `Bearer ${credential.reveal()}` }),
+    upstreamRequestId: (headers) => anthropicVendor.upstreamRequestId(headers),
+    readError,
     generate: {
       ...generate,
       buildRequest: (generation, model, stream) => atPlace(generate.buildRequest(generation, model, stream), model, stream),
