@@ -105,6 +105,8 @@ export interface Player {
   readonly basePath: string;
   /** Its key in weir.yaml, if it wants one. */
   readonly apiKey?: string;
+  /** What else its provider is told in weir.yaml, with a comma at the end. */
+  readonly settings?: string;
   /** Whether tool calls of others must get ids in a form of its own. */
   readonly renamesCalls?: true;
   /** What must arrive for what is wanted, where its form has other means to the same end. Without this, what is wanted itself. */

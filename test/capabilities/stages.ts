@@ -14,6 +14,7 @@ import { geminiPlayer } from "./players/gemini.ts";
 import { mistralPlayer } from "./players/mistral.ts";
 import { ollamaPlayer } from "./players/ollama.ts";
 import { openaiPlayer } from "./players/openai.ts";
+import { vertexAnthropicPlayer, vertexPlayer } from "./players/vertex.ts";
 
 export const callers: readonly Caller[] = [openaiChat, openaiResponses, anthropicMessages, googleGenai, connect];
 
@@ -31,6 +32,8 @@ export const stages: readonly Stage[] = [
   { player: coherePlayer, model: "command-a-plus-05-2026" },
   { player: mistralPlayer, model: "mistral-large-4-0" },
   { player: ollamaPlayer, model: "qwen3:8b" },
+  { player: vertexPlayer, model: "gemini-2.0-flash" },
+  { player: vertexAnthropicPlayer, model: "claude-opus-4-6" },
 ];
 
 export interface StartedStages {
@@ -45,8 +48,8 @@ export async function startStages(): Promise<StartedStages> {
   for (const { player, model } of stages) {
     const upstream = await startScriptedProvider(() => undefined);
     upstreams.set(player, upstream);
-    const { vendor, apiKey, basePath } = player;
-    providers.push(`  ${vendor}: { vendor: ${vendor},${apiKey === undefined ? "" : ` api_key: "${apiKey}",`} base_url: "${new URL(upstream.baseUrl).origin}${basePath}", models: ["${model}"] }`);
+    const { vendor, apiKey, basePath, settings = "" } = player;
+    providers.push(`  ${vendor}: { vendor: ${vendor},${apiKey === undefined ? "" : ` api_key: "${apiKey}",`} ${settings} base_url: "${new URL(upstream.baseUrl).origin}${basePath}", models: ["${model}"] }`);
   }
   // No circuit opens for the vendors' errors.
   const weir = await startWeir({ wiring: "together", config: `providers:\n${providers.join("\n")}\nbreaker: { minimum_calls: 10000 }\n` });
