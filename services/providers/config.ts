@@ -1,6 +1,6 @@
 /** Owns what providers takes from the configuration and the environment, with every default. */
 import { durationMs, type Duration } from "@bufbuild/protobuf/wkt";
-import type { Config, Provider } from "#gen/weir/config/v1/config_pb.ts";
+import type { Config, FetchUrls, Provider } from "#gen/weir/config/v1/config_pb.ts";
 import { refuseForbiddenHost } from "#platform/egress/egress-pool.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { Secret } from "#platform/secret.ts";
@@ -9,6 +9,7 @@ import type { VendorAdapter } from "./domain/adapter.ts";
 import { demoVendor, demoVendorName } from "./edge/demo/demo-vendor.ts";
 import { identityOf, type Identity } from "./edge/identities/identities.ts";
 import { noSettings, settingFields, settingsOf, type VendorSettings } from "./edge/vendor-settings.ts";
+import type { FetchBounds } from "./edge/media-fetcher.ts";
 import { vendors, type VendorRow } from "./edge/vendors.ts";
 
 export interface ProvidersConfig {
@@ -16,6 +17,8 @@ export interface ProvidersConfig {
   readonly providers: ReadonlyMap<string, ProviderConfig>;
   /** The most journal bytes that may wait for the ledger's confirmation. */
   readonly maximumJournalBytes: number;
+  /** Undefined where no media is fetched. */
+  readonly fetchBounds: FetchBounds | undefined;
 }
 
 export interface ProviderConfig {
@@ -55,6 +58,19 @@ export function readProvidersConfig(config: Config, environment: Environment): P
   return {
     providers: new Map(found.map((provider) => [provider.name, provider])),
     maximumJournalBytes: Number(config.limits?.maxJournalBytes ?? 256n * 1024n * 1024n),
+    fetchBounds: config.fetchUrls?.enabled === true ? readFetchBounds(config.fetchUrls) : undefined,
+  };
+}
+
+function readFetchBounds(fetchUrls: FetchUrls): FetchBounds {
+  return {
+    allowedHosts: fetchUrls.allowedHosts,
+    allowHttp: fetchUrls.allowHttp,
+    maximumFileBytes: Number(fetchUrls.maxFileBytes ?? 10n * 1024n * 1024n),
+    maximumRequestBytes: Number(fetchUrls.maxRequestBytes ?? 32n * 1024n * 1024n),
+    maximumFiles: fetchUrls.maxFiles ?? 16,
+    maximumHeldBytes: Number(fetchUrls.maxHeldBytes ?? 256n * 1024n * 1024n),
+    timeoutMs: milliseconds(fetchUrls.timeout, 10_000),
   };
 }
 

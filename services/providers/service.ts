@@ -1,15 +1,17 @@
 /** Owns how the rooms of providers are put together, started and stopped. */
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
+import type { Internet } from "#platform/egress/fetch-file.ts";
 import type { NatsLink } from "#platform/event-log/nats-link.ts";
 import { createNatsTransport } from "#platform/event-log/nats-transport.ts";
-import { MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
+import { deriveLive, MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import { Counter, type Registry } from "#platform/metrics.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { ProvidersConfig } from "./config.ts";
 import { SentAttempts } from "./domain/sent-attempts.ts";
 import { LiveProviders } from "./edge/live-providers.ts";
+import { MediaFetcher } from "./edge/media-fetcher.ts";
 import { createPeerTransport } from "./peer-transport.ts";
 import type { MeteringPeer } from "./peers.ts";
 import { attempt, type AttemptParts } from "./rpc/attempt.ts";
@@ -24,6 +26,8 @@ export type ProvidersDependencies = LedgerAccess & {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
+  /** Where callers' files are fetched from; another than the public one in tests. */
+  readonly internet?: Internet;
 };
 
 /** The way of usage events: through NATS where there is a link to it, else straight to metering. */
@@ -50,7 +54,8 @@ export async function createProvidersService(dependencies: ProvidersDependencies
   const catalog = new MutableLiveValue(config.current);
   const unfollow = followConfig(config, providers, catalog, logger);
   const running = new RunningAttempts();
-  const parts: AttemptParts = { providers, sent: new SentAttempts(clock.now()), recorder, running, clock, logger };
+  const media = new MediaFetcher(deriveLive(config, ({ fetchBounds }) => fetchBounds), logger, dependencies.internet);
+  const parts: AttemptParts = { providers, sent: new SentAttempts(clock.now()), media, recorder, running, clock, logger };
   const attempts = new Counter({ name: "weir_attempts_total", help: "Attempts that this process was asked for, by provider.", labelNames: ["provider"], registers: [metrics] });
   const stopping = new AbortController();
   return {

@@ -5,7 +5,7 @@ import { BlockList, isIPv6 } from "node:net";
 export function reasonToRefuse(address: string, allowPrivate: boolean): string | undefined {
   const family = isIPv6(address) ? "ipv6" : "ipv4";
   if (neverAllowed.check(address, family)) return `${address} is a link-local, metadata or multicast address, which is never dialled`;
-  if (!allowPrivate && privateAddresses.check(address, family)) return `${address} is a private address, which is dialled only for a base URL that the operator has set`;
+  if (!allowPrivate && privateAddresses[family].check(address, family)) return `${address} is a private or reserved address, which is dialled only for a base URL that the operator has set`;
   return undefined;
 }
 
@@ -22,25 +22,44 @@ const neverAllowed = blockList([
   // The link-local range behind NAT64 and 6to4.
   "64:ff9b::a9fe:0/112",
   "2002:a9fe::/32",
+  // The same in the old form that holds an IPv4 address.
+  "::a9fe:0/112",
   // Multicast and broadcast.
   "224.0.0.0/4",
   "255.255.255.255/32",
   "ff00::/8",
 ]);
 
-const privateAddresses = blockList([
-  "0.0.0.0/8",
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "127.0.0.0/8",
-  "172.16.0.0/12",
-  "192.0.0.0/24",
-  "192.168.0.0/16",
-  "198.18.0.0/15",
-  "::/127",
-  "fc00::/7",
-  "64:ff9b::/96",
-]);
+/** Sources: the special-purpose registries of IANA, https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry. */
+const privateAddresses = {
+  ipv4: blockList([
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "240.0.0.0/4",
+  ]),
+  // A list apart: to a list of both, an IPv4 address is one of IPv6 too.
+  ipv6: blockList([
+    // All but 2000::/3, which alone is handed out: loopback, private and local addresses, and those that hold one of IPv4 (NAT64 too).
+    "::/3",
+    "4000::/2",
+    "8000::/1",
+    // Of 2000::/3, what is not one place on the internet: Teredo and other special uses, 6to4, documentation.
+    "2001::/23",
+    "2001:db8::/32",
+    "2002::/16",
+    "3fff::/20",
+  ]),
+};
 
 function blockList(subnets: readonly string[]): BlockList {
   const list = new BlockList();

@@ -1,12 +1,14 @@
 /** Owns name resolution for egress: addresses are checked after DNS, in the very lookup whose answer is dialled. */
 import { lookup as systemLookup, type LookupAddress } from "node:dns";
 import type { LookupFunction } from "node:net";
-import { reasonToRefuse } from "./address.ts";
 
 /** A name that resolves to an address which is not dialled. Its message is for the log: it tells of the operator's network. */
 class AddressRefused extends Error {
   readonly code = "ADDRESS_REFUSED";
 }
+
+/** Why an address may not be dialled, or undefined when it may; `reasonToRefuse` outside of tests. */
+export type RefuseAddress = (address: string) => string | undefined;
 
 /** Resolves a name to all its addresses. */
 export type ResolveAll = (hostname: string, callback: (error: Error | null, addresses: readonly LookupAddress[]) => void) => void;
@@ -14,13 +16,13 @@ export type ResolveAll = (hostname: string, callback: (error: Error | null, addr
 const resolveBySystem: ResolveAll = (hostname, callback) => systemLookup(hostname, { all: true }, callback);
 
 /** A lookup that fails when any address of the name is refused: a name that points to a forbidden place is not trusted at all. */
-export function createCheckedLookup(allowPrivate: boolean, resolveAll: ResolveAll = resolveBySystem): LookupFunction {
+export function createCheckedLookup(refuse: RefuseAddress, resolveAll: ResolveAll = resolveBySystem): LookupFunction {
   return (hostname, options, callback) => {
     resolveAll(hostname, (error, addresses) => {
       const first = addresses?.[0];
       if (error !== null || first === undefined) return callback(error ?? new Error(`${hostname} has no address`), "", 0);
       for (const { address } of addresses) {
-        const refusal = reasonToRefuse(address, allowPrivate);
+        const refusal = refuse(address);
         if (refusal !== undefined) {
           return callback(new AddressRefused(`${hostname} was not dialled: ${refusal}.`), "", 0);
         }

@@ -1,5 +1,6 @@
 /** Owns single small calls through egress, for services beside the vendors: one request, one whole reply. Follows no redirect and uses no proxy. */
 import { Agent } from "undici";
+import { reasonToRefuse } from "./address.ts";
 import { createCheckedLookup } from "./checked-lookup.ts";
 import { refuseForbiddenHost } from "./egress-pool.ts";
 
@@ -22,7 +23,7 @@ export type Exchange = (request: ExchangeRequest, signal: AbortSignal) => Promis
 
 const maximumReplyBytes = 1024 * 1024;
 
-const agent = new Agent({ allowH2: false, pipelining: 1, connections: 8, maxResponseSize: maximumReplyBytes, connect: { lookup: createCheckedLookup(true) } });
+const agent = new Agent({ allowH2: false, pipelining: 1, connections: 8, maxResponseSize: maximumReplyBytes, connect: { lookup: createCheckedLookup((address) => reasonToRefuse(address, true)) } });
 
 /** For hosts that the operator has chosen: private addresses are dialled, those of metadata services never. */
 export const exchangeThroughEgress: Exchange = async ({ method, url, headers, body }, signal) => {

@@ -3,13 +3,14 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { LookupAddress } from "node:dns";
 import { afterEach, describe, expect, it } from "vitest";
+import { reasonToRefuse } from "./address.ts";
 import { createCheckedLookup } from "./checked-lookup.ts";
 import { openEgressPool, type EgressPool } from "./egress-pool.ts";
 
 describe("createCheckedLookup", () => {
   const lookUp = (addresses: LookupAddress[], allowPrivate: boolean, all: boolean): Promise<unknown> =>
     new Promise((resolve) => {
-      const lookup = createCheckedLookup(allowPrivate, (_hostname, callback) => callback(null, addresses));
+      const lookup = createCheckedLookup((address) => reasonToRefuse(address, allowPrivate), (_hostname, callback) => callback(null, addresses));
       lookup("name.example", { all }, (error, ...rest) => resolve(error ?? rest));
     });
 

@@ -52,7 +52,7 @@ export function openEgressPool(options: EgressPoolOptions): EgressPool {
     allowH2: false,
     connect: {
       timeout: options.connectTimeoutMs,
-      lookup: createCheckedLookup(options.allowPrivateAddresses),
+      lookup: createCheckedLookup((address) => reasonToRefuse(address, options.allowPrivateAddresses)),
     },
   });
   return {

@@ -14,6 +14,7 @@ import type { Secret } from "#platform/secret.ts";
 import type { Traffic } from "./estimate-usage.ts";
 import type { EventSplitter, StreamedEvent } from "./event-splitter.ts";
 import type { UnaryName, UnaryRequest, UnaryResponse } from "./unary-operation.ts";
+import type { TakenAsBytes } from "./remote-media.ts";
 
 /** One vendor. Its folder has the same files as every other: see services/providers/README.md. */
 export interface VendorAdapter {
@@ -105,6 +106,8 @@ export interface NativeForm {
 }
 
 export interface GenerateAdapter extends NativeForm {
+  /** Media that the vendor does not fetch by itself. Where the operator lets Weir fetch it, `buildRequest` sees bytes in its place. */
+  readonly takenAsBytes: TakenAsBytes;
   /** Types → vendor. Throws UNSUPPORTED_FIELD instead of warning when `generation.strict`. */
   buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest;
   /** A whole reply. Throws UPSTREAM_PROTOCOL when it cannot be read. */

@@ -17,8 +17,10 @@ import type { Logger } from "#platform/logger.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { attemptOutcome } from "../domain/attempt-outcome.ts";
 import { planAttempt, type AttemptPlan } from "../domain/plan-attempt.ts";
+import { findRemoteMedia, withBytes, type RemoteMedia } from "../domain/remote-media.ts";
 import type { SentAttempts } from "../domain/sent-attempts.ts";
 import type { LiveProvider, LiveProviders } from "../edge/live-providers.ts";
+import type { FetchedMedia, MediaFetcher } from "../edge/media-fetcher.ts";
 import type { AttemptRecorder } from "../store/attempt-recorder.ts";
 import type { RunningAttempt, RunningAttempts } from "./running-attempts.ts";
 import { VendorCall, type VendorCallListener } from "./vendor-call.ts";
@@ -26,6 +28,7 @@ import { VendorCall, type VendorCallListener } from "./vendor-call.ts";
 export interface AttemptParts {
   readonly providers: Pick<LiveProviders, "get">;
   readonly sent: SentAttempts;
+  readonly media: MediaFetcher;
   readonly recorder: Pick<AttemptRecorder, "begin" | "settle">;
   readonly running: RunningAttempts;
   readonly clock: Clock;
@@ -56,6 +59,9 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   #endWasSaid = false;
   #failure: GatewayError | undefined;
   #callerGone: GatewayError | undefined;
+  // Towards the hosts of media.
+  #fetching: AbortController | undefined;
+  #fetched: FetchedMedia | undefined;
   // Towards the ledger.
   #provider: LiveProvider | undefined;
   #plan: AttemptPlan | undefined;
@@ -102,17 +108,23 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   #cancel(error: GatewayError): void {
     if (this.#endWasSaid || this.#callerGone !== undefined) return;
     this.#callerGone = error;
+    this.#fetching?.abort(error);
     this.#call?.cancel(error);
     this.#fail(error);
   }
 
   async #begin(): Promise<void> {
     try {
-      const plan = this.#admit();
+      this.#admit();
       // No await where nothing is to be waited for.
       const preparation = this.#provider!.prepare();
       if (preparation !== undefined) await preparation;
       if (this.#callerGone !== undefined) throw this.#callerGone;
+      const { adapter } = this.#provider!.config;
+      const remote = findRemoteMedia(this.#request, adapter.generate.takenAsBytes);
+      const request = remote.length > 0 && this.#parts.media.isOn ? await this.#withFetched(remote) : this.#request;
+      const plan = planAttempt(request, adapter);
+      this.#plan = plan;
       const intent = intentOf(this.#request, plan, this.#provider!);
       await this.#parts.recorder.begin(intent);
       this.#intent = intent;
@@ -125,18 +137,23 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     this.#call.start();
   }
 
-  #admit(): AttemptPlan {
+  #admit(): void {
     const { providers, sent, running, clock } = this.#parts;
     const { attemptId, startDeadlineTime, provider, model } = this.#request;
     if (this.#context.signal.aborted) this.handleEvent();
     if (this.#callerGone !== undefined) throw this.#callerGone;
     sent.take(attemptId, startDeadlineTime === undefined ? undefined : timestampMs(startDeadlineTime), clock.now());
     this.#provider = providers.get(provider, model);
-    this.#plan = planAttempt(this.#request, this.#provider.config.adapter);
     running.add(this);
     this.#provider.acquire();
     this.#context.signal.addEventListener("abort", this);
-    return this.#plan;
+  }
+
+  async #withFetched(remote: readonly RemoteMedia[]): Promise<AttemptRequest> {
+    this.#fetching = new AbortController();
+    this.#fetched = await this.#parts.media.fetch(remote, this.#fetching.signal);
+    if (this.#callerGone !== undefined) throw this.#callerGone;
+    return withBytes(this.#request, this.#fetched.bytesOf);
   }
 
   progressed(): void {
@@ -229,6 +246,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     if (!running.has(this)) return;
     running.delete(this);
     this.#provider!.release();
+    this.#fetched?.release();
     this.#context.signal.removeEventListener("abort", this);
   }
 

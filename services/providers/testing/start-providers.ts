@@ -8,6 +8,7 @@ import { RecordUsageResponseSchema } from "#gen/weir/metering/v1/metering_servic
 import { AttributionSchema, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { AttemptRequestSchema, type AttemptRequest, type AttemptResponse, type ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { systemClock, type Clock } from "#platform/clock.ts";
+import type { Internet } from "#platform/egress/fetch-file.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
@@ -16,6 +17,7 @@ import { createMetricsRegistry } from "#platform/metrics.ts";
 import { Secret } from "#platform/secret.ts";
 import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
 import type { ProviderConfig, ProvidersConfig } from "../config.ts";
+import type { FetchBounds } from "../edge/media-fetcher.ts";
 import { openaiVendor } from "../edge/openai/adapter.ts";
 import { noSettings } from "../edge/vendor-settings.ts";
 import type { MeteringPeer } from "../peers.ts";
@@ -35,15 +37,17 @@ export interface StartOptions {
   readonly provider: Partial<ProviderConfig> & Pick<ProviderConfig, "baseUrl">;
   readonly journalDirectory?: string;
   readonly clock?: Clock;
+  readonly fetchBounds?: FetchBounds;
+  readonly internet?: Internet;
   /** While true, the ledger refuses. */
   readonly ledgerIsDown?: () => boolean;
 }
 
-export async function startProviders({ provider, journalDirectory, clock = systemClock, ledgerIsDown = () => false }: StartOptions): Promise<RunningProviders> {
+export async function startProviders({ provider, journalDirectory, clock = systemClock, fetchBounds, internet, ledgerIsDown = () => false }: StartOptions): Promise<RunningProviders> {
   const directory = journalDirectory ?? (await mkdtemp(join(tmpdir(), "weir-providers-")));
   const ledger = createLedger(ledgerIsDown);
-  const config = new MutableLiveValue(configOf(provider));
-  const service = await createProvidersService({ config, metering: ledger.metering, journalDirectory: directory, clock, logger: createLogger("silent"), metrics: createMetricsRegistry() });
+  const config = new MutableLiveValue({ ...configOf(provider), fetchBounds });
+  const service = await createProvidersService({ config, metering: ledger.metering, journalDirectory: directory, clock, logger: createLogger("silent"), metrics: createMetricsRegistry(), ...(internet === undefined ? {} : { internet }) });
   return {
     providers: service.implementation,
     config,
@@ -74,7 +78,7 @@ export function configOf(provider: StartOptions["provider"]): ProvidersConfig {
     origin: "test",
     ...provider,
   };
-  return { providers: new Map([[whole.name, whole]]), maximumJournalBytes: 4 * 1024 * 1024 };
+  return { providers: new Map([[whole.name, whole]]), maximumJournalBytes: 4 * 1024 * 1024, fetchBounds: undefined };
 }
 
 interface Ledger {

@@ -31,6 +31,8 @@ export const anthropicVendor: VendorAdapter = {
   readError,
   operations: { countTokens: countTokensAdapter },
   generate: {
+    // "Only HTTPS URLs are supported": https://github.com/BrokkAi/brokk-app/issues/2269
+    takenAsBytes: { image: ["http:"], file: ["http:"] },
     buildRequest,
     buildNativeRequest,
     readReply,

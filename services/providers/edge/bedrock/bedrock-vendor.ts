@@ -1,5 +1,6 @@
 /** Owns what Weir must know of AWS Bedrock as a vendor. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
+import { anyAddress } from "../../domain/remote-media.ts";
 import { buildRequest, refuseNative } from "./build-request.ts";
 import { countTokensAdapter } from "./count-tokens.ts";
 import { embedAdapter } from "./embeddings.ts";
@@ -25,6 +26,7 @@ export const bedrockVendor: VendorAdapter = {
   upstreamRequestId: (headers) => headers["x-amzn-requestid"] ?? "",
   readError,
   generate: {
+    takenAsBytes: { image: anyAddress, audio: anyAddress, file: anyAddress },
     buildRequest,
     buildNativeRequest: refuseNative,
     readReply,

@@ -1,6 +1,7 @@
 /** Owns the writing of pictures, sounds, documents and videos. */
 import { ImageDetail, type AudioPart, type FilePart, type ImagePart, type Media } from "#gen/weir/inference/v1/content_pb.ts";
 import type { Block } from "./write-content.ts";
+import { howToSendBytes } from "../../domain/remote-media.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 
 export function writeImage({ media, detail }: ImagePart, path: string, warnings: Warnings): Block {
@@ -12,7 +13,7 @@ export function writeImage({ media, detail }: ImagePart, path: string, warnings:
 /** Undefined for a sound of which nothing but an empty transcript is there. */
 export function writeAudio({ media, transcript }: AudioPart, path: string, warnings: Warnings): Block | undefined {
   if (media?.source.case === "data") return { audio: { format: requireFormat(audioFormats, media, path, "a sound"), source: writeSource(media, path) } };
-  if (transcript === undefined) throw unsupportedField("Bedrock", path, "it takes sounds as bytes alone; send them, or the transcript.");
+  if (transcript === undefined) throw unsupportedField("Bedrock", path, `it takes sounds as bytes alone; send the transcript, or ${howToSendBytes(media)}`);
   warnings.add("messages[].parts[].audio", "the transcript is sent in place of the sound.");
   return transcript === "" ? undefined : { text: transcript };
 }
@@ -67,7 +68,7 @@ function writeSource(media: Media | undefined, path: string): Block {
     case "url":
       // Bedrock would read a bucket with the gateway's rights, not with the caller's.
       if (source.value.startsWith("s3:")) throw unsupportedField("Bedrock", path, "a place in S3 would be read with the gateway's own rights; send the bytes.");
-      throw unsupportedField("Bedrock", path, "it fetches nothing from the web; send the bytes.");
+      throw unsupportedField("Bedrock", path, `it takes media as bytes alone; ${howToSendBytes(media)}`);
     case "fileId":
       throw unsupportedField("Bedrock", path, "it keeps no files; send the bytes.");
     default:

@@ -1,5 +1,6 @@
 /** Owns what Weir must know of Cohere as a vendor: its Chat, Embed and Rerank of version 2. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
+import { anyAddress } from "../../domain/remote-media.ts";
 // Cohere's errors are flat, `{"message": …}`, which that reading knows: https://docs.cohere.com/reference/errors
 import { readError } from "../openai/errors.ts";
 import { buildNativeRequest, buildRequest } from "./build-request.ts";
@@ -23,6 +24,7 @@ export const cohereVendor: VendorAdapter = {
   upstreamRequestId: (headers) => headers["x-debug-trace-id"] ?? "",
   readError,
   generate: {
+    takenAsBytes: { file: anyAddress },
     buildRequest,
     buildNativeRequest,
     readReply,

@@ -2,6 +2,7 @@
 import { ImageDetail, Role, type Citation, type FilePart, type ImagePart, type Message, type Part, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import { howToSendBytes } from "../../domain/remote-media.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 
 /** The word for what is in Cohere's own JSON. */
@@ -166,7 +167,7 @@ const details: ReadonlyMap<ImageDetail, string> = new Map<ImageDetail, string>([
 
 /** A document's facts by name; all of them are shown to the model. */
 function dataOf({ media, title, filename, context }: FilePart, path: string): object {
-  if (media?.source.case !== "data" || !isTextual(media.mediaType)) throw unsupportedField("Cohere", path, `a document must be text, given as bytes, not "${media?.mediaType ?? ""}".`);
+  if (media?.source.case !== "data" || !isTextual(media.mediaType)) throw unsupportedField("Cohere", path, media?.source.case === "data" ? `a document must be text, not "${media.mediaType}".` : `it takes documents as bytes alone; ${howToSendBytes(media)}`);
   const name = title ?? filename;
   return {
     ...(name === undefined ? {} : { title: name }),

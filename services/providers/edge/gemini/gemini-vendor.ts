@@ -23,6 +23,14 @@ export const geminiVendor: VendorAdapter = {
   /** It may be another than was asked for: https://ai.google.dev/gemini-api/docs/priority-inference. */
   serviceTier: (headers) => (headers["x-gemini-service-tier"] ?? "").toLowerCase(),
   readError,
-  generate: { buildRequest, buildNativeRequest, readReply, summarizeReply, createStreamReader },
+  generate: {
+    // It fetches by https: https://ai.google.dev/gemini-api/docs/file-input-methods
+    takenAsBytes: { image: ["http:"], audio: ["http:"], file: ["http:"] },
+    buildRequest,
+    buildNativeRequest,
+    readReply,
+    summarizeReply,
+    createStreamReader,
+  },
   operations: { embed: embedAdapter, countTokens: countTokensAdapter },
 };

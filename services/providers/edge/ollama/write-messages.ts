@@ -2,6 +2,7 @@
 import { ImageDetail, Role, type FilePart, type ImagePart, type Message, type Part, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { parseExactJson } from "../../domain/exact-json.ts";
+import { howToSendBytes } from "../../domain/remote-media.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 
 /** The word for what is in Ollama's own JSON. */
@@ -109,13 +110,13 @@ function say({ kind }: Part, said: Said, path: string, warnings: Warnings): void
 }
 
 function dataOf({ media }: ImagePart, path: string): string {
-  if (media?.source.case !== "data") throw unsupportedField("Ollama", path, "a picture must be given as bytes.");
+  if (media?.source.case !== "data") throw unsupportedField("Ollama", path, `it takes pictures as bytes alone; ${howToSendBytes(media)}`);
   return Buffer.from(media.source.value).toString("base64");
 }
 
 function textOf({ media, title, filename, context }: FilePart, path: string): string {
   const isText = media?.source.case === "data" && (media.mediaType.startsWith("text/") || /^application\/(.*\+)?json$/.test(media.mediaType));
-  if (media?.source.case !== "data" || !isText) throw unsupportedField("Ollama", path, `a document must be text, given as bytes, not "${media?.mediaType ?? ""}".`);
+  if (media?.source.case !== "data" || !isText) throw unsupportedField("Ollama", path, media?.source.case === "data" ? `a document must be text, not "${media.mediaType}".` : `it takes documents as bytes alone; ${howToSendBytes(media)}`);
   return [title ?? filename, context, Buffer.from(media.source.value).toString("utf8")].filter((line) => line !== undefined).join("\n");
 }
 

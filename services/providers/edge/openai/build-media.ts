@@ -1,6 +1,7 @@
 /** Owns media on the way to OpenAI: as base64, in `data:` URLs, or by the vendor's file ids. */
 import type { AudioPart, FilePart, ImagePart, Media } from "#gen/weir/inference/v1/content_pb.ts";
 import { ImageDetail } from "#gen/weir/inference/v1/content_pb.ts";
+import { howToSendBytes } from "../../domain/remote-media.ts";
 import type { Warnings } from "../../domain/warnings.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 
@@ -23,7 +24,7 @@ const details: ReadonlyMap<ImageDetail, string> = new Map<ImageDetail, string>([
 
 export function buildAudio({ media }: AudioPart, warnings: Warnings, { soundForm }: OpenaiQuirks): object | undefined {
   if (media?.source.case !== "data") {
-    warnings.add("messages.parts.audio.media", "Chat Completions takes sound as bytes only; the sound is left out.");
+    warnings.add("messages.parts.audio.media", `Chat Completions takes sound as bytes only; the sound is left out: ${howToSendBytes(media)}`);
     return undefined;
   }
   const data = base64Of(media.source.value);
@@ -39,7 +40,7 @@ export function buildFile(file: FilePart, warnings: Warnings, { documentPart }: 
   if (media?.source.case === "fileId") return { type: "file", file: { file_id: media.source.value, ...(filename === undefined ? {} : { filename }) } };
   const data = media?.mediaType === "" && media.source.case === "data" ? base64Of(media.source.value) : dataUrlOf(media);
   if (data === undefined) {
-    warnings.add("messages.parts.file.media.url", "Chat Completions takes documents as bytes or file ids only; the document is left out.");
+    warnings.add("messages.parts.file.media.url", `Chat Completions takes documents as bytes or file ids only; the document is left out: ${howToSendBytes(media)}`);
     return undefined;
   }
   // The vendor refuses a document without a name.

@@ -1,5 +1,6 @@
 /** Owns how a vendor is made that speaks OpenAI's Chat Completions and Embeddings, with what is its own said as data. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
+import { anyAddress, type TakenAsBytes } from "../../domain/remote-media.ts";
 import { buildRequest } from "./build-request.ts";
 import { createOperations, type CompatibleOperation } from "./compatible-operations.ts";
 import { readError } from "./errors.ts";
@@ -53,6 +54,7 @@ export function createOpenaiCompatible({
     readRateLimits,
     readError,
     generate: {
+      takenAsBytes: takenAsBytes(quirks),
       buildRequest: (generation, model, stream) => buildRequest(generation, model, stream, quirks),
       buildNativeRequest: (body, model, stream) => buildNativeRequest(body, model, stream && quirks.hasStreamOptions),
       readReply,
@@ -60,5 +62,13 @@ export function createOpenaiCompatible({
       createStreamReader,
     },
     operations: createOperations(operations, quirks, takesOpenaiBytes),
+  };
+}
+
+function takenAsBytes({ fetchesImages, documentPart }: OpenaiQuirks): TakenAsBytes {
+  return {
+    ...(fetchesImages ? {} : { image: anyAddress }),
+    audio: anyAddress,
+    ...(documentPart === "document_url" ? {} : { file: anyAddress }),
   };
 }

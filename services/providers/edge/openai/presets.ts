@@ -80,7 +80,8 @@ export const presets: readonly Preset[] = [
   local("vllm", "http://127.0.0.1:8000/v1", { hasTopK: true, reasoningReturn: "reasoning" }, ["embed", "rerank"]),
   local("sglang", "http://127.0.0.1:30000/v1", { hasTopK: true }),
   local("llama_cpp", "http://127.0.0.1:8080/v1", { hasTopK: true }, ["embed", "rerank"]),
-  local("lm_studio", "http://127.0.0.1:1234/v1", { hasTopK: true }),
+  // "'url' field must be a base64 encoded image": https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/1120
+  local("lm_studio", "http://127.0.0.1:1234/v1", { hasTopK: true, fetchesImages: false }),
 ];
 
 function hosted(vendor: string, baseUrl: string, apiKeyVariable: string | undefined, quirks: Partial<OpenaiQuirks>, operations: readonly CompatibleOperation[] = []): Preset {

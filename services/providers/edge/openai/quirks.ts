@@ -30,6 +30,8 @@ export interface OpenaiQuirks {
   readonly hasRefusals: boolean;
   /** False where an earlier reply in sound cannot be named by its id, and its transcript is sent in its place. */
   readonly hasEarlierAudio: boolean;
+  /** False where images are taken as bytes alone. */
+  readonly fetchesImages: boolean;
   /** True where images and documents may stand in a tool's result. */
   readonly hasMediaInToolResults: boolean;
   /** True where an assistant's message at the end, which the reply continues, must be marked with `prefix`. */
@@ -103,6 +105,7 @@ export const openaiItself: OpenaiQuirks = {
   hasSpeakerNames: true,
   hasRefusals: true,
   hasEarlierAudio: true,
+  fetchesImages: true,
   hasMediaInToolResults: false,
   needsPrefixMark: false,
   documentPart: "file",

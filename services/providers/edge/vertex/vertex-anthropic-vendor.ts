@@ -4,6 +4,7 @@
  */
 import { spliceJson, withoutMember } from "#platform/json.ts";
 import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
+import { anyAddress } from "../../domain/remote-media.ts";
 import { anthropicVendor } from "../anthropic/anthropic-vendor.ts";
 import { readError } from "../anthropic/errors.ts";
 import type { VendorSettings } from "../vendor-settings.ts";
@@ -38,6 +39,8 @@ export function createVertexAnthropicVendor(settings: VendorSettings): VendorAda
     readError,
     generate: {
       ...generate,
+      // https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai: neither addresses nor the Files API.
+      takenAsBytes: { image: anyAddress, file: anyAddress },
       buildRequest: (generation, model, stream) => atPlace(generate.buildRequest(generation, model, stream), model, stream),
       buildNativeRequest: (body, model, stream) => atPlace(generate.buildNativeRequest(body, model, stream), model, stream),
     },
