@@ -149,6 +149,25 @@ test("weir keys creates, lists and revokes; a revoked key is refused within a se
   await weir.stop();
 });
 
+test("weir models lists what can be called, with what is known of it", async () => {
+  const weir = await startWeir({
+    config: `
+providers: { main: { vendor: openai, api_key: k, models: [gpt-5-nano, new] } }
+models: { openai/new: { context_window_tokens: 4096, tools: false } }
+routes: { fast: { targets: [main/gpt-5-nano, main/new] } }
+`,
+  });
+  const { stdout } = await weirCommand(["models", "--data", weir.dataDirectory]);
+  const lines = stdout.trim().split("\n").map((line) => line.split(/ {2,}/));
+  expect(lines).toEqual([
+    ["NAME", "FOR", "CONTEXT", "OUTPUT", "READS", "WRITES", "TOOLS", "REASONING", "SOURCE"],
+    ["fast = main/gpt-5-nano, main/new"],
+    ["main/gpt-5-nano", "generate", "400000", "128000", "text image", "text", "yes", "yes", expect.stringContaining(" 2026-11")],
+    ["main/new", "4096", "no", "weir.yaml"],
+  ]);
+  await weir.stop();
+});
+
 /** Does what the printed curl command says; a fresh machine may have no curl. */
 async function call(command: string): Promise<string> {
   const url = /curl (\S+)/.exec(command)![1]!;

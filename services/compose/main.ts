@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command, environ
   config: async () => (await import("./commands/config.ts")).addConfigCommand,
   keys: async () => (await import("./commands/keys.ts")).addKeysCommand,
   usage: async () => (await import("./commands/usage.ts")).addUsageCommand,
+  models: async () => (await import("./commands/models.ts")).addModelsCommand,
 };
 
 /** Runs the command; sets the exit code to 1 when it failed, and says why in one sentence. */

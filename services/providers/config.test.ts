@@ -7,6 +7,8 @@ import { describe, expect, it } from "vitest";
 import type { ConfigFileError } from "#platform/config-file/config-file-error.ts";
 import { loadConfigFile } from "#platform/config-file/load-config-file.ts";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
+import { Modality } from "#gen/weir/inference/v1/generation_pb.ts";
+import { ModelFactsSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { readProvidersConfig, type Environment, type ProviderConfig } from "./config.ts";
 
 function read(providers: NonNullable<MessageInitShape<typeof ConfigSchema>["providers"]>, environment: Environment = {}): ProviderConfig[] {
@@ -20,6 +22,21 @@ function faultsOf(providers: NonNullable<MessageInitShape<typeof ConfigSchema>["
     return error;
   }
 }
+
+describe("the facts of models", () => {
+  const factsOf = (models: NonNullable<MessageInitShape<typeof ConfigSchema>["models"]>, name: string): unknown => readProvidersConfig(create(ConfigSchema, { models }), {}).modelFacts.get(name);
+
+  it("are built in, each with its source and date, and absent where nothing is known", () => {
+    expect(factsOf({}, "openai/gpt-5-nano")).toMatchObject({ operation: "generate", contextWindowTokens: 400_000n, inputModalities: [Modality.TEXT, Modality.IMAGE], tools: true, source: expect.stringContaining("https://"), readDate: "2026-11" });
+    expect(factsOf({}, "gemini/gemini-3.5-flash-lite")).toEqual(create(ModelFactsSchema, { operation: "generate", source: expect.any(String) as string, readDate: "2026-11" }));
+    expect(factsOf({}, "ollama/llava")).toBeUndefined();
+  });
+
+  it("are replaced field by field by what is configured", () => {
+    expect(factsOf({ "openai/gpt-5-nano": { contextWindowTokens: 9n } }, "openai/gpt-5-nano")).toMatchObject({ contextWindowTokens: 9n, maxOutputTokens: 128_000n, tools: true, source: "weir.yaml", readDate: "" });
+    expect(factsOf({ "ollama/llama3.2:3b": { inputModalities: ["text", "document"], tools: false } }, "ollama/llama3.2:3b")).toMatchObject({ inputModalities: [Modality.TEXT, Modality.DOCUMENT], outputModalities: [], tools: false });
+  });
+});
 
 describe("readProvidersConfig", () => {
   it("reads the file, with defaults where it is silent", () => {

@@ -1,10 +1,11 @@
 /** Owns what providers takes from the configuration and the environment, with every default. */
 import { durationMs, type Duration } from "@bufbuild/protobuf/wkt";
 import type { Config, FetchUrls, Provider } from "#gen/weir/config/v1/config_pb.ts";
+import type { ModelFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { refuseForbiddenHost } from "#platform/egress/egress-pool.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { Secret } from "#platform/secret.ts";
-import { modelNames } from "./domain/catalogue.ts";
+import { modelNames, readModelFacts } from "./domain/catalogue.ts";
 import type { VendorAdapter } from "./domain/adapter.ts";
 import { demoVendor, demoVendorName } from "./edge/demo/demo-vendor.ts";
 import { identityOf, type Identity } from "./edge/identities/identities.ts";
@@ -17,6 +18,8 @@ export interface ProvidersConfig {
   readonly providers: ReadonlyMap<string, ProviderConfig>;
   /** The most journal bytes that may wait for the ledger's confirmation. */
   readonly maximumJournalBytes: number;
+  /** By `vendor/model`. */
+  readonly modelFacts: ReadonlyMap<string, ModelFacts>;
   /** Undefined where no media is fetched. */
   readonly fetchBounds: FetchBounds | undefined;
 }
@@ -58,6 +61,7 @@ export function readProvidersConfig(config: Config, environment: Environment): P
   return {
     providers: new Map(found.map((provider) => [provider.name, provider])),
     maximumJournalBytes: Number(config.limits?.maxJournalBytes ?? 256n * 1024n * 1024n),
+    modelFacts: readModelFacts(config.models),
     fetchBounds: config.fetchUrls?.enabled === true ? readFetchBounds(config.fetchUrls) : undefined,
   };
 }

@@ -1,5 +1,6 @@
 /** Owns the WatchCatalog RPC: the configured providers, now and after each change. */
 import { create } from "@bufbuild/protobuf";
+import type { ModelFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { AttemptRequestSchema, WatchCatalogResponseSchema, type WatchCatalogResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { ProvidersConfig } from "../config.ts";
@@ -24,7 +25,7 @@ export async function* watchCatalog(config: LiveValue<ProvidersConfig>, signal: 
   }
 }
 
-function catalogOf({ providers }: ProvidersConfig): WatchCatalogResponse {
+function catalogOf({ providers, modelFacts }: ProvidersConfig): WatchCatalogResponse {
   return create(WatchCatalogResponseSchema, {
     providers: [...providers.values()].map(({ name, vendor, adapter, models, onlyListedModels }) => ({
       name,
@@ -33,6 +34,7 @@ function catalogOf({ providers }: ProvidersConfig): WatchCatalogResponse {
       models: [...models],
       onlyListedModels,
       offers: offersOf(adapter),
+      modelFacts: factsOf(vendor, modelFacts),
     })),
   });
 }
@@ -43,4 +45,10 @@ function offersOf({ nativeDialects, operations }: VendorAdapter): { operation: s
     { operation: "generate", nativeDialects: [...nativeDialects] },
     ...unary.map(([name, adapter]) => ({ operation: AttemptRequestSchema.field[name].name, nativeDialects: adapter?.native === undefined ? [] : [adapter.native.dialect] })),
   ];
+}
+
+/** By the vendor's name of the model. */
+function factsOf(vendor: string, modelFacts: ProvidersConfig["modelFacts"]): Record<string, ModelFacts> {
+  const prefix = `${vendor}/`;
+  return Object.fromEntries([...modelFacts].flatMap(([name, facts]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), facts]] : [])));
 }

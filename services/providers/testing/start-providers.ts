@@ -78,7 +78,7 @@ export function configOf(provider: StartOptions["provider"]): ProvidersConfig {
     origin: "test",
     ...provider,
   };
-  return { providers: new Map([[whole.name, whole]]), maximumJournalBytes: 4 * 1024 * 1024, fetchBounds: undefined };
+  return { providers: new Map([[whole.name, whole]]), maximumJournalBytes: 4 * 1024 * 1024, modelFacts: new Map(), fetchBounds: undefined };
 }
 
 interface Ledger {

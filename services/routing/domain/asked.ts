@@ -5,6 +5,7 @@ import { NativePayloadSchema, type NativePayload } from "#gen/weir/inference/v1/
 import { GatewayError } from "#platform/errors.ts";
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { offerOf } from "./capability.ts";
+import { needsOf, noNeeds, type Needs } from "./fitness.ts";
 import type { Target } from "./plan.ts";
 import { nativeRequest, withEnvelope, type UnaryName, type UnaryRequest } from "./unary-operation.ts";
 
@@ -32,6 +33,21 @@ export interface AskedUnary<Name extends UnaryName> {
   readonly strict: boolean;
   unknownFields(): readonly string[];
   toRequest(): UnaryRequest<Name>;
+}
+
+/** What it needs of a model, read when it is first asked for. */
+export function needsFor(asked: AskedGeneration): () => Needs {
+  let needs: Needs | undefined;
+  return () => (needs ??= readNeeds(asked));
+}
+
+function readNeeds(asked: AskedGeneration): Needs {
+  try {
+    return needsOf(asked.toGeneration());
+  } catch {
+    // The target that must read it says what is wrong; one that takes the caller's bytes may know what Weir does not.
+    return noNeeds;
+  }
 }
 
 export function generationFor(asked: AskedGeneration, target: Target, routeIsStrict: boolean): AttemptRequest["operation"] {

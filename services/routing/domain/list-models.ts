@@ -3,22 +3,31 @@ import { create } from "@bufbuild/protobuf";
 import { ModelSchema, type Model } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { authorizePlan, mayUseModel } from "./admit.ts";
-import { callableNames, planTargets, type PlanningView } from "./plan.ts";
+import { factsOf } from "./fitness.ts";
+import { callableNames, planTargets, targetNamed, type PlanningView, type Target } from "./plan.ts";
 
 /** Routes first, then `provider/model`, each by name; only what the grant allows. */
 export function listModels(view: PlanningView, grant: Grant): Model[] {
   return [...callableNames(view)]
     .filter((name) => mayUseModel(name, grant))
-    .map((name) => modelNamed(name, view.routes.get(name)?.targets));
+    .map((name) => {
+      const routeTargets = view.routes.get(name)?.targets;
+      const targets = (routeTargets ?? [name]).map((target) => targetNamed(target, view));
+      return modelNamed(name, routeTargets, targets);
+    });
 }
 
 /** What this name calls. Throws MODEL_NOT_FOUND or MODEL_NOT_ALLOWED, as a call of it would. */
 export function getModel(name: string, view: PlanningView, grant: Grant): Model {
   const plan = planTargets(name, view);
   authorizePlan(name, plan, grant);
-  return modelNamed(name, plan.route === "" ? undefined : view.routes.get(name)?.targets);
+  return modelNamed(name, plan.route === "" ? undefined : view.routes.get(name)?.targets, plan.targets);
 }
 
-function modelNamed(name: string, routeTargets: readonly string[] | undefined): Model {
-  return create(ModelSchema, { name, targets: [...(routeTargets ?? [name])], isRoute: routeTargets !== undefined });
+function modelNamed(name: string, routeTargets: readonly string[] | undefined, targets: readonly (Target | undefined)[]): Model {
+  const model = create(ModelSchema, { name, targets: [...(routeTargets ?? [name])], isRoute: routeTargets !== undefined });
+  const [only] = targets;
+  const facts = only === undefined || targets.length > 1 ? undefined : factsOf(only);
+  if (facts !== undefined) model.facts = facts;
+  return model;
 }

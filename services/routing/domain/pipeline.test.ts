@@ -1,10 +1,13 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
+import { Modality } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { ModelFactsSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { AttemptResponseSchema, ProviderSchema, type AttemptRequest, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Breaker } from "#platform/breaker.ts";
 import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { noNeeds } from "./fitness.ts";
 import { runCall, type Call, type PipelineDependencies } from "./pipeline.ts";
 
 const unavailable = new GatewayError("UPSTREAM_UNAVAILABLE", "The vendor is down.");
@@ -32,6 +35,25 @@ describe("runCall", () => {
     expect(error).toBe(tooLate);
     expect(sent.map(({ provider }) => provider)).toEqual(["first", "first"]);
     expect(new Set(sent.map(({ attemptId }) => attemptId)).size).toBe(2);
+  });
+
+  test("passes over a target that is known not to have what is needed", async () => {
+    const { reply, sent } = await run({ first: "never", second: "hello" }, { needs: () => ({ ...noNeeds, images: true }) }, [], { first: { inputModalities: [Modality.TEXT] } });
+    expect(reply.target.name).toBe("second/model");
+    expect(sent.map(({ provider }) => provider)).toEqual(["second"]);
+  });
+
+  test("says of each target why none is left", async () => {
+    const text = { inputModalities: [Modality.TEXT], source: "weir.yaml" };
+    const { error, sent } = await failure({ first: "never", second: "never" }, { needs: () => ({ ...noNeeds, images: true }) }, { first: text, second: text });
+    expect(error).toMatchObject({ reason: "UNSUPPORTED_FIELD", metadata: { tried: "first/model,second/model" } });
+    expect(error.message).toContain("first/model: It was passed over: it reads no images (weir.yaml). second/model: It was passed over: it reads no images");
+    expect(sent).toEqual([]);
+  });
+
+  test("lets the vendor judge where there is no other target", async () => {
+    const { sent } = await run({ first: "hello" }, { needs: () => ({ ...noNeeds, images: true }) }, [], { first: { inputModalities: [Modality.TEXT] } });
+    expect(sent).toHaveLength(1);
   });
 
   test("tells of all targets when all failed", async () => {
@@ -70,9 +92,9 @@ describe("runCall", () => {
 
 type Script = string | GatewayError | readonly (string | GatewayError)[];
 
-function harness(script: Record<string, Script>, failures: string[]): { dependencies: PipelineDependencies; sent: AttemptRequest[] } {
+function harness(script: Record<string, Script>, failures: string[], facts: Facts): { dependencies: PipelineDependencies; sent: AttemptRequest[] } {
   const sent: AttemptRequest[] = [];
-  const providers = new Map(Object.keys(script).map((name) => [name, create(ProviderSchema, { name })]));
+  const providers = new Map(Object.keys(script).map((name) => [name, create(ProviderSchema, { name, modelFacts: facts[name] === undefined ? {} : { model: facts[name] } })]));
   const breaker = (name: string): Breaker => ({ run: (action) => action(), reportFailure: () => void failures.push(name), shutdown: () => undefined });
   async function* attempt(request: AttemptRequest): AsyncIterable<AttemptResponse> {
     sent.push(request);
@@ -89,13 +111,15 @@ function callWith(changes: Partial<Call>): Call {
   return { requestId: "req_1", grant: create(GrantSchema), operation: "generate", model: "route", labels: {}, signal: new AbortController().signal, deadlineMs: systemClock.now() + 60_000, operationFor: () => ({ case: undefined }), ...changes };
 }
 
-async function run(script: Record<string, Script>, changes: Partial<Call> = {}, failures: string[] = []): Promise<{ reply: Awaited<ReturnType<typeof runCall>>; sent: AttemptRequest[] }> {
-  const { dependencies, sent } = harness(script, failures);
+type Facts = Record<string, MessageInitShape<typeof ModelFactsSchema>>;
+
+async function run(script: Record<string, Script>, changes: Partial<Call> = {}, failures: string[] = [], facts: Facts = {}): Promise<{ reply: Awaited<ReturnType<typeof runCall>>; sent: AttemptRequest[] }> {
+  const { dependencies, sent } = harness(script, failures, facts);
   return { reply: await runCall(callWith(changes), dependencies), sent };
 }
 
-async function failure(script: Record<string, Script>, changes: Partial<Call> = {}): Promise<{ error: GatewayError; sent: AttemptRequest[] }> {
-  const { dependencies, sent } = harness(script, []);
+async function failure(script: Record<string, Script>, changes: Partial<Call> = {}, facts: Facts = {}): Promise<{ error: GatewayError; sent: AttemptRequest[] }> {
+  const { dependencies, sent } = harness(script, [], facts);
   const error = await runCall(callWith(changes), dependencies).then(
     () => undefined,
     (thrown: unknown) => thrown,

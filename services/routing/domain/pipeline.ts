@@ -11,6 +11,7 @@ import { newId } from "#platform/ids.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import { authorizePlan } from "./admit.ts";
 import { capableTargets, type OperationName } from "./capability.ts";
+import { refuseUnfit, type Needs } from "./fitness.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { verdictOn } from "./verdict.ts";
 
@@ -31,6 +32,8 @@ export interface Call {
    * cannot honour is refused instead of warned of; the caller may have asked for that too.
    */
   operationFor(target: Target, strict: boolean): AttemptRequest["operation"];
+  /** What the request needs of a model, asked for where a route has several targets; absent where it needs nothing that is known of models. */
+  readonly needs?: (() => Needs) | undefined;
 }
 
 /** A reply that has begun. */
@@ -78,6 +81,8 @@ export async function runCall(call: Call, dependencies: PipelineDependencies): P
 }
 
 async function attemptTarget(call: Call, plan: Plan, target: Target, dependencies: PipelineDependencies): Promise<AsyncIterable<AttemptResponse>> {
+  // A caller who named a single target wants that one, and its vendor knows best.
+  if (plan.targets.length > 1 && call.needs !== undefined) refuseUnfit(target, call.needs);
   const request = attemptRequest(call, plan, target, dependencies);
   const breaker = dependencies.breaker(target.breakerName);
   const context = { identity: serviceIdentity, requestId: call.requestId, signal: call.signal, deadlineMs: call.deadlineMs };

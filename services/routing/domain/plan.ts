@@ -43,12 +43,23 @@ export interface PlanningView {
 export function planTargets(model: string, view: PlanningView): Plan {
   const route = view.routes.get(model);
   if (route !== undefined) {
-    const targets = route.targets.map((name) => targetOf(name, view)).filter((target) => target !== undefined);
+    const targets = route.targets.map((name) => targetNamed(name, view)).filter((target) => target !== undefined);
     if (targets.length > 0) return { route: model, strict: route.strict, targets };
   }
-  const named = targetOf(model, view) ?? onlyListed(model, view);
+  const named = targetNamed(model, view) ?? onlyListed(model, view);
   if (named !== undefined) return { route: "", strict: false, targets: [named] };
   throw modelNotFound(model, view);
+}
+
+/** The target of a `provider/model`; undefined when its provider is not there, or is held to a list without it. */
+export function targetNamed(name: string, { providers }: PlanningView): Target | undefined {
+  const slash = name.indexOf("/");
+  const provider = slash > 0 ? providers.get(name.slice(0, slash)) : undefined;
+  const model = name.slice(slash + 1);
+  if (provider === undefined || model === "") return undefined;
+  const isListed = provider.models.includes(model);
+  if (provider.onlyListedModels && !isListed) return undefined;
+  return { name, provider, model, breakerName: isListed ? name : provider.name };
 }
 
 /** Every name a caller can use: routes first, then `provider/model`, each in order. */
@@ -59,19 +70,9 @@ export function* callableNames({ routes, providers }: PlanningView): Iterable<st
   }
 }
 
-function targetOf(name: string, { providers }: PlanningView): Target | undefined {
-  const slash = name.indexOf("/");
-  const provider = slash > 0 ? providers.get(name.slice(0, slash)) : undefined;
-  const model = name.slice(slash + 1);
-  if (provider === undefined || model === "") return undefined;
-  const isListed = provider.models.includes(model);
-  if (provider.onlyListedModels && !isListed) return undefined;
-  return { name, provider, model, breakerName: isListed ? name : provider.name };
-}
-
 function onlyListed(model: string, view: PlanningView): Target | undefined {
   const owners = [...view.providers.values()].filter((provider) => provider.models.includes(model));
-  return owners.length === 1 ? targetOf(`${owners[0]!.name}/${model}`, view) : undefined;
+  return owners.length === 1 ? targetNamed(`${owners[0]!.name}/${model}`, view) : undefined;
 }
 
 function modelNotFound(model: string, view: PlanningView): GatewayError {

@@ -8,7 +8,7 @@ import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import { authenticate, authorizeMethod, type GrantSource } from "../domain/admit.ts";
-import { generationFor, unaryFor, type AskedGeneration, type AskedUnary, type Native } from "../domain/asked.ts";
+import { generationFor, needsFor, unaryFor, type AskedGeneration, type AskedUnary, type Native } from "../domain/asked.ts";
 import type { Dialect, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
 import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
 import { identifyEvents } from "../domain/identification.ts";
@@ -113,7 +113,7 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
     unknownFields: () => asked.unknownFields,
     toGeneration: () => asked.toGeneration(),
   };
-  const reply = await run(arrived, "generate", asked.model, (target, strict) => generationFor(generation, target, strict));
+  const reply = await run(arrived, "generate", asked.model, (target, strict) => generationFor(generation, target, strict), needsFor(generation));
   if (asked.stream) return relayStream(arrived, dialect, reply, asked.createStreamWriter(), (first) => warningsOf(first, startOf(first)?.warnings, asked.unknownFields));
   const message = await onlyMessage(reply);
   const warnings = warningsOf(message, message.generate?.warnings, asked.unknownFields);
@@ -167,8 +167,8 @@ function nativeOf({ name, requestHeaders }: Dialect, { headers }: HttpRequest, b
   return { dialect: name, body, headers: Object.fromEntries(own) as Record<string, string> };
 }
 
-async function run({ request, scope, grant, dependencies }: Arrived, operation: Call["operation"], model: string, operationFor: Call["operationFor"]): Promise<Reply> {
-  const call: Call = { requestId: scope.requestId, grant, operation, model, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs, operationFor };
+async function run({ request, scope, grant, dependencies }: Arrived, operation: Call["operation"], model: string, operationFor: Call["operationFor"], needs?: Call["needs"]): Promise<Reply> {
+  const call: Call = { requestId: scope.requestId, grant, operation, model, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs, operationFor, needs };
   scope.call = call;
   scope.reply = await runCall(call, dependencies.pipeline);
   return scope.reply;

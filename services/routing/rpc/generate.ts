@@ -2,14 +2,14 @@
 import { create } from "@bufbuild/protobuf";
 import { GenerateResponseSchema, type GenerateRequest, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { generationFor } from "../domain/asked.ts";
+import { generationFor, needsFor } from "../domain/asked.ts";
 import { runCall } from "../domain/pipeline.ts";
 import { askedGeneration, callOf, type InferenceDependencies } from "./inference-dependencies.ts";
 
 export async function generate(request: GenerateRequest, context: CallContext, dependencies: InferenceDependencies): Promise<GenerateResponse> {
   const generation = request.generation!;
   const asked = askedGeneration(generation, false, dependencies);
-  const call = callOf(context, "generate", asked.model, generation.labels, (target, strict) => generationFor(asked, target, strict));
+  const call = callOf(context, "generate", asked.model, generation.labels, (target, strict) => generationFor(asked, target, strict), needsFor(asked));
   const reply = await runCall(call, dependencies.pipeline);
   const identification = { requestId: context.requestId, target: reply.target.name };
   let response: GenerateResponse | undefined;

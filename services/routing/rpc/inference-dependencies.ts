@@ -54,8 +54,8 @@ function firstOf<Source, Value>(sources: readonly Source[], valueOf: (source: So
 }
 
 /** The call of an RPC, for the pipeline. */
-export function callOf(context: CallContext, operation: Call["operation"], model: string, labels: Record<string, string>, operationFor: Call["operationFor"]): Call {
-  return { requestId: context.requestId, grant: grantOf(context), operation, model, labels, signal: context.signal, deadlineMs: context.deadlineMs!, operationFor };
+export function callOf(context: CallContext, operation: Call["operation"], model: string, labels: Record<string, string>, operationFor: Call["operationFor"], needs?: Call["needs"]): Call {
+  return { requestId: context.requestId, grant: grantOf(context), operation, model, labels, signal: context.signal, deadlineMs: context.deadlineMs!, operationFor, needs };
 }
 
 /** The caller's grant. Throws PERMISSION_DENIED for a service: inference is always on a key's account. */

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { StreamGenerateResponseSchema, StreamStartSchema, type StreamGenerateRequest, type StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { generationFor } from "../domain/asked.ts";
+import { generationFor, needsFor } from "../domain/asked.ts";
 import { identifyEvents } from "../domain/identification.ts";
 import { runCall } from "../domain/pipeline.ts";
 import { askedGeneration, callOf, type InferenceDependencies } from "./inference-dependencies.ts";
@@ -10,7 +10,7 @@ import { askedGeneration, callOf, type InferenceDependencies } from "./inference
 export async function* streamGenerate(request: StreamGenerateRequest, context: CallContext, dependencies: InferenceDependencies): AsyncIterable<StreamGenerateResponse> {
   const generation = request.generation!;
   const asked = askedGeneration(generation, true, dependencies);
-  const call = callOf(context, "generate", asked.model, generation.labels, (target, strict) => generationFor(asked, target, strict));
+  const call = callOf(context, "generate", asked.model, generation.labels, (target, strict) => generationFor(asked, target, strict), needsFor(asked));
   const reply = await runCall(call, dependencies.pipeline);
   const identification = { requestId: context.requestId, target: reply.target.name };
   if (asked.dialectCall !== undefined) yield create(StreamGenerateResponseSchema, { event: { case: "start", value: create(StreamStartSchema, identification) } });

@@ -21,9 +21,13 @@ export function writeModel(model: Model, createTimeMs: number): JsonObject {
     lifecycle: "active",
     capabilities: null,
     line: null,
-    max_input_tokens: null,
-    max_tokens: null,
+    max_input_tokens: numberOrNull(model.facts?.contextWindowTokens),
+    max_tokens: numberOrNull(model.facts?.maxOutputTokens),
     deprecated_at: null,
     retires_at: null,
   };
+}
+
+function numberOrNull(tokens: bigint | undefined): number | null {
+  return tokens === undefined ? null : Number(tokens);
 }

@@ -15,11 +15,19 @@ function writeModels(models: readonly Model[]): JsonObject {
   return { models: models.map(writeModel) };
 }
 
-/** Weir does not know which model can do what, and clients leave out those that cannot do what they want: so all methods are named. */
-function writeModel({ name }: Model): JsonObject {
+function writeModel({ name, facts }: Model): JsonObject {
   return {
     name: `models/${name}`,
     displayName: name,
-    supportedGenerationMethods: ["generateContent", "streamGenerateContent", "embedContent", "batchEmbedContents", "countTokens"],
+    ...(facts?.contextWindowTokens === undefined ? {} : { inputTokenLimit: Number(facts.contextWindowTokens) }),
+    ...(facts?.maxOutputTokens === undefined ? {} : { outputTokenLimit: Number(facts.maxOutputTokens) }),
+    ...(facts?.reasoning === undefined ? {} : { thinking: facts.reasoning }),
+    supportedGenerationMethods: methods[facts?.operation ?? ""] ?? Object.values(methods).flat(),
   };
 }
+
+/** By operation. Clients leave out models that cannot do what they want, so one of which it is not known has all. */
+const methods: Readonly<Record<string, readonly string[]>> = {
+  generate: ["generateContent", "streamGenerateContent", "countTokens"],
+  embed: ["embedContent", "batchEmbedContents"],
+};

@@ -1,0 +1,37 @@
+/** Owns `weir models`: the names that can be called, and what is known of the models behind them. */
+import type { Command } from "commander";
+import { ModalitySchema, type Modality } from "#gen/weir/inference/v1/generation_pb.ts";
+import { InferenceService, type Model } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { Environment } from "../environment.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
+import { table } from "../table.ts";
+
+export function addModelsCommand(program: Command, environment: Environment): void {
+  addRunningWeirOptions(program.command("models"))
+    .description("list routes and models, with what is known of them")
+    .action(async (options: RunningWeirOptions) => list(options, environment));
+}
+
+async function list(options: RunningWeirOptions, environment: Environment): Promise<void> {
+  const inference = await connect(InferenceService, options, environment);
+  const rows: string[][] = [["NAME", "FOR", "CONTEXT", "OUTPUT", "READS", "WRITES", "TOOLS", "REASONING", "SOURCE"]];
+  for (let pageToken = ""; ; ) {
+    const page = await inference.listModels({ pageSize: 1_000, pageToken });
+    rows.push(...page.models.map(describe));
+    pageToken = page.nextPageToken;
+    if (pageToken === "") break;
+  }
+  console.log(table(rows, [2, 3]).join("\n"));
+}
+
+function describe({ name, isRoute, targets, facts }: Model): string[] {
+  const shown = isRoute ? `${name} = ${targets.join(", ")}` : name;
+  if (facts === undefined) return [shown, "", "", "", "", "", "", "", ""];
+  const tokens = [facts.contextWindowTokens, facts.maxOutputTokens].map((count) => (count === undefined ? "" : String(count)));
+  const abilities = [facts.tools, facts.reasoning].map((can) => (can === undefined ? "" : can ? "yes" : "no"));
+  return [shown, facts.operation, ...tokens, wordsOf(facts.inputModalities), wordsOf(facts.outputModalities), ...abilities, [facts.source, facts.readDate].join(" ").trim()];
+}
+
+function wordsOf(modalities: readonly Modality[]): string {
+  return modalities.map((modality) => ModalitySchema.value[modality]!.localName.toLowerCase()).join(" ");
+}
