@@ -46,12 +46,15 @@ function buildOptions(generation: Generation, warnings: Warnings, quirks: Openai
   };
 }
 
+/** What a vendor does where nothing is said. */
+const unaskedFor: Readonly<Options> = { parallel_tool_calls: true, n: 1, logprobs: false, top_logprobs: 0, presence_penalty: 0, frequency_penalty: 0, store: false };
+
 /** The options without those that the server does not know. What says no more than its absence is not missed. */
 function onlyKnown(options: Options, warnings: Warnings, { unknownMembers }: OpenaiQuirks): Options {
   const unknown: ReadonlySet<string> = new Set(unknownMembers);
   for (const member of unknownMembers) {
     const value = options[member];
-    if (value !== undefined && value !== false && value !== 0) warnings.add(fieldOfMember[member], "The vendor has nothing like it; it is left out.");
+    if (value !== undefined && value !== unaskedFor[member]) warnings.add(fieldOfMember[member], "The vendor has nothing like it; it is left out.");
   }
   return unknown.size === 0 ? options : Object.fromEntries(Object.entries(options).filter(([member]) => !unknown.has(member)));
 }
