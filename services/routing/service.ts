@@ -74,6 +74,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     countTokens: (request, context) => callUnary("countTokens", request, context, dependencies),
     moderate: (request, context) => callUnary("moderate", request, context, dependencies),
     rerank: (request, context) => callUnary("rerank", request, context, dependencies),
+    generateImages: (request, context) => callUnary("generateImages", request, context, dependencies),
     listModels: (request, context) => listModelsPage(request, context, dependencies),
   };
   const frontDoor = createFrontDoor({

@@ -28,6 +28,7 @@ const inputMeters: readonly Meter[] = [
   Meter.CACHE_WRITE_5M_INPUT_TOKENS,
   Meter.CACHE_WRITE_1H_INPUT_TOKENS,
   Meter.AUDIO_INPUT_TOKENS,
+  Meter.IMAGE_INPUT_TOKENS,
 ];
 
 /** Meters that cost what another one does unless they have a rate of their own (see weir.config.v1.Price). */

@@ -100,7 +100,7 @@ export interface UnaryCall<Name extends UnaryName> {
   readonly unknownFields: readonly string[];
   /** The whole request in types, `model` included. Throws INVALID_REQUEST with the field at fault. */
   toRequest(): UnaryRequest<Name>;
-  /** The reply's JSON in this dialect. */
+  /** The reply's JSON in this dialect; `requestId` and `target` are there. */
   writeReply(response: UnaryResponse<Name>): unknown;
 }
 

@@ -136,7 +136,7 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
   const reply = await run(arrived, operation, call.model, (target, strict) => unaryFor(asked, target, strict));
   const message = await onlyMessage(reply);
   const answer = message[operation];
-  const json = answer === undefined ? message.native : JSON.stringify(call.writeReply(answer));
+  const json = answer === undefined ? message.native : JSON.stringify(call.writeReply({ ...answer, requestId: arrived.scope.requestId, target: reply.target.name }));
   answerJson(arrived.response, json, headersOf(arrived, dialect, reply, message, warningsOf(message, answer?.warnings, call.unknownFields)));
 }
 

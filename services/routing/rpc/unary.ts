@@ -28,7 +28,7 @@ export async function callUnary<Name extends UnaryName>(operation: Name, request
     const answer = message[operation];
     if (answer === undefined) response = inDialect(message.native, []);
     else if (dialectCall === undefined) response = { ...answer, ...identification };
-    else response = inDialect(Buffer.from(JSON.stringify(dialectCall.writeReply(answer))), answer.warnings);
+    else response = inDialect(Buffer.from(JSON.stringify(dialectCall.writeReply({ ...answer, ...identification }))), answer.warnings);
   }
   return response!;
 }

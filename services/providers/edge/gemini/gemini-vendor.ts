@@ -4,6 +4,7 @@ import { buildNativeRequest, buildRequest } from "./build-request.ts";
 import { countTokensAdapter } from "./count-tokens.ts";
 import { embedAdapter } from "./embeddings.ts";
 import { readError } from "./errors.ts";
+import { imagesAdapter } from "./images.ts";
 import { readReply, summarizeReply } from "./read-reply.ts";
 import { nativeDialect } from "./reply-json.ts";
 import { createStreamReader } from "./stream-reader.ts";
@@ -32,5 +33,5 @@ export const geminiVendor: VendorAdapter = {
     summarizeReply,
     createStreamReader,
   },
-  operations: { embed: embedAdapter, countTokens: countTokensAdapter },
+  operations: { embed: embedAdapter, countTokens: countTokensAdapter, generateImages: imagesAdapter },
 };

@@ -43,15 +43,20 @@ export const presets: readonly Preset[] = [
     outputMaximumField: "max_completion_tokens",
     unknownMembers: ["modalities", "audio", "verbosity", "store", "metadata", "prompt_cache_key", "presence_penalty", "frequency_penalty", "stop", "logit_bias"],
     reasoningEfforts: ["none", "low", "high"],
-  }),
+    // https://docs.x.ai/docs/api-reference#image-generations: `size` and `style` are named as not supported.
+    images: { size: "aspect_ratio", bytesWord: "b64_json", unknownFields: ["style", "background", "moderation", "outputFormat", "outputCompression"] },
+  }, ["generateImages"]),
   // https://openrouter.ai/docs/api-reference/parameters, https://openrouter.ai/docs/api/api-reference/rerank/submit-a-rerank-request
   hosted("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", {
     hasTopK: true,
     reasoningField: "reasoning",
     reasoningReturn: "reasoning_details",
   }, ["rerank"]),
-  // Reranking: https://docs.together.ai/reference/rerank
-  hosted("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", { hasTopK: true }, ["embed", "rerank"]),
+  // https://docs.together.ai/reference/rerank, https://docs.together.ai/reference/post-images-generations
+  hosted("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", {
+    hasTopK: true,
+    images: { size: "width_and_height", bytesWord: "base64", unknownFields: ["quality", "style", "background", "moderation", "outputCompression", "endUser"] },
+  }, ["embed", "rerank", "generateImages"]),
   hosted("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", {
     unknownMembers: ["modalities", "audio", "verbosity", "store", "metadata"],
     hasTopK: true,

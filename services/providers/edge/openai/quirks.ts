@@ -1,4 +1,5 @@
 /** Owns in what the servers differ that speak OpenAI's API, as data. */
+import type { ImageQuirks } from "./images.ts";
 
 export interface OpenaiQuirks {
   /** The member that bounds the output, reasoning included. */
@@ -54,6 +55,7 @@ export interface OpenaiQuirks {
   readonly moderatesImages: boolean;
   /** True where judging costs nothing, and no usage is reported. */
   readonly moderationIsFree: boolean;
+  readonly images: ImageQuirks;
 }
 
 export type ReasoningEffort = "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
@@ -118,4 +120,5 @@ export const openaiItself: OpenaiQuirks = {
   moderatesImages: true,
   // https://developers.openai.com/api/docs/guides/moderation
   moderationIsFree: true,
+  images: { size: "size", bytesWord: "b64_json", unknownFields: [] },
 };

@@ -30,10 +30,10 @@ function readRequest(body: ObjectReader): RerankRequest {
   });
 }
 
-function writeReply({ id, results, usage }: RerankResponse): object {
+function writeReply({ id, results, usage, requestId }: RerankResponse): object {
   const searchUnits = usage?.quantities.find(({ meter }) => meter === Meter.SEARCH_UNITS)?.quantity;
   return {
-    id,
+    id: id === "" ? requestId : id,
     results: results.map(({ index, relevanceScore }) => ({ index, relevance_score: relevanceScore })),
     meta: { api_version: { version: "2" }, ...(searchUnits === undefined ? {} : { billed_units: { search_units: Number(searchUnits) } }) },
   };

@@ -36,9 +36,9 @@ function readDocuments(body: ObjectReader): string[] {
   });
 }
 
-function writeReply({ id, model, results, usage }: RerankResponse, documents: readonly string[] | undefined): object {
+function writeReply({ id, model, results, usage, requestId }: RerankResponse, documents: readonly string[] | undefined): object {
   return {
-    id,
+    id: id === "" ? requestId : id,
     object: "rerank",
     model,
     results: results.map(({ index, relevanceScore }) => ({

@@ -5,6 +5,7 @@ import { chatCompletionsEndpoint } from "./chat-completions.ts";
 import { completionsEndpoint } from "./completions.ts";
 import { embeddingsEndpoint } from "./embeddings.ts";
 import { writeError } from "./errors.ts";
+import { imagesEndpoint } from "./images.ts";
 import { modelEndpoint, modelsEndpoint } from "./models.ts";
 import { moderationsEndpoint } from "./moderations.ts";
 import { writeRateLimits } from "./rate-limits.ts";
@@ -14,7 +15,7 @@ export const openaiDialect: Dialect = {
   claims,
   readCredential,
   requestHeaders: [],
-  endpoints: [chatCompletionsEndpoint, completionsEndpoint, embeddingsEndpoint, moderationsEndpoint, modelsEndpoint, modelEndpoint],
+  endpoints: [chatCompletionsEndpoint, completionsEndpoint, embeddingsEndpoint, moderationsEndpoint, imagesEndpoint, modelsEndpoint, modelEndpoint],
   writeRateLimits,
   writeError,
 };

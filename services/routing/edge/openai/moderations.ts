@@ -44,8 +44,8 @@ function readPart(part: ObjectReader): PartInit {
   }
 }
 
-function writeReply({ id, model, results }: ModerateResponse): object {
-  return { id, model, results: results.map(writeResult) };
+function writeReply({ id, model, results, requestId }: ModerateResponse): object {
+  return { id: id === "" ? requestId : id, model, results: results.map(writeResult) };
 }
 
 function writeResult({ flagged, categories }: ModerationResult): object {

@@ -12,6 +12,11 @@ export interface ReplyIdentity {
 /** OpenAI's ids begin with `chatcmpl-` or `cmpl-`; other ids get the prefix, and a reply without an id has that of Weir's request. */
 export function identityOf(reply: { readonly id: string; readonly model: string; readonly createTime?: Timestamp | undefined; readonly requestId: string }, prefix = "chatcmpl-"): ReplyIdentity {
   const id = reply.id === "" ? reply.requestId : reply.id;
-  const createdMs = reply.createTime === undefined ? (timeOfId(reply.requestId) ?? 0) : timestampMs(reply.createTime);
-  return { id: id.startsWith(prefix) ? id : `${prefix}${id}`, model: reply.model, created: Math.floor(createdMs / 1000) };
+  return { id: id.startsWith(prefix) ? id : `${prefix}${id}`, model: reply.model, created: createdOf(reply) };
+}
+
+/** The vendor's time, else that of Weir's request. */
+export function createdOf({ createTime, requestId }: { readonly createTime?: Timestamp | undefined; readonly requestId: string }): number {
+  const createdMs = createTime === undefined ? (timeOfId(requestId) ?? 0) : timestampMs(createTime);
+  return Math.floor(createdMs / 1000);
 }

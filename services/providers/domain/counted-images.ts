@@ -1,0 +1,17 @@
+/** Owns the usage of images by their number, for vendors that count no tokens of them. */
+import { create } from "@bufbuild/protobuf";
+import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+
+/** The images that are in a reply. */
+export function countedImages(count: number): Usage {
+  return imagesOf(count, UsageSource.PROVIDER);
+}
+
+/** The least that a reply can have held that did not arrive. */
+export function oneImage(): Usage {
+  return imagesOf(1, UsageSource.ESTIMATED);
+}
+
+function imagesOf(count: number, source: UsageSource): Usage {
+  return create(UsageSchema, { quantities: count === 0 ? [] : [{ meter: Meter.IMAGES, quantity: BigInt(count) }], source });
+}
