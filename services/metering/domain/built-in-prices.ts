@@ -17,7 +17,7 @@ interface BuiltInPrice extends ListedPrice {
   readonly asOf: string;
 }
 
-/** US dollars per million tokens. */
+/** US dollars per million tokens, or for one image or search unit. */
 const prices: readonly BuiltInPrice[] = [
   {
     vendor: "openai",
@@ -327,6 +327,40 @@ const prices: readonly BuiltInPrice[] = [
     input: "0.10",
     source: "https://www.claudepluginhub.com/skills/nickloveinvesting-mistral-pack-plugins-mistral-pack/mistral-cost-tuning",
     asOf: "2026-11-21",
+  },
+  {
+    vendor: "openai",
+    models: ["gpt-image-2.6-sunburst"],
+    input: "5",
+    cachedInput: "1.25",
+    imageInput: "8",
+    imageOutput: "30",
+    source: "https://developers.openai.com/de-DE/api/docs/models/gpt-image-2.6-sunburst",
+    asOf: "2026-11-21",
+  },
+  {
+    vendor: "openai",
+    models: ["gpt-image-1-mini"],
+    input: "2",
+    cachedInput: "0.20",
+    imageInput: "2.50",
+    imageOutput: "8",
+    source: "https://developers.openai.com/de-DE/api/docs/models/gpt-image-1-mini",
+    asOf: "2026-11-21",
+  },
+  {
+    vendor: "cohere",
+    models: ["rerank-v4.0-fast"],
+    searchUnit: "0.002",
+    source: "https://developer.puter.com/tutorials/cohere-api-pricing/",
+    asOf: "2026-06-01",
+  },
+  {
+    vendor: "cohere",
+    models: ["rerank-v4.0-pro"],
+    searchUnit: "0.0025",
+    source: "https://developer.puter.com/tutorials/cohere-api-pricing/",
+    asOf: "2026-06-01",
   },
   {
     vendor: "demo",

@@ -69,6 +69,13 @@ describe("a cost", () => {
     expect(unstated).toEqual({ costNanos: undefined, isUnpriced: true });
   });
 
+  test("of images and searches is by the modality, the image or the search unit", () => {
+    const image = usageOf({ [Meter.INPUT_TOKENS]: 40n, [Meter.IMAGE_INPUT_TOKENS]: 10n, [Meter.IMAGE_OUTPUT_TOKENS]: 272n });
+    expect(rateUsage(image, "", builtInPrices.get("openai/gpt-image-2.6-sunburst")).costNanos).toBe(40n * 5_000n + 10n * 8_000n + 272n * 30_000n);
+    expect(rateUsage(usageOf({ [Meter.SEARCH_UNITS]: 2n }), "", builtInPrices.get("cohere/rerank-v4.0-pro")).costNanos).toBe(5_000_000n);
+    expect(rateUsage(usageOf({ [Meter.IMAGES]: 3n }), "", { rates: ratesOf({ image: "0.02" }) }).costNanos).toBe(60_000_000n);
+  });
+
   test("of a tier that the price is not for is absent", () => {
     const price = builtInPrices.get("openai/gpt-6-sol");
     expect(rateUsage(usageOf({ [Meter.INPUT_TOKENS]: 1n }), "priority", price)).toEqual({ costNanos: undefined, isUnpriced: true });
