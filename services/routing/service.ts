@@ -24,6 +24,7 @@ import { RequestObserver } from "./edge/request-scope.ts";
 import type { RoutingPeers } from "./peers.ts";
 import { generate } from "./rpc/generate.ts";
 import { listModelsPage } from "./rpc/list-models.ts";
+import { synthesizeSpeech } from "./rpc/synthesize-speech.ts";
 import { streamGenerate } from "./rpc/stream-generate.ts";
 import { callUnary } from "./rpc/unary.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
@@ -75,6 +76,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     moderate: (request, context) => callUnary("moderate", request, context, dependencies),
     rerank: (request, context) => callUnary("rerank", request, context, dependencies),
     generateImages: (request, context) => callUnary("generateImages", request, context, dependencies),
+    synthesizeSpeech: (request, context) => synthesizeSpeech(request, context, dependencies),
     listModels: (request, context) => listModelsPage(request, context, dependencies),
   };
   const frontDoor = createFrontDoor({

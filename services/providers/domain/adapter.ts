@@ -6,6 +6,7 @@ import {
   type GenerateResponse,
   type StreamGenerateResponse,
 } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { SynthesizeSpeechRequest } from "#gen/weir/inference/v1/speech_pb.ts";
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
@@ -13,6 +14,7 @@ import type { GatewayError } from "#platform/errors.ts";
 import type { Secret } from "#platform/secret.ts";
 import type { Traffic } from "./estimate-usage.ts";
 import type { EventSplitter, StreamedEvent } from "./event-splitter.ts";
+import type { RelayForm } from "./relay-form.ts";
 import type { UnaryName, UnaryRequest, UnaryResponse } from "./unary-operation.ts";
 import type { TakenAsBytes } from "./remote-media.ts";
 
@@ -49,6 +51,9 @@ export interface VendorAdapter {
   readonly generate: GenerateAdapter;
   /** What the vendor has beside generating. */
   readonly operations: UnaryAdapters;
+  readonly speech?: SpeechAdapter | undefined;
+  /** The endpoints that take bytes of a dialect as they are, beside those above; absent where there are none. */
+  readonly relays?: readonly RelayForm[];
 }
 
 /** A request as the vendor gets it. The same input gives the same bytes, so that a retry is identical. */
@@ -57,6 +62,8 @@ export interface VendorRequest {
   readonly path: string;
   /** Headers beside content-type and those of `authorize`. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Of the body; `application/json` when absent. */
+  readonly contentType?: string;
   readonly body: Uint8Array;
   /** What the vendor cannot honour, and what happens instead. */
   readonly warnings: readonly Warning[];
@@ -176,4 +183,10 @@ export interface NativeUnaryForm {
   readonly dialect: string;
   buildRequest(body: Uint8Array, model: string): VendorRequest;
   summarizeReply(body: Uint8Array): ReplySummary;
+}
+
+/** Speech, whose reply is the sound itself. */
+export interface SpeechAdapter {
+  /** Types → vendor. Throws UNSUPPORTED_FIELD instead of warning when the request is strict. */
+  buildRequest(request: SynthesizeSpeechRequest, model: string): VendorRequest;
 }

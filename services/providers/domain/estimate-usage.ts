@@ -28,6 +28,12 @@ export function estimateUsage({ requestBytes, outputBytes, reported }: Traffic):
   return usage(quantities);
 }
 
+/** What speech consumed of which the vendor says nothing: the characters of the text, as many vendors bill them. */
+export function charactersOf(text: string): Usage {
+  // By Unicode's code points: a letter outside the basic plane is one character, not two.
+  return usage(new Map([[Meter.CHARACTERS, BigInt([...text].length)]]));
+}
+
 /** What an attempt consumed that the vendor refused, or never saw: nothing. */
 export function noUsage(): Usage {
   return usage(new Map());

@@ -1,13 +1,16 @@
 /** Owns how an attempt is put to a vendor: which of the adapter's ways, what is sent, and how the reply is read. */
 import { create } from "@bufbuild/protobuf";
-import type { NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { NativePayload, Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { AttemptRequestSchema, AttemptResponseSchema, type AttemptRequest, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import type { SynthesizeSpeechRequest } from "#gen/weir/inference/v1/speech_pb.ts";
+import { AttemptRequestSchema, AttemptResponseSchema, type AttemptRequest, type AttemptResponse, type RelayRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { SseSplitter } from "#platform/sse.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { NativeForm, NativeUnaryForm, UnaryAdapter, VendorAdapter, VendorRequest } from "./adapter.ts";
-import { estimateUsage, type Traffic } from "./estimate-usage.ts";
+import { ByteReply } from "./byte-reply.ts";
+import { charactersOf, estimateUsage, type Traffic } from "./estimate-usage.ts";
+import type { RelayForm } from "./relay-form.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 import { StreamedReply } from "./streamed-reply.ts";
 import { nativeOf, type UnaryName, type UnaryRequest } from "./unary-operation.ts";
@@ -18,8 +21,10 @@ export interface AttemptPlan {
   readonly operation: string;
   readonly stream: boolean;
   readonly vendorRequest: VendorRequest;
+  /** Warnings for which the reply itself has no place. */
+  readonly startWarnings: readonly Warning[];
   /** A reader for the body of a reply that is no error. */
-  readReply(): ReplyReader;
+  readReply(contentType: string): ReplyReader;
   /** What was consumed when the vendor did not say. */
   readonly estimateUsage: (traffic: Traffic) => Usage;
 }
@@ -34,6 +39,10 @@ export function planAttempt(request: AttemptRequest, adapter: VendorAdapter): At
       return planStream(generationOf(operation.value.generation), model, adapter);
     case undefined:
       throw new GatewayError("INVALID_REQUEST", "The attempt has no operation.");
+    case "synthesizeSpeech":
+      return planSpeech(operation.value, model, adapter, request.provider);
+    case "relay":
+      return planRelay(operation.value, model, adapter, request.provider);
     default:
       return planUnary(operation.case, operation.value, model, adapter, request.provider);
   }
@@ -47,6 +56,7 @@ function planGenerate(generation: Generation, model: string, adapter: VendorAdap
     operation: "generate",
     stream: false,
     vendorRequest,
+    startWarnings: [],
     readReply: () =>
       new WholeReply((body) => {
         if (native !== undefined) return { response: nativeResponse(body), summary: formOf(native, adapter).summarizeReply(body) };
@@ -67,6 +77,7 @@ function planStream(generation: Generation, model: string, adapter: VendorAdapte
     operation: "generate",
     stream: true,
     vendorRequest,
+    startWarnings: [],
     readReply: () => new StreamedReply(form.createStreamReader(vendorRequest), form.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings, model),
     estimateUsage,
   };
@@ -81,6 +92,7 @@ function planUnary<Name extends UnaryName>(name: Name, request: UnaryRequest<Nam
     operation: AttemptRequestSchema.field[name].name,
     stream: false,
     vendorRequest,
+    startWarnings: [],
     readReply: () =>
       new WholeReply((body) => {
         if (form !== undefined) return { response: nativeResponse(body), summary: form.summarizeReply(body) };
@@ -91,6 +103,39 @@ function planUnary<Name extends UnaryName>(name: Name, request: UnaryRequest<Nam
       }),
     estimateUsage: operation.estimateUsage ?? (({ requestBytes }) => estimateUsage({ requestBytes, outputBytes: 0 })),
   };
+}
+
+function planSpeech(request: SynthesizeSpeechRequest, model: string, { speech, vendor }: VendorAdapter, provider: string): AttemptPlan {
+  if (speech === undefined) throw notOffered("synthesize_speech", vendor, provider);
+  const vendorRequest = speech.buildRequest(request, model);
+  return {
+    operation: "synthesize_speech",
+    stream: true,
+    vendorRequest,
+    startWarnings: vendorRequest.warnings,
+    readReply: () => new ByteReply(),
+    estimateUsage: () => charactersOf(request.input),
+  };
+}
+
+function planRelay({ dialect, endpoint, contentType, body, stream }: RelayRequest, model: string, { relays = [], vendor }: VendorAdapter, provider: string): AttemptPlan {
+  const form = relays.find((relay) => relay.dialect === dialect && relay.endpoint === endpoint);
+  if (form === undefined) throw notOffered(endpoint, vendor, provider);
+  return {
+    operation: AttemptRequestSchema.field[form.operation].name,
+    stream,
+    vendorRequest: { path: endpoint, headers: {}, contentType, body, warnings: [], withholdUsage: false },
+    startWarnings: [],
+    readReply: (replyType) => readerOf(form, replyType, model),
+    estimateUsage: (traffic) => form.estimateUsage(body, traffic),
+  };
+}
+
+/** By what the vendor says of its reply, not by what was asked: not every model that is asked for events answers with them. */
+function readerOf(form: RelayForm, contentType: string, model: string): ReplyReader {
+  if (contentType.startsWith("text/event-stream")) return new StreamedReply(form.createStreamReader(), new SseSplitter(), true, [], model);
+  if (!/json|^text\//.test(contentType)) return new ByteReply();
+  return new WholeReply((body) => ({ response: nativeResponse(body), summary: form.summarizeReply(body, contentType) }));
 }
 
 function buildGenerate(adapter: VendorAdapter, generation: Generation, native: NativePayload | undefined, model: string, stream: boolean): VendorRequest {
@@ -125,8 +170,11 @@ function nativeResponse(body: Buffer): AttemptResponse {
 function operationOf<Name extends UnaryName>(name: Name, adapter: VendorAdapter, provider: string): UnaryAdapter<Name> {
   const operation: UnaryAdapter<Name> | undefined = adapter.operations[name];
   if (operation !== undefined) return operation;
-  const word = AttemptRequestSchema.field[name].name;
-  throw new GatewayError("UNSUPPORTED_OPERATION", `The provider ${provider} has no ${word}: the vendor ${adapter.vendor} offers none.`, { metadata: { operation: word, target: provider } });
+  throw notOffered(AttemptRequestSchema.field[name].name, adapter.vendor, provider);
+}
+
+function notOffered(operation: string, vendor: string, provider: string): GatewayError {
+  return new GatewayError("UNSUPPORTED_OPERATION", `The provider ${provider} has no ${operation}: the vendor ${vendor} offers none.`, { metadata: { operation, target: provider } });
 }
 
 function unaryFormOf({ dialect }: NativePayload, { native }: { readonly native?: NativeUnaryForm }, { vendor }: VendorAdapter): NativeUnaryForm {

@@ -6,7 +6,7 @@ type Operation = Extract<AttemptRequest["operation"], { case: string }>;
 type Requests = { [One in Operation as One["case"]]: One["value"] };
 
 /** The same in AttemptRequest, AttemptResponse and InferenceService. */
-export type UnaryName = Exclude<keyof Requests, "generate" | "streamGenerate">;
+export type UnaryName = Exclude<keyof Requests, "generate" | "streamGenerate" | "synthesizeSpeech" | "relay">;
 export type UnaryRequest<Name extends UnaryName> = Requests[Name];
 export type UnaryResponse<Name extends UnaryName> = NonNullable<AttemptResponse[Name]>;
 

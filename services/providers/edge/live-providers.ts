@@ -50,7 +50,7 @@ export class LiveProvider {
   dispatch(request: VendorRequest, handler: EgressHandler): Secret {
     const credential = this.#credentials.current!;
     const path = this.#basePath + request.path;
-    const headers = [...this.#headersWith(credential)];
+    const headers = [...this.#headersWith(credential), "content-type", request.contentType ?? jsonType];
     for (const name in request.headers) headers.push(name, request.headers[name]!);
     const signature = this.#signature(request, path, credential);
     for (const name in signature) headers.push(name, signature[name]!);
@@ -81,7 +81,7 @@ export class LiveProvider {
     return this.#headers;
   }
 
-  #signature({ headers, body }: VendorRequest, path: string, credential: Secret): Record<string, string> {
+  #signature({ headers, contentType = jsonType, body }: VendorRequest, path: string, credential: Secret): Record<string, string> {
     const { adapter } = this.config;
     if (adapter.sign === undefined) return {};
     return adapter.sign({ method: "POST", host: this.#host, path, headers: { ...headers, "content-type": contentType }, body }, credential, this.#clock.now());
@@ -160,7 +160,7 @@ export class LiveProviders {
   }
 }
 
-const contentType = "application/json";
+const jsonType = "application/json";
 
 function credentialsOf({ name, credential, identity }: ProviderConfig, clock: Clock, logger: Logger): CredentialSource {
   if (identity !== undefined) return new RenewedCredential({ provider: name, obtain: identity.obtain, clock, logger });
@@ -169,7 +169,7 @@ function credentialsOf({ name, credential, identity }: ProviderConfig, clock: Cl
 }
 
 function headersOf({ adapter }: ProviderConfig, credential: Secret): string[] {
-  return Object.entries({ "content-type": contentType, accept: "*/*", "accept-encoding": "identity", "user-agent": "weir", ...adapter.authorize(credential) }).flat();
+  return Object.entries({ accept: "*/*", "accept-encoding": "identity", "user-agent": "weir", ...adapter.authorize(credential) }).flat();
 }
 
 function isSame(left: ProviderConfig, right: ProviderConfig): boolean {

@@ -223,6 +223,8 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     const start = create(AttemptStartSchema);
     start.upstreamRequestId = this.#upstreamRequestId();
     const headers = this.#call!.headers;
+    start.contentType = headers["content-type"] ?? "";
+    start.warnings = [...this.#plan!.startWarnings];
     const { adapter } = this.#provider!.config;
     for (const name of adapter.forwardedReplyHeaders) {
       const value = headers[name];

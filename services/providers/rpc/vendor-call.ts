@@ -110,7 +110,7 @@ export class VendorCall implements EgressHandler {
       if (status >= 300) this.#reply = new ErrorReply((body) => this.#readError(body));
       else {
         refuseUnreadable(this.headers, this.#plan.stream);
-        this.#reply = this.#plan.readReply();
+        this.#reply = this.#plan.readReply(this.headers["content-type"] ?? "");
       }
     });
   }

@@ -5,6 +5,7 @@ import { AttemptRequestSchema, WatchCatalogResponseSchema, type WatchCatalogResp
 import type { LiveValue } from "#platform/live-value.ts";
 import type { ProvidersConfig } from "../config.ts";
 import type { UnaryAdapters, VendorAdapter } from "../domain/adapter.ts";
+import type { RelayForm } from "../domain/relay-form.ts";
 import type { UnaryName } from "../domain/unary-operation.ts";
 
 /** Ends when the signal fires. A caller that is slow gets the newest catalogue and misses those between. */
@@ -39,11 +40,18 @@ function catalogOf({ providers, modelFacts }: ProvidersConfig): WatchCatalogResp
   });
 }
 
-function offersOf({ nativeDialects, operations }: VendorAdapter): { operation: string; nativeDialects: string[] }[] {
+function offersOf({ nativeDialects, operations, speech, relays = [] }: VendorAdapter): { operation: string; nativeDialects: string[] }[] {
   const unary = Object.entries(operations) as [UnaryName, UnaryAdapters[UnaryName]][];
+  const others: readonly (readonly [RelayForm["operation"], string | undefined])[] = [
+    ...unary.map(([name, adapter]) => [name, adapter?.native?.dialect] as const),
+    ...(speech === undefined ? [] : [["synthesizeSpeech", undefined] as const]),
+  ];
   return [
     { operation: "generate", nativeDialects: [...nativeDialects] },
-    ...unary.map(([name, adapter]) => ({ operation: AttemptRequestSchema.field[name].name, nativeDialects: adapter?.native === undefined ? [] : [adapter.native.dialect] })),
+    ...others.map(([name, dialect]) => {
+      const relayed = relays.filter(({ operation }) => operation === name).map((relay) => relay.dialect);
+      return { operation: AttemptRequestSchema.field[name].name, nativeDialects: [...new Set([...(dialect === undefined ? [] : [dialect]), ...relayed])] };
+    }),
   ];
 }
 

@@ -3,8 +3,9 @@ import { create } from "@bufbuild/protobuf";
 import { GenerateRequestSchema, GenerationSchema, StreamGenerateRequestSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { NativePayloadSchema, type NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { offerOf } from "./capability.ts";
+import { RelayRequestSchema, type AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { offerOf, type RelayedName } from "./capability.ts";
+import type { RelayCall } from "./dialect.ts";
 import { needsOf, noNeeds, type Needs } from "./fitness.ts";
 import type { Target } from "./plan.ts";
 import { nativeRequest, withEnvelope, type UnaryName, type UnaryRequest } from "./unary-operation.ts";
@@ -94,6 +95,24 @@ export function unaryFor<Name extends UnaryName>(asked: AskedUnary<Name>, target
 function typedRequest<Name extends UnaryName>(asked: AskedUnary<Name>, routeIsStrict: boolean): UnaryRequest<Name> {
   const request = asked.toRequest();
   return isStrict(asked, routeIsStrict) ? withEnvelope(request, { strict: true }) : request;
+}
+
+/** What was asked of an endpoint whose bytes are relayed. */
+export interface AskedRelay {
+  readonly operation: RelayedName;
+  readonly dialect: string;
+  /** As in RelayRequest. */
+  readonly endpoint: string;
+  readonly contentType: string;
+  readonly call: RelayCall;
+}
+
+/** Throws UNSUPPORTED_OPERATION for a target that does not take the caller's bytes. */
+export function relayFor({ operation, dialect, endpoint, contentType, call }: AskedRelay, target: Target): AttemptRequest["operation"] {
+  if (offerOf(target.provider, operation)?.nativeDialects.includes(dialect) !== true) {
+    throw new GatewayError("UNSUPPORTED_OPERATION", `${target.name} does not take what OpenAI's clients send to ${endpoint}. Call it over gRPC or Connect.`, { metadata: { operation, target: target.name } });
+  }
+  return { case: "relay", value: create(RelayRequestSchema, { dialect, endpoint, contentType, body: call.bodyFor(target.model), stream: call.stream }) };
 }
 
 function nativeFor(native: Native | undefined, dialects: readonly string[]): Native | undefined {

@@ -4,7 +4,10 @@ import { GatewayError } from "#platform/errors.ts";
 import type { PlanningView, Target } from "./plan.ts";
 import type { UnaryName } from "./unary-operation.ts";
 
-export type OperationName = "generate" | UnaryName;
+export type OperationName = "generate" | UnaryName | RelayedName;
+
+/** Those whose bytes are relayed, whatever they are. */
+export type RelayedName = "synthesizeSpeech";
 
 /** How the provider offers the operation; undefined when it does not, or when what it offers is not known. */
 export function offerOf({ offers }: Provider, operation: OperationName): Offer | undefined {

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Generation, GenerateResponse, Model, StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
+import type { RelayedName } from "./capability.ts";
 import type { UnaryName, UnaryRequest, UnaryResponse } from "./unary-operation.ts";
 
 /** One dialect. */
@@ -27,7 +28,7 @@ export interface HttpReply {
   readonly body: string;
 }
 
-export type Endpoint = GenerateEndpoint | AnyUnaryEndpoint | ListModelsEndpoint | GetModelEndpoint | GetVersionEndpoint;
+export type Endpoint = GenerateEndpoint | AnyUnaryEndpoint | RelayEndpoint | ListModelsEndpoint | GetModelEndpoint | GetVersionEndpoint;
 
 /** What a request says beside its headers and its body. */
 export interface RequestTarget {
@@ -74,7 +75,10 @@ export interface StreamWriter {
   readonly keepAlive: string;
   /** The bytes for these events, terminator included after `end`; may be empty. */
   write(events: readonly StreamGenerateResponse[]): string;
-  /** The bytes that tell the client of an error after the reply has begun; nothing is written behind them. */
+  /**
+   * The bytes that tell the client of an error after the reply has begun; nothing is written behind them. Empty where a reply of
+   * this form can tell of none: then the connection is broken off, so that nobody takes the piece for the whole.
+   */
   writeError(error: GatewayError, requestId: string): string;
   /** Bytes of a target's own stream in the form that the caller asked for; absent where there is one form only. */
   relay?(native: Uint8Array): Uint8Array | string;
@@ -102,6 +106,31 @@ export interface UnaryCall<Name extends UnaryName> {
   toRequest(): UnaryRequest<Name>;
   /** The reply's JSON in this dialect; `requestId` and `target` are there. */
   writeReply(response: UnaryResponse<Name>): unknown;
+}
+
+/**
+ * An endpoint where the request or the reply is more than JSON: a form, sound, text, or events. Bytes go to targets that speak
+ * the dialect, and bytes come back.
+ */
+export interface RelayEndpoint {
+  readonly operation: "relay";
+  /** The operation as the contract has it. */
+  readonly serves: RelayedName;
+  readonly method: "POST";
+  /** Exact, below the version's own path. */
+  readonly path: `/v1/${string}`;
+  /** Throws INVALID_REQUEST with the field when the model is missing or not text; reads nothing else that the vendor reads. */
+  read(body: Buffer, contentType: string): Promise<RelayCall>;
+}
+
+export interface RelayCall {
+  readonly model: string;
+  /** True when events are asked for. */
+  readonly stream: boolean;
+  /** The body for a target, its model in place and every other byte untouched. */
+  bodyFor(model: string): Uint8Array;
+  /** As `writeError` of StreamWriter, where the reply is in events. */
+  writeStreamError(error: GatewayError, requestId: string): string;
 }
 
 export interface ListModelsEndpoint {

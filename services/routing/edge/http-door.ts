@@ -8,8 +8,8 @@ import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import { authenticate, authorizeMethod, type GrantSource } from "../domain/admit.ts";
-import { generationFor, needsFor, unaryFor, type AskedGeneration, type AskedUnary, type Native } from "../domain/asked.ts";
-import type { Dialect, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
+import { generationFor, needsFor, relayFor, unaryFor, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
+import type { Dialect, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RelayCall, RelayEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
 import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
 import { identifyEvents } from "../domain/identification.ts";
 import { getModel, listModels } from "../domain/list-models.ts";
@@ -51,14 +51,16 @@ export async function handleHttp(request: HttpRequest, response: HttpResponse, s
   const dialect = dialectOf(request, address, found, dependencies.dialects);
   try {
     const { endpoint, model } = endpointOf(request, address, found, dialect);
-    scope.operation = endpoint.operation;
+    const operation = endpoint.operation === "relay" ? endpoint.serves : endpoint.operation;
+    scope.operation = operation;
     const grant = await authenticate(dialect.readCredential(request.headers, address.query), dependencies.grants);
-    authorizeMethod(rpcOf[endpoint.operation], grant);
+    authorizeMethod(rpcOf[operation], grant);
     const arrived = { request, response, scope, grant, dependencies, target: { model, query: address.query } };
     if (endpoint.operation === "generate") await generate(arrived, dialect, endpoint);
     else if (endpoint.operation === "listModels") answerModels(arrived, endpoint);
     else if (endpoint.operation === "getModel") answerModel(arrived, endpoint);
     else if (endpoint.operation === "getVersion") answerJson(response, JSON.stringify(endpoint.writeReply()), identification(scope));
+    else if (endpoint.operation === "relay") await relay(arrived, dialect, endpoint);
     else await callUnary(arrived, dialect, endpoint);
     scope.end();
   } catch (thrown) {
@@ -114,7 +116,7 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
     toGeneration: () => asked.toGeneration(),
   };
   const reply = await run(arrived, "generate", asked.model, (target, strict) => generationFor(generation, target, strict), needsFor(generation));
-  if (asked.stream) return relayStream(arrived, dialect, reply, asked.createStreamWriter(), (first) => warningsOf(first, startOf(first)?.warnings, asked.unknownFields));
+  if (asked.stream) return relayStream(arrived, dialect, reply, () => asked.createStreamWriter(), (first) => warningsOf(first, startOf(first)?.warnings, asked.unknownFields));
   const message = await onlyMessage(reply);
   const warnings = warningsOf(message, message.generate?.warnings, asked.unknownFields);
   const json = message.generate === undefined ? message.native : JSON.stringify(asked.writeReply({ ...message.generate, requestId: scope.requestId, target: reply.target.name }));
@@ -138,6 +140,20 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
   const answer = message[operation];
   const json = answer === undefined ? message.native : JSON.stringify(call.writeReply({ ...answer, requestId: arrived.scope.requestId, target: reply.target.name }));
   answerJson(arrived.response, json, headersOf(arrived, dialect, reply, message, warningsOf(message, answer?.warnings, call.unknownFields)));
+}
+
+async function relay(arrived: Arrived, dialect: Dialect, endpoint: RelayEndpoint): Promise<void> {
+  const contentType = arrived.request.headers["content-type"] ?? "";
+  const call = await endpoint.read(await bodyOf(arrived), contentType);
+  const asked: AskedRelay = { operation: endpoint.serves, dialect: dialect.name, endpoint: endpoint.path.slice("/v1".length), contentType, call };
+  const reply = await run(arrived, endpoint.serves, call.model, (target) => relayFor(asked, target));
+  return relayStream(arrived, dialect, reply, (first) => relayWriter(first.start?.contentType ?? "", call), () => []);
+}
+
+/** Events can tell of an error and of silence; other bytes mean only themselves. */
+function relayWriter(contentType: string, call: RelayCall): StreamWriter {
+  const hasEvents = contentType.startsWith("text/event-stream");
+  return { contentType, keepAlive: hasEvents ? ": keep-alive\n\n" : "", write: () => "", writeError: (error, requestId) => (hasEvents ? call.writeStreamError(error, requestId) : "") };
 }
 
 function answerModels({ response, scope, grant, dependencies }: Arrived, endpoint: ListModelsEndpoint): void {
@@ -187,17 +203,19 @@ async function onlyMessage(reply: Reply): Promise<AttemptResponse> {
   return only!;
 }
 
-async function relayStream(arrived: Arrived, dialect: Dialect, reply: Reply, writer: StreamWriter, warningsAt: (first: AttemptResponse) => readonly Warning[]): Promise<void> {
+async function relayStream(arrived: Arrived, dialect: Dialect, reply: Reply, createWriter: (first: AttemptResponse) => StreamWriter, warningsAt: (first: AttemptResponse) => readonly Warning[]): Promise<void> {
   const { response, scope, dependencies } = arrived;
   // Once the stream has begun: before, nothing can be written without deciding for this target.
+  let writer: StreamWriter | undefined;
   const silence = setInterval(() => {
-    if (response.headersSent && !response.writableNeedDrain && writer.keepAlive !== "") response.write(writer.keepAlive);
+    if (writer !== undefined && !response.writableNeedDrain && writer.keepAlive !== "") response.write(writer.keepAlive);
   }, dependencies.config().streamKeepAliveMs);
   try {
     for await (const message of reply.messages) {
       silence.refresh();
       let { events } = message;
-      if (!response.headersSent) {
+      if (writer === undefined) {
+        writer = createWriter(message);
         events = identifyEvents(events, { requestId: scope.requestId, target: reply.target.name });
         const headers = headersOf(arrived, dialect, reply, message, warningsAt(message));
         response.writeHead(200, { ...headers, "content-type": writer.contentType, "cache-control": "no-cache" });
@@ -205,9 +223,13 @@ async function relayStream(arrived: Arrived, dialect: Dialect, reply: Reply, wri
       const bytes = message.native.length === 0 ? writer.write(events) : writer.relay === undefined ? message.native : writer.relay(message.native);
       if (bytes.length > 0 && !response.write(bytes)) await drained(response, scope.signal);
     }
-    response.end(writer.end?.() ?? "");
+    response.end(writer?.end?.() ?? "");
   } catch (thrown) {
-    if (response.headersSent && !scope.signal.aborted) response.write(writer.writeError(asGatewayError(thrown), scope.requestId));
+    if (writer !== undefined && !scope.signal.aborted) {
+      const farewell = writer.writeError(asGatewayError(thrown), scope.requestId);
+      if (farewell === "") response.destroy();
+      else response.write(farewell);
+    }
     throw thrown;
   } finally {
     clearInterval(silence);

@@ -11,12 +11,16 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { GenerateImagesRequest, GenerateImagesResponse } from "../../inference/v1/image_generation_pb.ts";
 import { file_weir_inference_v1_image_generation } from "../../inference/v1/image_generation_pb.ts";
+import type { Warning } from "../../inference/v1/generation_pb.ts";
+import { file_weir_inference_v1_generation } from "../../inference/v1/generation_pb.ts";
 import type { CountTokensRequest, CountTokensResponse, EmbedRequest, EmbedResponse, GenerateRequest, GenerateResponse, ModelFacts, StreamGenerateRequest, StreamGenerateResponse } from "../../inference/v1/inference_service_pb.ts";
 import { file_weir_inference_v1_inference_service } from "../../inference/v1/inference_service_pb.ts";
 import type { ModerateRequest, ModerateResponse } from "../../inference/v1/moderation_pb.ts";
 import { file_weir_inference_v1_moderation } from "../../inference/v1/moderation_pb.ts";
 import type { RerankRequest, RerankResponse } from "../../inference/v1/rerank_pb.ts";
 import { file_weir_inference_v1_rerank } from "../../inference/v1/rerank_pb.ts";
+import type { SynthesizeSpeechRequest } from "../../inference/v1/speech_pb.ts";
+import { file_weir_inference_v1_speech } from "../../inference/v1/speech_pb.ts";
 import type { Attribution } from "../../metering/v1/usage_event_pb.ts";
 import { file_weir_metering_v1_usage_event } from "../../metering/v1/usage_event_pb.ts";
 import { file_weir_types_v1_method } from "../../types/v1/method_pb.ts";
@@ -30,7 +34,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/providers/v1/providers_service.proto.
  */
 export const file_weir_providers_v1_providers_service: GenFile = /*@__PURE__*/
-  fileDesc("Cil3ZWlyL3Byb3ZpZGVycy92MS9wcm92aWRlcnNfc2VydmljZS5wcm90bxIRd2Vpci5wcm92aWRlcnMudjEixQUKDkF0dGVtcHRSZXF1ZXN0Eh0KCmF0dGVtcHRfaWQYASABKAlCCbpIBnIEEAEoQBIbCgpyZXF1ZXN0X2lkGAIgASgJQge6SARyAihAEjIKC2F0dHJpYnV0aW9uGAMgASgLMh0ud2Vpci5tZXRlcmluZy52MS5BdHRyaWJ1dGlvbhINCgVyb3V0ZRgEIAEoCRIZCghwcm92aWRlchgFIAEoCUIHukgEcgIQARIWCgVtb2RlbBgGIAEoCUIHukgEcgIQARIVCg1wcmljZV92ZXJzaW9uGAcgASgJEjcKE3N0YXJ0X2RlYWRsaW5lX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKCGdlbmVyYXRlGAkgASgLMiIud2Vpci5pbmZlcmVuY2UudjEuR2VuZXJhdGVSZXF1ZXN0SAASQwoPc3RyZWFtX2dlbmVyYXRlGAogASgLMigud2Vpci5pbmZlcmVuY2UudjEuU3RyZWFtR2VuZXJhdGVSZXF1ZXN0SAASMAoFZW1iZWQYCyABKAsyHy53ZWlyLmluZmVyZW5jZS52MS5FbWJlZFJlcXVlc3RIABI9Cgxjb3VudF90b2tlbnMYDCABKAsyJS53ZWlyLmluZmVyZW5jZS52MS5Db3VudFRva2Vuc1JlcXVlc3RIABI2Cghtb2RlcmF0ZRgNIAEoCzIiLndlaXIuaW5mZXJlbmNlLnYxLk1vZGVyYXRlUmVxdWVzdEgAEjIKBnJlcmFuaxgOIAEoCzIgLndlaXIuaW5mZXJlbmNlLnYxLlJlcmFua1JlcXVlc3RIABJDCg9nZW5lcmF0ZV9pbWFnZXMYDyABKAsyKC53ZWlyLmluZmVyZW5jZS52MS5HZW5lcmF0ZUltYWdlc1JlcXVlc3RIAEISCglvcGVyYXRpb24SBbpIAggBIowECg9BdHRlbXB0UmVzcG9uc2USLgoFc3RhcnQYASABKAsyHy53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0U3RhcnQSNQoIZ2VuZXJhdGUYAiABKAsyIy53ZWlyLmluZmVyZW5jZS52MS5HZW5lcmF0ZVJlc3BvbnNlEi8KBWVtYmVkGAMgASgLMiAud2Vpci5pbmZlcmVuY2UudjEuRW1iZWRSZXNwb25zZRI5CgZldmVudHMYBCADKAsyKS53ZWlyLmluZmVyZW5jZS52MS5TdHJlYW1HZW5lcmF0ZVJlc3BvbnNlEg4KBm5hdGl2ZRgFIAEoDBIqCgNlbmQYBiABKAsyHS53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0RW5kEjwKDGNvdW50X3Rva2VucxgHIAEoCzImLndlaXIuaW5mZXJlbmNlLnYxLkNvdW50VG9rZW5zUmVzcG9uc2USNQoIbW9kZXJhdGUYCCABKAsyIy53ZWlyLmluZmVyZW5jZS52MS5Nb2RlcmF0ZVJlc3BvbnNlEjEKBnJlcmFuaxgJIAEoCzIhLndlaXIuaW5mZXJlbmNlLnYxLlJlcmFua1Jlc3BvbnNlEkIKD2dlbmVyYXRlX2ltYWdlcxgKIAEoCzIpLndlaXIuaW5mZXJlbmNlLnYxLkdlbmVyYXRlSW1hZ2VzUmVzcG9uc2UiyQEKDEF0dGVtcHRTdGFydBIbChN1cHN0cmVhbV9yZXF1ZXN0X2lkGAEgASgJEj0KB2hlYWRlcnMYAiADKAsyLC53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0U3RhcnQuSGVhZGVyc0VudHJ5Ei0KC3JhdGVfbGltaXRzGAMgAygLMhgud2Vpci50eXBlcy52MS5SYXRlTGltaXQaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMQoKQXR0ZW1wdEVuZBIjCgV1c2FnZRgBIAEoCzIULndlaXIudHlwZXMudjEuVXNhZ2UiFQoTV2F0Y2hDYXRhbG9nUmVxdWVzdCJGChRXYXRjaENhdGFsb2dSZXNwb25zZRIuCglwcm92aWRlcnMYASADKAsyGy53ZWlyLnByb3ZpZGVycy52MS5Qcm92aWRlciKrAgoIUHJvdmlkZXISDAoEbmFtZRgBIAEoCRIOCgZ2ZW5kb3IYAiABKAkSFwoPbmF0aXZlX2RpYWxlY3RzGAMgAygJEg4KBm1vZGVscxgEIAMoCRIaChJvbmx5X2xpc3RlZF9tb2RlbHMYBSABKAgSKAoGb2ZmZXJzGAYgAygLMhgud2Vpci5wcm92aWRlcnMudjEuT2ZmZXISQAoLbW9kZWxfZmFjdHMYByADKAsyKy53ZWlyLnByb3ZpZGVycy52MS5Qcm92aWRlci5Nb2RlbEZhY3RzRW50cnkaUAoPTW9kZWxGYWN0c0VudHJ5EgsKA2tleRgBIAEoCRIsCgV2YWx1ZRgCIAEoCzIdLndlaXIuaW5mZXJlbmNlLnYxLk1vZGVsRmFjdHM6AjgBIjMKBU9mZmVyEhEKCW9wZXJhdGlvbhgBIAEoCRIXCg9uYXRpdmVfZGlhbGVjdHMYAiADKAky4QEKEFByb3ZpZGVyc1NlcnZpY2USXgoHQXR0ZW1wdBIhLndlaXIucHJvdmlkZXJzLnYxLkF0dGVtcHRSZXF1ZXN0GiIud2Vpci5wcm92aWRlcnMudjEuQXR0ZW1wdFJlc3BvbnNlIgqqvBgGCAMQBRgBMAESbQoMV2F0Y2hDYXRhbG9nEiYud2Vpci5wcm92aWRlcnMudjEuV2F0Y2hDYXRhbG9nUmVxdWVzdBonLndlaXIucHJvdmlkZXJzLnYxLldhdGNoQ2F0YWxvZ1Jlc3BvbnNlIgqqvBgGCAMQBRgBMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_inference_v1_image_generation, file_weir_inference_v1_inference_service, file_weir_inference_v1_moderation, file_weir_inference_v1_rerank, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_rate_limit, file_weir_types_v1_usage]);
+  fileDesc("Cil3ZWlyL3Byb3ZpZGVycy92MS9wcm92aWRlcnNfc2VydmljZS5wcm90bxIRd2Vpci5wcm92aWRlcnMudjEiwAYKDkF0dGVtcHRSZXF1ZXN0Eh0KCmF0dGVtcHRfaWQYASABKAlCCbpIBnIEEAEoQBIbCgpyZXF1ZXN0X2lkGAIgASgJQge6SARyAihAEjIKC2F0dHJpYnV0aW9uGAMgASgLMh0ud2Vpci5tZXRlcmluZy52MS5BdHRyaWJ1dGlvbhINCgVyb3V0ZRgEIAEoCRIZCghwcm92aWRlchgFIAEoCUIHukgEcgIQARIWCgVtb2RlbBgGIAEoCUIHukgEcgIQARIVCg1wcmljZV92ZXJzaW9uGAcgASgJEjcKE3N0YXJ0X2RlYWRsaW5lX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKCGdlbmVyYXRlGAkgASgLMiIud2Vpci5pbmZlcmVuY2UudjEuR2VuZXJhdGVSZXF1ZXN0SAASQwoPc3RyZWFtX2dlbmVyYXRlGAogASgLMigud2Vpci5pbmZlcmVuY2UudjEuU3RyZWFtR2VuZXJhdGVSZXF1ZXN0SAASMAoFZW1iZWQYCyABKAsyHy53ZWlyLmluZmVyZW5jZS52MS5FbWJlZFJlcXVlc3RIABI9Cgxjb3VudF90b2tlbnMYDCABKAsyJS53ZWlyLmluZmVyZW5jZS52MS5Db3VudFRva2Vuc1JlcXVlc3RIABI2Cghtb2RlcmF0ZRgNIAEoCzIiLndlaXIuaW5mZXJlbmNlLnYxLk1vZGVyYXRlUmVxdWVzdEgAEjIKBnJlcmFuaxgOIAEoCzIgLndlaXIuaW5mZXJlbmNlLnYxLlJlcmFua1JlcXVlc3RIABJDCg9nZW5lcmF0ZV9pbWFnZXMYDyABKAsyKC53ZWlyLmluZmVyZW5jZS52MS5HZW5lcmF0ZUltYWdlc1JlcXVlc3RIABIwCgVyZWxheRgQIAEoCzIfLndlaXIucHJvdmlkZXJzLnYxLlJlbGF5UmVxdWVzdEgAEkcKEXN5bnRoZXNpemVfc3BlZWNoGBEgASgLMioud2Vpci5pbmZlcmVuY2UudjEuU3ludGhlc2l6ZVNwZWVjaFJlcXVlc3RIAEISCglvcGVyYXRpb24SBbpIAggBIoABCgxSZWxheVJlcXVlc3QSGAoHZGlhbGVjdBgBIAEoCUIHukgEcgIQARIZCghlbmRwb2ludBgCIAEoCUIHukgEcgIQARIdCgxjb250ZW50X3R5cGUYAyABKAlCB7pIBHICEAESDAoEYm9keRgEIAEoDBIOCgZzdHJlYW0YBSABKAgijAQKD0F0dGVtcHRSZXNwb25zZRIuCgVzdGFydBgBIAEoCzIfLndlaXIucHJvdmlkZXJzLnYxLkF0dGVtcHRTdGFydBI1CghnZW5lcmF0ZRgCIAEoCzIjLndlaXIuaW5mZXJlbmNlLnYxLkdlbmVyYXRlUmVzcG9uc2USLwoFZW1iZWQYAyABKAsyIC53ZWlyLmluZmVyZW5jZS52MS5FbWJlZFJlc3BvbnNlEjkKBmV2ZW50cxgEIAMoCzIpLndlaXIuaW5mZXJlbmNlLnYxLlN0cmVhbUdlbmVyYXRlUmVzcG9uc2USDgoGbmF0aXZlGAUgASgMEioKA2VuZBgGIAEoCzIdLndlaXIucHJvdmlkZXJzLnYxLkF0dGVtcHRFbmQSPAoMY291bnRfdG9rZW5zGAcgASgLMiYud2Vpci5pbmZlcmVuY2UudjEuQ291bnRUb2tlbnNSZXNwb25zZRI1Cghtb2RlcmF0ZRgIIAEoCzIjLndlaXIuaW5mZXJlbmNlLnYxLk1vZGVyYXRlUmVzcG9uc2USMQoGcmVyYW5rGAkgASgLMiEud2Vpci5pbmZlcmVuY2UudjEuUmVyYW5rUmVzcG9uc2USQgoPZ2VuZXJhdGVfaW1hZ2VzGAogASgLMikud2Vpci5pbmZlcmVuY2UudjEuR2VuZXJhdGVJbWFnZXNSZXNwb25zZSKNAgoMQXR0ZW1wdFN0YXJ0EhsKE3Vwc3RyZWFtX3JlcXVlc3RfaWQYASABKAkSPQoHaGVhZGVycxgCIAMoCzIsLndlaXIucHJvdmlkZXJzLnYxLkF0dGVtcHRTdGFydC5IZWFkZXJzRW50cnkSLQoLcmF0ZV9saW1pdHMYAyADKAsyGC53ZWlyLnR5cGVzLnYxLlJhdGVMaW1pdBIUCgxjb250ZW50X3R5cGUYBCABKAkSLAoId2FybmluZ3MYBSADKAsyGi53ZWlyLmluZmVyZW5jZS52MS5XYXJuaW5nGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjEKCkF0dGVtcHRFbmQSIwoFdXNhZ2UYASABKAsyFC53ZWlyLnR5cGVzLnYxLlVzYWdlIhUKE1dhdGNoQ2F0YWxvZ1JlcXVlc3QiRgoUV2F0Y2hDYXRhbG9nUmVzcG9uc2USLgoJcHJvdmlkZXJzGAEgAygLMhsud2Vpci5wcm92aWRlcnMudjEuUHJvdmlkZXIiqwIKCFByb3ZpZGVyEgwKBG5hbWUYASABKAkSDgoGdmVuZG9yGAIgASgJEhcKD25hdGl2ZV9kaWFsZWN0cxgDIAMoCRIOCgZtb2RlbHMYBCADKAkSGgoSb25seV9saXN0ZWRfbW9kZWxzGAUgASgIEigKBm9mZmVycxgGIAMoCzIYLndlaXIucHJvdmlkZXJzLnYxLk9mZmVyEkAKC21vZGVsX2ZhY3RzGAcgAygLMisud2Vpci5wcm92aWRlcnMudjEuUHJvdmlkZXIuTW9kZWxGYWN0c0VudHJ5GlAKD01vZGVsRmFjdHNFbnRyeRILCgNrZXkYASABKAkSLAoFdmFsdWUYAiABKAsyHS53ZWlyLmluZmVyZW5jZS52MS5Nb2RlbEZhY3RzOgI4ASIzCgVPZmZlchIRCglvcGVyYXRpb24YASABKAkSFwoPbmF0aXZlX2RpYWxlY3RzGAIgAygJMuEBChBQcm92aWRlcnNTZXJ2aWNlEl4KB0F0dGVtcHQSIS53ZWlyLnByb3ZpZGVycy52MS5BdHRlbXB0UmVxdWVzdBoiLndlaXIucHJvdmlkZXJzLnYxLkF0dGVtcHRSZXNwb25zZSIKqrwYBggDEAUYATABEm0KDFdhdGNoQ2F0YWxvZxImLndlaXIucHJvdmlkZXJzLnYxLldhdGNoQ2F0YWxvZ1JlcXVlc3QaJy53ZWlyLnByb3ZpZGVycy52MS5XYXRjaENhdGFsb2dSZXNwb25zZSIKqrwYBggDEAUYATABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_inference_v1_image_generation, file_weir_inference_v1_generation, file_weir_inference_v1_inference_service, file_weir_inference_v1_moderation, file_weir_inference_v1_rerank, file_weir_inference_v1_speech, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_rate_limit, file_weir_types_v1_usage]);
 
 /**
  * One attempt.
@@ -155,6 +159,22 @@ export type AttemptRequest = Message<"weir.providers.v1.AttemptRequest"> & {
      */
     value: GenerateImagesRequest;
     case: "generateImages";
+  } | {
+    /**
+     * Pass bytes of a dialect to one of the vendor's endpoints.
+     *
+     * @generated from field: weir.providers.v1.RelayRequest relay = 16;
+     */
+    value: RelayRequest;
+    case: "relay";
+  } | {
+    /**
+     * Speak.
+     *
+     * @generated from field: weir.inference.v1.SynthesizeSpeechRequest synthesize_speech = 17;
+     */
+    value: SynthesizeSpeechRequest;
+    case: "synthesizeSpeech";
   } | { case: undefined; value?: undefined };
 };
 
@@ -164,6 +184,55 @@ export type AttemptRequest = Message<"weir.providers.v1.AttemptRequest"> & {
  */
 export const AttemptRequestSchema: GenMessage<AttemptRequest> = /*@__PURE__*/
   messageDesc(file_weir_providers_v1_providers_service, 0);
+
+/**
+ * Bytes of a dialect for an endpoint where a request or a reply is more than JSON: a form, sound, text, or events.
+ *
+ * @generated from message weir.providers.v1.RelayRequest
+ */
+export type RelayRequest = Message<"weir.providers.v1.RelayRequest"> & {
+  /**
+   * The dialect.
+   *
+   * @generated from field: string dialect = 1;
+   */
+  dialect: string;
+
+  /**
+   * The endpoint, by its path in the dialect below the version, such as `/audio/speech`.
+   *
+   * @generated from field: string endpoint = 2;
+   */
+  endpoint: string;
+
+  /**
+   * The content type of the body.
+   *
+   * @generated from field: string content_type = 3;
+   */
+  contentType: string;
+
+  /**
+   * The body as the vendor gets it, the attempt's model in it.
+   *
+   * @generated from field: bytes body = 4;
+   */
+  body: Uint8Array;
+
+  /**
+   * True when events are asked for.
+   *
+   * @generated from field: bool stream = 5;
+   */
+  stream: boolean;
+};
+
+/**
+ * Describes the message weir.providers.v1.RelayRequest.
+ * Use `create(RelayRequestSchema)` to create a new message.
+ */
+export const RelayRequestSchema: GenMessage<RelayRequest> = /*@__PURE__*/
+  messageDesc(file_weir_providers_v1_providers_service, 1);
 
 /**
  * What comes of an attempt: one message with everything for a reply in one piece; for a stream as many as the
@@ -201,7 +270,7 @@ export type AttemptResponse = Message<"weir.providers.v1.AttemptResponse"> & {
   events: StreamGenerateResponse[];
 
   /**
-   * Bytes of the reply, for a native request.
+   * Bytes of the reply, for a native request and for sound.
    *
    * @generated from field: bytes native = 5;
    */
@@ -248,7 +317,7 @@ export type AttemptResponse = Message<"weir.providers.v1.AttemptResponse"> & {
  * Use `create(AttemptResponseSchema)` to create a new message.
  */
 export const AttemptResponseSchema: GenMessage<AttemptResponse> = /*@__PURE__*/
-  messageDesc(file_weir_providers_v1_providers_service, 1);
+  messageDesc(file_weir_providers_v1_providers_service, 2);
 
 /**
  * Who answers.
@@ -276,6 +345,20 @@ export type AttemptStart = Message<"weir.providers.v1.AttemptStart"> & {
    * @generated from field: repeated weir.types.v1.RateLimit rate_limits = 3;
    */
   rateLimits: RateLimit[];
+
+  /**
+   * The content type of the vendor's reply.
+   *
+   * @generated from field: string content_type = 4;
+   */
+  contentType: string;
+
+  /**
+   * What is not as asked, for `synthesize_speech`: its reply is sound alone.
+   *
+   * @generated from field: repeated weir.inference.v1.Warning warnings = 5;
+   */
+  warnings: Warning[];
 };
 
 /**
@@ -283,7 +366,7 @@ export type AttemptStart = Message<"weir.providers.v1.AttemptStart"> & {
  * Use `create(AttemptStartSchema)` to create a new message.
  */
 export const AttemptStartSchema: GenMessage<AttemptStart> = /*@__PURE__*/
-  messageDesc(file_weir_providers_v1_providers_service, 2);
+  messageDesc(file_weir_providers_v1_providers_service, 3);
 
 /**
  * How an attempt ended well.
@@ -304,7 +387,7 @@ export type AttemptEnd = Message<"weir.providers.v1.AttemptEnd"> & {
  * Use `create(AttemptEndSchema)` to create a new message.
  */
 export const AttemptEndSchema: GenMessage<AttemptEnd> = /*@__PURE__*/
-  messageDesc(file_weir_providers_v1_providers_service, 3);
+  messageDesc(file_weir_providers_v1_providers_service, 4);
 
 /**
  * Asks for the catalogue.
@@ -319,7 +402,7 @@ export type WatchCatalogRequest = Message<"weir.providers.v1.WatchCatalogRequest
  * Use `create(WatchCatalogRequestSchema)` to create a new message.
  */
 export const WatchCatalogRequestSchema: GenMessage<WatchCatalogRequest> = /*@__PURE__*/
-  messageDesc(file_weir_providers_v1_providers_service, 4);
+  messageDesc(file_weir_providers_v1_providers_service, 5);
 
 /**
  * The catalogue.
@@ -340,7 +423,7 @@ export type WatchCatalogResponse = Message<"weir.providers.v1.WatchCatalogRespon
  * Use `create(WatchCatalogResponseSchema)` to create a new message.
  */
 export const WatchCatalogResponseSchema: GenMessage<WatchCatalogResponse> = /*@__PURE__*/
-  messageDesc(file_weir_providers_v1_providers_service, 5);
+  messageDesc(file_weir_providers_v1_providers_service, 6);
 
 /**
  * A configured way to a vendor.
@@ -403,7 +486,7 @@ export type Provider = Message<"weir.providers.v1.Provider"> & {
  * Use `create(ProviderSchema)` to create a new message.
  */
 export const ProviderSchema: GenMessage<Provider> = /*@__PURE__*/
-  messageDesc(file_weir_providers_v1_providers_service, 6);
+  messageDesc(file_weir_providers_v1_providers_service, 7);
 
 /**
  * An operation that a provider has.
@@ -431,7 +514,7 @@ export type Offer = Message<"weir.providers.v1.Offer"> & {
  * Use `create(OfferSchema)` to create a new message.
  */
 export const OfferSchema: GenMessage<Offer> = /*@__PURE__*/
-  messageDesc(file_weir_providers_v1_providers_service, 7);
+  messageDesc(file_weir_providers_v1_providers_service, 8);
 
 /**
  * Owns the vendors' credentials and talks to vendors, one attempt at a time.

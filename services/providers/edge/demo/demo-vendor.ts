@@ -11,4 +11,6 @@ export const demoVendor: VendorAdapter = {
   defaultBaseUrl: "http://127.0.0.1/v1",
   needsCredential: false,
   operations: { embed: openaiVendor.operations.embed! },
+  speech: undefined,
+  relays: [],
 };

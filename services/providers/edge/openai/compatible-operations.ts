@@ -1,25 +1,33 @@
 /** Owns what servers that speak OpenAI's API can have beside Chat Completions. */
 import type { UnaryAdapters } from "../../domain/adapter.ts";
+import type { RelayForm } from "../../domain/relay-form.ts";
 import { createEmbedAdapter } from "./embeddings.ts";
 import { createImagesAdapter } from "./images.ts";
 import { createModerateAdapter } from "./moderations.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 import { rerankAdapter } from "./rerank.ts";
+import { speechRelay } from "./speech.ts";
 
-export type CompatibleOperation = "embed" | "moderate" | "rerank" | "generateImages";
+export type CompatibleOperation = "embed" | "moderate" | "rerank" | "generateImages" | "synthesizeSpeech";
 
 /** The adapters of these; without `takesOpenaiBytes` (see CompatibleVendor) none of them takes a caller's own bytes. */
 export function createOperations(names: readonly CompatibleOperation[], quirks: OpenaiQuirks, takesOpenaiBytes: boolean): UnaryAdapters {
-  const all: Required<Pick<UnaryAdapters, CompatibleOperation>> = {
+  const all: Required<Pick<UnaryAdapters, Exclude<CompatibleOperation, "synthesizeSpeech">>> = {
     embed: createEmbedAdapter(quirks),
     moderate: createModerateAdapter(quirks),
     rerank: rerankAdapter,
     generateImages: createImagesAdapter(quirks),
   };
   return Object.fromEntries(
-    names.map((name) => {
+    names.flatMap((name) => {
+      if (name === "synthesizeSpeech") return [];
       const { native, ...typed } = all[name];
-      return [name, takesOpenaiBytes && native !== undefined ? { ...typed, native } : typed];
+      return [[name, takesOpenaiBytes && native !== undefined ? { ...typed, native } : typed]];
     }),
   );
+}
+
+/** The endpoints of these that take a caller's own bytes, whatever they are. */
+export function createRelays(names: readonly CompatibleOperation[], takesOpenaiBytes: boolean): readonly RelayForm[] {
+  return takesOpenaiBytes ? [speechRelay].filter(({ operation }) => names.some((name) => name === operation)) : [];
 }

@@ -2,12 +2,13 @@
 import type { VendorAdapter } from "../../domain/adapter.ts";
 import { anyAddress, type TakenAsBytes } from "../../domain/remote-media.ts";
 import { buildRequest } from "./build-request.ts";
-import { createOperations, type CompatibleOperation } from "./compatible-operations.ts";
+import { createOperations, createRelays, type CompatibleOperation } from "./compatible-operations.ts";
 import { readError } from "./errors.ts";
 import { buildNativeRequest } from "./native-request.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 import { rateLimitHeaders, readRateLimits } from "./rate-limits.ts";
 import { readReply, summarizeReply } from "./read-reply.ts";
+import { openaiSpeech } from "./speech.ts";
 import { createStreamReader } from "./stream-reader.ts";
 
 export interface CompatibleVendor {
@@ -62,6 +63,8 @@ export function createOpenaiCompatible({
       createStreamReader,
     },
     operations: createOperations(operations, quirks, takesOpenaiBytes),
+    relays: createRelays(operations, takesOpenaiBytes),
+    ...(operations.includes("synthesizeSpeech") ? { speech: openaiSpeech } : {}),
   };
 }
 

@@ -32,7 +32,8 @@ export const presets: readonly Preset[] = [
     unknownMembers: ["modalities", "audio", "verbosity", "store", "prompt_cache_key", "logprobs", "top_logprobs", "logit_bias", "n"],
     reasoningEfforts: ["none", "low", "medium", "high"],
     reasoningReturn: "reasoning",
-  }),
+    // https://console.groq.com/docs/text-to-speech
+  }, ["synthesizeSpeech"]),
   // Thinking is on unless it is turned off; earlier reasoning must come back with tool results: https://api-docs.deepseek.com/guides/thinking_mode
   hosted("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", {
     unknownMembers: [...compatibleServer.unknownMembers, "seed", "n", "logit_bias", "parallel_tool_calls"],
@@ -51,12 +52,13 @@ export const presets: readonly Preset[] = [
     hasTopK: true,
     reasoningField: "reasoning",
     reasoningReturn: "reasoning_details",
-  }, ["rerank"]),
-  // https://docs.together.ai/reference/rerank, https://docs.together.ai/reference/post-images-generations
+    // https://openrouter.ai/blog/announcements/announcing-audio-apis
+  }, ["rerank", "synthesizeSpeech"]),
+  // https://docs.together.ai/docs/text-to-speech, https://docs.together.ai/reference/rerank, https://docs.together.ai/reference/post-images-generations
   hosted("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", {
     hasTopK: true,
     images: { size: "width_and_height", bytesWord: "base64", unknownFields: ["quality", "style", "background", "moderation", "outputCompression", "endUser"] },
-  }, ["embed", "rerank", "generateImages"]),
+  }, ["embed", "rerank", "generateImages", "synthesizeSpeech"]),
   hosted("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", {
     unknownMembers: ["modalities", "audio", "verbosity", "store", "metadata"],
     hasTopK: true,

@@ -6,6 +6,7 @@ import { completionsEndpoint } from "./completions.ts";
 import { embeddingsEndpoint } from "./embeddings.ts";
 import { writeError } from "./errors.ts";
 import { imagesEndpoint } from "./images.ts";
+import { speechEndpoint } from "./speech.ts";
 import { modelEndpoint, modelsEndpoint } from "./models.ts";
 import { moderationsEndpoint } from "./moderations.ts";
 import { writeRateLimits } from "./rate-limits.ts";
@@ -15,7 +16,7 @@ export const openaiDialect: Dialect = {
   claims,
   readCredential,
   requestHeaders: [],
-  endpoints: [chatCompletionsEndpoint, completionsEndpoint, embeddingsEndpoint, moderationsEndpoint, imagesEndpoint, modelsEndpoint, modelEndpoint],
+  endpoints: [chatCompletionsEndpoint, completionsEndpoint, embeddingsEndpoint, moderationsEndpoint, imagesEndpoint, speechEndpoint, modelsEndpoint, modelEndpoint],
   writeRateLimits,
   writeError,
 };

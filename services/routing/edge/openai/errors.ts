@@ -17,6 +17,11 @@ export function writeErrorBody(error: GatewayError, requestId: string): { error:
   return { error: { message: error.message, type, param: paramOf(error), code, request_id: requestId } };
 }
 
+/** The error as the event that ends a stream. */
+export function writeStreamError(error: GatewayError, requestId: string): string {
+  return `data: ${JSON.stringify(writeErrorBody(error, requestId))}\n\n`;
+}
+
 function retryHeaders(retryAfterMs: number | undefined): Record<string, string> {
   if (retryAfterMs === undefined) return {};
   return { "retry-after": String(Math.ceil(retryAfterMs / 1000)), "retry-after-ms": String(Math.ceil(retryAfterMs)) };

@@ -6,7 +6,7 @@ import type { GatewayError } from "#platform/errors.ts";
 import type { StreamWriter } from "../../domain/dialect.ts";
 import { writeAnnotation } from "./annotations.ts";
 import { writeBase64, writeMediaUrl } from "./data-url.ts";
-import { writeErrorBody } from "./errors.ts";
+import { writeStreamError } from "./errors.ts";
 import { writeFinish } from "./finish-reason.ts";
 import { writeLogprobs } from "./logprobs.ts";
 import { writeNativePart } from "./native-parts.ts";
@@ -67,7 +67,7 @@ class ChunkWriter implements StreamWriter {
   }
 
   writeError(error: GatewayError, requestId: string): string {
-    return `data: ${JSON.stringify(writeErrorBody(error, requestId))}\n\n`;
+    return writeStreamError(error, requestId);
   }
 
   #startPart({ candidateIndex, partIndex, part }: PartStart): string {

@@ -1,0 +1,36 @@
+/** Owns the way from the usage that OpenAI reports of sound and images to Weir's disjoint meters. */
+import { create } from "@bufbuild/protobuf";
+import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { asCount, asObject, isObject } from "../../domain/vendor-json.ts";
+
+/** What the tokens of an endpoint are that its details do not name. */
+export interface MediaMeters {
+  readonly input: Meter;
+  readonly output: Meter;
+}
+
+/**
+ * Seconds of sound, or tokens: `input_tokens` counts all input, of which the details name the sound (`Transcription.usage` and
+ * `SpeechAudioDoneEvent` of the `openai` package). Undefined when the vendor reported nothing.
+ */
+export function readMediaUsage(value: unknown, meters: MediaMeters): Usage | undefined {
+  if (!isObject(value)) return undefined;
+  const { seconds } = value;
+  if (typeof seconds === "number" && seconds >= 0) return usage([[Meter.AUDIO_MILLISECONDS, Math.round(seconds * 1000)]]);
+  const input = asCount(value["input_tokens"]);
+  const output = asCount(value["output_tokens"]);
+  if (input === undefined && output === undefined) return undefined;
+  const audio = Math.min(asCount(asObject(value["input_token_details"])["audio_tokens"]) ?? 0, input ?? 0);
+  return usage([
+    [meters.input, (input ?? 0) - audio],
+    [Meter.AUDIO_INPUT_TOKENS, audio],
+    [meters.output, output ?? 0],
+  ]);
+}
+
+function usage(quantities: readonly (readonly [meter: Meter, quantity: number])[]): Usage {
+  return create(UsageSchema, {
+    quantities: quantities.filter(([, quantity]) => quantity > 0).map(([meter, quantity]) => ({ meter, quantity: BigInt(quantity) })),
+    source: UsageSource.PROVIDER,
+  });
+}

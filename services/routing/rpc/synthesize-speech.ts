@@ -1,0 +1,20 @@
+/** Owns InferenceService.SynthesizeSpeech. */
+import { create } from "@bufbuild/protobuf";
+import { SpeechEndSchema, SpeechStartSchema, SynthesizeSpeechResponseSchema, type SynthesizeSpeechRequest, type SynthesizeSpeechResponse } from "#gen/weir/inference/v1/speech_pb.ts";
+import type { CallContext } from "#platform/service-types.ts";
+import { runCall } from "../domain/pipeline.ts";
+import { callOf, type InferenceDependencies } from "./inference-dependencies.ts";
+
+export async function* synthesizeSpeech(request: SynthesizeSpeechRequest, context: CallContext, { pipeline }: InferenceDependencies): AsyncIterable<SynthesizeSpeechResponse> {
+  const { model, labels } = request;
+  const call = callOf(context, "synthesizeSpeech", model, labels, (_target, strict) => ({ case: "synthesizeSpeech", value: strict ? { ...request, strict } : request }));
+  const reply = await runCall(call, pipeline);
+  for await (const { start, native, end } of reply.messages) {
+    if (start !== undefined) {
+      const value = create(SpeechStartSchema, { mediaType: start.contentType, warnings: start.warnings, requestId: context.requestId, target: reply.target.name });
+      yield create(SynthesizeSpeechResponseSchema, { event: { case: "start", value } });
+    }
+    if (native.length > 0) yield create(SynthesizeSpeechResponseSchema, { event: { case: "audio", value: native } });
+    if (end !== undefined) yield create(SynthesizeSpeechResponseSchema, { event: { case: "end", value: create(SpeechEndSchema, end.usage === undefined ? {} : { usage: end.usage }) } });
+  }
+}
