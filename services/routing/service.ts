@@ -26,6 +26,7 @@ import { generate } from "./rpc/generate.ts";
 import { listModelsPage } from "./rpc/list-models.ts";
 import { synthesizeSpeech } from "./rpc/synthesize-speech.ts";
 import { streamGenerate } from "./rpc/stream-generate.ts";
+import { transcribe } from "./rpc/transcribe.ts";
 import { callUnary } from "./rpc/unary.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
 import { GrantView } from "./store/grant-view.ts";
@@ -77,6 +78,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     rerank: (request, context) => callUnary("rerank", request, context, dependencies),
     generateImages: (request, context) => callUnary("generateImages", request, context, dependencies),
     synthesizeSpeech: (request, context) => synthesizeSpeech(request, context, dependencies),
+    transcribe: (request, context) => transcribe(request, context, dependencies),
     listModels: (request, context) => listModelsPage(request, context, dependencies),
   };
   const frontDoor = createFrontDoor({

@@ -175,7 +175,7 @@ export interface UnaryAdapter<Name extends UnaryName> {
   /** Absent where no dialect's bytes can go to the vendor as they are. */
   readonly native?: NativeUnaryForm;
   /** What is put in the ledger when the vendor did not say what was consumed; the request's bytes as tokens when absent. */
-  readonly estimateUsage?: (traffic: Traffic) => Usage;
+  readonly estimateUsage?: (traffic: Traffic, request: VendorRequest) => Usage;
 }
 
 /** As NativeForm, for an operation that is answered in one piece. */

@@ -1,6 +1,7 @@
 /** Owns the estimate of what an attempt consumed when the vendor did not say. */
 import { create } from "@bufbuild/protobuf";
 import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { estimateRecordingMs } from "./recording-length.ts";
 
 const bytesPerToken = 4;
 
@@ -32,6 +33,11 @@ export function estimateUsage({ requestBytes, outputBytes, reported }: Traffic):
 export function charactersOf(text: string): Usage {
   // By Unicode's code points: a letter outside the basic plane is one character, not two.
   return usage(new Map([[Meter.CHARACTERS, BigInt([...text].length)]]));
+}
+
+/** What the transcription consumed of which the vendor says nothing: the length of the recording that the request holds. */
+export function recordingOf(request: Uint8Array): Usage {
+  return usage(new Map([[Meter.AUDIO_MILLISECONDS, estimateRecordingMs(request)]]));
 }
 
 /** What an attempt consumed that the vendor refused, or never saw: nothing. */

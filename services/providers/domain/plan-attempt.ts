@@ -10,6 +10,7 @@ import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { NativeForm, NativeUnaryForm, UnaryAdapter, VendorAdapter, VendorRequest } from "./adapter.ts";
 import { ByteReply } from "./byte-reply.ts";
 import { charactersOf, estimateUsage, type Traffic } from "./estimate-usage.ts";
+import { refuseWholeReply } from "./reply-headers.ts";
 import type { RelayForm } from "./relay-form.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 import { StreamedReply } from "./streamed-reply.ts";
@@ -78,7 +79,10 @@ function planStream(generation: Generation, model: string, adapter: VendorAdapte
     stream: true,
     vendorRequest,
     startWarnings: [],
-    readReply: () => new StreamedReply(form.createStreamReader(vendorRequest), form.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings, model),
+    readReply: (contentType) => {
+      refuseWholeReply(contentType);
+      return new StreamedReply(form.createStreamReader(vendorRequest), form.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings, model);
+    },
     estimateUsage,
   };
 }
@@ -101,7 +105,7 @@ function planUnary<Name extends UnaryName>(name: Name, request: UnaryRequest<Nam
         response.warnings.push(...vendorRequest.warnings);
         return { response: create(AttemptResponseSchema, { [name]: response }), summary };
       }),
-    estimateUsage: operation.estimateUsage ?? (({ requestBytes }) => estimateUsage({ requestBytes, outputBytes: 0 })),
+    estimateUsage: (traffic) => operation.estimateUsage?.(traffic, vendorRequest) ?? estimateUsage({ requestBytes: traffic.requestBytes, outputBytes: 0 }),
   };
 }
 
@@ -127,7 +131,7 @@ function planRelay({ dialect, endpoint, contentType, body, stream }: RelayReques
     vendorRequest: { path: endpoint, headers: {}, contentType, body, warnings: [], withholdUsage: false },
     startWarnings: [],
     readReply: (replyType) => readerOf(form, replyType, model),
-    estimateUsage: (traffic) => form.estimateUsage(body, traffic),
+    estimateUsage: () => form.estimateUsage(body),
   };
 }
 

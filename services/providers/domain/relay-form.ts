@@ -1,7 +1,6 @@
 /** Owns what a vendor's folder must say of an endpoint that takes a dialect's bytes and answers with any: a form, sound, text, or events. */
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { ReplySummary, StreamReader } from "./adapter.ts";
-import type { Traffic } from "./estimate-usage.ts";
 import type { UnaryName } from "./unary-operation.ts";
 
 export interface RelayForm {
@@ -15,5 +14,5 @@ export interface RelayForm {
   /** A reader for one reply in events; it makes no types. */
   createStreamReader(): StreamReader;
   /** What is put in the ledger for this request when the vendor did not say what it consumed. */
-  estimateUsage(request: Uint8Array, traffic: Traffic): Usage;
+  estimateUsage(request: Uint8Array): Usage;
 }

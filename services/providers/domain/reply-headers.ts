@@ -18,13 +18,16 @@ function joinHeaders(headers: Readonly<Record<string, string | readonly string[]
 }
 
 /** Throws UPSTREAM_PROTOCOL when a reply that is no error cannot be read. */
-export function refuseUnreadable(headers: ReplyHeaders, stream: boolean): void {
+export function refuseCompressed(headers: ReplyHeaders): void {
   const encoding = headers["content-encoding"] ?? "identity";
   if (encoding !== "identity") {
     throw new GatewayError("UPSTREAM_PROTOCOL", `The vendor compressed its reply (${encoding}) though it was asked not to.`);
   }
-  const contentType = headers["content-type"] ?? "";
-  if (stream && contentType.startsWith("application/json")) {
+}
+
+/** Throws UPSTREAM_PROTOCOL when a stream was asked for and this is none. */
+export function refuseWholeReply(contentType: string): void {
+  if (contentType.startsWith("application/json")) {
     throw new GatewayError("UPSTREAM_PROTOCOL", `The vendor answered a request for a stream with ${contentType}.`);
   }
 }

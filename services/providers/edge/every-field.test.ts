@@ -147,8 +147,8 @@ const notForVendors: Readonly<Record<string, string>> = {
 const unasked: readonly { readonly field: string; readonly vendors: "all" | readonly string[]; readonly why: string }[] = [
   { field: "reasoning.adaptive", vendors: "all", why: "models decide how much to reason where nothing is said" },
   { field: "reasoning.include_text", vendors: "all", why: "reasoning comes unasked where it can be had at all" },
-  { field: "output_format.json_schema.name", vendors: ["anthropic", "gemini", "cohere", "ollama"], why: "a schema needs no name there, and does nothing with it" },
-  { field: "output_format.json_schema.strict", vendors: ["anthropic", "bedrock", "gemini", "cohere", "ollama"], why: "every reply is held to its schema there" },
+  { field: "output_format.json_schema.name", vendors: ["anthropic", "vertex_anthropic", "gemini", "vertex", "cohere", "ollama"], why: "a schema needs no name there, and does nothing with it" },
+  { field: "output_format.json_schema.strict", vendors: ["anthropic", "vertex_anthropic", "bedrock", "gemini", "vertex", "cohere", "ollama"], why: "every reply is held to its schema there" },
   { field: "messages.parts.file.citations_enabled", vendors: ["cohere"], why: "it cites all documents" },
   { field: "messages.parts.image.media.media_type", vendors: ["ollama"], why: "the bytes say it" },
   { field: "messages.parts.audio.media.media_type", vendors: ["mistral"], why: "the bytes say it" },

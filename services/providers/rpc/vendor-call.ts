@@ -7,7 +7,7 @@ import { toGatewayError, type GatewayError } from "#platform/errors.ts";
 import type { Secret } from "#platform/secret.ts";
 import { ErrorReply } from "../domain/error-reply.ts";
 import type { AttemptPlan } from "../domain/plan-attempt.ts";
-import { flatHeaders, readRedirect, refuseUnreadable, type ReplyHeaders } from "../domain/reply-headers.ts";
+import { flatHeaders, readRedirect, refuseCompressed, type ReplyHeaders } from "../domain/reply-headers.ts";
 import type { ReplyReader } from "../domain/reply-reader.ts";
 import { connectTimeout, nameProvider, readTransportError, type Stage } from "../domain/upstream-error.ts";
 import type { LiveProvider } from "../edge/live-providers.ts";
@@ -109,7 +109,7 @@ export class VendorCall implements EgressHandler {
     this.#guard(() => {
       if (status >= 300) this.#reply = new ErrorReply((body) => this.#readError(body));
       else {
-        refuseUnreadable(this.headers, this.#plan.stream);
+        refuseCompressed(this.headers);
         this.#reply = this.#plan.readReply(this.headers["content-type"] ?? "");
       }
     });

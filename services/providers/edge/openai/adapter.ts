@@ -12,7 +12,7 @@ const chatVendor = createOpenaiCompatible({
   baseUrl: "https://api.openai.com/v1",
   quirks: openaiItself,
   takesOpenaiBytes: true,
-  operations: ["embed", "moderate", "generateImages", "synthesizeSpeech"],
+  operations: ["embed", "moderate", "generateImages", "synthesizeSpeech", "transcribe"],
   // Not `openai-organization`: it tells of the operator's account, not of the caller's.
   forwardedReplyHeaders: ["openai-processing-ms", "openai-version", ...rateLimitHeaders],
 });

@@ -23,7 +23,7 @@ const azureItself = {
   readRateLimits,
 };
 
-export const azureVendor: VendorAdapter = { ...openaiVendorWithResponses, ...azureItself, operations: { embed: openaiVendor.operations.embed!, generateImages: openaiVendor.operations.generateImages! } };
+export const azureVendor: VendorAdapter = { ...openaiVendorWithResponses, ...azureItself, operations: { embed: openaiVendor.operations.embed!, generateImages: openaiVendor.operations.generateImages!, transcribe: openaiVendor.operations.transcribe! } };
 
 /** The vendor by a dated version; without one, by its v1 API. */
 export function createAzureVendor({ apiVersion }: { readonly apiVersion: string }): VendorAdapter {

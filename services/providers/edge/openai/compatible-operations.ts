@@ -7,8 +7,9 @@ import { createModerateAdapter } from "./moderations.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 import { rerankAdapter } from "./rerank.ts";
 import { speechRelay } from "./speech.ts";
+import { transcribeAdapter, transcriptionRelays } from "./transcription.ts";
 
-export type CompatibleOperation = "embed" | "moderate" | "rerank" | "generateImages" | "synthesizeSpeech";
+export type CompatibleOperation = "embed" | "moderate" | "rerank" | "generateImages" | "synthesizeSpeech" | "transcribe";
 
 /** The adapters of these; without `takesOpenaiBytes` (see CompatibleVendor) none of them takes a caller's own bytes. */
 export function createOperations(names: readonly CompatibleOperation[], quirks: OpenaiQuirks, takesOpenaiBytes: boolean): UnaryAdapters {
@@ -17,6 +18,7 @@ export function createOperations(names: readonly CompatibleOperation[], quirks: 
     moderate: createModerateAdapter(quirks),
     rerank: rerankAdapter,
     generateImages: createImagesAdapter(quirks),
+    transcribe: transcribeAdapter,
   };
   return Object.fromEntries(
     names.flatMap((name) => {
@@ -29,5 +31,5 @@ export function createOperations(names: readonly CompatibleOperation[], quirks: 
 
 /** The endpoints of these that take a caller's own bytes, whatever they are. */
 export function createRelays(names: readonly CompatibleOperation[], takesOpenaiBytes: boolean): readonly RelayForm[] {
-  return takesOpenaiBytes ? [speechRelay].filter(({ operation }) => names.some((name) => name === operation)) : [];
+  return takesOpenaiBytes ? [speechRelay, ...transcriptionRelays].filter(({ operation }) => names.some((name) => name === operation)) : [];
 }

@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { asCount, asObject, isObject } from "../../domain/vendor-json.ts";
+import { readUsage } from "./usage.ts";
 
 /** What the tokens of an endpoint are that its details do not name. */
 export interface MediaMeters {
@@ -19,7 +20,8 @@ export function readMediaUsage(value: unknown, meters: MediaMeters): Usage | und
   if (typeof seconds === "number" && seconds >= 0) return usage([[Meter.AUDIO_MILLISECONDS, Math.round(seconds * 1000)]]);
   const input = asCount(value["input_tokens"]);
   const output = asCount(value["output_tokens"]);
-  if (input === undefined && output === undefined) return undefined;
+  // vLLM tells it as of a chat.
+  if (input === undefined && output === undefined) return readUsage(value);
   const audio = Math.min(asCount(asObject(value["input_token_details"])["audio_tokens"]) ?? 0, input ?? 0);
   return usage([
     [meters.input, (input ?? 0) - audio],

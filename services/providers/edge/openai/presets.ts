@@ -32,8 +32,8 @@ export const presets: readonly Preset[] = [
     unknownMembers: ["modalities", "audio", "verbosity", "store", "prompt_cache_key", "logprobs", "top_logprobs", "logit_bias", "n"],
     reasoningEfforts: ["none", "low", "medium", "high"],
     reasoningReturn: "reasoning",
-    // https://console.groq.com/docs/text-to-speech
-  }, ["synthesizeSpeech"]),
+    // https://console.groq.com/docs/text-to-speech and https://console.groq.com/docs/speech-to-text
+  }, ["synthesizeSpeech", "transcribe"]),
   // Thinking is on unless it is turned off; earlier reasoning must come back with tool results: https://api-docs.deepseek.com/guides/thinking_mode
   hosted("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", {
     unknownMembers: [...compatibleServer.unknownMembers, "seed", "n", "logit_bias", "parallel_tool_calls"],
@@ -52,13 +52,13 @@ export const presets: readonly Preset[] = [
     hasTopK: true,
     reasoningField: "reasoning",
     reasoningReturn: "reasoning_details",
-    // https://openrouter.ai/blog/announcements/announcing-audio-apis
+    // https://openrouter.ai/blog/announcements/announcing-audio-apis; its transcriptions take JSON in place of OpenAI's form.
   }, ["rerank", "synthesizeSpeech"]),
-  // https://docs.together.ai/docs/text-to-speech, https://docs.together.ai/reference/rerank, https://docs.together.ai/reference/post-images-generations
+  // https://docs.together.ai/docs/text-to-speech, https://docs.together.ai/docs/inference/transcription/overview.md, https://docs.together.ai/reference/rerank, https://docs.together.ai/reference/post-images-generations
   hosted("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", {
     hasTopK: true,
     images: { size: "width_and_height", bytesWord: "base64", unknownFields: ["quality", "style", "background", "moderation", "outputCompression", "endUser"] },
-  }, ["embed", "rerank", "generateImages", "synthesizeSpeech"]),
+  }, ["embed", "rerank", "generateImages", "synthesizeSpeech", "transcribe"]),
   hosted("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", {
     unknownMembers: ["modalities", "audio", "verbosity", "store", "metadata"],
     hasTopK: true,
@@ -83,8 +83,9 @@ export const presets: readonly Preset[] = [
   // https://huggingface.co/docs/inference-providers
   hosted("huggingface", "https://router.huggingface.co/v1", undefined, {}),
   // Reranking: vllm/entrypoints/pooling/score/protocol.py of https://github.com/vllm-project/vllm, tools/server/README.md of https://github.com/ggml-org/llama.cpp
+  // Transcriptions: https://docs.vllm.ai/en/v0.22.1/examples/speech_to_text/openai
   // The ports on which these servers listen unless told otherwise.
-  local("vllm", "http://127.0.0.1:8000/v1", { hasTopK: true, reasoningReturn: "reasoning" }, ["embed", "rerank"]),
+  local("vllm", "http://127.0.0.1:8000/v1", { hasTopK: true, reasoningReturn: "reasoning" }, ["embed", "rerank", "transcribe"]),
   local("sglang", "http://127.0.0.1:30000/v1", { hasTopK: true }),
   local("llama_cpp", "http://127.0.0.1:8080/v1", { hasTopK: true }, ["embed", "rerank"]),
   // "'url' field must be a base64 encoded image": https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/1120

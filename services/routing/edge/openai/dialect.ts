@@ -7,6 +7,7 @@ import { embeddingsEndpoint } from "./embeddings.ts";
 import { writeError } from "./errors.ts";
 import { imagesEndpoint } from "./images.ts";
 import { speechEndpoint } from "./speech.ts";
+import { transcriptionsEndpoint, translationsEndpoint } from "./transcriptions.ts";
 import { modelEndpoint, modelsEndpoint } from "./models.ts";
 import { moderationsEndpoint } from "./moderations.ts";
 import { writeRateLimits } from "./rate-limits.ts";
@@ -16,7 +17,7 @@ export const openaiDialect: Dialect = {
   claims,
   readCredential,
   requestHeaders: [],
-  endpoints: [chatCompletionsEndpoint, completionsEndpoint, embeddingsEndpoint, moderationsEndpoint, imagesEndpoint, speechEndpoint, modelsEndpoint, modelEndpoint],
+  endpoints: [chatCompletionsEndpoint, completionsEndpoint, embeddingsEndpoint, moderationsEndpoint, imagesEndpoint, speechEndpoint, transcriptionsEndpoint, translationsEndpoint, modelsEndpoint, modelEndpoint],
   writeRateLimits,
   writeError,
 };

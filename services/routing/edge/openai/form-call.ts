@@ -1,0 +1,12 @@
+/** Owns what is read of a form before it goes on: the model, which is set for each target, and whether events are asked for. */
+import { readForm } from "#platform/multipart.ts";
+import type { RelayCall } from "../../domain/dialect.ts";
+import { invalidField } from "../request-fields.ts";
+import { writeStreamError } from "./errors.ts";
+
+export async function readFormCall(body: Buffer, contentType: string): Promise<RelayCall> {
+  const form = await readForm(body, contentType);
+  const model = form.text("model");
+  if (model === undefined) throw invalidField("model", "is missing");
+  return { model, stream: form.text("stream") === "true", bodyFor: (target) => form.withText("model", target), writeStreamError };
+}
