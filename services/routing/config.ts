@@ -9,6 +9,8 @@ export interface RoutingConfig {
   /** By name. */
   readonly routes: ReadonlyMap<string, Route>;
   readonly maximumBodyBytes: number;
+  /** Of requests whose bodies are held until they end, all together. */
+  readonly maximumMediaBytes: number;
   readonly maximumConcurrentRequests: number;
   readonly requestTimeoutMs: number;
   /** After how much silence a stream gets a sign of life. */
@@ -22,6 +24,7 @@ export function readRoutingConfig(config: Config): RoutingConfig {
   return {
     routes: new Map(Object.entries(config.routes).map(([name, { targets, strict }]) => [name, { targets, strict }])),
     maximumBodyBytes: Number(config.limits?.maxBodyBytes ?? 32n * 1024n * 1024n),
+    maximumMediaBytes: Number(config.limits?.maxMediaBytes ?? 512n * 1024n * 1024n),
     maximumConcurrentRequests: config.limits?.maxConcurrentRequests ?? 10_000,
     requestTimeoutMs: milliseconds(config.limits?.requestTimeout, 3_600_000),
     streamKeepAliveMs: milliseconds(config.limits?.streamKeepAlive, 15_000),

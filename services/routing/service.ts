@@ -14,6 +14,7 @@ import { Counter, type Registry } from "#platform/metrics.ts";
 import { asUntyped, type ServiceInterface } from "#platform/service-types.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { RoutingConfig } from "./config.ts";
+import { ByteRoom } from "./domain/byte-room.ts";
 import { Breakers } from "./domain/breakers.ts";
 import { EndpointIndex } from "./domain/endpoint-index.ts";
 import type { PipelineDependencies } from "./domain/pipeline.ts";
@@ -83,7 +84,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   };
   const frontDoor = createFrontDoor({
     config,
-    http: { dialects, endpoints: new EndpointIndex(dialects), grants, pipeline, config: () => config.current, startTimeMs: clock.now() },
+    http: { dialects, endpoints: new EndpointIndex(dialects), grants, pipeline, config: () => config.current, mediaRoom: new ByteRoom(() => config.current.maximumMediaBytes), startTimeMs: clock.now() },
     rpc: {
       services: [
         { descriptor: InferenceService, owner: asUntyped(guardService(InferenceService, implementation)) },

@@ -20,7 +20,7 @@ providers:
   oai: { vendor: openai, api_key: sk-openai-secret, base_url: "${upstream.baseUrl}" }
   ant: { vendor: anthropic, api_key: sk-anthropic-secret, base_url: "${upstream.baseUrl}" }
 routes: { ears: { targets: [ant/none, oai/down, oai/whisper] } }
-limits: { max_body_bytes: 4194304 }
+limits: { max_body_bytes: 4194304, max_media_bytes: 300000 }
 `,
   });
   client = new OpenAI({ baseURL: `${weir.origin}/v1`, apiKey: weir.inferenceKey, maxRetries: 0 });
@@ -139,6 +139,22 @@ test("what cannot be routed is refused before a vendor hears of it", async () =>
   expect((await send(large)).status).toBe(413);
   await expect(client.audio.transcriptions.create({ file: await recording(), model: "ant/none" })).rejects.toMatchObject({ code: "unsupported_operation" });
   expect(upstream.requests).toHaveLength(place);
+});
+
+test("no more is held at once than the bound, and what is held is let go at the end", async () => {
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  const place = upstream.requests.length;
+  upstream.answerWith(async (request, response) => {
+    await answered;
+    await json(200, { text: "Hello." })(request, response);
+  });
+  const ask = async (): Promise<string> => (await client.audio.transcriptions.create({ file: await recording(), model: "oai/whisper" })).text;
+  const first = ask();
+  await upstream.request(place);
+  await expect(ask()).rejects.toMatchObject({ status: 503, code: "overloaded" });
+  answer();
+  expect(await first).toBe("Hello.");
+  expect(await ask()).toBe("Hello.");
 });
 
 test("the RPC speaks types", async () => {

@@ -9,6 +9,7 @@ import { parseJsonObject } from "#platform/json.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import { authenticate, authorizeMethod, type GrantSource } from "../domain/admit.ts";
 import { generationFor, needsFor, relayFor, unaryFor, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
+import type { ByteRoom } from "../domain/byte-room.ts";
 import type { Dialect, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RelayCall, RelayEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
 import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
 import { identifyEvents } from "../domain/identification.ts";
@@ -28,6 +29,7 @@ export interface HttpDoorDependencies {
   readonly grants: GrantSource;
   readonly pipeline: PipelineDependencies;
   readonly config: () => RoutingConfig;
+  readonly mediaRoom: ByteRoom;
   /** Stands in for the models' own times of creation, which vendors do not all tell. */
   readonly startTimeMs: number;
 }
@@ -142,12 +144,18 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
   answerJson(arrived.response, json, headersOf(arrived, dialect, reply, message, warningsOf(message, answer?.warnings, call.unknownFields)));
 }
 
+/** The body is held to the end, because the next target may need it. */
 async function relay(arrived: Arrived, dialect: Dialect, endpoint: RelayEndpoint): Promise<void> {
-  const contentType = arrived.request.headers["content-type"] ?? "";
-  const call = await endpoint.read(await bodyOf(arrived), contentType);
-  const asked: AskedRelay = { operation: endpoint.serves, dialect: dialect.name, endpoint: endpoint.path.slice("/v1".length), contentType, call };
-  const reply = await run(arrived, endpoint.serves, call.model, (target) => relayFor(asked, target));
-  return relayStream(arrived, dialect, reply, (first) => relayWriter(first.start?.contentType ?? "", call), () => []);
+  const { request, dependencies } = arrived;
+  const { maximumBodyBytes } = dependencies.config();
+  const bytes = Math.min(Number(request.headers["content-length"] ?? maximumBodyBytes), maximumBodyBytes);
+  return dependencies.mediaRoom.hold(bytes, async () => {
+    const contentType = request.headers["content-type"] ?? "";
+    const call = await endpoint.read(await bodyOf(arrived), contentType);
+    const asked: AskedRelay = { operation: endpoint.serves, dialect: dialect.name, endpoint: endpoint.path.slice("/v1".length), contentType, call };
+    const reply = await run(arrived, endpoint.serves, call.model, (target) => relayFor(asked, target));
+    return relayStream(arrived, dialect, reply, (first) => relayWriter(first.start?.contentType ?? "", call), () => []);
+  });
 }
 
 /** Events can tell of an error and of silence; other bytes mean only themselves. */
