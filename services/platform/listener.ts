@@ -25,6 +25,14 @@ export interface Listener {
   close(drainMs: number): Promise<void>;
 }
 
+/** Ends a reply that has begun so that its caller cannot take what came for the whole. */
+export function breakOff(response: HttpResponse): void {
+  // Of HTTP/2, where `destroy` would end the reply as if it were whole.
+  const { stream } = response as HttpResponse & { readonly stream?: http2.ServerHttp2Stream };
+  if (stream === undefined) response.destroy();
+  else stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+}
+
 /** How long a new connection may stay silent before it is closed. */
 const silentConnectionMs = 10_000;
 const http2Preface = Buffer.from("PRI");

@@ -1,3 +1,4 @@
+import * as http2 from "node:http2";
 import { create } from "@bufbuild/protobuf";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -20,6 +21,7 @@ providers:
   oai: { vendor: openai, api_key: sk-openai-secret, base_url: "${upstream.baseUrl}" }
   ant: { vendor: anthropic, api_key: sk-anthropic-secret, base_url: "${upstream.baseUrl}" }
 routes: { voice: { targets: [ant/none, oai/down, oai/tts-x] } }
+breaker: { minimum_calls: 1000 }
 `,
   });
   client = new OpenAI({ baseURL: `${weir.origin}/v1`, apiKey: weir.inferenceKey, maxRetries: 0 });
@@ -88,6 +90,20 @@ test("sound that breaks off is broken off for the caller too, never cut short in
   const response = await client.audio.speech.create({ model: "oai/tts-x", voice: "ash", input: text });
   await expect(response.arrayBuffer()).rejects.toThrow();
   expect((await outcomeOf(response.headers.get("x-request-id")!)).event.outcome!.result).toBe(AttemptResult.INTERRUPTED);
+});
+
+test("so it is over HTTP/2", async () => {
+  upstream.answerWith((_, response) => {
+    response.writeHead(200, { "content-type": "audio/mpeg" });
+    response.write(sound.subarray(0, 1000), () => response.destroy());
+  });
+  const session = http2.connect(weir.origin);
+  const request = session.request({ ":method": "POST", ":path": "/v1/audio/speech", authorization: `Bearer ${weir.inferenceKey}` });
+  const ended = new Promise<string>((resolve) => request.once("error", () => resolve("broken off")).once("end", () => resolve("whole")));
+  request.resume();
+  request.end(JSON.stringify({ model: "oai/tts-x", voice: "ash", input: text }));
+  expect(await ended).toBe("broken off");
+  session.close();
 });
 
 test("targets without speech are left out, one that fails is followed by the next, with its own model in the bytes", async () => {

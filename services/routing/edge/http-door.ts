@@ -6,7 +6,7 @@ import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
-import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
+import { breakOff, type HttpRequest, type HttpResponse } from "#platform/listener.ts";
 import { authenticate, authorizeMethod, type GrantSource } from "../domain/admit.ts";
 import { generationFor, needsFor, relayFor, unaryFor, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
 import type { ByteRoom } from "../domain/byte-room.ts";
@@ -235,7 +235,7 @@ async function relayStream(arrived: Arrived, dialect: Dialect, reply: Reply, cre
   } catch (thrown) {
     if (writer !== undefined && !scope.signal.aborted) {
       const farewell = writer.writeError(asGatewayError(thrown), scope.requestId);
-      if (farewell === "") response.destroy();
+      if (farewell === "") breakOff(response);
       else response.write(farewell);
     }
     throw thrown;
