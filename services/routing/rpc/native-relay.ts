@@ -1,0 +1,44 @@
+/** Owns a request that an RPC takes in a dialect's own form where that is more than JSON, and the reply to it in the same. */
+import { create } from "@bufbuild/protobuf";
+import { NativePayloadSchema, type NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { CallContext } from "#platform/service-types.ts";
+import { relayFor, type AskedRelay } from "../domain/asked.ts";
+import type { RelayedName } from "../domain/capability.ts";
+import type { RelayEndpoint } from "../domain/dialect.ts";
+import { runCall } from "../domain/pipeline.ts";
+import { callOf, type InferenceDependencies } from "./inference-dependencies.ts";
+
+export interface NativeRequest {
+  readonly model: string;
+  readonly labels: Record<string, string>;
+  readonly native: NativePayload;
+  /** As in RelayEndpoint. */
+  readonly path: string;
+}
+
+/** What answers have in common whose request was relayed. */
+export interface NativeReply {
+  readonly requestId: string;
+  readonly target: string;
+  readonly native: NativePayload;
+}
+
+/** Throws INVALID_REQUEST when the dialect has no such endpoint, or events are asked for: the reply is one piece. */
+export async function relayNative(operation: RelayedName, { model, labels, native, path }: NativeRequest, context: CallContext, { dialects, pipeline }: InferenceDependencies): Promise<NativeReply> {
+  const { dialect, headers, body } = native;
+  const endpoint = dialects.find(({ name }) => name === dialect)?.endpoints.find((one): one is RelayEndpoint => one.operation === "relay" && one.path === path);
+  if (endpoint === undefined) throw refusal("native.dialect", `the dialect "${dialect}" has no ${path}.`);
+  const contentType = headers["content-type"] ?? "";
+  const call = await endpoint.read(Buffer.from(body.buffer, body.byteOffset, body.byteLength), contentType);
+  if (call.stream) throw refusal("native.body", "It must not ask for a stream: this RPC answers in one piece.");
+  const asked: AskedRelay = { operation, dialect, endpoint: path.slice("/v1".length), contentType, call };
+  const reply = await runCall(callOf(context, operation, model, labels, (target) => relayFor(asked, target)), pipeline);
+  const pieces: Uint8Array[] = [];
+  for await (const message of reply.messages) pieces.push(message.native);
+  return { requestId: context.requestId, target: reply.target.name, native: create(NativePayloadSchema, { dialect, body: Buffer.concat(pieces) }) };
+}
+
+function refusal(field: string, description: string): GatewayError {
+  return new GatewayError("INVALID_REQUEST", `${field}: ${description}`, { fieldViolations: [{ field, description }] });
+}
