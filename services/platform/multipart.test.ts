@@ -1,11 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { GatewayError } from "./errors.ts";
-import { readForm, writeForm, type FormPart } from "./multipart.ts";
+import { readForm, textPart, writeForm, type FormPart } from "./multipart.ts";
 
 const crlf = (text: string): Buffer => Buffer.from(text.replaceAll("\n", "\r\n"));
 const type = "multipart/form-data; boundary=B";
-const field = (name: string, value: string): FormPart => ({ name, filename: undefined, mediaType: "text/plain", content: Buffer.from(value) });
 
 /** As every HTTP client of JavaScript writes it. */
 async function byFetch(parts: readonly FormPart[]): Promise<{ readonly body: Buffer; readonly contentType: string }> {
@@ -37,7 +36,7 @@ describe("a form", () => {
   test("keeps every byte but those of the field that is set", async () => {
     await fc.assert(
       fc.asyncProperty(parts, fc.string(), async (all, value) => {
-        const { body, contentType } = await byFetch([field("model", "a/b"), ...all.filter(({ name }) => name !== "model")]);
+        const { body, contentType } = await byFetch([textPart("model", "a/b"), ...all.filter(({ name }) => name !== "model")]);
         const set = (await readForm(body, contentType)).withText("model", value);
         expect(set.toString("latin1")).toBe(body.toString("latin1").replace("\r\n\r\na/b\r\n", () => `\r\n\r\n${Buffer.from(value).toString("latin1")}\r\n`));
       }),
@@ -45,16 +44,16 @@ describe("a form", () => {
   });
 
   test("is the same for the same parts, so that a retry is identical", () => {
-    expect(writeForm([field("a", "1")])).toEqual(writeForm([field("a", "1")]));
+    expect(writeForm([textPart("a", "1")])).toEqual(writeForm([textPart("a", "1")]));
   });
 
   test("cannot be broken out of by a name", async () => {
-    const { body, contentType } = writeForm([{ ...field("file", "x"), filename: 'a"\r\nContent-Disposition: form-data; b="' }]);
+    const { body, contentType } = writeForm([{ ...textPart("file", "x"), filename: 'a"\r\nContent-Disposition: form-data; b="' }]);
     expect((await readForm(body, contentType)).parts).toHaveLength(1);
   });
 
   test("comes to an end wherever it is cut", async () => {
-    const { body, contentType } = await byFetch([field("model", "m"), { ...field("file", "\r\n--x"), filename: "a.wav" }]);
+    const { body, contentType } = await byFetch([textPart("model", "m"), { ...textPart("file", "\r\n--x"), filename: "a.wav" }]);
     for (let length = 0; length < body.length - 4; length++) await expect(readForm(body.subarray(0, length), contentType)).rejects.toBeInstanceOf(GatewayError);
   });
 
@@ -73,7 +72,7 @@ describe("a form", () => {
   });
 
   test("that has a field twice is refused where that field counts", async () => {
-    const { body, contentType } = await byFetch([field("model", "a"), field("model", "b"), field("include[]", "x"), field("include[]", "y")]);
+    const { body, contentType } = await byFetch([textPart("model", "a"), textPart("model", "b"), textPart("include[]", "x"), textPart("include[]", "y")]);
     const form = await readForm(body, contentType);
     expect(() => form.text("model")).toThrow("twice");
     expect(form.all("include[]")).toHaveLength(2);

@@ -68,6 +68,11 @@ export async function readForm(body: Buffer, contentType: string): Promise<Form>
   return new Form(body, parts);
 }
 
+/** The part that a field without a file is. */
+export function textPart(name: string, value: string): FormPart {
+  return { name, filename: undefined, mediaType: "text/plain", content: Buffer.from(value) };
+}
+
 /** A form with these parts. The same parts give the same bytes. */
 export function writeForm(parts: readonly FormPart[]): { readonly body: Buffer; readonly contentType: string } {
   const digest = createHash("sha256");

@@ -25,6 +25,7 @@ import { RequestObserver } from "./edge/request-scope.ts";
 import type { RoutingPeers } from "./peers.ts";
 import { generate } from "./rpc/generate.ts";
 import { listModelsPage } from "./rpc/list-models.ts";
+import { editImages } from "./rpc/edit-images.ts";
 import { synthesizeSpeech } from "./rpc/synthesize-speech.ts";
 import { streamGenerate } from "./rpc/stream-generate.ts";
 import { transcribe } from "./rpc/transcribe.ts";
@@ -78,6 +79,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     moderate: (request, context) => callUnary("moderate", request, context, dependencies),
     rerank: (request, context) => callUnary("rerank", request, context, dependencies),
     generateImages: (request, context) => callUnary("generateImages", request, context, dependencies),
+    editImages: (request, context) => editImages(request, context, dependencies),
     synthesizeSpeech: (request, context) => synthesizeSpeech(request, context, dependencies),
     transcribe: (request, context) => transcribe(request, context, dependencies),
     listModels: (request, context) => listModelsPage(request, context, dependencies),

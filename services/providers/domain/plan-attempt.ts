@@ -137,7 +137,7 @@ function planRelay({ dialect, endpoint, contentType, body, stream }: RelayReques
 
 /** By what the vendor says of its reply, not by what was asked: not every model that is asked for events answers with them. */
 function readerOf(form: RelayForm, contentType: string, model: string): ReplyReader {
-  if (contentType.startsWith("text/event-stream")) return new StreamedReply(form.createStreamReader(), new SseSplitter(), true, [], model);
+  if (contentType.startsWith("text/event-stream") && form.createStreamReader !== undefined) return new StreamedReply(form.createStreamReader(), new SseSplitter(), true, [], model);
   if (!/json|^text\//.test(contentType)) return new ByteReply();
   return new WholeReply((body) => ({ response: nativeResponse(body), summary: form.summarizeReply(body, contentType) }));
 }

@@ -11,8 +11,8 @@ export interface RelayForm {
   readonly operation: UnaryName | "synthesizeSpeech";
   /** What the ledger must know of a whole reply of this content type. Throws UPSTREAM_PROTOCOL when it cannot be read. */
   summarizeReply(body: Uint8Array, contentType: string): ReplySummary;
-  /** A reader for one reply in events; it makes no types. */
-  createStreamReader(): StreamReader;
+  /** A reader for one reply in events; it makes no types. Absent where none is asked for. */
+  createStreamReader?(): StreamReader;
   /** What is put in the ledger for this request when the vendor did not say what it consumed. */
   estimateUsage(request: Uint8Array): Usage;
 }

@@ -12,7 +12,7 @@ const chatVendor = createOpenaiCompatible({
   baseUrl: "https://api.openai.com/v1",
   quirks: openaiItself,
   takesOpenaiBytes: true,
-  operations: ["embed", "moderate", "generateImages", "synthesizeSpeech", "transcribe"],
+  operations: ["embed", "moderate", "generateImages", "synthesizeSpeech", "transcribe", "editImages"],
   // Not `openai-organization`: it tells of the operator's account, not of the caller's.
   forwardedReplyHeaders: ["openai-processing-ms", "openai-version", ...rateLimitHeaders],
 });

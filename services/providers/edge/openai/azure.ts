@@ -6,7 +6,8 @@ import { GatewayError } from "#platform/errors.ts";
 import type { Secret } from "#platform/secret.ts";
 import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { AccessToken } from "../../domain/credential-source.ts";
-import { openaiVendor, openaiVendorWithResponses } from "./adapter.ts";
+import { openaiVendorWithResponses } from "./adapter.ts";
+import { createOperations } from "./compatible-operations.ts";
 import { createOpenaiCompatible } from "./compatible.ts";
 import { createEmbedAdapter } from "./embeddings.ts";
 import { readError } from "./errors.ts";
@@ -23,7 +24,11 @@ const azureItself = {
   readRateLimits,
 };
 
-export const azureVendor: VendorAdapter = { ...openaiVendorWithResponses, ...azureItself, operations: { embed: openaiVendor.operations.embed!, generateImages: openaiVendor.operations.generateImages!, transcribe: openaiVendor.operations.transcribe! } };
+export const azureVendor: VendorAdapter = {
+  ...openaiVendorWithResponses,
+  ...azureItself,
+  operations: createOperations(["embed", "generateImages", "editImages", "transcribe"], openaiItself, true),
+};
 
 /** The vendor by a dated version; without one, by its v1 API. */
 export function createAzureVendor({ apiVersion }: { readonly apiVersion: string }): VendorAdapter {

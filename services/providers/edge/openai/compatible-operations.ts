@@ -2,6 +2,7 @@
 import type { UnaryAdapters } from "../../domain/adapter.ts";
 import type { RelayForm } from "../../domain/relay-form.ts";
 import { createEmbedAdapter } from "./embeddings.ts";
+import { editImagesAdapter, imageEditRelays } from "./image-edits.ts";
 import { createImagesAdapter } from "./images.ts";
 import { createModerateAdapter } from "./moderations.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
@@ -9,7 +10,7 @@ import { rerankAdapter } from "./rerank.ts";
 import { speechRelay } from "./speech.ts";
 import { transcribeAdapter, transcriptionRelays } from "./transcription.ts";
 
-export type CompatibleOperation = "embed" | "moderate" | "rerank" | "generateImages" | "synthesizeSpeech" | "transcribe";
+export type CompatibleOperation = "embed" | "moderate" | "rerank" | "generateImages" | "synthesizeSpeech" | "transcribe" | "editImages";
 
 /** The adapters of these; without `takesOpenaiBytes` (see CompatibleVendor) none of them takes a caller's own bytes. */
 export function createOperations(names: readonly CompatibleOperation[], quirks: OpenaiQuirks, takesOpenaiBytes: boolean): UnaryAdapters {
@@ -19,6 +20,7 @@ export function createOperations(names: readonly CompatibleOperation[], quirks: 
     rerank: rerankAdapter,
     generateImages: createImagesAdapter(quirks),
     transcribe: transcribeAdapter,
+    editImages: editImagesAdapter,
   };
   return Object.fromEntries(
     names.flatMap((name) => {
@@ -31,5 +33,5 @@ export function createOperations(names: readonly CompatibleOperation[], quirks: 
 
 /** The endpoints of these that take a caller's own bytes, whatever they are. */
 export function createRelays(names: readonly CompatibleOperation[], takesOpenaiBytes: boolean): readonly RelayForm[] {
-  return takesOpenaiBytes ? [speechRelay, ...transcriptionRelays].filter(({ operation }) => names.some((name) => name === operation)) : [];
+  return takesOpenaiBytes ? [speechRelay, ...transcriptionRelays, ...imageEditRelays].filter(({ operation }) => names.some((name) => name === operation)) : [];
 }

@@ -37,11 +37,11 @@ export function createImagesAdapter({ images }: OpenaiQuirks): UnaryAdapter<"gen
   const native = {
     dialect: "openai",
     buildRequest: (body: Uint8Array, model: string) => vendorRequest(spliceJson(body, { model }), new Warnings("The vendor", false)),
-    summarizeReply: (body: Uint8Array) => summarize(parseVendorJson(textOf(body))),
+    summarizeReply: (body: Uint8Array) => summarizeImages(parseVendorJson(textOf(body))),
   };
   return {
     buildRequest: (request, model) => buildRequest(request, model, images),
-    readReply,
+    readReply: readImages,
     ...(images.size === "size" ? { native } : {}),
     estimateUsage: oneImage,
   };
@@ -99,9 +99,9 @@ function vendorRequest(body: Uint8Array, { list }: Warnings): VendorRequest {
 }
 
 /** Throws UPSTREAM_PROTOCOL when there is no image in it. */
-function readReply(body: Uint8Array): { readonly response: GenerateImagesResponse; readonly summary: ReplySummary } {
+export function readImages(body: Uint8Array): { readonly response: GenerateImagesResponse; readonly summary: ReplySummary } {
   const reply = parseVendorJson(textOf(body));
-  const summary = summarize(reply);
+  const summary = summarizeImages(reply);
   const format = asText(reply["output_format"]);
   const images = asObjects(reply["data"]).flatMap((image) => readImage(image, format));
   if (images.length === 0) throw new GatewayError("UPSTREAM_PROTOCOL", "The vendor's reply holds no image; try again, or use another target.");
@@ -135,7 +135,7 @@ function readImage(image: JsonObject, format: string): MessageInitShape<typeof G
   return [{ revisedPrompt, media: { source: { case: "data", value: new Uint8Array(Buffer.from(data, "base64")) }, mediaType } }];
 }
 
-function summarize(reply: JsonObject): ReplySummary {
+export function summarizeImages(reply: JsonObject): ReplySummary {
   return { usage: readUsage(reply["usage"]) ?? countedImages(asObjects(reply["data"]).length), finishReason: "", servedModel: asText(reply["model"]), serviceTier: "" };
 }
 

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { TimedUnit, TranscribeResponseSchema, type TranscribeRequest, type TranscribeResponse } from "#gen/weir/inference/v1/transcription_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
-import { writeForm, type FormPart } from "#platform/multipart.ts";
+import { textPart, writeForm } from "#platform/multipart.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { recordingOf } from "../../domain/estimate-usage.ts";
 import type { RelayForm } from "../../domain/relay-form.ts";
@@ -39,18 +39,14 @@ function buildRequest(request: TranscribeRequest, model: string): VendorRequest 
   if (translate && times.includes(TimedUnit.WORD)) warnings.add("times", "It tells the times of segments only when it translates.");
   const { body, contentType } = writeForm([
     { name: "file", filename: filename || `audio.${endingOf(mediaType)}`, mediaType: mediaType || "application/octet-stream", content: audio },
-    field("model", model),
-    field("response_format", times.length === 0 ? "json" : "verbose_json"),
-    ...(language === "" || translate ? [] : [field("language", language)]),
-    ...(prompt === "" ? [] : [field("prompt", prompt)]),
-    ...(temperature === undefined ? [] : [field("temperature", String(temperature))]),
-    ...(translate ? [] : times.map((unit) => field("timestamp_granularities[]", unit === TimedUnit.WORD ? "word" : "segment"))),
+    textPart("model", model),
+    textPart("response_format", times.length === 0 ? "json" : "verbose_json"),
+    ...(language === "" || translate ? [] : [textPart("language", language)]),
+    ...(prompt === "" ? [] : [textPart("prompt", prompt)]),
+    ...(temperature === undefined ? [] : [textPart("temperature", String(temperature))]),
+    ...(translate ? [] : times.map((unit) => textPart("timestamp_granularities[]", unit === TimedUnit.WORD ? "word" : "segment"))),
   ]);
   return { path: translate ? "/audio/translations" : "/audio/transcriptions", headers: {}, contentType, body, warnings: warnings.list, withholdUsage: false };
-}
-
-function field(name: string, value: string): FormPart {
-  return { name, filename: undefined, mediaType: "text/plain", content: Buffer.from(value) };
 }
 
 /** The vendor tells the encoding by the file's ending. */

@@ -5,6 +5,7 @@ import { chatCompletionsEndpoint } from "./chat-completions.ts";
 import { completionsEndpoint } from "./completions.ts";
 import { embeddingsEndpoint } from "./embeddings.ts";
 import { writeError } from "./errors.ts";
+import { imageEditsEndpoint, imageVariationsEndpoint } from "./image-edits.ts";
 import { imagesEndpoint } from "./images.ts";
 import { speechEndpoint } from "./speech.ts";
 import { transcriptionsEndpoint, translationsEndpoint } from "./transcriptions.ts";
@@ -17,7 +18,20 @@ export const openaiDialect: Dialect = {
   claims,
   readCredential,
   requestHeaders: [],
-  endpoints: [chatCompletionsEndpoint, completionsEndpoint, embeddingsEndpoint, moderationsEndpoint, imagesEndpoint, speechEndpoint, transcriptionsEndpoint, translationsEndpoint, modelsEndpoint, modelEndpoint],
+  endpoints: [
+    chatCompletionsEndpoint,
+    completionsEndpoint,
+    embeddingsEndpoint,
+    moderationsEndpoint,
+    imagesEndpoint,
+    imageEditsEndpoint,
+    imageVariationsEndpoint,
+    speechEndpoint,
+    transcriptionsEndpoint,
+    translationsEndpoint,
+    modelsEndpoint,
+    modelEndpoint,
+  ],
   writeRateLimits,
   writeError,
 };

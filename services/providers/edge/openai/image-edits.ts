@@ -1,0 +1,46 @@
+/** Owns POST /images/edits and /images/variations: images go in as a form, others come out. */
+import { create } from "@bufbuild/protobuf";
+import { EditImagesResponseSchema, type EditImagesRequest, type ImageFile } from "#gen/weir/inference/v1/image_edit_pb.ts";
+import { textPart, writeForm, type FormPart } from "#platform/multipart.ts";
+import type { UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
+import { oneImage } from "../../domain/counted-images.ts";
+import type { RelayForm } from "../../domain/relay-form.ts";
+import { parseVendorJson, textOf } from "../../domain/vendor-json.ts";
+import { readImages, summarizeImages } from "./images.ts";
+
+const endpoint = "/images/edits";
+
+export const editImagesAdapter: UnaryAdapter<"editImages"> = {
+  buildRequest,
+  readReply: (body) => {
+    const { response, summary } = readImages(body);
+    const { model, images, createTime, usage } = response;
+    return { response: create(EditImagesResponseSchema, { model, images, ...(createTime === undefined ? {} : { createTime }), ...(usage === undefined ? {} : { usage }) }), summary };
+  },
+  estimateUsage: oneImage,
+};
+
+export const imageEditRelays: readonly RelayForm[] = [endpoint, "/images/variations"].map((path) => ({
+  dialect: "openai",
+  endpoint: path,
+  operation: "editImages",
+  summarizeReply: (body) => summarizeImages(parseVendorJson(textOf(body))),
+  estimateUsage: oneImage,
+}));
+
+function buildRequest(request: EditImagesRequest, model: string): VendorRequest {
+  const { images, mask, prompt, count, size, quality, inputFidelity, background, outputFormat, outputCompression, endUser } = request;
+  const options = { model, prompt, n: count, size, quality, input_fidelity: inputFidelity, background, output_format: outputFormat, output_compression: outputCompression, user: endUser };
+  const { body, contentType } = writeForm([
+    ...images.map((image, index) => file(images.length === 1 ? "image" : "image[]", image, `image-${index + 1}`)),
+    ...(mask === undefined ? [] : [file("mask", mask, "mask")]),
+    ...Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [textPart(name, String(value))])),
+  ]);
+  return { path: endpoint, headers: {}, contentType, body, warnings: [], withholdUsage: false };
+}
+
+/** The vendor tells the format by the file's media type and ending. */
+function file(name: string, { data, mediaType }: ImageFile, title: string): FormPart {
+  const type = mediaType || "image/png";
+  return { name, filename: `${title}.${type.slice(type.indexOf("/") + 1)}`, mediaType: type, content: data };
+}
