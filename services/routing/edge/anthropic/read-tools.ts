@@ -20,6 +20,8 @@ function readTool(fields: RequestFields): Tool {
     ...present({ strict: fields.flag("strict") }),
   };
   const cacheMarker = readCacheMarker(fields);
+  // Asks for arguments as they are made, which is how every other vendor streams them.
+  fields.flag("eager_input_streaming");
   fields.noteRest();
   return create(ToolSchema, { kind: { case: "function", value }, ...present({ cacheMarker }) });
 }

@@ -125,6 +125,9 @@ test.each([
   [{ error: "no such river" }, "no such river", true],
   [{ result: 42 }, '{"result":42}', false],
   [{ output: 1, more: 2 }, '{"output":1,"more":2}', false],
+  [{ name: "f", content: "42" }, "42", false],
+  [{ name: "f", error: "gone" }, "gone", true],
+  [{ name: "other", content: "42" }, '{"name":"other","content":"42"}', false],
   [{}, "", false],
 ])("the response %j is %j", (response, text, isError) => {
   expect(turns({ parts: [{ functionResponse: { name: "f", response } }] })).toMatchObject([[Role.TOOL, { case: "toolResult", value: { isError, parts: [{ kind: { value: { text } } }] } }]]);

@@ -1,6 +1,7 @@
 /** Owns the reading of `contents`: turns and their parts. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { MessageSchema, PartSchema, Role, type MediaSchema, type Message, type Part } from "#gen/weir/inference/v1/content_pb.ts";
+import type { JsonObject } from "../../domain/dialect.ts";
 import { readBase64 } from "../base64.ts";
 import { present } from "../present.ts";
 import { invalidField, type RequestFields } from "../request-fields.ts";
@@ -143,8 +144,9 @@ function readFunctionCall(call: RequestFields, callIds: CallIds): NonNullable<Pa
 }
 
 function readFunctionResponse(fields: RequestFields, callIds: CallIds): NonNullable<PartInit["kind"]> {
-  const toolCallId = callIds.answer(fields.requiredText("name"), fields.text("id"));
-  const { text, isError } = readResult(fields);
+  const name = fields.requiredText("name");
+  const toolCallId = callIds.answer(name, fields.text("id"));
+  const { text, isError } = readResult(fields, name);
   const media = (fields.objects("parts") ?? []).map((part): PartInit => {
     const kind = readKind(part, callIds);
     part.noteRest();
@@ -155,15 +157,21 @@ function readFunctionResponse(fields: RequestFields, callIds: CallIds): NonNulla
   return { case: "toolResult", value: { toolCallId, parts, isError } };
 }
 
-/** `output` or `error` alone stand for the whole response: https://ai.google.dev/api/caching#FunctionResponse */
-function readResult(fields: RequestFields): { readonly text: string; readonly isError: boolean } {
+/**
+ * `output` or `error` alone stand for the whole response: https://ai.google.dev/api/caching#FunctionResponse.
+ * Google's first examples, and the Vercel AI SDK to this day, repeat the function's name in there and say `content` for `output`.
+ */
+function readResult(fields: RequestFields, functionName: string): { readonly text: string; readonly isError: boolean } {
   const response = fields.take("response") ?? {};
   if (typeof response !== "object" || Array.isArray(response)) throw invalidField(fields.pathOf("response"), "must be an object");
-  const members = Object.entries(response);
+  const { name: repeated, ...rest } = response as JsonObject;
+  const repeatsName = repeated === functionName;
+  const members = Object.entries(repeatsName ? rest : response);
   const [only] = members;
   if (only === undefined) return { text: "", isError: false };
   const [name, value] = only;
   const isError = name === "error";
-  if (members.length > 1 || (name !== "output" && !isError)) return { text: JSON.stringify(response), isError: false };
+  const isOutput = name === "output" || (repeatsName && name === "content");
+  if (members.length > 1 || (!isOutput && !isError)) return { text: JSON.stringify(response), isError: false };
   return { text: typeof value === "string" ? value : JSON.stringify(value), isError };
 }
