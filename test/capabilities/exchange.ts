@@ -60,6 +60,8 @@ export interface Heard {
   readonly answer: Answer;
   /** The value of `x-weir-warnings`; empty when there is none. */
   readonly warnings: string;
+  /** What the client tells that it left out of the request itself; absent when it said all. */
+  readonly unsaid?: string;
 }
 
 /** An error as the caller's own client raised it. */
@@ -83,15 +85,17 @@ export interface Refusal {
   readonly retryAfterSeconds?: number;
 }
 
-/** A dialect's official client. */
+/** A dialect's official client, or another one. */
 export interface Caller {
   readonly dialect: string;
+  /** Of a client that is not the dialect's own: the dialect. */
+  readonly like?: string;
   /** Whether its errors are HTTP statuses; else they are RPC codes. */
   readonly hasStatuses: boolean;
   /** The one class of all its errors, of a client that has none for each status. */
   readonly errorClass?: string;
-  /** What the client sends; undefined where the dialect has no words for what is wanted. */
-  build(wanted: Wanted): object | undefined;
+  /** What the client sends; undefined where it has no words for what is wanted, or no ears for what will be answered. */
+  build(wanted: Wanted, answer?: Answer): object | undefined;
   /** Throws HeardError. */
   send(weir: { readonly origin: string; readonly inferenceKey: string }, model: string, request: object, stream: boolean): Promise<Heard>;
 }

@@ -31,6 +31,11 @@ function asks(name: string, more: Partial<Wanted>, ...arrives: readonly (keyof W
   return { name, wanted: { turns: question, outputMaximum: 4000, ...more }, arrives: members, answer: plain, returns: ["text", "finish", "usage"] };
 }
 
+/** The answer of a model that was made to call: there are clients that check it. */
+function calledBack(call: NonNullable<Answer["calls"]>[number]): Pick<Feature, "answer" | "returns"> {
+  return { answer: { ...called, calls: [call] }, returns: ["calls"] };
+}
+
 /** A plain question that is answered so. */
 function answers(name: string, answer: Answer, ...returns: readonly (keyof Answer)[]): Feature {
   return { name, wanted: { turns: question, outputMaximum: 4000, ...(answer.calls === undefined ? {} : { tools: [flow, level] }) }, arrives: ["turns"], answer, returns };
@@ -46,8 +51,8 @@ export const features: readonly Feature[] = [
   asks("prompt-cache marker", { turns: [{ role: "user", parts: [{ text: "A long text.", isCacheEnd: true }, { text: "Sum it up." }] }] }),
   asks("tools", { tools: [flow, level] }),
   asks("no tool call", { tools: [flow], toolChoice: "none" }),
-  asks("any tool call", { tools: [flow], toolChoice: "required" }),
-  asks("a certain tool call", { tools: [flow, level], toolChoice: { name: "get_level" } }),
+  { ...asks("any tool call", { tools: [flow], toolChoice: "required" }), ...calledBack(askAare) },
+  { ...asks("a certain tool call", { tools: [flow, level], toolChoice: { name: "get_level" } }), ...calledBack(askReuss) },
   asks("one call at a time", { tools: [flow, level], oneCallAtATime: true }),
   answers("tool call", called, "calls", "finish", "usage"),
   answers("parallel tool calls", { ...called, calls: [askAare, askReuss] }, "calls", "finish", "usage"),
@@ -72,7 +77,7 @@ export const features: readonly Feature[] = [
     tools: [flow],
     turns: [...question, { role: "assistant", parts: [{ call: askAare }] }, { role: "user", parts: [{ result: { id: askAare.id, text: "The gauge is broken.", isError: true } }] }],
   }),
-  asks("JSON Schema", { jsonSchema: parameters }),
+  { ...asks("JSON Schema", { jsonSchema: parameters }), answer: { ...plain, text: '{"river":"Aare"}' } },
   asks("reasoning effort", { effort: "high" }),
   asks("reasoning bound in tokens", { reasoningTokens: 2000 }),
   answers("reasoning in the reply", { ...plain, reasoning: thought }, "reasoning", "text", "finish"),

@@ -1,9 +1,11 @@
 /** Owns who asks and who answers in the suite: the dialects' clients, and each vendor as it is played, behind one Weir. */
 import { startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
+import { aiSdk, aiSdkProviders } from "./callers/ai-sdk.ts";
 import { anthropicMessages } from "./callers/anthropic-messages.ts";
 import { connect } from "./callers/connect.ts";
 import { googleGenai } from "./callers/google-genai.ts";
+import { langchain } from "./callers/langchain.ts";
 import { openaiChat } from "./callers/openai-chat.ts";
 import { openaiResponses } from "./callers/openai-responses.ts";
 import type { Caller, Player } from "./exchange.ts";
@@ -16,7 +18,7 @@ import { ollamaPlayer } from "./players/ollama.ts";
 import { openaiPlayer } from "./players/openai.ts";
 import { vertexAnthropicPlayer, vertexPlayer } from "./players/vertex.ts";
 
-export const callers: readonly Caller[] = [openaiChat, openaiResponses, anthropicMessages, googleGenai, connect];
+export const callers: readonly Caller[] = [openaiChat, openaiResponses, anthropicMessages, googleGenai, connect, ...aiSdkProviders.map(aiSdk), langchain];
 
 export interface Stage {
   readonly player: Player;

@@ -72,9 +72,18 @@ function buildContent(part: Extract<Part, { text: string } | { image: string } |
 function buildItem(part: Exclude<Part, { text: string } | { image: string } | { document: string }>): object {
   if ("call" in part) return { type: "function_call", call_id: part.call.id, name: part.call.name, arguments: JSON.stringify(part.call.input) };
   if ("result" in part) return { type: "function_call_output", call_id: part.result.id, output: part.result.text };
-  // As a reply of Weir brought it: clients do not look into it.
-  const encrypted = writeOpaquePart(create(PartSchema, { kind: { case: "reasoning", value: { text: part.reasoning, signature: part.signature } } }));
-  return { type: "reasoning", id: "rs_1", summary: [{ type: "summary_text", text: part.reasoning }], encrypted_content: encrypted };
+  return { type: "reasoning", id: "rs_1", summary: [{ type: "summary_text", text: part.reasoning }], encrypted_content: seal(part.reasoning, part.signature) };
+}
+
+/** The `encrypted_content` of a thought as a reply of Weir brings it: clients do not look into it. */
+export function seal(thought: string, signature: string): string {
+  return writeOpaquePart(create(PartSchema, { kind: { case: "reasoning", value: { text: thought, signature } } }));
+}
+
+/** The signature that the vendor gets back when a client sends this `encrypted_content` as it came. */
+export function readSealed(encrypted: string | null | undefined): string {
+  const kind = readOpaquePart(encrypted ?? "")?.kind;
+  return kind?.case === "reasoning" ? kind.value.signature : "";
 }
 
 async function hearWhole(client: OpenAI, request: Request): Promise<Heard> {
@@ -112,7 +121,7 @@ function hear({ output, status, incomplete_details: incomplete, usage }: Respons
   return {
     ...(text === "" ? {} : { text }),
     ...(calls.length === 0 ? {} : { calls }),
-    ...(thoughts.length === 0 ? {} : { reasoning: { text: thoughts.map(thoughtOf).join(""), signature: thoughts.map(signatureOf).join("") } }),
+    ...(thoughts.length === 0 ? {} : { reasoning: { text: thoughts.map(thoughtOf).join(""), signature: thoughts.map(({ encrypted_content: sealed }) => readSealed(sealed)).join("") } }),
     finish: status === "completed" ? completed : (({ max_output_tokens: "length", content_filter: "refused" } as Record<string, Answer["finish"]>)[incomplete?.reason ?? ""] ?? ("none" as never)),
     usage: {
       input: usage?.input_tokens ?? -1,
@@ -129,10 +138,4 @@ function textOf({ content }: OpenAI.Responses.ResponseOutputMessage): string {
 
 function thoughtOf({ summary, content = [] }: ResponseReasoningItem): string {
   return [...summary, ...content].map(({ text }) => text).join("");
-}
-
-/** What the vendor gets back when the client sends the item as it came. */
-function signatureOf({ encrypted_content: encrypted }: ResponseReasoningItem): string {
-  const kind = readOpaquePart(encrypted ?? "")?.kind;
-  return kind?.case === "reasoning" ? kind.value.signature : "";
 }

@@ -8,7 +8,7 @@ interface GeminiPart {
   readonly inlineData?: { readonly mimeType: string; readonly data: string };
   readonly fileData?: { readonly fileUri: string };
   readonly functionCall?: { readonly id?: string; readonly name: string; readonly args?: object };
-  readonly functionResponse?: { readonly id?: string; readonly name: string; readonly response: { readonly output?: string; readonly result?: string; readonly error?: string } };
+  readonly functionResponse?: { readonly id?: string; readonly name: string; readonly response: { readonly output?: string; readonly result?: string; readonly content?: string; readonly error?: string } };
 }
 
 interface Content {
@@ -48,7 +48,7 @@ export const geminiPlayer: Player = {
     if (path !== expected) throw new Error(`no such path: ${path}`);
     if (headers["x-goog-api-key"] !== "AIza-gemini") throw new Error("no key");
     const request = JSON.parse(body.toString()) as Body;
-    if (request.contents.some(({ role }, index) => role !== (index % 2 === 0 ? "user" : "model"))) throw new Error("roles must alternate, and the user begins");
+    refuseMalformed(request.contents);
     return readBody(request);
   },
   write: (answer, stream) => {
@@ -70,6 +70,18 @@ export const geminiPlayer: Player = {
   }),
 };
 
+/** The user may speak twice in a row, as with the results of functions and then words; https://ai.google.dev/gemini-api/docs/function-calling has the rest. */
+function refuseMalformed(contents: readonly Content[]): void {
+  if (contents[0]?.role !== "user") throw new Error("the user begins");
+  contents.forEach(({ role, parts }, index) => {
+    const next = contents[index + 1];
+    if (role === "model" && next?.role === "model") throw new Error("roles must alternate");
+    const calls = parts.filter(({ functionCall }) => functionCall !== undefined).length;
+    const responses = next?.parts.filter(({ functionResponse }) => functionResponse !== undefined).length;
+    if (calls > 0 && responses !== calls) throw new Error("the number of function response parts is not equal to the number of function call parts of the function call turn");
+  });
+}
+
 const statusNames = { 400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE" } as const;
 
 function readBody({ contents, systemInstruction, tools, toolConfig, generationConfig = {} }: Body): Asked {
@@ -77,7 +89,7 @@ function readBody({ contents, systemInstruction, tools, toolConfig, generationCo
   const { thinkingConfig } = generationConfig;
   return {
     ...(systemInstruction === undefined ? {} : { system: systemInstruction.parts.map(({ text }) => text).join("\n") }),
-    turns: contents.map(({ role, parts }): Turn => ({ role: role === "model" ? "assistant" : "user", parts: parts.flatMap((part, index) => readPart(part, parts[index - 1]?.thought === true, parts[index + 1]?.thoughtSignature)) })),
+    turns: readTurns(contents),
     ...(tools === undefined ? {} : { tools: tools.flatMap(({ functionDeclarations }) => functionDeclarations.map(({ name, description, parametersJsonSchema }) => ({ name, description, parameters: parametersJsonSchema }))) }),
     ...(calling === undefined || calling.mode === "AUTO" ? {} : { toolChoice: calling.mode === "NONE" ? "none" : calling.allowedFunctionNames === undefined ? "required" : { name: calling.allowedFunctionNames[0]! } }),
     ...defined("outputMaximum", generationConfig.maxOutputTokens),
@@ -94,6 +106,18 @@ function readBody({ contents, systemInstruction, tools, toolConfig, generationCo
   };
 }
 
+function readTurns(contents: readonly Content[]): Turn[] {
+  const turns: { role: Turn["role"]; parts: Part[] }[] = [];
+  for (const { role: spoken, parts: said } of contents) {
+    const role = spoken === "model" ? "assistant" : "user";
+    const parts = said.flatMap((part, index) => readPart(part, said[index - 1]?.thought === true, said[index + 1]?.thoughtSignature));
+    const last = turns.at(-1);
+    if (last?.role === role) last.parts.push(...parts);
+    else turns.push({ role, parts });
+  }
+  return turns;
+}
+
 /** The signature of a thought stands on the part behind it. */
 function readPart(part: GeminiPart, isBehindThought: boolean, nextSignature: string | undefined): Part[] {
   const { functionCall: call, functionResponse: result } = part;
@@ -102,7 +126,7 @@ function readPart(part: GeminiPart, isBehindThought: boolean, nextSignature: str
   if (part.text !== undefined) return [...signed, { text: part.text }];
   if (part.fileData !== undefined) return [{ image: part.fileData.fileUri }];
   if (call !== undefined) return [...signed, { call: { id: call.id ?? "", name: call.name, input: call.args ?? {} } }];
-  if (result !== undefined) return [{ result: { id: result.id ?? "", text: result.response.output ?? result.response.result ?? result.response.error!, ...(result.response.error === undefined ? {} : { isError: true as const }) } }];
+  if (result !== undefined) return [{ result: { id: result.id ?? "", text: result.response.output ?? result.response.result ?? result.response.content ?? result.response.error!, ...(result.response.error === undefined ? {} : { isError: true as const }) } }];
   const { mimeType, data } = part.inlineData!;
   const url = `data:${mimeType};base64,${data}`;
   return [mimeType.startsWith("image/") ? { image: url } : { document: url }];

@@ -20,6 +20,8 @@ interface Body {
   readonly parallel_tool_calls?: boolean;
   readonly response_format?: { readonly json_schema?: { readonly schema: object } };
   readonly max_completion_tokens?: number;
+  /** The former name of `max_completion_tokens`, which models without reasoning still take. */
+  readonly max_tokens?: number;
   readonly temperature?: number;
   readonly top_p?: number;
   readonly seed?: number;
@@ -75,7 +77,7 @@ function readBody(request: Body): Asked {
     ...(request.tools === undefined ? {} : { tools: request.tools.map(({ function: { name, description, parameters } }) => ({ name, description, parameters })) }),
     ...(choice === undefined || choice === "auto" ? {} : { toolChoice: typeof choice === "string" ? (choice as "none") : { name: choice.function.name } }),
     ...(request.parallel_tool_calls === false ? { oneCallAtATime: true as const } : {}),
-    ...defined("outputMaximum", request.max_completion_tokens),
+    ...defined("outputMaximum", request.max_completion_tokens ?? request.max_tokens),
     ...defined("temperature", request.temperature),
     ...defined("topP", request.top_p),
     ...defined("seed", request.seed),
