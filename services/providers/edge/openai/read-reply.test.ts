@@ -127,6 +127,10 @@ test("content in parts is read, what is unknown in it kept", () => {
   expect(JSON.parse(Buffer.from((native!.value as { json: Uint8Array }).json).toString())).toEqual(citing);
 });
 
+test("a part without a word says nothing: other vendors refuse it when it is sent back", () => {
+  expect(partsOf({ content: [{ type: "text", text: "" }], tool_calls: [{ id: "c", function: { name: "f", arguments: "{}" } }] }).map((kind) => kind!.case)).toEqual(["toolCall"]);
+});
+
 test("keeps the stop sequence that vLLM names", () => {
   expect(read({ choices: [{ message: { content: "A" }, finish_reason: "stop", stop_reason: "END" }] }).response.candidates[0]!.stopSequence).toBe("END");
 });

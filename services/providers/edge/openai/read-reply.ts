@@ -83,7 +83,7 @@ function readParts(message: JsonObject, candidateIndex: number, replyId: string)
 function readContent(message: JsonObject): PartInit[] {
   const { content } = message;
   const citations = readCitations(message);
-  if (Array.isArray(content)) return asObjects(content).map(readContentPart);
+  if (Array.isArray(content)) return asObjects(content).filter((part) => part["type"] !== "text" || asText(part["text"]) !== "").map(readContentPart);
   const text = asText(content);
   return text === "" && citations.length === 0 ? [] : [{ kind: { case: "text", value: { text, citations } } }];
 }

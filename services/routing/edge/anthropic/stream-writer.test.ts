@@ -87,6 +87,11 @@ describe("a streamed reply", () => {
     expect(message).toMatchObject({ stop_reason: "end_turn", usage: { input_tokens: 3, output_tokens: 2 } });
   });
 
+  it("ends thinking that nobody signed with an empty signature", () => {
+    const stream = write(begin(0, { case: "reasoning", value: {} }), grow(0, text("hm")), end(0));
+    expect(stream).toContain('"delta":{"type":"signature_delta","signature":""}');
+  });
+
   it("writes what a part held when it began", async () => {
     const stream = write(
       begin(0, { case: "text", value: { text: "hel", citations: [{ url: "u" }] } }),

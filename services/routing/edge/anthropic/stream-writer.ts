@@ -118,7 +118,7 @@ export class AnthropicStreamWriter implements StreamWriter {
     let text = "";
     for (const [index, growing] of this.#growing) {
       if (!growing.complete) break;
-      if (growing.signature !== "") text += writeDelta(this.#blockCount - 1, { type: "signature_delta", signature: growing.signature });
+      if (endsWithSignature(growing)) text += writeDelta(this.#blockCount - 1, { type: "signature_delta", signature: growing.signature });
       text += writeEvent("content_block_stop", { index: this.#blockCount - 1 });
       this.#growing.delete(index);
       const next = this.#open;
@@ -137,6 +137,11 @@ export class AnthropicStreamWriter implements StreamWriter {
       writeEvent("message_stop", {})
     );
   }
+}
+
+/** Thinking always does: there are clients that do not send back what came without, and the vendor may want it. */
+function endsWithSignature({ part: { kind }, signature }: GrowingPart): boolean {
+  return signature !== "" || (kind.case === "reasoning" && kind.value.redactedData === "");
 }
 
 /** A Message has one candidate; see writeReply. */
