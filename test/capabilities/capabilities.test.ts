@@ -1,7 +1,8 @@
 /** Owns the proof that nothing is lost between any dialect and any vendor without the caller being told. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { withCallsByPlace } from "./calls-by-place.ts";
 import { compatibilityPage, type Cell, type Verdict } from "./compatibility-page.ts";
-import { HeardError, type Answer, type Asked, type Caller, type Heard, type Part, type Wanted } from "./exchange.ts";
+import { HeardError, type Answer, type Asked, type Caller, type Heard, type Wanted } from "./exchange.ts";
 import { features, type Feature } from "./features.ts";
 import { callers, stages, startStages, type Stage, type StartedStages } from "./stages.ts";
 
@@ -66,16 +67,6 @@ function judge({ player }: Stage, { wanted, arrives, returns }: Feature, answer:
 function withSealed({ reasoning, ...rest }: Answer): Answer {
   if (reasoning === undefined) return rest;
   return { ...rest, reasoning: { ...reasoning, signature: reasoning.signature === "" ? "" : (expect.stringContaining(reasoning.signature) as string) } };
-}
-
-/** Calls and their results, known by the place of the call among all calls. */
-function withCallsByPlace(wanted: Wanted): Wanted {
-  const ids = wanted.turns.flatMap(({ parts }) => parts.flatMap((part) => ("call" in part ? [part.call.id] : [])));
-  const rename = (part: Part): Part => {
-    if ("call" in part) return { call: { ...part.call, id: String(ids.indexOf(part.call.id)) } };
-    return "result" in part ? { result: { ...part.result, id: String(ids.indexOf(part.result.id)) } } : part;
-  };
-  return { ...wanted, turns: wanted.turns.map(({ role, parts }) => ({ role, parts: parts.map(rename) })) };
 }
 
 describe.each(callers)("$dialect", (caller) => {

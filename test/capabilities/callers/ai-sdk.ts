@@ -10,7 +10,7 @@ type Weir = Parameters<Caller["send"]>[0];
 type Options = NonNullable<NonNullable<Parameters<typeof generateText>[0]["providerOptions"]>[string]>;
 
 /** What one provider has of its own beside the SDK's common words. */
-interface Provider {
+export interface Provider {
   readonly dialect: string;
   readonly like: string;
   /** Its name in the SDK's options and metadata. */

@@ -31,7 +31,8 @@ interface Body {
   readonly system?: readonly Block[];
   readonly inferenceConfig?: { readonly maxTokens?: number; readonly temperature?: number; readonly topP?: number; readonly stopSequences?: readonly string[] };
   readonly toolConfig?: {
-    readonly tools: readonly { readonly toolSpec: { readonly name: string; readonly description: string; readonly inputSchema: { readonly json: object } } }[];
+    /** A union, too. */
+    readonly tools: readonly { readonly toolSpec?: { readonly name: string; readonly description: string; readonly inputSchema: { readonly json: object } }; readonly cachePoint?: { readonly type: string } }[];
     readonly toolChoice?: { readonly auto?: object; readonly any?: object; readonly tool?: { readonly name: string } };
   };
   readonly outputConfig?: { readonly textFormat: { readonly type: string; readonly structure: { readonly jsonSchema: { readonly schema: string } } } };
@@ -100,7 +101,7 @@ function refuse(problem: string, isThere: boolean): void {
 function refuseMalformed({ messages, system = [], toolConfig, outputConfig }: Body): void {
   refuse("a schema is text", outputConfig !== undefined && (outputConfig.textFormat.type !== "json_schema" || typeof outputConfig.textFormat.structure.jsonSchema.schema !== "string"));
   refuse("tools must not be empty", toolConfig?.tools.length === 0);
-  refuse("a tool's name is not allowed", toolConfig?.tools.some(({ toolSpec }) => !/^[a-zA-Z0-9_-]{1,64}$/.test(toolSpec.name)) === true);
+  refuse("a tool's name is not allowed", toolConfig?.tools.some(({ toolSpec }) => toolSpec !== undefined && !/^[a-zA-Z0-9_-]{1,64}$/.test(toolSpec.name)) === true);
   for (const block of [...system, ...messages.flatMap(({ content }) => content)]) refuseBlock(block);
   const usesTools = messages.some(({ content }) => content.some(({ toolUse, toolResult }) => toolUse !== undefined || toolResult !== undefined));
   refuse("The toolConfig field must be defined when using toolUse and toolResult content blocks.", usesTools && toolConfig === undefined);
@@ -149,9 +150,9 @@ function readBody({ messages, system, inferenceConfig = {}, toolConfig, outputCo
   const { any, tool } = toolConfig?.toolChoice ?? {};
   const schema = outputConfig?.textFormat.structure.jsonSchema.schema;
   return {
-    ...(system === undefined ? {} : { system: system.map(({ text }) => text).join("\n") }),
+    ...(system === undefined ? {} : { system: system.flatMap(({ text }) => text ?? []).join("\n") }),
     turns: messages.map(({ role, content }): Turn => ({ role, parts: content.flatMap((block, index) => readBlock(block, content[index + 1]?.cachePoint !== undefined)) })),
-    ...(toolConfig === undefined ? {} : { tools: toolConfig.tools.map(({ toolSpec: { name, description, inputSchema } }) => ({ name, description, parameters: inputSchema.json })) }),
+    ...(toolConfig === undefined ? {} : { tools: toolConfig.tools.flatMap(({ toolSpec }) => (toolSpec === undefined ? [] : [{ name: toolSpec.name, description: toolSpec.description, parameters: toolSpec.inputSchema.json }])) }),
     ...(any === undefined ? {} : { toolChoice: "required" as const }),
     ...(tool === undefined ? {} : { toolChoice: { name: tool.name } }),
     ...(own.tool_choice?.disable_parallel_tool_use === true ? { oneCallAtATime: true as const } : {}),

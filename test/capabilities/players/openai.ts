@@ -104,7 +104,8 @@ function readTurns(messages: readonly Message[]): Turn[] {
 }
 
 function partsOf({ content, tool_calls: calls, reasoning_details: details }: Message): Part[] {
-  const said = typeof content === "string" ? [{ type: "text", text: content }] : (content ?? []);
+  // Beside calls an empty content is as good as none.
+  const said: Exclude<Message["content"], string | null | undefined> = typeof content !== "string" ? (content ?? []) : content === "" ? [] : [{ type: "text", text: content }];
   return [
     ...(details ?? []).map(({ text, signature }) => ({ reasoning: text ?? "", signature: signature ?? "" })),
     ...said.map((part): Part => {
