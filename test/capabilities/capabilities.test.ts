@@ -32,7 +32,7 @@ async function call({ player, model }: Stage, caller: Caller, request: object, a
     }
     const { contentType, pieces } = player.write(answer, stream);
     response.writeHead(200, { "content-type": contentType });
-    for (const piece of pieces) response.write(piece);
+    for (const piece of asTheNetworkCuts(pieces)) response.write(piece);
     response.end();
   });
   const outcome = await caller.send(started.weir, `${player.vendor}/${model}`, request, stream).then(
@@ -41,6 +41,12 @@ async function call({ player, model }: Stage, caller: Caller, request: object, a
   );
   if (fault !== undefined) throw new Error(`${player.vendor} would refuse the request: ${fault.message}`, { cause: fault });
   return { asked, ...outcome };
+}
+
+/** Not at the ends of events, and through the middle of characters. */
+function asTheNetworkCuts(pieces: readonly (string | Buffer)[]): Buffer[] {
+  const bytes = Buffer.concat(pieces.map((piece) => Buffer.from(piece)));
+  return Array.from({ length: Math.ceil(bytes.length / 149) }, (_, index) => bytes.subarray(index * 149, (index + 1) * 149));
 }
 
 /** Throws when something was lost and nobody was told. */

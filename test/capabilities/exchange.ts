@@ -94,6 +94,8 @@ export interface Caller {
   readonly hasStatuses: boolean;
   /** The one class of all its errors, of a client that has none for each status. */
   readonly errorClass?: string;
+  /** The class of its errors, or the code of the RPC, where a stream breaks off. */
+  readonly brokenStreamClass: string;
   /** What the client sends; undefined where it has no words for what is wanted, or no ears for what will be answered. */
   build(wanted: Wanted, answer?: Answer): object | undefined;
   /** Throws HeardError. */
@@ -119,7 +121,9 @@ export interface Player {
   sayable?(answer: Answer): Answer | undefined;
   /** What was asked. Throws Error with what the vendor would refuse. */
   read(request: { readonly path: string; readonly headers: Readonly<Record<string, unknown>>; readonly body: Buffer }, stream: boolean): Asked;
-  /** The reply: headers, and the body in pieces that are written one by one. */
+  /** The reply: its type, and its body; a stream's in its events. */
   write(answer: Answer, stream: boolean): { readonly contentType: string; readonly pieces: readonly (string | Buffer)[] };
+  /** The event of a stream by which it says that it cannot go on. */
+  breakOff(): string | Buffer;
   refuse(refusal: Refusal): { readonly headers: Readonly<Record<string, string>>; readonly body: string };
 }

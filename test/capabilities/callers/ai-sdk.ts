@@ -2,7 +2,7 @@
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createGoogle } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
-import { APICallError, generateText, jsonSchema, Output, streamText, tool, type FinishReason, type LanguageModel, type ModelMessage } from "ai";
+import { AISDKError, APICallError, generateText, jsonSchema, Output, streamText, tool, type FinishReason, type LanguageModel, type ModelMessage } from "ai";
 import { HeardError, type Answer, type Caller, type Heard, type Part, type Turn, type Wanted } from "../exchange.ts";
 import { readSealed, seal } from "./openai-responses.ts";
 
@@ -106,6 +106,7 @@ export function aiSdk(provider: Provider): Caller {
     like: provider.like,
     hasStatuses: true,
     errorClass: "AI_APICallError",
+    brokenStreamClass: "AI_StreamProviderError",
     build(wanted, answer) {
       if (wanted.turns.some(({ parts }) => parts.some((part) => provider.lacks(part)))) return undefined;
       const options = provider.options(wanted, answer);
@@ -116,8 +117,9 @@ export function aiSdk(provider: Provider): Caller {
       try {
         return await (stream ? hearStream(asked, provider) : hear(await generateText(asked), provider));
       } catch (error) {
-        if (!APICallError.isInstance(error)) throw error;
-        throw new HeardError(error.statusCode ?? 0, error.name, error.message, error.responseHeaders?.["x-request-id"] ?? "");
+        if (!AISDKError.isInstance(error)) throw error;
+        const { statusCode = 0, responseHeaders = {} } = APICallError.isInstance(error) ? error : {};
+        throw new HeardError(statusCode, error.name, error.message, responseHeaders["x-request-id"] ?? "");
       }
     },
   };

@@ -7,6 +7,7 @@ type Request = Anthropic.MessageCreateParamsNonStreaming;
 export const anthropicMessages: Caller = {
   dialect: "Anthropic messages",
   hasStatuses: true,
+  brokenStreamClass: "APIError",
   build(wanted) {
     const hasNoWords = wanted.seed ?? wanted.presencePenalty ?? wanted.frequencyPenalty;
     return hasNoWords === undefined ? buildRequest(wanted) : undefined;

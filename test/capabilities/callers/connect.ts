@@ -14,6 +14,7 @@ type PartInit = Exclude<MessageInitShape<typeof PartSchema>, ProtoPart>;
 export const connect: Caller = {
   dialect: "InferenceService (RPC)",
   hasStatuses: false,
+  brokenStreamClass: "Unavailable",
   build: buildGeneration,
   async send({ origin, inferenceKey }, model, request, stream) {
     const transport = createConnectTransport({ baseUrl: origin, httpVersion: "1.1", interceptors: [(next) => (call) => (call.header.set("authorization", `Bearer ${inferenceKey}`), next(call))] });

@@ -8,6 +8,7 @@ export const googleGenai: Caller = {
   dialect: "Gemini",
   hasStatuses: true,
   errorClass: "ApiError",
+  brokenStreamClass: "ApiError",
   build(wanted) {
     const isMarked = wanted.turns.some(({ parts }) => parts.some((part) => "text" in part && part.isCacheEnd === true));
     return wanted.oneCallAtATime === undefined && wanted.user === undefined && !isMarked ? buildRequest(wanted) : undefined;

@@ -14,6 +14,7 @@ export const langchain: Caller = {
   dialect: "LangChain ChatOpenAI",
   like: "OpenAI chat",
   hasStatuses: true,
+  brokenStreamClass: "APIError",
   build(wanted, answer) {
     const parts = wanted.turns.flatMap((turn) => turn.parts);
     const hasNoWords = parts.some((part) => "reasoning" in part || ("result" in part && part.result.isError === true));

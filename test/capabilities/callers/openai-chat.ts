@@ -11,6 +11,7 @@ interface Reasoned {
 export const openaiChat: Caller = {
   dialect: "OpenAI chat",
   hasStatuses: true,
+  brokenStreamClass: "APIError",
   build(wanted) {
     if (wanted.topK !== undefined || wanted.reasoningTokens !== undefined || has(wanted, ({ result }) => result?.isError === true)) return undefined;
     return buildRequest(wanted);

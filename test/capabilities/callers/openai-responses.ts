@@ -11,6 +11,7 @@ type Request = ResponseCreateParamsNonStreaming;
 export const openaiResponses: Caller = {
   dialect: "OpenAI Responses",
   hasStatuses: true,
+  brokenStreamClass: "APIError",
   build(wanted) {
     const { topK, seed, stop, presencePenalty, frequencyPenalty, reasoningTokens } = wanted;
     const hasNoWords = topK ?? seed ?? stop ?? presencePenalty ?? frequencyPenalty ?? reasoningTokens;

@@ -49,6 +49,8 @@ export const anthropicPlayer: Player = {
     return readBody(request);
   },
   write: (answer, stream) => (stream ? { contentType: "text/event-stream", pieces: streamOf(answer) } : { contentType: "application/json", pieces: [JSON.stringify(wholeOf(answer))] }),
+  // https://platform.claude.com/docs/en/build-with-claude/streaming#error-events
+  breakOff: () => `event: error\ndata: ${JSON.stringify({ type: "error", error: { type: "overloaded_error", message: "Overloaded" } })}\n\n`,
   refuse: ({ status, retryAfterSeconds }: Refusal) => ({
     headers: { "content-type": "application/json", "request-id": "req_vendor", ...(retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) }) },
     body: JSON.stringify({ type: "error", error: { type: errorTypes[status], message: `refused with ${status}` } }),

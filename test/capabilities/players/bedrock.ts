@@ -68,11 +68,9 @@ export const bedrockPlayer: Player = {
   sayable: (answer) => (answer.usage.reasoning > 0 ? undefined : answer),
   write(answer, stream) {
     if (!stream) return { contentType: "application/json", pieces: [JSON.stringify(wholeOf(answer))] };
-    const bytes = Buffer.concat(eventsOf(answer).map(([type, event]) => frameOf(type, event)));
-    // Messages come as the network cuts them.
-    const pieces = Array.from({ length: Math.ceil(bytes.length / 150) }, (_, index) => bytes.subarray(index * 150, (index + 1) * 150));
-    return { contentType: "application/vnd.amazon.eventstream", pieces };
+    return { contentType: "application/vnd.amazon.eventstream", pieces: eventsOf(answer).map(([type, event]) => Buffer.from(frameOf(type, event))) };
   },
+  breakOff: () => exceptionOf("modelStreamErrorException", { message: "The model broke off." }),
   refuse: ({ status }: Refusal) => ({
     headers: { "content-type": "application/json", "x-amzn-requestid": "req_vendor", "x-amzn-errortype": `${errorTypes[status]}:http://internal.amazon.com/coral/com.amazon.bedrock/` },
     body: JSON.stringify({ message: `refused with ${status}` }),
@@ -241,8 +239,13 @@ function halvesOf(text: string): string[] {
 
 const codec = new EventStreamCodec((bytes) => Buffer.from(bytes as Uint8Array).toString(), (text) => Buffer.from(text));
 
+const header = (value: string) => ({ type: "string" as const, value });
+
 /** Source: https://smithy.io/2.0/aws/amazon-eventstream.html */
 function frameOf(type: string, event: object): Uint8Array {
-  const header = (value: string) => ({ type: "string" as const, value });
   return codec.encode({ headers: { ":event-type": header(type), ":content-type": header("application/json"), ":message-type": header("event") }, body: Buffer.from(JSON.stringify(event)) });
+}
+
+function exceptionOf(type: string, body: object): Buffer {
+  return Buffer.from(codec.encode({ headers: { ":exception-type": header(type), ":content-type": header("application/json"), ":message-type": header("exception") }, body: Buffer.from(JSON.stringify(body)) }));
 }

@@ -64,6 +64,7 @@ export const coherePlayer: Player = {
   write(answer, stream) {
     return stream ? { contentType: "text/event-stream", pieces: streamOf(answer) } : { contentType: "application/json", pieces: [JSON.stringify(wholeOf(answer))] };
   },
+  breakOff: () => `event: message-end\ndata: ${JSON.stringify({ type: "message-end", delta: { finish_reason: "ERROR", error: "internal" } })}\n\n`,
   refuse: ({ status, retryAfterSeconds }: Refusal) => ({
     headers: { "content-type": "application/json", ...(retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) }) },
     body: JSON.stringify({ id: "err_1", message: `refused with ${status}` }),

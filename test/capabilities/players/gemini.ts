@@ -57,6 +57,7 @@ export const geminiPlayer: Player = {
     const chunks = [...parts.slice(0, -1).map((part) => responseOf(answer, [part], false)), responseOf(answer, parts.slice(-1), true)];
     return { contentType: "text/event-stream", pieces: chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\r\n\r\n`) };
   },
+  breakOff: () => `data: ${JSON.stringify({ error: { code: 503, message: "The model is overloaded.", status: "UNAVAILABLE" } })}\r\n\r\n`,
   refuse: ({ status, retryAfterSeconds }: Refusal) => ({
     headers: { "content-type": "application/json" },
     body: JSON.stringify({

@@ -75,6 +75,8 @@ export const mistralPlayer: Player = {
     return readBody(request);
   },
   write: (answer, stream) => (stream ? { contentType: "text/event-stream", pieces: streamOf(answer) } : { contentType: "application/json", pieces: [JSON.stringify(wholeOf(answer))] }),
+  // Mistral documents none; this is the one of the servers whose API it speaks.
+  breakOff: () => `data: ${JSON.stringify({ error: { message: "The server had an error", type: "server_error", code: "1000" } })}\n\n`,
   refuse: ({ status, retryAfterSeconds }: Refusal) => ({
     headers: { "content-type": "application/json", "mistral-correlation-id": "019b98cb", ...(retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) }) },
     body: JSON.stringify(status === 401 ? { detail: "Unauthorized" } : { object: "error", message: `refused with ${status}`, type: "invalid_request_error", param: null, code: "3000", raw_status_code: status }),

@@ -55,6 +55,7 @@ export const ollamaPlayer: Player = {
     stream
       ? { contentType: "application/x-ndjson", pieces: streamOf(answer).map((line) => `${JSON.stringify(line)}\n`) }
       : { contentType: "application/json; charset=utf-8", pieces: [JSON.stringify({ ...head, message: messageOf(answer), ...endOf(answer) })] },
+  breakOff: () => `${JSON.stringify({ error: "model runner has unexpectedly stopped" })}\n`,
   refuse: ({ status, retryAfterSeconds }: Refusal) => ({
     headers: { "content-type": "application/json; charset=utf-8", ...(retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) }) },
     body: JSON.stringify({ error: `refused with ${status}` }),

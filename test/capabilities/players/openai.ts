@@ -48,6 +48,7 @@ export const openaiPlayer: Player = {
     return readBody(request);
   },
   write: (answer, stream) => (stream ? { contentType: "text/event-stream", pieces: streamOf(answer) } : { contentType: "application/json", pieces: [JSON.stringify(wholeOf(answer))] }),
+  breakOff: () => `data: ${JSON.stringify({ error: { message: "The server had an error", type: "server_error", param: null, code: null } })}\n\n`,
   refuse: ({ status, retryAfterSeconds }: Refusal) => ({
     headers: { "content-type": "application/json", "x-request-id": "req_vendor", ...(retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) }) },
     body: JSON.stringify({ error: { message: `refused with ${status}`, type: "invalid_request_error", param: null, code: null } }),
