@@ -46,6 +46,7 @@ export const anthropicPlayer: Player = {
     if (request.model !== "claude-opus-4-6") throw new Error(`no such model: ${request.model}`);
     if (stream !== (request.stream === true)) throw new Error("stream is not what was asked");
     refuseMalformed(request);
+    refuseContradictions(request);
     return readBody(request);
   },
   write: (answer, stream) => (stream ? { contentType: "text/event-stream", pieces: streamOf(answer) } : { contentType: "application/json", pieces: [JSON.stringify(wholeOf(answer))] }),
@@ -75,6 +76,14 @@ function refuseMalformed({ max_tokens: maximum, messages, thinking }: Body): voi
     if (calls.some((id) => !results.includes(id))) throw new Error("tool_use ids were found without tool_result blocks immediately after");
     if (next.slice(0, results.length).some(({ type }) => type !== "tool_result")) throw new Error("tool_result blocks must come first");
   });
+}
+
+/** Sources: https://platform.claude.com/docs/en/build-with-claude/extended-thinking; and from 4.5 on, temperature and top_p. */
+function refuseContradictions({ thinking, temperature, top_p: topP, top_k: topK, tool_choice: choice }: Body): void {
+  if (temperature !== undefined && topP !== undefined) throw new Error("temperature and top_p cannot both be specified");
+  if (thinking === undefined || thinking.type === "disabled") return;
+  if ((temperature ?? 1) !== 1 || topK !== undefined) throw new Error("temperature may only be set to 1, and top_k not at all, when thinking is enabled");
+  if (choice?.type === "any" || choice?.type === "tool") throw new Error("Thinking may not be enabled when tool_choice forces tool use.");
 }
 
 function readBody(request: Body): Asked {

@@ -140,7 +140,7 @@ function refuseContradictions({ inferenceConfig = {}, toolConfig, additionalMode
   if (own.thinking === undefined || own.thinking.type === "disabled") return;
   const budget = own.thinking.budget_tokens;
   refuse("budget_tokens is at least 1024 and below maxTokens", (own.thinking.type === "enabled") !== (budget !== undefined) || (budget !== undefined && (budget < 1024 || budget >= maxTokens!)));
-  refuse("thinking goes with neither temperature nor top_k", temperature !== undefined || own.top_k !== undefined);
+  refuse("temperature may only be set to 1, and top_k not at all, when thinking is enabled", (temperature ?? 1) !== 1 || own.top_k !== undefined);
   refuse("thinking goes with no forced tool", toolConfig?.toolChoice?.any !== undefined || toolConfig?.toolChoice?.tool !== undefined);
 }
 

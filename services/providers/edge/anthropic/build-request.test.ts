@@ -235,6 +235,11 @@ describe("reasoning", () => {
     expect([body.thinking, warnings]).toEqual([undefined, ["reasoning"]]);
   });
 
+  it.each([ToolChoice_Mode.REQUIRED, ToolChoice_Mode.NAMED])("gives way to a tool call that is forced (%s)", (mode) => {
+    const { body, warnings } = build({ reasoning: { effort: LOW }, toolChoice: { mode, name: "add" }, maxOutputTokens: 5000n });
+    expect([body.thinking, body.tool_choice?.type, warnings]).toEqual([undefined, mode === ToolChoice_Mode.NAMED ? "tool" : "any", ["reasoning"]]);
+  });
+
   it("drops sampling that cannot stand beside it", () => {
     const { body, warnings } = build({ reasoning: { effort: LOW }, sampling: { temperature: 0.5, topK: 2n }, maxOutputTokens: 5000n });
     expect([body.temperature, body.top_k, warnings]).toEqual([undefined, undefined, ["sampling.temperature", "sampling.top_k"]]);

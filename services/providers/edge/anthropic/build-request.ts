@@ -28,7 +28,7 @@ export function writeBody(generation: Generation, model: string, warnings: Warni
   warnOfUnsupported(generation, warnings);
   const maximumTokens = writeMaximumTokens(generation, facts, warnings);
   const { system, turns } = writeConversation(generation.messages, warnings);
-  const { thinking, effort } = writeThinking(generation.reasoning, facts, maximumTokens, warnings);
+  const { thinking, effort } = writeThinking(generation, facts, maximumTokens, warnings);
   const format = writeFormat(generation.outputFormat, warnings);
   return {
     model,

@@ -1,5 +1,6 @@
 /** Owns the way from ReasoningOptions to Anthropic's `thinking` and effort. */
-import { ReasoningOptions_Effort, type ReasoningOptions } from "#gen/weir/inference/v1/generation_pb.ts";
+import { ReasoningOptions_Effort, ToolChoice_Mode, type ReasoningOptions } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Effort, ModelFacts } from "./model-facts.ts";
 import type { Warnings as AnthropicWarnings } from "../../domain/warnings.ts";
 
@@ -30,7 +31,7 @@ const levels: ReadonlyMap<ReasoningOptions_Effort, { readonly effort: Effort; re
 ]);
 
 /** Empty when the request says nothing of reasoning. */
-export function writeThinking(reasoning: ReasoningOptions | undefined, facts: ModelFacts, maximumTokens: number, warnings: Warnings): ThinkingJson {
+export function writeThinking({ reasoning, toolChoice }: Pick<Generation, "reasoning" | "toolChoice">, facts: ModelFacts, maximumTokens: number, warnings: Warnings): ThinkingJson {
   if (reasoning === undefined) return {};
   const level = levels.get(reasoning.effort);
   const effort = level === undefined ? {} : writeEffort(level.effort, facts, warnings);
@@ -43,6 +44,11 @@ export function writeThinking(reasoning: ReasoningOptions | undefined, facts: Mo
   if (facts.thinking === "none") {
     warnings.add("reasoning", "this model cannot reason; it answers without.");
     return {};
+  }
+  // Source: https://platform.claude.com/docs/en/build-with-claude/extended-thinking (feature compatibility).
+  if (toolChoice?.mode === ToolChoice_Mode.REQUIRED || toolChoice?.mode === ToolChoice_Mode.NAMED) {
+    warnings.add("reasoning", "it cannot be combined with a forced tool call; the model calls without reasoning.");
+    return { ...effort, ...writeDisabled(facts, warnings) };
   }
   const display = reasoning.includeText === undefined ? {} : { display: reasoning.includeText ? "summarized" : "omitted" };
   if (usesBudget(reasoning, facts, warnings)) {

@@ -40,10 +40,11 @@ export function writeModelFields(generation: Generation, model: string, warnings
  * Claude takes Anthropic's own fields: https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html,
  * …/claude-messages-adaptive-thinking.html and …/model-parameters-anthropic-claude-messages-request-response.html (top_k).
  */
-function writeClaude({ maxOutputTokens, sampling, reasoning }: Generation, model: string, warnings: Warnings): ModelFields {
+function writeClaude(generation: Generation, model: string, warnings: Warnings): ModelFields {
+  const { maxOutputTokens, sampling } = generation;
   const facts = factsOf(model);
   const maximumTokens = maxOutputTokens === undefined ? (facts.maximumOutputTokens ?? fallbackMaximumTokens) : Number(maxOutputTokens);
-  const { thinking, effort } = writeThinking(reasoning, facts, maximumTokens, warnings);
+  const { thinking, effort } = writeThinking(generation, facts, maximumTokens, warnings);
   const asked: Record<string, number> = {};
   if (sampling?.temperature !== undefined) asked["temperature"] = sampling.temperature;
   if (sampling?.topP !== undefined) asked["top_p"] = sampling.topP;
