@@ -1,8 +1,9 @@
 /** Owns the callers of the bench: a process that plays a load against a port, checks every reply and takes the times. */
 import { chunkIntervalMs, replyBody, requestBody } from "./exchange.ts";
 import { LoadConnection } from "./load-connection.ts";
-import { loads, type LoadOrder, type LoadResult } from "./loads.ts";
+import { loads, type Load, type LoadOrder, type LoadResult } from "./loads.ts";
 import { quantilesOf } from "./statistics.ts";
+import { callerRequest, isTranslation, translatedUpstreamBody, upstreamRequest } from "./translated-exchange.ts";
 
 /** Opened before the clock starts; more are opened while all of them are busy. */
 const pacedConnections = 32;
@@ -11,15 +12,29 @@ process.on("message", (order: LoadOrder) => void play(order).then((result) => pr
 process.on("disconnect", () => process.exit());
 process.send!({});
 
-async function play({ port, key, load: name, durationMs }: LoadOrder): Promise<LoadResult> {
-  const { pace, chunks } = loads[name];
+async function play({ port, key, ofWeir, load: name, durationMs }: LoadOrder): Promise<LoadResult> {
+  const load: Load = loads[name];
+  const { pace, chunks } = load;
   const isPaced = "perSecond" in pace;
-  const callers = new Callers(port, requestOf(key, chunks), replyBody(chunks));
+  const { request, isReply } = exchangeOf(load, ofWeir);
+  const callers = new Callers(port, requestOf(key, request), isReply);
   await callers.open(isPaced ? pacedConnections : pace.connections);
   const startMs = performance.now();
   if (isPaced) await askAtRate(callers, pace.perSecond, startMs, durationMs);
   else await keepAsking(callers, pace.connections, startMs + durationMs, chunks * chunkIntervalMs);
   return callers.close(performance.now() - startMs);
+}
+
+interface AskedAndExpected {
+  readonly request: { readonly path: string; readonly body: Buffer };
+  readonly isReply: (body: Buffer) => boolean;
+}
+
+function exchangeOf({ chunks, translated }: Load, ofWeir: boolean): AskedAndExpected {
+  if (translated === true && ofWeir) return { request: callerRequest(chunks), isReply: (body) => isTranslation(body, chunks) };
+  const request = translated === true ? upstreamRequest(chunks) : { path: "/v1/chat/completions", body: requestBody(chunks) };
+  const expected = translated === true ? translatedUpstreamBody(chunks) : replyBody(chunks);
+  return { request, isReply: (body) => body.equals(expected) };
 }
 
 /** Each asks again when it is answered. Streams begin spread over the length of one: they would else begin and end in step for ever. */
@@ -45,7 +60,7 @@ async function askAtRate(callers: Callers, perSecond: number, startMs: number, d
 class Callers {
   readonly #port: number;
   readonly #request: Buffer;
-  readonly #expectedBody: Buffer;
+  readonly #isReply: (body: Buffer) => boolean;
   /** The longest idle first, so that none is idle for long. */
   readonly #idle: LoadConnection[] = [];
   readonly #latenciesMs: number[] = [];
@@ -53,10 +68,10 @@ class Callers {
   readonly #failures: Record<string, number> = {};
   #reads = 0;
 
-  constructor(port: number, request: Buffer, expectedBody: Buffer) {
+  constructor(port: number, request: Buffer, isReply: (body: Buffer) => boolean) {
     this.#port = port;
     this.#request = request;
-    this.#expectedBody = expectedBody;
+    this.#isReply = isReply;
   }
 
   async open(connections: number): Promise<void> {
@@ -66,7 +81,7 @@ class Callers {
   /** Resolves when the reply has come or has failed; rejects only when no connection can be opened. */
   async ask(): Promise<void> {
     const connection = this.#idle.shift() ?? (await LoadConnection.open(this.#port));
-    const { fault, latencyMs, firstByteMs, reads } = await connection.ask(this.#request, this.#expectedBody);
+    const { fault, latencyMs, firstByteMs, reads } = await connection.ask(this.#request, this.#isReply);
     if (connection.isOpen) this.#idle.push(connection);
     if (fault !== undefined) {
       this.#failures[fault] = (this.#failures[fault] ?? 0) + 1;
@@ -91,10 +106,9 @@ class Callers {
   }
 }
 
-function requestOf(key: string, chunks: number): Buffer {
-  const body = requestBody(chunks);
+function requestOf(key: string, { path, body }: AskedAndExpected["request"]): Buffer {
   const head = [
-    "POST /v1/chat/completions HTTP/1.1",
+    `POST ${path} HTTP/1.1`,
     "host: 127.0.0.1",
     `authorization: Bearer ${key}`,
     "content-type: application/json",

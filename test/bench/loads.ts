@@ -6,6 +6,8 @@ export interface Load {
   readonly chunks: number;
   /** `connections`: each asks again as soon as it is answered. `perSecond`: asked at this rate, answered or not. */
   readonly pace: { readonly connections: number } | { readonly perSecond: number };
+  /** Whether Weir must translate it; else the bytes go through untouched. */
+  readonly translated?: true;
 }
 
 const chunks = 64;
@@ -17,6 +19,8 @@ export const loads = {
   // As many chunks a second as the one above, in four times as many streams: the difference tells a chunk's cost from a stream's.
   shortStreamsAtOnce: { name: `SSE of ${chunks / 4} chunks, 32 at once`, chunks: chunks / 4, pace: { connections: 32 } },
   streamsPaced: { name: `SSE of ${chunks} chunks, 20 streams/s`, chunks, pace: { perSecond: 20 } },
+  translatedUnary: { name: "unary, translated (32 connections)", chunks: 0, pace: { connections: 32 }, translated: true },
+  translatedStreams: { name: `SSE of ${chunks} chunks, translated, 32 at once`, chunks, pace: { connections: 32 }, translated: true },
 } as const satisfies Readonly<Record<string, Load>>;
 
 export type LoadName = keyof typeof loads;
@@ -25,12 +29,14 @@ export type LoadName = keyof typeof loads;
 export interface LoadOrder {
   readonly port: number;
   readonly key: string;
+  /** Whether a Weir is asked; else the upstream, also by way of the pipe. */
+  readonly ofWeir: boolean;
   readonly load: LoadName;
   readonly durationMs: number;
 }
 
 export interface LoadResult {
-  /** Replies with status 200 whose body was, to the byte, what the upstream sends. */
+  /** Replies with status 200 whose body was, to the byte, what the upstream sends; or all that it says, where it was translated. */
   readonly replies: number;
   /** What else happened, with how often. */
   readonly failures: Readonly<Record<string, number>>;

@@ -2,6 +2,7 @@
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import { chunkIntervalMs, chunksAskedFor, contentEvent, lastEvents, wholeReply } from "./exchange.ts";
+import { translatedChunksAskedFor, translatedContentEvent, translatedLastEvent, translatedWholeReply } from "./translated-exchange.ts";
 
 let served = 0;
 
@@ -10,26 +11,31 @@ const server = http.createServer((request, response) => {
   request.on("data", (piece: Buffer) => pieces.push(piece));
   request.on("end", () => {
     served++;
-    const chunks = chunksAskedFor(Buffer.concat(pieces));
-    if (chunks > 0) answerWithStream(response, chunks);
-    else response.writeHead(200, { "content-type": "application/json", "content-length": wholeReply.length }).end(wholeReply);
+    const body = Buffer.concat(pieces);
+    const translatedChunks = translatedChunksAskedFor(request.url!, body);
+    if (translatedChunks !== undefined) answer(response, translatedChunks, translatedWholeReply, (place) => translatedContentEvent(place, translatedChunks), translatedLastEvent);
+    else answer(response, chunksAskedFor(body), wholeReply, () => contentEvent, lastEvents);
   });
 });
 server.listen(0, "127.0.0.1", () => process.send!({ port: (server.address() as AddressInfo).port }));
 process.on("message", () => process.send!({ served }));
 process.on("disconnect", () => process.exit());
 
-function answerWithStream(response: http.ServerResponse, chunks: number): void {
+function answer(response: http.ServerResponse, chunks: number, whole: Buffer, contentAt: (place: number) => Buffer, last: Buffer): void {
+  if (chunks > 0) answerWithStream(response, chunks, contentAt, last);
+  else response.writeHead(200, { "content-type": "application/json", "content-length": whole.length }).end(whole);
+}
+
+function answerWithStream(response: http.ServerResponse, chunks: number, contentAt: (place: number) => Buffer, last: Buffer): void {
   response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" });
-  response.write(contentEvent);
+  response.write(contentAt(0));
   let written = 1;
   const timer = setInterval(() => {
     if (written === chunks) {
       clearInterval(timer);
-      response.end(lastEvents);
+      response.end(last);
     } else {
-      written++;
-      response.write(contentEvent);
+      response.write(contentAt(written++));
     }
   }, chunkIntervalMs);
   response.once("close", () => clearInterval(timer));

@@ -12,6 +12,7 @@ import { freePort } from "../harness/free-port.ts";
 import { model, route } from "./exchange.ts";
 import { gatewayCpus, otherCpus, pin, startNode } from "./pinned-process.ts";
 import { descendantsOf } from "./process-cpu.ts";
+import { translatedModel, translatedRoute } from "./translated-exchange.ts";
 
 export interface LedgerTotals {
   readonly attempts: number;
@@ -124,9 +125,12 @@ async function benched(dataDirectory: string, processes: readonly StartedProcess
 /** A price, so that each attempt is rated; everything else as it comes. */
 function configFor(upstreamPort: number): object {
   return {
-    providers: { upstream: { vendor: "openai", api_key: "bench", base_url: `http://127.0.0.1:${upstreamPort}/v1`, models: [model] } },
-    routes: { [route]: { targets: [`upstream/${model}`] } },
-    prices: { [`openai/${model}`]: { input: "0.15", output: "0.60" } },
+    providers: {
+      upstream: { vendor: "openai", api_key: "bench", base_url: `http://127.0.0.1:${upstreamPort}/v1`, models: [model] },
+      translated: { vendor: "gemini", api_key: "bench", base_url: `http://127.0.0.1:${upstreamPort}/v1beta`, models: [translatedModel] },
+    },
+    routes: { [route]: { targets: [`upstream/${model}`] }, [translatedRoute]: { targets: [`translated/${translatedModel}`] } },
+    prices: Object.fromEntries([`openai/${model}`, `gemini/${translatedModel}`].map((name) => [name, { input: "0.15", output: "0.60" }])),
   };
 }
 
