@@ -1,4 +1,5 @@
-/** Owns what metering takes from the configuration: the prices that add to the built-in ones or replace them. */
+/** Owns what metering takes from the configuration: the prices that add to the built-in ones or replace them, and when a journal counts as lost. */
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Config } from "#gen/weir/config/v1/config_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { ratesOf } from "./domain/listed-price.ts";
@@ -7,7 +8,12 @@ import type { PriceEntries } from "./domain/price-book.ts";
 export interface MeteringConfig {
   /** By `vendor/model`. */
   readonly prices: PriceEntries;
+  /** After how long without a report a journal counts as lost. */
+  readonly lostJournalAfterMs: number;
 }
+
+/** Longer than most outages of a network: a fenced process has to be started again. */
+const defaultLostJournalAfterMs = 900_000;
 
 /** Throws INVALID_REQUEST when a price is not by `vendor/model`. */
 export function readMeteringConfig(config: Config): MeteringConfig {
@@ -17,5 +23,6 @@ export function readMeteringConfig(config: Config): MeteringConfig {
     }
     return [name, { rates: ratesOf(price) }] as const;
   });
-  return { prices: new Map(prices) };
+  const lostJournalAfter = config.limits?.lostJournalAfter;
+  return { prices: new Map(prices), lostJournalAfterMs: lostJournalAfter === undefined ? defaultLostJournalAfterMs : durationMs(lostJournalAfter) };
 }

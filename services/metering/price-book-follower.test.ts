@@ -9,7 +9,7 @@ import { followPriceBook } from "./price-book-follower.ts";
 
 const logger = createLogger("silent");
 
-function configWith(input: string): MeteringConfig {
+function configWith(input: string): Pick<MeteringConfig, "prices"> {
   return { prices: new Map([["local/llama", { rates: ratesOf({ input }) }]]) };
 }
 

@@ -16,7 +16,7 @@ const retryMs = 1_000;
 
 /** Resolves when the current book is stored. */
 export async function followPriceBook(
-  config: LiveValue<MeteringConfig>,
+  config: LiveValue<Pick<MeteringConfig, "prices">>,
   save: (book: PriceBook) => Promise<void>,
   logger: Logger,
 ): Promise<PriceBookFollower> {
@@ -57,6 +57,6 @@ export async function followPriceBook(
   };
 }
 
-function bookOf(config: MeteringConfig): PriceBook {
+function bookOf(config: Pick<MeteringConfig, "prices">): PriceBook {
   return createPriceBook(builtInPrices, config.prices);
 }

@@ -127,7 +127,7 @@ test("an event is rated by the version its intent names, after a change of confi
   const versions = metering.implementation.watchPriceVersion({ $typeName: "weir.metering.v1.WatchPriceVersionRequest" }, testContext)[Symbol.asyncIterator]();
   expect((await versions.next()).value).toMatchObject({ priceVersion: before });
 
-  metering.config.set({ prices: new Map([["demo/demo-chat", { rates: ratesOf({ input: "7", output: "0" }) }]]) });
+  metering.config.set({ ...metering.config.current, prices: new Map([["demo/demo-chat", { rates: ratesOf({ input: "7", output: "0" }) }]]) });
   const after = (await versions.next()).value!.priceVersion as string;
   await versions.return?.();
   expect(after).not.toBe(before);
@@ -222,7 +222,7 @@ test("partitions follow the month in the id, over a month's border and far from 
 
 test("big figures stay exact", async () => {
   const metering = await startTestMetering();
-  metering.config.set({ prices: new Map([["demo/demo-chat", { rates: ratesOf({ input: "10.000001" }) }]]) });
+  metering.config.set({ ...metering.config.current, prices: new Map([["demo/demo-chat", { rates: ratesOf({ input: "10.000001" }) }]]) });
   let priceVersion = "";
   for await (const version of metering.implementation.watchPriceVersion({ $typeName: "weir.metering.v1.WatchPriceVersionRequest" }, testContext)) {
     priceVersion = version.priceVersion;

@@ -9,11 +9,16 @@ import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { MeteringConfig } from "./config.ts";
+import { answerJournalReports } from "./edge/journal-reports.ts";
 import { startUsageConsumer } from "./edge/usage-consumer.ts";
+import { watchForLostJournals } from "./lost-journals.ts";
 import { followPriceBook } from "./price-book-follower.ts";
+import { declareJournalLost } from "./rpc/declare-journal-lost.ts";
 import { listAttempts } from "./rpc/list-attempts.ts";
+import { listJournals } from "./rpc/list-journals.ts";
 import { queryUsage } from "./rpc/query-usage.ts";
 import { recordUsage } from "./rpc/record-usage.ts";
+import { reportJournal } from "./rpc/report-journal.ts";
 import { watchPriceVersion } from "./rpc/watch-price-version.ts";
 import { keepDeadLetters } from "./store/dead-letters.ts";
 import { Partitions } from "./store/partitions.ts";
@@ -41,6 +46,15 @@ export async function createMeteringService({ database, config, eventLog, clock,
   const recording = new Set<Promise<unknown>>();
   const record = (request: RecordUsageRequest): Promise<RecordUsageResponse> => recordUsage({ database, partitions, priceVersions, clock, logger }, request);
   const consumer = eventLog && startUsageConsumer({ link: eventLog, record, setAside: (letters) => keepDeadLetters(database, letters), logger });
+  const journalReports = eventLog && answerJournalReports({ link: eventLog, report: (request) => reportJournal(database, request), logger });
+  const lostJournals = watchForLostJournals({
+    database,
+    silenceMs: () => config.current.lostJournalAfterMs,
+    canHear: () => eventLog?.isConnected ?? true,
+    record,
+    clock,
+    logger,
+  });
 
   return {
     descriptor: MeteringService,
@@ -54,9 +68,14 @@ export async function createMeteringService({ database, config, eventLog, clock,
       watchPriceVersion: (_request, { signal }) => watchPriceVersion(follower.priceBook, AbortSignal.any([signal, stopping.signal])),
       queryUsage: (request) => queryUsage(database, clock, request),
       listAttempts: (request) => listAttempts(database, request),
+      reportJournal: (request) => reportJournal(database, request),
+      listJournals: (request) => listJournals(database, request),
+      declareJournalLost: (request) => declareJournalLost(database, lostJournals, request),
     },
     async stop() {
       stopping.abort();
+      await lostJournals.stop();
+      await journalReports?.stop();
       await consumer?.stop();
       await Promise.allSettled(recording);
       await follower.stop();

@@ -114,7 +114,7 @@ export async function startTestMetering() {
 
 /** Another metering on the same database. */
 export async function startMeteringOn(database: Database) {
-  const config = new MutableLiveValue<MeteringConfig>({ prices: new Map() });
+  const config = new MutableLiveValue<MeteringConfig>({ prices: new Map(), lostJournalAfterMs: 900_000 });
   const service = await createMeteringService({
     database,
     config,

@@ -39,7 +39,7 @@ export async function createLedgerDatabase(): Promise<Database> {
 export async function startLedger(database: Database, eventLog?: NatsLink, logger: Logger = silent): Promise<Ledger> {
   const service = await createMeteringService({
     database,
-    config: new MutableLiveValue({ prices: new Map() }),
+    config: new MutableLiveValue({ prices: new Map(), lostJournalAfterMs: 900_000 }),
     clock: { now: () => testNowMs, monotonicMs: () => 0 },
     logger,
     ...(eventLog === undefined ? {} : { eventLog }),

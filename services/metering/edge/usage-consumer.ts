@@ -134,7 +134,11 @@ export function startUsageConsumer({ link, record, setAside, logger }: UsageCons
       return readable;
     }
     const refused = new Set(response.rejected.map(({ attemptId }) => attemptId));
-    conclude(connection, readable.map(({ message, event }) => ({ message, stands: !refused.has(event.intent?.attemptId ?? "") })));
+    const fenced = new Set(response.fencedAttemptIds);
+    const answered = readable.filter(({ event }) => !fenced.has(event.intent?.attemptId ?? ""));
+    conclude(connection, answered.map(({ message, event }) => ({ message, stands: !refused.has(event.intent?.attemptId ?? "") })));
+    // Without a word to the emitter: it keeps them, and sends them when its journal has an id again that is not fenced.
+    for (const { message, event } of readable) if (fenced.has(event.intent?.attemptId ?? "")) message.term();
     return [];
   }
 

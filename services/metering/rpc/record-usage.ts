@@ -13,6 +13,7 @@ import type { Logger } from "#platform/logger.ts";
 import { correctLine, openLine, postingsOf, rejectForeign, rollupDeltasOf, strongestPerAttempt, type LedgerChange } from "../domain/ledger.ts";
 import { isRejection, readEvent, type PostableEvent, type Rejection } from "../domain/usage-event.ts";
 import { keepRejectedEvents } from "../store/dead-letters.ts";
+import { selectLost } from "../store/journals.ts";
 import { addToRollups, correctLines, insertLines, insertPostings, lockLines } from "../store/ledger-store.ts";
 import type { Partitions } from "../store/partitions.ts";
 import type { PriceVersions } from "../store/price-versions.ts";
@@ -36,7 +37,8 @@ export async function recordUsage(dependencies: RecordUsageDependencies, request
   if (request.events.length > maximumEvents) {
     throw new GatewayError("INVALID_REQUEST", `A batch has at most ${maximumEvents} events; this one has ${request.events.length}: split it.`);
   }
-  const { postable, rejected } = readEvents(request, dependencies.clock.now());
+  const { postable: sound, rejected } = readEvents(request, dependencies.clock.now());
+  const { postable, fenced } = await splitFenced(dependencies, sound);
   rejected.push(...(await post(dependencies, postable)));
   if (rejected.length > 0) await setAside(dependencies, rejected);
 
@@ -46,7 +48,16 @@ export async function recordUsage(dependencies: RecordUsageDependencies, request
   return create(RecordUsageResponseSchema, {
     confirmedAttemptIds: [...confirmed],
     rejected: rejected.map(({ attemptId, reason }) => create(RejectedEventSchema, { attemptId, reason })),
+    fencedAttemptIds: fenced.map(({ attemptId }) => attemptId),
   });
+}
+
+/** Takes out what comes from journals that were declared lost. */
+async function splitFenced({ database }: RecordUsageDependencies, events: readonly PostableEvent[]): Promise<{ postable: readonly PostableEvent[]; fenced: readonly PostableEvent[] }> {
+  const journalIds = new Set(events.map(({ event }) => event.journalId).filter((journalId) => journalId !== ""));
+  const lost = journalIds.size === 0 ? journalIds : await selectLost(database, [...journalIds]);
+  if (lost.size === 0) return { postable: events, fenced: [] };
+  return { postable: events.filter(({ event }) => !lost.has(event.journalId)), fenced: events.filter(({ event }) => lost.has(event.journalId)) };
 }
 
 function readEvents({ events }: RecordUsageRequest, nowMs: number): { postable: PostableEvent[]; rejected: Rejection[] } {

@@ -21,6 +21,7 @@ export interface NatsLinkOptions {
 export interface NatsLink {
   readonly settings: NatsSettings;
   readonly instance: string;
+  readonly isConnected: boolean;
   /** The connection, as soon as it stands. Throws DEPENDENCY_UNAVAILABLE when the signal fires before, or the link is closed. */
   connected(signal: AbortSignal): Promise<NatsConnection>;
   /** Ends the connection; call it after all that uses it has stopped. */
@@ -50,6 +51,9 @@ export function connectNats({ settings, service, instance, logger }: NatsLinkOpt
   return {
     settings,
     instance,
+    get isConnected() {
+      return standing !== undefined;
+    },
     async connected(signal) {
       if (standing !== undefined && !signal.aborted) return standing;
       const over = AbortSignal.any([signal, closing.signal]);

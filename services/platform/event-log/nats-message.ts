@@ -5,6 +5,9 @@ import { UsageEventSchema, type UsageEvent } from "#gen/weir/metering/v1/usage_e
 /** Every event is `weir.usage.<organization>.<event id>`. */
 export const eventSubjects = "weir.usage.>";
 
+/** Where emitters report how far their journals are (ReportJournalRequest); metering answers with a ReportJournalResponse. */
+export const journalReportSubject = "weir.journals";
+
 /** The header with the subject to which metering publishes an EventConfirmation. */
 export const confirmHeader = "Weir-Confirm";
 
