@@ -1,14 +1,17 @@
 /** Owns what lies in the data directory, and that its secrets are for their owner alone. */
 import { createSecretKey, randomBytes, type KeyObject } from "node:crypto";
-import { link, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { lockDirectory, type DirectoryLock } from "#platform/directory-lock.ts";
+import { link, mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { basename, join } from "node:path";
+import { isLocked, lockDirectory, type DirectoryLock } from "#platform/directory-lock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { Secret } from "#platform/secret.ts";
 
 export interface Instance {
   /** Stays the same for whoever takes the directory over. */
   readonly id: string;
+  /** For people: the machine and the directory's number. */
+  readonly name: string;
   readonly journal: string;
   readonly lock: DirectoryLock;
 }
@@ -37,6 +40,10 @@ export class DataDirectory {
     return join(this.path, "address");
   }
 
+  get #instances(): string {
+    return join(this.path, "instances");
+  }
+
   get #pepperFile(): string {
     return join(this.path, "pepper");
   }
@@ -51,14 +58,26 @@ export class DataDirectory {
    */
   async claimInstance(): Promise<Instance> {
     for (let number = 1; ; number++) {
-      const path = join(this.path, "instances", String(number));
+      const path = join(this.#instances, String(number));
       try {
         const lock = lockDirectory(path);
-        return { id: await instanceId(join(path, "id")), journal: join(path, "journal"), lock };
+        return { id: await instanceId(join(path, "id")), name: instanceName(path), journal: join(path, "journal"), lock };
       } catch (error) {
         if (!(error instanceof GatewayError) || error.reason !== "ALREADY_EXISTS") throw error;
       }
     }
+  }
+
+  /** The journal of an instance that no process has any more; undefined when none was left. */
+  async claimLeftoverJournal(): Promise<{ readonly instance: string; readonly directory: string; release(): void } | undefined> {
+    for (const number of await namesIn(this.#instances)) {
+      const path = join(this.#instances, number);
+      const directory = join(path, "journal");
+      const isLeft = (await namesIn(directory)).some((name) => name.endsWith(".journal")) && !(await isLocked(path));
+      const lock = isLeft ? tryLock(path) : undefined;
+      if (lock !== undefined) return { instance: instanceName(path), directory, release: () => lock.release() };
+    }
+    return undefined;
   }
 
   /**
@@ -80,6 +99,24 @@ export class DataDirectory {
     const known = await readFile(this.addressFile, "utf8").catch(() => undefined);
     if (known?.trim() === address) await rm(this.addressFile, { force: true });
   }
+}
+
+function instanceName(path: string): string {
+  return `${hostname().slice(0, 48)}/${basename(path)}`;
+}
+
+/** Undefined when another process has been faster. */
+function tryLock(path: string): DirectoryLock | undefined {
+  try {
+    return lockDirectory(path);
+  } catch (error) {
+    if (error instanceof GatewayError && error.reason === "ALREADY_EXISTS") return undefined;
+    throw error;
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return readdir(directory).catch(() => []);
 }
 
 async function instanceId(file: string): Promise<string> {

@@ -154,7 +154,9 @@ class Start {
     const service = await createProvidersService({
       ...(eventLog === undefined ? { metering: this.#peers.of("metering", "providers") } : { eventLog }),
       config: deriveLive(this.#live, (current) => current.providers),
+      instance: instance.name,
       journalDirectory: instance.journal,
+      claimLeftoverJournal: () => this.#options.data.claimLeftoverJournal(),
       clock: systemClock,
       logger: this.#loggerOf("providers"),
       metrics: this.#options.metrics,

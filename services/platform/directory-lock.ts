@@ -1,5 +1,5 @@
 /** Owns the lock that keeps a second process out of a directory; the kernel lets go of it however the holder dies. */
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { closeSync, constants, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { GatewayError } from "./errors.ts";
@@ -30,6 +30,12 @@ export function lockDirectory(directory: string): DirectoryLock {
       isHeld = false;
     },
   };
+}
+
+/** True while a process has the directory locked, this one included; asks without holding up anything. Where that cannot be asked, false. */
+export function isLocked(directory: string): Promise<boolean> {
+  if (process.platform === "darwin") return Promise.resolve(false);
+  return new Promise((resolve) => execFile("flock", ["-n", "-E", "75", join(directory, "lock"), "true"], (error) => resolve(error?.code === 75)));
 }
 
 // The file itself stays for ever: if a holder removed it, two later ones could each lock a different file of that name.

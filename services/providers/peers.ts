@@ -2,5 +2,5 @@
 import type { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 
-/** The ledger, to which every attempt's outcome goes. */
-export type MeteringPeer = Pick<ServiceInterface<typeof MeteringService>, "recordUsage">;
+/** The ledger, to which every attempt's outcome goes, and its register of journals. */
+export type MeteringPeer = Pick<ServiceInterface<typeof MeteringService>, "recordUsage" | "reportJournal">;

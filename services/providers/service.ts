@@ -3,6 +3,7 @@ import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts
 import type { Clock } from "#platform/clock.ts";
 import type { Internet } from "#platform/egress/fetch-file.ts";
 import type { NatsLink } from "#platform/event-log/nats-link.ts";
+import { createNatsJournalRegistry } from "#platform/event-log/nats-journal-registry.ts";
 import { createNatsTransport } from "#platform/event-log/nats-transport.ts";
 import { deriveLive, MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
@@ -12,17 +13,22 @@ import type { ProvidersConfig } from "./config.ts";
 import { SentAttempts } from "./domain/sent-attempts.ts";
 import { LiveProviders } from "./edge/live-providers.ts";
 import { MediaFetcher } from "./edge/media-fetcher.ts";
-import { createPeerTransport } from "./peer-transport.ts";
+import { createPeerRegistry, createPeerTransport } from "./peer-transport.ts";
 import type { MeteringPeer } from "./peers.ts";
 import { attempt, type AttemptParts } from "./rpc/attempt.ts";
 import { RunningAttempts } from "./rpc/running-attempts.ts";
 import { watchCatalog } from "./rpc/watch-catalog.ts";
-import { AttemptRecorder } from "./store/attempt-recorder.ts";
+import { AttemptRecorder, type JournalPlace } from "./store/attempt-recorder.ts";
+import { adoptLeftoverJournals, type ClaimedJournal } from "./store/leftover-journals.ts";
 
 export type ProvidersDependencies = LedgerAccess & {
   readonly config: LiveValue<ProvidersConfig>;
+  /** The folder's name, for people. */
+  readonly instance: string;
   /** Kept for this process alone; what is in it outlives the process. */
   readonly journalDirectory: string;
+  /** Takes a folder that no process has and in which a journal was left; undefined when there is none. */
+  readonly claimLeftoverJournal: () => Promise<ClaimedJournal | undefined>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
@@ -38,19 +44,19 @@ const graceMs = 1_000;
 
 /** Throws when the journal is in use by another process, or a provider cannot be reached by its very address. */
 export async function createProvidersService(dependencies: ProvidersDependencies): Promise<RunningService<typeof ProvidersService>> {
-  const { config, metering, eventLog, journalDirectory, clock, logger, metrics } = dependencies;
+  const { config, metering, eventLog, instance, journalDirectory, claimLeftoverJournal, clock, logger, metrics } = dependencies;
   const providers = new LiveProviders(clock, logger);
   await providers.apply(config.current);
-  const recorder = await AttemptRecorder.open({
-    directory: journalDirectory,
-    maximumBytes: config.current.maximumJournalBytes,
+  const ledger = {
     transport: eventLog === undefined ? createPeerTransport(metering) : createNatsTransport({ link: eventLog, logger }),
-    clock,
-    logger,
-  }).catch(async (error: unknown) => {
+    registry: eventLog === undefined ? createPeerRegistry(metering) : createNatsJournalRegistry(eventLog),
+  };
+  const open = (place: JournalPlace): Promise<AttemptRecorder> => AttemptRecorder.open({ ...place, ...ledger, maximumBytes: config.current.maximumJournalBytes, clock, logger });
+  const recorder = await open({ instance, directory: journalDirectory }).catch(async (error: unknown) => {
     await providers.stop();
     throw error;
   });
+  const leftovers = adoptLeftoverJournals({ claim: claimLeftoverJournal, open, logger });
   const catalog = new MutableLiveValue(config.current);
   const unfollow = followConfig(config, providers, catalog, logger);
   const running = new RunningAttempts();
@@ -71,7 +77,7 @@ export async function createProvidersService(dependencies: ProvidersDependencies
       stopping.abort();
       unfollow();
       await running.stop(graceMs);
-      await recorder.stop();
+      await Promise.all([recorder.stop(), leftovers.stop()]);
       await providers.stop();
     },
   };

@@ -59,7 +59,7 @@ for (const { name, start, isHere } of transports) {
 async function startDirect(random: () => number): Promise<World> {
   const ledger = await startLedger(await createLedgerDatabase());
   let late = 0;
-  const metering: MeteringPeer = {
+  const metering: Pick<MeteringPeer, "recordUsage"> = {
     async recordUsage(request, context) {
       const [lost, doubled, delay] = [random(), random(), random()];
       if (lost < 0.2) throw new Error("lost on the way there");

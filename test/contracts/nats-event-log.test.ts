@@ -5,12 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { inspect } from "node:util";
-import { toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { DiscardPolicy, jetstream, RetentionPolicy, StorageType } from "@nats-io/jetstream";
 import { connect, headers } from "@nats-io/transport-node";
+import { JournalState, ReportJournalRequestSchema } from "#gen/weir/metering/v1/journal_pb.ts";
 import { UsageEventSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Queryable } from "#platform/database/database.ts";
+import { createNatsJournalRegistry } from "#platform/event-log/nats-journal-registry.ts";
 import { toEventMessage } from "#platform/event-log/nats-message.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { createMetricsRegistry } from "#platform/metrics.ts";
@@ -227,7 +229,7 @@ describe.skipIf(!isHere)("the event log through NATS", () => {
     onTestFinished(() => rm(journalDirectory, { recursive: true }));
     const clock = { now: () => testNowMs, monotonicMs: () => performance.now() };
     const startProviders = () =>
-      createProvidersService({ config: new MutableLiveValue(configOf({ baseUrl: "http://127.0.0.1:9" })), eventLog: openLink(nats.url), journalDirectory, clock, logger: silent, metrics: createMetricsRegistry() });
+      createProvidersService({ config: new MutableLiveValue(configOf({ baseUrl: "http://127.0.0.1:9" })), eventLog: openLink(nats.url), instance: "test", journalDirectory, claimLeftoverJournal: async () => undefined, clock, logger: silent, metrics: createMetricsRegistry() });
     const first = await startProviders();
     const { error } = await collect(first.implementation.attempt(attemptRequest({ attemptId: attemptIdAt(testNowMs, 1), operation: operations.generate }), contextOf()));
     expect(error).toMatchObject({ reason: "UPSTREAM_UNAVAILABLE" });
@@ -292,10 +294,13 @@ describe.skipIf(!isHere)("the event log through NATS", () => {
     emitter.emit(someEvents(300));
     expect(await emitter.delivery.drain(20_000)).toBe(0);
     expect(await reconcile(ledger.database)).toMatchObject(onceEach(300));
+    const registry = createNatsJournalRegistry(openLink(asUser("providers"), { service: "providers", logger }));
+    const report = create(ReportJournalRequestSchema, { journalId: "jrn_1", opened: [usageEvent({ attempt: 1 }).intent!] });
+    expect(await registry.report(report, AbortSignal.timeout(5_000))).toMatchObject({ state: JournalState.OPEN });
     expect(lines.filter((line) => line.includes("ermission"))).toEqual([]);
 
-    await expectRefused(asUser("providers"), { publish: ["weir.confirmed.other", "$JS.API.STREAM.DELETE.WEIR_USAGE", "$JS.API.STREAM.MSG.GET.WEIR_USAGE", "$JS.API.CONSUMER.MSG.NEXT.WEIR_USAGE.metering"], subscribe: ["weir.usage.>", "weir.inbox.metering.>"] });
-    await expectRefused(asUser("metering"), { publish: ["weir.usage.org_a.x", "$JS.API.STREAM.DELETE.WEIR_USAGE", "$JS.API.STREAM.PURGE.WEIR_USAGE"], subscribe: ["weir.usage.>", "weir.confirmed.>"] });
+    await expectRefused(asUser("providers"), { publish: ["weir.confirmed.other", "weir.inbox.providers.x", "$JS.API.STREAM.DELETE.WEIR_USAGE", "$JS.API.STREAM.MSG.GET.WEIR_USAGE", "$JS.API.CONSUMER.MSG.NEXT.WEIR_USAGE.metering"], subscribe: ["weir.usage.>", "weir.inbox.metering.>", "weir.journals"] });
+    await expectRefused(asUser("metering"), { publish: ["weir.usage.org_a.x", "weir.inbox.providers.x", "$JS.API.STREAM.DELETE.WEIR_USAGE", "$JS.API.STREAM.PURGE.WEIR_USAGE"], subscribe: ["weir.usage.>", "weir.confirmed.>"] });
   });
 });
 

@@ -134,6 +134,7 @@ async function openJournal(disk: SimulatedDisk, violations: string[]): Promise<{
     maximumBytes: minimumJournalBytes,
     disk,
     lock: () => ({ release: () => {} }),
+    newId: () => "jrn_1",
     // Whatever the disk loses in a power failure is no corruption.
     logger: pino({ level: "error" }, { write: (line: string) => void violations.push(line) }),
     onBroken: (error) => void violations.push(String((error.cause as Error).stack)),

@@ -20,6 +20,7 @@ test("a killed process leaves everything that it had acknowledged", { timeout: 3
       maximumBytes: 4 * minimumJournalBytes,
       disk: realDisk,
       lock: lockDirectory,
+      newId: () => "jrn_1",
       logger: pino({ level: "error" }, { write: (line: string) => void errors.push(line) }),
       onBroken: (error) => void errors.push(String(error.cause)),
     });

@@ -23,6 +23,7 @@ async function open(disk: SimulatedDisk): Promise<Opened> {
     maximumBytes: minimumJournalBytes,
     disk,
     lock: () => ({ release: () => {} }),
+    newId: () => "jrn_1",
     logger: pino({}, { write: (line: string) => void logged.push(JSON.parse(line)) }),
     onBroken: (error) => void broken.push(error),
   });

@@ -5,6 +5,7 @@ import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { Group } from "./group.ts";
+import { journalIdBytes, readJournalId, removeJournalId, writeJournalId } from "./journal-id.ts";
 import {
   encodeConfirmedIds,
   encodeSegmentHeader,
@@ -28,6 +29,8 @@ export interface JournalOptions {
   readonly maximumBytes: number;
   readonly disk: Disk;
   readonly lock: LockDirectory;
+  /** Makes the id of a journal that has none yet. */
+  readonly newId: () => string;
   readonly logger: Logger;
   /** Called once when the disk fails: nothing can be begun or settled any more, and the process should be replaced. */
   readonly onBroken: (error: GatewayError) => void;
@@ -97,6 +100,7 @@ export class Journal {
   readonly #logger: Logger;
   readonly #onBroken: (error: GatewayError) => void;
   readonly #lock: DirectoryLock;
+  #id: string;
 
   /** Everything unconfirmed, in the order in which the begins stand on disk. */
   readonly #entries = new Map<string, Entry>();
@@ -139,9 +143,10 @@ export class Journal {
     const lock = options.lock(directory);
     try {
       const recovery = await recover(disk, directory, logger);
-      const segmentBytes = Math.min(largestSegmentBytes, Math.floor(options.maximumBytes / segmentsPerJournal));
+      const id = await ensureId(options);
+      const segmentBytes = Math.min(largestSegmentBytes, Math.floor((options.maximumBytes - journalIdBytes) / segmentsPerJournal));
       const file = await createSegment(disk, directory, recovery.nextSegment, segmentBytes);
-      const journal = new Journal(options, segmentBytes, recovery, file, lock);
+      const journal = new Journal(options, id, segmentBytes, recovery, file, lock);
       const lastCorrupt = recovery.corruptSegments.at(-1);
       // What was begun before goes with it: the records that confirm it may be among the damaged ones.
       if (lastCorrupt !== undefined) await journal.#moveEntries(lastCorrupt);
@@ -153,7 +158,7 @@ export class Journal {
     }
   }
 
-  private constructor(options: JournalOptions, segmentBytes: number, recovery: Recovery, file: DiskFile, lock: DirectoryLock) {
+  private constructor(options: JournalOptions, id: string, segmentBytes: number, recovery: Recovery, file: DiskFile, lock: DirectoryLock) {
     this.#directory = options.directory;
     this.#maximumBytes = options.maximumBytes;
     this.#segmentBytes = segmentBytes;
@@ -161,10 +166,32 @@ export class Journal {
     this.#logger = options.logger;
     this.#onBroken = options.onBroken;
     this.#lock = lock;
+    this.#id = id;
     this.#segments = [...recovery.segments, recovery.nextSegment].map((number) => ({ number, isCorrupt: recovery.corruptSegments.includes(number), liveEntries: 0 }));
     for (const [id, { begin, settle }] of recovery.entries) this.#addRecovered(id, begin, settle);
     this.#file = file;
     this.#fileSegment = recovery.nextSegment;
+  }
+
+  /** Stays the same over restarts, until the journal is closed with nothing unconfirmed, or given another one. */
+  get id(): string {
+    return this.#id;
+  }
+
+  /** Goes on under another id; resolves when that is durable. Rejects when the disk fails, and keeps the former one. */
+  async changeId(id: string): Promise<void> {
+    await writeJournalId(this.#disk, this.#directory, id);
+    this.#id = id;
+  }
+
+  /** The ids of what is unconfirmed. */
+  unconfirmedIds(): Iterable<string> {
+    return this.#entries.keys();
+  }
+
+  /** True for what is begun and not confirmed, settled or not. */
+  has(id: string): boolean {
+    return this.#entries.has(id);
   }
 
   /** Why nothing can be begun or settled any more; undefined while the disk obeys. */
@@ -255,6 +282,7 @@ export class Journal {
     if (this.#failure === undefined) {
       if (spare !== undefined) await this.#disk.remove(join(this.#directory, segmentFileName(this.#head.number + 1)));
       await this.#removeSegments(this.#entries.size === 0 ? this.#segments.splice(0) : this.#deadSegments());
+      if (this.#entries.size === 0) await removeJournalId(this.#disk, this.#directory);
     }
     this.#lock.release();
   }
@@ -541,6 +569,14 @@ export class Journal {
     for (const group of this.#groups.splice(0)) group.reject(this.#failure);
     this.#onBroken(this.#failure);
   }
+}
+
+async function ensureId({ disk, directory, newId }: JournalOptions): Promise<string> {
+  const known = await readJournalId(disk, directory);
+  if (known !== undefined) return known;
+  const id = newId();
+  await writeJournalId(disk, directory, id);
+  return id;
 }
 
 async function createSegment(disk: Disk, directory: string, segment: number, sizeBytes: number): Promise<DiskFile> {

@@ -10,6 +10,7 @@ const { journal } = await Journal.open({
   maximumBytes: 4 * minimumJournalBytes,
   disk: realDisk,
   lock: lockDirectory,
+  newId: () => "jrn_1",
   logger: pino({ level: "silent" }),
   onBroken: (error) => {
     throw error;

@@ -14,16 +14,28 @@ import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { lockDirectory } from "#platform/directory-lock.ts";
 import { createEventDelivery, type EventDelivery } from "#platform/event-log/event-delivery.ts";
-import type { EventTransport } from "#platform/event-log/event-transport.ts";
+import type { DeliverableEvent, EventTransport } from "#platform/event-log/event-transport.ts";
+import type { JournalRegistry } from "#platform/event-log/journal-registry.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { newId } from "#platform/ids.ts";
 import { realDisk } from "#platform/journal/disk.ts";
 import { Journal, type BegunRecord, type SettledRecord } from "#platform/journal/journal.ts";
 import type { Logger } from "#platform/logger.ts";
+import { JournalReporter } from "./journal-reporter.ts";
 
-export interface AttemptRecorderOptions {
+/** Where a journal lies. */
+export interface JournalPlace {
+  /** Names the directory among those of the installation. */
+  readonly instance: string;
   readonly directory: string;
+}
+
+export interface AttemptRecorderOptions extends JournalPlace {
   readonly maximumBytes: number;
   /** The way to the ledger. */
   readonly transport: EventTransport<UsageEvent>;
+  /** The way to its register of journals. */
+  readonly registry: JournalRegistry;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -36,44 +48,58 @@ const drainMs = 3_000;
 export class AttemptRecorder {
   readonly #journal: Journal;
   readonly #delivery: EventDelivery<UsageEvent>;
+  readonly #reporter: JournalReporter;
   readonly #clock: Clock;
   readonly #logger: Logger;
 
   /** Opens the journal. What an earlier process left goes to the ledger: its outcomes again, its open intents as orphans. */
   static async open(options: AttemptRecorderOptions): Promise<AttemptRecorder> {
-    const { directory, maximumBytes, logger } = options;
+    const { directory, maximumBytes, clock, logger } = options;
     const { journal, recovered } = await Journal.open({
       directory,
       maximumBytes,
       disk: realDisk,
       lock: lockDirectory,
+      newId: () => newId("jrn", clock),
       logger,
       onBroken: (error) => logger.fatal({ error }, "the journal cannot be written: no attempt can be made until Weir is started again"),
     });
     const recorder = new AttemptRecorder(journal, options);
     recorder.#settleOrphans(recovered.begun);
     recorder.#delivery.start(recovered.settled);
+    recorder.#reporter.start();
     return recorder;
   }
 
-  private constructor(journal: Journal, { transport, clock, logger }: AttemptRecorderOptions) {
+  #isFenced = false;
+
+  private constructor(journal: Journal, { instance, transport, registry, clock, logger }: AttemptRecorderOptions) {
     this.#journal = journal;
     this.#clock = clock;
     this.#logger = logger;
     this.#delivery = createEventDelivery<UsageEvent>({
       journal,
       decode: readSettled,
-      transport,
+      transport: { deliver: (events, signal) => transport.deliver(this.#signed(events), signal) },
       batchMaximum,
       random: Math.random,
       clock,
       logger,
     });
+    this.#reporter = new JournalReporter({ journal, registry, instance, onFenced: () => this.#fence(), clock, logger });
   }
 
-  /** Resolves when the intent is durable. Throws JOURNAL_FULL when there is no room. */
-  begin(intent: AttemptIntent): Promise<void> {
-    return this.#journal.begin(intent.attemptId, toBinary(AttemptIntentSchema, intent));
+  /** Resolves when the intent is durable. Throws JOURNAL_FULL when there is no room, JOURNAL_FENCED when the journal was declared lost. */
+  async begin(intent: AttemptIntent): Promise<void> {
+    if (this.#isFenced) {
+      throw new GatewayError("JOURNAL_FENCED", `The journal ${this.#journal.id} of this process was declared lost, so it makes no attempts; nothing was sent. Start it again, or call another instance.`, {
+        metadata: { journal: this.#journal.id },
+      });
+    }
+    const { attemptId } = intent;
+    const bytes = toBinary(AttemptIntentSchema, intent);
+    await this.#journal.begin(attemptId, bytes);
+    this.#reporter.begun(attemptId, bytes);
   }
 
   /** Takes the outcome of an attempt that was begun, and brings it to the ledger; nobody need wait for that. */
@@ -83,7 +109,18 @@ export class AttemptRecorder {
       // The intent stands in the journal: should the ledger not get the event either, the next start makes an orphan of it.
       this.#logger.error({ attemptId, error }, "an attempt's outcome could not be written to the journal");
     });
+    this.#reporter.settled(attemptId);
     this.#delivery.add(attemptId, eventOf(intent, outcome));
+  }
+
+  /** What the ledger has not confirmed. */
+  get pending(): number {
+    return this.#delivery.pending;
+  }
+
+  /** Delivers until the ledger has confirmed all, or the time is over; resolves to what is left. */
+  drain(deadlineMs: number): Promise<number> {
+    return this.#delivery.drain(deadlineMs);
   }
 
   /** Delivers what it can in time, and closes the journal. */
@@ -91,7 +128,14 @@ export class AttemptRecorder {
     const left = await this.#delivery.drain(drainMs);
     if (left > 0) this.#logger.warn({ events: left }, "events wait in the journal for the ledger; the next start delivers them");
     await this.#delivery.stop();
+    await this.#reporter.stop();
     await this.#journal.close();
+  }
+
+  /** Begins nothing and delivers nothing any more. */
+  #fence(): void {
+    this.#isFenced = true;
+    void this.#delivery.stop();
   }
 
   #settleOrphans(begun: readonly BegunRecord[]): void {
@@ -99,6 +143,12 @@ export class AttemptRecorder {
       const outcome = create(AttemptOutcomeSchema, { result: AttemptResult.ORPHANED, endTime: timestampFromMs(this.#clock.now()) });
       this.settle(fromBinary(AttemptIntentSchema, payload), outcome);
     }
+  }
+
+  /** With the journal's id, which may change while they wait. */
+  #signed(events: readonly DeliverableEvent<UsageEvent>[]): readonly DeliverableEvent<UsageEvent>[] {
+    for (const { event } of events) event.journalId = this.#journal.id;
+    return events;
   }
 }
 

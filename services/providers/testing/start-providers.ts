@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
+import { JournalState, ReportJournalResponseSchema } from "#gen/weir/metering/v1/journal_pb.ts";
 import { RecordUsageResponseSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { AttributionSchema, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { AttemptRequestSchema, type AttemptRequest, type AttemptResponse, type ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
@@ -47,7 +48,7 @@ export async function startProviders({ provider, journalDirectory, clock = syste
   const directory = journalDirectory ?? (await mkdtemp(join(tmpdir(), "weir-providers-")));
   const ledger = createLedger(ledgerIsDown);
   const config = new MutableLiveValue({ ...configOf(provider), fetchBounds });
-  const service = await createProvidersService({ config, metering: ledger.metering, journalDirectory: directory, clock, logger: createLogger("silent"), metrics: createMetricsRegistry(), ...(internet === undefined ? {} : { internet }) });
+  const service = await createProvidersService({ config, metering: ledger.metering, instance: "test", journalDirectory: directory, claimLeftoverJournal: async () => undefined, clock, logger: createLogger("silent"), metrics: createMetricsRegistry(), ...(internet === undefined ? {} : { internet }) });
   return {
     providers: service.implementation,
     config,
@@ -100,6 +101,10 @@ function createLedger(isDown: () => boolean): Ledger {
         arrived.resolve();
         arrived = Promise.withResolvers();
         return create(RecordUsageResponseSchema, { confirmedAttemptIds: request.events.map(({ intent }) => intent!.attemptId) });
+      },
+      async reportJournal({ isClosed }) {
+        if (isDown()) throw new GatewayError("DEPENDENCY_UNAVAILABLE", "The ledger is down.");
+        return create(ReportJournalResponseSchema, { state: isClosed ? JournalState.CLOSED : JournalState.OPEN });
       },
     },
     async nextEvents() {
