@@ -16,6 +16,14 @@ export interface Instance {
   readonly lock: DirectoryLock;
 }
 
+export interface LocalJournal {
+  /** For people. */
+  readonly instance: string;
+  readonly directory: string;
+  /** True while a process has it. */
+  readonly isHeld: boolean;
+}
+
 export class DataDirectory {
   readonly path: string;
 
@@ -66,6 +74,14 @@ export class DataDirectory {
         if (!(error instanceof GatewayError) || error.reason !== "ALREADY_EXISTS") throw error;
       }
     }
+  }
+
+  /** The journals of all instances, whoever has them. */
+  async journals(): Promise<LocalJournal[]> {
+    const numbers = (await namesIn(this.#instances)).sort((left, right) => Number(left) - Number(right));
+    const all = numbers.map((number) => join(this.#instances, number));
+    const journals = all.map(async (path) => ({ instance: instanceName(path), directory: join(path, "journal"), isHeld: await isLocked(path) }));
+    return Promise.all(journals);
   }
 
   /** The journal of an instance that no process has any more; undefined when none was left. */

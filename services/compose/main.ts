@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command, environ
   health: async () => (await import("./commands/health.ts")).addHealthCommand,
   config: async () => (await import("./commands/config.ts")).addConfigCommand,
   keys: async () => (await import("./commands/keys.ts")).addKeysCommand,
+  journal: async () => (await import("./commands/journal.ts")).addJournalCommand,
   usage: async () => (await import("./commands/usage.ts")).addUsageCommand,
   models: async () => (await import("./commands/models.ts")).addModelsCommand,
 };

@@ -46,7 +46,9 @@ test("a journal is registered by its first report, says what is open in it, and 
   expect(await report(metering, "jrn_1", { opened: intents(1, 2), unconfirmed: 7n })).toBe(JournalState.OPEN);
   expect(await report(metering, "jrn_1", { opened: intents(2, 3), closedAttemptIds: [id(1)], unconfirmed: 5n })).toBe(JournalState.OPEN);
   expect(await journals(metering)).toMatchObject([{ journalId: "jrn_1", instance: "one", state: JournalState.OPEN, lowWaterTime: lowWater, unconfirmed: 5n, openAttempts: 2n }]);
-  expect(await report(metering, "jrn_1", { closedAttemptIds: [id(2), id(3)], isClosed: true })).toBe(JournalState.CLOSED);
+  const first = create(ReportJournalRequestSchema, { journalId: "jrn_1", isFirst: true, lowWaterTime: lowWater, instance: "one", unconfirmed: 5n });
+  expect((await metering.implementation.reportJournal(first, testContext)).openAttemptIds).toEqual([id(2), id(3)]);
+  expect(await report(metering, "jrn_1", { closedAttemptIds: [id(2)], isClosed: true })).toBe(JournalState.CLOSED);
   expect(await journals(metering)).toMatchObject([{ state: JournalState.CLOSED, openAttempts: 0n }]);
   expect(await journals(metering, true)).toEqual([]);
 });

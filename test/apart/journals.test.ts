@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { JournalState, type Journal } from "#gen/weir/metering/v1/journal_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
@@ -32,6 +34,12 @@ afterAll(async () => {
 
 async function journals(): Promise<Journal[]> {
   return (await weir.client(MeteringService).listJournals({})).journals;
+}
+
+/** What a command says that talks to this Weir. */
+async function runWeir(...words: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, ["services/compose/weir.js", ...words, "--data", dataDirectory]);
+  return stdout;
 }
 
 /** Begins a stream that does not end; resolves when metering knows that it is open. */
@@ -77,7 +85,11 @@ test("a journal declared lost under its process stops it; started again, it corr
   const { outcome, model } = await beginStream();
   await expect.poll(openAttempts, { timeout: 10_000 }).toBe(1n);
   const [{ journalId } = { journalId: "" }] = await journals();
-  expect(await weir.client(MeteringService).declareJournalLost({ journalId, reason: "by hand" })).toMatchObject({ postedAttempts: 1n });
+  const listed = await runWeir("journal", "list");
+  expect(listed).toMatch(new RegExp(`^\\S+/1 +${journalId} +runs +1 +0 +0$`, "m"));
+  expect(listed).toMatch(new RegExp(`^${journalId} +\\S+/1 +open .* 1 +1$`, "m"));
+  expect(await runWeir("journal", "show", "1")).toMatch(new RegExp(`up/${model} +open$`, "m"));
+  expect(await runWeir("journal", "lost", journalId, "--reason", "by hand")).toContain("1 open attempts of it stand in the ledger");
   expect(await resultsOf(model)).toEqual([AttemptResult.ORPHANED]);
   await expect.poll(async () => (await callOnce(weir.origin, weir.inferenceKey)).text, { timeout: 20_000 }).toContain("declared lost");
   expect(apart.process("providers").log().filter(({ level }) => level === "fatal")).toMatchObject([{ journalId }]);
@@ -87,6 +99,7 @@ test("a journal declared lost under its process stops it; started again, it corr
   expect(await resultsOf(model)).toEqual([AttemptResult.ORPHANED]);
   await apart.start("providers");
   await expect.poll(() => resultsOf(model), { timeout: 20_000 }).toEqual([AttemptResult.CANCELLED]);
-  expect((await callOnce(weir.origin, weir.inferenceKey)).status).toBe(200);
+  // As soon as the circuit of the target lets a call through.
+  await expect.poll(async () => (await callOnce(weir.origin, weir.inferenceKey)).status, { timeout: 20_000, interval: 500 }).toBe(200);
   expect(await readFile(join(dataDirectory, "instances", "1", "journal", "id"), "utf8")).not.toBe(journalId);
 });

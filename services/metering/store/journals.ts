@@ -55,6 +55,15 @@ export async function removeOpenAttempts(queryable: Queryable, journalId: string
   await queryable.query("delete from open_attempts where journal_id = $1 and attempt_id = any($2::text[])", [journalId, attemptIds]);
 }
 
+export async function removeAllOpenAttempts(queryable: Queryable, journalId: string): Promise<void> {
+  await queryable.query("delete from open_attempts where journal_id = $1", [journalId]);
+}
+
+export async function selectOpenAttemptIds(queryable: Queryable, journalId: string, limit: number): Promise<string[]> {
+  const { rows } = await queryable.query<{ attempt_id: string }>("select attempt_id from open_attempts where journal_id = $1 order by attempt_id limit $2", [journalId, limit]);
+  return rows.map(({ attempt_id: attemptId }) => attemptId);
+}
+
 export async function selectOpenAttempts(queryable: Queryable, journalId: string, limit: number): Promise<AttemptIntent[]> {
   const { rows } = await queryable.query<{ intent: Buffer }>("select intent from open_attempts where journal_id = $1 order by attempt_id limit $2", [journalId, limit]);
   return rows.map(({ intent }) => fromBinary(AttemptIntentSchema, intent));

@@ -18,61 +18,88 @@ export interface RecoveredEntry {
   settlePayload: Uint8Array | undefined;
 }
 
-export interface Recovery {
+/** What is in a journal's directory. */
+export interface JournalContent {
   /** What the ledger has not confirmed, in the order in which it was begun. */
   readonly entries: ReadonlyMap<string, RecoveredEntry>;
+  /** All segments, oldest first. */
+  readonly segments: readonly SegmentContent[];
+  /** Settlements whose begin is nowhere. */
+  readonly lostBegins: ReadonlyMap<string, RecordPlace>;
+  /** The first number that no file has yet, kept-aside ones included. */
+  readonly nextSegment: number;
+}
+
+export interface SegmentContent {
+  readonly number: number;
+  readonly records: number;
+  /** Where damage begins to what was durable. */
+  readonly corruptOffsets: readonly number[];
+  /** Where the last write began to fail, or is under way; nobody was told that it is durable. */
+  readonly tornAt: number | undefined;
+  /** Made ready, and never written to. */
+  readonly isUnused: boolean;
+}
+
+export type Recovery = Pick<JournalContent, "entries" | "nextSegment"> & {
   /** Numbers of the segments that have records, ascending. */
   readonly segments: readonly number[];
   /** Those of them that are damaged. */
   readonly corruptSegments: readonly number[];
-  /** The first number that no file has yet, kept-aside ones included. */
-  readonly nextSegment: number;
-}
+};
 
 export function segmentFileName(segment: number): string {
   return `${String(segment).padStart(10, "0")}.journal`;
 }
 
-/** Reads all segments. Cuts a torn tail and removes segments that were never written to; changes nothing else. */
+/** Reads all segments, cuts a torn tail and removes segments that were never written to; changes nothing else. */
 export async function recover(disk: Disk, directory: string, logger: Logger): Promise<Recovery> {
+  const { entries, segments, lostBegins, nextSegment } = await readJournal(disk, directory);
+  const fileOf = (segment: number): string => join(directory, segmentFileName(segment));
+  for (const { number, isUnused, corruptOffsets, tornAt } of segments) {
+    const file = fileOf(number);
+    if (isUnused) await disk.remove(file);
+    for (const offset of corruptOffsets) logger.error({ file, offset }, "the journal is corrupt here; the rest of it is read, and the file is kept aside");
+    if (tornAt === undefined) continue;
+    logger.warn({ file, offset: tornAt }, "the journal's last write was cut short, before anyone relied on it; it is dropped");
+    await disk.truncate(file, tornAt);
+  }
+  await disk.syncDirectory(directory);
+  for (const [id, { segment, offset }] of lostBegins) logger.error({ id, file: fileOf(segment), offset }, "the journal has a settlement whose begin is lost");
+  const used = segments.filter(({ isUnused }) => !isUnused);
+  const corrupt = used.filter(({ corruptOffsets }) => corruptOffsets.length > 0);
+  return { entries, nextSegment, segments: used.map(({ number }) => number), corruptSegments: corrupt.map(({ number }) => number) };
+}
+
+/** Reads all segments and changes nothing; also while a process writes them. */
+export async function readJournal(disk: Disk, directory: string): Promise<JournalContent> {
   const numbers = (await disk.list(directory)).map((name) => /^(\d{10})\.journal(\.corrupt)?$/.exec(name)).filter((match) => match !== null);
-  const segments = numbers.filter((match) => match[2] === undefined).map((match) => Number(match[1])).sort((left, right) => left - right);
+  const present = numbers.filter((match) => match[2] === undefined).map((match) => Number(match[1])).sort((left, right) => left - right);
   const nextSegment = Math.max(0, ...numbers.map((match) => Number(match[1]))) + 1;
   const replay = new Replay();
-  const used: number[] = [];
-  const corruptSegments: number[] = [];
+  const segments: SegmentContent[] = [];
   // A segment's faults can be judged only when it is known whether anything was written after it.
   let previous: ScannedSegment | undefined;
-  for (const segment of segments) {
+  for (const segment of present) {
     const scanned = scanSegment(await disk.read(join(directory, segmentFileName(segment))), segment);
     if (isUnused(scanned)) {
-      await disk.remove(join(directory, segmentFileName(segment)));
+      segments.push({ number: segment, records: 0, corruptOffsets: [], tornAt: undefined, isUnused: true });
       continue;
     }
-    if (previous !== undefined) await accept(previous, false);
+    if (previous !== undefined) accept(previous, false);
     previous = scanned;
   }
-  if (previous !== undefined) await accept(previous, true);
-  await disk.syncDirectory(directory);
-  for (const [id, place] of replay.unmatchedSettlements) {
-    logger.error({ id, file: join(directory, segmentFileName(place.segment)), offset: place.offset }, "the journal has a settlement whose begin is lost");
-  }
-  return { entries: replay.entries, segments: used, corruptSegments, nextSegment };
+  if (previous !== undefined) accept(previous, true);
+  segments.sort((left, right) => left.number - right.number);
+  return { entries: replay.entries, segments, lostBegins: replay.unmatchedSettlements, nextSegment };
 
-  async function accept(scanned: ScannedSegment, isLast: boolean): Promise<void> {
-    const file = join(directory, segmentFileName(scanned.segment));
+  function accept(scanned: ScannedSegment, isLast: boolean): void {
+    const { segment } = scanned;
     const tornAt = isLast ? findTornTail(scanned) : undefined;
-    const corruptions = scanned.faults.filter((offset) => tornAt === undefined || offset < tornAt);
-    for (const offset of corruptions) logger.error({ file, offset }, "the journal is corrupt here; the rest of it is read, and the file is kept aside");
-    if (corruptions.length > 0) corruptSegments.push(scanned.segment);
-    if (tornAt !== undefined) {
-      logger.warn({ file, offset: tornAt }, "the journal's last write was cut short, before anyone relied on it; it is dropped");
-      await disk.truncate(file, tornAt);
-    }
-    used.push(scanned.segment);
-    for (const { record, offset } of scanned.records) {
-      if (tornAt === undefined || offset < tornAt) replay.apply(record, { segment: scanned.segment, offset, lengthBytes: record.lengthBytes });
-    }
+    const isIntact = (offset: number): boolean => tornAt === undefined || offset < tornAt;
+    const records = scanned.records.filter(({ offset }) => isIntact(offset));
+    segments.push({ number: segment, records: records.length, corruptOffsets: scanned.faults.filter(isIntact), tornAt, isUnused: false });
+    for (const { record, offset } of records) replay.apply(record, { segment, offset, lengthBytes: record.lengthBytes });
   }
 }
 

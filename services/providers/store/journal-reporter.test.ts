@@ -34,7 +34,7 @@ async function startReporter(answer: (place: number) => JournalState | Error) {
       async report(request) {
         const state = answer(reports.push(request) - 1);
         if (state instanceof Error) throw state;
-        return create(ReportJournalResponseSchema, { state });
+        return create(ReportJournalResponseSchema, { state, openAttemptIds: request.isFirst ? knownBefore : [] });
       },
     },
     instance: "here/1",
@@ -55,6 +55,9 @@ async function startReporter(answer: (place: number) => JournalState | Error) {
   };
   return { journal, reporter, reports, begin, nextReports, fences: () => fences };
 }
+
+/** What an earlier process has reported. */
+const knownBefore: string[] = [];
 
 const idAt = (timeMs: number): string => newId("att", { now: () => timeMs, monotonicMs: () => 0 });
 
@@ -99,6 +102,23 @@ test("more attempts than fit into one report go in several, none twice", async (
   await nextReports(3);
   expect(reports.flatMap(({ opened }) => opened.map(({ attemptId }) => attemptId))).toEqual(ids);
   expect(reports.map(({ opened }) => opened.length).slice(0, 2)).toEqual([32, 8]);
+  await reporter.stop();
+});
+
+test("what an earlier process has reported is told off when it is confirmed", async () => {
+  const { journal, reporter, reports, begin, nextReports } = await startReporter(() => JournalState.OPEN);
+  const [left, gone] = [idAt(nowMs), idAt(nowMs)];
+  knownBefore.push(left, gone);
+  await begin(left);
+  await journal.settle(left, Buffer.of());
+  reporter.settled(left);
+  reporter.start();
+  await nextReports(3);
+  expect(reports.flatMap(({ closedAttemptIds }) => closedAttemptIds)).toEqual([gone]);
+  journal.confirm([left]);
+  await nextReports(3);
+  expect(reports.flatMap(({ closedAttemptIds }) => closedAttemptIds)).toEqual([gone, left]);
+  expect(reports.filter(({ isFirst }) => isFirst)).toHaveLength(1);
   await reporter.stop();
 });
 

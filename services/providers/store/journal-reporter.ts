@@ -92,10 +92,11 @@ export class JournalReporter {
   async #report(signal: AbortSignal): Promise<boolean> {
     const { registry } = this.#options;
     const { request, isAll } = this.#compose();
-    const { state } = await registry.report(request, signal);
+    const { state, openAttemptIds } = await registry.report(request, signal);
     if (state === JournalState.LOST) return this.#hearLost();
     this.#isRegistered = true;
     for (const { attemptId } of request.opened) this.#known.add(attemptId);
+    for (const attemptId of openAttemptIds) this.#known.add(attemptId);
     for (const attemptId of request.closedAttemptIds) this.#known.delete(attemptId);
     return !isAll;
   }
@@ -118,6 +119,7 @@ export class JournalReporter {
       isAll = false;
       break;
     }
+    request.isFirst = !this.#isRegistered;
     request.isClosed = isAll && this.#stopping.signal.aborted && journal.usage.entries === 0;
     return { request, isAll };
   }
