@@ -41,6 +41,8 @@ export type LedgerAccess = { readonly metering: MeteringPeer; readonly eventLog?
 
 /** How long a stop lets attempts finish; callers were told to go before. */
 const graceMs = 1_000;
+/** How often it is looked which long streams are due for a checkpoint. */
+const checkpointLookMs = 1_000;
 
 /** Throws when the journal is in use by another process, or a provider cannot be reached by its very address. */
 export async function createProvidersService(dependencies: ProvidersDependencies): Promise<RunningService<typeof ProvidersService>> {
@@ -62,6 +64,7 @@ export async function createProvidersService(dependencies: ProvidersDependencies
   const running = new RunningAttempts();
   const media = new MediaFetcher(deriveLive(config, ({ fetchBounds }) => fetchBounds), logger, dependencies.internet);
   const parts: AttemptParts = { providers, sent: new SentAttempts(clock.now()), media, recorder, running, clock, logger };
+  const checkpoints = setInterval(() => running.checkpoint(), checkpointLookMs);
   const attempts = new Counter({ name: "weir_attempts_total", help: "Attempts that this process was asked for, by provider.", labelNames: ["provider"], registers: [metrics] });
   const stopping = new AbortController();
   return {
@@ -77,6 +80,7 @@ export async function createProvidersService(dependencies: ProvidersDependencies
       stopping.abort();
       unfollow();
       await running.stop(graceMs);
+      clearInterval(checkpoints);
       await Promise.all([recorder.stop(), leftovers.stop()]);
       await providers.stop();
     },

@@ -7,6 +7,7 @@ import { pino } from "pino";
 import { expect, test } from "vitest";
 import type { GatewayError } from "../errors.ts";
 import { Journal, minimumJournalBytes, type RecoveredRecords } from "./journal.ts";
+import { maximumCheckpointBytes } from "./record.ts";
 import { seededRandom, SimulatedDisk, type Random } from "./simulated-disk.ts";
 
 const directory = "/journal";
@@ -15,6 +16,7 @@ const directory = "/journal";
 interface Known {
   readonly beginPayload: Buffer;
   settlePayload?: Buffer;
+  readonly checkpoints: Buffer[];
   beginAcknowledged: boolean;
   settleAcknowledged: boolean;
   confirmed: boolean;
@@ -67,7 +69,8 @@ async function live(disk: SimulatedDisk, known: Map<string, Known>, random: Rand
     const open = [...known].filter(([, entry]) => entry.settlePayload === undefined && !entry.confirmed);
     const settled = [...known].filter(([, entry]) => entry.settlePayload !== undefined && !entry.confirmed);
     const choice = random();
-    if (choice < 0.45) begin(journal, known, payload(), violations);
+    if (choice < 0.4) begin(journal, known, payload(), violations);
+    else if (choice < 0.5 && open.length > 0) note(journal, ...open[Math.floor(random() * open.length)]!, payload().subarray(0, maximumCheckpointBytes));
     // The oldest ones are left open now and then, so that compaction has something to move.
     else if (choice < 0.8 && open.length > 0) settle(journal, ...open[Math.floor(Math.sqrt(random()) * open.length)]!, payload(), violations);
     else if (random() < confirmShare) {
@@ -84,7 +87,7 @@ let lastId = 0;
 
 function begin(journal: Journal, known: Map<string, Known>, payload: Buffer, violations: string[]): void {
   const id = `att_${++lastId}`;
-  const entry: Known = { beginPayload: payload, beginAcknowledged: false, settleAcknowledged: false, confirmed: false };
+  const entry: Known = { beginPayload: payload, checkpoints: [], beginAcknowledged: false, settleAcknowledged: false, confirmed: false };
   known.set(id, entry);
   journal.begin(id, payload).then(
     () => (entry.beginAcknowledged = true),
@@ -93,6 +96,10 @@ function begin(journal: Journal, known: Map<string, Known>, payload: Buffer, vio
       known.delete(id);
     },
   );
+}
+
+function note(journal: Journal, id: string, entry: Known, payload: Buffer): void {
+  if (journal.checkpoint(id, payload)) entry.checkpoints.push(payload);
 }
 
 function settle(journal: Journal, id: string, entry: Known, payload: Buffer, violations: string[]): void {
@@ -115,7 +122,8 @@ function compare(recovered: RecoveredRecords, known: ReadonlyMap<string, Known>,
       if (entry.settleAcknowledged && !settled.has(id)) violations.push(`the settlement of ${id} is lost`);
     }
   }
-  for (const { id, payload } of recovered.begun) {
+  for (const { id, payload, checkpoint } of recovered.begun) {
+    if (checkpoint !== undefined && !known.get(id)?.checkpoints.some((noted) => noted.equals(checkpoint))) violations.push(`${id} was never noted so`);
     if (!known.get(id)?.beginPayload.equals(payload)) violations.push(`${id} was never begun so`);
   }
   for (const { id, beginPayload, settlePayload } of recovered.settled) {

@@ -68,13 +68,17 @@ test("entries that stay open long are moved on, so that old segments can go", as
     await journal.begin(`short${index}`, Buffer.alloc(2_000));
     await journal.settle(`short${index}`, Buffer.alloc(1_000));
     journal.confirm([`short${index}`]);
+    // Each in place of the one before.
+    expect(journal.checkpoint("long9", Buffer.from(`at ${index}`))).toBe(true);
   }
+  expect(journal.checkpoint("long7", Buffer.of())).toBe(false);
   expect(disk.peakBytes).toBeLessThanOrEqual(minimumJournalBytes / 2);
   expect(await journal.read(["long7", "long8", "unknown"])).toEqual([{ id: "long7", beginPayload: Buffer.from("payload 7"), settlePayload: Buffer.from("settled 7") }]);
   await journal.close();
   const { recovered, logged } = await open(disk);
   expect(recovered.begun).toHaveLength(19);
-  expect(recovered.begun[8]).toEqual({ id: "long9", payload: Buffer.from("payload 9") });
+  expect(recovered.begun[8]).toEqual({ id: "long9", payload: Buffer.from("payload 9"), checkpoint: Buffer.from("at 1999") });
+  expect(recovered.begun[7]!.checkpoint).toBeUndefined();
   expect(recovered.settled).toHaveLength(1);
   expect(logged).toEqual([]);
 });

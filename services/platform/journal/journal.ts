@@ -10,6 +10,7 @@ import {
   encodeConfirmedIds,
   encodeSegmentHeader,
   maximumBeginBytes,
+  maximumCheckpointBytes,
   maximumIdBytes,
   maximumSettlementBytes,
   readRecord,
@@ -46,6 +47,8 @@ export interface RecoveredRecords {
 export interface BegunRecord {
   readonly id: string;
   readonly payload: Uint8Array;
+  /** The last one that reached the disk. */
+  readonly checkpoint: Uint8Array | undefined;
 }
 
 export interface SettledRecord {
@@ -58,7 +61,7 @@ export const minimumJournalBytes = 1024 * 1024;
 
 const largestSegmentBytes = 8 * 1024 * 1024;
 const segmentsPerJournal = 16;
-/** How long a settlement may wait for company. Nobody waits for it: should it be lost, its entry comes back as begun. */
+/** How long a settlement or checkpoint may wait for company. Nobody waits for it: should it be lost, its entry comes back as begun. */
 const settleWithinMs = 5;
 /** Copies go in steps of about this size, so that a begin never waits behind a whole segment. */
 const compactionStepBytes = 256 * 1024;
@@ -70,6 +73,8 @@ interface Entry {
   home: Segment;
   begin: RecordPlace;
   settle: RecordPlace | undefined;
+  /** The last one, until it is settled. */
+  checkpoint: RecordPlace | undefined;
 }
 
 /** An entry, and where it stood at some moment. */
@@ -77,11 +82,13 @@ interface EntryPlaces {
   readonly entry: Entry;
   readonly begin: RecordPlace;
   readonly settle: RecordPlace | undefined;
+  readonly checkpoint: RecordPlace | undefined;
 }
 
 interface EntryImage extends EntryPlaces {
   readonly beginPayload: Uint8Array;
   readonly settlePayload: Uint8Array | undefined;
+  readonly checkpointPayload: Uint8Array | undefined;
 }
 
 interface Segment {
@@ -168,7 +175,7 @@ export class Journal {
     this.#lock = lock;
     this.#id = id;
     this.#segments = [...recovery.segments, recovery.nextSegment].map((number) => ({ number, isCorrupt: recovery.corruptSegments.includes(number), liveEntries: 0 }));
-    for (const [id, { begin, settle }] of recovery.entries) this.#addRecovered(id, begin, settle);
+    for (const [id, recovered] of recovery.entries) this.#addRecovered(id, recovered);
     this.#file = file;
     this.#fileSegment = recovery.nextSegment;
   }
@@ -215,12 +222,28 @@ export class Journal {
     const refusal = this.#failure ?? this.#refuseBegin(id, idBytes, payload);
     if (refusal !== undefined) return Promise.reject(refusal);
     const begin = this.#append(recordType.begin, id, idBytes, payload);
-    const entry: Entry = { id, idBytes, home: this.#head, begin, settle: undefined };
+    const entry: Entry = { id, idBytes, home: this.#head, begin, settle: undefined, checkpoint: undefined };
     this.#entries.set(id, entry);
     entry.home.liveEntries++;
     this.#liveBytes += entry.begin.lengthBytes + confirmBytes(idBytes);
     this.#reservedBytes += recordBytes(idBytes, maximumSettlementBytes);
     return this.#flush();
+  }
+
+  /**
+   * Notes how far an open entry is, in place of what was noted before; it is on the disk a little later, or lost with a crash, in
+   * which case what was noted before stands. False, with nothing written, where there is no room for it, or the entry is not open.
+   */
+  checkpoint(id: string, payload: Uint8Array): boolean {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.settle !== undefined || this.#failure !== undefined || this.#closing) return false;
+    if (payload.length > maximumCheckpointBytes || !this.#hasRoom(recordBytes(entry.idBytes, payload.length))) return false;
+    this.#liveBytes -= entry.checkpoint?.lengthBytes ?? 0;
+    entry.checkpoint = this.#append(recordType.checkpoint, id, entry.idBytes, payload);
+    this.#liveBytes += entry.checkpoint.lengthBytes;
+    // A failure is told through `onBroken`.
+    this.#flushSoon().catch(() => {});
+    return true;
   }
 
   /**
@@ -232,7 +255,8 @@ export class Journal {
     const refusal = this.#failure ?? refuseSettle(id, entry, payload);
     if (refusal !== undefined || entry === undefined) return Promise.reject(refusal!);
     entry.settle = this.#append(recordType.settle, id, entry.idBytes, payload);
-    this.#liveBytes += entry.settle.lengthBytes;
+    this.#liveBytes += entry.settle.lengthBytes - (entry.checkpoint?.lengthBytes ?? 0);
+    entry.checkpoint = undefined;
     this.#reservedBytes -= recordBytes(entry.idBytes, maximumSettlementBytes);
     return this.#flushSoon();
   }
@@ -484,36 +508,39 @@ export class Journal {
     for (const entry of this.#entries.values()) {
       if (entry.home.number > throughSegment || lengthBytes > compactionStepBytes) break;
       entries.push(entry);
-      lengthBytes += entry.begin.lengthBytes + (entry.settle?.lengthBytes ?? 0);
+      lengthBytes += liveBytesOf(entry);
     }
     return entries;
   }
 
-  #move({ entry, beginPayload, settlePayload }: EntryImage): void {
+  #move({ entry, beginPayload, settlePayload, checkpointPayload }: EntryImage): void {
     entry.home.liveEntries--;
     entry.begin = this.#append(recordType.begin, entry.id, entry.idBytes, beginPayload);
     entry.home = this.#head;
     entry.home.liveEntries++;
     if (settlePayload !== undefined) entry.settle = this.#append(recordType.settle, entry.id, entry.idBytes, settlePayload);
+    if (checkpointPayload !== undefined) entry.checkpoint = this.#append(recordType.checkpoint, entry.id, entry.idBytes, checkpointPayload);
     this.#entries.delete(entry.id);
     this.#entries.set(entry.id, entry);
   }
 
   /** The entries as they stand on the disk, without those that change before all of it is there. */
   async #readEntries(entries: readonly Entry[]): Promise<EntryImage[]> {
-    const places = entries.map((entry) => ({ entry, begin: entry.begin, settle: entry.settle }));
+    const places = entries.map((entry): EntryPlaces => ({ entry, begin: entry.begin, settle: entry.settle, checkpoint: entry.checkpoint }));
     await this.#flush();
     const current = places.filter((place) => this.#isCurrent(place));
-    const payloads = (await this.#readPayloads(current.flatMap(({ begin, settle }) => (settle === undefined ? [begin] : [begin, settle])))).values();
+    const wanted = current.flatMap(({ begin, settle, checkpoint }) => [begin, settle, checkpoint]).filter((place) => place !== undefined);
+    const payloads = (await this.#readPayloads(wanted)).values();
     return current.map((place) => ({
       ...place,
       beginPayload: payloads.next().value!,
       settlePayload: place.settle === undefined ? undefined : payloads.next().value!,
+      checkpointPayload: place.checkpoint === undefined ? undefined : payloads.next().value!,
     }));
   }
 
-  #isCurrent({ entry, begin, settle }: EntryPlaces): boolean {
-    return this.#entries.get(entry.id) === entry && entry.begin === begin && entry.settle === settle;
+  #isCurrent({ entry, begin, settle, checkpoint }: EntryPlaces): boolean {
+    return this.#entries.get(entry.id) === entry && entry.begin === begin && entry.settle === settle && entry.checkpoint === checkpoint;
   }
 
   /** The payloads of records that are on the disk. Throws when one is damaged: the journal cannot be trusted any further. */
@@ -542,19 +569,19 @@ export class Journal {
     });
   }
 
-  #addRecovered(id: string, begin: RecordPlace, settle: RecordPlace | undefined): void {
+  #addRecovered(id: string, { begin, settle, checkpoint }: RecoveredEntry): void {
     const home = this.#segments.find(({ number }) => number === begin.segment)!;
-    const entry: Entry = { id, idBytes: Buffer.byteLength(id, "utf8"), home, begin, settle };
+    const entry: Entry = { id, idBytes: Buffer.byteLength(id, "utf8"), home, begin, settle, checkpoint };
     this.#entries.set(id, entry);
     home.liveEntries++;
-    this.#liveBytes += begin.lengthBytes + confirmBytes(entry.idBytes) + (settle?.lengthBytes ?? 0);
+    this.#liveBytes += liveBytesOf(entry) + confirmBytes(entry.idBytes);
     if (settle === undefined) this.#reservedBytes += recordBytes(entry.idBytes, maximumSettlementBytes);
   }
 
   #release(entry: Entry): void {
     this.#entries.delete(entry.id);
     entry.home.liveEntries--;
-    this.#liveBytes -= entry.begin.lengthBytes + confirmBytes(entry.idBytes) + (entry.settle?.lengthBytes ?? 0);
+    this.#liveBytes -= liveBytesOf(entry) + confirmBytes(entry.idBytes);
     if (entry.settle === undefined) this.#reservedBytes -= recordBytes(entry.idBytes, maximumSettlementBytes);
   }
 
@@ -599,11 +626,15 @@ function confirmBytes(idBytes: number): number {
   return recordBytes(0, 1 + idBytes);
 }
 
+function liveBytesOf({ begin, settle, checkpoint }: Entry): number {
+  return begin.lengthBytes + (settle?.lengthBytes ?? 0) + (checkpoint?.lengthBytes ?? 0);
+}
+
 function collectRecords({ entries }: Recovery): RecoveredRecords {
   const begun: BegunRecord[] = [];
   const settled: SettledRecord[] = [];
-  for (const [id, { beginPayload, settlePayload }] of entries as ReadonlyMap<string, RecoveredEntry>) {
-    if (settlePayload === undefined) begun.push({ id, payload: beginPayload });
+  for (const [id, { beginPayload, settlePayload, checkpointPayload }] of entries as ReadonlyMap<string, RecoveredEntry>) {
+    if (settlePayload === undefined) begun.push({ id, payload: beginPayload, checkpoint: checkpointPayload });
     else settled.push({ id, beginPayload, settlePayload });
   }
   return { begun, settled };

@@ -1,7 +1,7 @@
 /** Owns the bytes of segments and records: how they are written, checked and read back. README.md shows the layout. */
 import { crc32 } from "node:zlib";
 
-export const recordType = { begin: 1, settle: 2, confirm: 3 } as const;
+export const recordType = { begin: 1, settle: 2, confirm: 3, checkpoint: 4 } as const;
 export type RecordType = (typeof recordType)[keyof typeof recordType];
 
 export interface JournalRecord {
@@ -17,6 +17,8 @@ export interface JournalRecord {
 export const maximumBeginBytes = 16 * 1024;
 /** The longest payload of a settlement; every begin reserves as much. */
 export const maximumSettlementBytes = 8 * 1024;
+/** The longest payload of a checkpoint. */
+export const maximumCheckpointBytes = 4 * 1024;
 export const maximumIdBytes = 255;
 export const segmentHeaderBytes = 16;
 
@@ -109,5 +111,5 @@ function placeSeed(segment: number, offset: number): number {
 }
 
 function isRecordType(type: number): type is RecordType {
-  return type === recordType.begin || type === recordType.settle || type === recordType.confirm;
+  return type >= recordType.begin && type <= recordType.checkpoint;
 }

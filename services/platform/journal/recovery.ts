@@ -16,6 +16,9 @@ export interface RecoveredEntry {
   readonly beginPayload: Uint8Array;
   settle: RecordPlace | undefined;
   settlePayload: Uint8Array | undefined;
+  /** The last one before the settlement. */
+  checkpoint: RecordPlace | undefined;
+  checkpointPayload: Uint8Array | undefined;
 }
 
 /** What is in a journal's directory. */
@@ -162,11 +165,14 @@ class Replay {
     switch (type) {
       case recordType.begin:
         // A second begin of an open id is its copy by compaction; the first still stands.
-        if (!this.entries.has(id)) this.entries.set(id, { begin: place, beginPayload: payload, settle: undefined, settlePayload: undefined });
+        if (!this.entries.has(id)) this.entries.set(id, { begin: place, beginPayload: payload, settle: undefined, settlePayload: undefined, checkpoint: undefined, checkpointPayload: undefined });
         this.unmatchedSettlements.delete(id);
         break;
       case recordType.settle:
         this.#settle(id, payload, place);
+        break;
+      case recordType.checkpoint:
+        this.#checkpoint(id, payload, place);
         break;
       case recordType.confirm:
         for (const confirmedId of decodeConfirmedIds(payload)) {
@@ -174,6 +180,14 @@ class Replay {
           this.unmatchedSettlements.delete(confirmedId);
         }
     }
+  }
+
+  /** One without its begin is old: compaction has moved the begin, and the last checkpoint with it, further on. */
+  #checkpoint(id: string, payload: Uint8Array, place: RecordPlace): void {
+    const entry = this.entries.get(id);
+    if (entry === undefined || entry.settle !== undefined) return;
+    entry.checkpoint = place;
+    entry.checkpointPayload = payload;
   }
 
   #settle(id: string, payload: Uint8Array, place: RecordPlace): void {
@@ -184,6 +198,8 @@ class Replay {
     } else if (entry.settle === undefined) {
       entry.settle = place;
       entry.settlePayload = payload;
+      entry.checkpoint = undefined;
+      entry.checkpointPayload = undefined;
     }
   }
 }

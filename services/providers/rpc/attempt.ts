@@ -1,7 +1,7 @@
 /** Owns the Attempt RPC: one request to a vendor, its intent durable before the first byte, its outcome recorded once whatever happens. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import { AttemptIntentSchema, AttemptResult, type AttemptIntent } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import { AttemptIntentSchema, AttemptResult, type AttemptIntent, type AttemptOutcome } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import {
   AttemptEndSchema,
   AttemptResponseSchema,
@@ -29,11 +29,14 @@ export interface AttemptParts {
   readonly providers: Pick<LiveProviders, "get">;
   readonly sent: SentAttempts;
   readonly media: MediaFetcher;
-  readonly recorder: Pick<AttemptRecorder, "begin" | "settle">;
+  readonly recorder: Pick<AttemptRecorder, "begin" | "checkpoint" | "settle">;
   readonly running: RunningAttempts;
   readonly clock: Clock;
   readonly logger: Logger;
 }
+
+/** How much of a long stream, at most, is not in the journal. */
+const checkpointIntervalMs = 5_000;
 
 /** The attempt begins with the first call of `next`; a caller that stops iterating early cancels it. */
 export function attempt(parts: AttemptParts, request: AttemptRequest, context: CallContext): AsyncIterable<AttemptResponse> {
@@ -66,12 +69,14 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   #provider: LiveProvider | undefined;
   #plan: AttemptPlan | undefined;
   #intent: AttemptIntent | undefined;
+  #checkpointAtMs: number;
 
   constructor(parts: AttemptParts, request: AttemptRequest, context: CallContext) {
     this.#parts = parts;
     this.#request = request;
     this.#context = context;
     this.#beginMs = parts.clock.monotonicMs();
+    this.#checkpointAtMs = this.#beginMs + checkpointIntervalMs;
   }
 
   [Symbol.asyncIterator](): this {
@@ -103,6 +108,13 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   cut(error: GatewayError): void {
     this.#call?.cut(error);
     this.#cancel(error);
+  }
+
+  checkpoint(): void {
+    const { recorder, clock } = this.#parts;
+    if (this.#plan?.stream !== true || this.#call?.reply === undefined || clock.monotonicMs() < this.#checkpointAtMs) return;
+    this.#checkpointAtMs = clock.monotonicMs() + checkpointIntervalMs;
+    recorder.checkpoint(this.#intent!, this.#outcome(AttemptResult.ORPHANED, undefined));
   }
 
   #cancel(error: GatewayError): void {
@@ -173,30 +185,32 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   }
 
   ended(result: AttemptResult, error: GatewayError | undefined): void {
-    const { recorder, clock } = this.#parts;
-    const call = this.#call;
     this.#letGo();
-    recorder.settle(
-      this.#intent!,
-      attemptOutcome({
-        result,
-        errorReason: error?.reason,
-        httpStatus: call?.httpStatus ?? 0,
-        upstreamRequestId: this.#upstreamRequestId(),
-        serviceTier: call === undefined ? "" : (this.#provider!.config.adapter.serviceTier?.(call.headers) ?? ""),
-        summary: call?.reply?.summary,
-        complete: call?.reply?.complete ?? false,
-        requestBytes: this.#plan!.vendorRequest.body.length,
-        outputBytes: call?.reply?.outputBytes ?? 0,
-        estimateUsage: this.#plan!.estimateUsage,
-        firstByteMs: call?.firstByteAtMs === undefined ? undefined : call.firstByteAtMs - this.#beginMs,
-        durationMs: clock.monotonicMs() - this.#beginMs,
-        endTimeMs: clock.now(),
-      }),
-    );
+    this.#parts.recorder.settle(this.#intent!, this.#outcome(result, error));
     if (error === undefined) return this.progressed();
     this.#log(error);
     this.#fail(error);
+  }
+
+  /** What is known of it now. */
+  #outcome(result: AttemptResult, error: GatewayError | undefined): AttemptOutcome {
+    const { clock } = this.#parts;
+    const call = this.#call;
+    return attemptOutcome({
+      result,
+      errorReason: error?.reason,
+      httpStatus: call?.httpStatus ?? 0,
+      upstreamRequestId: this.#upstreamRequestId(),
+      serviceTier: call === undefined ? "" : (this.#provider!.config.adapter.serviceTier?.(call.headers) ?? ""),
+      summary: call?.reply?.summary,
+      complete: call?.reply?.complete ?? false,
+      requestBytes: this.#plan!.vendorRequest.body.length,
+      outputBytes: call?.reply?.outputBytes ?? 0,
+      estimateUsage: this.#plan!.estimateUsage,
+      firstByteMs: call?.firstByteAtMs === undefined ? undefined : call.firstByteAtMs - this.#beginMs,
+      durationMs: clock.monotonicMs() - this.#beginMs,
+      endTimeMs: clock.now(),
+    });
   }
 
   /** The next message: what has arrived, with the start before it and the end after it. */

@@ -4,6 +4,8 @@ import { GatewayError } from "#platform/errors.ts";
 export interface RunningAttempt {
   /** Ends the attempt towards its caller and its vendor, at once. */
   cut(error: GatewayError): void;
+  /** Notes what it has come to so far, if it is time. */
+  checkpoint(): void;
 }
 
 export class RunningAttempts {
@@ -25,6 +27,10 @@ export class RunningAttempts {
     this.#attempts.delete(attempt);
     if (this.#attempts.size > 0) return;
     for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  checkpoint(): void {
+    for (const attempt of this.#attempts) attempt.checkpoint();
   }
 
   /** Takes no more attempts, lets those under way finish, and cuts what is left of them after the grace. Resolves when none is. */

@@ -102,6 +102,11 @@ export class AttemptRecorder {
     this.#reporter.begun(attemptId, bytes);
   }
 
+  /** Notes what an attempt has come to so far: with that it is orphaned if this process dies. Nobody waits for it. */
+  checkpoint({ attemptId }: AttemptIntent, soFar: AttemptOutcome): void {
+    this.#journal.checkpoint(attemptId, toBinary(AttemptOutcomeSchema, soFar));
+  }
+
   /** Takes the outcome of an attempt that was begun, and brings it to the ledger; nobody need wait for that. */
   settle(intent: AttemptIntent, outcome: AttemptOutcome): void {
     const { attemptId } = intent;
@@ -139,8 +144,9 @@ export class AttemptRecorder {
   }
 
   #settleOrphans(begun: readonly BegunRecord[]): void {
-    for (const { payload } of begun) {
-      const outcome = create(AttemptOutcomeSchema, { result: AttemptResult.ORPHANED, endTime: timestampFromMs(this.#clock.now()) });
+    for (const { payload, checkpoint } of begun) {
+      const outcome = checkpoint === undefined ? create(AttemptOutcomeSchema, { endTime: timestampFromMs(this.#clock.now()) }) : fromBinary(AttemptOutcomeSchema, checkpoint);
+      outcome.result = AttemptResult.ORPHANED;
       this.settle(fromBinary(AttemptIntentSchema, payload), outcome);
     }
   }
