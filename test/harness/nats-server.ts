@@ -33,6 +33,8 @@ export interface NatsServer {
   /** `nats://127.0.0.1:<port>`. */
   readonly url: string;
   readonly port: number;
+  /** Undefined while it does not run; where it runs in Docker, of the program that waits for it. */
+  readonly pid: number | undefined;
   /** Ends the process as a power cut would, without a last word. */
   kill(): Promise<void>;
   /** Starts it again on the same port and the same files. */
@@ -53,6 +55,9 @@ export async function startNatsServer(program: NatsProgram, configuration = ""):
   const server: NatsServer = {
     url: `nats://127.0.0.1:${port}`,
     port,
+    get pid() {
+      return child?.pid;
+    },
     async kill() {
       if (child === undefined) return;
       const exited = once(child, "exit");

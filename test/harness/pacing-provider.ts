@@ -7,10 +7,11 @@ export const chunkIntervalMs = 100;
 
 /**
  * It answers a chat completion at once; a stream with `max_tokens` chunks, one each `chunkIntervalMs`.
- * Both report 3 tokens in and 5 out.
+ * Both report 3 tokens in and 5 out. `beforeReply` is told of each request before anything is said to it.
  */
-export function startPacingProvider(): Promise<ScriptedProvider> {
+export function startPacingProvider(beforeReply: (body: Buffer) => void = () => undefined): Promise<ScriptedProvider> {
   return startScriptedProvider(async ({ body }, response) => {
+    beforeReply(body);
     const { stream, max_tokens: olderName, max_completion_tokens: chunks = olderName } = JSON.parse(body.toString()) as { stream?: boolean; max_tokens?: number; max_completion_tokens?: number };
     if (stream === true) return playStream(response, chunks ?? 1);
     const choices = [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: "drop" } }];

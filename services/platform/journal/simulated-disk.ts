@@ -85,6 +85,11 @@ export class SimulatedDisk implements Disk {
     content.durable[position]! ^= 0x55;
   }
 
+  /** True when some file would have this text if all were lost that can be lost. */
+  isDurable(text: string): boolean {
+    return [...this.#durableNames.values()].reverse().some(({ durable }) => durable.includes(text));
+  }
+
   /** The bytes of all files together. */
   get totalBytes(): number {
     let total = 0;
