@@ -1,15 +1,15 @@
 /** Owns which network addresses Weir may connect to: never a cloud's metadata service, and private ones only where the operator asked. */
-import { BlockList, isIPv6 } from "node:net";
+import { isIPv6 } from "node:net";
+import { isListed, rangeList } from "../ip-range.ts";
 
 /** Why an address may not be dialled, or undefined when it may. */
 export function reasonToRefuse(address: string, allowPrivate: boolean): string | undefined {
-  const family = isIPv6(address) ? "ipv6" : "ipv4";
-  if (neverAllowed.check(address, family)) return `${address} is a link-local, metadata or multicast address, which is never dialled`;
-  if (!allowPrivate && privateAddresses[family].check(address, family)) return `${address} is a private or reserved address, which is dialled only for a base URL that the operator has set`;
+  if (isListed(neverAllowed, address)) return `${address} is a link-local, metadata or multicast address, which is never dialled`;
+  if (!allowPrivate && isListed(isIPv6(address) ? privateAddresses.ipv6 : privateAddresses.ipv4, address)) return `${address} is a private or reserved address, which is dialled only for a base URL that the operator has set`;
   return undefined;
 }
 
-const neverAllowed = blockList([
+const neverAllowed = rangeList([
   // Link-local, with the metadata services of AWS, Google, Azure and most others.
   "169.254.0.0/16",
   "fe80::/10",
@@ -32,7 +32,7 @@ const neverAllowed = blockList([
 
 /** Sources: the special-purpose registries of IANA, https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry. */
 const privateAddresses = {
-  ipv4: blockList([
+  ipv4: rangeList([
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
@@ -48,7 +48,7 @@ const privateAddresses = {
     "240.0.0.0/4",
   ]),
   // A list apart: to a list of both, an IPv4 address is one of IPv6 too.
-  ipv6: blockList([
+  ipv6: rangeList([
     // All but 2000::/3, which alone is handed out: loopback, private and local addresses, and those that hold one of IPv4 (NAT64 too).
     "::/3",
     "4000::/2",
@@ -60,12 +60,3 @@ const privateAddresses = {
     "3fff::/20",
   ]),
 };
-
-function blockList(subnets: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const subnet of subnets) {
-    const [network = "", prefix] = subnet.split("/");
-    list.addSubnet(network, Number(prefix), isIPv6(network) ? "ipv6" : "ipv4");
-  }
-  return list;
-}
