@@ -1,10 +1,10 @@
 /** Owns the tenancy that every installation begins with: an organization, a team, and keys to make the first call. */
-import { randomBytes } from "node:crypto";
 import type { KeyRole } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { newId } from "#platform/ids.ts";
-import { digestOfKeySecret, formatKeySecret, isKeySecret, keySecretRandomBytes, shownPartOfKeySecret } from "#platform/key-secret.ts";
+import { digestOfKeySecret, isKeySecret } from "#platform/key-secret.ts";
 import type { Secret } from "#platform/secret.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
+import { newKeySecret, storedForm } from "./key-secrets.ts";
 import { findKeyByDigest, insertKey } from "./store/keys.ts";
 import { ensureOrganization } from "./store/organizations.ts";
 import { ensureTeam } from "./store/teams.ts";
@@ -39,17 +39,13 @@ export async function bootstrapTenancy({ database, pepper, clock }: Pick<PolicyD
       id: newId("key", clock),
       teamId,
       name: key.name,
-      secretPrefix: shownPartOfKeySecret(secret),
-      secretDigest: digestOfKeySecret(secret.reveal(), pepper),
+      ...storedForm(secret, pepper),
       role: key.role,
-      allowedModels: [],
+      scope: undefined,
       labels: {},
       createTime,
+      expireTime: undefined,
     });
     return secret;
   });
-}
-
-function newKeySecret(): Secret {
-  return formatKeySecret(randomBytes(keySecretRandomBytes));
 }

@@ -9,8 +9,11 @@ import { createTeam } from "./rpc/create-team.ts";
 import { listKeys } from "./rpc/list-keys.ts";
 import { listOrganizations } from "./rpc/list-organizations.ts";
 import { listTeams } from "./rpc/list-teams.ts";
+import { recordKeyUses } from "./rpc/record-key-uses.ts";
 import { resolveGrant } from "./rpc/resolve-grant.ts";
 import { revokeKey } from "./rpc/revoke-key.ts";
+import { rotateKey } from "./rpc/rotate-key.ts";
+import { updateKey } from "./rpc/update-key.ts";
 import { watchGrants } from "./rpc/watch-grants.ts";
 import { GrantFeed } from "./store/grant-feed.ts";
 
@@ -34,11 +37,14 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       listOrganizations: (request) => listOrganizations(request, dependencies),
       createTeam: (request) => createTeam(request, dependencies),
       listTeams: (request) => listTeams(request, dependencies),
-      createKey: (request) => createKey(request, dependencies),
+      createKey: (request, context) => createKey(request, context, dependencies),
       listKeys: (request) => listKeys(request, dependencies),
-      revokeKey: (request) => revokeKey(request, dependencies),
+      updateKey: (request, context) => updateKey(request, context, dependencies),
+      rotateKey: (request, context) => rotateKey(request, context, dependencies),
+      revokeKey: (request, context) => revokeKey(request, context, dependencies),
       watchGrants: (request, context) => watchGrants(request, context, feed, dependencies.pepper),
       resolveGrant: (request) => resolveGrant(request, dependencies),
+      recordKeyUses: (request) => recordKeyUses(request, dependencies),
     },
     stop: () => feed.stop(),
   };

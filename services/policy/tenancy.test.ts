@@ -109,7 +109,7 @@ describe("keys", () => {
   it("are created with their secret, which no list shows", async () => {
     const fixture = await startPolicy(await createEmptyDatabase());
     const team = await createTestTeam(fixture);
-    const request = create(CreateKeyRequestSchema, { teamId: team.id, name: "ci", role: KeyRole.ADMIN, allowedModels: ["fast", "openai/*"], labels: { application: "ci", cost_center: "42" } });
+    const request = create(CreateKeyRequestSchema, { teamId: team.id, name: "ci", role: KeyRole.ADMIN, scope: { models: ["fast", "openai/*"] }, labels: { application: "ci", cost_center: "42" } });
     const { key, secret } = await fixture.policy.createKey(request, context);
     expect(isKeySecret(secret)).toBe(true);
     expect(key).toMatchObject({
@@ -119,7 +119,7 @@ describe("keys", () => {
       name: "ci",
       secretPrefix: secret.slice(0, 12),
       role: KeyRole.ADMIN,
-      allowedModels: ["fast", "openai/*"],
+      scope: { models: ["fast", "openai/*"] },
       labels: { application: "ci", cost_center: "42" },
     });
     expect(key!.revokeTime).toBeUndefined();
@@ -181,11 +181,11 @@ describe("grants", () => {
   it("are found by the digest of the secret, also when revoked", async () => {
     const fixture = await startPolicy(await createEmptyDatabase());
     const team = await createTestTeam(fixture);
-    const { key, secret } = await fixture.policy.createKey(create(CreateKeyRequestSchema, { teamId: team.id, name: "app", allowedModels: ["fast"], labels: { application: "app" } }), context);
+    const { key, secret } = await fixture.policy.createKey(create(CreateKeyRequestSchema, { teamId: team.id, name: "app", scope: { models: ["fast"] }, labels: { application: "app" } }), context);
     const secretDigest = digestOfKeySecret(secret, fixture.dependencies.pepper);
     const request = create(ResolveGrantRequestSchema, { secretDigest });
     const { grant } = await fixture.policy.resolveGrant(request, context);
-    expect(grant).toMatchObject({ keyId: key!.id, teamId: team.id, organizationId: team.organizationId, permissions: [Permission.INFERENCE_USE], allowedModels: ["fast"], labels: { application: "app" }, revoked: false });
+    expect(grant).toMatchObject({ keyId: key!.id, teamId: team.id, organizationId: team.organizationId, permissions: [Permission.INFERENCE_USE], scopes: [{ models: ["fast"] }], labels: { application: "app" }, revoked: false });
     expect(Buffer.from(grant!.secretDigest).equals(secretDigest)).toBe(true);
 
     await fixture.policy.revokeKey(create(RevokeKeyRequestSchema, { keyId: key!.id }), context);
@@ -224,9 +224,9 @@ describe("a repeated request id", () => {
   it("is refused with other input", async () => {
     const fixture = await startPolicy(await createEmptyDatabase());
     const team = await createTestTeam(fixture);
-    const request = { teamId: team.id, name: "app", allowedModels: ["fast"], labels: { a: "1" }, requestId: "1" };
+    const request = { teamId: team.id, name: "app", scope: { models: ["fast"] }, labels: { a: "1" }, requestId: "1" };
     const { key } = await fixture.policy.createKey(create(CreateKeyRequestSchema, request), context);
-    for (const change of [{ name: "other" }, { role: KeyRole.ADMIN }, { allowedModels: [] }, { labels: { a: "2" } }]) {
+    for (const change of [{ name: "other" }, { role: KeyRole.ADMIN }, { scope: { models: [] } }, { labels: { a: "2" } }]) {
       await expect(fixture.policy.createKey(create(CreateKeyRequestSchema, { ...request, ...change }), context)).rejects.toMatchObject({ reason: "INVALID_REQUEST", fieldViolations: [{ field: "request_id" }] });
     }
     const other = await createTestKey(fixture, team.id);

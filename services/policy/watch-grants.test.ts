@@ -51,7 +51,8 @@ describe("watching grants", () => {
     const watcher = watch(fixture);
     await watcher.next();
     const undone = fixture.dependencies.database.transaction(async (transaction) => {
-      await transaction.query("INSERT INTO keys SELECT 'key_undone', organization_id, id, '', '', sha256('x'), 1, '{}', '{}', now() FROM teams");
+      await transaction.query(`INSERT INTO keys (id, organization_id, team_id, name, secret_prefix, secret_digest, role, labels, create_time)
+         SELECT 'key_undone', organization_id, id, '', '', sha256('x'), 1, '{}', now() FROM teams`);
       throw new Error("undo");
     });
     await expect(undone).rejects.toThrow("undo");
@@ -162,8 +163,8 @@ async function revoke({ policy }: PolicyFixture, keyId: string): Promise<void> {
 
 async function insertManyKeys({ dependencies }: PolicyFixture, name: string, count: number): Promise<void> {
   await dependencies.database.query(
-    `INSERT INTO keys (id, organization_id, team_id, name, secret_prefix, secret_digest, role, allowed_models, labels, create_time)
-     SELECT 'key_' || $1::text || '_' || number, organization_id, id, 'many', 'weir_', sha256(($1::text || number)::bytea), 1, '{}', '{}', now()
+    `INSERT INTO keys (id, organization_id, team_id, name, secret_prefix, secret_digest, role, labels, create_time)
+     SELECT 'key_' || $1::text || '_' || number, organization_id, id, 'many', 'weir_', sha256(($1::text || number)::bytea), 1, '{}', now()
      FROM teams, generate_series(1, $2::int) AS number`,
     [name, count],
   );

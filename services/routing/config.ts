@@ -17,6 +17,8 @@ export interface RoutingConfig {
   readonly streamKeepAliveMs: number;
   /** Origins of web pages that may call; `*` for any. */
   readonly allowedOrigins: readonly string[];
+  /** The proxies whose word on the caller's address is taken, as ranges of IP addresses. */
+  readonly trustedProxies: readonly string[];
   readonly breaker: BreakerSettings;
 }
 
@@ -29,6 +31,7 @@ export function readRoutingConfig(config: Config): RoutingConfig {
     requestTimeoutMs: milliseconds(config.limits?.requestTimeout, 3_600_000),
     streamKeepAliveMs: milliseconds(config.limits?.streamKeepAlive, 15_000),
     allowedOrigins: config.cors?.allowedOrigins ?? [],
+    trustedProxies: config.listen?.trustedProxies ?? [],
     breaker: {
       failurePercentage: config.breaker?.failurePercentage ?? 50,
       minimumCalls: config.breaker?.minimumCalls ?? 10,

@@ -19,6 +19,7 @@ import { Breakers } from "./domain/breakers.ts";
 import { EndpointIndex } from "./domain/endpoint-index.ts";
 import type { PipelineDependencies } from "./domain/pipeline.ts";
 import { verdictOn } from "./domain/verdict.ts";
+import { createAdmission } from "./edge/admission.ts";
 import { dialects } from "./edge/dialects.ts";
 import { createFrontDoor } from "./edge/front-door.ts";
 import { RequestObserver } from "./edge/request-scope.ts";
@@ -32,6 +33,7 @@ import { transcribe } from "./rpc/transcribe.ts";
 import { callUnary } from "./rpc/unary.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
 import { GrantView } from "./store/grant-view.ts";
+import { KeyUses } from "./store/key-uses.ts";
 
 export interface RoutingDependencies {
   readonly config: LiveValue<RoutingConfig>;
@@ -52,9 +54,11 @@ export interface RoutingService extends RunningService<typeof InferenceService> 
 export async function createRoutingService({ config, peers, clock, logger, metrics, draining }: RoutingDependencies): Promise<RoutingService> {
   const stopping = new AbortController();
   const [grants, catalogue] = await Promise.all([
-    GrantView.follow({ policy: peers.policy, logger, signal: stopping.signal }),
+    GrantView.follow({ policy: peers.policy, clock, logger, signal: stopping.signal }),
     followCatalogue(peers, logger, stopping.signal),
   ]);
+  const uses = new KeyUses({ policy: peers.policy, logger });
+  const admit = createAdmission({ grants, uses, config, clock });
   const breakers = new Breakers(config.current.breaker, (name, settings) => createBreaker(name, settings, (error) => verdictOn(error).health));
   config.subscribe(({ breaker }) => breakers.configure(breaker));
   const failedAttempts = new Counter({ name: "weir_failed_attempts_total", help: "Attempts that failed before their reply began, by provider.", labelNames: ["provider"], registers: [metrics] });
@@ -86,7 +90,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   };
   const frontDoor = createFrontDoor({
     config,
-    http: { dialects, endpoints: new EndpointIndex(dialects), grants, pipeline, config: () => config.current, mediaRoom: new ByteRoom(() => config.current.maximumMediaBytes), startTimeMs: clock.now() },
+    http: { dialects, endpoints: new EndpointIndex(dialects), admit, pipeline, config: () => config.current, mediaRoom: new ByteRoom(() => config.current.maximumMediaBytes), startTimeMs: clock.now() },
     rpc: {
       services: [
         { descriptor: InferenceService, owner: asUntyped(guardService(InferenceService, implementation)) },
@@ -94,7 +98,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
         { descriptor: MeteringService, owner: asUntyped(peers.metering) },
         { descriptor: ProvidersService, owner: asUntyped(peers.providers) },
       ],
-      grants,
+      admit,
       draining,
     },
     clock,
@@ -105,6 +109,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     implementation,
     frontDoor,
     stop: async () => {
+      await uses.stop();
       stopping.abort();
       breakers.shutdown();
     },

@@ -1,32 +1,61 @@
-/** Owns `weir keys`: creating, listing and revoking keys of a running Weir. */
-import { timestampDate } from "@bufbuild/protobuf/wkt";
+/** Owns `weir keys`: creating, listing, changing, rotating and revoking keys of a running Weir. */
+import { durationFromMs, timestampDate, timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { KeyRole, PolicyService, type Key } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Scope, ScopeSchema } from "#gen/weir/policy/v1/scope_pb.ts";
+import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
+import { readSpanMs } from "../time-span.ts";
 
-interface CreateOptions extends RunningWeirOptions {
+/** What a key may be used for, as options say it; each is undefined when it was not given. */
+interface BoundOptions {
+  readonly allow?: readonly string[];
+  readonly provider?: readonly string[];
+  readonly operation?: readonly string[];
+  readonly from?: readonly string[];
+  readonly origin?: readonly string[];
+  readonly label?: readonly string[];
+  readonly expires?: string;
+}
+
+interface CreateOptions extends RunningWeirOptions, BoundOptions {
   readonly team?: string;
   readonly admin?: true;
-  readonly allow: readonly string[];
-  readonly label: readonly string[];
+}
+
+interface UpdateOptions extends RunningWeirOptions, BoundOptions {
+  readonly name?: string;
+  readonly unbound?: true;
+}
+
+interface RotateOptions extends RunningWeirOptions {
+  readonly overlap: string;
 }
 
 export function addKeysCommand(program: Command, environment: Environment): void {
-  const keys = program.command("keys").description("create, list and revoke keys");
-  addRunningWeirOptions(keys.command("create <name>"))
+  const keys = program.command("keys").description("create, list, change, rotate and revoke keys");
+  addBoundOptions(addRunningWeirOptions(keys.command("create <name>")))
     .description("create a key and print its secret, which is shown this once")
     .option("--team <id>", "the team it belongs to (default: the team `default`)")
     .option("--admin", "lets the key administer Weir")
-    .option("--allow <model>", "a route, `provider/model` or `provider/*` it may use; repeat for more (default: all)", collect, [])
-    .option("--label <name=value>", "a label that its calls carry; repeat for more", collect, [])
     .action(async (name: string, options: CreateOptions) => createKey(name, options, await connect(PolicyService, options, environment)));
   addRunningWeirOptions(keys.command("list"))
     .description("list keys, newest first")
     .action(async (options: RunningWeirOptions) => listKeys(await connect(PolicyService, options, environment)));
+  addBoundOptions(addRunningWeirOptions(keys.command("update <id>")))
+    .description("change a key: what is given takes the place of what was; bounds together, labels together")
+    .option("--name <name>", "its name")
+    .option("--unbound", "take all bounds away")
+    .action(async (keyId: string, options: UpdateOptions) => updateKey(keyId, options, await connect(PolicyService, options, environment)));
+  addRunningWeirOptions(keys.command("rotate <id>"))
+    .description("give a key a new secret and print it, this once")
+    .option("--overlap <span>", "how long the secret before it stays valid; 0s ends it at once", "24h")
+    .action(async (keyId: string, options: RotateOptions) => rotateKey(keyId, options, await connect(PolicyService, options, environment)));
   addRunningWeirOptions(keys.command("revoke <id>"))
     .description("revoke a key, at once")
     .action(async (keyId: string, options: RunningWeirOptions) => {
@@ -36,15 +65,45 @@ export function addKeysCommand(program: Command, environment: Environment): void
     });
 }
 
-function collect(value: string, former: readonly string[]): readonly string[] {
+function addBoundOptions(command: Command): Command {
+  return command
+    .option("--allow <model>", "a route, `provider/model` or `provider/*` it may use; repeat for more (default: all)", collect)
+    .option("--provider <name>", "a provider that its calls may reach; repeat for more (default: all)", collect)
+    .option("--operation <name>", "an operation it may call, such as Generate; repeat for more (default: all)", collect)
+    .option("--from <range>", "IP addresses it may be used from, such as 192.0.2.0/24; repeat for more (default: all)", collect)
+    .option("--origin <origin>", "web pages it may be used from, such as https://app.example.com; repeat for more (default: anything)", collect)
+    .option("--label <name=value>", "a label that its calls carry; repeat for more", collect)
+    .option("--expires <span>", "ends the key after this time, such as 90d (default: never)");
+}
+
+function collect(value: string, former: readonly string[] = []): readonly string[] {
   return [...former, value];
 }
 
-async function createKey(name: string, { team, admin, allow, label }: CreateOptions, policy: Client<typeof PolicyService>): Promise<void> {
-  const teamId = team ?? (await defaultTeam(policy));
-  const role = admin === true ? KeyRole.ADMIN : KeyRole.INFERENCE;
-  const { key, secret } = await policy.createKey({ teamId, name, role, allowedModels: [...allow], labels: Object.fromEntries(label.map(readLabel)) });
+async function createKey(name: string, options: CreateOptions, policy: Client<typeof PolicyService>): Promise<void> {
+  const teamId = options.team ?? (await defaultTeam(policy));
+  const role = options.admin === true ? KeyRole.ADMIN : KeyRole.INFERENCE;
+  const { scope, expireTime } = boundsOf(options);
+  const { key, secret } = await policy.createKey({ teamId, name, role, labels: labelsOf(options), ...(scope && { scope }), ...(expireTime && { expireTime }) });
   console.log(`Created ${key!.id}. Its secret, shown this once:\n\n${secret}\n`);
+}
+
+async function updateKey(keyId: string, options: UpdateOptions, policy: Client<typeof PolicyService>): Promise<void> {
+  const { scope, expireTime } = boundsOf(options);
+  const paths = [
+    ...(options.name === undefined ? [] : ["name"]),
+    ...(scope === undefined && options.unbound === undefined ? [] : ["scope"]),
+    ...(options.label === undefined ? [] : ["labels"]),
+    ...(expireTime === undefined ? [] : ["expire_time"]),
+  ];
+  if (paths.length === 0) throw new GatewayError("INVALID_REQUEST", "Say what to change; `weir keys update --help` lists what can be.");
+  const { key } = await policy.updateKey({ keyId, updateMask: { paths }, name: options.name ?? "", labels: labelsOf(options), ...(scope && { scope }), ...(expireTime && { expireTime }) });
+  console.log(`Changed ${key!.id} (${key!.name}).`);
+}
+
+async function rotateKey(keyId: string, { overlap }: RotateOptions, policy: Client<typeof PolicyService>): Promise<void> {
+  const { key, secret } = await policy.rotateKey({ keyId, overlap: durationFromMs(readSpanMs(overlap, "--overlap")) });
+  console.log(`Rotated ${key!.id}; the former secret is valid until ${shownTime(key!.previousSecretExpireTime!)} UTC. The new one, shown this once:\n\n${secret}\n`);
 }
 
 async function defaultTeam(policy: Client<typeof PolicyService>): Promise<string> {
@@ -54,6 +113,18 @@ async function defaultTeam(policy: Client<typeof PolicyService>): Promise<string
   return team.id;
 }
 
+function boundsOf({ allow, provider, operation, from, origin, expires }: BoundOptions): { readonly scope?: MessageInitShape<typeof ScopeSchema>; readonly expireTime?: Timestamp } {
+  const hasScope = [allow, provider, operation, from, origin].some((values) => values !== undefined);
+  return {
+    ...(hasScope && { scope: { models: [...(allow ?? [])], providers: [...(provider ?? [])], operations: [...(operation ?? [])], ipRanges: [...(from ?? [])], origins: [...(origin ?? [])] } }),
+    ...(expires !== undefined && { expireTime: timestampFromMs(systemClock.now() + readSpanMs(expires, "--expires")) }),
+  };
+}
+
+function labelsOf({ label = [] }: BoundOptions): Record<string, string> {
+  return Object.fromEntries(label.map(readLabel));
+}
+
 function readLabel(text: string): [name: string, value: string] {
   const equals = text.indexOf("=");
   if (equals < 1) throw new GatewayError("INVALID_REQUEST", `--label ${text}: write name=value.`);
@@ -61,7 +132,7 @@ function readLabel(text: string): [name: string, value: string] {
 }
 
 async function listKeys(policy: Client<typeof PolicyService>): Promise<void> {
-  const rows: string[][] = [["ID", "NAME", "SECRET", "ROLE", "MODELS", "CREATED", "STATE"]];
+  const rows: string[][] = [["ID", "NAME", "SECRET", "ROLE", "MODELS", "OTHER BOUNDS", "CREATED", "LAST USED", "STATE"]];
   for (let pageToken = ""; ; ) {
     const page = await policy.listKeys({ pageSize: 1_000, pageToken });
     rows.push(...page.keys.map(describeKey));
@@ -77,8 +148,24 @@ function describeKey(key: Key): string[] {
     key.name,
     `${key.secretPrefix}…`,
     key.role === KeyRole.ADMIN ? "admin" : "inference",
-    key.allowedModels.join(",") || "all",
-    timestampDate(key.createTime!).toISOString().slice(0, 16).replace("T", " "),
-    key.revokeTime === undefined ? "valid" : "revoked",
+    key.scope?.models.join(",") || "all",
+    otherBounds(key.scope) || "none",
+    shownTime(key.createTime!),
+    key.lastUseTime === undefined ? "never" : shownTime(key.lastUseTime),
+    stateOf(key),
   ];
+}
+
+function otherBounds({ providers, operations, ipRanges, origins }: Partial<Scope> = {}): string {
+  return [providers, operations, ipRanges, origins].flatMap((values = []) => values).join(",");
+}
+
+function stateOf({ revokeTime, expireTime }: Key): string {
+  if (revokeTime !== undefined) return "revoked";
+  if (expireTime === undefined) return "valid";
+  return timestampDate(expireTime).getTime() <= systemClock.now() ? "expired" : `valid until ${shownTime(expireTime)}`;
+}
+
+function shownTime(time: Timestamp): string {
+  return timestampDate(time).toISOString().slice(0, 16).replace("T", " ");
 }

@@ -206,7 +206,7 @@ describe.each(Object.entries(kinds))("a peer as %s", (_kind, open) => {
       teamId: "team_1",
       organizationId: "org_1",
       permissions: [Permission.INFERENCE_USE, Permission.USAGE_READ],
-      allowedModels: Array.from({ length: 500 }, (_, index) => `route-${index}`),
+      scopes: [{ models: Array.from({ length: 500 }, (_, index) => `route-${index}`) }],
       labels: { "größe": "✓" },
       secretDigest: new Uint8Array([0, 255, 128]),
     });

@@ -83,14 +83,14 @@ describe("a queue of grants", () => {
   it("cuts large pages into messages that pass, only the first of which begins the snapshot", () => {
     const queue = new GrantQueue();
     queue.take();
-    const allowedModels = Array.from({ length: 1_000 }, () => "m".repeat(512));
-    queue.addPage([1, 2, 3].map((number) => grant(`key_${number}`, allowedModels)), true);
+    const models = Array.from({ length: 1_000 }, () => "m".repeat(512));
+    queue.addPage([1, 2, 3].map((number) => grant(`key_${number}`, models)), true);
     expect(drain(queue)).toEqual([["snapshot", "key_1", "key_2"], ["change", "key_3"]]);
   });
 });
 
-function grant(keyId: string, allowedModels: string[] = []): Grant {
-  return create(GrantSchema, { keyId, allowedModels });
+function grant(keyId: string, models: string[] = []): Grant {
+  return create(GrantSchema, { keyId, scopes: [{ models }] });
 }
 
 function drain(queue: GrantQueue): string[][] {

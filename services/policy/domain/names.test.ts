@@ -1,6 +1,8 @@
+import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
+import { ScopeSchema } from "#gen/weir/policy/v1/scope_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { checkAllowedModels, checkLabels, readName } from "./names.ts";
+import { checkLabels, checkScope, readName } from "./names.ts";
 
 describe("a name", () => {
   it.each(["a", "Team Rhône 7", "x".repeat(100), "𝒲".repeat(100), "日本"])("may be %s", (name) => {
@@ -26,13 +28,17 @@ describe("labels", () => {
   });
 });
 
-describe("allowed models", () => {
-  it("are names of routes, models, and all models of a provider", () => {
-    expect(() => checkAllowedModels(["fast", "openai/gpt-5", "openai/*", "openrouter/meta/llama"])).not.toThrow();
+describe("scopes", () => {
+  it("name routes, models, all models of a provider, and operations", () => {
+    expect(() => checkScope(create(ScopeSchema, { models: ["fast", "openai/gpt-5", "openai/*", "openrouter/meta/llama"], operations: ["Generate", "Embed"] }))).not.toThrow();
   });
 
   // Each of these would silently match nothing.
   it.each(["*", "*/*", "openai/gpt-*", "openai/*/x", " fast", "fast\n"])("refuse %j", (model) => {
-    expect(() => checkAllowedModels([model])).toThrow(expect.objectContaining({ reason: "INVALID_REQUEST" }));
+    expect(() => checkScope(create(ScopeSchema, { models: [model] }))).toThrow(expect.objectContaining({ reason: "INVALID_REQUEST" }));
+  });
+
+  it.each(["generate", "StreamGenerate", "Nothing"])("refuse the operation %s", (operation) => {
+    expect(() => checkScope(create(ScopeSchema, { operations: [operation] }))).toThrow(/There are Generate, /);
   });
 });

@@ -1,4 +1,7 @@
-/** Owns what may stand as a name or a label. */
+/** Owns what may stand as a name, a label, a scope, or an end. */
+import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 
 const longestName = 100;
@@ -21,12 +24,23 @@ export function checkLabels(labels: Readonly<Record<string, string>>): void {
   }
 }
 
-/** Throws INVALID_REQUEST when an entry cannot be the name of a route, a `provider/model` or a `provider/*`. */
-export function checkAllowedModels(models: readonly string[]): void {
+/** Throws INVALID_REQUEST when an entry would match nothing: a model that can be no route, `provider/model` or `provider/*`, or an operation that there is not. */
+export function checkScope(scope: Scope | undefined): void {
+  const { models = [], operations = [] } = scope ?? {};
   for (const model of models) {
-    if (model !== model.trim() || control.test(model)) throw invalid("allowed_models", "An allowed model has no control characters, and no space at either end.");
-    if (model.includes("*") && !/^[^*/]+\/\*$/.test(model)) throw invalid("allowed_models", "An allowed model may end in `/*` after a provider's name; `*` means nothing anywhere else. To allow all, leave the list empty.");
+    if (model !== model.trim() || control.test(model)) throw invalid("scope.models", "A model has no control characters, and no space at either end.");
+    if (model.includes("*") && !/^[^*/]+\/\*$/.test(model)) throw invalid("scope.models", "A model may end in `/*` after a provider's name; `*` means nothing anywhere else. To allow all, leave the list empty.");
   }
+  const unknown = operations.find((operation) => !operationNames.includes(operation));
+  if (unknown !== undefined) throw invalid("scope.operations", `There is no operation "${unknown}". There are ${operationNames.join(", ")}.`);
+}
+
+// A stream is a form of its operation, not one of its own.
+const operationNames = InferenceService.methods.map(({ name }) => name).filter((name) => !name.startsWith("Stream"));
+
+/** Throws INVALID_REQUEST when the end is over already. */
+export function checkExpireTime(expireTime: Timestamp | undefined, nowMs: number): void {
+  if (expireTime !== undefined && timestampMs(expireTime) <= nowMs) throw invalid("expire_time", "A key ends in the future. To end it now, revoke it.");
 }
 
 function invalid(field: string, description: string): GatewayError {

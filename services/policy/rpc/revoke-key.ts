@@ -1,20 +1,22 @@
 /** Owns RevokeKey. */
 import { create } from "@bufbuild/protobuf";
-import { RevokeKeyResponseSchema, type RevokeKeyRequest, type RevokeKeyResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { GatewayError } from "#platform/errors.ts";
+import { RevokeKeyRequestSchema, RevokeKeyResponseSchema, type RevokeKeyRequest, type RevokeKeyResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
+import { checkWithin } from "../domain/entitlement.ts";
+import { inputOf } from "../domain/request-input.ts";
 import { claimRequest } from "../store/answered-requests.ts";
-import { revokeKeyById } from "../store/keys.ts";
+import { findKey, lockKey, revokeKeyById } from "../store/keys.ts";
 
-export async function revokeKey({ keyId, requestId }: RevokeKeyRequest, { database, clock }: PolicyDependencies): Promise<RevokeKeyResponse> {
+export async function revokeKey(request: RevokeKeyRequest, { identity }: CallContext, { database, clock }: PolicyDependencies): Promise<RevokeKeyResponse> {
+  const { keyId, requestId } = request;
   const key = await database.transaction(async (transaction) => {
-    await claimRequest(transaction, { method: "RevokeKey", requestId, input: [keyId], resultId: keyId });
     // Revoking is repeatable by itself; the claim only refuses the same id for another key.
-    const revoked = await revokeKeyById(transaction, keyId, new Date(clock.now()));
-    if (revoked === undefined) {
-      throw new GatewayError("NOT_FOUND", "There is no key of this id. ListKeys shows those there are.", { metadata: { kind: "key", id: keyId } });
-    }
-    return revoked;
+    await claimRequest(transaction, { method: "RevokeKey", requestId, input: inputOf(RevokeKeyRequestSchema, request), resultId: keyId });
+    const { grant } = await lockKey(transaction, keyId);
+    checkWithin(grant, identity);
+    await revokeKeyById(transaction, keyId, new Date(clock.now()));
+    return findKey(transaction, keyId);
   });
   return create(RevokeKeyResponseSchema, { key });
 }

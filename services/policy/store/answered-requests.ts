@@ -1,5 +1,6 @@
 /** Owns repeatable calls: a request id that was answered is answered alike again, and nothing is done twice. */
 import { createHash } from "node:crypto";
+import type { JsonValue } from "@bufbuild/protobuf";
 import type { Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 
@@ -9,7 +10,7 @@ export interface RepeatableCall {
   /** Empty when the caller does not want the call to be repeatable. */
   readonly requestId: string;
   /** All that the result depends on, in a form that is the same each time (JSON). */
-  readonly input: readonly unknown[];
+  readonly input: JsonValue;
   /** The id of what the call creates or changes. */
   readonly resultId: string;
 }

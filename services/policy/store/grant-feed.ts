@@ -9,7 +9,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";
 import { GrantQueue } from "../domain/grant-queue.ts";
 import { Bell } from "./bell.ts";
-import { readGrant, type KeyRow } from "./keys.ts";
+import { readGrant, selectKey, type KeyRow } from "./keys.ts";
 
 const pageSize = 500;
 /** The most changes that wait to be read; beyond it every watcher gets a new snapshot instead. */
@@ -111,7 +111,7 @@ export class GrantFeed {
     if (keyIds === "too many") {
       for (const { queue } of this.#watchers) queue.restart();
     } else if (keyIds.length > 0) {
-      const grants = await connection.readGrants("SELECT * FROM keys WHERE id = ANY($1)", [keyIds]);
+      const grants = await connection.readGrants(`${selectKey} WHERE id = ANY($1)`, [keyIds]);
       for (const watcher of this.#watchers) {
         watcher.queue.addChanges(grants);
         watcher.bell.ring();
@@ -124,7 +124,7 @@ export class GrantFeed {
   async #deliverPage(connection: ListeningConnection): Promise<boolean> {
     const watcher = this.#watchers.values().find(({ queue }) => queue.wantedPage !== undefined);
     if (watcher === undefined) return false;
-    const grants = await connection.readGrants("SELECT * FROM keys WHERE id > $1 ORDER BY id LIMIT $2", [watcher.queue.wantedPage, pageSize]);
+    const grants = await connection.readGrants(`${selectKey} WHERE id > $1 ORDER BY id LIMIT $2`, [watcher.queue.wantedPage, pageSize]);
     watcher.queue.addPage(grants, grants.length < pageSize);
     watcher.bell.ring();
     return true;

@@ -1,7 +1,8 @@
 /** Owns the table of keys: read as keys for people, without the digest, and as grants for routing. */
-import { create } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { create, fromJson, toJsonString, type JsonObject } from "@bufbuild/protobuf";
+import { timestampDate, timestampFromDate, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { GrantSchema, KeySchema, type Grant, type Key, type KeyRole } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { ScopeSchema, type Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Page } from "../domain/page.ts";
@@ -14,17 +15,19 @@ export interface NewKey {
   readonly secretPrefix: string;
   readonly secretDigest: Uint8Array;
   readonly role: KeyRole;
-  readonly allowedModels: readonly string[];
+  readonly scope: Scope | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly createTime: Date;
+  /** Undefined when it does not end. */
+  readonly expireTime: Timestamp | undefined;
 }
 
 /** Throws NOT_FOUND when there is no such team. */
 export async function insertKey(database: Queryable, key: NewKey): Promise<Key> {
   const { rows } = await database.query<KeyRow>(
-    `INSERT INTO keys (id, organization_id, team_id, name, secret_prefix, secret_digest, role, allowed_models, labels, create_time)
-     SELECT $1, teams.organization_id, teams.id, $3, $4, $5, $6, $7, $8, $9 FROM teams WHERE teams.id = $2 RETURNING *`,
-    [key.id, key.teamId, key.name, key.secretPrefix, key.secretDigest, key.role, key.allowedModels, JSON.stringify(key.labels), key.createTime],
+    `INSERT INTO keys (id, organization_id, team_id, name, secret_prefix, secret_digest, role, scope, labels, create_time, expire_time)
+     SELECT $1, teams.organization_id, teams.id, $3, $4, $5, $6, $7, $8, $9, $10 FROM teams WHERE teams.id = $2 RETURNING *, NULL AS last_use_time`,
+    [key.id, key.teamId, key.name, key.secretPrefix, key.secretDigest, key.role, writeScope(key.scope), JSON.stringify(key.labels), key.createTime, key.expireTime && timestampDate(key.expireTime)],
   );
   if (rows[0] === undefined) {
     throw new GatewayError("NOT_FOUND", "There is no team of this id. ListTeams shows those there are.", { metadata: { kind: "team", id: key.teamId } });
@@ -32,13 +35,21 @@ export async function insertKey(database: Queryable, key: NewKey): Promise<Key> 
   return readKey(rows[0]);
 }
 
-export async function findKey(database: Queryable, id: string): Promise<Key | undefined> {
-  const { rows } = await database.query<KeyRow>("SELECT * FROM keys WHERE id = $1", [id]);
-  return rows[0] && readKey(rows[0]);
+/** Throws NOT_FOUND. */
+export async function findKey(database: Queryable, id: string): Promise<Key> {
+  const { rows } = await database.query<KeyRow>(`${selectKey} WHERE id = $1`, [id]);
+  return readKey(found(rows[0], id));
+}
+
+/** The key and its grant as they are, locked until the transaction ends. Throws NOT_FOUND. */
+export async function lockKey(transaction: Queryable, id: string): Promise<{ readonly key: Key; readonly grant: Grant }> {
+  const { rows } = await transaction.query<KeyRow>(`${selectKey} WHERE id = $1 FOR UPDATE OF keys`, [id]);
+  const row = found(rows[0], id);
+  return { key: readKey(row), grant: readGrant(row) };
 }
 
 export async function findKeyByDigest(database: Queryable, secretDigest: Uint8Array): Promise<Key | undefined> {
-  const { rows } = await database.query<KeyRow>("SELECT * FROM keys WHERE secret_digest = $1", [secretDigest]);
+  const { rows } = await database.query<KeyRow>(`${selectKey} WHERE secret_digest = $1`, [secretDigest]);
   return rows[0] && readKey(rows[0]);
 }
 
@@ -47,21 +58,59 @@ export async function selectKeys(database: Queryable, organizationId: string, te
   // Ids sort by their time of birth, and every id stands before the tilde.
   const [id] = after ?? ["~"];
   const { rows } = await database.query<KeyRow>(
-    "SELECT * FROM keys WHERE id < $1 AND ($2 = '' OR organization_id = $2) AND ($3 = '' OR team_id = $3) ORDER BY id DESC LIMIT $4",
+    `${selectKey} WHERE id < $1 AND ($2 = '' OR organization_id = $2) AND ($3 = '' OR team_id = $3) ORDER BY id DESC LIMIT $4`,
     [id, organizationId, teamId, size + 1],
   );
   return rows.map(readKey);
 }
 
-/** Revokes the key unless it is already; undefined when there is none. */
-export async function revokeKeyById(database: Queryable, id: string, revokeTime: Date): Promise<Key | undefined> {
-  await database.query("UPDATE keys SET revoke_time = $2 WHERE id = $1 AND revoke_time IS NULL", [id, revokeTime]);
-  return findKey(database, id);
+/** Writes what of a key can be changed. */
+export async function updateKeyRow(database: Queryable, { id, name, scope, labels, expireTime }: Pick<Key, "id" | "name" | "scope" | "labels" | "expireTime">): Promise<void> {
+  await database.query("UPDATE keys SET name = $2, scope = $3, labels = $4, expire_time = $5 WHERE id = $1", [id, name, writeScope(scope), JSON.stringify(labels), expireTime && timestampDate(expireTime)]);
 }
 
+export interface NewSecret {
+  readonly secretPrefix: string;
+  readonly secretDigest: Uint8Array;
+  /** When the secret before it ends. */
+  readonly previousExpireTime: Date;
+}
+
+export async function replaceSecret(database: Queryable, id: string, { secretPrefix, secretDigest, previousExpireTime }: NewSecret): Promise<void> {
+  await database.query(
+    "UPDATE keys SET secret_prefix = $2, secret_digest = $3, previous_secret_digest = secret_digest, previous_secret_expire_time = $4 WHERE id = $1",
+    [id, secretPrefix, secretDigest, previousExpireTime],
+  );
+}
+
+/** Revokes the key unless it is already. */
+export async function revokeKeyById(database: Queryable, id: string, revokeTime: Date): Promise<void> {
+  await database.query("UPDATE keys SET revoke_time = $2 WHERE id = $1 AND revoke_time IS NULL", [id, revokeTime]);
+}
+
+/** By the digest of the present secret or the one before it. */
 export async function findGrantByDigest(database: Queryable, secretDigest: Uint8Array): Promise<Grant | undefined> {
-  const { rows } = await database.query<KeyRow>("SELECT * FROM keys WHERE secret_digest = $1", [secretDigest]);
+  const { rows } = await database.query<KeyRow>(`${selectKey} WHERE secret_digest = $1 OR previous_secret_digest = $1`, [secretDigest]);
   return rows[0] && readGrant(rows[0]);
+}
+
+/** Notes uses; an older one than is known changes nothing, and of a key that there is not, nothing is noted. */
+export async function insertKeyUses(database: Queryable, uses: readonly { readonly keyId: string; readonly useTime: Date }[]): Promise<void> {
+  await database.query(
+    `INSERT INTO key_uses (key_id, last_use_time)
+     SELECT keys.id, max(use_time) FROM unnest($1::text[], $2::timestamptz[]) AS used (key_id, use_time) JOIN keys ON keys.id = used.key_id
+     GROUP BY keys.id ORDER BY keys.id
+     ON CONFLICT (key_id) DO UPDATE SET last_use_time = greatest(key_uses.last_use_time, excluded.last_use_time)`,
+    [uses.map(({ keyId }) => keyId), uses.map(({ useTime }) => useTime)],
+  );
+}
+
+/** Rows to be read as keys or as grants; a condition may follow. */
+export const selectKey = "SELECT keys.*, last_use_time FROM keys LEFT JOIN key_uses ON key_id = id";
+
+function found(row: KeyRow | undefined, id: string): KeyRow {
+  if (row !== undefined) return row;
+  throw new GatewayError("NOT_FOUND", "There is no key of this id. ListKeys shows those there are.", { metadata: { kind: "key", id } });
 }
 
 export interface KeyRow {
@@ -72,10 +121,27 @@ export interface KeyRow {
   secret_prefix: string;
   secret_digest: Buffer;
   role: KeyRole;
-  allowed_models: string[];
+  scope: JsonObject;
   labels: Record<string, string>;
   create_time: Date;
   revoke_time: Date | null;
+  expire_time: Date | null;
+  previous_secret_digest: Buffer | null;
+  previous_secret_expire_time: Date | null;
+  last_use_time: Date | null;
+}
+
+/** Without bounds it is an empty object. */
+function writeScope(scope: Scope | undefined): string {
+  return scope === undefined ? "{}" : toJsonString(ScopeSchema, scope);
+}
+
+function readScope(row: KeyRow): Scope | undefined {
+  return Object.keys(row.scope).length === 0 ? undefined : fromJson(ScopeSchema, row.scope);
+}
+
+function timeOf(time: Date | null): Timestamp | undefined {
+  return time === null ? undefined : timestampFromDate(time);
 }
 
 function readKey(row: KeyRow): Key {
@@ -86,22 +152,29 @@ function readKey(row: KeyRow): Key {
     name: row.name,
     secretPrefix: row.secret_prefix,
     role: row.role,
-    allowedModels: row.allowed_models,
+    scope: readScope(row),
     labels: row.labels,
     createTime: timestampFromDate(row.create_time),
-    ...(row.revoke_time === null ? {} : { revokeTime: timestampFromDate(row.revoke_time) }),
+    revokeTime: timeOf(row.revoke_time),
+    expireTime: timeOf(row.expire_time),
+    previousSecretExpireTime: timeOf(row.previous_secret_expire_time),
+    lastUseTime: timeOf(row.last_use_time),
   });
 }
 
 export function readGrant(row: KeyRow): Grant {
+  const scope = readScope(row);
   return create(GrantSchema, {
     keyId: row.id,
     teamId: row.team_id,
     organizationId: row.organization_id,
     permissions: [...permissionsOf(row.role)],
-    allowedModels: row.allowed_models,
+    scopes: scope === undefined ? [] : [scope],
     labels: row.labels,
     secretDigest: row.secret_digest,
     revoked: row.revoke_time !== null,
+    expireTime: timeOf(row.expire_time),
+    previousSecretDigest: row.previous_secret_digest ?? new Uint8Array(),
+    previousSecretExpireTime: timeOf(row.previous_secret_expire_time),
   });
 }

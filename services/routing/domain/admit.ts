@@ -1,51 +1,126 @@
 /** Owns admission: who is this, and may they do that. */
 import type { DescMethod } from "@bufbuild/protobuf";
+import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { isListed, rangeList } from "#platform/ip-range.ts";
 import { isKeySecret } from "#platform/key-secret.ts";
 import { checkPermission, ruleOf } from "#platform/method-guard.ts";
 import type { Plan } from "./plan.ts";
 
+/** What a door knows of a caller. */
+export interface Caller {
+  /** The key as it came; undefined when there was none. */
+  readonly credential: string | undefined;
+  /** The IP address it calls from. */
+  readonly address: string;
+  /** The origin of the web page it calls from; undefined when it is no web page. */
+  readonly origin: string | undefined;
+}
+
+/** A grant as one secret of its key opens it. */
+export interface OpenGrant {
+  readonly grant: Grant;
+  /** When the key or this secret of it ends, in milliseconds since 1970; Infinity for never. */
+  readonly endMs: number;
+}
+
 /** Where grants are found. */
 export interface GrantSource {
   /** The grant of a secret in the view that policy pushes. */
-  find(secret: string): Grant | undefined;
+  find(secret: string): OpenGrant | undefined;
   /** The grant as policy knows it, for a key that is not in the view yet. Throws KEY_INVALID when there is none. */
-  resolve(secret: string): Promise<Grant>;
+  resolve(secret: string): Promise<OpenGrant>;
+  /** Tells when the key's grant is withdrawn, until the returned function is called. */
+  watch(keyId: string, onWithdrawn: OnWithdrawn): () => void;
 }
 
-/** The grant of the key that the caller sent. Throws KEY_MISSING, KEY_INVALID or KEY_REVOKED. */
-export async function authenticate(secret: string | undefined, grants: GrantSource): Promise<Grant> {
-  if (secret === undefined || secret === "") {
+export type OnWithdrawn = (withdrawal: GatewayError) => void;
+
+/** The grant by which the caller comes in. Throws KEY_MISSING, KEY_INVALID, KEY_REVOKED, KEY_EXPIRED, or what the scopes say against it. */
+export async function authenticate(caller: Caller, grants: GrantSource, nowMs: number): Promise<Grant> {
+  const { credential } = caller;
+  if (credential === undefined || credential === "") {
     throw new GatewayError("KEY_MISSING", "The call carries no key. Send `Authorization: Bearer weir_…`; `weir keys create` makes one.");
   }
-  const grant = grants.find(secret) ?? (await resolveUnknown(secret, grants));
-  if (grant.revoked) throw new GatewayError("KEY_REVOKED", "The key was revoked. Ask your operator for a new one.");
+  const { grant, endMs } = grants.find(credential) ?? (await resolveUnknown(credential, grants));
+  const withdrawal = withdrawalOf(grant);
+  if (withdrawal !== undefined) throw withdrawal;
+  if (endMs <= nowMs) throw expired(endMs);
+  for (const scope of grant.scopes) checkPlace(caller, scope);
   return grant;
 }
 
-async function resolveUnknown(secret: string, grants: GrantSource): Promise<Grant> {
+/** Why the grant is good for nothing any more, calls that run included; undefined while it is. */
+export function withdrawalOf({ revoked }: Grant): GatewayError | undefined {
+  return revoked ? new GatewayError("KEY_REVOKED", "The key was revoked. Ask your operator for a new one.") : undefined;
+}
+
+async function resolveUnknown(secret: string, grants: GrantSource): Promise<OpenGrant> {
   // Junk dies here and never reaches policy or its database.
   if (isKeySecret(secret)) return await grants.resolve(secret);
   throw new GatewayError("KEY_INVALID", "The key is malformed: check that it was copied whole. Weir's keys begin with `weir_`.");
 }
 
-/** Throws PERMISSION_DENIED when the grant does not allow the method. */
-export function authorizeMethod(method: DescMethod, grant: Grant): void {
-  checkPermission(method, ruleOf(method), { kind: "caller", grant });
+function expired(endMs: number): GatewayError {
+  const expireTime = new Date(endMs).toISOString();
+  return new GatewayError("KEY_EXPIRED", `The key, or this secret of it, ended at ${expireTime}. If it was rotated, use its new secret; else ask your operator for a new key.`, { metadata: { expire_time: expireTime } });
 }
 
-/** Throws MODEL_NOT_ALLOWED when the grant names neither the model as it was asked for nor the target it stands for. */
-export function authorizePlan(model: string, plan: Plan, grant: Grant): void {
-  if (mayUseModel(model, grant)) return;
-  if (plan.route === "" && plan.targets.every((target) => mayUseModel(target.name, grant))) return;
+function checkPlace({ address, origin }: Caller, scope: Scope): void {
+  if (scope.ipRanges.length > 0 && !isListed(rangesOf(scope), address)) {
+    throw new GatewayError("ADDRESS_NOT_ALLOWED", `This key may not be used from ${address}: it is bound to ranges of IP addresses. Call from one of them, or have \`scope.ip_ranges\` of the key changed.`, { metadata: { address } });
+  }
+  if (scope.origins.length > 0 && !scope.origins.includes(origin ?? "")) {
+    const from = origin === undefined ? "outside of a web page" : `web pages of ${origin.slice(0, 200)}`;
+    throw new GatewayError("ORIGIN_NOT_ALLOWED", `This key may not be used from ${from}: it is bound to the web pages of some origins. Call from one of them, or have \`scope.origins\` of the key changed.`, { metadata: { origin: origin?.slice(0, 200) ?? "" } });
+  }
+}
+
+function rangesOf(scope: Scope): ReturnType<typeof rangeList> {
+  let list = rangeLists.get(scope);
+  if (list === undefined) {
+    list = rangeList(scope.ipRanges);
+    rangeLists.set(scope, list);
+  }
+  return list;
+}
+
+// Every request asks, and a scope never changes: a changed key has a new one.
+const rangeLists = new WeakMap<Scope, ReturnType<typeof rangeList>>();
+
+/** Throws PERMISSION_DENIED or OPERATION_NOT_ALLOWED when the grant does not allow the method. */
+export function authorizeMethod(method: DescMethod, grant: Grant): void {
+  checkPermission(method, ruleOf(method), { kind: "caller", grant });
+  if (method.parent.typeName !== InferenceService.typeName) return;
+  const operation = method.name.replace(/^Stream/, "");
+  if (grant.scopes.every(({ operations }) => operations.length === 0 || operations.includes(operation))) return;
+  throw new GatewayError("OPERATION_NOT_ALLOWED", `This key may not be used for ${operation}. Use a key that may, or have \`scope.operations\` of this one changed.`, { metadata: { operation } });
+}
+
+/** The plan without the targets that the grant does not allow. Throws MODEL_NOT_ALLOWED or PROVIDER_NOT_ALLOWED when nothing is left. */
+export function authorizePlan(model: string, plan: Plan, grant: Grant): Plan {
   const shown = model.slice(0, 100);
-  throw new GatewayError("MODEL_NOT_ALLOWED", `This key may not use "${shown}". GET /v1/models lists what it may use.`, { metadata: { model: shown } });
+  const isNamed = mayUseModel(model, grant) || (plan.route === "" && plan.targets.every((target) => mayUseModel(target.name, grant)));
+  if (!isNamed) throw new GatewayError("MODEL_NOT_ALLOWED", `This key may not use "${shown}". GET /v1/models lists what it may use.`, { metadata: { model: shown } });
+  const targets = plan.targets.filter(({ provider }) => mayReach(provider.name, grant));
+  if (targets.length > 0) return { ...plan, targets };
+  const providers = [...new Set(plan.targets.map(({ provider }) => provider.name))].join(", ");
+  throw new GatewayError("PROVIDER_NOT_ALLOWED", `This key may not reach the provider of "${shown}" (${providers}). GET /v1/models lists what it may use.`, { metadata: { model: shown, providers } });
 }
 
 /** Whether the grant names the route, the `provider/model`, or its `provider/*`. */
-export function mayUseModel(model: string, { allowedModels }: Grant): boolean {
-  if (allowedModels.length === 0) return true;
-  const slash = model.indexOf("/");
-  return allowedModels.includes(model) || (slash > 0 && allowedModels.includes(`${model.slice(0, slash)}/*`));
+export function mayUseModel(model: string, { scopes }: Grant): boolean {
+  return scopes.every(({ models }) => models.length === 0 || models.includes(model) || models.includes(`${providerOf(model)}/*`));
+}
+
+/** Whether calls may go to the provider. */
+export function mayReach(provider: string, { scopes }: Grant): boolean {
+  return scopes.every(({ providers }) => providers.length === 0 || providers.includes(provider));
+}
+
+/** Of `provider/model`; of a route's name it is empty. */
+export function providerOf(model: string): string {
+  return model.slice(0, Math.max(0, model.indexOf("/")));
 }

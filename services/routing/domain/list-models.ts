@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { ModelSchema, type Model } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { authorizePlan, mayUseModel } from "./admit.ts";
+import { authorizePlan, mayReach, mayUseModel, providerOf } from "./admit.ts";
 import { factsOf } from "./fitness.ts";
 import { callableNames, planTargets, targetNamed, type PlanningView, type Target } from "./plan.ts";
 
@@ -14,13 +14,13 @@ export function listModels(view: PlanningView, grant: Grant): Model[] {
       const routeTargets = view.routes.get(name)?.targets;
       const targets = (routeTargets ?? [name]).map((target) => targetNamed(target, view));
       return modelNamed(name, routeTargets, targets);
-    });
+    })
+    .filter(({ targets }) => targets.some((target) => mayReach(providerOf(target), grant)));
 }
 
 /** What this name calls. Throws MODEL_NOT_FOUND or MODEL_NOT_ALLOWED, as a call of it would. */
 export function getModel(name: string, view: PlanningView, grant: Grant): Model {
-  const plan = planTargets(name, view);
-  authorizePlan(name, plan, grant);
+  const plan = authorizePlan(name, planTargets(name, view), grant);
   return modelNamed(name, plan.route === "" ? undefined : view.routes.get(name)?.targets, plan.targets);
 }
 

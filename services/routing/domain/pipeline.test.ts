@@ -71,7 +71,7 @@ describe("runCall", () => {
   });
 
   test("refuses a model that the key may not use before anything is sent", async () => {
-    const { error, sent } = await failure({ first: "hello", second: "hello" }, { grant: create(GrantSchema, { allowedModels: ["other"] }) });
+    const { error, sent } = await failure({ first: "hello", second: "hello" }, { grant: create(GrantSchema, { scopes: [{ models: ["other"] }] }) });
     expect(error.reason).toBe("MODEL_NOT_ALLOWED");
     expect(sent).toHaveLength(0);
   });

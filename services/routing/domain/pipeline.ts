@@ -60,8 +60,7 @@ const startWithinMs = 30_000;
 /** Resolves with the first reply that begins. Throws the last failure, naming all that was tried. */
 export async function runCall(call: Call, dependencies: PipelineDependencies): Promise<Reply> {
   const view = dependencies.view();
-  const plan = planTargets(call.model, view);
-  authorizePlan(call.model, plan, call.grant);
+  const plan = authorizePlan(call.model, planTargets(call.model, view), call.grant);
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
     try {

@@ -7,7 +7,7 @@ import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_p
 import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import { breakOff, type HttpRequest, type HttpResponse } from "#platform/listener.ts";
-import { authenticate, authorizeMethod, type GrantSource } from "../domain/admit.ts";
+import { authorizeMethod } from "../domain/admit.ts";
 import { generationFor, needsFor, relayFor, unaryFor, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
 import type { ByteRoom } from "../domain/byte-room.ts";
 import type { Dialect, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RelayCall, RelayEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
@@ -16,6 +16,7 @@ import { identifyEvents } from "../domain/identification.ts";
 import { getModel, listModels } from "../domain/list-models.ts";
 import { runCall, type Call, type PipelineDependencies, type Reply } from "../domain/pipeline.ts";
 import type { RoutingConfig } from "../config.ts";
+import type { Admit } from "./admission.ts";
 import { readLabels } from "./labels.ts";
 import { discardRest, readBody } from "./read-body.ts";
 import { replyHeaders } from "./reply-headers.ts";
@@ -26,7 +27,7 @@ import type { UnaryName } from "../domain/unary-operation.ts";
 export interface HttpDoorDependencies {
   readonly dialects: readonly Dialect[];
   readonly endpoints: EndpointIndex;
-  readonly grants: GrantSource;
+  readonly admit: Admit;
   readonly pipeline: PipelineDependencies;
   readonly config: () => RoutingConfig;
   readonly mediaRoom: ByteRoom;
@@ -55,7 +56,7 @@ export async function handleHttp(request: HttpRequest, response: HttpResponse, s
     const { endpoint, model } = endpointOf(request, address, found, dialect);
     const operation = endpoint.operation === "relay" ? endpoint.serves : endpoint.operation;
     scope.operation = operation;
-    const grant = await authenticate(dialect.readCredential(request.headers, address.query), dependencies.grants);
+    const grant = await dependencies.admit(dialect.readCredential(request.headers, address.query), request, scope);
     authorizeMethod(rpcOf[operation], grant);
     const arrived = { request, response, scope, grant, dependencies, target: { model, query: address.query } };
     if (endpoint.operation === "generate") await generate(arrived, dialect, endpoint);
@@ -233,8 +234,9 @@ async function relayStream(arrived: Arrived, dialect: Dialect, reply: Reply, cre
     }
     response.end(writer?.end?.() ?? "");
   } catch (thrown) {
-    if (writer !== undefined && !scope.signal.aborted) {
-      const farewell = writer.writeError(asGatewayError(thrown), scope.requestId);
+    // Also to a caller whose time is up, or whose key is withdrawn; not to one who is gone.
+    if (writer !== undefined && !response.destroyed) {
+      const farewell = writer.writeError(asGatewayError(scope.signal.aborted ? scope.signal.reason : thrown), scope.requestId);
       if (farewell === "") breakOff(response);
       else response.write(farewell);
     }

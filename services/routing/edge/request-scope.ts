@@ -54,6 +54,7 @@ export class RequestScope {
   readonly #startMs: number;
   readonly #clock: Clock;
   readonly #observer: RequestObserver;
+  readonly #callbacks: (() => void)[] = [];
 
   /** `callerTimeoutMs` is the deadline that the caller gave, if it gave one. */
   constructor(door: string, maximumMs: number, callerTimeoutMs: number | undefined, clock: Clock, observer: RequestObserver) {
@@ -78,6 +79,17 @@ export class RequestScope {
     this.#controller.abort(new GatewayError("DEADLINE_EXCEEDED", "The request took longer than its caller gave it, or than limits.request_timeout allows."));
   }
 
+  /** Ends the request early, for what the error says. */
+  cut(error: GatewayError): void {
+    this.#controller.abort(error);
+  }
+
+  /** Calls back once, when the request has ended or is to end. */
+  whenOver(callback: () => void): void {
+    this.#callbacks.push(callback);
+    this.signal.addEventListener("abort", callback, { once: true });
+  }
+
   /** The caller went away. */
   cancel(): void {
     this.#controller.abort(new GatewayError("CANCELLED", "The caller went away."));
@@ -86,6 +98,7 @@ export class RequestScope {
   /** Ends the request and tells of it; returns what the caller is told, or undefined when all went well. */
   end(thrown?: unknown): GatewayError | undefined {
     clearTimeout(this.#timeout);
+    for (const callback of this.#callbacks.splice(0)) callback();
     const cause = this.signal.aborted ? (this.signal.reason as unknown) : thrown;
     const error = cause === undefined ? undefined : toGatewayError(cause);
     this.#observer.ended(this, this.#clock.monotonicMs() - this.#startMs, error);

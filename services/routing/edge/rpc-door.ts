@@ -1,14 +1,15 @@
 /** Owns the RPC door: every public and admin method of every service over gRPC, gRPC-Web and Connect, forwarded to its owner. */
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, createContextKey, createContextValues, type ConnectRouter, type ContextValues, type HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toConnectError } from "#platform/errors.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
-import { checkPermission, ruleOf } from "#platform/method-guard.ts";
+import { ruleOf } from "#platform/method-guard.ts";
 import type { CallContext, Identity, UntypedService } from "#platform/service-types.ts";
 import { validateMessage } from "#platform/validation.ts";
-import { authenticate, type GrantSource } from "../domain/admit.ts";
+import { authorizeMethod } from "../domain/admit.ts";
+import type { Admit } from "./admission.ts";
 import { addHealth } from "./rpc-health.ts";
 import { addReflection } from "./rpc-reflection.ts";
 import type { RequestScope } from "./request-scope.ts";
@@ -21,7 +22,7 @@ export interface OwnedService {
 
 export interface RpcDoorOptions {
   readonly services: readonly OwnedService[];
-  readonly grants: GrantSource;
+  readonly admit: Admit;
   readonly maximumMessageBytes: number;
   readonly openScope: (callerTimeoutMs: number | undefined) => RequestScope;
   /** Fires when the process begins to drain: health answers NOT_SERVING and watchers are told. */
@@ -43,8 +44,12 @@ export function createRpcDoor(options: RpcDoorOptions): (request: HttpRequest, r
     addHealth(router, services.map(({ descriptor }) => descriptor.typeName), draining);
     addReflection(router, services.map(({ descriptor }) => descriptor));
   };
-  return connectNodeAdapter({ routes, readMaxBytes: maximumMessageBytes });
+  // Connect's context has the headers, but not whom they are from.
+  const contextValues = (request: unknown): ContextValues => createContextValues().set(requestKey, request as HttpRequest);
+  return connectNodeAdapter({ routes, readMaxBytes: maximumMessageBytes, contextValues });
 }
+
+const requestKey = createContextKey<HttpRequest | undefined>(undefined);
 
 type Handler = (request: Message, context: HandlerContext) => unknown;
 
@@ -92,14 +97,14 @@ function isDeadline(reason: unknown): boolean {
   return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
 }
 
-async function admit(method: DescMethod, request: Message, context: HandlerContext, scope: RequestScope, { grants }: RpcDoorOptions): Promise<CallContext> {
+async function admit(method: DescMethod, request: Message, context: HandlerContext, scope: RequestScope, options: RpcDoorOptions): Promise<CallContext> {
   const rule = ruleOf(method);
   if (rule.exposure !== Exposure.PUBLIC && rule.exposure !== Exposure.ADMIN) {
     throw new GatewayError("METHOD_NOT_EXPOSED", `${method.parent.typeName}/${method.name} is for Weir's own services and cannot be called on this port.`);
   }
-  const grant = await authenticate(readCredential(context.requestHeader), grants);
+  const grant = await options.admit(readCredential(context.requestHeader), context.values.get(requestKey)!, scope);
   const identity: Identity = { kind: "caller", grant };
-  checkPermission(method, rule, identity);
+  authorizeMethod(method, grant);
   validateMessage(method.input, request);
   return { identity, requestId: scope.requestId, signal: scope.signal, deadlineMs: scope.deadlineMs };
 }

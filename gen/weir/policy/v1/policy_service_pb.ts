@@ -7,8 +7,10 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Scope } from "./scope_pb.ts";
+import { file_weir_policy_v1_scope } from "./scope_pb.ts";
 import type { Permission } from "../../types/v1/method_pb.ts";
 import { file_weir_types_v1_method } from "../../types/v1/method_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -17,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weir/policy/v1/policy_service.proto.
  */
 export const file_weir_policy_v1_policy_service: GenFile = /*@__PURE__*/
-  fileDesc("CiN3ZWlyL3BvbGljeS92MS9wb2xpY3lfc2VydmljZS5wcm90bxIOd2Vpci5wb2xpY3kudjEiWQoMT3JnYW5pemF0aW9uEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImoKBFRlYW0SCgoCaWQYASABKAkSFwoPb3JnYW5pemF0aW9uX2lkGAIgASgJEgwKBG5hbWUYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIuECCgNLZXkSCgoCaWQYASABKAkSFwoPb3JnYW5pemF0aW9uX2lkGAIgASgJEg8KB3RlYW1faWQYAyABKAkSDAoEbmFtZRgEIAEoCRIVCg1zZWNyZXRfcHJlZml4GAUgASgJEiUKBHJvbGUYBiABKA4yFy53ZWlyLnBvbGljeS52MS5LZXlSb2xlEhYKDmFsbG93ZWRfbW9kZWxzGAcgAygJEi8KBmxhYmVscxgIIAMoCzIfLndlaXIucG9saWN5LnYxLktleS5MYWJlbHNFbnRyeRIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmV2b2tlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEikwIKBUdyYW50Eg4KBmtleV9pZBgBIAEoCRIPCgd0ZWFtX2lkGAIgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgDIAEoCRIuCgtwZXJtaXNzaW9ucxgEIAMoDjIZLndlaXIudHlwZXMudjEuUGVybWlzc2lvbhIWCg5hbGxvd2VkX21vZGVscxgFIAMoCRIxCgZsYWJlbHMYBiADKAsyIS53ZWlyLnBvbGljeS52MS5HcmFudC5MYWJlbHNFbnRyeRIVCg1zZWNyZXRfZGlnZXN0GAcgASgMEg8KB3Jldm9rZWQYCCABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJRChlDcmVhdGVPcmdhbml6YXRpb25SZXF1ZXN0EhcKBG5hbWUYASABKAlCCbpIBnIEEAEYZBIbCgpyZXF1ZXN0X2lkGAIgASgJQge6SARyAihAIlAKGkNyZWF0ZU9yZ2FuaXphdGlvblJlc3BvbnNlEjIKDG9yZ2FuaXphdGlvbhgBIAEoCzIcLndlaXIucG9saWN5LnYxLk9yZ2FuaXphdGlvbiJXChhMaXN0T3JnYW5pemF0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIImkKGUxpc3RPcmdhbml6YXRpb25zUmVzcG9uc2USMwoNb3JnYW5pemF0aW9ucxgBIAMoCzIcLndlaXIucG9saWN5LnYxLk9yZ2FuaXphdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkibQoRQ3JlYXRlVGVhbVJlcXVlc3QSIgoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgm6SAZyBBABKEASFwoEbmFtZRgCIAEoCUIJukgGcgQQARhkEhsKCnJlcXVlc3RfaWQYAyABKAlCB7pIBHICKEAiOAoSQ3JlYXRlVGVhbVJlc3BvbnNlEiIKBHRlYW0YASABKAsyFC53ZWlyLnBvbGljeS52MS5UZWFtInEKEExpc3RUZWFtc1JlcXVlc3QSIAoPb3JnYW5pemF0aW9uX2lkGAEgASgJQge6SARyAihAEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiACCJRChFMaXN0VGVhbXNSZXNwb25zZRIjCgV0ZWFtcxgBIAMoCzIULndlaXIucG9saWN5LnYxLlRlYW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIscCChBDcmVhdGVLZXlSZXF1ZXN0EhoKB3RlYW1faWQYASABKAlCCbpIBnIEEAEoQBIXCgRuYW1lGAIgASgJQgm6SAZyBBABGGQSLwoEcm9sZRgDIAEoDjIXLndlaXIucG9saWN5LnYxLktleVJvbGVCCLpIBYIBAhABEioKDmFsbG93ZWRfbW9kZWxzGAQgAygJQhK6SA+SAQwQ6AciB3IFEAEogAQSVQoGbGFiZWxzGAUgAygLMiwud2Vpci5wb2xpY3kudjEuQ3JlYXRlS2V5UmVxdWVzdC5MYWJlbHNFbnRyeUIXukgUmgEREBAiBnIEEAEoQCoFcgMogAISGwoKcmVxdWVzdF9pZBgGIAEoCUIHukgEcgIoQBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkUKEUNyZWF0ZUtleVJlc3BvbnNlEiAKA2tleRgBIAEoCzITLndlaXIucG9saWN5LnYxLktleRIOCgZzZWNyZXQYAiABKAkiigEKD0xpc3RLZXlzUmVxdWVzdBIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASGAoHdGVhbV9pZBgCIAEoCUIHukgEcgIoQBIdCglwYWdlX3NpemUYAyABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgEIAEoCUIIukgFcgMogAgiTgoQTGlzdEtleXNSZXNwb25zZRIhCgRrZXlzGAEgAygLMhMud2Vpci5wb2xpY3kudjEuS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJKChBSZXZva2VLZXlSZXF1ZXN0EhkKBmtleV9pZBgBIAEoCUIJukgGcgQQAShAEhsKCnJlcXVlc3RfaWQYAiABKAlCB7pIBHICKEAiNQoRUmV2b2tlS2V5UmVzcG9uc2USIAoDa2V5GAEgASgLMhMud2Vpci5wb2xpY3kudjEuS2V5IhQKEldhdGNoR3JhbnRzUmVxdWVzdCJjChNXYXRjaEdyYW50c1Jlc3BvbnNlEhAKCHNuYXBzaG90GAEgASgIEiUKBmdyYW50cxgCIAMoCzIVLndlaXIucG9saWN5LnYxLkdyYW50EhMKBnBlcHBlchgDIAEoDEIDgAEBIjUKE1Jlc29sdmVHcmFudFJlcXVlc3QSHgoNc2VjcmV0X2RpZ2VzdBgBIAEoDEIHukgEegJoICI8ChRSZXNvbHZlR3JhbnRSZXNwb25zZRIkCgVncmFudBgBIAEoCzIVLndlaXIucG9saWN5LnYxLkdyYW50Kk8KB0tleVJvbGUSGAoUS0VZX1JPTEVfVU5TUEVDSUZJRUQQABIWChJLRVlfUk9MRV9JTkZFUkVOQ0UQARISCg5LRVlfUk9MRV9BRE1JThACMqEHCg1Qb2xpY3lTZXJ2aWNlEncKEkNyZWF0ZU9yZ2FuaXphdGlvbhIpLndlaXIucG9saWN5LnYxLkNyZWF0ZU9yZ2FuaXphdGlvblJlcXVlc3QaKi53ZWlyLnBvbGljeS52MS5DcmVhdGVPcmdhbml6YXRpb25SZXNwb25zZSIKqrwYBggCEAMYAxJ0ChFMaXN0T3JnYW5pemF0aW9ucxIoLndlaXIucG9saWN5LnYxLkxpc3RPcmdhbml6YXRpb25zUmVxdWVzdBopLndlaXIucG9saWN5LnYxLkxpc3RPcmdhbml6YXRpb25zUmVzcG9uc2UiCqq8GAYIAhACGAISXwoKQ3JlYXRlVGVhbRIhLndlaXIucG9saWN5LnYxLkNyZWF0ZVRlYW1SZXF1ZXN0GiIud2Vpci5wb2xpY3kudjEuQ3JlYXRlVGVhbVJlc3BvbnNlIgqqvBgGCAIQAxgDElwKCUxpc3RUZWFtcxIgLndlaXIucG9saWN5LnYxLkxpc3RUZWFtc1JlcXVlc3QaIS53ZWlyLnBvbGljeS52MS5MaXN0VGVhbXNSZXNwb25zZSIKqrwYBggCEAIYAhJcCglDcmVhdGVLZXkSIC53ZWlyLnBvbGljeS52MS5DcmVhdGVLZXlSZXF1ZXN0GiEud2Vpci5wb2xpY3kudjEuQ3JlYXRlS2V5UmVzcG9uc2UiCqq8GAYIAhADGAMSWQoITGlzdEtleXMSHy53ZWlyLnBvbGljeS52MS5MaXN0S2V5c1JlcXVlc3QaIC53ZWlyLnBvbGljeS52MS5MaXN0S2V5c1Jlc3BvbnNlIgqqvBgGCAIQAhgCElwKCVJldm9rZUtleRIgLndlaXIucG9saWN5LnYxLlJldm9rZUtleVJlcXVlc3QaIS53ZWlyLnBvbGljeS52MS5SZXZva2VLZXlSZXNwb25zZSIKqrwYBggCEAMYAxJkCgtXYXRjaEdyYW50cxIiLndlaXIucG9saWN5LnYxLldhdGNoR3JhbnRzUmVxdWVzdBojLndlaXIucG9saWN5LnYxLldhdGNoR3JhbnRzUmVzcG9uc2UiCqq8GAYIAxAFGAEwARJlCgxSZXNvbHZlR3JhbnQSIy53ZWlyLnBvbGljeS52MS5SZXNvbHZlR3JhbnRSZXF1ZXN0GiQud2Vpci5wb2xpY3kudjEuUmVzb2x2ZUdyYW50UmVzcG9uc2UiCqq8GAYIAxAFGAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_types_v1_method]);
+  fileDesc("CiN3ZWlyL3BvbGljeS92MS9wb2xpY3lfc2VydmljZS5wcm90bxIOd2Vpci5wb2xpY3kudjEiWQoMT3JnYW5pemF0aW9uEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImoKBFRlYW0SCgoCaWQYASABKAkSFwoPb3JnYW5pemF0aW9uX2lkGAIgASgJEgwKBG5hbWUYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqoECgNLZXkSCgoCaWQYASABKAkSFwoPb3JnYW5pemF0aW9uX2lkGAIgASgJEg8KB3RlYW1faWQYAyABKAkSDAoEbmFtZRgEIAEoCRIVCg1zZWNyZXRfcHJlZml4GAUgASgJEiUKBHJvbGUYBiABKA4yFy53ZWlyLnBvbGljeS52MS5LZXlSb2xlEi8KBmxhYmVscxgIIAMoCzIfLndlaXIucG9saWN5LnYxLktleS5MYWJlbHNFbnRyeRIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmV2b2tlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiQKBXNjb3BlGAsgASgLMhUud2Vpci5wb2xpY3kudjEuU2NvcGUSLwoLZXhwaXJlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEj8KG3ByZXZpb3VzX3NlY3JldF9leHBpcmVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNbGFzdF91c2VfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUoECAcQCFIOYWxsb3dlZF9tb2RlbHMiygMKBUdyYW50Eg4KBmtleV9pZBgBIAEoCRIPCgd0ZWFtX2lkGAIgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgDIAEoCRIuCgtwZXJtaXNzaW9ucxgEIAMoDjIZLndlaXIudHlwZXMudjEuUGVybWlzc2lvbhIxCgZsYWJlbHMYBiADKAsyIS53ZWlyLnBvbGljeS52MS5HcmFudC5MYWJlbHNFbnRyeRIVCg1zZWNyZXRfZGlnZXN0GAcgASgMEg8KB3Jldm9rZWQYCCABKAgSJQoGc2NvcGVzGAkgAygLMhUud2Vpci5wb2xpY3kudjEuU2NvcGUSLwoLZXhwaXJlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh4KFnByZXZpb3VzX3NlY3JldF9kaWdlc3QYCyABKAwSPwobcHJldmlvdXNfc2VjcmV0X2V4cGlyZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIBRAGUg5hbGxvd2VkX21vZGVscyJRChlDcmVhdGVPcmdhbml6YXRpb25SZXF1ZXN0EhcKBG5hbWUYASABKAlCCbpIBnIEEAEYZBIbCgpyZXF1ZXN0X2lkGAIgASgJQge6SARyAihAIlAKGkNyZWF0ZU9yZ2FuaXphdGlvblJlc3BvbnNlEjIKDG9yZ2FuaXphdGlvbhgBIAEoCzIcLndlaXIucG9saWN5LnYxLk9yZ2FuaXphdGlvbiJXChhMaXN0T3JnYW5pemF0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIImkKGUxpc3RPcmdhbml6YXRpb25zUmVzcG9uc2USMwoNb3JnYW5pemF0aW9ucxgBIAMoCzIcLndlaXIucG9saWN5LnYxLk9yZ2FuaXphdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkibQoRQ3JlYXRlVGVhbVJlcXVlc3QSIgoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgm6SAZyBBABKEASFwoEbmFtZRgCIAEoCUIJukgGcgQQARhkEhsKCnJlcXVlc3RfaWQYAyABKAlCB7pIBHICKEAiOAoSQ3JlYXRlVGVhbVJlc3BvbnNlEiIKBHRlYW0YASABKAsyFC53ZWlyLnBvbGljeS52MS5UZWFtInEKEExpc3RUZWFtc1JlcXVlc3QSIAoPb3JnYW5pemF0aW9uX2lkGAEgASgJQge6SARyAihAEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiACCJRChFMaXN0VGVhbXNSZXNwb25zZRIjCgV0ZWFtcxgBIAMoCzIULndlaXIucG9saWN5LnYxLlRlYW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIogDChBDcmVhdGVLZXlSZXF1ZXN0EhoKB3RlYW1faWQYASABKAlCCbpIBnIEEAEoQBIXCgRuYW1lGAIgASgJQgm6SAZyBBABGGQSLwoEcm9sZRgDIAEoDjIXLndlaXIucG9saWN5LnYxLktleVJvbGVCCLpIBYIBAhABElUKBmxhYmVscxgFIAMoCzIsLndlaXIucG9saWN5LnYxLkNyZWF0ZUtleVJlcXVlc3QuTGFiZWxzRW50cnlCF7pIFJoBERAQIgZyBBABKEAqBXIDKIACEhsKCnJlcXVlc3RfaWQYBiABKAlCB7pIBHICKEASJAoFc2NvcGUYByABKAsyFS53ZWlyLnBvbGljeS52MS5TY29wZRIvCgtleHBpcmVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUoECAQQBVIOYWxsb3dlZF9tb2RlbHMiRQoRQ3JlYXRlS2V5UmVzcG9uc2USIAoDa2V5GAEgASgLMhMud2Vpci5wb2xpY3kudjEuS2V5Eg4KBnNlY3JldBgCIAEoCSKKAQoPTGlzdEtleXNSZXF1ZXN0EiAKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIHukgEcgIoQBIYCgd0ZWFtX2lkGAIgASgJQge6SARyAihAEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAyiACCJOChBMaXN0S2V5c1Jlc3BvbnNlEiEKBGtleXMYASADKAsyEy53ZWlyLnBvbGljeS52MS5LZXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpwDChBVcGRhdGVLZXlSZXF1ZXN0EhkKBmtleV9pZBgBIAEoCUIJukgGcgQQAShAElwKC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IrukgoyAEB4gEiEgRuYW1lEgVzY29wZRIGbGFiZWxzEgtleHBpcmVfdGltZRIVCgRuYW1lGAMgASgJQge6SARyAhhkEiQKBXNjb3BlGAQgASgLMhUud2Vpci5wb2xpY3kudjEuU2NvcGUSVQoGbGFiZWxzGAUgAygLMiwud2Vpci5wb2xpY3kudjEuVXBkYXRlS2V5UmVxdWVzdC5MYWJlbHNFbnRyeUIXukgUmgEREBAiBnIEEAEoQCoFcgMogAISLwoLZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKCnJlcXVlc3RfaWQYByABKAlCB7pIBHICKEAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI1ChFVcGRhdGVLZXlSZXNwb25zZRIgCgNrZXkYASABKAsyEy53ZWlyLnBvbGljeS52MS5LZXkihwEKEFJvdGF0ZUtleVJlcXVlc3QSGQoGa2V5X2lkGAEgASgJQgm6SAZyBBABKEASOwoHb3ZlcmxhcBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgUIgJqeATIAEhsKCnJlcXVlc3RfaWQYAyABKAlCB7pIBHICKEAiRQoRUm90YXRlS2V5UmVzcG9uc2USIAoDa2V5GAEgASgLMhMud2Vpci5wb2xpY3kudjEuS2V5Eg4KBnNlY3JldBgCIAEoCSJKChBSZXZva2VLZXlSZXF1ZXN0EhkKBmtleV9pZBgBIAEoCUIJukgGcgQQAShAEhsKCnJlcXVlc3RfaWQYAiABKAlCB7pIBHICKEAiNQoRUmV2b2tlS2V5UmVzcG9uc2USIAoDa2V5GAEgASgLMhMud2Vpci5wb2xpY3kudjEuS2V5IhQKEldhdGNoR3JhbnRzUmVxdWVzdCJjChNXYXRjaEdyYW50c1Jlc3BvbnNlEhAKCHNuYXBzaG90GAEgASgIEiUKBmdyYW50cxgCIAMoCzIVLndlaXIucG9saWN5LnYxLkdyYW50EhMKBnBlcHBlchgDIAEoDEIDgAEBIjUKE1Jlc29sdmVHcmFudFJlcXVlc3QSHgoNc2VjcmV0X2RpZ2VzdBgBIAEoDEIHukgEegJoICI8ChRSZXNvbHZlR3JhbnRSZXNwb25zZRIkCgVncmFudBgBIAEoCzIVLndlaXIucG9saWN5LnYxLkdyYW50IkcKFFJlY29yZEtleVVzZXNSZXF1ZXN0Ei8KBHVzZXMYASADKAsyFi53ZWlyLnBvbGljeS52MS5LZXlVc2VCCbpIBpIBAxDoByJXCgZLZXlVc2USFwoGa2V5X2lkGAEgASgJQge6SARyAihAEjQKCHVzZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBIhcKFVJlY29yZEtleVVzZXNSZXNwb25zZSpPCgdLZXlSb2xlEhgKFEtFWV9ST0xFX1VOU1BFQ0lGSUVEEAASFgoSS0VZX1JPTEVfSU5GRVJFTkNFEAESEgoOS0VZX1JPTEVfQURNSU4QAjLHCQoNUG9saWN5U2VydmljZRJ3ChJDcmVhdGVPcmdhbml6YXRpb24SKS53ZWlyLnBvbGljeS52MS5DcmVhdGVPcmdhbml6YXRpb25SZXF1ZXN0Gioud2Vpci5wb2xpY3kudjEuQ3JlYXRlT3JnYW5pemF0aW9uUmVzcG9uc2UiCqq8GAYIAhADGAMSdAoRTGlzdE9yZ2FuaXphdGlvbnMSKC53ZWlyLnBvbGljeS52MS5MaXN0T3JnYW5pemF0aW9uc1JlcXVlc3QaKS53ZWlyLnBvbGljeS52MS5MaXN0T3JnYW5pemF0aW9uc1Jlc3BvbnNlIgqqvBgGCAIQAhgCEl8KCkNyZWF0ZVRlYW0SIS53ZWlyLnBvbGljeS52MS5DcmVhdGVUZWFtUmVxdWVzdBoiLndlaXIucG9saWN5LnYxLkNyZWF0ZVRlYW1SZXNwb25zZSIKqrwYBggCEAMYAxJcCglMaXN0VGVhbXMSIC53ZWlyLnBvbGljeS52MS5MaXN0VGVhbXNSZXF1ZXN0GiEud2Vpci5wb2xpY3kudjEuTGlzdFRlYW1zUmVzcG9uc2UiCqq8GAYIAhACGAISXAoJQ3JlYXRlS2V5EiAud2Vpci5wb2xpY3kudjEuQ3JlYXRlS2V5UmVxdWVzdBohLndlaXIucG9saWN5LnYxLkNyZWF0ZUtleVJlc3BvbnNlIgqqvBgGCAIQAxgDElkKCExpc3RLZXlzEh8ud2Vpci5wb2xpY3kudjEuTGlzdEtleXNSZXF1ZXN0GiAud2Vpci5wb2xpY3kudjEuTGlzdEtleXNSZXNwb25zZSIKqrwYBggCEAIYAhJcCglVcGRhdGVLZXkSIC53ZWlyLnBvbGljeS52MS5VcGRhdGVLZXlSZXF1ZXN0GiEud2Vpci5wb2xpY3kudjEuVXBkYXRlS2V5UmVzcG9uc2UiCqq8GAYIAhADGAMSXAoJUm90YXRlS2V5EiAud2Vpci5wb2xpY3kudjEuUm90YXRlS2V5UmVxdWVzdBohLndlaXIucG9saWN5LnYxLlJvdGF0ZUtleVJlc3BvbnNlIgqqvBgGCAIQAxgDElwKCVJldm9rZUtleRIgLndlaXIucG9saWN5LnYxLlJldm9rZUtleVJlcXVlc3QaIS53ZWlyLnBvbGljeS52MS5SZXZva2VLZXlSZXNwb25zZSIKqrwYBggCEAMYAxJkCgtXYXRjaEdyYW50cxIiLndlaXIucG9saWN5LnYxLldhdGNoR3JhbnRzUmVxdWVzdBojLndlaXIucG9saWN5LnYxLldhdGNoR3JhbnRzUmVzcG9uc2UiCqq8GAYIAxAFGAEwARJlCgxSZXNvbHZlR3JhbnQSIy53ZWlyLnBvbGljeS52MS5SZXNvbHZlR3JhbnRSZXF1ZXN0GiQud2Vpci5wb2xpY3kudjEuUmVzb2x2ZUdyYW50UmVzcG9uc2UiCqq8GAYIAxAFGAESaAoNUmVjb3JkS2V5VXNlcxIkLndlaXIucG9saWN5LnYxLlJlY29yZEtleVVzZXNSZXF1ZXN0GiUud2Vpci5wb2xpY3kudjEuUmVjb3JkS2V5VXNlc1Jlc3BvbnNlIgqqvBgGCAMQBRgBYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_weir_policy_v1_scope, file_weir_types_v1_method]);
 
 /**
  * A tenant; nothing is shared between two of them.
@@ -145,13 +147,6 @@ export type Key = Message<"weir.policy.v1.Key"> & {
   role: KeyRole;
 
   /**
-   * The routes and models it may use (`provider/model`, `provider/*`); empty means all.
-   *
-   * @generated from field: repeated string allowed_models = 7;
-   */
-  allowedModels: string[];
-
-  /**
    * Labels that every call of this key carries.
    *
    * @generated from field: map<string, string> labels = 8;
@@ -171,6 +166,34 @@ export type Key = Message<"weir.policy.v1.Key"> & {
    * @generated from field: google.protobuf.Timestamp revoke_time = 10;
    */
   revokeTime?: Timestamp | undefined;
+
+  /**
+   * What it may be used for; absent when nothing bounds it.
+   *
+   * @generated from field: weir.policy.v1.Scope scope = 11;
+   */
+  scope?: Scope | undefined;
+
+  /**
+   * When it ends; absent when it does not.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 12;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * Until when the secret before the present one is valid; absent when there was none.
+   *
+   * @generated from field: google.protobuf.Timestamp previous_secret_expire_time = 13;
+   */
+  previousSecretExpireTime?: Timestamp | undefined;
+
+  /**
+   * When it was used last, some seconds behind; absent when it never was.
+   *
+   * @generated from field: google.protobuf.Timestamp last_use_time = 14;
+   */
+  lastUseTime?: Timestamp | undefined;
 };
 
 /**
@@ -215,13 +238,6 @@ export type Grant = Message<"weir.policy.v1.Grant"> & {
   permissions: Permission[];
 
   /**
-   * The routes and models it may use; empty means all.
-   *
-   * @generated from field: repeated string allowed_models = 5;
-   */
-  allowedModels: string[];
-
-  /**
    * Labels that every call carries.
    *
    * @generated from field: map<string, string> labels = 6;
@@ -241,6 +257,34 @@ export type Grant = Message<"weir.policy.v1.Grant"> & {
    * @generated from field: bool revoked = 8;
    */
   revoked: boolean;
+
+  /**
+   * What it may be used for: each of these must allow a call.
+   *
+   * @generated from field: repeated weir.policy.v1.Scope scopes = 9;
+   */
+  scopes: Scope[];
+
+  /**
+   * When the key ends; absent when it does not.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 10;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * As `secret_digest`, of the secret before the present one; empty when there was none.
+   *
+   * @generated from field: bytes previous_secret_digest = 11;
+   */
+  previousSecretDigest: Uint8Array;
+
+  /**
+   * Until when that secret is valid.
+   *
+   * @generated from field: google.protobuf.Timestamp previous_secret_expire_time = 12;
+   */
+  previousSecretExpireTime?: Timestamp | undefined;
 };
 
 /**
@@ -502,13 +546,6 @@ export type CreateKeyRequest = Message<"weir.policy.v1.CreateKeyRequest"> & {
   role: KeyRole;
 
   /**
-   * The routes and models it may use (`provider/model`, `provider/*`); empty means all.
-   *
-   * @generated from field: repeated string allowed_models = 4;
-   */
-  allowedModels: string[];
-
-  /**
    * Labels that every call of this key carries.
    *
    * @generated from field: map<string, string> labels = 5;
@@ -521,6 +558,20 @@ export type CreateKeyRequest = Message<"weir.policy.v1.CreateKeyRequest"> & {
    * @generated from field: string request_id = 6;
    */
   requestId: string;
+
+  /**
+   * What it may be used for; absent bounds nothing.
+   *
+   * @generated from field: weir.policy.v1.Scope scope = 7;
+   */
+  scope?: Scope | undefined;
+
+  /**
+   * When it ends; absent means never.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 8;
+   */
+  expireTime?: Timestamp | undefined;
 };
 
 /**
@@ -629,6 +680,154 @@ export const ListKeysResponseSchema: GenMessage<ListKeysResponse> = /*@__PURE__*
   messageDesc(file_weir_policy_v1_policy_service, 15);
 
 /**
+ * Asks to change a key.
+ *
+ * @generated from message weir.policy.v1.UpdateKeyRequest
+ */
+export type UpdateKeyRequest = Message<"weir.policy.v1.UpdateKeyRequest"> & {
+  /**
+   * The key.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * What is changed: `name`, `scope`, `labels`, `expire_time`, each as a whole; what the mask names and the request lacks is taken away.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * Its name, for people.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * What it may be used for.
+   *
+   * @generated from field: weir.policy.v1.Scope scope = 4;
+   */
+  scope?: Scope | undefined;
+
+  /**
+   * Labels that every call of this key carries.
+   *
+   * @generated from field: map<string, string> labels = 5;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * When it ends.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 6;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * Makes the call repeatable.
+   *
+   * @generated from field: string request_id = 7;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.UpdateKeyRequest.
+ * Use `create(UpdateKeyRequestSchema)` to create a new message.
+ */
+export const UpdateKeyRequestSchema: GenMessage<UpdateKeyRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 16);
+
+/**
+ * The changed key.
+ *
+ * @generated from message weir.policy.v1.UpdateKeyResponse
+ */
+export type UpdateKeyResponse = Message<"weir.policy.v1.UpdateKeyResponse"> & {
+  /**
+   * The key.
+   *
+   * @generated from field: weir.policy.v1.Key key = 1;
+   */
+  key?: Key | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.UpdateKeyResponse.
+ * Use `create(UpdateKeyResponseSchema)` to create a new message.
+ */
+export const UpdateKeyResponseSchema: GenMessage<UpdateKeyResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 17);
+
+/**
+ * Asks for a new secret of a key.
+ *
+ * @generated from message weir.policy.v1.RotateKeyRequest
+ */
+export type RotateKeyRequest = Message<"weir.policy.v1.RotateKeyRequest"> & {
+  /**
+   * The key.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * How long the present secret stays valid beside the new one; absent means a day, zero ends it at once.
+   * A secret from before the present one ends in any case.
+   *
+   * @generated from field: google.protobuf.Duration overlap = 2;
+   */
+  overlap?: Duration | undefined;
+
+  /**
+   * Makes the call repeatable: the same id does not rotate twice. The secret is only in the first answer.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.RotateKeyRequest.
+ * Use `create(RotateKeyRequestSchema)` to create a new message.
+ */
+export const RotateKeyRequestSchema: GenMessage<RotateKeyRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 18);
+
+/**
+ * The key with its new secret.
+ *
+ * @generated from message weir.policy.v1.RotateKeyResponse
+ */
+export type RotateKeyResponse = Message<"weir.policy.v1.RotateKeyResponse"> & {
+  /**
+   * The key.
+   *
+   * @generated from field: weir.policy.v1.Key key = 1;
+   */
+  key?: Key | undefined;
+
+  /**
+   * Its new secret, shown this once; empty when `request_id` had been answered before.
+   *
+   * @generated from field: string secret = 2;
+   */
+  secret: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.RotateKeyResponse.
+ * Use `create(RotateKeyResponseSchema)` to create a new message.
+ */
+export const RotateKeyResponseSchema: GenMessage<RotateKeyResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 19);
+
+/**
  * Asks to revoke a key.
  *
  * @generated from message weir.policy.v1.RevokeKeyRequest
@@ -654,7 +853,7 @@ export type RevokeKeyRequest = Message<"weir.policy.v1.RevokeKeyRequest"> & {
  * Use `create(RevokeKeyRequestSchema)` to create a new message.
  */
 export const RevokeKeyRequestSchema: GenMessage<RevokeKeyRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 16);
+  messageDesc(file_weir_policy_v1_policy_service, 20);
 
 /**
  * The revoked key.
@@ -675,7 +874,7 @@ export type RevokeKeyResponse = Message<"weir.policy.v1.RevokeKeyResponse"> & {
  * Use `create(RevokeKeyResponseSchema)` to create a new message.
  */
 export const RevokeKeyResponseSchema: GenMessage<RevokeKeyResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 17);
+  messageDesc(file_weir_policy_v1_policy_service, 21);
 
 /**
  * Asks for the view.
@@ -690,7 +889,7 @@ export type WatchGrantsRequest = Message<"weir.policy.v1.WatchGrantsRequest"> & 
  * Use `create(WatchGrantsRequestSchema)` to create a new message.
  */
 export const WatchGrantsRequestSchema: GenMessage<WatchGrantsRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 18);
+  messageDesc(file_weir_policy_v1_policy_service, 22);
 
 /**
  * A piece of the view.
@@ -725,7 +924,7 @@ export type WatchGrantsResponse = Message<"weir.policy.v1.WatchGrantsResponse"> 
  * Use `create(WatchGrantsResponseSchema)` to create a new message.
  */
 export const WatchGrantsResponseSchema: GenMessage<WatchGrantsResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 19);
+  messageDesc(file_weir_policy_v1_policy_service, 23);
 
 /**
  * Asks for one grant.
@@ -746,7 +945,7 @@ export type ResolveGrantRequest = Message<"weir.policy.v1.ResolveGrantRequest"> 
  * Use `create(ResolveGrantRequestSchema)` to create a new message.
  */
 export const ResolveGrantRequestSchema: GenMessage<ResolveGrantRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 20);
+  messageDesc(file_weir_policy_v1_policy_service, 24);
 
 /**
  * One grant.
@@ -767,7 +966,71 @@ export type ResolveGrantResponse = Message<"weir.policy.v1.ResolveGrantResponse"
  * Use `create(ResolveGrantResponseSchema)` to create a new message.
  */
 export const ResolveGrantResponseSchema: GenMessage<ResolveGrantResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 21);
+  messageDesc(file_weir_policy_v1_policy_service, 25);
+
+/**
+ * When keys were used.
+ *
+ * @generated from message weir.policy.v1.RecordKeyUsesRequest
+ */
+export type RecordKeyUsesRequest = Message<"weir.policy.v1.RecordKeyUsesRequest"> & {
+  /**
+   * The uses, a key at most once.
+   *
+   * @generated from field: repeated weir.policy.v1.KeyUse uses = 1;
+   */
+  uses: KeyUse[];
+};
+
+/**
+ * Describes the message weir.policy.v1.RecordKeyUsesRequest.
+ * Use `create(RecordKeyUsesRequestSchema)` to create a new message.
+ */
+export const RecordKeyUsesRequestSchema: GenMessage<RecordKeyUsesRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 26);
+
+/**
+ * When one key was used last.
+ *
+ * @generated from message weir.policy.v1.KeyUse
+ */
+export type KeyUse = Message<"weir.policy.v1.KeyUse"> & {
+  /**
+   * The key.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * The time.
+   *
+   * @generated from field: google.protobuf.Timestamp use_time = 2;
+   */
+  useTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.KeyUse.
+ * Use `create(KeyUseSchema)` to create a new message.
+ */
+export const KeyUseSchema: GenMessage<KeyUse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 27);
+
+/**
+ * The uses are noted.
+ *
+ * @generated from message weir.policy.v1.RecordKeyUsesResponse
+ */
+export type RecordKeyUsesResponse = Message<"weir.policy.v1.RecordKeyUsesResponse"> & {
+};
+
+/**
+ * Describes the message weir.policy.v1.RecordKeyUsesResponse.
+ * Use `create(RecordKeyUsesResponseSchema)` to create a new message.
+ */
+export const RecordKeyUsesResponseSchema: GenMessage<RecordKeyUsesResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 28);
 
 /**
  * What a key may do.
@@ -877,6 +1140,26 @@ export const PolicyService: GenService<{
     output: typeof ListKeysResponseSchema;
   },
   /**
+   * Changes a key's name, scope, labels or expiry; in force within a second wherever policy reaches.
+   *
+   * @generated from rpc weir.policy.v1.PolicyService.UpdateKey
+   */
+  updateKey: {
+    methodKind: "unary";
+    input: typeof UpdateKeyRequestSchema;
+    output: typeof UpdateKeyResponseSchema;
+  },
+  /**
+   * Gives a key a new secret, shown this once; the secret before it stays valid for a while.
+   *
+   * @generated from rpc weir.policy.v1.PolicyService.RotateKey
+   */
+  rotateKey: {
+    methodKind: "unary";
+    input: typeof RotateKeyRequestSchema;
+    output: typeof RotateKeyResponseSchema;
+  },
+  /**
    * Revokes a key; in force within a second wherever policy reaches. Revoking twice changes nothing.
    *
    * @generated from rpc weir.policy.v1.PolicyService.RevokeKey
@@ -905,6 +1188,16 @@ export const PolicyService: GenService<{
     methodKind: "unary";
     input: typeof ResolveGrantRequestSchema;
     output: typeof ResolveGrantResponseSchema;
+  },
+  /**
+   * Notes when keys were used last, told by routing now and then.
+   *
+   * @generated from rpc weir.policy.v1.PolicyService.RecordKeyUses
+   */
+  recordKeyUses: {
+    methodKind: "unary";
+    input: typeof RecordKeyUsesRequestSchema;
+    output: typeof RecordKeyUsesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_weir_policy_v1_policy_service, 0);

@@ -1,0 +1,32 @@
+/** Owns letting a request in: who calls and from where, what ends the call early, and that the key was used. */
+import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Clock } from "#platform/clock.ts";
+import { rangeList } from "#platform/ip-range.ts";
+import type { HttpRequest } from "#platform/listener.ts";
+import type { LiveValue } from "#platform/live-value.ts";
+import type { RoutingConfig } from "../config.ts";
+import { authenticate, type GrantSource } from "../domain/admit.ts";
+import { callerAddress } from "./caller-address.ts";
+import type { RequestScope } from "./request-scope.ts";
+
+/** The grant by which the request comes in; the request is cut when the grant is withdrawn. Throws as `authenticate` does. */
+export type Admit = (credential: string | undefined, request: HttpRequest, scope: RequestScope) => Promise<Grant>;
+
+export interface AdmissionOptions {
+  readonly grants: GrantSource;
+  readonly uses: { note(keyId: string, nowMs: number): void };
+  readonly config: LiveValue<RoutingConfig>;
+  readonly clock: Clock;
+}
+
+export function createAdmission({ grants, uses, config, clock }: AdmissionOptions): Admit {
+  let trustedProxies = rangeList(config.current.trustedProxies);
+  config.subscribe((changed) => (trustedProxies = rangeList(changed.trustedProxies)));
+  return async (credential, request, scope) => {
+    const nowMs = clock.now();
+    const grant = await authenticate({ credential, address: callerAddress(request, trustedProxies), origin: request.headers.origin }, grants, nowMs);
+    scope.whenOver(grants.watch(grant.keyId, (withdrawal) => scope.cut(withdrawal)));
+    uses.note(grant.keyId, nowMs);
+    return grant;
+  };
+}

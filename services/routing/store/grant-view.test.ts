@@ -1,0 +1,159 @@
+import { createSecretKey } from "node:crypto";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { GrantSchema, ResolveGrantResponseSchema, WatchGrantsResponseSchema, type Grant, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { digestOfKeySecret } from "#platform/key-secret.ts";
+import { createLogger } from "#platform/logger.ts";
+import { GrantView } from "./grant-view.ts";
+import { mostUnknown, unknownForMs } from "./unknown-secrets.ts";
+
+const pepper = createSecretKey(Buffer.from("pepper of the tests"));
+const unknownKey = new GatewayError("KEY_INVALID", "Not known.");
+
+describe("a secret that is not in the view", () => {
+  test("is asked for once, however many ask, and not again while it counts as unknown", async () => {
+    const policy = await startPolicy();
+    policy.answer = () => Promise.reject(unknownKey);
+    const first = await Promise.allSettled(Array.from({ length: 50 }, () => policy.view.resolve("secret")));
+    for (const outcome of first) expect(outcome).toMatchObject({ status: "rejected", reason: { reason: "KEY_INVALID" } });
+    await expect(policy.view.resolve("secret")).rejects.toMatchObject({ reason: "KEY_INVALID" });
+    expect(policy.questions).toBe(1);
+    policy.nowMs += unknownForMs;
+    await expect(policy.view.resolve("secret")).rejects.toMatchObject({ reason: "KEY_INVALID" });
+    expect(policy.questions).toBe(2);
+  });
+
+  test("is known as soon as its key is pushed", async () => {
+    const policy = await startPolicy();
+    policy.answer = () => Promise.reject(unknownKey);
+    await expect(policy.view.resolve("secret")).rejects.toMatchObject({ reason: "KEY_INVALID" });
+    await policy.push({ grants: [grantOf("key_1", "secret")] });
+    expect(policy.view.find("secret")?.grant.keyId).toBe("key_1");
+    expect(await policy.view.resolve("secret")).toMatchObject({ grant: { keyId: "key_1" } });
+  });
+
+  test("is asked for again after a new snapshot", async () => {
+    const policy = await startPolicy();
+    policy.answer = () => Promise.reject(unknownKey);
+    await expect(policy.view.resolve("secret")).rejects.toMatchObject({ reason: "KEY_INVALID" });
+    await policy.push({ snapshot: true, pepper: pepper.export() });
+    policy.answer = () => Promise.resolve(grantOf("key_1", "secret"));
+    expect(await policy.view.resolve("secret")).toMatchObject({ grant: { keyId: "key_1" } });
+  });
+
+  test("does not count as unknown because policy was down", async () => {
+    const policy = await startPolicy();
+    policy.answer = () => Promise.reject(new GatewayError("DEPENDENCY_UNAVAILABLE", "Down."));
+    await expect(policy.view.resolve("secret")).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
+    policy.answer = () => Promise.resolve(grantOf("key_1", "secret"));
+    expect(await policy.view.resolve("secret")).toMatchObject({ grant: { keyId: "key_1" } });
+  });
+
+  test("is one of a bounded number: beyond it those that were asked for first are forgotten, and no more than so many are asked for at once", async () => {
+    const policy = await startPolicy();
+    policy.answer = () => Promise.reject(unknownKey);
+    for (let index = 0; index <= mostUnknown; index++) await policy.view.resolve(`secret ${index}`).catch(() => undefined);
+    const { questions } = policy;
+    await policy.view.resolve("secret 1").catch(() => undefined);
+    expect(policy.questions).toBe(questions);
+    await policy.view.resolve("secret 0").catch(() => undefined);
+    expect(policy.questions).toBe(questions + 1);
+
+    let answer!: (error: GatewayError) => void;
+    const answered = new Promise<Grant>((_, reject) => (answer = reject));
+    policy.answer = () => answered;
+    const many = Array.from({ length: 101 }, (_, index) => policy.view.resolve(`another ${index}`).catch((error: GatewayError) => error.reason));
+    expect(await many[100]).toBe("OVERLOADED");
+    answer(unknownKey);
+    expect(new Set(await Promise.all(many.slice(0, 100)))).toEqual(new Set(["KEY_INVALID"]));
+  });
+
+  test("does not bring back what was pushed while policy was asked", async () => {
+    const policy = await startPolicy();
+    let answer!: (grant: Grant) => void;
+    policy.answer = () => new Promise((resolve) => (answer = resolve));
+    const asked = policy.view.resolve("old secret");
+    await policy.push({ grants: [grantOf("key_1", "new secret")] });
+    answer(grantOf("key_1", "old secret"));
+    await expect(asked).rejects.toMatchObject({ reason: "KEY_INVALID" });
+    expect(policy.view.find("old secret")).toBeUndefined();
+  });
+});
+
+test("a rotated key is found by both secrets, the former of which ends; with the next rotation it is gone", async () => {
+  const policy = await startPolicy();
+  await policy.push({ grants: [grantOf("key_1", "a")] });
+  await policy.push({ grants: [grantOf("key_1", "b", { previousSecretDigest: digestOf("a"), previousSecretExpireTime: timestampFromMs(500) })] });
+  expect(policy.view.find("a")).toMatchObject({ endMs: 500, grant: { keyId: "key_1" } });
+  expect(policy.view.find("b")).toMatchObject({ endMs: Infinity });
+  await policy.push({ grants: [grantOf("key_1", "c", { previousSecretDigest: digestOf("b"), previousSecretExpireTime: timestampFromMs(900), expireTime: timestampFromMs(700) })] });
+  expect(policy.view.find("a")).toBeUndefined();
+  expect(policy.view.find("b")).toMatchObject({ endMs: 700 });
+  expect(policy.view.find("c")).toMatchObject({ endMs: 700 });
+});
+
+test("who watches a key is told when it is revoked, also by a snapshot, and not after the watch", async () => {
+  const policy = await startPolicy();
+  const told: string[] = [];
+  policy.view.watch("key_1", (error) => told.push(`first ${error.reason}`));
+  policy.view.watch("key_2", () => told.push("other key"));
+  policy.view.watch("key_1", () => told.push("ended"))();
+  await policy.push({ grants: [grantOf("key_1", "a")] });
+  await policy.push({ snapshot: true, pepper: pepper.export(), grants: [grantOf("key_1", "a", { revoked: true })] });
+  expect(told).toEqual(["first KEY_REVOKED"]);
+});
+
+interface ScriptedPolicy {
+  readonly view: GrantView;
+  questions: number;
+  nowMs: number;
+  answer: () => Promise<Grant>;
+  /** Resolves when the view has it. */
+  push(message: Partial<Pick<WatchGrantsResponse, "snapshot" | "grants" | "pepper">>): Promise<void>;
+}
+
+/** A policy that answers and pushes as it is told, after an empty snapshot. */
+async function startPolicy(): Promise<ScriptedPolicy> {
+  const stopping = new AbortController();
+  onTestFinished(() => stopping.abort());
+  const pushes: { message: WatchGrantsResponse; applied: () => void }[] = [];
+  let wake = (): void => undefined;
+  stopping.signal.addEventListener("abort", () => wake());
+  const push: ScriptedPolicy["push"] = (message) =>
+    new Promise((applied) => {
+      pushes.push({ message: create(WatchGrantsResponseSchema, message), applied });
+      wake();
+    });
+  async function* watchGrants(): AsyncIterable<WatchGrantsResponse> {
+    while (!stopping.signal.aborted) {
+      const next = pushes.shift();
+      if (next === undefined) await new Promise<void>((resolve) => (wake = resolve));
+      else {
+        yield next.message;
+        // The consumer is back for more, so it has applied it.
+        next.applied();
+      }
+    }
+  }
+  const resolveGrant = async (): ReturnType<GrantViewPolicy["resolveGrant"]> => {
+    scripted.questions++;
+    return create(ResolveGrantResponseSchema, { grant: await scripted.answer() });
+  };
+  const scripted = { questions: 0, nowMs: 0, answer: () => Promise.reject(unknownKey), push } as Omit<ScriptedPolicy, "view">;
+  const clock = { now: () => scripted.nowMs, monotonicMs: () => scripted.nowMs };
+  const following = GrantView.follow({ policy: { watchGrants, resolveGrant }, clock, logger: createLogger("silent"), signal: stopping.signal });
+  await push({ snapshot: true, pepper: pepper.export() });
+  return Object.assign(scripted, { view: await following });
+}
+
+type GrantViewPolicy = Parameters<typeof GrantView.follow>[0]["policy"];
+
+function grantOf(keyId: string, secret: string, more: MessageInitShape<typeof GrantSchema> = {}): Grant {
+  return Object.assign(create(GrantSchema, { keyId, secretDigest: digestOf(secret) }), create(GrantSchema, more), { keyId, secretDigest: digestOf(secret) });
+}
+
+function digestOf(secret: string): Uint8Array {
+  return digestOfKeySecret(secret, pepper);
+}
