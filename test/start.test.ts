@@ -168,6 +168,33 @@ routes: { fast: { targets: [main/gpt-5-nano, main/new] } }
   await weir.stop();
 });
 
+test("weir organizations, teams, members and keys do what docs/access.md says", { timeout: 120_000 }, async () => {
+  const weir = await startWeir({});
+  const run = async (...words: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await weirCommand([...words, "--data", weir.dataDirectory]);
+    expect(code, stderr).toBe(0);
+    return stdout;
+  };
+  const idIn = (text: string): string => /(?:org|team|mem|key)_\w+/.exec(text)![0];
+  const organization = idIn(await run("organizations", "create", "acme"));
+  const team = idIn(await run("teams", "create", "research", "--organization", organization));
+  const member = idIn(await run("members", "add", "ada@example.com", "--role", "developer", "--organization", organization));
+  const key = idIn(await run("keys", "create", "laptop", "--team", team, "--member", member, "--allow", "demo/*", "--from", "192.0.2.0/24", "--expires", "90d"));
+  expect(await run("keys", "update", key, "--name", "new laptop", "--allow", "chat")).toContain("new laptop");
+  expect(await run("keys", "rotate", key, "--overlap", "1h")).toMatch(/^weir_\w+$/m);
+  expect(await run("members", "update", member, "--role", "auditor")).toContain("ada@example.com is auditor now");
+  await run("organizations", "rename", organization, "acme & sons");
+  await run("teams", "suspend", team);
+  expect(await run("keys", "list")).toMatch(new RegExp(`^${key} +new laptop +weir_\\S+ +auditor +chat +none .* never +valid until `, "m"));
+  expect(await run("organizations", "list")).toMatch(/acme & sons .* active$/m);
+  expect(await run("teams", "list", "--organization", organization)).toMatch(/research .* suspended$/m);
+  await run("teams", "resume", team);
+  expect(await run("members", "list")).toMatch(/ada@example.com +auditor/);
+  await run("members", "remove", member);
+  expect(await run("keys", "list")).toMatch(new RegExp(`^${key} .* revoked$`, "m"));
+  await weir.stop();
+});
+
 /** Does what the printed curl command says; a fresh machine may have no curl. */
 async function call(command: string): Promise<string> {
   const url = /curl (\S+)/.exec(command)![1]!;

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { Health } from "#gen/grpc/health/v1/health_pb.ts";
-import { KeyRole } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { watchConfigFile } from "#platform/config-file/watch-config-file.ts";
 import { openDatabase, type Database } from "#platform/database/database.ts";
@@ -265,11 +265,11 @@ function followConfigFile({ settings, configPath, variables, logger }: WeirOptio
 
 /** The keys of a first start, kept on file so that every start can show a call that works; returns the one for inference. */
 async function ensureKeys(data: DataDirectory, dependencies: policy.PolicyDependencies): Promise<Secret> {
-  await ensureKey(data.adminKeyFile, "admin", KeyRole.ADMIN, dependencies);
-  return ensureKey(data.inferenceKeyFile, "first inference key", KeyRole.INFERENCE, dependencies);
+  await ensureKey(data.adminKeyFile, "admin", Role.INSTALLATION_ADMIN, dependencies);
+  return ensureKey(data.inferenceKeyFile, "first inference key", Role.INFERENCE, dependencies);
 }
 
-async function ensureKey(file: string, name: string, role: KeyRole, dependencies: policy.PolicyDependencies): Promise<Secret> {
+async function ensureKey(file: string, name: string, role: Role, dependencies: policy.PolicyDependencies): Promise<Secret> {
   const storedSecret = await readSecret(file);
   const secret = await policy.bootstrapTenancy(dependencies, { name, role, storedSecret });
   if (secret.reveal() !== storedSecret?.reveal()) await writeSecret(file, secret);

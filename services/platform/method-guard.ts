@@ -1,6 +1,7 @@
 /** Owns the last check of every call: an owner answers only those whom the method's rule allows, whoever let them through. */
-import { getOption, type DescMethod, type DescService } from "@bufbuild/protobuf";
-import { Exposure, Permission, PermissionSchema, rule as ruleOption, type MethodRule } from "#gen/weir/types/v1/method_pb.ts";
+import { getOption, type DescMethod, type DescService, type Message } from "@bufbuild/protobuf";
+import { Reach } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Exposure, Permission, PermissionSchema, Tenancy, rule as ruleOption, type MethodRule } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError } from "./errors.ts";
 import { asUntyped, type Identity, type ServiceInterface, type UntypedMethod } from "./service-types.ts";
 
@@ -32,6 +33,21 @@ function isAllowed(rule: MethodRule, identity: Identity): boolean {
   return rule.exposure !== Exposure.INTERNAL && identity.grant.permissions.includes(rule.permission);
 }
 
+/**
+ * The request as this identity may make it of an admin method: where the rule says that the request names the organization, it is
+ * the caller's own, named or not. Throws PERMISSION_DENIED for another one, and for a method that is of no single organization.
+ */
+function withinTenant(method: DescMethod, { exposure, tenancy }: MethodRule, request: Message, identity: Identity): Message {
+  if (exposure !== Exposure.ADMIN || tenancy === Tenancy.OWNER || identity.kind === "service" || identity.grant.reach === Reach.INSTALLATION) return request;
+  const { organizationId: own } = identity.grant;
+  const { organizationId: named } = request as Message & { readonly organizationId?: unknown };
+  const isOwn = own !== "" && (named === "" || named === own);
+  if (tenancy === Tenancy.REQUEST && isOwn) return { ...request, organizationId: own } as Message;
+  throw new GatewayError("PERMISSION_DENIED", `This key reaches its own organization alone, and ${method.parent.typeName}/${method.name} was called beyond it. Use a key of that organization, or of whoever runs this installation.`, {
+    metadata: { organization_id: own },
+  });
+}
+
 /** The same service, each method behind its rule. */
 export function guardService<Service extends DescService>(descriptor: Service, service: ServiceInterface<Service>): ServiceInterface<Service> {
   const methods = asUntyped(service);
@@ -41,7 +57,7 @@ export function guardService<Service extends DescService>(descriptor: Service, s
     const rule = ruleOf(method);
     guarded[method.localName] = (request, context) => {
       checkPermission(method, rule, context.identity);
-      return call(request, context);
+      return call(withinTenant(method, rule, request, context.identity), context);
     };
   }
   return guarded as unknown as ServiceInterface<Service>;

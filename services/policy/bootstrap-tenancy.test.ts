@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { KeyRole, ListKeysRequestSchema, ListOrganizationsRequestSchema, ListTeamsRequestSchema, ResolveGrantRequestSchema, RevokeKeyRequestSchema, type Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role, ListKeysRequestSchema, ListOrganizationsRequestSchema, ListTeamsRequestSchema, ResolveGrantRequestSchema, RevokeKeyRequestSchema, type Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { digestOfKeySecret, formatKeySecret, isKeySecret } from "#platform/key-secret.ts";
 import { Secret } from "#platform/secret.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
@@ -8,7 +8,7 @@ import { callContext, startPolicy, type PolicyFixture } from "./policy.fixture.t
 import { bootstrapTenancy } from "./service.ts";
 
 const context = callContext();
-const admin = { name: "admin", role: KeyRole.ADMIN };
+const admin = { name: "admin", role: Role.INSTALLATION_ADMIN };
 const missing = { ...admin, storedSecret: undefined };
 
 describe("bootstrapping the tenancy", () => {
@@ -18,7 +18,7 @@ describe("bootstrapping the tenancy", () => {
     expect(isKeySecret(secret.reveal())).toBe(true);
     const again = await bootstrapTenancy(fixture.dependencies, { ...admin, storedSecret: secret });
     expect(again.reveal()).toBe(secret.reveal());
-    const inference = await bootstrapTenancy(fixture.dependencies, { name: "inference", role: KeyRole.INFERENCE, storedSecret: undefined });
+    const inference = await bootstrapTenancy(fixture.dependencies, { name: "inference", role: Role.INFERENCE, storedSecret: undefined });
     expect(inference.reveal()).not.toBe(secret.reveal());
 
     const { organizations } = await fixture.policy.listOrganizations(create(ListOrganizationsRequestSchema), context);
@@ -49,7 +49,7 @@ describe("bootstrapping the tenancy", () => {
 
   it("makes a new secret for one that is junk or has another role", async () => {
     const fixture = await startPolicy(await createEmptyDatabase());
-    const inference = await bootstrapTenancy(fixture.dependencies, { name: "inference", role: KeyRole.INFERENCE, storedSecret: undefined });
+    const inference = await bootstrapTenancy(fixture.dependencies, { name: "inference", role: Role.INFERENCE, storedSecret: undefined });
     for (const storedSecret of [new Secret(""), new Secret("weir_junk"), inference]) {
       const secret = await bootstrapTenancy(fixture.dependencies, { ...admin, storedSecret });
       expect(secret.reveal()).not.toBe(storedSecret.reveal());

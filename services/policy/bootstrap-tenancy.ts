@@ -1,5 +1,5 @@
 /** Owns the tenancy that every installation begins with: an organization, a team, and keys to make the first call. */
-import type { KeyRole } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { newId } from "#platform/ids.ts";
 import { digestOfKeySecret, isKeySecret } from "#platform/key-secret.ts";
 import type { Secret } from "#platform/secret.ts";
@@ -13,7 +13,7 @@ const defaultName = "default";
 
 interface BootstrapKey {
   readonly name: string;
-  readonly role: KeyRole;
+  readonly role: Role;
   /** The secret that the installation has on file; undefined when it has none. */
   readonly storedSecret: Secret | undefined;
 }
@@ -37,10 +37,12 @@ export async function bootstrapTenancy({ database, pepper, clock }: Pick<PolicyD
     if (known !== undefined) secret = newKeySecret();
     await insertKey(transaction, {
       id: newId("key", clock),
+      organizationId,
       teamId,
       name: key.name,
       ...storedForm(secret, pepper),
       role: key.role,
+      memberId: undefined,
       scope: undefined,
       labels: {},
       createTime,

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import {
   CreateKeyRequestSchema,
   GrantSchema,
-  KeyRole,
+  Role,
   ListKeysRequestSchema,
   RecordKeyUsesRequestSchema,
   ResolveGrantRequestSchema,
@@ -14,6 +14,7 @@ import {
   type Grant,
   type Key,
 } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
@@ -91,7 +92,7 @@ describe("a key with bounds of its own", () => {
     const fixture = await startPolicy(await createEmptyDatabase());
     const { policy } = fixture;
     const team = await createTestTeam(fixture);
-    const { secret } = await policy.createKey(create(CreateKeyRequestSchema, { teamId: team.id, name: "bounded", role: KeyRole.ADMIN, scope: { models: ["openai/*"] } }), context);
+    const { secret } = await policy.createKey(create(CreateKeyRequestSchema, { teamId: team.id, name: "bounded", role: Role.INSTALLATION_ADMIN, scope: { models: ["openai/*"] } }), context);
     const bounded: CallContext = { ...context, identity: { kind: "caller", grant: await grantOf(fixture, secret) } };
     const refused = { reason: "PERMISSION_DENIED", metadata: { field: "scope.models" } };
     await expect(policy.createKey(create(CreateKeyRequestSchema, { teamId: team.id, name: "child" }), bounded)).rejects.toMatchObject(refused);
@@ -103,8 +104,8 @@ describe("a key with bounds of its own", () => {
     await expect(policy.rotateKey(create(RotateKeyRequestSchema, { keyId: free!.id }), bounded)).rejects.toMatchObject(refused);
     await expect(policy.revokeKey(create(RevokeKeyRequestSchema, { keyId: free!.id }), bounded)).rejects.toMatchObject(refused);
     await expect(policy.updateKey(create(UpdateKeyRequestSchema, { keyId: free!.id, updateMask: { paths: ["name"] }, name: "mine" }), bounded)).rejects.toMatchObject(refused);
-    const inference: CallContext = { ...context, identity: { kind: "caller", grant: create(GrantSchema, { permissions: [1] }) } };
-    await expect(policy.createKey(create(CreateKeyRequestSchema, { teamId: team.id, name: "admin", role: KeyRole.ADMIN }), inference)).rejects.toMatchObject({ metadata: { field: "role" } });
+    const inference: CallContext = { ...context, identity: { kind: "caller", grant: create(GrantSchema, { permissions: [Permission.INFERENCE_USE], organizationId: team.organizationId, teamId: team.id }) } };
+    await expect(policy.createKey(create(CreateKeyRequestSchema, { teamId: team.id, name: "admin", role: Role.INSTALLATION_ADMIN }), inference)).rejects.toMatchObject({ metadata: { field: "role" } });
   });
 });
 

@@ -4,9 +4,12 @@ import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import { createKey } from "./rpc/create-key.ts";
+import { createMember } from "./rpc/create-member.ts";
 import { createOrganization } from "./rpc/create-organization.ts";
 import { createTeam } from "./rpc/create-team.ts";
+import { deleteMember } from "./rpc/delete-member.ts";
 import { listKeys } from "./rpc/list-keys.ts";
+import { listMembers } from "./rpc/list-members.ts";
 import { listOrganizations } from "./rpc/list-organizations.ts";
 import { listTeams } from "./rpc/list-teams.ts";
 import { recordKeyUses } from "./rpc/record-key-uses.ts";
@@ -14,6 +17,9 @@ import { resolveGrant } from "./rpc/resolve-grant.ts";
 import { revokeKey } from "./rpc/revoke-key.ts";
 import { rotateKey } from "./rpc/rotate-key.ts";
 import { updateKey } from "./rpc/update-key.ts";
+import { updateMember } from "./rpc/update-member.ts";
+import { updateOrganization } from "./rpc/update-organization.ts";
+import { updateTeam } from "./rpc/update-team.ts";
 import { watchGrants } from "./rpc/watch-grants.ts";
 import { GrantFeed } from "./store/grant-feed.ts";
 
@@ -24,8 +30,8 @@ export type { PolicyDependencies } from "./dependencies.ts";
 export const migrationsDirectory = fileURLToPath(new URL("./store/migrations/", import.meta.url));
 
 /**
- * Policy over its own schema. Whoever reaches a method was allowed to by the method's rule; of tenants it draws no further line,
- * because in this version an admin key administers all organizations.
+ * Policy over its own schema. Whoever reaches a method was allowed to by the method's rule, which also keeps requests that name an
+ * organization within the caller's own; what a request names by another id is kept within it here.
  * A call fails with DEPENDENCY_UNAVAILABLE while the database is down; a key is never called invalid for that.
  */
 export async function createPolicyService(dependencies: PolicyDependencies): Promise<RunningService<typeof PolicyService>> {
@@ -33,10 +39,16 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
   return {
     descriptor: PolicyService,
     implementation: {
-      createOrganization: (request) => createOrganization(request, dependencies),
-      listOrganizations: (request) => listOrganizations(request, dependencies),
-      createTeam: (request) => createTeam(request, dependencies),
+      createOrganization: (request, context) => createOrganization(request, context, dependencies),
+      listOrganizations: (request, context) => listOrganizations(request, context, dependencies),
+      updateOrganization: (request, context) => updateOrganization(request, context, dependencies),
+      createTeam: (request, context) => createTeam(request, context, dependencies),
       listTeams: (request) => listTeams(request, dependencies),
+      updateTeam: (request, context) => updateTeam(request, context, dependencies),
+      createMember: (request, context) => createMember(request, context, dependencies),
+      listMembers: (request) => listMembers(request, dependencies),
+      updateMember: (request, context) => updateMember(request, context, dependencies),
+      deleteMember: (request, context) => deleteMember(request, context, dependencies),
       createKey: (request, context) => createKey(request, context, dependencies),
       listKeys: (request) => listKeys(request, dependencies),
       updateKey: (request, context) => updateKey(request, context, dependencies),

@@ -5,7 +5,7 @@ import {
   CreateKeyRequestSchema,
   CreateOrganizationRequestSchema,
   CreateTeamRequestSchema,
-  KeyRole,
+  Role,
   ListKeysRequestSchema,
   ListOrganizationsRequestSchema,
   ListTeamsRequestSchema,
@@ -109,7 +109,7 @@ describe("keys", () => {
   it("are created with their secret, which no list shows", async () => {
     const fixture = await startPolicy(await createEmptyDatabase());
     const team = await createTestTeam(fixture);
-    const request = create(CreateKeyRequestSchema, { teamId: team.id, name: "ci", role: KeyRole.ADMIN, scope: { models: ["fast", "openai/*"] }, labels: { application: "ci", cost_center: "42" } });
+    const request = create(CreateKeyRequestSchema, { teamId: team.id, name: "ci", role: Role.INSTALLATION_ADMIN, scope: { models: ["fast", "openai/*"] }, labels: { application: "ci", cost_center: "42" } });
     const { key, secret } = await fixture.policy.createKey(request, context);
     expect(isKeySecret(secret)).toBe(true);
     expect(key).toMatchObject({
@@ -118,7 +118,7 @@ describe("keys", () => {
       organizationId: team.organizationId,
       name: "ci",
       secretPrefix: secret.slice(0, 12),
-      role: KeyRole.ADMIN,
+      role: Role.INSTALLATION_ADMIN,
       scope: { models: ["fast", "openai/*"] },
       labels: { application: "ci", cost_center: "42" },
     });
@@ -133,7 +133,7 @@ describe("keys", () => {
   it("are inference keys unless they are said to be more", async () => {
     const fixture = await startPolicy(await createEmptyDatabase());
     const { key } = await createTestKey(fixture, (await createTestTeam(fixture)).id);
-    expect(key!.role).toBe(KeyRole.INFERENCE);
+    expect(key!.role).toBe(Role.INFERENCE);
   });
 
   it("need a team", async () => {
@@ -226,7 +226,7 @@ describe("a repeated request id", () => {
     const team = await createTestTeam(fixture);
     const request = { teamId: team.id, name: "app", scope: { models: ["fast"] }, labels: { a: "1" }, requestId: "1" };
     const { key } = await fixture.policy.createKey(create(CreateKeyRequestSchema, request), context);
-    for (const change of [{ name: "other" }, { role: KeyRole.ADMIN }, { scope: { models: [] } }, { labels: { a: "2" } }]) {
+    for (const change of [{ name: "other" }, { role: Role.INSTALLATION_ADMIN }, { scope: { models: [] } }, { labels: { a: "2" } }]) {
       await expect(fixture.policy.createKey(create(CreateKeyRequestSchema, { ...request, ...change }), context)).rejects.toMatchObject({ reason: "INVALID_REQUEST", fieldViolations: [{ field: "request_id" }] });
     }
     const other = await createTestKey(fixture, team.id);

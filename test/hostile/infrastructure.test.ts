@@ -3,7 +3,7 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
-import { KeyRole, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { callOnce, linesByModel, startCallers } from "../harness/callers.ts";
 import { startPacingProvider } from "../harness/pacing-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
@@ -66,7 +66,7 @@ test("a key is revoked during its stream: the stream goes on, the next call is r
   const { weir } = await start();
   const policy = weir.client(PolicyService);
   const [team] = (await policy.listTeams({})).teams;
-  const { key, secret } = await policy.createKey({ teamId: team!.id, name: "short-lived", role: KeyRole.INFERENCE, requestId: "req_create" });
+  const { key, secret } = await policy.createKey({ teamId: team!.id, name: "short-lived", role: Role.INFERENCE, requestId: "req_create" });
   const stream = callOnce(weir.origin, secret, 20);
   await expect.poll(async () => (await callOnce(weir.origin, secret)).status).toBe(200);
   await policy.revokeKey({ keyId: key!.id, requestId: "req_revoke" });

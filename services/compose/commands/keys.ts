@@ -3,11 +3,13 @@ import { durationFromMs, timestampDate, timestampFromMs, type Timestamp } from "
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
-import { KeyRole, PolicyService, type Key } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { PolicyService, Role, type Key } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Scope, ScopeSchema } from "#gen/weir/policy/v1/scope_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
+import { everyPage } from "../every-page.ts";
+import { nameOfRole, roleNamed, roleNames } from "../roles.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
 import { readSpanMs } from "../time-span.ts";
@@ -25,7 +27,8 @@ interface BoundOptions {
 
 interface CreateOptions extends RunningWeirOptions, BoundOptions {
   readonly team?: string;
-  readonly admin?: true;
+  readonly role?: string;
+  readonly member?: string;
 }
 
 interface UpdateOptions extends RunningWeirOptions, BoundOptions {
@@ -42,7 +45,8 @@ export function addKeysCommand(program: Command, environment: Environment): void
   addBoundOptions(addRunningWeirOptions(keys.command("create <name>")))
     .description("create a key and print its secret, which is shown this once")
     .option("--team <id>", "the team it belongs to (default: the team `default`)")
-    .option("--admin", "lets the key administer Weir")
+    .option("--role <role>", `what it may do: ${roleNames} (default: inference)`)
+    .option("--member <id>", "the member whose key it is; it has the member's role")
     .action(async (name: string, options: CreateOptions) => createKey(name, options, await connect(PolicyService, options, environment)));
   addRunningWeirOptions(keys.command("list"))
     .description("list keys, newest first")
@@ -82,9 +86,9 @@ function collect(value: string, former: readonly string[] = []): readonly string
 
 async function createKey(name: string, options: CreateOptions, policy: Client<typeof PolicyService>): Promise<void> {
   const teamId = options.team ?? (await defaultTeam(policy));
-  const role = options.admin === true ? KeyRole.ADMIN : KeyRole.INFERENCE;
+  const role = options.role === undefined ? Role.UNSPECIFIED : roleNamed(options.role);
   const { scope, expireTime } = boundsOf(options);
-  const { key, secret } = await policy.createKey({ teamId, name, role, labels: labelsOf(options), ...(scope && { scope }), ...(expireTime && { expireTime }) });
+  const { key, secret } = await policy.createKey({ teamId, name, role, memberId: options.member ?? "", labels: labelsOf(options), ...(scope && { scope }), ...(expireTime && { expireTime }) });
   console.log(`Created ${key!.id}. Its secret, shown this once:\n\n${secret}\n`);
 }
 
@@ -132,14 +136,9 @@ function readLabel(text: string): [name: string, value: string] {
 }
 
 async function listKeys(policy: Client<typeof PolicyService>): Promise<void> {
-  const rows: string[][] = [["ID", "NAME", "SECRET", "ROLE", "MODELS", "OTHER BOUNDS", "CREATED", "LAST USED", "STATE"]];
-  for (let pageToken = ""; ; ) {
-    const page = await policy.listKeys({ pageSize: 1_000, pageToken });
-    rows.push(...page.keys.map(describeKey));
-    pageToken = page.nextPageToken;
-    if (pageToken === "") break;
-  }
-  console.log(table(rows).join("\n"));
+  const heads = ["ID", "NAME", "SECRET", "ROLE", "MODELS", "OTHER BOUNDS", "CREATED", "LAST USED", "STATE"];
+  const keys = await everyPage((page) => policy.listKeys(page), (page) => page.keys);
+  console.log(table([heads, ...keys.map(describeKey)]).join("\n"));
 }
 
 function describeKey(key: Key): string[] {
@@ -147,7 +146,7 @@ function describeKey(key: Key): string[] {
     key.id,
     key.name,
     `${key.secretPrefix}…`,
-    key.role === KeyRole.ADMIN ? "admin" : "inference",
+    nameOfRole(key.role),
     key.scope?.models.join(",") || "all",
     otherBounds(key.scope) || "none",
     shownTime(key.createTime!),

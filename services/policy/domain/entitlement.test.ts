@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
-import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema, Reach } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { ScopeSchema, type Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { checkWithin, excessOf, type Entitlement } from "./entitlement.ts";
@@ -10,6 +10,7 @@ import { checkWithin, excessOf, type Entitlement } from "./entitlement.ts";
 describe("an entitlement", () => {
   it.each<[string, Partial<Entitlement>, Partial<Entitlement>]>([
     ["role", { permissions: [Permission.INFERENCE_USE, Permission.TENANCY_WRITE] }, { permissions: [Permission.TENANCY_WRITE] }],
+    ["role", { reach: Reach.ORGANIZATION }, {}],
     ["expire_time", {}, { expireTime: timestampFromMs(1) }],
     ["expire_time", { expireTime: timestampFromMs(2) }, { expireTime: timestampFromMs(1) }],
     ["scope.models", {}, { scopes: [scope({ models: ["fast"] })] }],
@@ -29,13 +30,13 @@ describe("an entitlement", () => {
   });
 
   it("of a caller bounds what it gives, and the refusal says where", () => {
-    const identity = { kind: "caller", grant: create(GrantSchema, { scopes: [{ models: ["fast"] }] }) } as const;
+    const identity = { kind: "caller", grant: create(GrantSchema, { reach: Reach.TEAM, scopes: [{ models: ["fast"] }] }) } as const;
     expect(() => checkWithin(entitlement({}), identity)).toThrow(expect.objectContaining({ reason: "PERMISSION_DENIED", message: expect.stringMatching(/scope\.models .*\(fast\)/) as string }));
   });
 });
 
 function entitlement(parts: Partial<Entitlement>): Entitlement {
-  return { permissions: [], scopes: [], ...parts };
+  return { permissions: [], reach: Reach.TEAM, scopes: [], ...parts };
 }
 
 function scope(fields: MessageInitShape<typeof ScopeSchema>): Scope {

@@ -1,5 +1,6 @@
 /** Owns the rule that nobody gives, or takes over, more than they have. */
 import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Reach } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import type { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
@@ -9,6 +10,7 @@ import type { Identity } from "#platform/service-types.ts";
 /** What someone may do, with what, and until when; a Grant is one. */
 export interface Entitlement {
   readonly permissions: readonly Permission[];
+  readonly reach: Reach;
   /** Each must allow a call. */
   readonly scopes: readonly Scope[];
   /** Absent when it has no end. */
@@ -26,7 +28,7 @@ export function checkWithin(child: Entitlement, identity: Identity): void {
 
 /** What the child has and the parent has not: the field, and the parent's bound for people; undefined when there is no such thing. */
 export function excessOf(child: Entitlement, parent: Entitlement): { readonly field: string; readonly bound: string } | undefined {
-  if (!child.permissions.every((permission) => parent.permissions.includes(permission))) return { field: "role", bound: "fewer permissions" };
+  if (!child.permissions.every((permission) => parent.permissions.includes(permission)) || child.reach > parent.reach) return { field: "role", bound: "less may be done, or less far" };
   if (endOf(child) > endOf(parent)) return { field: "expire_time", bound: `it ends at ${new Date(endOf(parent)).toISOString()}` };
   for (const bounds of parent.scopes) {
     for (const field of scopeFields) {

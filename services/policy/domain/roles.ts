@@ -1,19 +1,32 @@
-/** Owns what each role permits. */
-import { KeyRole } from "#gen/weir/policy/v1/policy_service_pb.ts";
+/** Owns what each role permits, and how far that reaches. */
+import { Reach, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 
-// What no key ever holds: NONE needs no key, SERVICE is for Weir's own services.
+export interface RoleFacts {
+  readonly permissions: readonly Permission[];
+  readonly reach: Reach;
+}
+
+const { INFERENCE_USE, TENANCY_READ, TENANCY_WRITE, KEY_WRITE, ORGANIZATION_WRITE, USAGE_READ } = Permission;
+
+// What nobody ever holds: NONE needs no key, SERVICE is for Weir's own services.
 const neverHeld: ReadonlySet<Permission> = new Set<Permission>([Permission.UNSPECIFIED, Permission.NONE, Permission.SERVICE]);
 const everything: readonly Permission[] = Object.values(Permission).filter((permission) => !neverHeld.has(permission));
 
-/** The permissions of a role; a role that this version does not know permits nothing. */
-export function permissionsOf(role: KeyRole): readonly Permission[] {
-  switch (role) {
-    case KeyRole.INFERENCE:
-      return [Permission.INFERENCE_USE];
-    case KeyRole.ADMIN:
-      return everything;
-    default:
-      return [];
-  }
+const nothing: RoleFacts = { permissions: [], reach: Reach.TEAM };
+
+const roles: Readonly<Record<Role, RoleFacts>> = {
+  [Role.UNSPECIFIED]: nothing,
+  [Role.INFERENCE]: { permissions: [INFERENCE_USE], reach: Reach.TEAM },
+  [Role.INSTALLATION_ADMIN]: { permissions: everything, reach: Reach.INSTALLATION },
+  [Role.OWNER]: { permissions: [INFERENCE_USE, TENANCY_READ, TENANCY_WRITE, KEY_WRITE, ORGANIZATION_WRITE, USAGE_READ], reach: Reach.ORGANIZATION },
+  [Role.ADMIN]: { permissions: [INFERENCE_USE, TENANCY_READ, TENANCY_WRITE, KEY_WRITE, USAGE_READ], reach: Reach.ORGANIZATION },
+  [Role.BILLING]: { permissions: [TENANCY_READ, USAGE_READ], reach: Reach.ORGANIZATION },
+  [Role.DEVELOPER]: { permissions: [INFERENCE_USE, TENANCY_READ, KEY_WRITE, USAGE_READ], reach: Reach.TEAM },
+  [Role.AUDITOR]: { permissions: [TENANCY_READ, USAGE_READ], reach: Reach.ORGANIZATION },
+};
+
+/** Of a role that this version does not know: nothing. */
+export function factsOf(role: Role): RoleFacts {
+  return (roles as Readonly<Record<number, RoleFacts>>)[role] ?? nothing;
 }

@@ -6,6 +6,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { checkWithin } from "../domain/entitlement.ts";
+import { changeableBy } from "../domain/reach.ts";
 import { inputOf } from "../domain/request-input.ts";
 import { newKeySecret, storedForm } from "../key-secrets.ts";
 import { claimRequest } from "../store/answered-requests.ts";
@@ -18,9 +19,9 @@ export async function rotateKey(request: RotateKeyRequest, { identity }: CallCon
   const overlapMs = request.overlap === undefined ? defaultOverlapMs : durationMs(request.overlap);
   const secret = newKeySecret();
   return database.transaction(async (transaction) => {
-    const answeredId = await claimRequest(transaction, { method: "RotateKey", requestId, input: inputOf(RotateKeyRequestSchema, request), resultId: keyId });
+    const answeredId = await claimRequest(transaction, { method: "RotateKey", identity, requestId, input: inputOf(RotateKeyRequestSchema, request), resultId: keyId });
     if (answeredId !== undefined) return create(RotateKeyResponseSchema, { key: await findKey(transaction, keyId) });
-    const { grant } = await lockKey(transaction, keyId);
+    const { grant } = await lockKey(transaction, keyId, changeableBy(identity));
     // Whoever rotates a key gets to hold it.
     checkWithin(grant, identity);
     if (grant.revoked) throw new GatewayError("INVALID_REQUEST", "The key is revoked, and a revoked key gets no new secret. Create another key.");

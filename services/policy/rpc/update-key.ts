@@ -5,20 +5,21 @@ import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { checkWithin } from "../domain/entitlement.ts";
 import { checkExpireTime, checkLabels, checkScope, readName } from "../domain/names.ts";
+import { changeableBy } from "../domain/reach.ts";
 import { inputOf } from "../domain/request-input.ts";
-import { permissionsOf } from "../domain/roles.ts";
+import { factsOf } from "../domain/roles.ts";
 import { claimRequest } from "../store/answered-requests.ts";
 import { findKey, lockKey, updateKeyRow } from "../store/keys.ts";
 
 export async function updateKey(request: UpdateKeyRequest, { identity }: CallContext, { database, clock }: PolicyDependencies): Promise<UpdateKeyResponse> {
   const { keyId, requestId } = request;
   const key = await database.transaction(async (transaction) => {
-    const answeredId = await claimRequest(transaction, { method: "UpdateKey", requestId, input: inputOf(UpdateKeyRequestSchema, request), resultId: keyId });
+    const answeredId = await claimRequest(transaction, { method: "UpdateKey", identity, requestId, input: inputOf(UpdateKeyRequestSchema, request), resultId: keyId });
     if (answeredId === undefined) {
-      const { key: present, grant } = await lockKey(transaction, keyId);
+      const { key: present, grant } = await lockKey(transaction, keyId, changeableBy(identity));
       checkWithin(grant, identity);
       const changed = { ...present, ...changesOf(request, clock.now()) };
-      checkWithin({ permissions: permissionsOf(changed.role), scopes: changed.scope === undefined ? [] : [changed.scope], expireTime: changed.expireTime }, identity);
+      checkWithin({ ...factsOf(changed.role), scopes: changed.scope === undefined ? [] : [changed.scope], expireTime: changed.expireTime }, identity);
       await updateKeyRow(transaction, changed);
     }
     return findKey(transaction, keyId);

@@ -3,10 +3,14 @@ import { createHash } from "node:crypto";
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
+import type { Identity } from "#platform/service-types.ts";
+import { visibleTo } from "../domain/reach.ts";
 
 export interface RepeatableCall {
   /** The RPC's name; request ids of different RPCs do not meet. */
   readonly method: string;
+  /** Who calls; request ids of different organizations do not meet either. */
+  readonly identity: Identity;
   /** Empty when the caller does not want the call to be repeatable. */
   readonly requestId: string;
   /** All that the result depends on, in a form that is the same each time (JSON). */
@@ -20,20 +24,21 @@ export interface RepeatableCall {
  * Returns undefined when the call is the first, else the id of the first call's result.
  * Throws INVALID_REQUEST when the id was used with other input.
  */
-export async function claimRequest(transaction: Queryable, { method, requestId, input, resultId }: RepeatableCall): Promise<string | undefined> {
+export async function claimRequest(transaction: Queryable, { method, identity, requestId, input, resultId }: RepeatableCall): Promise<string | undefined> {
   if (requestId === "") return undefined;
+  const { organizationId } = visibleTo(identity);
   const inputDigest = createHash("sha256").update(JSON.stringify(input)).digest();
   const claim = await transaction.query(
-    "INSERT INTO answered_requests (method, request_id, input_digest, result_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-    [method, requestId, inputDigest, resultId],
+    "INSERT INTO answered_requests (organization_id, method, request_id, input_digest, result_id) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+    [organizationId, method, requestId, inputDigest, resultId],
   );
   if (claim.rowCount === 1) {
     await forgetOldRequests(transaction);
     return undefined;
   }
   const { rows } = await transaction.query<{ input_digest: Buffer; result_id: string }>(
-    "SELECT input_digest, result_id FROM answered_requests WHERE method = $1 AND request_id = $2",
-    [method, requestId],
+    "SELECT input_digest, result_id FROM answered_requests WHERE organization_id = $1 AND method = $2 AND request_id = $3",
+    [organizationId, method, requestId],
   );
   const answered = rows[0]!;
   if (!answered.input_digest.equals(inputDigest)) {
@@ -46,8 +51,8 @@ export async function claimRequest(transaction: Queryable, { method, requestId, 
 /** Keeps the table bounded: each new request removes a few that nobody repeats any more. */
 async function forgetOldRequests(transaction: Queryable): Promise<void> {
   await transaction.query(
-    `DELETE FROM answered_requests WHERE (method, request_id) IN (
-       SELECT method, request_id FROM answered_requests WHERE answer_time < now() - interval '7 days' ORDER BY answer_time LIMIT 10 FOR UPDATE SKIP LOCKED
+    `DELETE FROM answered_requests WHERE (organization_id, method, request_id) IN (
+       SELECT organization_id, method, request_id FROM answered_requests WHERE answer_time < now() - interval '7 days' ORDER BY answer_time LIMIT 10 FOR UPDATE SKIP LOCKED
      )`,
   );
 }

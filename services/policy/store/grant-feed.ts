@@ -111,7 +111,7 @@ export class GrantFeed {
     if (keyIds === "too many") {
       for (const { queue } of this.#watchers) queue.restart();
     } else if (keyIds.length > 0) {
-      const grants = await connection.readGrants(`${selectKey} WHERE id = ANY($1)`, [keyIds]);
+      const grants = await connection.readGrants(`${selectKey} WHERE keys.id = ANY($1)`, [keyIds]);
       for (const watcher of this.#watchers) {
         watcher.queue.addChanges(grants);
         watcher.bell.ring();
@@ -124,7 +124,7 @@ export class GrantFeed {
   async #deliverPage(connection: ListeningConnection): Promise<boolean> {
     const watcher = this.#watchers.values().find(({ queue }) => queue.wantedPage !== undefined);
     if (watcher === undefined) return false;
-    const grants = await connection.readGrants(`${selectKey} WHERE id > $1 ORDER BY id LIMIT $2`, [watcher.queue.wantedPage, pageSize]);
+    const grants = await connection.readGrants(`${selectKey} WHERE keys.id > $1 ORDER BY keys.id LIMIT $2`, [watcher.queue.wantedPage, pageSize]);
     watcher.queue.addPage(grants, grants.length < pageSize);
     watcher.bell.ring();
     return true;

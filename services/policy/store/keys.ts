@@ -1,20 +1,24 @@
 /** Owns the table of keys: read as keys for people, without the digest, and as grants for routing. */
 import { create, fromJson, toJsonString, type JsonObject } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromDate, type Timestamp } from "@bufbuild/protobuf/wkt";
-import { GrantSchema, KeySchema, type Grant, type Key, type KeyRole } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema, KeySchema, type Grant, type Key, type Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { ScopeSchema, type Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Page } from "../domain/page.ts";
-import { permissionsOf } from "../domain/roles.ts";
+import type { Tenant } from "../domain/reach.ts";
+import { factsOf } from "../domain/roles.ts";
 
 export interface NewKey {
   readonly id: string;
+  readonly organizationId: string;
   readonly teamId: string;
   readonly name: string;
   readonly secretPrefix: string;
   readonly secretDigest: Uint8Array;
-  readonly role: KeyRole;
+  readonly role: Role;
+  /** Undefined when it is nobody's. */
+  readonly memberId: string | undefined;
   readonly scope: Scope | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly createTime: Date;
@@ -22,28 +26,40 @@ export interface NewKey {
   readonly expireTime: Timestamp | undefined;
 }
 
-/** Throws NOT_FOUND when there is no such team. */
-export async function insertKey(database: Queryable, key: NewKey): Promise<Key> {
-  const { rows } = await database.query<KeyRow>(
-    `INSERT INTO keys (id, organization_id, team_id, name, secret_prefix, secret_digest, role, scope, labels, create_time, expire_time)
-     SELECT $1, teams.organization_id, teams.id, $3, $4, $5, $6, $7, $8, $9, $10 FROM teams WHERE teams.id = $2 RETURNING *, NULL AS last_use_time`,
-    [key.id, key.teamId, key.name, key.secretPrefix, key.secretDigest, key.role, writeScope(key.scope), JSON.stringify(key.labels), key.createTime, key.expireTime && timestampDate(key.expireTime)],
+/** The team and the member, if there is one, must be of the organization. */
+export async function insertKey(database: Queryable, key: NewKey): Promise<void> {
+  await database.query(
+    `INSERT INTO keys (id, organization_id, team_id, member_id, name, secret_prefix, secret_digest, role, scope, labels, create_time, expire_time)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    [
+      key.id,
+      key.organizationId,
+      key.teamId,
+      key.memberId,
+      key.name,
+      key.secretPrefix,
+      key.secretDigest,
+      key.role,
+      writeScope(key.scope),
+      JSON.stringify(key.labels),
+      key.createTime,
+      key.expireTime && timestampDate(key.expireTime),
+    ],
   );
-  if (rows[0] === undefined) {
-    throw new GatewayError("NOT_FOUND", "There is no team of this id. ListTeams shows those there are.", { metadata: { kind: "team", id: key.teamId } });
-  }
-  return readKey(rows[0]);
 }
 
 /** Throws NOT_FOUND. */
 export async function findKey(database: Queryable, id: string): Promise<Key> {
-  const { rows } = await database.query<KeyRow>(`${selectKey} WHERE id = $1`, [id]);
+  const { rows } = await database.query<KeyRow>(`${selectKey} WHERE keys.id = $1`, [id]);
   return readKey(found(rows[0], id));
 }
 
-/** The key and its grant as they are, locked until the transaction ends. Throws NOT_FOUND. */
-export async function lockKey(transaction: Queryable, id: string): Promise<{ readonly key: Key; readonly grant: Grant }> {
-  const { rows } = await transaction.query<KeyRow>(`${selectKey} WHERE id = $1 FOR UPDATE OF keys`, [id]);
+/** The key and its grant as they are, within the tenant, locked until the transaction ends. Throws NOT_FOUND. */
+export async function lockKey(transaction: Queryable, id: string, { organizationId, teamId }: Tenant): Promise<{ readonly key: Key; readonly grant: Grant }> {
+  const { rows } = await transaction.query<KeyRow>(
+    `${selectKey} WHERE keys.id = $1 AND ($2 = '' OR keys.organization_id = $2) AND ($3 = '' OR keys.team_id = $3) FOR UPDATE OF keys`,
+    [id, organizationId, teamId],
+  );
   const row = found(rows[0], id);
   return { key: readKey(row), grant: readGrant(row) };
 }
@@ -58,7 +74,7 @@ export async function selectKeys(database: Queryable, organizationId: string, te
   // Ids sort by their time of birth, and every id stands before the tilde.
   const [id] = after ?? ["~"];
   const { rows } = await database.query<KeyRow>(
-    `${selectKey} WHERE id < $1 AND ($2 = '' OR organization_id = $2) AND ($3 = '' OR team_id = $3) ORDER BY id DESC LIMIT $4`,
+    `${selectKey} WHERE keys.id < $1 AND ($2 = '' OR keys.organization_id = $2) AND ($3 = '' OR keys.team_id = $3) ORDER BY keys.id DESC LIMIT $4`,
     [id, organizationId, teamId, size + 1],
   );
   return rows.map(readKey);
@@ -106,7 +122,13 @@ export async function insertKeyUses(database: Queryable, uses: readonly { readon
 }
 
 /** Rows to be read as keys or as grants; a condition may follow. */
-export const selectKey = "SELECT keys.*, last_use_time FROM keys LEFT JOIN key_uses ON key_id = id";
+export const selectKey = `
+  SELECT keys.*, coalesce(members.role, keys.role) AS role, last_use_time, coalesce(organizations.suspend_time, teams.suspend_time) IS NOT NULL AS is_suspended
+  FROM keys
+    JOIN organizations ON organizations.id = keys.organization_id
+    JOIN teams ON teams.id = keys.team_id
+    LEFT JOIN members ON members.id = keys.member_id
+    LEFT JOIN key_uses ON key_uses.key_id = keys.id`;
 
 function found(row: KeyRow | undefined, id: string): KeyRow {
   if (row !== undefined) return row;
@@ -120,7 +142,10 @@ export interface KeyRow {
   name: string;
   secret_prefix: string;
   secret_digest: Buffer;
-  role: KeyRole;
+  /** Of a member's key, the member's. */
+  role: Role;
+  member_id: string | null;
+  is_suspended: boolean;
   scope: JsonObject;
   labels: Record<string, string>;
   create_time: Date;
@@ -152,6 +177,7 @@ function readKey(row: KeyRow): Key {
     name: row.name,
     secretPrefix: row.secret_prefix,
     role: row.role,
+    memberId: row.member_id ?? "",
     scope: readScope(row),
     labels: row.labels,
     createTime: timestampFromDate(row.create_time),
@@ -164,15 +190,18 @@ function readKey(row: KeyRow): Key {
 
 export function readGrant(row: KeyRow): Grant {
   const scope = readScope(row);
+  const { permissions, reach } = factsOf(row.role);
   return create(GrantSchema, {
     keyId: row.id,
     teamId: row.team_id,
     organizationId: row.organization_id,
-    permissions: [...permissionsOf(row.role)],
+    permissions: [...permissions],
+    reach,
     scopes: scope === undefined ? [] : [scope],
     labels: row.labels,
     secretDigest: row.secret_digest,
     revoked: row.revoke_time !== null,
+    suspended: row.is_suspended,
     expireTime: timeOf(row.expire_time),
     previousSecretDigest: row.previous_secret_digest ?? new Uint8Array(),
     previousSecretExpireTime: timeOf(row.previous_secret_expire_time),

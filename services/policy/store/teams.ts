@@ -5,6 +5,7 @@ import { TeamSchema, type Team } from "#gen/weir/policy/v1/policy_service_pb.ts"
 import type { Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Page } from "../domain/page.ts";
+import type { Tenant } from "../domain/reach.ts";
 import { findOrganization } from "./organizations.ts";
 
 export interface NewTeam {
@@ -23,19 +24,30 @@ export async function insertTeam(database: Queryable, { id, organizationId, name
     [id, organizationId, name, createTime],
   );
   if (rows[0] !== undefined) return readTeam(rows[0]);
-  if ((await findOrganization(database, organizationId)) === undefined) {
-    throw new GatewayError("NOT_FOUND", "There is no organization of this id. ListOrganizations shows those there are.", {
-      metadata: { kind: "organization", id: organizationId },
-    });
-  }
-  throw new GatewayError("ALREADY_EXISTS", `The organization has a team named "${name}" already. Choose another name, or use that one.`, {
-    metadata: { kind: "team", name },
-  });
+  await findOrganization(database, organizationId);
+  throw nameTaken(name);
 }
 
-export async function findTeam(database: Queryable, id: string): Promise<Team | undefined> {
-  const { rows } = await database.query<TeamRow>("SELECT * FROM teams WHERE id = $1", [id]);
-  return rows[0] && readTeam(rows[0]);
+/** Within the tenant. Throws NOT_FOUND. */
+export async function findTeam(database: Queryable, id: string, { organizationId, teamId }: Tenant): Promise<Team> {
+  const { rows } = await database.query<TeamRow>("SELECT * FROM teams WHERE id = $1 AND ($2 = '' OR organization_id = $2) AND ($3 = '' OR id = $3)", [id, organizationId, teamId]);
+  if (rows[0] !== undefined) return readTeam(rows[0]);
+  throw new GatewayError("NOT_FOUND", "There is no team of this id that this key may change. ListTeams shows those there are.", { metadata: { kind: "team", id } });
+}
+
+/** Throws ALREADY_EXISTS when the name is taken in the organization. */
+export async function renameTeam(database: Queryable, { id, organizationId }: Team, name: string): Promise<void> {
+  const { rowCount } = await database.query("UPDATE teams SET name = $2 WHERE id = $1 AND NOT EXISTS (SELECT FROM teams WHERE organization_id = $3 AND name = $2 AND id <> $1)", [id, name, organizationId]);
+  if (rowCount !== 1) throw nameTaken(name);
+}
+
+/** Suspends it since then, unless it is already; undefined resumes it. */
+export async function suspendTeam(database: Queryable, id: string, suspendTime: Date | undefined): Promise<void> {
+  await database.query("UPDATE teams SET suspend_time = CASE WHEN $2::timestamptz IS NULL THEN NULL ELSE coalesce(suspend_time, $2) END WHERE id = $1", [id, suspendTime]);
+}
+
+function nameTaken(name: string): GatewayError {
+  return new GatewayError("ALREADY_EXISTS", `The organization has a team named "${name}" already. Choose another name, or use that one.`, { metadata: { kind: "team", name } });
 }
 
 /** The id of the team of this name in the organization, which is created if need be. */
@@ -67,8 +79,9 @@ interface TeamRow {
   organization_id: string;
   name: string;
   create_time: Date;
+  suspend_time: Date | null;
 }
 
-function readTeam({ id, organization_id, name, create_time }: TeamRow): Team {
-  return create(TeamSchema, { id, organizationId: organization_id, name, createTime: timestampFromDate(create_time) });
+function readTeam({ id, organization_id, name, create_time, suspend_time }: TeamRow): Team {
+  return create(TeamSchema, { id, organizationId: organization_id, name, createTime: timestampFromDate(create_time), ...(suspend_time && { suspendTime: timestampFromDate(suspend_time) }) });
 }

@@ -38,7 +38,7 @@ export interface GrantSource {
 
 export type OnWithdrawn = (withdrawal: GatewayError) => void;
 
-/** The grant by which the caller comes in. Throws KEY_MISSING, KEY_INVALID, KEY_REVOKED, KEY_EXPIRED, or what the scopes say against it. */
+/** The grant by which the caller comes in. Throws KEY_MISSING, KEY_INVALID, KEY_REVOKED, KEY_SUSPENDED, KEY_EXPIRED, or what the scopes say against it. */
 export async function authenticate(caller: Caller, grants: GrantSource, nowMs: number): Promise<Grant> {
   const { credential } = caller;
   if (credential === undefined || credential === "") {
@@ -53,8 +53,10 @@ export async function authenticate(caller: Caller, grants: GrantSource, nowMs: n
 }
 
 /** Why the grant is good for nothing any more, calls that run included; undefined while it is. */
-export function withdrawalOf({ revoked }: Grant): GatewayError | undefined {
-  return revoked ? new GatewayError("KEY_REVOKED", "The key was revoked. Ask your operator for a new one.") : undefined;
+export function withdrawalOf({ revoked, suspended }: Grant): GatewayError | undefined {
+  if (revoked) return new GatewayError("KEY_REVOKED", "The key was revoked. Ask your operator for a new one.");
+  if (suspended) return new GatewayError("KEY_SUSPENDED", "The team or the organization of this key is suspended. Ask its owner, or whoever runs this installation.");
+  return undefined;
 }
 
 async function resolveUnknown(secret: string, grants: GrantSource): Promise<OpenGrant> {

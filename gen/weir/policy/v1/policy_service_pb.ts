@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weir/policy/v1/policy_service.proto.
  */
 export const file_weir_policy_v1_policy_service: GenFile = /*@__PURE__*/
-  fileDesc("CiN3ZWlyL3BvbGljeS92MS9wb2xpY3lfc2VydmljZS5wcm90bxIOd2Vpci5wb2xpY3kudjEiWQoMT3JnYW5pemF0aW9uEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImoKBFRlYW0SCgoCaWQYASABKAkSFwoPb3JnYW5pemF0aW9uX2lkGAIgASgJEgwKBG5hbWUYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqoECgNLZXkSCgoCaWQYASABKAkSFwoPb3JnYW5pemF0aW9uX2lkGAIgASgJEg8KB3RlYW1faWQYAyABKAkSDAoEbmFtZRgEIAEoCRIVCg1zZWNyZXRfcHJlZml4GAUgASgJEiUKBHJvbGUYBiABKA4yFy53ZWlyLnBvbGljeS52MS5LZXlSb2xlEi8KBmxhYmVscxgIIAMoCzIfLndlaXIucG9saWN5LnYxLktleS5MYWJlbHNFbnRyeRIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmV2b2tlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiQKBXNjb3BlGAsgASgLMhUud2Vpci5wb2xpY3kudjEuU2NvcGUSLwoLZXhwaXJlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEj8KG3ByZXZpb3VzX3NlY3JldF9leHBpcmVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNbGFzdF91c2VfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUoECAcQCFIOYWxsb3dlZF9tb2RlbHMiygMKBUdyYW50Eg4KBmtleV9pZBgBIAEoCRIPCgd0ZWFtX2lkGAIgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgDIAEoCRIuCgtwZXJtaXNzaW9ucxgEIAMoDjIZLndlaXIudHlwZXMudjEuUGVybWlzc2lvbhIxCgZsYWJlbHMYBiADKAsyIS53ZWlyLnBvbGljeS52MS5HcmFudC5MYWJlbHNFbnRyeRIVCg1zZWNyZXRfZGlnZXN0GAcgASgMEg8KB3Jldm9rZWQYCCABKAgSJQoGc2NvcGVzGAkgAygLMhUud2Vpci5wb2xpY3kudjEuU2NvcGUSLwoLZXhwaXJlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh4KFnByZXZpb3VzX3NlY3JldF9kaWdlc3QYCyABKAwSPwobcHJldmlvdXNfc2VjcmV0X2V4cGlyZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIBRAGUg5hbGxvd2VkX21vZGVscyJRChlDcmVhdGVPcmdhbml6YXRpb25SZXF1ZXN0EhcKBG5hbWUYASABKAlCCbpIBnIEEAEYZBIbCgpyZXF1ZXN0X2lkGAIgASgJQge6SARyAihAIlAKGkNyZWF0ZU9yZ2FuaXphdGlvblJlc3BvbnNlEjIKDG9yZ2FuaXphdGlvbhgBIAEoCzIcLndlaXIucG9saWN5LnYxLk9yZ2FuaXphdGlvbiJXChhMaXN0T3JnYW5pemF0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIImkKGUxpc3RPcmdhbml6YXRpb25zUmVzcG9uc2USMwoNb3JnYW5pemF0aW9ucxgBIAMoCzIcLndlaXIucG9saWN5LnYxLk9yZ2FuaXphdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkibQoRQ3JlYXRlVGVhbVJlcXVlc3QSIgoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgm6SAZyBBABKEASFwoEbmFtZRgCIAEoCUIJukgGcgQQARhkEhsKCnJlcXVlc3RfaWQYAyABKAlCB7pIBHICKEAiOAoSQ3JlYXRlVGVhbVJlc3BvbnNlEiIKBHRlYW0YASABKAsyFC53ZWlyLnBvbGljeS52MS5UZWFtInEKEExpc3RUZWFtc1JlcXVlc3QSIAoPb3JnYW5pemF0aW9uX2lkGAEgASgJQge6SARyAihAEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiACCJRChFMaXN0VGVhbXNSZXNwb25zZRIjCgV0ZWFtcxgBIAMoCzIULndlaXIucG9saWN5LnYxLlRlYW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIogDChBDcmVhdGVLZXlSZXF1ZXN0EhoKB3RlYW1faWQYASABKAlCCbpIBnIEEAEoQBIXCgRuYW1lGAIgASgJQgm6SAZyBBABGGQSLwoEcm9sZRgDIAEoDjIXLndlaXIucG9saWN5LnYxLktleVJvbGVCCLpIBYIBAhABElUKBmxhYmVscxgFIAMoCzIsLndlaXIucG9saWN5LnYxLkNyZWF0ZUtleVJlcXVlc3QuTGFiZWxzRW50cnlCF7pIFJoBERAQIgZyBBABKEAqBXIDKIACEhsKCnJlcXVlc3RfaWQYBiABKAlCB7pIBHICKEASJAoFc2NvcGUYByABKAsyFS53ZWlyLnBvbGljeS52MS5TY29wZRIvCgtleHBpcmVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUoECAQQBVIOYWxsb3dlZF9tb2RlbHMiRQoRQ3JlYXRlS2V5UmVzcG9uc2USIAoDa2V5GAEgASgLMhMud2Vpci5wb2xpY3kudjEuS2V5Eg4KBnNlY3JldBgCIAEoCSKKAQoPTGlzdEtleXNSZXF1ZXN0EiAKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIHukgEcgIoQBIYCgd0ZWFtX2lkGAIgASgJQge6SARyAihAEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAyiACCJOChBMaXN0S2V5c1Jlc3BvbnNlEiEKBGtleXMYASADKAsyEy53ZWlyLnBvbGljeS52MS5LZXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpwDChBVcGRhdGVLZXlSZXF1ZXN0EhkKBmtleV9pZBgBIAEoCUIJukgGcgQQAShAElwKC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IrukgoyAEB4gEiEgRuYW1lEgVzY29wZRIGbGFiZWxzEgtleHBpcmVfdGltZRIVCgRuYW1lGAMgASgJQge6SARyAhhkEiQKBXNjb3BlGAQgASgLMhUud2Vpci5wb2xpY3kudjEuU2NvcGUSVQoGbGFiZWxzGAUgAygLMiwud2Vpci5wb2xpY3kudjEuVXBkYXRlS2V5UmVxdWVzdC5MYWJlbHNFbnRyeUIXukgUmgEREBAiBnIEEAEoQCoFcgMogAISLwoLZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKCnJlcXVlc3RfaWQYByABKAlCB7pIBHICKEAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI1ChFVcGRhdGVLZXlSZXNwb25zZRIgCgNrZXkYASABKAsyEy53ZWlyLnBvbGljeS52MS5LZXkihwEKEFJvdGF0ZUtleVJlcXVlc3QSGQoGa2V5X2lkGAEgASgJQgm6SAZyBBABKEASOwoHb3ZlcmxhcBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgUIgJqeATIAEhsKCnJlcXVlc3RfaWQYAyABKAlCB7pIBHICKEAiRQoRUm90YXRlS2V5UmVzcG9uc2USIAoDa2V5GAEgASgLMhMud2Vpci5wb2xpY3kudjEuS2V5Eg4KBnNlY3JldBgCIAEoCSJKChBSZXZva2VLZXlSZXF1ZXN0EhkKBmtleV9pZBgBIAEoCUIJukgGcgQQAShAEhsKCnJlcXVlc3RfaWQYAiABKAlCB7pIBHICKEAiNQoRUmV2b2tlS2V5UmVzcG9uc2USIAoDa2V5GAEgASgLMhMud2Vpci5wb2xpY3kudjEuS2V5IhQKEldhdGNoR3JhbnRzUmVxdWVzdCJjChNXYXRjaEdyYW50c1Jlc3BvbnNlEhAKCHNuYXBzaG90GAEgASgIEiUKBmdyYW50cxgCIAMoCzIVLndlaXIucG9saWN5LnYxLkdyYW50EhMKBnBlcHBlchgDIAEoDEIDgAEBIjUKE1Jlc29sdmVHcmFudFJlcXVlc3QSHgoNc2VjcmV0X2RpZ2VzdBgBIAEoDEIHukgEegJoICI8ChRSZXNvbHZlR3JhbnRSZXNwb25zZRIkCgVncmFudBgBIAEoCzIVLndlaXIucG9saWN5LnYxLkdyYW50IkcKFFJlY29yZEtleVVzZXNSZXF1ZXN0Ei8KBHVzZXMYASADKAsyFi53ZWlyLnBvbGljeS52MS5LZXlVc2VCCbpIBpIBAxDoByJXCgZLZXlVc2USFwoGa2V5X2lkGAEgASgJQge6SARyAihAEjQKCHVzZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBIhcKFVJlY29yZEtleVVzZXNSZXNwb25zZSpPCgdLZXlSb2xlEhgKFEtFWV9ST0xFX1VOU1BFQ0lGSUVEEAASFgoSS0VZX1JPTEVfSU5GRVJFTkNFEAESEgoOS0VZX1JPTEVfQURNSU4QAjLHCQoNUG9saWN5U2VydmljZRJ3ChJDcmVhdGVPcmdhbml6YXRpb24SKS53ZWlyLnBvbGljeS52MS5DcmVhdGVPcmdhbml6YXRpb25SZXF1ZXN0Gioud2Vpci5wb2xpY3kudjEuQ3JlYXRlT3JnYW5pemF0aW9uUmVzcG9uc2UiCqq8GAYIAhADGAMSdAoRTGlzdE9yZ2FuaXphdGlvbnMSKC53ZWlyLnBvbGljeS52MS5MaXN0T3JnYW5pemF0aW9uc1JlcXVlc3QaKS53ZWlyLnBvbGljeS52MS5MaXN0T3JnYW5pemF0aW9uc1Jlc3BvbnNlIgqqvBgGCAIQAhgCEl8KCkNyZWF0ZVRlYW0SIS53ZWlyLnBvbGljeS52MS5DcmVhdGVUZWFtUmVxdWVzdBoiLndlaXIucG9saWN5LnYxLkNyZWF0ZVRlYW1SZXNwb25zZSIKqrwYBggCEAMYAxJcCglMaXN0VGVhbXMSIC53ZWlyLnBvbGljeS52MS5MaXN0VGVhbXNSZXF1ZXN0GiEud2Vpci5wb2xpY3kudjEuTGlzdFRlYW1zUmVzcG9uc2UiCqq8GAYIAhACGAISXAoJQ3JlYXRlS2V5EiAud2Vpci5wb2xpY3kudjEuQ3JlYXRlS2V5UmVxdWVzdBohLndlaXIucG9saWN5LnYxLkNyZWF0ZUtleVJlc3BvbnNlIgqqvBgGCAIQAxgDElkKCExpc3RLZXlzEh8ud2Vpci5wb2xpY3kudjEuTGlzdEtleXNSZXF1ZXN0GiAud2Vpci5wb2xpY3kudjEuTGlzdEtleXNSZXNwb25zZSIKqrwYBggCEAIYAhJcCglVcGRhdGVLZXkSIC53ZWlyLnBvbGljeS52MS5VcGRhdGVLZXlSZXF1ZXN0GiEud2Vpci5wb2xpY3kudjEuVXBkYXRlS2V5UmVzcG9uc2UiCqq8GAYIAhADGAMSXAoJUm90YXRlS2V5EiAud2Vpci5wb2xpY3kudjEuUm90YXRlS2V5UmVxdWVzdBohLndlaXIucG9saWN5LnYxLlJvdGF0ZUtleVJlc3BvbnNlIgqqvBgGCAIQAxgDElwKCVJldm9rZUtleRIgLndlaXIucG9saWN5LnYxLlJldm9rZUtleVJlcXVlc3QaIS53ZWlyLnBvbGljeS52MS5SZXZva2VLZXlSZXNwb25zZSIKqrwYBggCEAMYAxJkCgtXYXRjaEdyYW50cxIiLndlaXIucG9saWN5LnYxLldhdGNoR3JhbnRzUmVxdWVzdBojLndlaXIucG9saWN5LnYxLldhdGNoR3JhbnRzUmVzcG9uc2UiCqq8GAYIAxAFGAEwARJlCgxSZXNvbHZlR3JhbnQSIy53ZWlyLnBvbGljeS52MS5SZXNvbHZlR3JhbnRSZXF1ZXN0GiQud2Vpci5wb2xpY3kudjEuUmVzb2x2ZUdyYW50UmVzcG9uc2UiCqq8GAYIAxAFGAESaAoNUmVjb3JkS2V5VXNlcxIkLndlaXIucG9saWN5LnYxLlJlY29yZEtleVVzZXNSZXF1ZXN0GiUud2Vpci5wb2xpY3kudjEuUmVjb3JkS2V5VXNlc1Jlc3BvbnNlIgqqvBgGCAMQBRgBYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_weir_policy_v1_scope, file_weir_types_v1_method]);
+  fileDesc("CiN3ZWlyL3BvbGljeS92MS9wb2xpY3lfc2VydmljZS5wcm90bxIOd2Vpci5wb2xpY3kudjEiiwEKDE9yZ2FuaXphdGlvbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxzdXNwZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpwBCgRUZWFtEgoKAmlkGAEgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxzdXNwZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpEBCgZNZW1iZXISCgoCaWQYASABKAkSFwoPb3JnYW5pemF0aW9uX2lkGAIgASgJEg0KBWVtYWlsGAMgASgJEiIKBHJvbGUYBCABKA4yFC53ZWlyLnBvbGljeS52MS5Sb2xlEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK6BAoDS2V5EgoKAmlkGAEgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgCIAEoCRIPCgd0ZWFtX2lkGAMgASgJEgwKBG5hbWUYBCABKAkSFQoNc2VjcmV0X3ByZWZpeBgFIAEoCRIiCgRyb2xlGAYgASgOMhQud2Vpci5wb2xpY3kudjEuUm9sZRIvCgZsYWJlbHMYCCADKAsyHy53ZWlyLnBvbGljeS52MS5LZXkuTGFiZWxzRW50cnkSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3Jldm9rZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgVzY29wZRgLIAEoCzIVLndlaXIucG9saWN5LnYxLlNjb3BlEi8KC2V4cGlyZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI/ChtwcmV2aW91c19zZWNyZXRfZXhwaXJlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3RfdXNlX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCW1lbWJlcl9pZBgPIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIBxAIUg5hbGxvd2VkX21vZGVscyKDBAoFR3JhbnQSDgoGa2V5X2lkGAEgASgJEg8KB3RlYW1faWQYAiABKAkSFwoPb3JnYW5pemF0aW9uX2lkGAMgASgJEi4KC3Blcm1pc3Npb25zGAQgAygOMhkud2Vpci50eXBlcy52MS5QZXJtaXNzaW9uEjEKBmxhYmVscxgGIAMoCzIhLndlaXIucG9saWN5LnYxLkdyYW50LkxhYmVsc0VudHJ5EhUKDXNlY3JldF9kaWdlc3QYByABKAwSDwoHcmV2b2tlZBgIIAEoCBIlCgZzY29wZXMYCSADKAsyFS53ZWlyLnBvbGljeS52MS5TY29wZRIvCgtleHBpcmVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHgoWcHJldmlvdXNfc2VjcmV0X2RpZ2VzdBgLIAEoDBI/ChtwcmV2aW91c19zZWNyZXRfZXhwaXJlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiQKBXJlYWNoGA0gASgOMhUud2Vpci5wb2xpY3kudjEuUmVhY2gSEQoJc3VzcGVuZGVkGA4gASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFKBAgFEAZSDmFsbG93ZWRfbW9kZWxzIlEKGUNyZWF0ZU9yZ2FuaXphdGlvblJlcXVlc3QSFwoEbmFtZRgBIAEoCUIJukgGcgQQARhkEhsKCnJlcXVlc3RfaWQYAiABKAlCB7pIBHICKEAiUAoaQ3JlYXRlT3JnYW5pemF0aW9uUmVzcG9uc2USMgoMb3JnYW5pemF0aW9uGAEgASgLMhwud2Vpci5wb2xpY3kudjEuT3JnYW5pemF0aW9uIlcKGExpc3RPcmdhbml6YXRpb25zUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMogAgiaQoZTGlzdE9yZ2FuaXphdGlvbnNSZXNwb25zZRIzCg1vcmdhbml6YXRpb25zGAEgAygLMhwud2Vpci5wb2xpY3kudjEuT3JnYW5pemF0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLRAQoZVXBkYXRlT3JnYW5pemF0aW9uUmVxdWVzdBIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASSwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQhq6SBfIAQHiARESBG5hbWUSCXN1c3BlbmRlZBIVCgRuYW1lGAMgASgJQge6SARyAhhkEhEKCXN1c3BlbmRlZBgEIAEoCBIbCgpyZXF1ZXN0X2lkGAUgASgJQge6SARyAihAIlAKGlVwZGF0ZU9yZ2FuaXphdGlvblJlc3BvbnNlEjIKDG9yZ2FuaXphdGlvbhgBIAEoCzIcLndlaXIucG9saWN5LnYxLk9yZ2FuaXphdGlvbiJrChFDcmVhdGVUZWFtUmVxdWVzdBIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASFwoEbmFtZRgCIAEoCUIJukgGcgQQARhkEhsKCnJlcXVlc3RfaWQYAyABKAlCB7pIBHICKEAiOAoSQ3JlYXRlVGVhbVJlc3BvbnNlEiIKBHRlYW0YASABKAsyFC53ZWlyLnBvbGljeS52MS5UZWFtInEKEExpc3RUZWFtc1JlcXVlc3QSIAoPb3JnYW5pemF0aW9uX2lkGAEgASgJQge6SARyAihAEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiACCJRChFMaXN0VGVhbXNSZXNwb25zZRIjCgV0ZWFtcxgBIAMoCzIULndlaXIucG9saWN5LnYxLlRlYW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsMBChFVcGRhdGVUZWFtUmVxdWVzdBIaCgd0ZWFtX2lkGAEgASgJQgm6SAZyBBABKEASSwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQhq6SBfIAQHiARESBG5hbWUSCXN1c3BlbmRlZBIVCgRuYW1lGAMgASgJQge6SARyAhhkEhEKCXN1c3BlbmRlZBgEIAEoCBIbCgpyZXF1ZXN0X2lkGAUgASgJQge6SARyAihAIjgKElVwZGF0ZVRlYW1SZXNwb25zZRIiCgR0ZWFtGAEgASgLMhQud2Vpci5wb2xpY3kudjEuVGVhbSKiAQoTQ3JlYXRlTWVtYmVyUmVxdWVzdBIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASFgoFZW1haWwYAiABKAlCB7pIBHICYAESNAoEcm9sZRgDIAEoDjIULndlaXIucG9saWN5LnYxLlJvbGVCELpIDYIBChgDGAQYBRgGGAcSGwoKcmVxdWVzdF9pZBgEIAEoCUIHukgEcgIoQCI+ChRDcmVhdGVNZW1iZXJSZXNwb25zZRImCgZtZW1iZXIYASABKAsyFi53ZWlyLnBvbGljeS52MS5NZW1iZXIicwoSTGlzdE1lbWJlcnNSZXF1ZXN0EiAKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIHukgEcgIoQBIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAgiVwoTTGlzdE1lbWJlcnNSZXNwb25zZRInCgdtZW1iZXJzGAEgAygLMhYud2Vpci5wb2xpY3kudjEuTWVtYmVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKGAQoTVXBkYXRlTWVtYmVyUmVxdWVzdBIcCgltZW1iZXJfaWQYASABKAlCCbpIBnIEEAEoQBI0CgRyb2xlGAIgASgOMhQud2Vpci5wb2xpY3kudjEuUm9sZUIQukgNggEKGAMYBBgFGAYYBxIbCgpyZXF1ZXN0X2lkGAMgASgJQge6SARyAihAIj4KFFVwZGF0ZU1lbWJlclJlc3BvbnNlEiYKBm1lbWJlchgBIAEoCzIWLndlaXIucG9saWN5LnYxLk1lbWJlciJQChNEZWxldGVNZW1iZXJSZXF1ZXN0EhwKCW1lbWJlcl9pZBgBIAEoCUIJukgGcgQQAShAEhsKCnJlcXVlc3RfaWQYAiABKAlCB7pIBHICKEAiFgoURGVsZXRlTWVtYmVyUmVzcG9uc2UioQMKEENyZWF0ZUtleVJlcXVlc3QSGgoHdGVhbV9pZBgBIAEoCUIJukgGcgQQAShAEhcKBG5hbWUYAiABKAlCCbpIBnIEEAEYZBIsCgRyb2xlGAMgASgOMhQud2Vpci5wb2xpY3kudjEuUm9sZUIIukgFggECEAESVQoGbGFiZWxzGAUgAygLMiwud2Vpci5wb2xpY3kudjEuQ3JlYXRlS2V5UmVxdWVzdC5MYWJlbHNFbnRyeUIXukgUmgEREBAiBnIEEAEoQCoFcgMogAISGwoKcmVxdWVzdF9pZBgGIAEoCUIHukgEcgIoQBIkCgVzY29wZRgHIAEoCzIVLndlaXIucG9saWN5LnYxLlNjb3BlEi8KC2V4cGlyZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaCgltZW1iZXJfaWQYCSABKAlCB7pIBHICKEAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUoECAQQBVIOYWxsb3dlZF9tb2RlbHMiRQoRQ3JlYXRlS2V5UmVzcG9uc2USIAoDa2V5GAEgASgLMhMud2Vpci5wb2xpY3kudjEuS2V5Eg4KBnNlY3JldBgCIAEoCSKKAQoPTGlzdEtleXNSZXF1ZXN0EiAKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIHukgEcgIoQBIYCgd0ZWFtX2lkGAIgASgJQge6SARyAihAEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAyiACCJOChBMaXN0S2V5c1Jlc3BvbnNlEiEKBGtleXMYASADKAsyEy53ZWlyLnBvbGljeS52MS5LZXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpwDChBVcGRhdGVLZXlSZXF1ZXN0EhkKBmtleV9pZBgBIAEoCUIJukgGcgQQAShAElwKC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IrukgoyAEB4gEiEgRuYW1lEgVzY29wZRIGbGFiZWxzEgtleHBpcmVfdGltZRIVCgRuYW1lGAMgASgJQge6SARyAhhkEiQKBXNjb3BlGAQgASgLMhUud2Vpci5wb2xpY3kudjEuU2NvcGUSVQoGbGFiZWxzGAUgAygLMiwud2Vpci5wb2xpY3kudjEuVXBkYXRlS2V5UmVxdWVzdC5MYWJlbHNFbnRyeUIXukgUmgEREBAiBnIEEAEoQCoFcgMogAISLwoLZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKCnJlcXVlc3RfaWQYByABKAlCB7pIBHICKEAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI1ChFVcGRhdGVLZXlSZXNwb25zZRIgCgNrZXkYASABKAsyEy53ZWlyLnBvbGljeS52MS5LZXkihwEKEFJvdGF0ZUtleVJlcXVlc3QSGQoGa2V5X2lkGAEgASgJQgm6SAZyBBABKEASOwoHb3ZlcmxhcBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgUIgJqeATIAEhsKCnJlcXVlc3RfaWQYAyABKAlCB7pIBHICKEAiRQoRUm90YXRlS2V5UmVzcG9uc2USIAoDa2V5GAEgASgLMhMud2Vpci5wb2xpY3kudjEuS2V5Eg4KBnNlY3JldBgCIAEoCSJKChBSZXZva2VLZXlSZXF1ZXN0EhkKBmtleV9pZBgBIAEoCUIJukgGcgQQAShAEhsKCnJlcXVlc3RfaWQYAiABKAlCB7pIBHICKEAiNQoRUmV2b2tlS2V5UmVzcG9uc2USIAoDa2V5GAEgASgLMhMud2Vpci5wb2xpY3kudjEuS2V5IhQKEldhdGNoR3JhbnRzUmVxdWVzdCJjChNXYXRjaEdyYW50c1Jlc3BvbnNlEhAKCHNuYXBzaG90GAEgASgIEiUKBmdyYW50cxgCIAMoCzIVLndlaXIucG9saWN5LnYxLkdyYW50EhMKBnBlcHBlchgDIAEoDEIDgAEBIjUKE1Jlc29sdmVHcmFudFJlcXVlc3QSHgoNc2VjcmV0X2RpZ2VzdBgBIAEoDEIHukgEegJoICI8ChRSZXNvbHZlR3JhbnRSZXNwb25zZRIkCgVncmFudBgBIAEoCzIVLndlaXIucG9saWN5LnYxLkdyYW50IkcKFFJlY29yZEtleVVzZXNSZXF1ZXN0Ei8KBHVzZXMYASADKAsyFi53ZWlyLnBvbGljeS52MS5LZXlVc2VCCbpIBpIBAxDoByJXCgZLZXlVc2USFwoGa2V5X2lkGAEgASgJQge6SARyAihAEjQKCHVzZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBIhcKFVJlY29yZEtleVVzZXNSZXNwb25zZSqlAQoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASEgoOUk9MRV9JTkZFUkVOQ0UQARIbChdST0xFX0lOU1RBTExBVElPTl9BRE1JThACEg4KClJPTEVfT1dORVIQAxIOCgpST0xFX0FETUlOEAQSEAoMUk9MRV9CSUxMSU5HEAUSEgoOUk9MRV9ERVZFTE9QRVIQBhIQCgxST0xFX0FVRElUT1IQBypeCgVSZWFjaBIVChFSRUFDSF9VTlNQRUNJRklFRBAAEg4KClJFQUNIX1RFQU0QARIWChJSRUFDSF9PUkdBTklaQVRJT04QAhIWChJSRUFDSF9JTlNUQUxMQVRJT04QAzLYDgoNUG9saWN5U2VydmljZRJ5ChJDcmVhdGVPcmdhbml6YXRpb24SKS53ZWlyLnBvbGljeS52MS5DcmVhdGVPcmdhbml6YXRpb25SZXF1ZXN0Gioud2Vpci5wb2xpY3kudjEuQ3JlYXRlT3JnYW5pemF0aW9uUmVzcG9uc2UiDKq8GAgIAhAMGAMgARJ2ChFMaXN0T3JnYW5pemF0aW9ucxIoLndlaXIucG9saWN5LnYxLkxpc3RPcmdhbml6YXRpb25zUmVxdWVzdBopLndlaXIucG9saWN5LnYxLkxpc3RPcmdhbml6YXRpb25zUmVzcG9uc2UiDKq8GAgIAhACGAIgAxJ5ChJVcGRhdGVPcmdhbml6YXRpb24SKS53ZWlyLnBvbGljeS52MS5VcGRhdGVPcmdhbml6YXRpb25SZXF1ZXN0Gioud2Vpci5wb2xpY3kudjEuVXBkYXRlT3JnYW5pemF0aW9uUmVzcG9uc2UiDKq8GAgIAhAMGAMgAhJhCgpDcmVhdGVUZWFtEiEud2Vpci5wb2xpY3kudjEuQ3JlYXRlVGVhbVJlcXVlc3QaIi53ZWlyLnBvbGljeS52MS5DcmVhdGVUZWFtUmVzcG9uc2UiDKq8GAgIAhADGAMgAhJeCglMaXN0VGVhbXMSIC53ZWlyLnBvbGljeS52MS5MaXN0VGVhbXNSZXF1ZXN0GiEud2Vpci5wb2xpY3kudjEuTGlzdFRlYW1zUmVzcG9uc2UiDKq8GAgIAhACGAIgAhJhCgpVcGRhdGVUZWFtEiEud2Vpci5wb2xpY3kudjEuVXBkYXRlVGVhbVJlcXVlc3QaIi53ZWlyLnBvbGljeS52MS5VcGRhdGVUZWFtUmVzcG9uc2UiDKq8GAgIAhADGAMgAxJnCgxDcmVhdGVNZW1iZXISIy53ZWlyLnBvbGljeS52MS5DcmVhdGVNZW1iZXJSZXF1ZXN0GiQud2Vpci5wb2xpY3kudjEuQ3JlYXRlTWVtYmVyUmVzcG9uc2UiDKq8GAgIAhADGAMgAhJkCgtMaXN0TWVtYmVycxIiLndlaXIucG9saWN5LnYxLkxpc3RNZW1iZXJzUmVxdWVzdBojLndlaXIucG9saWN5LnYxLkxpc3RNZW1iZXJzUmVzcG9uc2UiDKq8GAgIAhACGAIgAhJnCgxVcGRhdGVNZW1iZXISIy53ZWlyLnBvbGljeS52MS5VcGRhdGVNZW1iZXJSZXF1ZXN0GiQud2Vpci5wb2xpY3kudjEuVXBkYXRlTWVtYmVyUmVzcG9uc2UiDKq8GAgIAhADGAMgAxJnCgxEZWxldGVNZW1iZXISIy53ZWlyLnBvbGljeS52MS5EZWxldGVNZW1iZXJSZXF1ZXN0GiQud2Vpci5wb2xpY3kudjEuRGVsZXRlTWVtYmVyUmVzcG9uc2UiDKq8GAgIAhADGAMgAxJeCglDcmVhdGVLZXkSIC53ZWlyLnBvbGljeS52MS5DcmVhdGVLZXlSZXF1ZXN0GiEud2Vpci5wb2xpY3kudjEuQ3JlYXRlS2V5UmVzcG9uc2UiDKq8GAgIAhALGAMgAxJbCghMaXN0S2V5cxIfLndlaXIucG9saWN5LnYxLkxpc3RLZXlzUmVxdWVzdBogLndlaXIucG9saWN5LnYxLkxpc3RLZXlzUmVzcG9uc2UiDKq8GAgIAhACGAIgAhJeCglVcGRhdGVLZXkSIC53ZWlyLnBvbGljeS52MS5VcGRhdGVLZXlSZXF1ZXN0GiEud2Vpci5wb2xpY3kudjEuVXBkYXRlS2V5UmVzcG9uc2UiDKq8GAgIAhALGAMgAxJeCglSb3RhdGVLZXkSIC53ZWlyLnBvbGljeS52MS5Sb3RhdGVLZXlSZXF1ZXN0GiEud2Vpci5wb2xpY3kudjEuUm90YXRlS2V5UmVzcG9uc2UiDKq8GAgIAhALGAMgAxJeCglSZXZva2VLZXkSIC53ZWlyLnBvbGljeS52MS5SZXZva2VLZXlSZXF1ZXN0GiEud2Vpci5wb2xpY3kudjEuUmV2b2tlS2V5UmVzcG9uc2UiDKq8GAgIAhALGAMgAxJkCgtXYXRjaEdyYW50cxIiLndlaXIucG9saWN5LnYxLldhdGNoR3JhbnRzUmVxdWVzdBojLndlaXIucG9saWN5LnYxLldhdGNoR3JhbnRzUmVzcG9uc2UiCqq8GAYIAxAFGAEwARJlCgxSZXNvbHZlR3JhbnQSIy53ZWlyLnBvbGljeS52MS5SZXNvbHZlR3JhbnRSZXF1ZXN0GiQud2Vpci5wb2xpY3kudjEuUmVzb2x2ZUdyYW50UmVzcG9uc2UiCqq8GAYIAxAFGAESaAoNUmVjb3JkS2V5VXNlcxIkLndlaXIucG9saWN5LnYxLlJlY29yZEtleVVzZXNSZXF1ZXN0GiUud2Vpci5wb2xpY3kudjEuUmVjb3JkS2V5VXNlc1Jlc3BvbnNlIgqqvBgGCAMQBRgBYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_weir_policy_v1_scope, file_weir_types_v1_method]);
 
 /**
  * A tenant; nothing is shared between two of them.
@@ -47,6 +47,13 @@ export type Organization = Message<"weir.policy.v1.Organization"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 3;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * Since when it is suspended; absent when it is not.
+   *
+   * @generated from field: google.protobuf.Timestamp suspend_time = 4;
+   */
+  suspendTime?: Timestamp | undefined;
 };
 
 /**
@@ -89,6 +96,13 @@ export type Team = Message<"weir.policy.v1.Team"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 4;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * Since when it is suspended; absent when it is not.
+   *
+   * @generated from field: google.protobuf.Timestamp suspend_time = 5;
+   */
+  suspendTime?: Timestamp | undefined;
 };
 
 /**
@@ -97,6 +111,55 @@ export type Team = Message<"weir.policy.v1.Team"> & {
  */
 export const TeamSchema: GenMessage<Team> = /*@__PURE__*/
   messageDesc(file_weir_policy_v1_policy_service, 1);
+
+/**
+ * A person in an organization.
+ *
+ * @generated from message weir.policy.v1.Member
+ */
+export type Member = Message<"weir.policy.v1.Member"> & {
+  /**
+   * Its id, `mem_…`.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The organization.
+   *
+   * @generated from field: string organization_id = 2;
+   */
+  organizationId: string;
+
+  /**
+   * The email address, in lower case; unique in the organization.
+   *
+   * @generated from field: string email = 3;
+   */
+  email: string;
+
+  /**
+   * What the member and the member's keys may do.
+   *
+   * @generated from field: weir.policy.v1.Role role = 4;
+   */
+  role: Role;
+
+  /**
+   * When the person became a member.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 5;
+   */
+  createTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.Member.
+ * Use `create(MemberSchema)` to create a new message.
+ */
+export const MemberSchema: GenMessage<Member> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 2);
 
 /**
  * A key, without its secret.
@@ -142,9 +205,9 @@ export type Key = Message<"weir.policy.v1.Key"> & {
   /**
    * What it may do.
    *
-   * @generated from field: weir.policy.v1.KeyRole role = 6;
+   * @generated from field: weir.policy.v1.Role role = 6;
    */
-  role: KeyRole;
+  role: Role;
 
   /**
    * Labels that every call of this key carries.
@@ -194,6 +257,13 @@ export type Key = Message<"weir.policy.v1.Key"> & {
    * @generated from field: google.protobuf.Timestamp last_use_time = 14;
    */
   lastUseTime?: Timestamp | undefined;
+
+  /**
+   * The member whose key it is, and whose role it has; empty when it is nobody's.
+   *
+   * @generated from field: string member_id = 15;
+   */
+  memberId: string;
 };
 
 /**
@@ -201,7 +271,7 @@ export type Key = Message<"weir.policy.v1.Key"> & {
  * Use `create(KeySchema)` to create a new message.
  */
 export const KeySchema: GenMessage<Key> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 2);
+  messageDesc(file_weir_policy_v1_policy_service, 3);
 
 /**
  * What routing must know of a key to admit its calls.
@@ -285,6 +355,20 @@ export type Grant = Message<"weir.policy.v1.Grant"> & {
    * @generated from field: google.protobuf.Timestamp previous_secret_expire_time = 12;
    */
   previousSecretExpireTime?: Timestamp | undefined;
+
+  /**
+   * How far the permissions reach.
+   *
+   * @generated from field: weir.policy.v1.Reach reach = 13;
+   */
+  reach: Reach;
+
+  /**
+   * True while the key's team or organization is suspended.
+   *
+   * @generated from field: bool suspended = 14;
+   */
+  suspended: boolean;
 };
 
 /**
@@ -292,7 +376,7 @@ export type Grant = Message<"weir.policy.v1.Grant"> & {
  * Use `create(GrantSchema)` to create a new message.
  */
 export const GrantSchema: GenMessage<Grant> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 3);
+  messageDesc(file_weir_policy_v1_policy_service, 4);
 
 /**
  * Asks for a new organization.
@@ -320,7 +404,7 @@ export type CreateOrganizationRequest = Message<"weir.policy.v1.CreateOrganizati
  * Use `create(CreateOrganizationRequestSchema)` to create a new message.
  */
 export const CreateOrganizationRequestSchema: GenMessage<CreateOrganizationRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 4);
+  messageDesc(file_weir_policy_v1_policy_service, 5);
 
 /**
  * The new organization.
@@ -341,7 +425,7 @@ export type CreateOrganizationResponse = Message<"weir.policy.v1.CreateOrganizat
  * Use `create(CreateOrganizationResponseSchema)` to create a new message.
  */
 export const CreateOrganizationResponseSchema: GenMessage<CreateOrganizationResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 5);
+  messageDesc(file_weir_policy_v1_policy_service, 6);
 
 /**
  * Asks for organizations.
@@ -369,7 +453,7 @@ export type ListOrganizationsRequest = Message<"weir.policy.v1.ListOrganizations
  * Use `create(ListOrganizationsRequestSchema)` to create a new message.
  */
 export const ListOrganizationsRequestSchema: GenMessage<ListOrganizationsRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 6);
+  messageDesc(file_weir_policy_v1_policy_service, 7);
 
 /**
  * Organizations.
@@ -397,7 +481,77 @@ export type ListOrganizationsResponse = Message<"weir.policy.v1.ListOrganization
  * Use `create(ListOrganizationsResponseSchema)` to create a new message.
  */
 export const ListOrganizationsResponseSchema: GenMessage<ListOrganizationsResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 7);
+  messageDesc(file_weir_policy_v1_policy_service, 8);
+
+/**
+ * Asks to change an organization.
+ *
+ * @generated from message weir.policy.v1.UpdateOrganizationRequest
+ */
+export type UpdateOrganizationRequest = Message<"weir.policy.v1.UpdateOrganizationRequest"> & {
+  /**
+   * The organization; may be empty where the caller reaches one alone.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * What is changed: `name`, `suspended`.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * Whether it is suspended.
+   *
+   * @generated from field: bool suspended = 4;
+   */
+  suspended: boolean;
+
+  /**
+   * Makes the call repeatable.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.UpdateOrganizationRequest.
+ * Use `create(UpdateOrganizationRequestSchema)` to create a new message.
+ */
+export const UpdateOrganizationRequestSchema: GenMessage<UpdateOrganizationRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 9);
+
+/**
+ * The changed organization.
+ *
+ * @generated from message weir.policy.v1.UpdateOrganizationResponse
+ */
+export type UpdateOrganizationResponse = Message<"weir.policy.v1.UpdateOrganizationResponse"> & {
+  /**
+   * The organization.
+   *
+   * @generated from field: weir.policy.v1.Organization organization = 1;
+   */
+  organization?: Organization | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.UpdateOrganizationResponse.
+ * Use `create(UpdateOrganizationResponseSchema)` to create a new message.
+ */
+export const UpdateOrganizationResponseSchema: GenMessage<UpdateOrganizationResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 10);
 
 /**
  * Asks for a new team.
@@ -406,7 +560,7 @@ export const ListOrganizationsResponseSchema: GenMessage<ListOrganizationsRespon
  */
 export type CreateTeamRequest = Message<"weir.policy.v1.CreateTeamRequest"> & {
   /**
-   * The organization.
+   * The organization; may be empty where the caller reaches one alone.
    *
    * @generated from field: string organization_id = 1;
    */
@@ -432,7 +586,7 @@ export type CreateTeamRequest = Message<"weir.policy.v1.CreateTeamRequest"> & {
  * Use `create(CreateTeamRequestSchema)` to create a new message.
  */
 export const CreateTeamRequestSchema: GenMessage<CreateTeamRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 8);
+  messageDesc(file_weir_policy_v1_policy_service, 11);
 
 /**
  * The new team.
@@ -453,7 +607,7 @@ export type CreateTeamResponse = Message<"weir.policy.v1.CreateTeamResponse"> & 
  * Use `create(CreateTeamResponseSchema)` to create a new message.
  */
 export const CreateTeamResponseSchema: GenMessage<CreateTeamResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 9);
+  messageDesc(file_weir_policy_v1_policy_service, 12);
 
 /**
  * Asks for teams.
@@ -488,7 +642,7 @@ export type ListTeamsRequest = Message<"weir.policy.v1.ListTeamsRequest"> & {
  * Use `create(ListTeamsRequestSchema)` to create a new message.
  */
 export const ListTeamsRequestSchema: GenMessage<ListTeamsRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 10);
+  messageDesc(file_weir_policy_v1_policy_service, 13);
 
 /**
  * Teams.
@@ -516,7 +670,302 @@ export type ListTeamsResponse = Message<"weir.policy.v1.ListTeamsResponse"> & {
  * Use `create(ListTeamsResponseSchema)` to create a new message.
  */
 export const ListTeamsResponseSchema: GenMessage<ListTeamsResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 11);
+  messageDesc(file_weir_policy_v1_policy_service, 14);
+
+/**
+ * Asks to change a team.
+ *
+ * @generated from message weir.policy.v1.UpdateTeamRequest
+ */
+export type UpdateTeamRequest = Message<"weir.policy.v1.UpdateTeamRequest"> & {
+  /**
+   * The team.
+   *
+   * @generated from field: string team_id = 1;
+   */
+  teamId: string;
+
+  /**
+   * What is changed: `name`, `suspended`.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * Whether it is suspended.
+   *
+   * @generated from field: bool suspended = 4;
+   */
+  suspended: boolean;
+
+  /**
+   * Makes the call repeatable.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.UpdateTeamRequest.
+ * Use `create(UpdateTeamRequestSchema)` to create a new message.
+ */
+export const UpdateTeamRequestSchema: GenMessage<UpdateTeamRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 15);
+
+/**
+ * The changed team.
+ *
+ * @generated from message weir.policy.v1.UpdateTeamResponse
+ */
+export type UpdateTeamResponse = Message<"weir.policy.v1.UpdateTeamResponse"> & {
+  /**
+   * The team.
+   *
+   * @generated from field: weir.policy.v1.Team team = 1;
+   */
+  team?: Team | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.UpdateTeamResponse.
+ * Use `create(UpdateTeamResponseSchema)` to create a new message.
+ */
+export const UpdateTeamResponseSchema: GenMessage<UpdateTeamResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 16);
+
+/**
+ * Asks for a new member.
+ *
+ * @generated from message weir.policy.v1.CreateMemberRequest
+ */
+export type CreateMemberRequest = Message<"weir.policy.v1.CreateMemberRequest"> & {
+  /**
+   * The organization; may be empty where the caller reaches one alone.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The email address.
+   *
+   * @generated from field: string email = 2;
+   */
+  email: string;
+
+  /**
+   * The role: any but ROLE_INFERENCE and ROLE_INSTALLATION_ADMIN.
+   *
+   * @generated from field: weir.policy.v1.Role role = 3;
+   */
+  role: Role;
+
+  /**
+   * Makes the call repeatable.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.CreateMemberRequest.
+ * Use `create(CreateMemberRequestSchema)` to create a new message.
+ */
+export const CreateMemberRequestSchema: GenMessage<CreateMemberRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 17);
+
+/**
+ * The new member.
+ *
+ * @generated from message weir.policy.v1.CreateMemberResponse
+ */
+export type CreateMemberResponse = Message<"weir.policy.v1.CreateMemberResponse"> & {
+  /**
+   * The member.
+   *
+   * @generated from field: weir.policy.v1.Member member = 1;
+   */
+  member?: Member | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.CreateMemberResponse.
+ * Use `create(CreateMemberResponseSchema)` to create a new message.
+ */
+export const CreateMemberResponseSchema: GenMessage<CreateMemberResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 18);
+
+/**
+ * Asks for members.
+ *
+ * @generated from message weir.policy.v1.ListMembersRequest
+ */
+export type ListMembersRequest = Message<"weir.policy.v1.ListMembersRequest"> & {
+  /**
+   * Only of this organization; empty means of all.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The most to return; 0 means 100.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.ListMembersRequest.
+ * Use `create(ListMembersRequestSchema)` to create a new message.
+ */
+export const ListMembersRequestSchema: GenMessage<ListMembersRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 19);
+
+/**
+ * Members.
+ *
+ * @generated from message weir.policy.v1.ListMembersResponse
+ */
+export type ListMembersResponse = Message<"weir.policy.v1.ListMembersResponse"> & {
+  /**
+   * The members.
+   *
+   * @generated from field: repeated weir.policy.v1.Member members = 1;
+   */
+  members: Member[];
+
+  /**
+   * Set when there are more.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.ListMembersResponse.
+ * Use `create(ListMembersResponseSchema)` to create a new message.
+ */
+export const ListMembersResponseSchema: GenMessage<ListMembersResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 20);
+
+/**
+ * Asks to change a member's role.
+ *
+ * @generated from message weir.policy.v1.UpdateMemberRequest
+ */
+export type UpdateMemberRequest = Message<"weir.policy.v1.UpdateMemberRequest"> & {
+  /**
+   * The member.
+   *
+   * @generated from field: string member_id = 1;
+   */
+  memberId: string;
+
+  /**
+   * The role: any but ROLE_INFERENCE and ROLE_INSTALLATION_ADMIN.
+   *
+   * @generated from field: weir.policy.v1.Role role = 2;
+   */
+  role: Role;
+
+  /**
+   * Makes the call repeatable.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.UpdateMemberRequest.
+ * Use `create(UpdateMemberRequestSchema)` to create a new message.
+ */
+export const UpdateMemberRequestSchema: GenMessage<UpdateMemberRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 21);
+
+/**
+ * The changed member.
+ *
+ * @generated from message weir.policy.v1.UpdateMemberResponse
+ */
+export type UpdateMemberResponse = Message<"weir.policy.v1.UpdateMemberResponse"> & {
+  /**
+   * The member.
+   *
+   * @generated from field: weir.policy.v1.Member member = 1;
+   */
+  member?: Member | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.UpdateMemberResponse.
+ * Use `create(UpdateMemberResponseSchema)` to create a new message.
+ */
+export const UpdateMemberResponseSchema: GenMessage<UpdateMemberResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 22);
+
+/**
+ * Asks to take a member out of the organization.
+ *
+ * @generated from message weir.policy.v1.DeleteMemberRequest
+ */
+export type DeleteMemberRequest = Message<"weir.policy.v1.DeleteMemberRequest"> & {
+  /**
+   * The member.
+   *
+   * @generated from field: string member_id = 1;
+   */
+  memberId: string;
+
+  /**
+   * Makes the call repeatable.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.DeleteMemberRequest.
+ * Use `create(DeleteMemberRequestSchema)` to create a new message.
+ */
+export const DeleteMemberRequestSchema: GenMessage<DeleteMemberRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 23);
+
+/**
+ * The member is gone.
+ *
+ * @generated from message weir.policy.v1.DeleteMemberResponse
+ */
+export type DeleteMemberResponse = Message<"weir.policy.v1.DeleteMemberResponse"> & {
+};
+
+/**
+ * Describes the message weir.policy.v1.DeleteMemberResponse.
+ * Use `create(DeleteMemberResponseSchema)` to create a new message.
+ */
+export const DeleteMemberResponseSchema: GenMessage<DeleteMemberResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_policy_service, 24);
 
 /**
  * Asks for a new key.
@@ -539,11 +988,11 @@ export type CreateKeyRequest = Message<"weir.policy.v1.CreateKeyRequest"> & {
   name: string;
 
   /**
-   * What it may do; unspecified means KEY_ROLE_INFERENCE.
+   * What it may do; unspecified means ROLE_INFERENCE.
    *
-   * @generated from field: weir.policy.v1.KeyRole role = 3;
+   * @generated from field: weir.policy.v1.Role role = 3;
    */
-  role: KeyRole;
+  role: Role;
 
   /**
    * Labels that every call of this key carries.
@@ -572,6 +1021,13 @@ export type CreateKeyRequest = Message<"weir.policy.v1.CreateKeyRequest"> & {
    * @generated from field: google.protobuf.Timestamp expire_time = 8;
    */
   expireTime?: Timestamp | undefined;
+
+  /**
+   * The member whose key it is: it has the member's role, whatever that comes to be, and `role` stays unspecified.
+   *
+   * @generated from field: string member_id = 9;
+   */
+  memberId: string;
 };
 
 /**
@@ -579,7 +1035,7 @@ export type CreateKeyRequest = Message<"weir.policy.v1.CreateKeyRequest"> & {
  * Use `create(CreateKeyRequestSchema)` to create a new message.
  */
 export const CreateKeyRequestSchema: GenMessage<CreateKeyRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 12);
+  messageDesc(file_weir_policy_v1_policy_service, 25);
 
 /**
  * The new key.
@@ -607,7 +1063,7 @@ export type CreateKeyResponse = Message<"weir.policy.v1.CreateKeyResponse"> & {
  * Use `create(CreateKeyResponseSchema)` to create a new message.
  */
 export const CreateKeyResponseSchema: GenMessage<CreateKeyResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 13);
+  messageDesc(file_weir_policy_v1_policy_service, 26);
 
 /**
  * Asks for keys.
@@ -649,7 +1105,7 @@ export type ListKeysRequest = Message<"weir.policy.v1.ListKeysRequest"> & {
  * Use `create(ListKeysRequestSchema)` to create a new message.
  */
 export const ListKeysRequestSchema: GenMessage<ListKeysRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 14);
+  messageDesc(file_weir_policy_v1_policy_service, 27);
 
 /**
  * Keys.
@@ -677,7 +1133,7 @@ export type ListKeysResponse = Message<"weir.policy.v1.ListKeysResponse"> & {
  * Use `create(ListKeysResponseSchema)` to create a new message.
  */
 export const ListKeysResponseSchema: GenMessage<ListKeysResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 15);
+  messageDesc(file_weir_policy_v1_policy_service, 28);
 
 /**
  * Asks to change a key.
@@ -740,7 +1196,7 @@ export type UpdateKeyRequest = Message<"weir.policy.v1.UpdateKeyRequest"> & {
  * Use `create(UpdateKeyRequestSchema)` to create a new message.
  */
 export const UpdateKeyRequestSchema: GenMessage<UpdateKeyRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 16);
+  messageDesc(file_weir_policy_v1_policy_service, 29);
 
 /**
  * The changed key.
@@ -761,7 +1217,7 @@ export type UpdateKeyResponse = Message<"weir.policy.v1.UpdateKeyResponse"> & {
  * Use `create(UpdateKeyResponseSchema)` to create a new message.
  */
 export const UpdateKeyResponseSchema: GenMessage<UpdateKeyResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 17);
+  messageDesc(file_weir_policy_v1_policy_service, 30);
 
 /**
  * Asks for a new secret of a key.
@@ -797,7 +1253,7 @@ export type RotateKeyRequest = Message<"weir.policy.v1.RotateKeyRequest"> & {
  * Use `create(RotateKeyRequestSchema)` to create a new message.
  */
 export const RotateKeyRequestSchema: GenMessage<RotateKeyRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 18);
+  messageDesc(file_weir_policy_v1_policy_service, 31);
 
 /**
  * The key with its new secret.
@@ -825,7 +1281,7 @@ export type RotateKeyResponse = Message<"weir.policy.v1.RotateKeyResponse"> & {
  * Use `create(RotateKeyResponseSchema)` to create a new message.
  */
 export const RotateKeyResponseSchema: GenMessage<RotateKeyResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 19);
+  messageDesc(file_weir_policy_v1_policy_service, 32);
 
 /**
  * Asks to revoke a key.
@@ -853,7 +1309,7 @@ export type RevokeKeyRequest = Message<"weir.policy.v1.RevokeKeyRequest"> & {
  * Use `create(RevokeKeyRequestSchema)` to create a new message.
  */
 export const RevokeKeyRequestSchema: GenMessage<RevokeKeyRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 20);
+  messageDesc(file_weir_policy_v1_policy_service, 33);
 
 /**
  * The revoked key.
@@ -874,7 +1330,7 @@ export type RevokeKeyResponse = Message<"weir.policy.v1.RevokeKeyResponse"> & {
  * Use `create(RevokeKeyResponseSchema)` to create a new message.
  */
 export const RevokeKeyResponseSchema: GenMessage<RevokeKeyResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 21);
+  messageDesc(file_weir_policy_v1_policy_service, 34);
 
 /**
  * Asks for the view.
@@ -889,7 +1345,7 @@ export type WatchGrantsRequest = Message<"weir.policy.v1.WatchGrantsRequest"> & 
  * Use `create(WatchGrantsRequestSchema)` to create a new message.
  */
 export const WatchGrantsRequestSchema: GenMessage<WatchGrantsRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 22);
+  messageDesc(file_weir_policy_v1_policy_service, 35);
 
 /**
  * A piece of the view.
@@ -924,7 +1380,7 @@ export type WatchGrantsResponse = Message<"weir.policy.v1.WatchGrantsResponse"> 
  * Use `create(WatchGrantsResponseSchema)` to create a new message.
  */
 export const WatchGrantsResponseSchema: GenMessage<WatchGrantsResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 23);
+  messageDesc(file_weir_policy_v1_policy_service, 36);
 
 /**
  * Asks for one grant.
@@ -945,7 +1401,7 @@ export type ResolveGrantRequest = Message<"weir.policy.v1.ResolveGrantRequest"> 
  * Use `create(ResolveGrantRequestSchema)` to create a new message.
  */
 export const ResolveGrantRequestSchema: GenMessage<ResolveGrantRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 24);
+  messageDesc(file_weir_policy_v1_policy_service, 37);
 
 /**
  * One grant.
@@ -966,7 +1422,7 @@ export type ResolveGrantResponse = Message<"weir.policy.v1.ResolveGrantResponse"
  * Use `create(ResolveGrantResponseSchema)` to create a new message.
  */
 export const ResolveGrantResponseSchema: GenMessage<ResolveGrantResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 25);
+  messageDesc(file_weir_policy_v1_policy_service, 38);
 
 /**
  * When keys were used.
@@ -987,7 +1443,7 @@ export type RecordKeyUsesRequest = Message<"weir.policy.v1.RecordKeyUsesRequest"
  * Use `create(RecordKeyUsesRequestSchema)` to create a new message.
  */
 export const RecordKeyUsesRequestSchema: GenMessage<RecordKeyUsesRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 26);
+  messageDesc(file_weir_policy_v1_policy_service, 39);
 
 /**
  * When one key was used last.
@@ -1015,7 +1471,7 @@ export type KeyUse = Message<"weir.policy.v1.KeyUse"> & {
  * Use `create(KeyUseSchema)` to create a new message.
  */
 export const KeyUseSchema: GenMessage<KeyUse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 27);
+  messageDesc(file_weir_policy_v1_policy_service, 40);
 
 /**
  * The uses are noted.
@@ -1030,48 +1486,131 @@ export type RecordKeyUsesResponse = Message<"weir.policy.v1.RecordKeyUsesRespons
  * Use `create(RecordKeyUsesResponseSchema)` to create a new message.
  */
 export const RecordKeyUsesResponseSchema: GenMessage<RecordKeyUsesResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_policy_service, 28);
+  messageDesc(file_weir_policy_v1_policy_service, 41);
 
 /**
- * What a key may do.
+ * What a member or a key may do, and how far that reaches.
  *
- * @generated from enum weir.policy.v1.KeyRole
+ * @generated from enum weir.policy.v1.Role
  */
-export const KeyRole = {
+export const Role = {
   /**
    * Not known.
    *
-   * @generated from enum value: KEY_ROLE_UNSPECIFIED = 0;
+   * @generated from enum value: ROLE_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * Call models.
+   * Calls models; for the keys of applications.
    *
-   * @generated from enum value: KEY_ROLE_INFERENCE = 1;
+   * @generated from enum value: ROLE_INFERENCE = 1;
    */
   INFERENCE: 1,
 
   /**
-   * Call models, and administer all organizations.
+   * Does everything, in all organizations; for keys of whoever runs the installation.
    *
-   * @generated from enum value: KEY_ROLE_ADMIN = 2;
+   * @generated from enum value: ROLE_INSTALLATION_ADMIN = 2;
    */
-  ADMIN: 2,
+  INSTALLATION_ADMIN: 2,
+
+  /**
+   * Does everything in the organization.
+   *
+   * @generated from enum value: ROLE_OWNER = 3;
+   */
+  OWNER: 3,
+
+  /**
+   * As an owner, but does not change the organization itself, nor make owners.
+   *
+   * @generated from enum value: ROLE_ADMIN = 4;
+   */
+  ADMIN: 4,
+
+  /**
+   * Sees usage and cost, and who is there.
+   *
+   * @generated from enum value: ROLE_BILLING = 5;
+   */
+  BILLING: 5,
+
+  /**
+   * Calls models, makes keys in the own team, sees usage and who is there.
+   *
+   * @generated from enum value: ROLE_DEVELOPER = 6;
+   */
+  DEVELOPER: 6,
+
+  /**
+   * Sees everything of the organization, and changes nothing.
+   *
+   * @generated from enum value: ROLE_AUDITOR = 7;
+   */
+  AUDITOR: 7,
 } as const;
 
 /**
- * What a key may do.
+ * What a member or a key may do, and how far that reaches.
  *
- * @generated from enum weir.policy.v1.KeyRole
+ * @generated from enum weir.policy.v1.Role
  */
-export type KeyRole = (typeof KeyRole)[keyof typeof KeyRole] | UnknownEnum;
+export type Role = (typeof Role)[keyof typeof Role] | UnknownEnum;
 
 /**
- * Describes the enum weir.policy.v1.KeyRole.
+ * Describes the enum weir.policy.v1.Role.
  */
-export const KeyRoleSchema: GenEnum<KeyRole> = /*@__PURE__*/
+export const RoleSchema: GenEnum<Role> = /*@__PURE__*/
   enumDesc(file_weir_policy_v1_policy_service, 0);
+
+/**
+ * How far the permissions of a grant reach.
+ *
+ * @generated from enum weir.policy.v1.Reach
+ */
+export const Reach = {
+  /**
+   * Not known: as REACH_TEAM.
+   *
+   * @generated from enum value: REACH_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * What is changed is of the key's own team; what is seen, of its organization.
+   *
+   * @generated from enum value: REACH_TEAM = 1;
+   */
+  TEAM: 1,
+
+  /**
+   * The key's own organization.
+   *
+   * @generated from enum value: REACH_ORGANIZATION = 2;
+   */
+  ORGANIZATION: 2,
+
+  /**
+   * All organizations.
+   *
+   * @generated from enum value: REACH_INSTALLATION = 3;
+   */
+  INSTALLATION: 3,
+} as const;
+
+/**
+ * How far the permissions of a grant reach.
+ *
+ * @generated from enum weir.policy.v1.Reach
+ */
+export type Reach = (typeof Reach)[keyof typeof Reach] | UnknownEnum;
+
+/**
+ * Describes the enum weir.policy.v1.Reach.
+ */
+export const ReachSchema: GenEnum<Reach> = /*@__PURE__*/
+  enumDesc(file_weir_policy_v1_policy_service, 1);
 
 /**
  * Owns organizations, teams and keys, and tells routing who may do what.
@@ -1100,6 +1639,16 @@ export const PolicyService: GenService<{
     output: typeof ListOrganizationsResponseSchema;
   },
   /**
+   * Changes an organization's name, or suspends it: its keys are refused, within a second, until it is resumed.
+   *
+   * @generated from rpc weir.policy.v1.PolicyService.UpdateOrganization
+   */
+  updateOrganization: {
+    methodKind: "unary";
+    input: typeof UpdateOrganizationRequestSchema;
+    output: typeof UpdateOrganizationResponseSchema;
+  },
+  /**
    * Creates a team in an organization.
    *
    * @generated from rpc weir.policy.v1.PolicyService.CreateTeam
@@ -1118,6 +1667,56 @@ export const PolicyService: GenService<{
     methodKind: "unary";
     input: typeof ListTeamsRequestSchema;
     output: typeof ListTeamsResponseSchema;
+  },
+  /**
+   * Changes a team's name, or suspends it, as UpdateOrganization does.
+   *
+   * @generated from rpc weir.policy.v1.PolicyService.UpdateTeam
+   */
+  updateTeam: {
+    methodKind: "unary";
+    input: typeof UpdateTeamRequestSchema;
+    output: typeof UpdateTeamResponseSchema;
+  },
+  /**
+   * Makes a person a member of an organization.
+   *
+   * @generated from rpc weir.policy.v1.PolicyService.CreateMember
+   */
+  createMember: {
+    methodKind: "unary";
+    input: typeof CreateMemberRequestSchema;
+    output: typeof CreateMemberResponseSchema;
+  },
+  /**
+   * Lists the members of an organization by email address.
+   *
+   * @generated from rpc weir.policy.v1.PolicyService.ListMembers
+   */
+  listMembers: {
+    methodKind: "unary";
+    input: typeof ListMembersRequestSchema;
+    output: typeof ListMembersResponseSchema;
+  },
+  /**
+   * Changes a member's role, and with it what the member's keys may do.
+   *
+   * @generated from rpc weir.policy.v1.PolicyService.UpdateMember
+   */
+  updateMember: {
+    methodKind: "unary";
+    input: typeof UpdateMemberRequestSchema;
+    output: typeof UpdateMemberResponseSchema;
+  },
+  /**
+   * Takes a member out of the organization, and revokes the member's keys.
+   *
+   * @generated from rpc weir.policy.v1.PolicyService.DeleteMember
+   */
+  deleteMember: {
+    methodKind: "unary";
+    input: typeof DeleteMemberRequestSchema;
+    output: typeof DeleteMemberResponseSchema;
   },
   /**
    * Creates a key in a team and returns its secret, which is shown this once and never again.

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weir/types/v1/method.proto.
  */
 export const file_weir_types_v1_method: GenFile = /*@__PURE__*/
-  fileDesc("Chp3ZWlyL3R5cGVzL3YxL21ldGhvZC5wcm90bxINd2Vpci50eXBlcy52MSKQAQoKTWV0aG9kUnVsZRIpCghleHBvc3VyZRgBIAEoDjIXLndlaXIudHlwZXMudjEuRXhwb3N1cmUSLQoKcGVybWlzc2lvbhgCIAEoDjIZLndlaXIudHlwZXMudjEuUGVybWlzc2lvbhIoCgVhdWRpdBgDIAEoDjIZLndlaXIudHlwZXMudjEuQXVkaXRDbGFzcyp3CghFeHBvc3VyZRIYChRFWFBPU1VSRV9VTlNQRUNJRklFRBAAEhMKD0VYUE9TVVJFX1BVQkxJQxABEhIKDkVYUE9TVVJFX0FETUlOEAISFQoRRVhQT1NVUkVfSU5URVJOQUwQAxIRCg1FWFBPU1VSRV9PUEVOEAQq5gEKClBlcm1pc3Npb24SGgoWUEVSTUlTU0lPTl9VTlNQRUNJRklFRBAAEhwKGFBFUk1JU1NJT05fSU5GRVJFTkNFX1VTRRABEhsKF1BFUk1JU1NJT05fVEVOQU5DWV9SRUFEEAISHAoYUEVSTUlTU0lPTl9URU5BTkNZX1dSSVRFEAMSGQoVUEVSTUlTU0lPTl9VU0FHRV9SRUFEEAQSFgoSUEVSTUlTU0lPTl9TRVJWSUNFEAUSEwoPUEVSTUlTU0lPTl9OT05FEAYSGwoXUEVSTUlTU0lPTl9MRURHRVJfV1JJVEUQByqHAQoKQXVkaXRDbGFzcxIbChdBVURJVF9DTEFTU19VTlNQRUNJRklFRBAAEhQKEEFVRElUX0NMQVNTX05PTkUQARIUChBBVURJVF9DTEFTU19SRUFEEAISFQoRQVVESVRfQ0xBU1NfV1JJVEUQAxIZChVBVURJVF9DTEFTU19JTkZFUkVOQ0UQBDpPCgRydWxlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYxYcDIAEoCzIZLndlaXIudHlwZXMudjEuTWV0aG9kUnVsZVIEcnVsZWIGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("Chp3ZWlyL3R5cGVzL3YxL21ldGhvZC5wcm90bxINd2Vpci50eXBlcy52MSK5AQoKTWV0aG9kUnVsZRIpCghleHBvc3VyZRgBIAEoDjIXLndlaXIudHlwZXMudjEuRXhwb3N1cmUSLQoKcGVybWlzc2lvbhgCIAEoDjIZLndlaXIudHlwZXMudjEuUGVybWlzc2lvbhIoCgVhdWRpdBgDIAEoDjIZLndlaXIudHlwZXMudjEuQXVkaXRDbGFzcxInCgd0ZW5hbmN5GAQgASgOMhYud2Vpci50eXBlcy52MS5UZW5hbmN5KncKCEV4cG9zdXJlEhgKFEVYUE9TVVJFX1VOU1BFQ0lGSUVEEAASEwoPRVhQT1NVUkVfUFVCTElDEAESEgoORVhQT1NVUkVfQURNSU4QAhIVChFFWFBPU1VSRV9JTlRFUk5BTBADEhEKDUVYUE9TVVJFX09QRU4QBCqjAgoKUGVybWlzc2lvbhIaChZQRVJNSVNTSU9OX1VOU1BFQ0lGSUVEEAASHAoYUEVSTUlTU0lPTl9JTkZFUkVOQ0VfVVNFEAESGwoXUEVSTUlTU0lPTl9URU5BTkNZX1JFQUQQAhIcChhQRVJNSVNTSU9OX1RFTkFOQ1lfV1JJVEUQAxIZChVQRVJNSVNTSU9OX1VTQUdFX1JFQUQQBBIWChJQRVJNSVNTSU9OX1NFUlZJQ0UQBRITCg9QRVJNSVNTSU9OX05PTkUQBhIbChdQRVJNSVNTSU9OX0xFREdFUl9XUklURRAHEhgKFFBFUk1JU1NJT05fS0VZX1dSSVRFEAsSIQodUEVSTUlTU0lPTl9PUkdBTklaQVRJT05fV1JJVEUQDCqHAQoKQXVkaXRDbGFzcxIbChdBVURJVF9DTEFTU19VTlNQRUNJRklFRBAAEhQKEEFVRElUX0NMQVNTX05PTkUQARIUChBBVURJVF9DTEFTU19SRUFEEAISFQoRQVVESVRfQ0xBU1NfV1JJVEUQAxIZChVBVURJVF9DTEFTU19JTkZFUkVOQ0UQBCpkCgdUZW5hbmN5EhcKE1RFTkFOQ1lfVU5TUEVDSUZJRUQQABIYChRURU5BTkNZX0lOU1RBTExBVElPThABEhMKD1RFTkFOQ1lfUkVRVUVTVBACEhEKDVRFTkFOQ1lfT1dORVIQAzpPCgRydWxlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYxYcDIAEoCzIZLndlaXIudHlwZXMudjEuTWV0aG9kUnVsZVIEcnVsZWIGcHJvdG8z", [file_google_protobuf_descriptor]);
 
 /**
  * The rule of one method.
@@ -42,6 +42,13 @@ export type MethodRule = Message<"weir.types.v1.MethodRule"> & {
    * @generated from field: weir.types.v1.AuditClass audit = 3;
    */
   audit: AuditClass;
+
+  /**
+   * How it is kept within the caller's organization; for admin methods.
+   *
+   * @generated from field: weir.types.v1.Tenancy tenancy = 4;
+   */
+  tenancy: Tenancy;
 };
 
 /**
@@ -127,14 +134,14 @@ export const Permission = {
   INFERENCE_USE: 1,
 
   /**
-   * See organizations, teams and keys.
+   * See organizations, teams, members and keys.
    *
    * @generated from enum value: PERMISSION_TENANCY_READ = 2;
    */
   TENANCY_READ: 2,
 
   /**
-   * Create and change organizations, teams and keys.
+   * Create and change teams and members.
    *
    * @generated from enum value: PERMISSION_TENANCY_WRITE = 3;
    */
@@ -167,6 +174,20 @@ export const Permission = {
    * @generated from enum value: PERMISSION_LEDGER_WRITE = 7;
    */
   LEDGER_WRITE: 7,
+
+  /**
+   * Create, change, rotate and revoke keys.
+   *
+   * @generated from enum value: PERMISSION_KEY_WRITE = 11;
+   */
+  KEY_WRITE: 11,
+
+  /**
+   * Create and change organizations.
+   *
+   * @generated from enum value: PERMISSION_ORGANIZATION_WRITE = 12;
+   */
+  ORGANIZATION_WRITE: 12,
 } as const;
 
 /**
@@ -236,6 +257,54 @@ export type AuditClass = (typeof AuditClass)[keyof typeof AuditClass] | UnknownE
  */
 export const AuditClassSchema: GenEnum<AuditClass> = /*@__PURE__*/
   enumDesc(file_weir_types_v1_method, 2);
+
+/**
+ * How an admin method is kept within the caller's organization.
+ *
+ * @generated from enum weir.types.v1.Tenancy
+ */
+export const Tenancy = {
+  /**
+   * Not declared: as TENANCY_INSTALLATION.
+   *
+   * @generated from enum value: TENANCY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It is of no single organization: only callers who reach the whole installation may call it.
+   *
+   * @generated from enum value: TENANCY_INSTALLATION = 1;
+   */
+  INSTALLATION: 1,
+
+  /**
+   * `organization_id` of the request says which; to callers who reach one organization it is theirs, and no other.
+   *
+   * @generated from enum value: TENANCY_REQUEST = 2;
+   */
+  REQUEST: 2,
+
+  /**
+   * The owner of the method finds out, by what the request names and who calls.
+   *
+   * @generated from enum value: TENANCY_OWNER = 3;
+   */
+  OWNER: 3,
+} as const;
+
+/**
+ * How an admin method is kept within the caller's organization.
+ *
+ * @generated from enum weir.types.v1.Tenancy
+ */
+export type Tenancy = (typeof Tenancy)[keyof typeof Tenancy] | UnknownEnum;
+
+/**
+ * Describes the enum weir.types.v1.Tenancy.
+ */
+export const TenancySchema: GenEnum<Tenancy> = /*@__PURE__*/
+  enumDesc(file_weir_types_v1_method, 3);
 
 /**
  * The rule of this method; a method without one is refused everywhere and fails `npm run check`.
