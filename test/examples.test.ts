@@ -56,9 +56,10 @@ describe("against a running Weir", () => {
     expect((await output(process.execPath, [`examples/${file}`])).trim()).toBe(demoAnswer);
   });
 
-  test("connect-web.ts shows the answer piece by piece", async () => {
+  test.skipIf(!isOnPath("curl"))("connect-web.ts shows the answer piece by piece, with the token that browser-token.sh has made", async () => {
+    const { token } = JSON.parse(await output("sh", ["-e", "examples/browser-token.sh"])) as { token: string };
     const pieces: string[] = [];
-    await ask(weir.origin, weir.inferenceKey, "Hello", (text) => pieces.push(text));
+    await ask(weir.origin, token, "Hello", (text) => pieces.push(text));
     expect(pieces.join("")).toBe(demoAnswer);
     expect(pieces.length).toBeGreaterThan(3);
   });

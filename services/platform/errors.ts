@@ -24,6 +24,7 @@ const meanings: Readonly<Record<Reason, readonly [code: Code, httpStatus: number
   PERMISSION_DENIED: [Code.PermissionDenied, 403],
   MODEL_NOT_ALLOWED: [Code.PermissionDenied, 403],
   KEY_EXPIRED: [Code.Unauthenticated, 401],
+  TOKEN_EXPIRED: [Code.Unauthenticated, 401],
   KEY_SUSPENDED: [Code.PermissionDenied, 403],
   PROVIDER_NOT_ALLOWED: [Code.PermissionDenied, 403],
   OPERATION_NOT_ALLOWED: [Code.PermissionDenied, 403],

@@ -7,6 +7,7 @@ import { createKey } from "./rpc/create-key.ts";
 import { createMember } from "./rpc/create-member.ts";
 import { createOrganization } from "./rpc/create-organization.ts";
 import { createTeam } from "./rpc/create-team.ts";
+import { createToken } from "./rpc/create-token.ts";
 import { deleteMember } from "./rpc/delete-member.ts";
 import { listKeys } from "./rpc/list-keys.ts";
 import { listMembers } from "./rpc/list-members.ts";
@@ -54,6 +55,7 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       updateKey: (request, context) => updateKey(request, context, dependencies),
       rotateKey: (request, context) => rotateKey(request, context, dependencies),
       revokeKey: (request, context) => revokeKey(request, context, dependencies),
+      createToken: (request, context) => createToken(request, context, dependencies),
       watchGrants: (request, context) => watchGrants(request, context, feed, dependencies.pepper),
       resolveGrant: (request) => resolveGrant(request, dependencies),
       recordKeyUses: (request) => recordKeyUses(request, dependencies),

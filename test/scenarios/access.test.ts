@@ -175,6 +175,46 @@ test("a stream of a revoked key is cut, and its caller told why", async () => {
   upstream.answerWith(json(200, completion));
 });
 
+describe("a token", () => {
+  test("calls models within its key's bounds and its own, under its labels, and does nothing else", async () => {
+    const { secret } = await makeKey({ scope: { providers: ["near"] }, labels: { application: "shop" } });
+    // At once, before routing can have been told of the key.
+    const { token } = await policy(secret).createToken({ scope: { models: ["chat"], origins: ["https://app.example.com"] }, labels: { end_user: "u-42", application: "forged" } });
+    const page = { origin: "https://app.example.com" };
+    for (const door of Object.values(doors)) expect((await call(door, token, "chat", page)).status).toBe(200);
+    const response = await call(doors["openai"]!, token, "chat", page);
+    expect(response.headers.get("x-weir-target")).toBe("near/m");
+    const [attempt] = await weir.attempts(1, { requestId: response.headers.get("x-request-id")! });
+    expect(attempt!.event!.intent!.attribution!.labels).toEqual({ end_user: "u-42", application: "shop" });
+
+    expect((await call(doors["openai"]!, token, "near/m", page)).headers.get("x-weir-reason")).toBe("MODEL_NOT_ALLOWED");
+    expect((await call(doors["openai"]!, token)).headers.get("x-weir-reason")).toBe("ORIGIN_NOT_ALLOWED");
+    expect((await call(doors["openai"]!, `${token.slice(0, -8)}aaaaaaaa`, "chat", page)).headers.get("x-weir-reason")).toBe("KEY_INVALID");
+    const { token: plain } = await policy(secret).createToken({});
+    await expect(policy(plain).createToken({})).rejects.toMatchObject({ code: Code.PermissionDenied });
+    await expect(policy((await policy().createToken({})).token).listKeys({})).rejects.toMatchObject({ code: Code.PermissionDenied });
+  });
+
+  test("ends, says so, and never outlives its key", async () => {
+    const { secret } = await makeKey({ expireTime: timestampFromMs(Date.now() + 60_000) });
+    const { token } = await policy(secret).createToken({ lifetime: durationFromMs(1_000) });
+    expect(await statusOf(token)).toBe(200);
+    await expect.poll(() => statusOf(token), { timeout: 5_000, interval: 50 }).toBe(401);
+    expect((await call(doors["openai"]!, token)).headers.get("x-weir-reason")).toBe("TOKEN_EXPIRED");
+    const { expireTime } = await policy(secret).createToken({ lifetime: durationFromMs(3_600_000) });
+    expect(Number(expireTime!.seconds) * 1_000).toBeLessThanOrEqual(Date.now() + 60_000);
+  });
+
+  test("goes with its key", async () => {
+    const { id, secret } = await makeKey();
+    const { token } = await policy(secret).createToken({});
+    expect(await statusOf(token)).toBe(200);
+    await policy().revokeKey({ keyId: id });
+    await expect.poll(() => statusOf(token), { timeout: 1_000, interval: 20 }).toBe(401);
+    expect((await call(doors["openai"]!, token)).headers.get("x-weir-reason")).toBe("KEY_REVOKED");
+  });
+});
+
 test("when a key was used last is known, once routing has told it", async () => {
   const { id, secret } = await makeKey();
   const lastUse = async (): Promise<unknown> => (await policy().listKeys({})).keys.find((key) => key.id === id)!.lastUseTime;

@@ -7,8 +7,8 @@ import { factsOf } from "./roles.ts";
 const all = Object.values(Role).filter((role) => typeof role === "number");
 
 describe("roles", () => {
-  it("let an inference key call models and nothing else", () => {
-    expect(factsOf(Role.INFERENCE)).toEqual({ permissions: [Permission.INFERENCE_USE], reach: Reach.TEAM });
+  it("let an inference key call models, make tokens that do, and nothing else", () => {
+    expect(factsOf(Role.INFERENCE)).toEqual({ permissions: [Permission.INFERENCE_USE, Permission.TOKEN_CREATE], reach: Reach.TEAM });
   });
 
   it("let the installation's admin do all that a key can, but not pass for a service of Weir", () => {

@@ -104,6 +104,11 @@ export async function revokeKeyById(database: Queryable, id: string, revokeTime:
   await database.query("UPDATE keys SET revoke_time = $2 WHERE id = $1 AND revoke_time IS NULL", [id, revokeTime]);
 }
 
+export async function findGrant(database: Queryable, keyId: string): Promise<Grant | undefined> {
+  const { rows } = await database.query<KeyRow>(`${selectKey} WHERE keys.id = $1`, [keyId]);
+  return rows[0] && readGrant(rows[0]);
+}
+
 /** By the digest of the present secret or the one before it. */
 export async function findGrantByDigest(database: Queryable, secretDigest: Uint8Array): Promise<Grant | undefined> {
   const { rows } = await database.query<KeyRow>(`${selectKey} WHERE secret_digest = $1 OR previous_secret_digest = $1`, [secretDigest]);

@@ -3,6 +3,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Scope } from "#gen/weir/policy/v1/scope_pb.ts";
+import { isToken } from "#platform/access-token.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { isListed, rangeList } from "#platform/ip-range.ts";
 import { isKeySecret } from "#platform/key-secret.ts";
@@ -19,19 +20,19 @@ export interface Caller {
   readonly origin: string | undefined;
 }
 
-/** A grant as one secret of its key opens it. */
+/** A grant as one secret of its key opens it, or a token. */
 export interface OpenGrant {
   readonly grant: Grant;
-  /** When the key or this secret of it ends, in milliseconds since 1970; Infinity for never. */
+  /** When the key, or this secret or token of it, ends, in milliseconds since 1970; Infinity for never. */
   readonly endMs: number;
 }
 
 /** Where grants are found. */
 export interface GrantSource {
-  /** The grant of a secret in the view that policy pushes. */
-  find(secret: string): OpenGrant | undefined;
+  /** The grant of a secret or a token, in the view that policy pushes. */
+  find(credential: string): OpenGrant | undefined;
   /** The grant as policy knows it, for a key that is not in the view yet. Throws KEY_INVALID when there is none. */
-  resolve(secret: string): Promise<OpenGrant>;
+  resolve(credential: string): Promise<OpenGrant>;
   /** Tells when the key's grant is withdrawn, until the returned function is called. */
   watch(keyId: string, onWithdrawn: OnWithdrawn): () => void;
 }
@@ -47,7 +48,7 @@ export async function authenticate(caller: Caller, grants: GrantSource, nowMs: n
   const { grant, endMs } = grants.find(credential) ?? (await resolveUnknown(credential, grants));
   const withdrawal = withdrawalOf(grant);
   if (withdrawal !== undefined) throw withdrawal;
-  if (endMs <= nowMs) throw expired(endMs);
+  if (endMs <= nowMs) throw expired(credential, endMs);
   for (const scope of grant.scopes) checkPlace(caller, scope);
   return grant;
 }
@@ -59,14 +60,15 @@ export function withdrawalOf({ revoked, suspended }: Grant): GatewayError | unde
   return undefined;
 }
 
-async function resolveUnknown(secret: string, grants: GrantSource): Promise<OpenGrant> {
+async function resolveUnknown(credential: string, grants: GrantSource): Promise<OpenGrant> {
   // Junk dies here and never reaches policy or its database.
-  if (isKeySecret(secret)) return await grants.resolve(secret);
+  if (isKeySecret(credential) || isToken(credential)) return await grants.resolve(credential);
   throw new GatewayError("KEY_INVALID", "The key is malformed: check that it was copied whole. Weir's keys begin with `weir_`.");
 }
 
-function expired(endMs: number): GatewayError {
+function expired(credential: string, endMs: number): GatewayError {
   const expireTime = new Date(endMs).toISOString();
+  if (isToken(credential)) return new GatewayError("TOKEN_EXPIRED", `The token ended at ${expireTime}. Have a new one made, by CreateToken.`, { metadata: { expire_time: expireTime } });
   return new GatewayError("KEY_EXPIRED", `The key, or this secret of it, ended at ${expireTime}. If it was rotated, use its new secret; else ask your operator for a new key.`, { metadata: { expire_time: expireTime } });
 }
 

@@ -1,8 +1,9 @@
-/** Owns routing's copy of the grants that policy pushes, found by the digest of a secret of the key. */
+/** Owns routing's copy of the grants that policy pushes, found by the digest of a secret of the key, or by a token of it. */
 import { createSecretKey } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { ResolveGrantRequestSchema, WatchGrantsRequestSchema, type Grant, type PolicyService, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { isToken, readToken } from "#platform/access-token.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";
@@ -10,6 +11,7 @@ import type { Logger } from "#platform/logger.ts";
 import { followView } from "#platform/pushed-view.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import { withdrawalOf, type GrantSource, type OnWithdrawn, type OpenGrant } from "../domain/admit.ts";
+import { narrowedTo } from "../domain/token-grant.ts";
 import { UnknownSecrets } from "./unknown-secrets.ts";
 
 export interface GrantViewOptions {
@@ -22,6 +24,13 @@ export interface GrantViewOptions {
 
 const identity = { kind: "service", name: "routing" } as const;
 
+/** One question to policy. */
+interface Question {
+  /** The digest of a secret, or the id of a key. */
+  readonly id: string;
+  readonly request: MessageInitShape<typeof ResolveGrantRequestSchema>;
+}
+
 /** The most keys that policy is asked for at once. */
 const mostQuestions = 100;
 
@@ -31,7 +40,7 @@ export class GrantView implements GrantSource {
   readonly #byDigest = new Map<string, OpenGrant>();
   readonly #watchers = new Map<string, Set<OnWithdrawn>>();
   readonly #unknown: UnknownSecrets;
-  /** What policy is being asked for, by digest. */
+  /** What policy is being asked for, by the question's id. */
   readonly #questions = new Map<string, Promise<void>>();
   /** The key under which secrets are digested; it comes with the first snapshot. */
   #pepper = createSecretKey(Buffer.alloc(0));
@@ -55,15 +64,14 @@ export class GrantView implements GrantSource {
     return view;
   }
 
-  find(secret: string): OpenGrant | undefined {
-    return this.#byDigest.get(textOf(this.#digest(secret)));
+  find(credential: string): OpenGrant | undefined {
+    return isToken(credential) ? this.#findByToken(credential) : this.#byDigest.get(textOf(digestOfKeySecret(credential, this.#pepper)));
   }
 
-  async resolve(secret: string): Promise<OpenGrant> {
-    const secretDigest = this.#digest(secret);
-    const digest = textOf(secretDigest);
-    if (!this.#unknown.has(digest)) await this.#askOnce(secretDigest, digest);
-    const found = this.#byDigest.get(digest);
+  async resolve(credential: string): Promise<OpenGrant> {
+    const question = this.#questionOf(credential);
+    if (!this.#unknown.has(question.id)) await this.#askOnce(question);
+    const found = this.find(credential);
     if (found !== undefined) return found;
     throw new GatewayError("KEY_INVALID", "This key is not known. Check that it belongs to this installation, or have a new one created.");
   }
@@ -77,31 +85,44 @@ export class GrantView implements GrantSource {
     };
   }
 
-  /** Asks policy, unless it is being asked already. */
-  #askOnce(secretDigest: Uint8Array, digest: string): Promise<void> {
-    let question = this.#questions.get(digest);
-    if (question === undefined) {
-      if (this.#questions.size >= mostQuestions) throw new GatewayError("OVERLOADED", "Too many keys that are not known are being looked up. Try again soon.", { retryAfterMs: 1_000 });
-      question = this.#ask(secretDigest, digest).finally(() => this.#questions.delete(digest));
-      this.#questions.set(digest, question);
-    }
-    return question;
+  #findByToken(token: string): OpenGrant | undefined {
+    const claims = readToken(token, this.#pepper);
+    const grant = claims && this.#byKey.get(claims.keyId);
+    return grant && { grant: narrowedTo(claims, grant), endMs: Math.min(endOf(claims.expireTime), endOf(grant.expireTime)) };
   }
 
-  async #ask(secretDigest: Uint8Array, digest: string): Promise<void> {
+  /** What policy is to be asked for it. Throws KEY_INVALID for a token that this installation did not sign. */
+  #questionOf(credential: string): Question {
+    if (!isToken(credential)) {
+      const secretDigest = digestOfKeySecret(credential, this.#pepper);
+      return { id: textOf(secretDigest), request: { secretDigest } };
+    }
+    const claims = readToken(credential, this.#pepper);
+    if (claims === undefined) throw new GatewayError("KEY_INVALID", "This token is not of this installation, or was changed on its way. Have a new one made, by CreateToken.");
+    return { id: claims.keyId, request: { keyId: claims.keyId } };
+  }
+
+  /** Asks policy, unless it is being asked already. */
+  #askOnce({ id, request }: Question): Promise<void> {
+    let answer = this.#questions.get(id);
+    if (answer === undefined) {
+      if (this.#questions.size >= mostQuestions) throw new GatewayError("OVERLOADED", "Too many keys that are not known are being looked up. Try again soon.", { retryAfterMs: 1_000 });
+      answer = this.#ask({ id, request }).finally(() => this.#questions.delete(id));
+      this.#questions.set(id, answer);
+    }
+    return answer;
+  }
+
+  async #ask({ id, request }: Question): Promise<void> {
     const { policy, signal } = this.#options;
     try {
-      const { grant } = await policy.resolveGrant(create(ResolveGrantRequestSchema, { secretDigest }), { identity, requestId: "", signal });
+      const { grant } = await policy.resolveGrant(create(ResolveGrantRequestSchema, request), { identity, requestId: "", signal });
       // What was pushed meanwhile is newer than this answer.
       if (!this.#byKey.has(grant!.keyId)) this.#put(grant!);
     } catch (error) {
       if (!(error instanceof GatewayError) || error.reason !== "KEY_INVALID") throw error;
-      this.#unknown.add(digest);
+      this.#unknown.add(id);
     }
-  }
-
-  #digest(secret: string): Buffer {
-    return digestOfKeySecret(secret, this.#pepper);
   }
 
   #apply({ snapshot, grants, pepper }: WatchGrantsResponse): void {
