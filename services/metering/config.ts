@@ -2,7 +2,7 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Config } from "#gen/weir/config/v1/config_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { ratesOf } from "./domain/listed-price.ts";
+import { entriesOf } from "./domain/listed-price.ts";
 import type { PriceEntries } from "./domain/price-book.ts";
 
 export interface MeteringConfig {
@@ -15,13 +15,17 @@ export interface MeteringConfig {
 /** Longer than most outages of a network: a fenced process has to be started again. */
 const defaultLostJournalAfterMs = 900_000;
 
-/** Throws INVALID_REQUEST when a price is not by `vendor/model`. */
+/** Throws INVALID_REQUEST when a price is not by `vendor/model`, or cannot be read. */
 export function readMeteringConfig(config: Config): MeteringConfig {
   const prices = Object.entries(config.prices).map(([name, price]) => {
     if (!/^[^/]+[/]./.test(name)) {
       throw new GatewayError("INVALID_REQUEST", `prices: "${name}" names no vendor: write it as vendor/model, such as "openai/${name}".`);
     }
-    return [name, { rates: ratesOf(price) }] as const;
+    try {
+      return [name, entriesOf(price)] as const;
+    } catch (error) {
+      throw new GatewayError("INVALID_REQUEST", `prices.${name}: ${(error as Error).message}`);
+    }
   });
   const lostJournalAfter = config.limits?.lostJournalAfter;
   return { prices: new Map(prices), lostJournalAfterMs: lostJournalAfter === undefined ? defaultLostJournalAfterMs : durationMs(lostJournalAfter) };

@@ -3,14 +3,15 @@ import { expect, test } from "vitest";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
 import type { MeteringConfig } from "./config.ts";
-import { ratesOf } from "./domain/listed-price.ts";
-import type { PriceBook } from "./domain/price-book.ts";
+import { entriesOf, ratesOf } from "./domain/listed-price.ts";
+import type { PriceBook, PriceList } from "./domain/price-book.ts";
 import { followPriceBook } from "./price-book-follower.ts";
 
 const logger = createLogger("silent");
+const imported = new MutableLiveValue<PriceList>({ entries: new Map(), adjustments: new Map() });
 
 function configWith(input: string): Pick<MeteringConfig, "prices"> {
-  return { prices: new Map([["local/llama", { rates: ratesOf({ input }) }]]) };
+  return { prices: new Map([["local/llama", entriesOf({ input })]]) };
 }
 
 test("a new version is in force only once it is stored, and what came meanwhile follows", async () => {
@@ -23,7 +24,7 @@ test("a new version is in force only once it is stored, and what came meanwhile 
       noteSave.resolve();
       noteSave = Promise.withResolvers();
     });
-  const starting = followPriceBook(config, save, logger);
+  const starting = followPriceBook({ config, imported, save, logger });
   saves[0]!.finish();
   const { priceBook, stop } = await starting;
   const first = priceBook.current.version;
@@ -42,7 +43,7 @@ test("a new version is in force only once it is stored, and what came meanwhile 
   await thirdSave;
   saves[2]!.finish();
   await stop();
-  expect(priceBook.current.entries.get("local/llama")).toEqual({ rates: ratesOf({ input: "3" }) });
+  expect(priceBook.current.entries.get("local/llama")).toEqual([{ rates: ratesOf({ input: "3" }) }]);
 });
 
 test("while a version cannot be stored the old one stays in force, and stopping does not wait for it", async () => {
@@ -54,7 +55,7 @@ test("while a version cannot be stored the old one stays in force, and stopping 
     failed.resolve();
     throw new Error("the database is down");
   };
-  const { priceBook, stop } = await followPriceBook(config, save, logger);
+  const { priceBook, stop } = await followPriceBook({ config, imported, save, logger });
   const { version } = priceBook.current;
   isDown = true;
   config.set(configWith("2"));

@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { ListAttemptsRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { AttemptResult, UsageEventSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
-import { ratesOf } from "./domain/listed-price.ts";
+import { entriesOf } from "./domain/listed-price.ts";
 import { attemptIdAt, reconcile, startMeteringOn, startTestMetering, testContext, testNowMs, usageEvent, type TestMetering } from "./usage-events.fixture.ts";
 
 // demo-chat: 1,000 input tokens at $1 and 100 output tokens at $4 a million.
@@ -127,7 +127,7 @@ test("an event is rated by the version its intent names, after a change of confi
   const versions = metering.implementation.watchPriceVersion({ $typeName: "weir.metering.v1.WatchPriceVersionRequest" }, testContext)[Symbol.asyncIterator]();
   expect((await versions.next()).value).toMatchObject({ priceVersion: before });
 
-  metering.config.set({ ...metering.config.current, prices: new Map([["demo/demo-chat", { rates: ratesOf({ input: "7", output: "0" }) }]]) });
+  metering.config.set({ ...metering.config.current, prices: new Map([["demo/demo-chat", entriesOf({ input: "7", output: "0" })]]) });
   const after = (await versions.next()).value!.priceVersion as string;
   await versions.return?.();
   expect(after).not.toBe(before);
@@ -222,7 +222,7 @@ test("partitions follow the month in the id, over a month's border and far from 
 
 test("big figures stay exact", async () => {
   const metering = await startTestMetering();
-  metering.config.set({ ...metering.config.current, prices: new Map([["demo/demo-chat", { rates: ratesOf({ input: "10.000001" }) }]]) });
+  metering.config.set({ ...metering.config.current, prices: new Map([["demo/demo-chat", entriesOf({ input: "10.000001" })]]) });
   let priceVersion = "";
   for await (const version of metering.implementation.watchPriceVersion({ $typeName: "weir.metering.v1.WatchPriceVersionRequest" }, testContext)) {
     priceVersion = version.priceVersion;

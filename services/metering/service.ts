@@ -11,11 +11,15 @@ import type { RunningService } from "#platform/service.ts";
 import type { MeteringConfig } from "./config.ts";
 import { answerJournalReports } from "./edge/journal-reports.ts";
 import { startUsageConsumer } from "./edge/usage-consumer.ts";
+import { followImportedPrices } from "./imported-prices.ts";
 import { watchForLostJournals } from "./lost-journals.ts";
 import { followPriceBook } from "./price-book-follower.ts";
 import { declareJournalLost } from "./rpc/declare-journal-lost.ts";
+import { importPrices } from "./rpc/import-prices.ts";
 import { listAttempts } from "./rpc/list-attempts.ts";
 import { listJournals } from "./rpc/list-journals.ts";
+import { listPriceImports } from "./rpc/list-price-imports.ts";
+import { listPrices } from "./rpc/list-prices.ts";
 import { queryUsage } from "./rpc/query-usage.ts";
 import { recordUsage } from "./rpc/record-usage.ts";
 import { reportJournal } from "./rpc/report-journal.ts";
@@ -40,7 +44,8 @@ export const migrationsDirectory = join(import.meta.dirname, "store", "migration
 export async function createMeteringService({ database, config, eventLog, clock, logger }: MeteringDependencies): Promise<RunningService<typeof MeteringService>> {
   const partitions = new Partitions(database);
   const priceVersions = new PriceVersions();
-  const follower = await followPriceBook(config, (book) => priceVersions.save(database, book), logger);
+  const imported = await followImportedPrices(database, logger);
+  const follower = await followPriceBook({ config, imported: imported.prices, save: (book) => priceVersions.save(database, book), logger });
   await partitions.ensure([clock.now()]);
   const stopping = new AbortController();
   const recording = new Set<Promise<unknown>>();
@@ -71,6 +76,9 @@ export async function createMeteringService({ database, config, eventLog, clock,
       reportJournal: (request) => reportJournal(database, request),
       listJournals: (request) => listJournals(database, request),
       declareJournalLost: (request) => declareJournalLost(database, lostJournals, request),
+      listPrices: (request) => listPrices(database, priceVersions, follower.priceBook.current, request),
+      importPrices: (request, { identity }) => importPrices({ database, config, imported, follower, priceVersions }, request, identity),
+      listPriceImports: (request) => listPriceImports(database, request),
     },
     async stop() {
       stopping.abort();
@@ -78,6 +86,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
       await journalReports?.stop();
       await consumer?.stop();
       await Promise.allSettled(recording);
+      await imported.stop();
       await follower.stop();
     },
   };

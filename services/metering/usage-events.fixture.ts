@@ -42,6 +42,7 @@ export interface EventSketch {
   readonly vendor?: string;
   readonly model?: string;
   readonly servedModel?: string;
+  readonly serviceTier?: string;
   readonly priceVersion?: string;
   readonly requestId?: string;
   readonly labels?: Record<string, string>;
@@ -80,6 +81,7 @@ export function usageEvent(sketch: EventSketch = {}): UsageEvent {
       finishReason: "stop",
       httpStatus: 200,
       servedModel: sketch.servedModel ?? "",
+      serviceTier: sketch.serviceTier ?? "",
       firstByteMs: 12n,
       durationMs: 345n,
       endTime: timestampFromMs(timeMs + 345),
@@ -134,7 +136,8 @@ export async function startMeteringOn(database: Database) {
   };
 }
 
-async function currentPriceVersion(implementation: Awaited<ReturnType<typeof createMeteringService>>["implementation"]): Promise<string> {
+/** The version in force. */
+export async function currentPriceVersion(implementation: Awaited<ReturnType<typeof createMeteringService>>["implementation"]): Promise<string> {
   for await (const { priceVersion } of implementation.watchPriceVersion({ $typeName: "weir.metering.v1.WatchPriceVersionRequest" }, testContext)) {
     return priceVersion;
   }

@@ -1,17 +1,24 @@
-/** Owns the prices that Weir ships: list prices of the standard tier, each with where and when it was read. A figure that no source states is absent. */
-import { ratesOf, type ListedPrice } from "./listed-price.ts";
-import type { PriceEntries } from "./price-book.ts";
-import type { PriceEntry } from "./rate.ts";
+/** Owns the prices that Weir ships: list prices, each with where and when it was read. A figure that no source states is absent. */
+import { entriesOf, type ListedPrice } from "./listed-price.ts";
+import { groupByName, type PriceEntries } from "./price-book.ts";
 
-/** What "standard" is called by the vendors; empty where a reply names no tier. Other tiers have other prices. */
+/** What "standard" is called by the vendors; empty where a reply names no tier. */
 const standardTiers = ["", "default", "standard"];
 
-interface BuiltInPrice extends ListedPrice {
+/**
+ * What a vendor states of all its models: batches, and OpenAI's flex, which is at the rates of batches, are half the price.
+ * https://developers.openai.com/api/docs/guides/flex-processing.md, https://developers.openai.com/api/docs/guides/batch,
+ * https://platform.claude.com/docs/en/build-with-claude/batch-processing. Other tiers are priced model by model, and unpriced until somebody states them.
+ */
+const tierMultipliers: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  openai: { batch: "0.5", flex: "0.5" },
+  anthropic: { batch: "0.5" },
+};
+
+interface BuiltInPrice extends Omit<ListedPrice, "serviceTiers" | "tierMultipliers"> {
   readonly vendor: string;
   /** The model's names: its alias and the dated snapshots for which the same price is stated. */
   readonly models: readonly string[];
-  /** Prices of a call whose input is longer; `{}` when they differ and no source states them: such a call is unpriced. */
-  readonly longPrompt?: ListedPrice & { readonly aboveInputTokens: bigint };
   readonly source: string;
   /** The day on which a copy of the source was read, or on which the source says that it was checked. */
   readonly asOf: string;
@@ -212,7 +219,18 @@ const prices: readonly BuiltInPrice[] = [
     input: "2",
     cachedInput: "0.10",
     output: "10",
-    source: "https://ai.google.dev/gemini-api/docs/generate-content/latest-model; cached input https://github.com/BerriAI/litellm/discussions/46238. Through 2026-11-30; then 4, 0.20 and 20",
+    until: "2026-12-01",
+    source: "https://ai.google.dev/gemini-api/docs/generate-content/latest-model; cached input https://github.com/BerriAI/litellm/discussions/46238",
+    asOf: "2026-11-21",
+  },
+  {
+    vendor: "gemini",
+    models: ["gemini-4-argon"],
+    input: "4",
+    cachedInput: "0.20",
+    output: "20",
+    from: "2026-12-01",
+    source: "https://ai.google.dev/gemini-api/docs/generate-content/latest-model; cached input https://github.com/BerriAI/litellm/discussions/46238",
     asOf: "2026-11-21",
   },
   {
@@ -221,7 +239,18 @@ const prices: readonly BuiltInPrice[] = [
     input: "2",
     cachedInput: "0.10",
     output: "10",
-    source: "https://github.com/BerriAI/litellm/discussions/50970 (the same as gemini-4-argon). Through 2026-11-30; then 4, 0.20 and 20",
+    until: "2026-12-01",
+    source: "https://github.com/BerriAI/litellm/discussions/50970 (the same as gemini-4-argon)",
+    asOf: "2026-11-21",
+  },
+  {
+    vendor: "gemini",
+    models: ["gemini-4-carbon"],
+    input: "4",
+    cachedInput: "0.20",
+    output: "20",
+    from: "2026-12-01",
+    source: "https://github.com/BerriAI/litellm/discussions/50970 (the same as gemini-4-argon)",
     asOf: "2026-11-21",
   },
   {
@@ -238,7 +267,18 @@ const prices: readonly BuiltInPrice[] = [
     input: "0.75",
     cachedInput: "0.075",
     output: "3.75",
-    source: "https://github.com/api-evangelist/deepmind/blob/main/plans/deepmind-plans-pricing.yml (quotes https://ai.google.dev/gemini-api/docs/pricing); cached input https://github.com/BerriAI/litellm/discussions/39357. Through 2026-12-31; then 1.50, 0.15 and 7.50",
+    until: "2027-01-01",
+    source: "https://github.com/api-evangelist/deepmind/blob/main/plans/deepmind-plans-pricing.yml (quotes https://ai.google.dev/gemini-api/docs/pricing); cached input https://github.com/BerriAI/litellm/discussions/39357",
+    asOf: "2026-10-07",
+  },
+  {
+    vendor: "gemini",
+    models: ["gemini-3.8-flash"],
+    input: "1.50",
+    cachedInput: "0.15",
+    output: "7.50",
+    from: "2027-01-01",
+    source: "https://github.com/api-evangelist/deepmind/blob/main/plans/deepmind-plans-pricing.yml (quotes https://ai.google.dev/gemini-api/docs/pricing); cached input https://github.com/BerriAI/litellm/discussions/39357",
     asOf: "2026-10-07",
   },
   {
@@ -379,16 +419,9 @@ const prices: readonly BuiltInPrice[] = [
   },
 ];
 
-export const builtInPrices: PriceEntries = new Map(
-  prices.flatMap((price) => price.models.map((model) => [`${price.vendor}/${model}`, entryOf(price)] as const)),
+export const builtInPrices: PriceEntries = groupByName(
+  prices.flatMap((price) => {
+    const entries = entriesOf({ ...price, serviceTiers: standardTiers, tierMultipliers: tierMultipliers[price.vendor] ?? {} });
+    return price.models.flatMap((model) => entries.map((entry) => [`${price.vendor}/${model}`, entry] as const));
+  }),
 );
-
-function entryOf(price: BuiltInPrice): PriceEntry {
-  return {
-    rates: ratesOf(price),
-    serviceTiers: standardTiers,
-    ...(price.longPrompt === undefined
-      ? {}
-      : { longPrompt: { aboveInputTokens: price.longPrompt.aboveInputTokens, rates: ratesOf(price.longPrompt) } }),
-  };
-}

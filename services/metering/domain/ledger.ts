@@ -1,8 +1,8 @@
 /** Owns what an event changes in the ledger: the line that stands, the postings that move money, and the sums of its hour. */
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
-import { findPrice, type PriceBook } from "./price-book.ts";
-import { rateUsage } from "./rate.ts";
+import type { PriceBook } from "./price-book.ts";
+import { rateCall } from "./rate-call.ts";
 import { outranks, type PostableEvent, type Rejection } from "./usage-event.ts";
 
 /** Who pays whom for an attempt, and by which prices; said by its first event and never changed by a later one. */
@@ -24,8 +24,10 @@ export interface LineFigures {
   readonly result: AttemptResult;
   /** The quantity of meter n stands at n - 1; undefined when usage is unreported. */
   readonly quantities: readonly bigint[] | undefined;
-  /** Absent when usage is unreported or unpriced. */
+  /** What the vendor bills; absent when usage is unreported or unpriced. */
   readonly costNanos: bigint | undefined;
+  /** What the key is charged; absent when the cost is. */
+  readonly chargeNanos: bigint | undefined;
   readonly isUnpriced: boolean;
 }
 
@@ -60,6 +62,7 @@ export interface RollupDelta {
   orphaned: bigint;
   unpriced: bigint;
   costNanos: bigint;
+  chargeNanos: bigint;
   readonly quantities: bigint[];
 }
 
@@ -117,16 +120,21 @@ export function correctLine(source: PostableEvent, standing: StandingLine, books
   return { source, identity, figures: figuresOf(source, identity, books), previous: figures };
 }
 
-/** The double entry that takes the books from what stood to what stands: the key is debited, the vendor credited. */
-export function postingsOf({ identity, figures, previous }: LedgerChange): Posting[] {
-  const amountNanos = (figures.costNanos ?? 0n) - (previous?.costNanos ?? 0n);
-  if (amountNanos === 0n) return [];
+/**
+ * The entries that take the books from what stood to what stands: the key is debited what it is charged, the vendor credited what it
+ * bills, and what lies between them, a mark-up or discount, is the organization's margin.
+ */
+export function postingsOf({ identity, figures, previous }: Pick<LedgerChange, "identity" | "figures" | "previous">): Posting[] {
+  const costNanos = (figures.costNanos ?? 0n) - (previous?.costNanos ?? 0n);
+  const chargeNanos = (figures.chargeNanos ?? 0n) - (previous?.chargeNanos ?? 0n);
   const { attemptId, startTimeMs, organizationId, keyId, vendor, priceVersion } = identity;
   const common = { attemptId, startTimeMs, rank: figures.rank, organizationId, priceVersion };
-  return [
-    { ...common, account: `key:${keyId}`, amountNanos },
-    { ...common, account: `vendor:${vendor}`, amountNanos: -amountNanos },
+  const entries = [
+    { ...common, account: `key:${keyId}`, amountNanos: chargeNanos },
+    { ...common, account: `vendor:${vendor}`, amountNanos: -costNanos },
+    { ...common, account: `margin:${organizationId}`, amountNanos: costNanos - chargeNanos },
   ];
+  return entries.filter(({ amountNanos }) => amountNanos !== 0n);
 }
 
 /** The sums that change, one delta per hour and identity, in one order so that concurrent batches lock alike. */
@@ -141,12 +149,10 @@ export function rollupDeltasOf(changes: readonly LedgerChange[]): RollupDelta[] 
 }
 
 function figuresOf({ outcome, rank }: PostableEvent, identity: LineIdentity, books: PriceBooks): LineFigures {
-  const book = books.get(identity.priceVersion);
-  const price = book === undefined ? undefined : findPrice(book, identity.vendor, identity.model, outcome.servedModel);
-  const { costNanos, isUnpriced } = rateUsage(outcome.usage, outcome.serviceTier, price);
+  const rating = rateCall({ ...identity, servedModel: outcome.servedModel, serviceTier: outcome.serviceTier }, outcome.usage, books.get(identity.priceVersion));
   const quantities = outcome.usage === undefined ? undefined : new Array<bigint>();
   for (const { meter, quantity } of outcome.usage?.quantities ?? []) addTo(quantities!, meter - 1, quantity);
-  return { rank, result: outcome.result, quantities, costNanos, isUnpriced };
+  return { rank, result: outcome.result, quantities, ...rating };
 }
 
 function deltaFor(deltas: Map<string, RollupDelta>, identity: LineIdentity): RollupDelta {
@@ -155,19 +161,20 @@ function deltaFor(deltas: Map<string, RollupDelta>, identity: LineIdentity): Rol
   const name = `${hour}\0${organizationId}\0${teamId}\0${keyId}\0${provider}\0${vendor}\0${model}`;
   let delta = deltas.get(name);
   if (delta === undefined) {
-    delta = { hourMs: hour, identity, attempts: 0n, failed: 0n, orphaned: 0n, unpriced: 0n, costNanos: 0n, quantities: [] };
+    delta = { hourMs: hour, identity, attempts: 0n, failed: 0n, orphaned: 0n, unpriced: 0n, costNanos: 0n, chargeNanos: 0n, quantities: [] };
     deltas.set(name, delta);
   }
   return delta;
 }
 
-function addFigures(delta: RollupDelta, { rank, result, isUnpriced, costNanos, quantities }: LineFigures, sign: 1n | -1n): void {
+function addFigures(delta: RollupDelta, { rank, result, isUnpriced, costNanos, chargeNanos, quantities }: LineFigures, sign: 1n | -1n): void {
   const isOrphaned = rank === UsageSource.ORPHANED || result === AttemptResult.ORPHANED;
   delta.attempts += sign;
   if (isOrphaned) delta.orphaned += sign;
   else if (result !== AttemptResult.SUCCEEDED) delta.failed += sign;
   if (isUnpriced) delta.unpriced += sign;
   delta.costNanos += sign * (costNanos ?? 0n);
+  delta.chargeNanos += sign * (chargeNanos ?? 0n);
   quantities?.forEach((quantity, index) => addTo(delta.quantities, index, sign * quantity));
 }
 

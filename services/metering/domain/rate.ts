@@ -1,26 +1,38 @@
 /** Owns what a quantity costs: prices as exact integers, and the rating of one usage, rounded once. */
 import { Meter, type MeterQuantity, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 
-/** Nano-dollars for a million units of each meter. */
+/** Nano-dollars for a million units of each meter; of audio, for a million minutes / 1,000 (see `unitsPerRate`). */
 export type Rates = ReadonlyMap<Meter, bigint>;
 
-/** What one model costs. */
+/** What one model costs, for the calls that it covers. */
 export interface PriceEntry {
   readonly rates: Rates;
   /** Rates for the whole call once its input exceeds this many tokens; empty when they are not known. */
   readonly longPrompt?: { readonly aboveInputTokens: bigint; readonly rates: Rates };
   /** The vendor's names of the service tiers that these rates are for; absent means every tier. */
   readonly serviceTiers?: readonly string[];
+  /** For calls that start from then on, and before `untilMs`; absent means always. */
+  readonly fromMs?: number;
+  readonly untilMs?: number;
 }
 
 /** What a call cost: absent when it is unreported, or when a part of it has no price. */
 export interface Rating {
+  /** By the vendor's price. */
   readonly costNanos: bigint | undefined;
+  /** What the key is charged. */
+  readonly chargeNanos: bigint | undefined;
   /** True when usage is known but has no price. */
   readonly isUnpriced: boolean;
 }
 
-const unitsPerRate = 1_000_000n;
+/** A charge is the cost times a factor in millionths: this one charges the cost. */
+export const evenFactorMillionths = 1_000_000n;
+
+const factorsPerOne = 1_000_000n;
+const usualUnits = 1_000_000n;
+/** Audio is priced by the minute: whole nano-dollars for a thousand minutes stay whole where those for a million milliseconds would not. */
+const audioUnits = 60_000_000n;
 
 const inputMeters: readonly Meter[] = [
   Meter.INPUT_TOKENS,
@@ -31,7 +43,7 @@ const inputMeters: readonly Meter[] = [
   Meter.IMAGE_INPUT_TOKENS,
 ];
 
-/** Meters that cost what another one does unless they have a rate of their own (see weir.config.v1.Price). */
+/** Meters that cost what another one does unless they have a rate of their own (see weir.types.v1.Price). */
 const fallbackMeters: ReadonlyMap<Meter, Meter> = new Map([
   [Meter.CACHED_INPUT_TOKENS, Meter.INPUT_TOKENS],
   [Meter.CACHE_WRITE_5M_INPUT_TOKENS, Meter.INPUT_TOKENS],
@@ -39,35 +51,40 @@ const fallbackMeters: ReadonlyMap<Meter, Meter> = new Map([
   [Meter.REASONING_OUTPUT_TOKENS, Meter.OUTPUT_TOKENS],
 ]);
 
-/** Rates a usage: the sum over all meters is exact and is rounded half up to nano-dollars once. */
-export function rateUsage(usage: Usage | undefined, serviceTier: string, price: PriceEntry | undefined): Rating {
-  if (usage === undefined) return { costNanos: undefined, isUnpriced: false };
+const unreported: Rating = { costNanos: undefined, chargeNanos: undefined, isUnpriced: false };
+const unpriced: Rating = { costNanos: undefined, chargeNanos: undefined, isUnpriced: true };
+
+/** Rates a usage: the sum over all meters is exact; cost and charge are each rounded half up to nano-dollars once. */
+export function rateUsage(usage: Pick<Usage, "quantities"> | undefined, price: PriceEntry | undefined, factorMillionths = evenFactorMillionths): Rating {
+  if (usage === undefined) return unreported;
   // Whatever its price: nothing of it costs nothing.
-  if (usage.quantities.every(({ quantity }) => quantity === 0n)) return { costNanos: 0n, isUnpriced: false };
-  const rates = price === undefined ? undefined : ratesFor(price, usage.quantities, serviceTier);
-  if (rates === undefined) return { costNanos: undefined, isUnpriced: true };
+  if (usage.quantities.every(({ quantity }) => quantity === 0n)) return { costNanos: 0n, chargeNanos: 0n, isUnpriced: false };
+  if (price === undefined) return unpriced;
+  const rates = ratesFor(price, usage.quantities);
   let total = 0n;
+  let countsRequests = false;
   for (const { meter, quantity } of usage.quantities) {
+    if (meter === Meter.REQUESTS) countsRequests = true;
     if (quantity === 0n) continue;
     const rate = rates.get(meter) ?? rates.get(fallbackMeters.get(meter) ?? meter);
-    if (rate === undefined) return { costNanos: undefined, isUnpriced: true };
-    total += quantity * rate;
+    if (rate === undefined) return unpriced;
+    total += quantity * rate * (audioUnits / unitsPerRate(meter));
   }
-  return { costNanos: (total + unitsPerRate / 2n) / unitsPerRate, isUnpriced: false };
+  // A fee for each call falls due for this one, also where the vendor does not count calls.
+  if (!countsRequests) total += (rates.get(Meter.REQUESTS) ?? 0n) * (audioUnits / usualUnits);
+  return { costNanos: roundHalfUp(total, audioUnits), chargeNanos: roundHalfUp(total * factorMillionths, audioUnits * factorsPerOne), isUnpriced: false };
 }
 
-/**
- * US dollars for a million units, as decimal text with at most nine decimal places, in nano-dollars.
- * Throws RangeError for any other text.
- */
-export function parseDollars(text: string): bigint {
-  const match = /^([0-9]+)(?:[.]([0-9]{1,9}))?$/.exec(text);
-  if (match === null) throw new RangeError(`"${text}" is not an amount in US dollars: write it as "2.50".`);
-  return BigInt(match[1]!) * 1_000_000_000n + BigInt((match[2] ?? "").padEnd(9, "0"));
+/** How many units a rate is for. */
+function unitsPerRate(meter: Meter): bigint {
+  return meter === Meter.AUDIO_MILLISECONDS ? audioUnits : usualUnits;
 }
 
-function ratesFor(price: PriceEntry, quantities: readonly MeterQuantity[], serviceTier: string): Rates | undefined {
-  if (price.serviceTiers !== undefined && !price.serviceTiers.includes(serviceTier)) return undefined;
+function roundHalfUp(dividend: bigint, divisor: bigint): bigint {
+  return (dividend + divisor / 2n) / divisor;
+}
+
+function ratesFor(price: PriceEntry, quantities: readonly MeterQuantity[]): Rates {
   if (price.longPrompt === undefined) return price.rates;
   let inputTokens = 0n;
   for (const { meter, quantity } of quantities) if (inputMeters.includes(meter)) inputTokens += quantity;

@@ -78,5 +78,6 @@ function toAttempt(row: AttemptRow): Attempt {
     event: create(UsageEventSchema, { intent, outcome, rank: row.rank as UsageSource }),
     postTime: timestampFromDate(row.post_time),
     ...(row.cost_nanos === null ? {} : { costNanos: row.cost_nanos }),
+    ...(row.charge_nanos === null ? {} : { chargeNanos: row.charge_nanos }),
   });
 }

@@ -42,6 +42,7 @@ export interface AttemptRow {
   readonly duration_ms: bigint;
   readonly end_time: Date | null;
   readonly cost_nanos: bigint | null;
+  readonly charge_nanos: bigint | null;
   readonly post_time: Date;
 }
 
@@ -62,7 +63,7 @@ export async function selectAttempts(queryable: Queryable, query: AttemptQuery):
     `select attempt_id, start_time, organization_id, team_id, key_id, request_id, labels, route, provider, vendor, model,
             operation, is_stream, price_version, rank, result, usage_source, quantities, finish_reason,
             error_reason, http_status, upstream_request_id, served_model, service_tier, first_byte_ms,
-            duration_ms, end_time, cost_nanos, post_time
+            duration_ms, end_time, cost_nanos, charge_nanos, post_time
      from attempts where ${conditions.join(" and ")}
      order by start_time desc, attempt_id desc limit ${parameter(query.limit)}`,
     values,

@@ -50,6 +50,7 @@ const outcomeColumns: readonly Column<LedgerChange>[] = [
     value: ({ source }) => (source.outcome.endTime === undefined ? null : timeText(timestampMs(source.outcome.endTime))),
   },
   { name: "cost_nanos", type: "bigint", value: ({ figures }) => figures.costNanos ?? null },
+  { name: "charge_nanos", type: "bigint", value: ({ figures }) => figures.chargeNanos ?? null },
   { name: "is_unpriced", type: "boolean", value: ({ figures }) => figures.isUnpriced },
 ];
 
@@ -82,6 +83,7 @@ const rollupSumColumns: readonly Column<RollupDelta>[] = [
   { name: "orphaned_attempts", type: "bigint", value: ({ orphaned }) => orphaned },
   { name: "unpriced_attempts", type: "bigint", value: ({ unpriced }) => unpriced },
   { name: "cost_nanos", type: "bigint", value: ({ costNanos }) => costNanos },
+  { name: "charge_nanos", type: "bigint", value: ({ chargeNanos }) => chargeNanos },
 ];
 
 const rollupColumns: readonly Column<RollupDelta>[] = [
@@ -106,7 +108,7 @@ export async function insertLines(transaction: Queryable, lines: readonly Ledger
 export async function lockLines(transaction: Queryable, lines: readonly LedgerChange[]): Promise<readonly StandingLine[]> {
   const { rows } = await transaction.query<StandingRow>(
     `select attempts.attempt_id, attempts.start_time, organization_id, team_id, key_id, provider, vendor, model, price_version,
-            rank, result, quantities, cost_nanos, is_unpriced
+            rank, result, quantities, cost_nanos, charge_nanos, is_unpriced
      from attempts join ${batchRelation(identityColumns)} on ${isSameAttempt}
      order by attempts.attempt_id for update of attempts`,
     batchParameters(identityColumns, lines),
@@ -164,6 +166,7 @@ interface StandingRow {
   readonly result: number;
   readonly quantities: readonly bigint[] | null;
   readonly cost_nanos: bigint | null;
+  readonly charge_nanos: bigint | null;
   readonly is_unpriced: boolean;
 }
 
@@ -184,6 +187,7 @@ function toStandingLine(row: StandingRow): StandingLine {
     result: row.result as AttemptResult,
     quantities: row.quantities ?? undefined,
     costNanos: row.cost_nanos ?? undefined,
+    chargeNanos: row.charge_nanos ?? undefined,
     isUnpriced: row.is_unpriced,
   };
   return { identity, figures };

@@ -1,6 +1,6 @@
 /** Owns the versions of the price book that were ever in force, and a cache of those that events name. */
 import type { Queryable } from "#platform/database/database.ts";
-import { decodeEntries, encodeEntries, type EncodedEntry, type PriceBook } from "../domain/price-book.ts";
+import { decodeAdjustments, decodeEntries, encodeAdjustments, encodeEntries, type EncodedAdjustment, type EncodedEntry, type PriceBook } from "../domain/price-book.ts";
 import type { PriceBooks } from "../domain/ledger.ts";
 
 // A version changes when an operator edits prices: more than these are never in use together.
@@ -11,9 +11,10 @@ export class PriceVersions {
 
   /** Resolves when the version is stored. */
   async save(queryable: Queryable, book: PriceBook): Promise<void> {
-    await queryable.query("insert into price_versions (price_version, entries) values ($1, $2::jsonb) on conflict do nothing", [
+    await queryable.query("insert into price_versions (price_version, entries, adjustments) values ($1, $2::jsonb, $3::jsonb) on conflict do nothing", [
       book.version,
       JSON.stringify(encodeEntries(book.entries)),
+      JSON.stringify(encodeAdjustments(book.adjustments)),
     ]);
     this.#remember(book);
   }
@@ -28,12 +29,12 @@ export class PriceVersions {
       else books.set(version, book);
     }
     if (missing.size === 0) return books;
-    const { rows } = await queryable.query<{ price_version: string; entries: EncodedEntry[] }>(
-      "select price_version, entries from price_versions where price_version = any($1::text[])",
+    const { rows } = await queryable.query<{ price_version: string; entries: EncodedEntry[]; adjustments: EncodedAdjustment[] }>(
+      "select price_version, entries, adjustments from price_versions where price_version = any($1::text[])",
       [[...missing]],
     );
     for (const row of rows) {
-      const book: PriceBook = { version: row.price_version, entries: decodeEntries(row.entries) };
+      const book: PriceBook = { version: row.price_version, entries: decodeEntries(row.entries), adjustments: decodeAdjustments(row.adjustments) };
       books.set(book.version, book);
       this.#remember(book);
     }

@@ -27,6 +27,7 @@ export interface UsageSum {
   readonly orphanedAttempts: bigint;
   readonly unpricedAttempts: bigint;
   readonly costNanos: bigint;
+  readonly chargeNanos: bigint;
   /** Meter n stands at n - 1. */
   readonly quantities: bigint[];
 }
@@ -59,10 +60,10 @@ export async function selectUsage(queryable: Queryable, query: UsageQuery): Prom
     after = `where cost < ${cost} or (cost = ${cost} and "group" > ${parameter(query.after.group)}::text[] collate "C")`;
   }
   const { rows } = await queryable.query<SumRow>(
-    `select "group", attempts::int8, failed::int8, orphaned::int8, unpriced::int8, cost::int8, quantities::int8[] from (
+    `select "group", attempts::int8, failed::int8, orphaned::int8, unpriced::int8, cost::int8, charge::int8, quantities::int8[] from (
        select ${group} as "group", coalesce(sum(attempts), 0) as attempts, coalesce(sum(failed_attempts), 0) as failed,
               coalesce(sum(orphaned_attempts), 0) as orphaned, coalesce(sum(unpriced_attempts), 0) as unpriced,
-              coalesce(sum(cost_nanos), 0) as cost, array[${quantitySums}] as quantities
+              coalesce(sum(cost_nanos), 0) as cost, coalesce(sum(charge_nanos), 0) as charge, array[${quantitySums}] as quantities
        from usage_rollups where hour >= $1::timestamptz and hour < $2::timestamptz ${ofOrganization}
        ${expressions.length === 0 ? "" : `group by ${expressions.join(", ")}`}
      ) as sums ${after}
@@ -79,9 +80,10 @@ interface SumRow {
   readonly orphaned: bigint;
   readonly unpriced: bigint;
   readonly cost: bigint;
+  readonly charge: bigint;
   readonly quantities: bigint[];
 }
 
-function toSum({ group, attempts, failed, orphaned, unpriced, cost, quantities }: SumRow): UsageSum {
-  return { group, attempts, failedAttempts: failed, orphanedAttempts: orphaned, unpricedAttempts: unpriced, costNanos: cost, quantities };
+function toSum({ group, attempts, failed, orphaned, unpriced, cost, charge, quantities }: SumRow): UsageSum {
+  return { group, attempts, failedAttempts: failed, orphanedAttempts: orphaned, unpricedAttempts: unpriced, costNanos: cost, chargeNanos: charge, quantities };
 }

@@ -14,6 +14,8 @@ import { file_weir_metering_v1_journal } from "./journal_pb.ts";
 import type { UsageEvent } from "./usage_event_pb.ts";
 import { file_weir_metering_v1_usage_event } from "./usage_event_pb.ts";
 import { file_weir_types_v1_method } from "../../types/v1/method_pb.ts";
+import type { NamedPrice, Price, PriceAdjustment } from "../../types/v1/price_pb.ts";
+import { file_weir_types_v1_price } from "../../types/v1/price_pb.ts";
 import type { MeterQuantity } from "../../types/v1/usage_pb.ts";
 import { file_weir_types_v1_usage } from "../../types/v1/usage_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -22,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weir/metering/v1/metering_service.proto.
  */
 export const file_weir_metering_v1_metering_service: GenFile = /*@__PURE__*/
-  fileDesc("Cid3ZWlyL21ldGVyaW5nL3YxL21ldGVyaW5nX3NlcnZpY2UucHJvdG8SEHdlaXIubWV0ZXJpbmcudjEiTQoSUmVjb3JkVXNhZ2VSZXF1ZXN0EjcKBmV2ZW50cxgBIAMoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudEIJukgGkgEDEOgHIoMBChNSZWNvcmRVc2FnZVJlc3BvbnNlEh0KFWNvbmZpcm1lZF9hdHRlbXB0X2lkcxgBIAMoCRIxCghyZWplY3RlZBgCIAMoCzIfLndlaXIubWV0ZXJpbmcudjEuUmVqZWN0ZWRFdmVudBIaChJmZW5jZWRfYXR0ZW1wdF9pZHMYAyADKAkiMwoNUmVqZWN0ZWRFdmVudBISCgphdHRlbXB0X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIaChhXYXRjaFByaWNlVmVyc2lvblJlcXVlc3QiMgoZV2F0Y2hQcmljZVZlcnNpb25SZXNwb25zZRIVCg1wcmljZV92ZXJzaW9uGAEgASgJIpkCChFRdWVyeVVzYWdlUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASRwoIZ3JvdXBfYnkYAyADKA4yIC53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlRGltZW5zaW9uQhO6SBCSAQ0QBRgBIgeCAQQQASAAEiAKD29yZ2FuaXphdGlvbl9pZBgEIAEoCUIHukgEcgIoQBIdCglwYWdlX3NpemUYBSABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgGIAEoCUIIukgFcgMogAgiVwoSUXVlcnlVc2FnZVJlc3BvbnNlEigKBHJvd3MYASADKAsyGi53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlUm93EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLAAQoIVXNhZ2VSb3cSDQoFZ3JvdXAYASADKAkSEAoIYXR0ZW1wdHMYAiABKAMSFwoPZmFpbGVkX2F0dGVtcHRzGAMgASgDEhkKEW9ycGhhbmVkX2F0dGVtcHRzGAQgASgDEhkKEXVucHJpY2VkX2F0dGVtcHRzGAUgASgDEjAKCnF1YW50aXRpZXMYBiADKAsyHC53ZWlyLnR5cGVzLnYxLk1ldGVyUXVhbnRpdHkSEgoKY29zdF9uYW5vcxgHIAEoAyLvAQoTTGlzdEF0dGVtcHRzUmVxdWVzdBIbCgpyZXF1ZXN0X2lkGAEgASgJQge6SARyAihAEiAKD29yZ2FuaXphdGlvbl9pZBgCIAEoCUIHukgEcgIoQBIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAUgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBiABKAlCCLpIBXIDKIAIIlwKFExpc3RBdHRlbXB0c1Jlc3BvbnNlEisKCGF0dGVtcHRzGAEgAygLMhkud2Vpci5tZXRlcmluZy52MS5BdHRlbXB0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKNAQoHQXR0ZW1wdBIrCgVldmVudBgBIAEoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudBIXCgpjb3N0X25hbm9zGAIgASgDSACIAQESLQoJcG9zdF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEINCgtfY29zdF9uYW5vcyq6AQoOVXNhZ2VEaW1lbnNpb24SHwobVVNBR0VfRElNRU5TSU9OX1VOU1BFQ0lGSUVEEAASIAocVVNBR0VfRElNRU5TSU9OX09SR0FOSVpBVElPThABEhgKFFVTQUdFX0RJTUVOU0lPTl9URUFNEAISFwoTVVNBR0VfRElNRU5TSU9OX0tFWRADEhkKFVVTQUdFX0RJTUVOU0lPTl9NT0RFTBAEEhcKE1VTQUdFX0RJTUVOU0lPTl9EQVkQBTKjBgoPTWV0ZXJpbmdTZXJ2aWNlEmYKC1JlY29yZFVzYWdlEiQud2Vpci5tZXRlcmluZy52MS5SZWNvcmRVc2FnZVJlcXVlc3QaJS53ZWlyLm1ldGVyaW5nLnYxLlJlY29yZFVzYWdlUmVzcG9uc2UiCqq8GAYIAxAFGAESegoRV2F0Y2hQcmljZVZlcnNpb24SKi53ZWlyLm1ldGVyaW5nLnYxLldhdGNoUHJpY2VWZXJzaW9uUmVxdWVzdBorLndlaXIubWV0ZXJpbmcudjEuV2F0Y2hQcmljZVZlcnNpb25SZXNwb25zZSIKqrwYBggDEAUYATABEmUKClF1ZXJ5VXNhZ2USIy53ZWlyLm1ldGVyaW5nLnYxLlF1ZXJ5VXNhZ2VSZXF1ZXN0GiQud2Vpci5tZXRlcmluZy52MS5RdWVyeVVzYWdlUmVzcG9uc2UiDKq8GAgIAhAEGAIgAhJrCgxMaXN0QXR0ZW1wdHMSJS53ZWlyLm1ldGVyaW5nLnYxLkxpc3RBdHRlbXB0c1JlcXVlc3QaJi53ZWlyLm1ldGVyaW5nLnYxLkxpc3RBdHRlbXB0c1Jlc3BvbnNlIgyqvBgICAIQBBgCIAISbAoNUmVwb3J0Sm91cm5hbBImLndlaXIubWV0ZXJpbmcudjEuUmVwb3J0Sm91cm5hbFJlcXVlc3QaJy53ZWlyLm1ldGVyaW5nLnYxLlJlcG9ydEpvdXJuYWxSZXNwb25zZSIKqrwYBggDEAUYARJrCgxMaXN0Sm91cm5hbHMSJS53ZWlyLm1ldGVyaW5nLnYxLkxpc3RKb3VybmFsc1JlcXVlc3QaJi53ZWlyLm1ldGVyaW5nLnYxLkxpc3RKb3VybmFsc1Jlc3BvbnNlIgyqvBgICAIQBBgCIAESfQoSRGVjbGFyZUpvdXJuYWxMb3N0Eisud2Vpci5tZXRlcmluZy52MS5EZWNsYXJlSm91cm5hbExvc3RSZXF1ZXN0Giwud2Vpci5tZXRlcmluZy52MS5EZWNsYXJlSm91cm5hbExvc3RSZXNwb25zZSIMqrwYCAgCEAcYAyABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_metering_v1_journal, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_usage]);
+  fileDesc("Cid3ZWlyL21ldGVyaW5nL3YxL21ldGVyaW5nX3NlcnZpY2UucHJvdG8SEHdlaXIubWV0ZXJpbmcudjEiTQoSUmVjb3JkVXNhZ2VSZXF1ZXN0EjcKBmV2ZW50cxgBIAMoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudEIJukgGkgEDEOgHIoMBChNSZWNvcmRVc2FnZVJlc3BvbnNlEh0KFWNvbmZpcm1lZF9hdHRlbXB0X2lkcxgBIAMoCRIxCghyZWplY3RlZBgCIAMoCzIfLndlaXIubWV0ZXJpbmcudjEuUmVqZWN0ZWRFdmVudBIaChJmZW5jZWRfYXR0ZW1wdF9pZHMYAyADKAkiMwoNUmVqZWN0ZWRFdmVudBISCgphdHRlbXB0X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIaChhXYXRjaFByaWNlVmVyc2lvblJlcXVlc3QiMgoZV2F0Y2hQcmljZVZlcnNpb25SZXNwb25zZRIVCg1wcmljZV92ZXJzaW9uGAEgASgJIpkCChFRdWVyeVVzYWdlUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASRwoIZ3JvdXBfYnkYAyADKA4yIC53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlRGltZW5zaW9uQhO6SBCSAQ0QBRgBIgeCAQQQASAAEiAKD29yZ2FuaXphdGlvbl9pZBgEIAEoCUIHukgEcgIoQBIdCglwYWdlX3NpemUYBSABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgGIAEoCUIIukgFcgMogAgiVwoSUXVlcnlVc2FnZVJlc3BvbnNlEigKBHJvd3MYASADKAsyGi53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlUm93EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLWAQoIVXNhZ2VSb3cSDQoFZ3JvdXAYASADKAkSEAoIYXR0ZW1wdHMYAiABKAMSFwoPZmFpbGVkX2F0dGVtcHRzGAMgASgDEhkKEW9ycGhhbmVkX2F0dGVtcHRzGAQgASgDEhkKEXVucHJpY2VkX2F0dGVtcHRzGAUgASgDEjAKCnF1YW50aXRpZXMYBiADKAsyHC53ZWlyLnR5cGVzLnYxLk1ldGVyUXVhbnRpdHkSEgoKY29zdF9uYW5vcxgHIAEoAxIUCgxjaGFyZ2VfbmFub3MYCCABKAMi7wEKE0xpc3RBdHRlbXB0c1JlcXVlc3QSGwoKcmVxdWVzdF9pZBgBIAEoCUIHukgEcgIoQBIgCg9vcmdhbml6YXRpb25faWQYAiABKAlCB7pIBHICKEASLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh0KCXBhZ2Vfc2l6ZRgFIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAYgASgJQgi6SAVyAyiACCJcChRMaXN0QXR0ZW1wdHNSZXNwb25zZRIrCghhdHRlbXB0cxgBIAMoCzIZLndlaXIubWV0ZXJpbmcudjEuQXR0ZW1wdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki0gEKB0F0dGVtcHQSKwoFZXZlbnQYASABKAsyHC53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlRXZlbnQSFwoKY29zdF9uYW5vcxgCIAEoA0gAiAEBEi0KCXBvc3RfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoMY2hhcmdlX25hbm9zGAQgASgDSAGIAQESFwoPcmVyYXRlZF92ZXJzaW9uGAUgASgJQg0KC19jb3N0X25hbm9zQg8KDV9jaGFyZ2VfbmFub3MijwEKEUxpc3RQcmljZXNSZXF1ZXN0Eh4KDXByaWNlX3ZlcnNpb24YASABKAlCB7pIBHICKEASHQoLbmFtZV9wcmVmaXgYAiABKAlCCLpIBXIDKMACEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAyiACCKkAQoSTGlzdFByaWNlc1Jlc3BvbnNlEhUKDXByaWNlX3ZlcnNpb24YASABKAkSKQoGcHJpY2VzGAIgAygLMhkud2Vpci50eXBlcy52MS5OYW1lZFByaWNlEjMKC2FkanVzdG1lbnRzGAMgAygLMh4ud2Vpci50eXBlcy52MS5QcmljZUFkanVzdG1lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpwBChNJbXBvcnRQcmljZXNSZXF1ZXN0EjQKBnByaWNlcxgBIAMoCzIZLndlaXIudHlwZXMudjEuTmFtZWRQcmljZUIJukgGkgEDEJBOEj4KC2FkanVzdG1lbnRzGAIgAygLMh4ud2Vpci50eXBlcy52MS5QcmljZUFkanVzdG1lbnRCCbpIBpIBAxCQThIPCgdkcnlfcnVuGAMgASgIInoKFEltcG9ydFByaWNlc1Jlc3BvbnNlEhUKDXByaWNlX3ZlcnNpb24YASABKAkSLgoHY2hhbmdlcxgCIAMoCzIdLndlaXIubWV0ZXJpbmcudjEuUHJpY2VDaGFuZ2USGwoTYWRqdXN0bWVudHNfY2hhbmdlZBgDIAEoCCJmCgtQcmljZUNoYW5nZRIMCgRuYW1lGAEgASgJEiQKBmJlZm9yZRgCIAMoCzIULndlaXIudHlwZXMudjEuUHJpY2USIwoFYWZ0ZXIYAyADKAsyFC53ZWlyLnR5cGVzLnYxLlByaWNlIlYKF0xpc3RQcmljZUltcG9ydHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAyiACCJjChhMaXN0UHJpY2VJbXBvcnRzUmVzcG9uc2USLgoHaW1wb3J0cxgBIAMoCzIdLndlaXIubWV0ZXJpbmcudjEuUHJpY2VJbXBvcnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIo8BCgtQcmljZUltcG9ydBIvCgtpbXBvcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLaW1wb3J0ZWRfYnkYAiABKAkSFQoNcHJpY2VfdmVyc2lvbhgDIAEoCRIOCgZwcmljZXMYBCABKAUSEwoLYWRqdXN0bWVudHMYBSABKAUqugEKDlVzYWdlRGltZW5zaW9uEh8KG1VTQUdFX0RJTUVOU0lPTl9VTlNQRUNJRklFRBAAEiAKHFVTQUdFX0RJTUVOU0lPTl9PUkdBTklaQVRJT04QARIYChRVU0FHRV9ESU1FTlNJT05fVEVBTRACEhcKE1VTQUdFX0RJTUVOU0lPTl9LRVkQAxIZChVVU0FHRV9ESU1FTlNJT05fTU9ERUwQBBIXChNVU0FHRV9ESU1FTlNJT05fREFZEAUy8AgKD01ldGVyaW5nU2VydmljZRJmCgtSZWNvcmRVc2FnZRIkLndlaXIubWV0ZXJpbmcudjEuUmVjb3JkVXNhZ2VSZXF1ZXN0GiUud2Vpci5tZXRlcmluZy52MS5SZWNvcmRVc2FnZVJlc3BvbnNlIgqqvBgGCAMQBRgBEnoKEVdhdGNoUHJpY2VWZXJzaW9uEioud2Vpci5tZXRlcmluZy52MS5XYXRjaFByaWNlVmVyc2lvblJlcXVlc3QaKy53ZWlyLm1ldGVyaW5nLnYxLldhdGNoUHJpY2VWZXJzaW9uUmVzcG9uc2UiCqq8GAYIAxAFGAEwARJlCgpRdWVyeVVzYWdlEiMud2Vpci5tZXRlcmluZy52MS5RdWVyeVVzYWdlUmVxdWVzdBokLndlaXIubWV0ZXJpbmcudjEuUXVlcnlVc2FnZVJlc3BvbnNlIgyqvBgICAIQBBgCIAISawoMTGlzdEF0dGVtcHRzEiUud2Vpci5tZXRlcmluZy52MS5MaXN0QXR0ZW1wdHNSZXF1ZXN0GiYud2Vpci5tZXRlcmluZy52MS5MaXN0QXR0ZW1wdHNSZXNwb25zZSIMqrwYCAgCEAQYAiACEmwKDVJlcG9ydEpvdXJuYWwSJi53ZWlyLm1ldGVyaW5nLnYxLlJlcG9ydEpvdXJuYWxSZXF1ZXN0Gicud2Vpci5tZXRlcmluZy52MS5SZXBvcnRKb3VybmFsUmVzcG9uc2UiCqq8GAYIAxAFGAESawoMTGlzdEpvdXJuYWxzEiUud2Vpci5tZXRlcmluZy52MS5MaXN0Sm91cm5hbHNSZXF1ZXN0GiYud2Vpci5tZXRlcmluZy52MS5MaXN0Sm91cm5hbHNSZXNwb25zZSIMqrwYCAgCEAQYAiABEn0KEkRlY2xhcmVKb3VybmFsTG9zdBIrLndlaXIubWV0ZXJpbmcudjEuRGVjbGFyZUpvdXJuYWxMb3N0UmVxdWVzdBosLndlaXIubWV0ZXJpbmcudjEuRGVjbGFyZUpvdXJuYWxMb3N0UmVzcG9uc2UiDKq8GAgIAhAHGAMgARJlCgpMaXN0UHJpY2VzEiMud2Vpci5tZXRlcmluZy52MS5MaXN0UHJpY2VzUmVxdWVzdBokLndlaXIubWV0ZXJpbmcudjEuTGlzdFByaWNlc1Jlc3BvbnNlIgyqvBgICAIQBBgCIAESawoMSW1wb3J0UHJpY2VzEiUud2Vpci5tZXRlcmluZy52MS5JbXBvcnRQcmljZXNSZXF1ZXN0GiYud2Vpci5tZXRlcmluZy52MS5JbXBvcnRQcmljZXNSZXNwb25zZSIMqrwYCAgCEAcYAyABEncKEExpc3RQcmljZUltcG9ydHMSKS53ZWlyLm1ldGVyaW5nLnYxLkxpc3RQcmljZUltcG9ydHNSZXF1ZXN0Gioud2Vpci5tZXRlcmluZy52MS5MaXN0UHJpY2VJbXBvcnRzUmVzcG9uc2UiDKq8GAgIAhAEGAIgAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_metering_v1_journal, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_price, file_weir_types_v1_usage]);
 
 /**
  * Events to post.
@@ -277,11 +279,18 @@ export type UsageRow = Message<"weir.metering.v1.UsageRow"> & {
   quantities: MeterQuantity[];
 
   /**
-   * What it cost, in billionths of a US dollar.
+   * What it cost by the vendor's prices, in billionths of a US dollar.
    *
    * @generated from field: int64 cost_nanos = 7;
    */
   costNanos: bigint;
+
+  /**
+   * What the keys are charged: the cost with the organization's mark-up or discount.
+   *
+   * @generated from field: int64 charge_nanos = 8;
+   */
+  chargeNanos: bigint;
 };
 
 /**
@@ -401,6 +410,20 @@ export type Attempt = Message<"weir.metering.v1.Attempt"> & {
    * @generated from field: google.protobuf.Timestamp post_time = 3;
    */
   postTime?: Timestamp | undefined;
+
+  /**
+   * What the key is charged; absent when the cost is.
+   *
+   * @generated from field: optional int64 charge_nanos = 4;
+   */
+  chargeNanos?: bigint | undefined;
+
+  /**
+   * The version of the price book by which it was rated again; empty when it stands as its intent named it.
+   *
+   * @generated from field: string rerated_version = 5;
+   */
+  reratedVersion: string;
 };
 
 /**
@@ -409,6 +432,301 @@ export type Attempt = Message<"weir.metering.v1.Attempt"> & {
  */
 export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
   messageDesc(file_weir_metering_v1_metering_service, 10);
+
+/**
+ * Which prices to list.
+ *
+ * @generated from message weir.metering.v1.ListPricesRequest
+ */
+export type ListPricesRequest = Message<"weir.metering.v1.ListPricesRequest"> & {
+  /**
+   * The version of the price book; empty means the one in force.
+   *
+   * @generated from field: string price_version = 1;
+   */
+  priceVersion: string;
+
+  /**
+   * Only names that begin so: `openai/`; empty means all.
+   *
+   * @generated from field: string name_prefix = 2;
+   */
+  namePrefix: string;
+
+  /**
+   * The most to return; 0 means 100.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.ListPricesRequest.
+ * Use `create(ListPricesRequestSchema)` to create a new message.
+ */
+export const ListPricesRequestSchema: GenMessage<ListPricesRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 11);
+
+/**
+ * Prices.
+ *
+ * @generated from message weir.metering.v1.ListPricesResponse
+ */
+export type ListPricesResponse = Message<"weir.metering.v1.ListPricesResponse"> & {
+  /**
+   * The version they are of.
+   *
+   * @generated from field: string price_version = 1;
+   */
+  priceVersion: string;
+
+  /**
+   * By name; of several prices of one name, the first that covers a call's start and service tier holds.
+   *
+   * @generated from field: repeated weir.types.v1.NamedPrice prices = 2;
+   */
+  prices: NamedPrice[];
+
+  /**
+   * The version's mark-ups and discounts; the first that covers a call holds.
+   *
+   * @generated from field: repeated weir.types.v1.PriceAdjustment adjustments = 3;
+   */
+  adjustments: PriceAdjustment[];
+
+  /**
+   * Set when there are more.
+   *
+   * @generated from field: string next_page_token = 4;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.ListPricesResponse.
+ * Use `create(ListPricesResponseSchema)` to create a new message.
+ */
+export const ListPricesResponseSchema: GenMessage<ListPricesResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 12);
+
+/**
+ * The prices to import. The same content again changes nothing.
+ *
+ * @generated from message weir.metering.v1.ImportPricesRequest
+ */
+export type ImportPricesRequest = Message<"weir.metering.v1.ImportPricesRequest"> & {
+  /**
+   * Prices; a name can stand several times, for other times or service tiers: the first that covers a call holds.
+   * They precede built-in ones, and those of the configuration precede them.
+   *
+   * @generated from field: repeated weir.types.v1.NamedPrice prices = 1;
+   */
+  prices: NamedPrice[];
+
+  /**
+   * Mark-ups and discounts; the first that covers a call holds.
+   *
+   * @generated from field: repeated weir.types.v1.PriceAdjustment adjustments = 2;
+   */
+  adjustments: PriceAdjustment[];
+
+  /**
+   * Says what would change, and changes nothing.
+   *
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message weir.metering.v1.ImportPricesRequest.
+ * Use `create(ImportPricesRequestSchema)` to create a new message.
+ */
+export const ImportPricesRequestSchema: GenMessage<ImportPricesRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 13);
+
+/**
+ * What the import changes.
+ *
+ * @generated from message weir.metering.v1.ImportPricesResponse
+ */
+export type ImportPricesResponse = Message<"weir.metering.v1.ImportPricesResponse"> & {
+  /**
+   * The version of the price book with these prices; in force within a second.
+   *
+   * @generated from field: string price_version = 1;
+   */
+  priceVersion: string;
+
+  /**
+   * The names whose prices change.
+   *
+   * @generated from field: repeated weir.metering.v1.PriceChange changes = 2;
+   */
+  changes: PriceChange[];
+
+  /**
+   * True when mark-ups or discounts change.
+   *
+   * @generated from field: bool adjustments_changed = 3;
+   */
+  adjustmentsChanged: boolean;
+};
+
+/**
+ * Describes the message weir.metering.v1.ImportPricesResponse.
+ * Use `create(ImportPricesResponseSchema)` to create a new message.
+ */
+export const ImportPricesResponseSchema: GenMessage<ImportPricesResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 14);
+
+/**
+ * A name whose prices change.
+ *
+ * @generated from message weir.metering.v1.PriceChange
+ */
+export type PriceChange = Message<"weir.metering.v1.PriceChange"> & {
+  /**
+   * `vendor/model`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What it costs until now; empty for a new name.
+   *
+   * @generated from field: repeated weir.types.v1.Price before = 2;
+   */
+  before: Price[];
+
+  /**
+   * What it costs from now on; empty when it has no price any more.
+   *
+   * @generated from field: repeated weir.types.v1.Price after = 3;
+   */
+  after: Price[];
+};
+
+/**
+ * Describes the message weir.metering.v1.PriceChange.
+ * Use `create(PriceChangeSchema)` to create a new message.
+ */
+export const PriceChangeSchema: GenMessage<PriceChange> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 15);
+
+/**
+ * Asks for the imports.
+ *
+ * @generated from message weir.metering.v1.ListPriceImportsRequest
+ */
+export type ListPriceImportsRequest = Message<"weir.metering.v1.ListPriceImportsRequest"> & {
+  /**
+   * The most to return; 0 means 100.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.ListPriceImportsRequest.
+ * Use `create(ListPriceImportsRequestSchema)` to create a new message.
+ */
+export const ListPriceImportsRequestSchema: GenMessage<ListPriceImportsRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 16);
+
+/**
+ * The imports.
+ *
+ * @generated from message weir.metering.v1.ListPriceImportsResponse
+ */
+export type ListPriceImportsResponse = Message<"weir.metering.v1.ListPriceImportsResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated weir.metering.v1.PriceImport imports = 1;
+   */
+  imports: PriceImport[];
+
+  /**
+   * Set when there are more.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.ListPriceImportsResponse.
+ * Use `create(ListPriceImportsResponseSchema)` to create a new message.
+ */
+export const ListPriceImportsResponseSchema: GenMessage<ListPriceImportsResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 17);
+
+/**
+ * One import of prices.
+ *
+ * @generated from message weir.metering.v1.PriceImport
+ */
+export type PriceImport = Message<"weir.metering.v1.PriceImport"> & {
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp import_time = 1;
+   */
+  importTime?: Timestamp | undefined;
+
+  /**
+   * Who: the id of a key, or a service.
+   *
+   * @generated from field: string imported_by = 2;
+   */
+  importedBy: string;
+
+  /**
+   * The version of the price book with it.
+   *
+   * @generated from field: string price_version = 3;
+   */
+  priceVersion: string;
+
+  /**
+   * How many prices it has.
+   *
+   * @generated from field: int32 prices = 4;
+   */
+  prices: number;
+
+  /**
+   * How many mark-ups and discounts it has.
+   *
+   * @generated from field: int32 adjustments = 5;
+   */
+  adjustments: number;
+};
+
+/**
+ * Describes the message weir.metering.v1.PriceImport.
+ * Use `create(PriceImportSchema)` to create a new message.
+ */
+export const PriceImportSchema: GenMessage<PriceImport> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 18);
 
 /**
  * What usage can be grouped by.
@@ -547,6 +865,36 @@ export const MeteringService: GenService<{
     methodKind: "unary";
     input: typeof DeclareJournalLostRequestSchema;
     output: typeof DeclareJournalLostResponseSchema;
+  },
+  /**
+   * Lists the prices of a version of the price book, by name.
+   *
+   * @generated from rpc weir.metering.v1.MeteringService.ListPrices
+   */
+  listPrices: {
+    methodKind: "unary";
+    input: typeof ListPricesRequestSchema;
+    output: typeof ListPricesResponseSchema;
+  },
+  /**
+   * Puts these prices in the place of all that were imported before; the built-in ones and those of the configuration stay.
+   *
+   * @generated from rpc weir.metering.v1.MeteringService.ImportPrices
+   */
+  importPrices: {
+    methodKind: "unary";
+    input: typeof ImportPricesRequestSchema;
+    output: typeof ImportPricesResponseSchema;
+  },
+  /**
+   * Lists who imported prices when, newest first.
+   *
+   * @generated from rpc weir.metering.v1.MeteringService.ListPriceImports
+   */
+  listPriceImports: {
+    methodKind: "unary";
+    input: typeof ListPriceImportsRequestSchema;
+    output: typeof ListPriceImportsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_weir_metering_v1_metering_service, 0);

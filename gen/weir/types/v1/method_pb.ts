@@ -169,7 +169,7 @@ export const Permission = {
   NONE: 6,
 
   /**
-   * Change what the ledger knows: declare a journal lost.
+   * Import prices, rate again, rebuild and reconcile the ledger, declare a journal lost.
    *
    * @generated from enum value: PERMISSION_LEDGER_WRITE = 7;
    */

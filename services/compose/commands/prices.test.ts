@@ -1,0 +1,31 @@
+/** Proves `weir prices` against a running Weir: what is imported by file is listed, compared and remembered. */
+import { execFile } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { startWeir } from "../../../test/harness/start-weir.ts";
+
+const root = join(import.meta.dirname, "../../..");
+
+test("a file of prices is compared, imported and listed, and a file that is none is refused", { timeout: 90_000 }, async () => {
+  const weir = await startWeir();
+  const weirCommand = (...words: string[]) =>
+    new Promise<string>((resolve) =>
+      execFile(process.execPath, ["services/compose/weir.js", "prices", ...words, "--data", weir.dataDirectory], { cwd: root, timeout: 30_000 }, (_, stdout, stderr) => resolve(stdout + stderr)),
+    );
+  try {
+    const file = join(weir.dataDirectory, "prices.yaml");
+    await writeFile(file, 'prices: [{ name: demo/demo-chat, price: { input: "2", until: "2027-01-01", tier_multipliers: { batch: "0.5" } } }]\nadjustments: [{ organization_id: org_a, models: "*", percent: "-10" }]\n');
+    const changes = await weirCommand("diff", file);
+    expect(changes).toMatch(/^demo\/demo-chat\n {2}- [^\n]*input:1 output:4\n {2}\+ batch +2027-01-01 input:1\n {2}\+ all +2027-01-01 input:2\n/);
+    expect(changes).toContain("Mark-ups and discounts change.");
+    expect(await weirCommand("list", "demo/demo-chat")).not.toContain("2027");
+    expect(await weirCommand("import", file)).toContain("In force: pri_");
+    expect(await weirCommand("list", "demo/demo-chat")).toMatch(/demo\/demo-chat +batch +2027-01-01 +input:1\n[\s\S]*org_a +\* +-10 %/);
+    expect(await weirCommand("history")).toMatch(/key_\w+ +pri_\w+ +2 +1$/m);
+    await writeFile(file, "price: []\n");
+    expect(await weirCommand("import", file)).toMatch(/holds no prices: .*price/);
+  } finally {
+    await weir.stop();
+  }
+});
