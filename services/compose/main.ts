@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command, environ
   journal: async () => (await import("./commands/journal.ts")).addJournalCommand,
   usage: async () => (await import("./commands/usage.ts")).addUsageCommand,
   models: async () => (await import("./commands/models.ts")).addModelsCommand,
+  ledger: async () => (await import("./commands/ledger.ts")).addLedgerCommand,
   prices: async () => (await import("./commands/prices.ts")).addPricesCommand,
 };
 

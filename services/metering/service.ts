@@ -23,6 +23,7 @@ import { listPrices } from "./rpc/list-prices.ts";
 import { queryUsage } from "./rpc/query-usage.ts";
 import { recordUsage } from "./rpc/record-usage.ts";
 import { reportJournal } from "./rpc/report-journal.ts";
+import { rerateUsage } from "./rpc/rerate-usage.ts";
 import { watchPriceVersion } from "./rpc/watch-price-version.ts";
 import { keepDeadLetters } from "./store/dead-letters.ts";
 import { Partitions } from "./store/partitions.ts";
@@ -78,6 +79,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
       declareJournalLost: (request) => declareJournalLost(database, lostJournals, request),
       listPrices: (request) => listPrices(database, priceVersions, follower.priceBook.current, request),
       importPrices: (request, { identity }) => importPrices({ database, config, imported, follower, priceVersions }, request, identity),
+      rerateUsage: (request, context) => rerateUsage({ database, priceVersions }, request, context),
       listPriceImports: (request) => listPriceImports(database, request),
     },
     async stop() {

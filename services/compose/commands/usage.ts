@@ -5,6 +5,7 @@ import { MeteringService, UsageDimension, type UsageRow } from "#gen/weir/meteri
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import type { Environment } from "../environment.ts";
+import { dollars } from "../nanos.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
 
@@ -67,11 +68,4 @@ function describeRow(row: UsageRow): string[] {
 
 function sumOf({ quantities }: UsageRow, meters: readonly Meter[]): bigint {
   return quantities.filter(({ meter }) => meters.includes(meter)).reduce((sum, { quantity }) => sum + quantity, 0n);
-}
-
-/** Billionths of a dollar as dollars, every digit kept. */
-function dollars(nanos: bigint): string {
-  const digits = String(nanos < 0n ? -nanos : nanos).padStart(10, "0");
-  const fraction = digits.slice(-9).replace(/0{1,7}$/, "");
-  return `${nanos < 0n ? "-" : ""}${digits.slice(0, -9)}.${fraction}`;
 }

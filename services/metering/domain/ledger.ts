@@ -15,12 +15,15 @@ export interface LineIdentity {
   readonly provider: string;
   readonly vendor: string;
   readonly model: string;
+  /** The version by which it is rated: its intent's, or that of the newest re-rating. */
   readonly priceVersion: string;
 }
 
 /** What an attempt came to; a higher rank replaces it. */
 export interface LineFigures {
   readonly rank: UsageSource;
+  /** How often it was rated again. */
+  readonly generation: number;
   readonly result: AttemptResult;
   /** The quantity of meter n stands at n - 1; undefined when usage is unreported. */
   readonly quantities: readonly bigint[] | undefined;
@@ -36,10 +39,14 @@ export interface StandingLine {
   readonly figures: LineFigures;
 }
 
-/** A line to write; `previous` is what stood before, if this corrects it. */
-export interface LedgerChange extends StandingLine {
-  readonly source: PostableEvent;
+/** What changes for an attempt; `previous` is what stood before, if anything did. */
+export interface LineChange extends StandingLine {
   readonly previous: LineFigures | undefined;
+}
+
+/** A line to write because of an event. */
+export interface LedgerChange extends LineChange {
+  readonly source: PostableEvent;
 }
 
 /** One side of a double entry. Positive amounts are debits. */
@@ -47,6 +54,7 @@ export interface Posting {
   readonly attemptId: string;
   readonly startTimeMs: number;
   readonly rank: UsageSource;
+  readonly generation: number;
   readonly account: string;
   readonly organizationId: string;
   readonly amountNanos: bigint;
@@ -109,7 +117,7 @@ export function openLine(source: PostableEvent, books: PriceBooks): LedgerChange
     model: intent.model,
     priceVersion: intent.priceVersion,
   };
-  return { source, identity, figures: figuresOf(source, identity, books), previous: undefined };
+  return { source, identity, figures: figuresOf(source, identity, 0, books), previous: undefined };
 }
 
 /** What an event means for an attempt that stands already: a correction, a duplicate (undefined), or another tenant's claim. */
@@ -117,18 +125,18 @@ export function correctLine(source: PostableEvent, standing: StandingLine, books
   const { identity, figures } = standing;
   if (source.attribution.organizationId !== identity.organizationId) return rejectForeign(source);
   if (!outranks(source.rank, figures.rank)) return undefined;
-  return { source, identity, figures: figuresOf(source, identity, books), previous: figures };
+  return { source, identity, figures: figuresOf(source, identity, figures.generation, books), previous: figures };
 }
 
 /**
  * The entries that take the books from what stood to what stands: the key is debited what it is charged, the vendor credited what it
  * bills, and what lies between them, a mark-up or discount, is the organization's margin.
  */
-export function postingsOf({ identity, figures, previous }: Pick<LedgerChange, "identity" | "figures" | "previous">): Posting[] {
+export function postingsOf({ identity, figures, previous }: LineChange): Posting[] {
   const costNanos = (figures.costNanos ?? 0n) - (previous?.costNanos ?? 0n);
   const chargeNanos = (figures.chargeNanos ?? 0n) - (previous?.chargeNanos ?? 0n);
   const { attemptId, startTimeMs, organizationId, keyId, vendor, priceVersion } = identity;
-  const common = { attemptId, startTimeMs, rank: figures.rank, organizationId, priceVersion };
+  const common = { attemptId, startTimeMs, rank: figures.rank, generation: figures.generation, organizationId, priceVersion };
   const entries = [
     { ...common, account: `key:${keyId}`, amountNanos: chargeNanos },
     { ...common, account: `vendor:${vendor}`, amountNanos: -costNanos },
@@ -138,7 +146,7 @@ export function postingsOf({ identity, figures, previous }: Pick<LedgerChange, "
 }
 
 /** The sums that change, one delta per hour and identity, in one order so that concurrent batches lock alike. */
-export function rollupDeltasOf(changes: readonly LedgerChange[]): RollupDelta[] {
+export function rollupDeltasOf(changes: readonly LineChange[]): RollupDelta[] {
   const deltas = new Map<string, RollupDelta>();
   for (const { identity, figures, previous } of changes) {
     const delta = deltaFor(deltas, identity);
@@ -148,11 +156,11 @@ export function rollupDeltasOf(changes: readonly LedgerChange[]): RollupDelta[] 
   return [...deltas].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, delta]) => delta);
 }
 
-function figuresOf({ outcome, rank }: PostableEvent, identity: LineIdentity, books: PriceBooks): LineFigures {
+function figuresOf({ outcome, rank }: PostableEvent, identity: LineIdentity, generation: number, books: PriceBooks): LineFigures {
   const rating = rateCall({ ...identity, servedModel: outcome.servedModel, serviceTier: outcome.serviceTier }, outcome.usage, books.get(identity.priceVersion));
   const quantities = outcome.usage === undefined ? undefined : new Array<bigint>();
   for (const { meter, quantity } of outcome.usage?.quantities ?? []) addTo(quantities!, meter - 1, quantity);
-  return { rank, result: outcome.result, quantities, ...rating };
+  return { rank, generation, result: outcome.result, quantities, ...rating };
 }
 
 function deltaFor(deltas: Map<string, RollupDelta>, identity: LineIdentity): RollupDelta {

@@ -77,6 +77,7 @@ function toAttempt(row: AttemptRow): Attempt {
   return create(AttemptSchema, {
     event: create(UsageEventSchema, { intent, outcome, rank: row.rank as UsageSource }),
     postTime: timestampFromDate(row.post_time),
+    reratedVersion: row.rerated_version ?? "",
     ...(row.cost_nanos === null ? {} : { costNanos: row.cost_nanos }),
     ...(row.charge_nanos === null ? {} : { chargeNanos: row.charge_nanos }),
   });

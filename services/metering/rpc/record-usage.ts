@@ -10,13 +10,14 @@ import type { Clock } from "#platform/clock.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";
-import { correctLine, openLine, postingsOf, rejectForeign, rollupDeltasOf, strongestPerAttempt, type LedgerChange } from "../domain/ledger.ts";
+import { correctLine, openLine, rejectForeign, strongestPerAttempt, type LedgerChange } from "../domain/ledger.ts";
 import { isRejection, readEvent, type PostableEvent, type Rejection } from "../domain/usage-event.ts";
 import { keepRejectedEvents } from "../store/dead-letters.ts";
 import { selectLost } from "../store/journals.ts";
-import { addToRollups, correctLines, insertLines, insertPostings, lockLines } from "../store/ledger-store.ts";
+import { correctLines, insertLines, lockLines } from "../store/ledger-store.ts";
 import type { Partitions } from "../store/partitions.ts";
 import type { PriceVersions } from "../store/price-versions.ts";
+import { postChanges } from "./post-changes.ts";
 
 export interface RecordUsageDependencies {
   readonly database: Database;
@@ -116,10 +117,7 @@ async function postLines(transaction: Queryable, lines: readonly LedgerChange[],
   const { corrections, refused } = await judgeKnown(transaction, known, priceVersions);
   if (corrections.length > 0) await correctLines(transaction, corrections);
 
-  changes.push(...corrections);
-  const postings = changes.flatMap(postingsOf);
-  if (postings.length > 0) await insertPostings(transaction, postings);
-  if (changes.length > 0) await addToRollups(transaction, rollupDeltasOf(changes));
+  await postChanges(transaction, [...changes, ...corrections]);
   return refused;
 }
 

@@ -28,6 +28,7 @@ export interface AttemptRow {
   readonly operation: string;
   readonly is_stream: boolean;
   readonly price_version: string;
+  readonly rerated_version: string | null;
   readonly rank: number;
   readonly result: number;
   readonly usage_source: number | null;
@@ -61,7 +62,7 @@ export async function selectAttempts(queryable: Queryable, query: AttemptQuery):
   }
   const { rows } = await queryable.query<AttemptRow>(
     `select attempt_id, start_time, organization_id, team_id, key_id, request_id, labels, route, provider, vendor, model,
-            operation, is_stream, price_version, rank, result, usage_source, quantities, finish_reason,
+            operation, is_stream, price_version, rerated_version, rank, result, usage_source, quantities, finish_reason,
             error_reason, http_status, upstream_request_id, served_model, service_tier, first_byte_ms,
             duration_ms, end_time, cost_nanos, charge_nanos, post_time
      from attempts where ${conditions.join(" and ")}

@@ -3,10 +3,10 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
-import type { LedgerChange, LineFigures, LineIdentity, Posting, RollupDelta, StandingLine } from "../domain/ledger.ts";
+import type { LedgerChange, LineChange, LineFigures, LineIdentity, Posting, RollupDelta, StandingLine } from "../domain/ledger.ts";
 import { batchParameters, batchRelation, columnNames, quantitiesText, type Column } from "./batch-statement.ts";
 
-const identityColumns: readonly Column<LedgerChange>[] = [
+const identityColumns: readonly Column<LineChange>[] = [
   { name: "attempt_id", type: "text", value: ({ identity }) => identity.attemptId },
   { name: "start_time", type: "timestamptz", value: ({ identity }) => timeText(identity.startTimeMs) },
 ];
@@ -54,13 +54,26 @@ const outcomeColumns: readonly Column<LedgerChange>[] = [
   { name: "is_unpriced", type: "boolean", value: ({ figures }) => figures.isUnpriced },
 ];
 
-const lineColumns = [...identityColumns, ...intentColumns, ...outcomeColumns];
-const correctionColumns = [...identityColumns, ...outcomeColumns];
+const lineColumns: readonly Column<LedgerChange>[] = [...identityColumns, ...intentColumns, ...outcomeColumns];
+const correctionColumns: readonly Column<LedgerChange>[] = [...identityColumns, ...outcomeColumns];
+
+const ratingColumns: readonly Column<LineChange>[] = [
+  { name: "cost_nanos", type: "bigint", value: ({ figures }) => figures.costNanos ?? null },
+  { name: "charge_nanos", type: "bigint", value: ({ figures }) => figures.chargeNanos ?? null },
+  { name: "is_unpriced", type: "boolean", value: ({ figures }) => figures.isUnpriced },
+  { name: "generation", type: "integer", value: ({ figures }) => figures.generation },
+  { name: "rerated_version", type: "text", value: ({ identity }) => identity.priceVersion },
+];
+
+/** What a line that stands is read by. */
+export const standingColumns = `attempts.attempt_id, attempts.start_time, organization_id, team_id, key_id, provider, vendor, model,
+  coalesce(rerated_version, price_version) as price_version, rank, generation, result, quantities, cost_nanos, charge_nanos, is_unpriced`;
 
 const postingColumns: readonly Column<Posting>[] = [
   { name: "attempt_id", type: "text", value: ({ attemptId }) => attemptId },
   { name: "start_time", type: "timestamptz", value: ({ startTimeMs }) => timeText(startTimeMs) },
   { name: "rank", type: "integer", value: ({ rank }) => rank },
+  { name: "generation", type: "integer", value: ({ generation }) => generation },
   { name: "account", type: "text", value: ({ account }) => account },
   { name: "organization_id", type: "text", value: ({ organizationId }) => organizationId },
   { name: "amount_nanos", type: "bigint", value: ({ amountNanos }) => amountNanos },
@@ -107,9 +120,7 @@ export async function insertLines(transaction: Queryable, lines: readonly Ledger
 /** What stands for the attempts of these lines, locked until the transaction ends, in the order of the ids. */
 export async function lockLines(transaction: Queryable, lines: readonly LedgerChange[]): Promise<readonly StandingLine[]> {
   const { rows } = await transaction.query<StandingRow>(
-    `select attempts.attempt_id, attempts.start_time, organization_id, team_id, key_id, provider, vendor, model, price_version,
-            rank, result, quantities, cost_nanos, charge_nanos, is_unpriced
-     from attempts join ${batchRelation(identityColumns)} on ${isSameAttempt}
+    `select ${standingColumns} from attempts join ${batchRelation(identityColumns)} on ${isSameAttempt}
      order by attempts.attempt_id for update of attempts`,
     batchParameters(identityColumns, lines),
   );
@@ -118,17 +129,25 @@ export async function lockLines(transaction: Queryable, lines: readonly LedgerCh
 
 /** Puts what stands aside, and the corrections in its place. */
 export async function correctLines(transaction: Queryable, changes: readonly LedgerChange[]): Promise<void> {
-  const names = columnNames(lineColumns);
+  await replaceLines(transaction, changes, correctionColumns, outcomeColumns);
+}
+
+/** Puts what stands aside, and the new ratings in its place. */
+export async function rerateLines(transaction: Queryable, changes: readonly LineChange[]): Promise<void> {
+  await replaceLines(transaction, changes, [...identityColumns, ...ratingColumns], ratingColumns);
+}
+
+async function replaceLines<Change extends LineChange>(transaction: Queryable, changes: readonly Change[], sent: readonly Column<Change>[], replaced: readonly Column<Change>[]): Promise<void> {
+  const kept = [...lineColumns.map(({ name }) => name), "generation", "rerated_version", "post_time"];
   await transaction.query(
-    `insert into superseded_attempts (${names}, post_time)
-     select ${lineColumns.map(({ name }) => `attempts.${name}`).join(", ")}, attempts.post_time
-     from attempts join ${batchRelation(identityColumns)} on ${isSameAttempt}`,
+    `insert into superseded_attempts (${kept.join(", ")})
+     select ${kept.map((name) => `attempts.${name}`).join(", ")} from attempts join ${batchRelation(identityColumns)} on ${isSameAttempt}`,
     batchParameters(identityColumns, changes),
   );
   await transaction.query(
-    `update attempts set ${outcomeColumns.map(({ name }) => `${name} = batch.${name}`).join(", ")}, post_time = now()
-     from ${batchRelation(correctionColumns)} where ${isSameAttempt}`,
-    batchParameters(correctionColumns, changes),
+    `update attempts set ${replaced.map(({ name }) => `${name} = batch.${name}`).join(", ")}, post_time = now()
+     from ${batchRelation(sent)} where ${isSameAttempt}`,
+    batchParameters(sent, changes),
   );
 }
 
@@ -152,7 +171,7 @@ export async function addToRollups(transaction: Queryable, deltas: readonly Roll
   );
 }
 
-interface StandingRow {
+export interface StandingRow {
   readonly attempt_id: string;
   readonly start_time: Date;
   readonly organization_id: string;
@@ -163,6 +182,7 @@ interface StandingRow {
   readonly model: string;
   readonly price_version: string;
   readonly rank: number;
+  readonly generation: number;
   readonly result: number;
   readonly quantities: readonly bigint[] | null;
   readonly cost_nanos: bigint | null;
@@ -170,7 +190,7 @@ interface StandingRow {
   readonly is_unpriced: boolean;
 }
 
-function toStandingLine(row: StandingRow): StandingLine {
+export function toStandingLine(row: StandingRow): StandingLine {
   const identity: LineIdentity = {
     attemptId: row.attempt_id,
     startTimeMs: row.start_time.getTime(),
@@ -184,6 +204,7 @@ function toStandingLine(row: StandingRow): StandingLine {
   };
   const figures: LineFigures = {
     rank: row.rank as UsageSource,
+    generation: row.generation,
     result: row.result as AttemptResult,
     quantities: row.quantities ?? undefined,
     costNanos: row.cost_nanos ?? undefined,

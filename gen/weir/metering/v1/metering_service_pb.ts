@@ -24,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weir/metering/v1/metering_service.proto.
  */
 export const file_weir_metering_v1_metering_service: GenFile = /*@__PURE__*/
-  fileDesc("Cid3ZWlyL21ldGVyaW5nL3YxL21ldGVyaW5nX3NlcnZpY2UucHJvdG8SEHdlaXIubWV0ZXJpbmcudjEiTQoSUmVjb3JkVXNhZ2VSZXF1ZXN0EjcKBmV2ZW50cxgBIAMoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudEIJukgGkgEDEOgHIoMBChNSZWNvcmRVc2FnZVJlc3BvbnNlEh0KFWNvbmZpcm1lZF9hdHRlbXB0X2lkcxgBIAMoCRIxCghyZWplY3RlZBgCIAMoCzIfLndlaXIubWV0ZXJpbmcudjEuUmVqZWN0ZWRFdmVudBIaChJmZW5jZWRfYXR0ZW1wdF9pZHMYAyADKAkiMwoNUmVqZWN0ZWRFdmVudBISCgphdHRlbXB0X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIaChhXYXRjaFByaWNlVmVyc2lvblJlcXVlc3QiMgoZV2F0Y2hQcmljZVZlcnNpb25SZXNwb25zZRIVCg1wcmljZV92ZXJzaW9uGAEgASgJIpkCChFRdWVyeVVzYWdlUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASRwoIZ3JvdXBfYnkYAyADKA4yIC53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlRGltZW5zaW9uQhO6SBCSAQ0QBRgBIgeCAQQQASAAEiAKD29yZ2FuaXphdGlvbl9pZBgEIAEoCUIHukgEcgIoQBIdCglwYWdlX3NpemUYBSABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgGIAEoCUIIukgFcgMogAgiVwoSUXVlcnlVc2FnZVJlc3BvbnNlEigKBHJvd3MYASADKAsyGi53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlUm93EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLWAQoIVXNhZ2VSb3cSDQoFZ3JvdXAYASADKAkSEAoIYXR0ZW1wdHMYAiABKAMSFwoPZmFpbGVkX2F0dGVtcHRzGAMgASgDEhkKEW9ycGhhbmVkX2F0dGVtcHRzGAQgASgDEhkKEXVucHJpY2VkX2F0dGVtcHRzGAUgASgDEjAKCnF1YW50aXRpZXMYBiADKAsyHC53ZWlyLnR5cGVzLnYxLk1ldGVyUXVhbnRpdHkSEgoKY29zdF9uYW5vcxgHIAEoAxIUCgxjaGFyZ2VfbmFub3MYCCABKAMi7wEKE0xpc3RBdHRlbXB0c1JlcXVlc3QSGwoKcmVxdWVzdF9pZBgBIAEoCUIHukgEcgIoQBIgCg9vcmdhbml6YXRpb25faWQYAiABKAlCB7pIBHICKEASLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh0KCXBhZ2Vfc2l6ZRgFIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAYgASgJQgi6SAVyAyiACCJcChRMaXN0QXR0ZW1wdHNSZXNwb25zZRIrCghhdHRlbXB0cxgBIAMoCzIZLndlaXIubWV0ZXJpbmcudjEuQXR0ZW1wdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki0gEKB0F0dGVtcHQSKwoFZXZlbnQYASABKAsyHC53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlRXZlbnQSFwoKY29zdF9uYW5vcxgCIAEoA0gAiAEBEi0KCXBvc3RfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoMY2hhcmdlX25hbm9zGAQgASgDSAGIAQESFwoPcmVyYXRlZF92ZXJzaW9uGAUgASgJQg0KC19jb3N0X25hbm9zQg8KDV9jaGFyZ2VfbmFub3MijwEKEUxpc3RQcmljZXNSZXF1ZXN0Eh4KDXByaWNlX3ZlcnNpb24YASABKAlCB7pIBHICKEASHQoLbmFtZV9wcmVmaXgYAiABKAlCCLpIBXIDKMACEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAyiACCKkAQoSTGlzdFByaWNlc1Jlc3BvbnNlEhUKDXByaWNlX3ZlcnNpb24YASABKAkSKQoGcHJpY2VzGAIgAygLMhkud2Vpci50eXBlcy52MS5OYW1lZFByaWNlEjMKC2FkanVzdG1lbnRzGAMgAygLMh4ud2Vpci50eXBlcy52MS5QcmljZUFkanVzdG1lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpwBChNJbXBvcnRQcmljZXNSZXF1ZXN0EjQKBnByaWNlcxgBIAMoCzIZLndlaXIudHlwZXMudjEuTmFtZWRQcmljZUIJukgGkgEDEJBOEj4KC2FkanVzdG1lbnRzGAIgAygLMh4ud2Vpci50eXBlcy52MS5QcmljZUFkanVzdG1lbnRCCbpIBpIBAxCQThIPCgdkcnlfcnVuGAMgASgIInoKFEltcG9ydFByaWNlc1Jlc3BvbnNlEhUKDXByaWNlX3ZlcnNpb24YASABKAkSLgoHY2hhbmdlcxgCIAMoCzIdLndlaXIubWV0ZXJpbmcudjEuUHJpY2VDaGFuZ2USGwoTYWRqdXN0bWVudHNfY2hhbmdlZBgDIAEoCCJmCgtQcmljZUNoYW5nZRIMCgRuYW1lGAEgASgJEiQKBmJlZm9yZRgCIAMoCzIULndlaXIudHlwZXMudjEuUHJpY2USIwoFYWZ0ZXIYAyADKAsyFC53ZWlyLnR5cGVzLnYxLlByaWNlIlYKF0xpc3RQcmljZUltcG9ydHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAyiACCJjChhMaXN0UHJpY2VJbXBvcnRzUmVzcG9uc2USLgoHaW1wb3J0cxgBIAMoCzIdLndlaXIubWV0ZXJpbmcudjEuUHJpY2VJbXBvcnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIo8BCgtQcmljZUltcG9ydBIvCgtpbXBvcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLaW1wb3J0ZWRfYnkYAiABKAkSFQoNcHJpY2VfdmVyc2lvbhgDIAEoCRIOCgZwcmljZXMYBCABKAUSEwoLYWRqdXN0bWVudHMYBSABKAUqugEKDlVzYWdlRGltZW5zaW9uEh8KG1VTQUdFX0RJTUVOU0lPTl9VTlNQRUNJRklFRBAAEiAKHFVTQUdFX0RJTUVOU0lPTl9PUkdBTklaQVRJT04QARIYChRVU0FHRV9ESU1FTlNJT05fVEVBTRACEhcKE1VTQUdFX0RJTUVOU0lPTl9LRVkQAxIZChVVU0FHRV9ESU1FTlNJT05fTU9ERUwQBBIXChNVU0FHRV9ESU1FTlNJT05fREFZEAUy8AgKD01ldGVyaW5nU2VydmljZRJmCgtSZWNvcmRVc2FnZRIkLndlaXIubWV0ZXJpbmcudjEuUmVjb3JkVXNhZ2VSZXF1ZXN0GiUud2Vpci5tZXRlcmluZy52MS5SZWNvcmRVc2FnZVJlc3BvbnNlIgqqvBgGCAMQBRgBEnoKEVdhdGNoUHJpY2VWZXJzaW9uEioud2Vpci5tZXRlcmluZy52MS5XYXRjaFByaWNlVmVyc2lvblJlcXVlc3QaKy53ZWlyLm1ldGVyaW5nLnYxLldhdGNoUHJpY2VWZXJzaW9uUmVzcG9uc2UiCqq8GAYIAxAFGAEwARJlCgpRdWVyeVVzYWdlEiMud2Vpci5tZXRlcmluZy52MS5RdWVyeVVzYWdlUmVxdWVzdBokLndlaXIubWV0ZXJpbmcudjEuUXVlcnlVc2FnZVJlc3BvbnNlIgyqvBgICAIQBBgCIAISawoMTGlzdEF0dGVtcHRzEiUud2Vpci5tZXRlcmluZy52MS5MaXN0QXR0ZW1wdHNSZXF1ZXN0GiYud2Vpci5tZXRlcmluZy52MS5MaXN0QXR0ZW1wdHNSZXNwb25zZSIMqrwYCAgCEAQYAiACEmwKDVJlcG9ydEpvdXJuYWwSJi53ZWlyLm1ldGVyaW5nLnYxLlJlcG9ydEpvdXJuYWxSZXF1ZXN0Gicud2Vpci5tZXRlcmluZy52MS5SZXBvcnRKb3VybmFsUmVzcG9uc2UiCqq8GAYIAxAFGAESawoMTGlzdEpvdXJuYWxzEiUud2Vpci5tZXRlcmluZy52MS5MaXN0Sm91cm5hbHNSZXF1ZXN0GiYud2Vpci5tZXRlcmluZy52MS5MaXN0Sm91cm5hbHNSZXNwb25zZSIMqrwYCAgCEAQYAiABEn0KEkRlY2xhcmVKb3VybmFsTG9zdBIrLndlaXIubWV0ZXJpbmcudjEuRGVjbGFyZUpvdXJuYWxMb3N0UmVxdWVzdBosLndlaXIubWV0ZXJpbmcudjEuRGVjbGFyZUpvdXJuYWxMb3N0UmVzcG9uc2UiDKq8GAgIAhAHGAMgARJlCgpMaXN0UHJpY2VzEiMud2Vpci5tZXRlcmluZy52MS5MaXN0UHJpY2VzUmVxdWVzdBokLndlaXIubWV0ZXJpbmcudjEuTGlzdFByaWNlc1Jlc3BvbnNlIgyqvBgICAIQBBgCIAESawoMSW1wb3J0UHJpY2VzEiUud2Vpci5tZXRlcmluZy52MS5JbXBvcnRQcmljZXNSZXF1ZXN0GiYud2Vpci5tZXRlcmluZy52MS5JbXBvcnRQcmljZXNSZXNwb25zZSIMqrwYCAgCEAcYAyABEncKEExpc3RQcmljZUltcG9ydHMSKS53ZWlyLm1ldGVyaW5nLnYxLkxpc3RQcmljZUltcG9ydHNSZXF1ZXN0Gioud2Vpci5tZXRlcmluZy52MS5MaXN0UHJpY2VJbXBvcnRzUmVzcG9uc2UiDKq8GAgIAhAEGAIgAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_metering_v1_journal, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_price, file_weir_types_v1_usage]);
+  fileDesc("Cid3ZWlyL21ldGVyaW5nL3YxL21ldGVyaW5nX3NlcnZpY2UucHJvdG8SEHdlaXIubWV0ZXJpbmcudjEiTQoSUmVjb3JkVXNhZ2VSZXF1ZXN0EjcKBmV2ZW50cxgBIAMoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudEIJukgGkgEDEOgHIoMBChNSZWNvcmRVc2FnZVJlc3BvbnNlEh0KFWNvbmZpcm1lZF9hdHRlbXB0X2lkcxgBIAMoCRIxCghyZWplY3RlZBgCIAMoCzIfLndlaXIubWV0ZXJpbmcudjEuUmVqZWN0ZWRFdmVudBIaChJmZW5jZWRfYXR0ZW1wdF9pZHMYAyADKAkiMwoNUmVqZWN0ZWRFdmVudBISCgphdHRlbXB0X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIaChhXYXRjaFByaWNlVmVyc2lvblJlcXVlc3QiMgoZV2F0Y2hQcmljZVZlcnNpb25SZXNwb25zZRIVCg1wcmljZV92ZXJzaW9uGAEgASgJIpkCChFRdWVyeVVzYWdlUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASRwoIZ3JvdXBfYnkYAyADKA4yIC53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlRGltZW5zaW9uQhO6SBCSAQ0QBRgBIgeCAQQQASAAEiAKD29yZ2FuaXphdGlvbl9pZBgEIAEoCUIHukgEcgIoQBIdCglwYWdlX3NpemUYBSABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgGIAEoCUIIukgFcgMogAgiVwoSUXVlcnlVc2FnZVJlc3BvbnNlEigKBHJvd3MYASADKAsyGi53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlUm93EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLWAQoIVXNhZ2VSb3cSDQoFZ3JvdXAYASADKAkSEAoIYXR0ZW1wdHMYAiABKAMSFwoPZmFpbGVkX2F0dGVtcHRzGAMgASgDEhkKEW9ycGhhbmVkX2F0dGVtcHRzGAQgASgDEhkKEXVucHJpY2VkX2F0dGVtcHRzGAUgASgDEjAKCnF1YW50aXRpZXMYBiADKAsyHC53ZWlyLnR5cGVzLnYxLk1ldGVyUXVhbnRpdHkSEgoKY29zdF9uYW5vcxgHIAEoAxIUCgxjaGFyZ2VfbmFub3MYCCABKAMi7wEKE0xpc3RBdHRlbXB0c1JlcXVlc3QSGwoKcmVxdWVzdF9pZBgBIAEoCUIHukgEcgIoQBIgCg9vcmdhbml6YXRpb25faWQYAiABKAlCB7pIBHICKEASLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh0KCXBhZ2Vfc2l6ZRgFIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAYgASgJQgi6SAVyAyiACCJcChRMaXN0QXR0ZW1wdHNSZXNwb25zZRIrCghhdHRlbXB0cxgBIAMoCzIZLndlaXIubWV0ZXJpbmcudjEuQXR0ZW1wdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki0gEKB0F0dGVtcHQSKwoFZXZlbnQYASABKAsyHC53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlRXZlbnQSFwoKY29zdF9uYW5vcxgCIAEoA0gAiAEBEi0KCXBvc3RfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoMY2hhcmdlX25hbm9zGAQgASgDSAGIAQESFwoPcmVyYXRlZF92ZXJzaW9uGAUgASgJQg0KC19jb3N0X25hbm9zQg8KDV9jaGFyZ2VfbmFub3MijwEKEUxpc3RQcmljZXNSZXF1ZXN0Eh4KDXByaWNlX3ZlcnNpb24YASABKAlCB7pIBHICKEASHQoLbmFtZV9wcmVmaXgYAiABKAlCCLpIBXIDKMACEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAyiACCKkAQoSTGlzdFByaWNlc1Jlc3BvbnNlEhUKDXByaWNlX3ZlcnNpb24YASABKAkSKQoGcHJpY2VzGAIgAygLMhkud2Vpci50eXBlcy52MS5OYW1lZFByaWNlEjMKC2FkanVzdG1lbnRzGAMgAygLMh4ud2Vpci50eXBlcy52MS5QcmljZUFkanVzdG1lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpwBChNJbXBvcnRQcmljZXNSZXF1ZXN0EjQKBnByaWNlcxgBIAMoCzIZLndlaXIudHlwZXMudjEuTmFtZWRQcmljZUIJukgGkgEDEJBOEj4KC2FkanVzdG1lbnRzGAIgAygLMh4ud2Vpci50eXBlcy52MS5QcmljZUFkanVzdG1lbnRCCbpIBpIBAxCQThIPCgdkcnlfcnVuGAMgASgIInoKFEltcG9ydFByaWNlc1Jlc3BvbnNlEhUKDXByaWNlX3ZlcnNpb24YASABKAkSLgoHY2hhbmdlcxgCIAMoCzIdLndlaXIubWV0ZXJpbmcudjEuUHJpY2VDaGFuZ2USGwoTYWRqdXN0bWVudHNfY2hhbmdlZBgDIAEoCCJmCgtQcmljZUNoYW5nZRIMCgRuYW1lGAEgASgJEiQKBmJlZm9yZRgCIAMoCzIULndlaXIudHlwZXMudjEuUHJpY2USIwoFYWZ0ZXIYAyADKAsyFC53ZWlyLnR5cGVzLnYxLlByaWNlIlYKF0xpc3RQcmljZUltcG9ydHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAyiACCJjChhMaXN0UHJpY2VJbXBvcnRzUmVzcG9uc2USLgoHaW1wb3J0cxgBIAMoCzIdLndlaXIubWV0ZXJpbmcudjEuUHJpY2VJbXBvcnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIo8BCgtQcmljZUltcG9ydBIvCgtpbXBvcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLaW1wb3J0ZWRfYnkYAiABKAkSFQoNcHJpY2VfdmVyc2lvbhgDIAEoCRIOCgZwcmljZXMYBCABKAUSEwoLYWRqdXN0bWVudHMYBSABKAUi+wEKElJlcmF0ZVVzYWdlUmVxdWVzdBIcCglyZXJhdGVfaWQYASABKAlCCbpIBnIEEAEoQBI2CgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjQKCGVuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEiYKBW1vZGVsGAQgASgJQhe6SBRyEijAAjINXihbXi9dKy8uKyk/JBIgCg1wcmljZV92ZXJzaW9uGAUgASgJQgm6SAZyBBABKEASDwoHZHJ5X3J1bhgGIAEoCCJOChNSZXJhdGVVc2FnZVJlc3BvbnNlEjcKC2RpZmZlcmVuY2VzGAEgAygLMiIud2Vpci5tZXRlcmluZy52MS5SYXRpbmdEaWZmZXJlbmNlItYBChBSYXRpbmdEaWZmZXJlbmNlEg0KBW1vZGVsGAEgASgJEhAKCGF0dGVtcHRzGAIgASgDEhgKEGNoYW5nZWRfYXR0ZW1wdHMYAyABKAMSGQoRdW5wcmljZWRfYXR0ZW1wdHMYBCABKAMSGQoRY29zdF9iZWZvcmVfbmFub3MYBSABKAMSGAoQY29zdF9hZnRlcl9uYW5vcxgGIAEoAxIbChNjaGFyZ2VfYmVmb3JlX25hbm9zGAcgASgDEhoKEmNoYXJnZV9hZnRlcl9uYW5vcxgIIAEoAyq6AQoOVXNhZ2VEaW1lbnNpb24SHwobVVNBR0VfRElNRU5TSU9OX1VOU1BFQ0lGSUVEEAASIAocVVNBR0VfRElNRU5TSU9OX09SR0FOSVpBVElPThABEhgKFFVTQUdFX0RJTUVOU0lPTl9URUFNEAISFwoTVVNBR0VfRElNRU5TSU9OX0tFWRADEhkKFVVTQUdFX0RJTUVOU0lPTl9NT0RFTBAEEhcKE1VTQUdFX0RJTUVOU0lPTl9EQVkQBTLaCQoPTWV0ZXJpbmdTZXJ2aWNlEmYKC1JlY29yZFVzYWdlEiQud2Vpci5tZXRlcmluZy52MS5SZWNvcmRVc2FnZVJlcXVlc3QaJS53ZWlyLm1ldGVyaW5nLnYxLlJlY29yZFVzYWdlUmVzcG9uc2UiCqq8GAYIAxAFGAESegoRV2F0Y2hQcmljZVZlcnNpb24SKi53ZWlyLm1ldGVyaW5nLnYxLldhdGNoUHJpY2VWZXJzaW9uUmVxdWVzdBorLndlaXIubWV0ZXJpbmcudjEuV2F0Y2hQcmljZVZlcnNpb25SZXNwb25zZSIKqrwYBggDEAUYATABEmUKClF1ZXJ5VXNhZ2USIy53ZWlyLm1ldGVyaW5nLnYxLlF1ZXJ5VXNhZ2VSZXF1ZXN0GiQud2Vpci5tZXRlcmluZy52MS5RdWVyeVVzYWdlUmVzcG9uc2UiDKq8GAgIAhAEGAIgAhJrCgxMaXN0QXR0ZW1wdHMSJS53ZWlyLm1ldGVyaW5nLnYxLkxpc3RBdHRlbXB0c1JlcXVlc3QaJi53ZWlyLm1ldGVyaW5nLnYxLkxpc3RBdHRlbXB0c1Jlc3BvbnNlIgyqvBgICAIQBBgCIAISbAoNUmVwb3J0Sm91cm5hbBImLndlaXIubWV0ZXJpbmcudjEuUmVwb3J0Sm91cm5hbFJlcXVlc3QaJy53ZWlyLm1ldGVyaW5nLnYxLlJlcG9ydEpvdXJuYWxSZXNwb25zZSIKqrwYBggDEAUYARJrCgxMaXN0Sm91cm5hbHMSJS53ZWlyLm1ldGVyaW5nLnYxLkxpc3RKb3VybmFsc1JlcXVlc3QaJi53ZWlyLm1ldGVyaW5nLnYxLkxpc3RKb3VybmFsc1Jlc3BvbnNlIgyqvBgICAIQBBgCIAESfQoSRGVjbGFyZUpvdXJuYWxMb3N0Eisud2Vpci5tZXRlcmluZy52MS5EZWNsYXJlSm91cm5hbExvc3RSZXF1ZXN0Giwud2Vpci5tZXRlcmluZy52MS5EZWNsYXJlSm91cm5hbExvc3RSZXNwb25zZSIMqrwYCAgCEAcYAyABEmUKCkxpc3RQcmljZXMSIy53ZWlyLm1ldGVyaW5nLnYxLkxpc3RQcmljZXNSZXF1ZXN0GiQud2Vpci5tZXRlcmluZy52MS5MaXN0UHJpY2VzUmVzcG9uc2UiDKq8GAgIAhAEGAIgARJrCgxJbXBvcnRQcmljZXMSJS53ZWlyLm1ldGVyaW5nLnYxLkltcG9ydFByaWNlc1JlcXVlc3QaJi53ZWlyLm1ldGVyaW5nLnYxLkltcG9ydFByaWNlc1Jlc3BvbnNlIgyqvBgICAIQBxgDIAESdwoQTGlzdFByaWNlSW1wb3J0cxIpLndlaXIubWV0ZXJpbmcudjEuTGlzdFByaWNlSW1wb3J0c1JlcXVlc3QaKi53ZWlyLm1ldGVyaW5nLnYxLkxpc3RQcmljZUltcG9ydHNSZXNwb25zZSIMqrwYCAgCEAQYAiABEmgKC1JlcmF0ZVVzYWdlEiQud2Vpci5tZXRlcmluZy52MS5SZXJhdGVVc2FnZVJlcXVlc3QaJS53ZWlyLm1ldGVyaW5nLnYxLlJlcmF0ZVVzYWdlUmVzcG9uc2UiDKq8GAgIAhAHGAMgAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_metering_v1_journal, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_price, file_weir_types_v1_usage]);
 
 /**
  * Events to post.
@@ -729,6 +729,153 @@ export const PriceImportSchema: GenMessage<PriceImport> = /*@__PURE__*/
   messageDesc(file_weir_metering_v1_metering_service, 18);
 
 /**
+ * What to rate again.
+ *
+ * @generated from message weir.metering.v1.RerateUsageRequest
+ */
+export type RerateUsageRequest = Message<"weir.metering.v1.RerateUsageRequest"> & {
+  /**
+   * The re-rating's id, of your choice: the same id goes on where it stopped, and returns the same result once it is done.
+   *
+   * @generated from field: string rerate_id = 1;
+   */
+  rerateId: string;
+
+  /**
+   * Attempts that started from this time on.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 2;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Up to this time, exclusive.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 3;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Only of this model, `vendor/model`; empty means of all.
+   *
+   * @generated from field: string model = 4;
+   */
+  model: string;
+
+  /**
+   * The version of the price book to rate by; `weir prices history` names those that were imported.
+   *
+   * @generated from field: string price_version = 5;
+   */
+  priceVersion: string;
+
+  /**
+   * Says what would change, and changes nothing.
+   *
+   * @generated from field: bool dry_run = 6;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message weir.metering.v1.RerateUsageRequest.
+ * Use `create(RerateUsageRequestSchema)` to create a new message.
+ */
+export const RerateUsageRequestSchema: GenMessage<RerateUsageRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 19);
+
+/**
+ * The difference.
+ *
+ * @generated from message weir.metering.v1.RerateUsageResponse
+ */
+export type RerateUsageResponse = Message<"weir.metering.v1.RerateUsageResponse"> & {
+  /**
+   * By model.
+   *
+   * @generated from field: repeated weir.metering.v1.RatingDifference differences = 1;
+   */
+  differences: RatingDifference[];
+};
+
+/**
+ * Describes the message weir.metering.v1.RerateUsageResponse.
+ * Use `create(RerateUsageResponseSchema)` to create a new message.
+ */
+export const RerateUsageResponseSchema: GenMessage<RerateUsageResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 20);
+
+/**
+ * How the ratings of a model differ.
+ *
+ * @generated from message weir.metering.v1.RatingDifference
+ */
+export type RatingDifference = Message<"weir.metering.v1.RatingDifference"> & {
+  /**
+   * `vendor/model`.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Attempts that were rated by another version.
+   *
+   * @generated from field: int64 attempts = 2;
+   */
+  attempts: bigint;
+
+  /**
+   * Those of them whose cost or charge differs.
+   *
+   * @generated from field: int64 changed_attempts = 3;
+   */
+  changedAttempts: bigint;
+
+  /**
+   * Those of them that have no price by the new version.
+   *
+   * @generated from field: int64 unpriced_attempts = 4;
+   */
+  unpricedAttempts: bigint;
+
+  /**
+   * What they cost before, in billionths of a US dollar.
+   *
+   * @generated from field: int64 cost_before_nanos = 5;
+   */
+  costBeforeNanos: bigint;
+
+  /**
+   * What they cost by the new version.
+   *
+   * @generated from field: int64 cost_after_nanos = 6;
+   */
+  costAfterNanos: bigint;
+
+  /**
+   * What the keys were charged before.
+   *
+   * @generated from field: int64 charge_before_nanos = 7;
+   */
+  chargeBeforeNanos: bigint;
+
+  /**
+   * What the keys are charged by the new version.
+   *
+   * @generated from field: int64 charge_after_nanos = 8;
+   */
+  chargeAfterNanos: bigint;
+};
+
+/**
+ * Describes the message weir.metering.v1.RatingDifference.
+ * Use `create(RatingDifferenceSchema)` to create a new message.
+ */
+export const RatingDifferenceSchema: GenMessage<RatingDifference> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 21);
+
+/**
  * What usage can be grouped by.
  *
  * @generated from enum weir.metering.v1.UsageDimension
@@ -895,6 +1042,16 @@ export const MeteringService: GenService<{
     methodKind: "unary";
     input: typeof ListPriceImportsRequestSchema;
     output: typeof ListPriceImportsResponseSchema;
+  },
+  /**
+   * Rates a period again by another version of the price book: adjusting entries, never edited ones.
+   *
+   * @generated from rpc weir.metering.v1.MeteringService.RerateUsage
+   */
+  rerateUsage: {
+    methodKind: "unary";
+    input: typeof RerateUsageRequestSchema;
+    output: typeof RerateUsageResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_weir_metering_v1_metering_service, 0);

@@ -1,0 +1,54 @@
+/** Owns `weir ledger`: what a running Weir's ledger is asked to do over. */
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Client } from "@connectrpc/connect";
+import type { Command } from "commander";
+import { MeteringService, type RatingDifference } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { Environment } from "../environment.ts";
+import { readMoment } from "../moment.ts";
+import { dollars } from "../nanos.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
+import { table } from "../table.ts";
+
+type Metering = Client<typeof MeteringService>;
+
+interface PeriodOptions extends RunningWeirOptions {
+  readonly from: number;
+  readonly until: number;
+}
+
+interface RerateOptions extends PeriodOptions {
+  readonly priceVersion: string;
+  readonly model?: string;
+  readonly id?: string;
+  readonly dryRun?: true;
+}
+
+export function addLedgerCommand(program: Command, environment: Environment): void {
+  const ledger = program.command("ledger").description("rate, check and rebuild the ledger");
+  addPeriodOptions(ledger.command("rerate"))
+    .description("rate a period again by another version of the price book, as adjusting entries")
+    .requiredOption("--price-version <version>", "the version to rate by (see `weir prices history`)")
+    .option("--model <name>", "only this model, vendor/model")
+    .option("--id <id>", "the re-rating's id: one that stopped goes on by the same id (default: made of the other options)")
+    .option("--dry-run", "say what would change, and change nothing")
+    .action(async (options: RerateOptions) => rerate(options, await connect(MeteringService, options, environment)));
+}
+
+function addPeriodOptions(command: Command): Command {
+  return addRunningWeirOptions(command)
+    .requiredOption("--from <moment>", "attempts that started from then on: 2026-12-01, or 2026-12-01T08:00:00Z", readMoment)
+    .requiredOption("--until <moment>", "and before then", readMoment);
+}
+
+async function rerate({ from, until, priceVersion, model = "", id, dryRun }: RerateOptions, metering: Metering): Promise<void> {
+  const rerateId = id ?? [priceVersion.slice(0, 16), from, until, model.slice(0, 16)].join("-");
+  const { differences } = await metering.rerateUsage({ rerateId, startTime: timestampFromMs(from), endTime: timestampFromMs(until), priceVersion, model, dryRun: dryRun === true });
+  if (differences.length === 0) return console.log("Nothing in this period is rated by another version.");
+  const header = ["MODEL", "ATTEMPTS", "CHANGED", "UNPRICED", "COST BEFORE", "COST AFTER", "CHARGE BEFORE", "CHARGE AFTER"];
+  console.log(table([header, ...differences.map(describeDifference)], [1, 2, 3, 4, 5, 6, 7]).join("\n"));
+  if (dryRun !== true) console.log(`Done, as ${rerateId}.`);
+}
+
+function describeDifference({ model, attempts, changedAttempts, unpricedAttempts, costBeforeNanos, costAfterNanos, chargeBeforeNanos, chargeAfterNanos }: RatingDifference): string[] {
+  return [model, ...[attempts, changedAttempts, unpricedAttempts].map(String), ...[costBeforeNanos, costAfterNanos, chargeBeforeNanos, chargeAfterNanos].map(dollars)];
+}
