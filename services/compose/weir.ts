@@ -142,7 +142,7 @@ class Start {
     const database = await this.#openDatabase("metering", metering.migrationsDirectory);
     const config = deriveLive(this.#live, (current) => current.metering);
     const eventLog = this.#openEventLog("metering", randomUUID());
-    const service = await metering.createMeteringService({ ...(eventLog === undefined ? {} : { eventLog }), database, config, clock: systemClock, logger: this.#loggerOf("metering") });
+    const service = await metering.createMeteringService({ ...(eventLog === undefined ? {} : { eventLog }), database, config, clock: systemClock, logger: this.#loggerOf("metering"), metrics: this.#options.metrics });
     this.#cleanups.push(() => service.stop());
     this.#peers.own("metering", service.implementation);
   }

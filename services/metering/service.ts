@@ -7,6 +7,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { NatsLink } from "#platform/event-log/nats-link.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
+import type { Registry } from "#platform/metrics.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { MeteringConfig } from "./config.ts";
 import { answerJournalReports } from "./edge/journal-reports.ts";
@@ -14,6 +15,7 @@ import { startUsageConsumer } from "./edge/usage-consumer.ts";
 import { followImportedPrices } from "./imported-prices.ts";
 import { watchForLostJournals } from "./lost-journals.ts";
 import { followPriceBook } from "./price-book-follower.ts";
+import { checkLedger } from "./rpc/check-ledger.ts";
 import { declareJournalLost } from "./rpc/declare-journal-lost.ts";
 import { importPrices } from "./rpc/import-prices.ts";
 import { listAttempts } from "./rpc/list-attempts.ts";
@@ -21,6 +23,7 @@ import { listJournals } from "./rpc/list-journals.ts";
 import { listPriceImports } from "./rpc/list-price-imports.ts";
 import { listPrices } from "./rpc/list-prices.ts";
 import { queryUsage } from "./rpc/query-usage.ts";
+import { rebuildLedger } from "./rpc/rebuild-ledger.ts";
 import { recordUsage } from "./rpc/record-usage.ts";
 import { reportJournal } from "./rpc/report-journal.ts";
 import { rerateUsage } from "./rpc/rerate-usage.ts";
@@ -28,6 +31,7 @@ import { watchPriceVersion } from "./rpc/watch-price-version.ts";
 import { keepDeadLetters } from "./store/dead-letters.ts";
 import { Partitions } from "./store/partitions.ts";
 import { PriceVersions } from "./store/price-versions.ts";
+import { watchLedger } from "./watch-ledger.ts";
 
 export interface MeteringDependencies {
   /** Its search path is metering's schema, and `migrationsDirectory` has been applied to it. */
@@ -37,17 +41,19 @@ export interface MeteringDependencies {
   readonly eventLog?: NatsLink;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Registry;
 }
 
 export const migrationsDirectory = join(import.meta.dirname, "store", "migrations");
 
 /** Resolves when the price book in force is stored. */
-export async function createMeteringService({ database, config, eventLog, clock, logger }: MeteringDependencies): Promise<RunningService<typeof MeteringService>> {
+export async function createMeteringService({ database, config, eventLog, clock, logger, metrics }: MeteringDependencies): Promise<RunningService<typeof MeteringService>> {
   const partitions = new Partitions(database);
   const priceVersions = new PriceVersions();
   const imported = await followImportedPrices(database, logger);
   const follower = await followPriceBook({ config, imported: imported.prices, save: (book) => priceVersions.save(database, book), logger });
   await partitions.ensure([clock.now()]);
+  const watch = watchLedger({ database, priceVersions, clock, logger, metrics });
   const stopping = new AbortController();
   const recording = new Set<Promise<unknown>>();
   const record = (request: RecordUsageRequest): Promise<RecordUsageResponse> => recordUsage({ database, partitions, priceVersions, clock, logger }, request);
@@ -79,6 +85,8 @@ export async function createMeteringService({ database, config, eventLog, clock,
       declareJournalLost: (request) => declareJournalLost(database, lostJournals, request),
       listPrices: (request) => listPrices(database, priceVersions, follower.priceBook.current, request),
       importPrices: (request, { identity }) => importPrices({ database, config, imported, follower, priceVersions }, request, identity),
+      checkLedger: (request, { signal }) => checkLedger(database, priceVersions, request, signal),
+      rebuildLedger: (request, { signal }) => rebuildLedger(database, request, signal),
       rerateUsage: (request, context) => rerateUsage({ database, priceVersions }, request, context),
       listPriceImports: (request) => listPriceImports(database, request),
     },
@@ -88,6 +96,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
       await journalReports?.stop();
       await consumer?.stop();
       await Promise.allSettled(recording);
+      await watch.stop();
       await imported.stop();
       await follower.stop();
     },

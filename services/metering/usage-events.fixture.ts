@@ -16,6 +16,7 @@ import { Meter, MeterQuantitySchema, UsageSchema, UsageSource } from "#gen/weir/
 import type { Database } from "#platform/database/database.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
+import { createMetricsRegistry } from "#platform/metrics.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { MeteringConfig } from "./config.ts";
 import { createMeteringService, migrationsDirectory } from "./service.ts";
@@ -122,6 +123,7 @@ export async function startMeteringOn(database: Database) {
     config,
     clock: { now: () => testNowMs, monotonicMs: () => 0 },
     logger: createLogger("silent"),
+    metrics: createMetricsRegistry(),
   });
   onTestFinished(() => service.stop());
   const { implementation } = service;

@@ -14,6 +14,7 @@ import { jetstreamManager, type JetStreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
+import { createMetricsRegistry } from "#platform/metrics.ts";
 import { createMeteringService, migrationsDirectory } from "../../services/metering/service.ts";
 import { reconcile, testNowMs, usageEvent } from "../../services/metering/usage-events.fixture.ts";
 import { createTestDatabase } from "../harness/database.ts";
@@ -42,6 +43,7 @@ export async function startLedger(database: Database, eventLog?: NatsLink, logge
     config: new MutableLiveValue({ prices: new Map(), lostJournalAfterMs: 900_000 }),
     clock: { now: () => testNowMs, monotonicMs: () => 0 },
     logger,
+    metrics: createMetricsRegistry(),
     ...(eventLog === undefined ? {} : { eventLog }),
   });
   onTestFinished(() => service.stop());

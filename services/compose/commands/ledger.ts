@@ -1,5 +1,5 @@
 /** Owns `weir ledger`: what a running Weir's ledger is asked to do over. */
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { MeteringService, type RatingDifference } from "#gen/weir/metering/v1/metering_service_pb.ts";
@@ -14,6 +14,11 @@ type Metering = Client<typeof MeteringService>;
 interface PeriodOptions extends RunningWeirOptions {
   readonly from: number;
   readonly until: number;
+}
+
+interface PartOptions extends RunningWeirOptions {
+  readonly from?: number;
+  readonly until?: number;
 }
 
 interface RerateOptions extends PeriodOptions {
@@ -32,12 +37,41 @@ export function addLedgerCommand(program: Command, environment: Environment): vo
     .option("--id <id>", "the re-rating's id: one that stopped goes on by the same id (default: made of the other options)")
     .option("--dry-run", "say what would change, and change nothing")
     .action(async (options: RerateOptions) => rerate(options, await connect(MeteringService, options, environment)));
+  addPartOptions(ledger.command("check"))
+    .description("compare lines, postings, sums, balances and prices with each other; exits with 1 where they differ")
+    .action(async (options: PartOptions) => check(options, await connect(MeteringService, options, environment)));
+  addPartOptions(ledger.command("rebuild"))
+    .description("compute sums and balances anew from the lines, while Weir runs")
+    .action(async (options: PartOptions) => {
+      const metering = await connect(MeteringService, options, environment);
+      const { hours, rollups, balances } = await metering.rebuildLedger(periodOf(options));
+      console.log(`Computed anew: ${rollups} sums of ${hours} hours, ${balances} balances.`);
+    });
 }
 
 function addPeriodOptions(command: Command): Command {
   return addRunningWeirOptions(command)
     .requiredOption("--from <moment>", "attempts that started from then on: 2026-12-01, or 2026-12-01T08:00:00Z", readMoment)
     .requiredOption("--until <moment>", "and before then", readMoment);
+}
+
+function addPartOptions(command: Command): Command {
+  return addRunningWeirOptions(command)
+    .option("--from <moment>", "from the hour of this moment on: 2026-12-01, or 2026-12-01T08:00:00Z (default: from the first line)", readMoment)
+    .option("--until <moment>", "up to the end of this moment's hour (default: to the last line)", readMoment);
+}
+
+function periodOf({ from, until }: PartOptions): { startTime?: Timestamp; endTime?: Timestamp } {
+  return { ...(from === undefined ? {} : { startTime: timestampFromMs(from) }), ...(until === undefined ? {} : { endTime: timestampFromMs(until) }) };
+}
+
+async function check(options: PartOptions, metering: Metering): Promise<void> {
+  const { attempts, differences } = await metering.checkLedger(periodOf(options));
+  if (differences.length > 0) {
+    console.log(table([["KIND", "ROW", "DIFFERENCE"], ...differences.map(({ kind, row, detail }) => [kind, row, detail])]).join("\n"));
+    process.exitCode = 1;
+  }
+  console.log(`${attempts} attempts checked, ${differences.length === 0 ? "no difference" : `${differences.length} differences`}.`);
 }
 
 async function rerate({ from, until, priceVersion, model = "", id, dryRun }: RerateOptions, metering: Metering): Promise<void> {

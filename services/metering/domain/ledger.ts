@@ -74,6 +74,14 @@ export interface RollupDelta {
   readonly quantities: bigint[];
 }
 
+/** What is added to the balance of an account in a month. */
+export interface BalanceDelta {
+  readonly account: string;
+  /** Its first day, `YYYY-MM-DD`. */
+  readonly month: string;
+  amountNanos: bigint;
+}
+
 /** Prices by version; a version that is not in it is unknown, and what names it is unpriced. */
 export type PriceBooks = ReadonlyMap<string, PriceBook>;
 
@@ -154,6 +162,24 @@ export function rollupDeltasOf(changes: readonly LineChange[]): RollupDelta[] {
     addFigures(delta, figures, 1n);
   }
   return [...deltas].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, delta]) => delta);
+}
+
+/** The balances that change, in one order so that concurrent batches lock alike. */
+export function balanceDeltasOf(postings: readonly Posting[]): BalanceDelta[] {
+  const deltas = new Map<string, BalanceDelta>();
+  for (const { account, startTimeMs, amountNanos } of postings) {
+    const month = monthOf(startTimeMs);
+    const name = `${month} ${account}`;
+    const delta = deltas.get(name);
+    if (delta === undefined) deltas.set(name, { account, month, amountNanos });
+    else delta.amountNanos += amountNanos;
+  }
+  return [...deltas].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, delta]) => delta);
+}
+
+/** The first day of a time's month, UTC. */
+export function monthOf(timeMs: number): string {
+  return `${new Date(timeMs).toISOString().slice(0, 7)}-01`;
 }
 
 function figuresOf({ outcome, rank }: PostableEvent, identity: LineIdentity, generation: number, books: PriceBooks): LineFigures {

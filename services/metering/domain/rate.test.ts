@@ -88,7 +88,7 @@ describe("a cost", () => {
     const price = { rates: ratesOf({ audioMinute: "0.006", image: "0.04", request: "0.01", searchUnit: "0.002" }) };
     expect(rateUsage(usageOf({ [Meter.AUDIO_MILLISECONDS]: 90_000n }), price).costNanos).toBe(9_000_000n + 10_000_000n);
     expect(rateUsage(usageOf({ [Meter.IMAGES]: 3n, [Meter.REQUESTS]: 2n }), price).costNanos).toBe(120_000_000n + 20_000_000n);
-    expect(rateUsage(usageOf({ [Meter.SEARCH_UNITS]: 1n, [Meter.REQUESTS]: 0n }), price).costNanos).toBe(2_000_000n);
+    expect(rateUsage(usageOf({ [Meter.SEARCH_UNITS]: 1n, [Meter.REQUESTS]: 0n }), price).costNanos).toBe(2_000_000n + 10_000_000n);
   });
 
   test("is charged with the mark-up or discount of the organization, rounded from the exact sum", () => {

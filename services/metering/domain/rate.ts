@@ -64,8 +64,8 @@ export function rateUsage(usage: Pick<Usage, "quantities"> | undefined, price: P
   let total = 0n;
   let countsRequests = false;
   for (const { meter, quantity } of usage.quantities) {
-    if (meter === Meter.REQUESTS) countsRequests = true;
     if (quantity === 0n) continue;
+    if (meter === Meter.REQUESTS) countsRequests = true;
     const rate = rates.get(meter) ?? rates.get(fallbackMeters.get(meter) ?? meter);
     if (rate === undefined) return unpriced;
     total += quantity * rate * (audioUnits / unitsPerRate(meter));

@@ -25,9 +25,9 @@ export interface RatingDifference {
   chargeAfterNanos: bigint;
 }
 
-/** What the line costs by a book; its own version names the one it should stand at. */
+/** What the line costs by a book; without one it is unpriced. */
 export function rateLine({ identity, figures, servedModel, serviceTier }: RatedLine, book: PriceBook | undefined): Rating {
-  const quantities = figures.quantities?.map((quantity, index) => create(MeterQuantitySchema, { meter: (index + 1) as Meter, quantity }));
+  const quantities = figures.quantities?.map((quantity, index) => create(MeterQuantitySchema, { meter: (index + 1) as Meter, quantity })).filter(({ quantity }) => quantity !== 0n);
   return rateCall({ ...identity, servedModel, serviceTier }, quantities && { quantities }, book);
 }
 

@@ -3,7 +3,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
-import type { LedgerChange, LineChange, LineFigures, LineIdentity, Posting, RollupDelta, StandingLine } from "../domain/ledger.ts";
+import type { BalanceDelta, LedgerChange, LineChange, LineFigures, LineIdentity, Posting, RollupDelta, StandingLine } from "../domain/ledger.ts";
 import { batchParameters, batchRelation, columnNames, quantitiesText, type Column } from "./batch-statement.ts";
 
 const identityColumns: readonly Column<LineChange>[] = [
@@ -105,6 +105,12 @@ const rollupColumns: readonly Column<RollupDelta>[] = [
   { name: "quantities", type: "bigint[]", sentAs: "text", value: ({ quantities }) => quantitiesText(quantities) },
 ];
 
+const balanceColumns: readonly Column<BalanceDelta>[] = [
+  { name: "account", type: "text", value: ({ account }) => account },
+  { name: "month", type: "date", value: ({ month }) => month },
+  { name: "amount_nanos", type: "bigint", value: ({ amountNanos }) => amountNanos },
+];
+
 const isSameAttempt = "attempts.start_time = batch.start_time and attempts.attempt_id = batch.attempt_id";
 
 /** Writes the lines that are not there yet, and returns their attempt ids. Waits for concurrent batches with the same attempts. */
@@ -168,6 +174,14 @@ export async function addToRollups(transaction: Queryable, deltas: readonly Roll
          from unnest(sums.quantities, excluded.quantities) with ordinality as pairs (old, new, meter) order by meter
        )`,
     batchParameters(rollupColumns, deltas),
+  );
+}
+
+export async function addToBalances(transaction: Queryable, deltas: readonly BalanceDelta[]): Promise<void> {
+  await transaction.query(
+    `insert into balances as sums (${columnNames(balanceColumns)}) select * from ${batchRelation(balanceColumns)}
+     on conflict (account, month) do update set amount_nanos = sums.amount_nanos + excluded.amount_nanos`,
+    batchParameters(balanceColumns, deltas),
   );
 }
 

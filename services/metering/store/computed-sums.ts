@@ -1,0 +1,45 @@
+/** Owns what sums and balances have to be: computed from the lines, and from the sums. */
+import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
+
+/** By what sums are kept; with the hour, the key of `usage_rollups`. */
+export const rollupKeys = ["hour", "organization_id", "team_id", "key_id", "provider", "vendor", "model"];
+
+/** What is summed, beside the quantities. */
+export const rollupCounts: Readonly<Record<string, string>> = {
+  attempts: "count(*)",
+  failed_attempts: `count(*) filter (where not is_orphaned and result <> ${AttemptResult.SUCCEEDED})`,
+  orphaned_attempts: "count(*) filter (where is_orphaned)",
+  unpriced_attempts: "count(*) filter (where is_unpriced)",
+  cost_nanos: "coalesce(sum(cost_nanos), 0)",
+  charge_nanos: "coalesce(sum(charge_nanos), 0)",
+};
+
+const keys = rollupKeys.join(", ");
+
+/** A query for the sums of the attempts that started from $1 on, before $2, with the columns of `usage_rollups`. */
+export const computedRollups = `
+  with lines as (
+    select attempts.*, date_trunc('hour', start_time, 'UTC') as hour,
+           rank = ${UsageSource.ORPHANED} or result = ${AttemptResult.ORPHANED} as is_orphaned
+    from attempts where start_time >= $1::timestamptz and start_time < $2::timestamptz
+  ), counts as (
+    select ${keys}, ${Object.entries(rollupCounts).map(([name, sum]) => `(${sum})::int8 as ${name}`).join(", ")} from lines group by ${keys}
+  ), meters as (
+    select ${keys}, meter, sum(quantity)::int8 as quantity from lines, unnest(quantities) with ordinality as counted (quantity, meter) group by ${keys}, meter
+  ), measured as (
+    select ${keys}, array_agg(quantity order by meter) as quantities from meters group by ${keys}
+  )
+  select ${keys}, ${Object.keys(rollupCounts).join(", ")}, coalesce(quantities, '{}') as quantities from counts left join measured using (${keys})`;
+
+/** A query for the balances of the months that begin from $1 on, before $2, with the columns of `balances`. */
+export const computedBalances = `
+  with months as (
+    select date_trunc('month', hour at time zone 'UTC')::date as month, organization_id, key_id, vendor, cost_nanos, charge_nanos
+    from usage_rollups where hour >= $1::timestamptz and hour < $2::timestamptz
+  )
+  select account, month, sum(amount)::int8 as amount_nanos from (
+    select 'key:' || key_id as account, month, charge_nanos as amount from months
+    union all select 'vendor:' || vendor, month, -cost_nanos from months
+    union all select 'margin:' || organization_id, month, cost_nanos - charge_nanos from months
+  ) as sides group by account, month`;

@@ -1,0 +1,38 @@
+/** Owns computing sums and balances anew from the lines, while events go on coming. */
+import type { Database } from "#platform/database/database.ts";
+import { computedBalances, computedRollups, rollupCounts, rollupKeys } from "./computed-sums.ts";
+
+const columns = [...rollupKeys, ...Object.keys(rollupCounts), "quantities"].join(", ");
+
+/** Puts the sums of these hours in the place of those that stand, and returns how many there are; batches that come meanwhile wait. */
+export async function rebuildRollups(database: Database, startMs: number, endMs: number): Promise<number> {
+  return database.transaction(async (transaction) => {
+    // Whoever has changed sums has committed, with the lines they are of; whoever will, waits.
+    await transaction.query("lock table usage_rollups in share row exclusive mode");
+    const period = [new Date(startMs).toISOString(), new Date(endMs).toISOString()];
+    await transaction.query("delete from usage_rollups where hour >= $1::timestamptz and hour < $2::timestamptz", period);
+    const { rowCount } = await transaction.query(`insert into usage_rollups (${columns}) ${computedRollups}`, period);
+    return rowCount ?? 0;
+  });
+}
+
+/** The same for the balances of whole months, from the sums. */
+export async function rebuildBalances(database: Database, startMs: number, endMs: number): Promise<number> {
+  return database.transaction(async (transaction) => {
+    await transaction.query("lock table usage_rollups, balances in share row exclusive mode");
+    const period = [new Date(startMs).toISOString(), new Date(endMs).toISOString()];
+    await transaction.query("delete from balances where month >= ($1::timestamptz at time zone 'UTC')::date and month < ($2::timestamptz at time zone 'UTC')::date", period);
+    const { rowCount } = await transaction.query(`insert into balances (account, month, amount_nanos) ${computedBalances}`, period);
+    return rowCount ?? 0;
+  });
+}
+
+/** From the first line to the last, in milliseconds; undefined when there is none, and no sum either. */
+export async function extentOf(database: Database): Promise<{ startMs: number; endMs: number } | undefined> {
+  const { rows } = await database.query<{ first: Date | null; last: Date | null }>(
+    `select least((select min(start_time) from attempts), (select min(start_time) from postings), (select min(hour) from usage_rollups)) as first,
+            greatest((select max(start_time) from attempts), (select max(start_time) from postings), (select max(hour) from usage_rollups)) as last`,
+  );
+  const { first, last } = rows[0]!;
+  return first === null || last === null ? undefined : { startMs: first.getTime(), endMs: last.getTime() + 1 };
+}
