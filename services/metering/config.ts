@@ -10,10 +10,14 @@ export interface MeteringConfig {
   readonly prices: PriceEntries;
   /** After how long without a report a journal counts as lost. */
   readonly lostJournalAfterMs: number;
+  /** The labels by which usage can be reported, in one order. */
+  readonly labels: readonly string[];
 }
 
 /** Longer than most outages of a network: a fenced process has to be started again. */
 const defaultLostJournalAfterMs = 900_000;
+
+export const defaultLabels: readonly string[] = ["application", "cost_center", "workflow"];
 
 /** Throws INVALID_REQUEST when a price is not by `vendor/model`, or cannot be read. */
 export function readMeteringConfig(config: Config): MeteringConfig {
@@ -28,5 +32,10 @@ export function readMeteringConfig(config: Config): MeteringConfig {
     }
   });
   const lostJournalAfter = config.limits?.lostJournalAfter;
-  return { prices: new Map(prices), lostJournalAfterMs: lostJournalAfter === undefined ? defaultLostJournalAfterMs : durationMs(lostJournalAfter) };
+  const labels = config.ledger?.labels ?? [];
+  return {
+    prices: new Map(prices),
+    lostJournalAfterMs: lostJournalAfter === undefined ? defaultLostJournalAfterMs : durationMs(lostJournalAfter),
+    labels: labels.length === 0 ? defaultLabels : labels.toSorted(),
+  };
 }

@@ -2,9 +2,12 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
-import { ListAttemptsRequestSchema, QueryUsageRequestSchema, UsageDimension, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListAttemptsRequestSchema, QueryUsageRequestSchema, UsageDimension, WatchUsageRequestSchema, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import { GrantSchema, Reach } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
+import { bucketOf, latencyBounds, percentileOf } from "./domain/latency-histogram.ts";
 import { attemptIdAt, startTestMetering, testContext, testNowMs, usageEvent, type TestMetering } from "./usage-events.fixture.ts";
 
 const dayMs = 86_400_000;
@@ -48,6 +51,70 @@ test("usage is summed by the dimensions asked for, in their order, dearest first
     ["org_a", "team_a", "main/demo-chat", 5n],
     ["org_b", "team_a", "main/nobody-knows", 1n],
   ]);
+});
+
+test("usage is summed by route, vendor, time and declared labels; others are refused by name", async () => {
+  const metering = await startTestMetering();
+  const { priceVersion } = metering;
+  await metering.record(
+    usageEvent({ attempt: 1, priceVersion, route: "chat", labels: { application: "shop", cost_center: "7", secret: "x" } }),
+    usageEvent({ attempt: 2, priceVersion, route: "chat", labels: { application: "shop" } }),
+    usageEvent({ attempt: 3, priceVersion, labels: { secret: "y" }, timeMs: testNowMs - 3_600_000 }),
+  );
+  const groups = async (request: MessageInitShape<typeof QueryUsageRequestSchema>) => (await query(metering, request)).rows.map(({ group, attempts }) => [...group, attempts]);
+  expect(await groups({ groupByLabels: ["application"] })).toEqual([["shop", 2n], ["", 1n]]);
+  expect(await groups({ groupBy: [UsageDimension.ROUTE, UsageDimension.VENDOR], groupByLabels: ["cost_center"] })).toEqual([["", "demo", "", 1n], ["chat", "demo", "", 1n], ["chat", "demo", "7", 1n]]);
+  expect(await groups({ groupBy: [UsageDimension.HOUR] })).toEqual([["2026-11-20T12", 2n], ["2026-11-20T11", 1n]]);
+  expect(await groups({ groupBy: [UsageDimension.MONTH] })).toEqual([["2026-11", 3n]]);
+  expect(await groups({ keyId: "key_b" })).toEqual([[0n]]);
+  await expect(query(metering, { groupByLabels: ["secret"] })).rejects.toMatchObject({ reason: "INVALID_REQUEST", message: expect.stringContaining("ledger.labels") as string });
+});
+
+test("percentiles of latency are within 10 % of the true ones, and come when they are asked for", async () => {
+  const metering = await startTestMetering();
+  const { priceVersion } = metering;
+  const durations = Array.from({ length: 200 }, (_, index) => BigInt(10 + index * 37));
+  await metering.record(...durations.map((durationMs, attempt) => usageEvent({ attempt, priceVersion, durationMs, key: `key_${attempt % 2}` })));
+  const [row] = (await query(metering, { withLatency: true })).rows;
+  for (const [percent, found] of [[50, row!.duration!.p50Ms], [95, row!.duration!.p95Ms], [99, row!.duration!.p99Ms]] as const) {
+    const truth = Number(durations[Math.ceil((percent / 100) * durations.length) - 1]);
+    expect(Math.abs(Number(found) - truth) / truth).toBeLessThan(0.1);
+  }
+  expect(row!.firstByte).toMatchObject({ p50Ms: 12n, p99Ms: 12n });
+  expect((await query(metering, { groupBy: [UsageDimension.KEY], withLatency: true })).rows.map(({ duration }) => duration!.p50Ms > 3_000n)).toEqual([true, true]);
+  expect((await query(metering, {})).rows[0]!.duration).toBeUndefined();
+});
+
+test("every latency is in a bucket whose middle is within 10 %, and the database has the same buckets", async () => {
+  const { database } = await startTestMetering();
+  const { rows } = await database.query<{ bounds: bigint[] }>("select latency_bounds() as bounds");
+  expect(rows[0]!.bounds).toEqual(latencyBounds);
+  for (let latencyMs = 1n; latencyMs < 86_400_000n; latencyMs += latencyMs / 50n + 1n) {
+    const counts = Array.from({ length: bucketOf(latencyMs) + 1 }, (_, bucket) => (bucket === bucketOf(latencyMs) ? 1n : 0n));
+    const error = Math.abs(Number(percentileOf(counts, 99n) - latencyMs)) / Number(latencyMs);
+    expect(error).toBeLessThan(0.1);
+  }
+});
+
+test("a key sees its own organization, one that reaches the installation sees all, and the operator of a watch sees each change", async () => {
+  const metering = await startTestMetering();
+  const { priceVersion, implementation } = metering;
+  await metering.record(usageEvent({ attempt: 1, priceVersion }), usageEvent({ attempt: 2, priceVersion, organization: "org_b" }));
+  const as = (reach: Reach) => ({ ...testContext, identity: { kind: "caller" as const, grant: create(GrantSchema, { keyId: "key_x", organizationId: "org_b", permissions: [Permission.USAGE_READ], reach }) } });
+  const organizations = async (context: typeof testContext, organizationId = "") =>
+    (await implementation.queryUsage(create(QueryUsageRequestSchema, { groupBy: [UsageDimension.ORGANIZATION], organizationId }), context)).rows.map(({ group }) => group[0]);
+  const reader = as(Reach.ORGANIZATION);
+  expect(await organizations(reader)).toEqual(["org_b"]);
+  expect(await organizations(as(Reach.INSTALLATION))).toEqual(["org_a", "org_b"]);
+  await expect(organizations(reader, "org_a")).rejects.toMatchObject({ reason: "PERMISSION_DENIED" });
+  expect((await implementation.listAttempts(create(ListAttemptsRequestSchema), reader)).attempts.map(({ event }) => event!.intent!.attribution!.organizationId)).toEqual(["org_b"]);
+  await expect(implementation.listAttempts(create(ListAttemptsRequestSchema, { organizationId: "org_a" }), reader)).rejects.toMatchObject({ reason: "PERMISSION_DENIED" });
+
+  const watch = implementation.watchUsage(create(WatchUsageRequestSchema, { query: {}, intervalSeconds: 1 }), reader)[Symbol.asyncIterator]();
+  expect((await watch.next()).value?.rows[0]!.attempts).toBe(1n);
+  await metering.record(usageEvent({ attempt: 3, priceVersion }), usageEvent({ attempt: 4, priceVersion, organization: "org_b" }));
+  expect((await watch.next()).value?.rows[0]!.attempts).toBe(2n);
+  await watch.return?.();
 });
 
 test("an empty period has one total of zero and no groups", async () => {

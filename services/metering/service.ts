@@ -28,6 +28,7 @@ import { recordUsage } from "./rpc/record-usage.ts";
 import { reportJournal } from "./rpc/report-journal.ts";
 import { rerateUsage } from "./rpc/rerate-usage.ts";
 import { watchPriceVersion } from "./rpc/watch-price-version.ts";
+import { watchUsage } from "./rpc/watch-usage.ts";
 import { keepDeadLetters } from "./store/dead-letters.ts";
 import { Partitions } from "./store/partitions.ts";
 import { PriceVersions } from "./store/price-versions.ts";
@@ -56,7 +57,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
   const watch = watchLedger({ database, priceVersions, clock, logger, metrics });
   const stopping = new AbortController();
   const recording = new Set<Promise<unknown>>();
-  const record = (request: RecordUsageRequest): Promise<RecordUsageResponse> => recordUsage({ database, partitions, priceVersions, clock, logger }, request);
+  const record = (request: RecordUsageRequest): Promise<RecordUsageResponse> => recordUsage({ database, config, partitions, priceVersions, clock, logger }, request);
   const consumer = eventLog && startUsageConsumer({ link: eventLog, record, setAside: (letters) => keepDeadLetters(database, letters), logger });
   const journalReports = eventLog && answerJournalReports({ link: eventLog, report: (request) => reportJournal(database, request), logger });
   const lostJournals = watchForLostJournals({
@@ -78,12 +79,13 @@ export async function createMeteringService({ database, config, eventLog, clock,
         return work.finally(() => recording.delete(work));
       },
       watchPriceVersion: (_request, { signal }) => watchPriceVersion(follower.priceBook, AbortSignal.any([signal, stopping.signal])),
-      queryUsage: (request) => queryUsage(database, clock, request),
-      listAttempts: (request) => listAttempts(database, request),
+      queryUsage: (request, { identity }) => queryUsage(database, clock, config.current.labels, request, identity),
+      watchUsage: (request, { identity, signal }) => watchUsage(() => queryUsage(database, clock, config.current.labels, request.query!, identity), request, AbortSignal.any([signal, stopping.signal])),
+      listAttempts: (request, { identity }) => listAttempts(database, request, identity),
+      listPrices: (request, { identity }) => listPrices(database, priceVersions, follower.priceBook.current, request, identity),
       reportJournal: (request) => reportJournal(database, request),
       listJournals: (request) => listJournals(database, request),
       declareJournalLost: (request) => declareJournalLost(database, lostJournals, request),
-      listPrices: (request) => listPrices(database, priceVersions, follower.priceBook.current, request),
       importPrices: (request, { identity }) => importPrices({ database, config, imported, follower, priceVersions }, request, identity),
       checkLedger: (request, { signal }) => checkLedger(database, priceVersions, request, signal),
       rebuildLedger: (request, { signal }) => rebuildLedger(database, request, signal),

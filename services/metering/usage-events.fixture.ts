@@ -18,7 +18,7 @@ import { MutableLiveValue } from "#platform/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
 import { createMetricsRegistry } from "#platform/metrics.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import type { MeteringConfig } from "./config.ts";
+import { defaultLabels, type MeteringConfig } from "./config.ts";
 import { createMeteringService, migrationsDirectory } from "./service.ts";
 
 // Every test makes a database, which takes seconds on a machine that is busy.
@@ -46,6 +46,8 @@ export interface EventSketch {
   readonly serviceTier?: string;
   readonly priceVersion?: string;
   readonly requestId?: string;
+  readonly route?: string;
+  readonly durationMs?: bigint;
   readonly labels?: Record<string, string>;
   readonly result?: AttemptResult;
   readonly rank?: UsageSource;
@@ -69,6 +71,7 @@ export function usageEvent(sketch: EventSketch = {}): UsageEvent {
         keyId: sketch.key ?? "key_a",
         labels: sketch.labels ?? {},
       }),
+      route: sketch.route ?? "",
       provider: "main",
       vendor: sketch.vendor ?? "demo",
       model: sketch.model ?? "demo-chat",
@@ -84,7 +87,7 @@ export function usageEvent(sketch: EventSketch = {}): UsageEvent {
       servedModel: sketch.servedModel ?? "",
       serviceTier: sketch.serviceTier ?? "",
       firstByteMs: 12n,
-      durationMs: 345n,
+      durationMs: sketch.durationMs ?? 345n,
       endTime: timestampFromMs(timeMs + 345),
       ...(quantities === null
         ? {}
@@ -117,7 +120,7 @@ export async function startTestMetering() {
 
 /** Another metering on the same database. */
 export async function startMeteringOn(database: Database) {
-  const config = new MutableLiveValue<MeteringConfig>({ prices: new Map(), lostJournalAfterMs: 900_000 });
+  const config = new MutableLiveValue<MeteringConfig>({ prices: new Map(), lostJournalAfterMs: 900_000, labels: defaultLabels });
   const service = await createMeteringService({
     database,
     config,

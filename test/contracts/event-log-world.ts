@@ -15,6 +15,7 @@ import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import { createMetricsRegistry } from "#platform/metrics.ts";
+import { defaultLabels } from "../../services/metering/config.ts";
 import { createMeteringService, migrationsDirectory } from "../../services/metering/service.ts";
 import { reconcile, testNowMs, usageEvent } from "../../services/metering/usage-events.fixture.ts";
 import { createTestDatabase } from "../harness/database.ts";
@@ -40,7 +41,7 @@ export async function createLedgerDatabase(): Promise<Database> {
 export async function startLedger(database: Database, eventLog?: NatsLink, logger: Logger = silent): Promise<Ledger> {
   const service = await createMeteringService({
     database,
-    config: new MutableLiveValue({ prices: new Map(), lostJournalAfterMs: 900_000 }),
+    config: new MutableLiveValue({ prices: new Map(), lostJournalAfterMs: 900_000, labels: defaultLabels }),
     clock: { now: () => testNowMs, monotonicMs: () => 0 },
     logger,
     metrics: createMetricsRegistry(),

@@ -11,7 +11,7 @@ test("a file of prices is compared, imported and listed, and a file that is none
   const weir = await startWeir();
   const weirCommand = (...words: string[]) =>
     new Promise<string>((resolve) =>
-      execFile(process.execPath, ["services/compose/weir.js", "prices", ...words, "--data", weir.dataDirectory], { cwd: root, timeout: 30_000 }, (_, stdout, stderr) => resolve(stdout + stderr)),
+      execFile(process.execPath, ["services/compose/weir.js", "prices", ...words, "--data", weir.dataDirectory], { cwd: root, timeout: 60_000 }, (_, stdout, stderr) => resolve(stdout + stderr)),
     );
   try {
     const file = join(weir.dataDirectory, "prices.yaml");

@@ -1,43 +1,74 @@
 /** Owns `weir usage`: what was consumed and what it cost, from a running Weir's ledger. */
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Client } from "@connectrpc/connect";
 import { InvalidArgumentError, type Command } from "commander";
-import { MeteringService, UsageDimension, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { MeteringService, UsageDimension, type Latency, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import type { Environment } from "../environment.ts";
+import { readMoment } from "../moment.ts";
 import { dollars } from "../nanos.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
 
+const times = { hour: UsageDimension.HOUR, day: UsageDimension.DAY, month: UsageDimension.MONTH };
 const dimensions: Readonly<Record<string, UsageDimension>> = {
   organization: UsageDimension.ORGANIZATION,
   team: UsageDimension.TEAM,
   key: UsageDimension.KEY,
   model: UsageDimension.MODEL,
-  day: UsageDimension.DAY,
+  vendor: UsageDimension.VENDOR,
+  route: UsageDimension.ROUTE,
+  ...times,
 };
 const inputMeters: readonly Meter[] = [Meter.INPUT_TOKENS, Meter.CACHED_INPUT_TOKENS, Meter.CACHE_WRITE_5M_INPUT_TOKENS, Meter.CACHE_WRITE_1H_INPUT_TOKENS, Meter.AUDIO_INPUT_TOKENS, Meter.IMAGE_INPUT_TOKENS];
 const outputMeters: readonly Meter[] = [Meter.OUTPUT_TOKENS, Meter.REASONING_OUTPUT_TOKENS, Meter.AUDIO_OUTPUT_TOKENS, Meter.IMAGE_OUTPUT_TOKENS];
 const dayMs = 86_400_000;
 
+/** A name of `dimensions`, or a label. */
+type Grouping = { readonly name: string; readonly label?: string };
+
 interface UsageOptions extends RunningWeirOptions {
-  readonly by: readonly string[];
+  readonly by: readonly Grouping[];
+  readonly granularity?: keyof typeof times;
   readonly days: number;
+  readonly from?: number;
+  readonly until?: number;
+  readonly latency?: true;
+  readonly watch?: true;
 }
+
+type Report = ReturnType<typeof readReport>;
 
 export function addUsageCommand(program: Command, environment: Environment): void {
   addRunningWeirOptions(program.command("usage"))
     .description("report usage and cost")
-    .option("--by <dimensions>", `what to group by, in this order: ${Object.keys(dimensions).join(", ")}`, readDimensions, ["model"])
+    .option("--by <dimensions>", `what to group by, in this order: ${Object.keys(dimensions).join(", ")}, label:<name>`, readGroupings, [{ name: "model" }])
+    .option("--granularity <unit>", `a row for each ${Object.keys(times).join(", ")}, in the order of time`, readGranularity)
     .option("--days <number>", "how many days back", readDays, 30)
-    .action(async (options: UsageOptions) => report(options, environment));
+    .option("--from <moment>", "from this hour on, in place of --days: 2026-12-01, or 2026-12-01T08:00:00Z", readMoment)
+    .option("--until <moment>", "up to the end of this hour (default: now)", readMoment)
+    .option("--latency", "with percentiles of the time to the first byte and to the end")
+    .option("--watch", "go on, and print the report again whenever it changes")
+    .action(async (options: UsageOptions) => {
+      const metering = await connect(MeteringService, options, environment);
+      const report = readReport(options);
+      await (options.watch === true ? watch(report, metering) : print(report, metering));
+    });
 }
 
-function readDimensions(text: string): string[] {
-  const names = text.split(",").map((name) => name.trim());
-  const unknown = names.find((name) => !(name in dimensions));
-  if (unknown !== undefined) throw new InvalidArgumentError(`"${unknown}" is none of ${Object.keys(dimensions).join(", ")}.`);
-  return names;
+function readGroupings(text: string): Grouping[] {
+  return text.split(",").map((part) => {
+    const name = part.trim();
+    if (name.startsWith("label:") && name.length > 6) return { name, label: name.slice(6) };
+    if (Object.hasOwn(dimensions, name)) return { name };
+    throw new InvalidArgumentError(`"${name}" is none of ${Object.keys(dimensions).join(", ")}, label:<name>.`);
+  });
+}
+
+function readGranularity(text: string): string {
+  if (Object.hasOwn(times, text)) return text;
+  throw new InvalidArgumentError(`Give one of ${Object.keys(times).join(", ")}.`);
 }
 
 function readDays(text: string): number {
@@ -46,24 +77,62 @@ function readDays(text: string): number {
   throw new InvalidArgumentError("Give a number of days from 1 to 3650.");
 }
 
-async function report({ by, days, ...options }: UsageOptions, environment: Environment): Promise<void> {
-  const metering = await connect(MeteringService, options, environment);
-  const groupBy = by.map((name) => dimensions[name]!);
-  const startTime = timestampFromMs(systemClock.now() - days * dayMs);
-  const rows: string[][] = [[...by.map((name) => name.toUpperCase()), "ATTEMPTS", "FAILED", "ORPHANED", "UNPRICED", "INPUT", "OUTPUT", "COST USD"]];
+/** What to ask for, and in which columns to show it: Weir answers labels last. */
+function readReport({ by, granularity, days, from, until, latency }: UsageOptions) {
+  const groupings: readonly Grouping[] = granularity === undefined ? by : [{ name: granularity }, ...by.filter(({ name }) => name !== granularity)];
+  const answered = [...groupings.filter(({ label }) => label === undefined), ...groupings.filter(({ label }) => label !== undefined)];
+  return {
+    titles: groupings.map(({ name, label }) => (label ?? name).toUpperCase()),
+    places: groupings.map((grouping) => answered.indexOf(grouping)),
+    isChronological: granularity !== undefined,
+    withLatency: latency === true,
+    query: {
+      groupBy: answered.flatMap(({ name, label }) => (label === undefined ? [dimensions[name]!] : [])),
+      groupByLabels: answered.flatMap(({ label }) => (label === undefined ? [] : [label])),
+      startTime: timestampFromMs(from ?? systemClock.now() - days * dayMs),
+      ...(until === undefined ? {} : { endTime: timestampFromMs(until) }),
+      withLatency: latency === true,
+      pageSize: 1_000,
+    },
+  };
+}
+
+async function print(report: Report, metering: Client<typeof MeteringService>): Promise<void> {
+  const rows: UsageRow[] = [];
   for (let pageToken = ""; ; ) {
-    const page = await metering.queryUsage({ groupBy, startTime, pageSize: 1_000, pageToken });
-    rows.push(...page.rows.map(describeRow));
+    const page = await metering.queryUsage({ ...report.query, pageToken });
+    rows.push(...page.rows);
     pageToken = page.nextPageToken;
     if (pageToken === "") break;
   }
-  console.log(table(rows, rows[0]!.map((_, column) => column).slice(by.length)).join("\n"));
-  if (rows.length === 1) console.log(`Nothing in the last ${days} days.`);
+  show(report, rows);
 }
 
-function describeRow(row: UsageRow): string[] {
+async function watch(report: Report, metering: Client<typeof MeteringService>): Promise<void> {
+  for await (const { rows } of metering.watchUsage({ query: report.query })) {
+    console.log(`\n${new Date(systemClock.now()).toISOString()}`);
+    show(report, rows);
+  }
+}
+
+function show({ titles, places, isChronological, withLatency }: Report, rows: readonly UsageRow[]): void {
+  const counts = ["ATTEMPTS", "FAILED", "ORPHANED", "UNPRICED", "INPUT", "OUTPUT", "COST USD", "CHARGE USD"];
+  const latencies = withLatency ? ["FIRST P50", "P95", "P99 ms", "END P50", "P95", "P99 ms"] : [];
+  const header = [...titles, ...counts, ...latencies];
+  const lines = rows.map((row) => [...places.map((place) => row.group[place]!), ...describeCounts(row), ...(withLatency ? [...describeLatency(row.firstByte), ...describeLatency(row.duration)] : [])]);
+  // They come dearest first.
+  if (isChronological) lines.sort((left, right) => (left[0]! < right[0]! ? -1 : left[0]! > right[0]! ? 1 : 0));
+  console.log(table([header, ...lines], header.map((_, column) => column).slice(titles.length)).join("\n"));
+  if (rows.length === 0) console.log("Nothing in this period.");
+}
+
+function describeCounts(row: UsageRow): string[] {
   const counts = [row.attempts, row.failedAttempts, row.orphanedAttempts, row.unpricedAttempts, sumOf(row, inputMeters), sumOf(row, outputMeters)];
-  return [...row.group, ...counts.map(String), dollars(row.costNanos)];
+  return [...counts.map(String), dollars(row.costNanos), dollars(row.chargeNanos)];
+}
+
+function describeLatency(latency: Latency | undefined): string[] {
+  return [latency?.p50Ms, latency?.p95Ms, latency?.p99Ms].map((ms) => String(ms ?? 0n));
 }
 
 function sumOf({ quantities }: UsageRow, meters: readonly Meter[]): bigint {

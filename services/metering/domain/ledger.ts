@@ -1,6 +1,7 @@
 /** Owns what an event changes in the ledger: the line that stands, the postings that move money, and the sums of its hour. */
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
+import { bucketOf } from "./latency-histogram.ts";
 import type { PriceBook } from "./price-book.ts";
 import { rateCall } from "./rate-call.ts";
 import { outranks, type PostableEvent, type Rejection } from "./usage-event.ts";
@@ -12,6 +13,9 @@ export interface LineIdentity {
   readonly organizationId: string;
   readonly teamId: string;
   readonly keyId: string;
+  readonly route: string;
+  /** The declared labels among its own, as JSON with its names in order. */
+  readonly reportLabels: string;
   readonly provider: string;
   readonly vendor: string;
   readonly model: string;
@@ -27,6 +31,9 @@ export interface LineFigures {
   readonly result: AttemptResult;
   /** The quantity of meter n stands at n - 1; undefined when usage is unreported. */
   readonly quantities: readonly bigint[] | undefined;
+  readonly durationMs: bigint;
+  /** Absent when no byte came. */
+  readonly firstByteMs: bigint | undefined;
   /** What the vendor bills; absent when usage is unreported or unpriced. */
   readonly costNanos: bigint | undefined;
   /** What the key is charged; absent when the cost is. */
@@ -72,6 +79,9 @@ export interface RollupDelta {
   costNanos: bigint;
   chargeNanos: bigint;
   readonly quantities: bigint[];
+  /** How many latencies are in which bucket. */
+  readonly durations: bigint[];
+  readonly firstBytes: bigint[];
 }
 
 /** What is added to the balance of an account in a month. */
@@ -86,6 +96,7 @@ export interface BalanceDelta {
 export type PriceBooks = ReadonlyMap<string, PriceBook>;
 
 const hourMs = 3_600_000;
+const maximumReportLabelLength = 100;
 
 /**
  * One event per attempt, in the order of the ids so that concurrent batches lock alike: the highest rank, and of equal ranks the
@@ -111,8 +122,8 @@ export function rejectForeign({ attemptId, event }: PostableEvent): Rejection {
   return { attemptId, event, reason: "it names another organization than the attempt's first event" };
 }
 
-/** The line of an attempt that is not in the ledger yet. */
-export function openLine(source: PostableEvent, books: PriceBooks): LedgerChange {
+/** The line of an attempt that is not in the ledger yet. `labels` are the declared ones, in order. */
+export function openLine(source: PostableEvent, books: PriceBooks, labels: readonly string[]): LedgerChange {
   const { attemptId, startTimeMs, attribution, intent } = source;
   const identity: LineIdentity = {
     attemptId,
@@ -120,12 +131,20 @@ export function openLine(source: PostableEvent, books: PriceBooks): LedgerChange
     organizationId: attribution.organizationId,
     teamId: attribution.teamId,
     keyId: attribution.keyId,
+    route: intent.route,
+    reportLabels: reportLabelsOf(attribution.labels, labels),
     provider: intent.provider,
     vendor: intent.vendor,
     model: intent.model,
     priceVersion: intent.priceVersion,
   };
   return { source, identity, figures: figuresOf(source, identity, 0, books), previous: undefined };
+}
+
+/** The declared ones among the labels; cut, because they are part of the key of the sums. */
+function reportLabelsOf(labels: Readonly<Record<string, string>>, declared: readonly string[]): string {
+  const kept = declared.flatMap((name) => (Object.hasOwn(labels, name) ? [[name, labels[name]!.slice(0, maximumReportLabelLength)]] : []));
+  return JSON.stringify(Object.fromEntries(kept));
 }
 
 /** What an event means for an attempt that stands already: a correction, a duplicate (undefined), or another tenant's claim. */
@@ -186,22 +205,22 @@ function figuresOf({ outcome, rank }: PostableEvent, identity: LineIdentity, gen
   const rating = rateCall({ ...identity, servedModel: outcome.servedModel, serviceTier: outcome.serviceTier }, outcome.usage, books.get(identity.priceVersion));
   const quantities = outcome.usage === undefined ? undefined : new Array<bigint>();
   for (const { meter, quantity } of outcome.usage?.quantities ?? []) addTo(quantities!, meter - 1, quantity);
-  return { rank, generation, result: outcome.result, quantities, ...rating };
+  return { rank, generation, result: outcome.result, quantities, durationMs: outcome.durationMs, firstByteMs: outcome.firstByteMs, ...rating };
 }
 
 function deltaFor(deltas: Map<string, RollupDelta>, identity: LineIdentity): RollupDelta {
   const hour = identity.startTimeMs - (identity.startTimeMs % hourMs);
-  const { organizationId, teamId, keyId, provider, vendor, model } = identity;
-  const name = `${hour}\0${organizationId}\0${teamId}\0${keyId}\0${provider}\0${vendor}\0${model}`;
+  const { organizationId, teamId, keyId, route, provider, vendor, model, reportLabels } = identity;
+  const name = `${hour}\0${organizationId}\0${teamId}\0${keyId}\0${route}\0${provider}\0${vendor}\0${model}\0${reportLabels}`;
   let delta = deltas.get(name);
   if (delta === undefined) {
-    delta = { hourMs: hour, identity, attempts: 0n, failed: 0n, orphaned: 0n, unpriced: 0n, costNanos: 0n, chargeNanos: 0n, quantities: [] };
+    delta = { hourMs: hour, identity, attempts: 0n, failed: 0n, orphaned: 0n, unpriced: 0n, costNanos: 0n, chargeNanos: 0n, quantities: [], durations: [], firstBytes: [] };
     deltas.set(name, delta);
   }
   return delta;
 }
 
-function addFigures(delta: RollupDelta, { rank, result, isUnpriced, costNanos, chargeNanos, quantities }: LineFigures, sign: 1n | -1n): void {
+function addFigures(delta: RollupDelta, { rank, result, isUnpriced, costNanos, chargeNanos, quantities, durationMs, firstByteMs }: LineFigures, sign: 1n | -1n): void {
   const isOrphaned = rank === UsageSource.ORPHANED || result === AttemptResult.ORPHANED;
   delta.attempts += sign;
   if (isOrphaned) delta.orphaned += sign;
@@ -209,10 +228,13 @@ function addFigures(delta: RollupDelta, { rank, result, isUnpriced, costNanos, c
   if (isUnpriced) delta.unpriced += sign;
   delta.costNanos += sign * (costNanos ?? 0n);
   delta.chargeNanos += sign * (chargeNanos ?? 0n);
+  // An orphan's end was never seen, so that its duration is none.
+  if (!isOrphaned) addTo(delta.durations, bucketOf(durationMs), sign);
+  if (firstByteMs !== undefined) addTo(delta.firstBytes, bucketOf(firstByteMs), sign);
   quantities?.forEach((quantity, index) => addTo(delta.quantities, index, sign * quantity));
 }
 
-function addTo(quantities: bigint[], index: number, quantity: bigint): void {
-  while (quantities.length <= index) quantities.push(0n);
-  quantities[index]! += quantity;
+function addTo(sums: bigint[], index: number, amount: bigint): void {
+  while (sums.length <= index) sums.push(0n);
+  sums[index]! += amount;
 }

@@ -11,18 +11,21 @@ import {
 import { AttemptIntentSchema, AttemptOutcomeSchema, AttributionSchema, UsageEventSchema, type AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { UsageSchema, type UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Database } from "#platform/database/database.ts";
+import type { Identity } from "#platform/service-types.ts";
 import { timeOfId } from "#platform/ids.ts";
 import { selectAttempts, type AttemptRow } from "../store/attempt-list.ts";
+import { tenantSeenBy } from "./caller.ts";
 import { meterQuantities } from "./meter-quantities.ts";
 import { invalidPageToken, pageSizeOf, readPageToken, writePageToken, type TokenPart } from "./page-token.ts";
 
-export async function listAttempts(database: Database, request: ListAttemptsRequest): Promise<ListAttemptsResponse> {
+export async function listAttempts(database: Database, request: ListAttemptsRequest, identity: Identity): Promise<ListAttemptsResponse> {
   const startMs = request.startTime === undefined ? undefined : timestampMs(request.startTime);
   const endMs = request.endTime === undefined ? undefined : timestampMs(request.endTime);
-  const query: TokenPart = [request.requestId, request.organizationId, startMs ?? null, endMs ?? null];
+  const organizationId = tenantSeenBy(identity, request.organizationId);
+  const query: TokenPart = [request.requestId, organizationId, startMs ?? null, endMs ?? null];
   const before = readPlace(readPageToken(request.pageToken, query));
   const pageSize = pageSizeOf(request.pageSize);
-  const { requestId, organizationId } = request;
+  const { requestId } = request;
   const rows = await selectAttempts(database, { requestId, organizationId, startMs, endMs, before, limit: pageSize + 1 });
 
   const page = rows.slice(0, pageSize);

@@ -4,14 +4,16 @@ import { ListPricesResponseSchema, type ListPricesRequest, type ListPricesRespon
 import { NamedPriceSchema, PriceAdjustmentSchema } from "#gen/weir/types/v1/price_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { listedAdjustmentOf } from "../domain/price-adjustment.ts";
+import type { Identity } from "#platform/service-types.ts";
+import { listedAdjustmentOf, type PriceAdjustment } from "../domain/price-adjustment.ts";
 import type { PriceBook } from "../domain/price-book.ts";
 import type { PriceVersions } from "../store/price-versions.ts";
+import { tenantSeenBy } from "./caller.ts";
 import { invalidPageToken, pageSizeOf, readPageToken, writePageToken, type TokenPart } from "./page-token.ts";
 import { pricesOf } from "./price-messages.ts";
 
 /** Throws NOT_FOUND for a version that was never in force. */
-export async function listPrices(database: Database, priceVersions: PriceVersions, current: PriceBook, request: ListPricesRequest): Promise<ListPricesResponse> {
+export async function listPrices(database: Database, priceVersions: PriceVersions, current: PriceBook, request: ListPricesRequest, identity: Identity): Promise<ListPricesResponse> {
   const { namePrefix } = request;
   const query: TokenPart = ["prices", request.priceVersion, namePrefix];
   const begun = readPlace(readPageToken(request.pageToken, query));
@@ -23,9 +25,14 @@ export async function listPrices(database: Database, priceVersions: PriceVersion
   return create(ListPricesResponseSchema, {
     priceVersion: book.version,
     prices: page.flatMap((name) => pricesOf(book, name).map((price) => create(NamedPriceSchema, { name, price }))),
-    adjustments: begun === undefined ? [...book.adjustments.values()].flat().map((adjustment) => create(PriceAdjustmentSchema, listedAdjustmentOf(adjustment))) : [],
+    adjustments: begun === undefined ? adjustmentsSeenBy(identity, book).map((adjustment) => create(PriceAdjustmentSchema, listedAdjustmentOf(adjustment))) : [],
     nextPageToken: remaining.length > page.length ? writePageToken(query, [book.version, page.at(-1)!]) : "",
   });
+}
+
+function adjustmentsSeenBy(identity: Identity, { adjustments }: PriceBook): readonly PriceAdjustment[] {
+  const organizationId = tenantSeenBy(identity, "");
+  return organizationId === "" ? [...adjustments.values()].flat() : (adjustments.get(organizationId) ?? []);
 }
 
 async function findBook(database: Database, priceVersions: PriceVersions, version: string): Promise<PriceBook> {

@@ -2,46 +2,64 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import {
+  LatencySchema,
   QueryUsageResponseSchema,
   UsageRowSchema,
+  type Latency,
   type QueryUsageRequest,
   type QueryUsageResponse,
 } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
+import type { Identity } from "#platform/service-types.ts";
+import { percentileOf } from "../domain/latency-histogram.ts";
 import { isDimension, selectUsage, type UsagePlace } from "../store/usage-report.ts";
+import { tenantSeenBy } from "./caller.ts";
 import { meterQuantities } from "./meter-quantities.ts";
 import { invalidPageToken, pageSizeOf, readPageToken, writePageToken, type TokenPart } from "./page-token.ts";
 
 const hourMs = 3_600_000;
 const defaultPeriodMs = 30 * 24 * hourMs;
 
-export async function queryUsage(database: Database, clock: Clock, request: QueryUsageRequest): Promise<QueryUsageResponse> {
-  const groupBy = request.groupBy;
+/** Throws INVALID_REQUEST for what cannot be grouped by, PERMISSION_DENIED for another organization's usage. */
+export async function queryUsage(database: Database, clock: Clock, declaredLabels: readonly string[], request: QueryUsageRequest, identity: Identity): Promise<QueryUsageResponse> {
+  const { groupBy, groupByLabels, teamId, keyId, withLatency } = request;
+  const organizationId = tenantSeenBy(identity, request.organizationId);
   if (!groupBy.every(isDimension)) throw new GatewayError("INVALID_REQUEST", "group_by has a dimension that this version does not know.");
+  const undeclared = groupByLabels.find((name) => !declaredLabels.includes(name));
+  if (undeclared !== undefined) throw new GatewayError("INVALID_REQUEST", `The label "${undeclared}" is not declared: usage can be reported by ${declaredLabels.join(", ")}; add it to ledger.labels in weir.yaml.`);
 
   const query: TokenPart = [
     request.startTime === undefined ? null : timestampMs(request.startTime),
     request.endTime === undefined ? null : timestampMs(request.endTime),
     groupBy,
-    request.organizationId,
+    groupByLabels,
+    organizationId,
+    teamId,
+    keyId,
   ];
-  const begun = readPlace(readPageToken(request.pageToken, query), groupBy.length);
+  const begun = readPlace(readPageToken(request.pageToken, query), groupBy.length + groupByLabels.length);
   // Later pages report the period of the first, though "now" has moved on.
   const period = begun?.period ?? periodOf(request, clock.now());
   const pageSize = pageSizeOf(request.pageSize);
-  const sums = await selectUsage(database, { ...period, groupBy, organizationId: request.organizationId, after: begun?.after, limit: pageSize + 1 });
+  const sums = await selectUsage(database, { ...period, groupBy, groupByLabels, organizationId, teamId, keyId, withLatency, after: begun?.after, limit: pageSize + 1 });
 
   const page = sums.slice(0, pageSize);
   const last = page.at(-1);
   return create(QueryUsageResponseSchema, {
-    rows: page.map(({ quantities, ...sum }) => create(UsageRowSchema, { ...sum, quantities: meterQuantities(quantities) })),
+    rows: page.map(({ quantities, durations, firstBytes, ...sum }) =>
+      create(UsageRowSchema, { ...sum, quantities: meterQuantities(quantities), ...(withLatency ? { duration: latencyOf(durations), firstByte: latencyOf(firstBytes) } : {}) }),
+    ),
     nextPageToken:
       sums.length > pageSize && last !== undefined
         ? writePageToken(query, [period.startMs, period.endMs, last.costNanos.toString(), last.group])
         : "",
   });
+}
+
+function latencyOf(counts: readonly bigint[]): Latency {
+  return create(LatencySchema, { p50Ms: percentileOf(counts, 50n), p95Ms: percentileOf(counts, 95n), p99Ms: percentileOf(counts, 99n) });
 }
 
 interface Period {

@@ -9,7 +9,9 @@ import {
 import type { Clock } from "#platform/clock.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
+import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
+import type { MeteringConfig } from "../config.ts";
 import { correctLine, openLine, rejectForeign, strongestPerAttempt, type LedgerChange } from "../domain/ledger.ts";
 import { isRejection, readEvent, type PostableEvent, type Rejection } from "../domain/usage-event.ts";
 import { keepRejectedEvents } from "../store/dead-letters.ts";
@@ -21,6 +23,7 @@ import { postChanges } from "./post-changes.ts";
 
 export interface RecordUsageDependencies {
   readonly database: Database;
+  readonly config: LiveValue<MeteringConfig>;
   readonly partitions: Partitions;
   readonly priceVersions: PriceVersions;
   readonly clock: Clock;
@@ -91,7 +94,7 @@ async function post(dependencies: RecordUsageDependencies, events: readonly Post
 }
 
 async function postTogether(dependencies: RecordUsageDependencies, events: readonly PostableEvent[]): Promise<Rejection[]> {
-  const { database, partitions, priceVersions, logger } = dependencies;
+  const { database, config, partitions, priceVersions, logger } = dependencies;
   const { strongest, rejected } = strongestPerAttempt(events);
   await partitions.ensure(strongest.map(({ startTimeMs }) => startTimeMs));
   const versions = new Set(strongest.map(({ intent }) => intent.priceVersion));
@@ -99,7 +102,7 @@ async function postTogether(dependencies: RecordUsageDependencies, events: reado
   for (const version of versions) {
     if (!books.has(version)) logger.warn({ priceVersion: version }, "events name an unknown price version; they are posted as unpriced");
   }
-  const lines = strongest.map((event) => openLine(event, books));
+  const lines = strongest.map((event) => openLine(event, books, config.current.labels));
 
   const refused = await retrySerialization(() => database.transaction((transaction) => postLines(transaction, lines, priceVersions)));
   const claimed = new Set(refused.map(({ attemptId }) => attemptId));

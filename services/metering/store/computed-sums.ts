@@ -3,7 +3,7 @@ import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 
 /** By what sums are kept; with the hour, the key of `usage_rollups`. */
-export const rollupKeys = ["hour", "organization_id", "team_id", "key_id", "provider", "vendor", "model"];
+export const rollupKeys = ["hour", "organization_id", "team_id", "key_id", "route", "provider", "vendor", "model", "report_labels"];
 
 /** What is summed, beside the quantities. */
 export const rollupCounts: Readonly<Record<string, string>> = {
@@ -15,22 +15,31 @@ export const rollupCounts: Readonly<Record<string, string>> = {
   charge_nanos: "coalesce(sum(charge_nanos), 0)",
 };
 
+/** What is summed place by place. */
+export const rollupLists: Readonly<Record<string, string>> = {
+  durations: "histogram_of(array_agg(duration_bucket) filter (where not is_orphaned))",
+  first_bytes: "histogram_of(array_agg(first_byte_bucket) filter (where first_byte_bucket is not null))",
+};
+
 const keys = rollupKeys.join(", ");
 
 /** A query for the sums of the attempts that started from $1 on, before $2, with the columns of `usage_rollups`. */
 export const computedRollups = `
   with lines as (
     select attempts.*, date_trunc('hour', start_time, 'UTC') as hour,
-           rank = ${UsageSource.ORPHANED} or result = ${AttemptResult.ORPHANED} as is_orphaned
-    from attempts where start_time >= $1::timestamptz and start_time < $2::timestamptz
+           rank = ${UsageSource.ORPHANED} or result = ${AttemptResult.ORPHANED} as is_orphaned,
+           width_bucket(duration_ms, bounds)::int8 + 1 as duration_bucket, width_bucket(first_byte_ms, bounds)::int8 + 1 as first_byte_bucket
+    from attempts, (select latency_bounds() as bounds) as buckets where start_time >= $1::timestamptz and start_time < $2::timestamptz
   ), counts as (
-    select ${keys}, ${Object.entries(rollupCounts).map(([name, sum]) => `(${sum})::int8 as ${name}`).join(", ")} from lines group by ${keys}
+    select ${keys}, ${Object.entries(rollupCounts).map(([name, sum]) => `(${sum})::int8 as ${name}`).join(", ")},
+           ${Object.entries(rollupLists).map(([name, list]) => `coalesce(${list}, '{}') as ${name}`).join(", ")}
+    from lines group by ${keys}
   ), meters as (
     select ${keys}, meter, sum(quantity)::int8 as quantity from lines, unnest(quantities) with ordinality as counted (quantity, meter) group by ${keys}, meter
   ), measured as (
     select ${keys}, array_agg(quantity order by meter) as quantities from meters group by ${keys}
   )
-  select ${keys}, ${Object.keys(rollupCounts).join(", ")}, coalesce(quantities, '{}') as quantities from counts left join measured using (${keys})`;
+  select ${keys}, ${Object.keys(rollupCounts).join(", ")}, coalesce(quantities, '{}') as quantities, ${Object.keys(rollupLists).join(", ")} from counts left join measured using (${keys})`;
 
 /** A query for the balances of the months that begin from $1 on, before $2, with the columns of `balances`. */
 export const computedBalances = `

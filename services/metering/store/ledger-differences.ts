@@ -1,7 +1,7 @@
 /** Owns the comparison of lines, postings, sums and balances: what does not agree, row by row. */
 import type { Queryable } from "#platform/database/database.ts";
 import type { LedgerDifference } from "../domain/ledger-difference.ts";
-import { computedBalances, computedRollups, rollupCounts, rollupKeys } from "./computed-sums.ts";
+import { computedBalances, computedRollups, rollupCounts, rollupKeys, rollupLists } from "./computed-sums.ts";
 
 type Row = { readonly row: string; readonly detail: string };
 
@@ -36,15 +36,17 @@ export function postingDifferences(queryable: Queryable, startMs: number, endMs:
 /** Sums of the hours that are not those of their attempts. */
 export function rollupDifferences(queryable: Queryable, startMs: number, endMs: number, limit: number): Promise<LedgerDifference[]> {
   const counts = Object.keys(rollupCounts);
+  const lists = ["quantities", ...Object.keys(rollupLists)];
   const figures = (of: string): string => `array[${counts.map((name) => `coalesce(${of}.${name}, 0)`).join(", ")}] || coalesce(${of}.quantities, '{}')`;
+  const differs = lists.map((name) => `array_trim_zeros(coalesce(kept.${name}, '{}')) <> array_trim_zeros(coalesce(computed.${name}, '{}'))`);
   return select(
     queryable,
     "rollup",
     `with computed as (${computedRollups}), kept as (select * from usage_rollups where hour >= $1::timestamptz and hour < $2::timestamptz)
-     select concat_ws(' ', to_char(hour at time zone 'UTC', 'YYYY-MM-DD"T"HH24'), organization_id, team_id, key_id, provider, model) as row,
+     select concat_ws(' ', to_char(hour at time zone 'UTC', 'YYYY-MM-DD"T"HH24'), organization_id, team_id, key_id, route, provider, model, report_labels) as row,
             format('holds %s; its attempts come to %s (${counts.join(", ")}, quantities)', ${figures("kept")}, ${figures("computed")}) as detail
      from kept full join computed using (${rollupKeys.join(", ")})
-     where array_trim_zeros(${figures("kept")}) <> array_trim_zeros(${figures("computed")})
+     where array_trim_zeros(${figures("kept")}) <> array_trim_zeros(${figures("computed")}) or ${differs.join(" or ")}
      order by 1 limit $3`,
     [startMs, endMs],
     limit,

@@ -17,7 +17,8 @@ const intentColumns: readonly Column<LedgerChange>[] = [
   { name: "key_id", type: "text", value: ({ identity }) => identity.keyId },
   { name: "request_id", type: "text", value: ({ source }) => source.intent.requestId },
   { name: "labels", type: "jsonb", sentAs: "text", value: ({ source }) => labelsText(source.attribution.labels) },
-  { name: "route", type: "text", value: ({ source }) => source.intent.route },
+  { name: "report_labels", type: "text", value: ({ identity }) => identity.reportLabels },
+  { name: "route", type: "text", value: ({ identity }) => identity.route },
   { name: "provider", type: "text", value: ({ identity }) => identity.provider },
   { name: "vendor", type: "text", value: ({ identity }) => identity.vendor },
   { name: "model", type: "text", value: ({ identity }) => identity.model },
@@ -42,8 +43,8 @@ const outcomeColumns: readonly Column<LedgerChange>[] = [
   { name: "upstream_request_id", type: "text", value: ({ source }) => source.outcome.upstreamRequestId },
   { name: "served_model", type: "text", value: ({ source }) => source.outcome.servedModel },
   { name: "service_tier", type: "text", value: ({ source }) => source.outcome.serviceTier },
-  { name: "first_byte_ms", type: "bigint", value: ({ source }) => source.outcome.firstByteMs ?? null },
-  { name: "duration_ms", type: "bigint", value: ({ source }) => source.outcome.durationMs },
+  { name: "first_byte_ms", type: "bigint", value: ({ figures }) => figures.firstByteMs ?? null },
+  { name: "duration_ms", type: "bigint", value: ({ figures }) => figures.durationMs },
   {
     name: "end_time",
     type: "timestamptz",
@@ -66,8 +67,8 @@ const ratingColumns: readonly Column<LineChange>[] = [
 ];
 
 /** What a line that stands is read by. */
-export const standingColumns = `attempts.attempt_id, attempts.start_time, organization_id, team_id, key_id, provider, vendor, model,
-  coalesce(rerated_version, price_version) as price_version, rank, generation, result, quantities, cost_nanos, charge_nanos, is_unpriced`;
+export const standingColumns = `attempts.attempt_id, attempts.start_time, organization_id, team_id, key_id, route, report_labels, provider, vendor, model,
+  coalesce(rerated_version, price_version) as price_version, rank, generation, result, quantities, duration_ms, first_byte_ms, cost_nanos, charge_nanos, is_unpriced`;
 
 const postingColumns: readonly Column<Posting>[] = [
   { name: "attempt_id", type: "text", value: ({ attemptId }) => attemptId },
@@ -85,9 +86,11 @@ const rollupKeyColumns: readonly Column<RollupDelta>[] = [
   { name: "organization_id", type: "text", value: ({ identity }) => identity.organizationId },
   { name: "team_id", type: "text", value: ({ identity }) => identity.teamId },
   { name: "key_id", type: "text", value: ({ identity }) => identity.keyId },
+  { name: "route", type: "text", value: ({ identity }) => identity.route },
   { name: "provider", type: "text", value: ({ identity }) => identity.provider },
   { name: "vendor", type: "text", value: ({ identity }) => identity.vendor },
   { name: "model", type: "text", value: ({ identity }) => identity.model },
+  { name: "report_labels", type: "text", value: ({ identity }) => identity.reportLabels },
 ];
 
 const rollupSumColumns: readonly Column<RollupDelta>[] = [
@@ -99,11 +102,13 @@ const rollupSumColumns: readonly Column<RollupDelta>[] = [
   { name: "charge_nanos", type: "bigint", value: ({ chargeNanos }) => chargeNanos },
 ];
 
-const rollupColumns: readonly Column<RollupDelta>[] = [
-  ...rollupKeyColumns,
-  ...rollupSumColumns,
+const rollupListColumns: readonly Column<RollupDelta>[] = [
   { name: "quantities", type: "bigint[]", sentAs: "text", value: ({ quantities }) => quantitiesText(quantities) },
+  { name: "durations", type: "bigint[]", sentAs: "text", value: ({ durations }) => quantitiesText(durations) },
+  { name: "first_bytes", type: "bigint[]", sentAs: "text", value: ({ firstBytes }) => quantitiesText(firstBytes) },
 ];
+
+const rollupColumns = [...rollupKeyColumns, ...rollupSumColumns, ...rollupListColumns];
 
 const balanceColumns: readonly Column<BalanceDelta>[] = [
   { name: "account", type: "text", value: ({ account }) => account },
@@ -168,13 +173,13 @@ export async function addToRollups(transaction: Queryable, deltas: readonly Roll
   await transaction.query(
     `insert into usage_rollups as sums (${columnNames(rollupColumns)}) select * from ${batchRelation(rollupColumns)}
      on conflict (${columnNames(rollupKeyColumns)}) do update set
-       ${rollupSumColumns.map(({ name }) => `${name} = sums.${name} + excluded.${name}`).join(", ")},
-       quantities = array(
-         select coalesce(old, 0) + coalesce(new, 0)
-         from unnest(sums.quantities, excluded.quantities) with ordinality as pairs (old, new, meter) order by meter
-       )`,
+       ${[...rollupSumColumns.map(({ name }) => `${name} = sums.${name} + excluded.${name}`), ...rollupListColumns.map(({ name }) => `${name} = ${sumOfLists(`sums.${name}`, `excluded.${name}`)}`)].join(", ")}`,
     batchParameters(rollupColumns, deltas),
   );
+}
+
+function sumOfLists(left: string, right: string): string {
+  return `array(select coalesce(one, 0) + coalesce(other, 0) from unnest(${left}, ${right}) with ordinality as pairs (one, other, place) order by place)`;
 }
 
 export async function addToBalances(transaction: Queryable, deltas: readonly BalanceDelta[]): Promise<void> {
@@ -191,6 +196,8 @@ export interface StandingRow {
   readonly organization_id: string;
   readonly team_id: string;
   readonly key_id: string;
+  readonly route: string;
+  readonly report_labels: string;
   readonly provider: string;
   readonly vendor: string;
   readonly model: string;
@@ -199,6 +206,8 @@ export interface StandingRow {
   readonly generation: number;
   readonly result: number;
   readonly quantities: readonly bigint[] | null;
+  readonly duration_ms: bigint;
+  readonly first_byte_ms: bigint | null;
   readonly cost_nanos: bigint | null;
   readonly charge_nanos: bigint | null;
   readonly is_unpriced: boolean;
@@ -211,6 +220,8 @@ export function toStandingLine(row: StandingRow): StandingLine {
     organizationId: row.organization_id,
     teamId: row.team_id,
     keyId: row.key_id,
+    route: row.route,
+    reportLabels: row.report_labels,
     provider: row.provider,
     vendor: row.vendor,
     model: row.model,
@@ -221,6 +232,8 @@ export function toStandingLine(row: StandingRow): StandingLine {
     generation: row.generation,
     result: row.result as AttemptResult,
     quantities: row.quantities ?? undefined,
+    durationMs: row.duration_ms,
+    firstByteMs: row.first_byte_ms ?? undefined,
     costNanos: row.cost_nanos ?? undefined,
     chargeNanos: row.charge_nanos ?? undefined,
     isUnpriced: row.is_unpriced,

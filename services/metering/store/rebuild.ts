@@ -1,8 +1,8 @@
 /** Owns computing sums and balances anew from the lines, while events go on coming. */
 import type { Database } from "#platform/database/database.ts";
-import { computedBalances, computedRollups, rollupCounts, rollupKeys } from "./computed-sums.ts";
+import { computedBalances, computedRollups, rollupCounts, rollupKeys, rollupLists } from "./computed-sums.ts";
 
-const columns = [...rollupKeys, ...Object.keys(rollupCounts), "quantities"].join(", ");
+const columns = [...rollupKeys, ...Object.keys(rollupCounts), "quantities", ...Object.keys(rollupLists)].join(", ");
 
 /** Puts the sums of these hours in the place of those that stand, and returns how many there are; batches that come meanwhile wait. */
 export async function rebuildRollups(database: Database, startMs: number, endMs: number): Promise<number> {

@@ -24,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weir/metering/v1/metering_service.proto.
  */
 export const file_weir_metering_v1_metering_service: GenFile = /*@__PURE__*/
-  fileDesc("Cid3ZWlyL21ldGVyaW5nL3YxL21ldGVyaW5nX3NlcnZpY2UucHJvdG8SEHdlaXIubWV0ZXJpbmcudjEiTQoSUmVjb3JkVXNhZ2VSZXF1ZXN0EjcKBmV2ZW50cxgBIAMoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudEIJukgGkgEDEOgHIoMBChNSZWNvcmRVc2FnZVJlc3BvbnNlEh0KFWNvbmZpcm1lZF9hdHRlbXB0X2lkcxgBIAMoCRIxCghyZWplY3RlZBgCIAMoCzIfLndlaXIubWV0ZXJpbmcudjEuUmVqZWN0ZWRFdmVudBIaChJmZW5jZWRfYXR0ZW1wdF9pZHMYAyADKAkiMwoNUmVqZWN0ZWRFdmVudBISCgphdHRlbXB0X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIaChhXYXRjaFByaWNlVmVyc2lvblJlcXVlc3QiMgoZV2F0Y2hQcmljZVZlcnNpb25SZXNwb25zZRIVCg1wcmljZV92ZXJzaW9uGAEgASgJIpkCChFRdWVyeVVzYWdlUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASRwoIZ3JvdXBfYnkYAyADKA4yIC53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlRGltZW5zaW9uQhO6SBCSAQ0QBRgBIgeCAQQQASAAEiAKD29yZ2FuaXphdGlvbl9pZBgEIAEoCUIHukgEcgIoQBIdCglwYWdlX3NpemUYBSABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgGIAEoCUIIukgFcgMogAgiVwoSUXVlcnlVc2FnZVJlc3BvbnNlEigKBHJvd3MYASADKAsyGi53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlUm93EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLWAQoIVXNhZ2VSb3cSDQoFZ3JvdXAYASADKAkSEAoIYXR0ZW1wdHMYAiABKAMSFwoPZmFpbGVkX2F0dGVtcHRzGAMgASgDEhkKEW9ycGhhbmVkX2F0dGVtcHRzGAQgASgDEhkKEXVucHJpY2VkX2F0dGVtcHRzGAUgASgDEjAKCnF1YW50aXRpZXMYBiADKAsyHC53ZWlyLnR5cGVzLnYxLk1ldGVyUXVhbnRpdHkSEgoKY29zdF9uYW5vcxgHIAEoAxIUCgxjaGFyZ2VfbmFub3MYCCABKAMi7wEKE0xpc3RBdHRlbXB0c1JlcXVlc3QSGwoKcmVxdWVzdF9pZBgBIAEoCUIHukgEcgIoQBIgCg9vcmdhbml6YXRpb25faWQYAiABKAlCB7pIBHICKEASLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh0KCXBhZ2Vfc2l6ZRgFIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAYgASgJQgi6SAVyAyiACCJcChRMaXN0QXR0ZW1wdHNSZXNwb25zZRIrCghhdHRlbXB0cxgBIAMoCzIZLndlaXIubWV0ZXJpbmcudjEuQXR0ZW1wdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki0gEKB0F0dGVtcHQSKwoFZXZlbnQYASABKAsyHC53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlRXZlbnQSFwoKY29zdF9uYW5vcxgCIAEoA0gAiAEBEi0KCXBvc3RfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoMY2hhcmdlX25hbm9zGAQgASgDSAGIAQESFwoPcmVyYXRlZF92ZXJzaW9uGAUgASgJQg0KC19jb3N0X25hbm9zQg8KDV9jaGFyZ2VfbmFub3MijwEKEUxpc3RQcmljZXNSZXF1ZXN0Eh4KDXByaWNlX3ZlcnNpb24YASABKAlCB7pIBHICKEASHQoLbmFtZV9wcmVmaXgYAiABKAlCCLpIBXIDKMACEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAyiACCKkAQoSTGlzdFByaWNlc1Jlc3BvbnNlEhUKDXByaWNlX3ZlcnNpb24YASABKAkSKQoGcHJpY2VzGAIgAygLMhkud2Vpci50eXBlcy52MS5OYW1lZFByaWNlEjMKC2FkanVzdG1lbnRzGAMgAygLMh4ud2Vpci50eXBlcy52MS5QcmljZUFkanVzdG1lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpwBChNJbXBvcnRQcmljZXNSZXF1ZXN0EjQKBnByaWNlcxgBIAMoCzIZLndlaXIudHlwZXMudjEuTmFtZWRQcmljZUIJukgGkgEDEJBOEj4KC2FkanVzdG1lbnRzGAIgAygLMh4ud2Vpci50eXBlcy52MS5QcmljZUFkanVzdG1lbnRCCbpIBpIBAxCQThIPCgdkcnlfcnVuGAMgASgIInoKFEltcG9ydFByaWNlc1Jlc3BvbnNlEhUKDXByaWNlX3ZlcnNpb24YASABKAkSLgoHY2hhbmdlcxgCIAMoCzIdLndlaXIubWV0ZXJpbmcudjEuUHJpY2VDaGFuZ2USGwoTYWRqdXN0bWVudHNfY2hhbmdlZBgDIAEoCCJmCgtQcmljZUNoYW5nZRIMCgRuYW1lGAEgASgJEiQKBmJlZm9yZRgCIAMoCzIULndlaXIudHlwZXMudjEuUHJpY2USIwoFYWZ0ZXIYAyADKAsyFC53ZWlyLnR5cGVzLnYxLlByaWNlIlYKF0xpc3RQcmljZUltcG9ydHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAyiACCJjChhMaXN0UHJpY2VJbXBvcnRzUmVzcG9uc2USLgoHaW1wb3J0cxgBIAMoCzIdLndlaXIubWV0ZXJpbmcudjEuUHJpY2VJbXBvcnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIo8BCgtQcmljZUltcG9ydBIvCgtpbXBvcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLaW1wb3J0ZWRfYnkYAiABKAkSFQoNcHJpY2VfdmVyc2lvbhgDIAEoCRIOCgZwcmljZXMYBCABKAUSEwoLYWRqdXN0bWVudHMYBSABKAUi+wEKElJlcmF0ZVVzYWdlUmVxdWVzdBIcCglyZXJhdGVfaWQYASABKAlCCbpIBnIEEAEoQBI2CgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjQKCGVuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEiYKBW1vZGVsGAQgASgJQhe6SBRyEijAAjINXihbXi9dKy8uKyk/JBIgCg1wcmljZV92ZXJzaW9uGAUgASgJQgm6SAZyBBABKEASDwoHZHJ5X3J1bhgGIAEoCCJOChNSZXJhdGVVc2FnZVJlc3BvbnNlEjcKC2RpZmZlcmVuY2VzGAEgAygLMiIud2Vpci5tZXRlcmluZy52MS5SYXRpbmdEaWZmZXJlbmNlItYBChBSYXRpbmdEaWZmZXJlbmNlEg0KBW1vZGVsGAEgASgJEhAKCGF0dGVtcHRzGAIgASgDEhgKEGNoYW5nZWRfYXR0ZW1wdHMYAyABKAMSGQoRdW5wcmljZWRfYXR0ZW1wdHMYBCABKAMSGQoRY29zdF9iZWZvcmVfbmFub3MYBSABKAMSGAoQY29zdF9hZnRlcl9uYW5vcxgGIAEoAxIbChNjaGFyZ2VfYmVmb3JlX25hbm9zGAcgASgDEhoKEmNoYXJnZV9hZnRlcl9uYW5vcxgIIAEoAyJyChJDaGVja0xlZGdlclJlcXVlc3QSLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImAKE0NoZWNrTGVkZ2VyUmVzcG9uc2USEAoIYXR0ZW1wdHMYASABKAMSNwoLZGlmZmVyZW5jZXMYAiADKAsyIi53ZWlyLm1ldGVyaW5nLnYxLkxlZGdlckRpZmZlcmVuY2UiPQoQTGVkZ2VyRGlmZmVyZW5jZRIMCgRraW5kGAEgASgJEgsKA3JvdxgCIAEoCRIOCgZkZXRhaWwYAyABKAkidAoUUmVidWlsZExlZGdlclJlcXVlc3QSLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkkKFVJlYnVpbGRMZWRnZXJSZXNwb25zZRINCgVob3VycxgBIAEoAxIPCgdyb2xsdXBzGAIgASgDEhAKCGJhbGFuY2VzGAMgASgDKroBCg5Vc2FnZURpbWVuc2lvbhIfChtVU0FHRV9ESU1FTlNJT05fVU5TUEVDSUZJRUQQABIgChxVU0FHRV9ESU1FTlNJT05fT1JHQU5JWkFUSU9OEAESGAoUVVNBR0VfRElNRU5TSU9OX1RFQU0QAhIXChNVU0FHRV9ESU1FTlNJT05fS0VZEAMSGQoVVVNBR0VfRElNRU5TSU9OX01PREVMEAQSFwoTVVNBR0VfRElNRU5TSU9OX0RBWRAFMrQLCg9NZXRlcmluZ1NlcnZpY2USZgoLUmVjb3JkVXNhZ2USJC53ZWlyLm1ldGVyaW5nLnYxLlJlY29yZFVzYWdlUmVxdWVzdBolLndlaXIubWV0ZXJpbmcudjEuUmVjb3JkVXNhZ2VSZXNwb25zZSIKqrwYBggDEAUYARJ6ChFXYXRjaFByaWNlVmVyc2lvbhIqLndlaXIubWV0ZXJpbmcudjEuV2F0Y2hQcmljZVZlcnNpb25SZXF1ZXN0Gisud2Vpci5tZXRlcmluZy52MS5XYXRjaFByaWNlVmVyc2lvblJlc3BvbnNlIgqqvBgGCAMQBRgBMAESZQoKUXVlcnlVc2FnZRIjLndlaXIubWV0ZXJpbmcudjEuUXVlcnlVc2FnZVJlcXVlc3QaJC53ZWlyLm1ldGVyaW5nLnYxLlF1ZXJ5VXNhZ2VSZXNwb25zZSIMqrwYCAgCEAQYAiACEmsKDExpc3RBdHRlbXB0cxIlLndlaXIubWV0ZXJpbmcudjEuTGlzdEF0dGVtcHRzUmVxdWVzdBomLndlaXIubWV0ZXJpbmcudjEuTGlzdEF0dGVtcHRzUmVzcG9uc2UiDKq8GAgIAhAEGAIgAhJsCg1SZXBvcnRKb3VybmFsEiYud2Vpci5tZXRlcmluZy52MS5SZXBvcnRKb3VybmFsUmVxdWVzdBonLndlaXIubWV0ZXJpbmcudjEuUmVwb3J0Sm91cm5hbFJlc3BvbnNlIgqqvBgGCAMQBRgBEmsKDExpc3RKb3VybmFscxIlLndlaXIubWV0ZXJpbmcudjEuTGlzdEpvdXJuYWxzUmVxdWVzdBomLndlaXIubWV0ZXJpbmcudjEuTGlzdEpvdXJuYWxzUmVzcG9uc2UiDKq8GAgIAhAEGAIgARJ9ChJEZWNsYXJlSm91cm5hbExvc3QSKy53ZWlyLm1ldGVyaW5nLnYxLkRlY2xhcmVKb3VybmFsTG9zdFJlcXVlc3QaLC53ZWlyLm1ldGVyaW5nLnYxLkRlY2xhcmVKb3VybmFsTG9zdFJlc3BvbnNlIgyqvBgICAIQBxgDIAESZQoKTGlzdFByaWNlcxIjLndlaXIubWV0ZXJpbmcudjEuTGlzdFByaWNlc1JlcXVlc3QaJC53ZWlyLm1ldGVyaW5nLnYxLkxpc3RQcmljZXNSZXNwb25zZSIMqrwYCAgCEAQYAiABEmsKDEltcG9ydFByaWNlcxIlLndlaXIubWV0ZXJpbmcudjEuSW1wb3J0UHJpY2VzUmVxdWVzdBomLndlaXIubWV0ZXJpbmcudjEuSW1wb3J0UHJpY2VzUmVzcG9uc2UiDKq8GAgIAhAHGAMgARJ3ChBMaXN0UHJpY2VJbXBvcnRzEikud2Vpci5tZXRlcmluZy52MS5MaXN0UHJpY2VJbXBvcnRzUmVxdWVzdBoqLndlaXIubWV0ZXJpbmcudjEuTGlzdFByaWNlSW1wb3J0c1Jlc3BvbnNlIgyqvBgICAIQBBgCIAESaAoLUmVyYXRlVXNhZ2USJC53ZWlyLm1ldGVyaW5nLnYxLlJlcmF0ZVVzYWdlUmVxdWVzdBolLndlaXIubWV0ZXJpbmcudjEuUmVyYXRlVXNhZ2VSZXNwb25zZSIMqrwYCAgCEAcYAyABEmgKC0NoZWNrTGVkZ2VyEiQud2Vpci5tZXRlcmluZy52MS5DaGVja0xlZGdlclJlcXVlc3QaJS53ZWlyLm1ldGVyaW5nLnYxLkNoZWNrTGVkZ2VyUmVzcG9uc2UiDKq8GAgIAhAHGAIgARJuCg1SZWJ1aWxkTGVkZ2VyEiYud2Vpci5tZXRlcmluZy52MS5SZWJ1aWxkTGVkZ2VyUmVxdWVzdBonLndlaXIubWV0ZXJpbmcudjEuUmVidWlsZExlZGdlclJlc3BvbnNlIgyqvBgICAIQBxgDIAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_metering_v1_journal, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_price, file_weir_types_v1_usage]);
+  fileDesc("Cid3ZWlyL21ldGVyaW5nL3YxL21ldGVyaW5nX3NlcnZpY2UucHJvdG8SEHdlaXIubWV0ZXJpbmcudjEiTQoSUmVjb3JkVXNhZ2VSZXF1ZXN0EjcKBmV2ZW50cxgBIAMoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudEIJukgGkgEDEOgHIoMBChNSZWNvcmRVc2FnZVJlc3BvbnNlEh0KFWNvbmZpcm1lZF9hdHRlbXB0X2lkcxgBIAMoCRIxCghyZWplY3RlZBgCIAMoCzIfLndlaXIubWV0ZXJpbmcudjEuUmVqZWN0ZWRFdmVudBIaChJmZW5jZWRfYXR0ZW1wdF9pZHMYAyADKAkiMwoNUmVqZWN0ZWRFdmVudBISCgphdHRlbXB0X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIaChhXYXRjaFByaWNlVmVyc2lvblJlcXVlc3QiMgoZV2F0Y2hQcmljZVZlcnNpb25SZXNwb25zZRIVCg1wcmljZV92ZXJzaW9uGAEgASgJIo8DChFRdWVyeVVzYWdlUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASRwoIZ3JvdXBfYnkYAyADKA4yIC53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlRGltZW5zaW9uQhO6SBCSAQ0QCBgBIgeCAQQQASAAEiAKD29yZ2FuaXphdGlvbl9pZBgEIAEoCUIHukgEcgIoQBIdCglwYWdlX3NpemUYBSABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgGIAEoCUIIukgFcgMogCASKwoPZ3JvdXBfYnlfbGFiZWxzGAcgAygJQhK6SA+SAQwQCBgBIgZyBBABKEASGAoHdGVhbV9pZBgIIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYCSABKAlCB7pIBHICKEASFAoMd2l0aF9sYXRlbmN5GAogASgIIlcKElF1ZXJ5VXNhZ2VSZXNwb25zZRIoCgRyb3dzGAEgAygLMhoud2Vpci5tZXRlcmluZy52MS5Vc2FnZVJvdxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkisgIKCFVzYWdlUm93Eg0KBWdyb3VwGAEgAygJEhAKCGF0dGVtcHRzGAIgASgDEhcKD2ZhaWxlZF9hdHRlbXB0cxgDIAEoAxIZChFvcnBoYW5lZF9hdHRlbXB0cxgEIAEoAxIZChF1bnByaWNlZF9hdHRlbXB0cxgFIAEoAxIwCgpxdWFudGl0aWVzGAYgAygLMhwud2Vpci50eXBlcy52MS5NZXRlclF1YW50aXR5EhIKCmNvc3RfbmFub3MYByABKAMSFAoMY2hhcmdlX25hbm9zGAggASgDEisKCGR1cmF0aW9uGAkgASgLMhkud2Vpci5tZXRlcmluZy52MS5MYXRlbmN5Ei0KCmZpcnN0X2J5dGUYCiABKAsyGS53ZWlyLm1ldGVyaW5nLnYxLkxhdGVuY3kiOQoHTGF0ZW5jeRIOCgZwNTBfbXMYASABKAMSDgoGcDk1X21zGAIgASgDEg4KBnA5OV9tcxgDIAEoAyJ1ChFXYXRjaFVzYWdlUmVxdWVzdBI6CgVxdWVyeRgBIAEoCzIjLndlaXIubWV0ZXJpbmcudjEuUXVlcnlVc2FnZVJlcXVlc3RCBrpIA8gBARIkChBpbnRlcnZhbF9zZWNvbmRzGAIgASgFQgq6SAcaBRiQHCgAIj4KEldhdGNoVXNhZ2VSZXNwb25zZRIoCgRyb3dzGAEgAygLMhoud2Vpci5tZXRlcmluZy52MS5Vc2FnZVJvdyLvAQoTTGlzdEF0dGVtcHRzUmVxdWVzdBIbCgpyZXF1ZXN0X2lkGAEgASgJQge6SARyAihAEiAKD29yZ2FuaXphdGlvbl9pZBgCIAEoCUIHukgEcgIoQBIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAUgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBiABKAlCCLpIBXIDKIAIIlwKFExpc3RBdHRlbXB0c1Jlc3BvbnNlEisKCGF0dGVtcHRzGAEgAygLMhkud2Vpci5tZXRlcmluZy52MS5BdHRlbXB0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLSAQoHQXR0ZW1wdBIrCgVldmVudBgBIAEoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudBIXCgpjb3N0X25hbm9zGAIgASgDSACIAQESLQoJcG9zdF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZCgxjaGFyZ2VfbmFub3MYBCABKANIAYgBARIXCg9yZXJhdGVkX3ZlcnNpb24YBSABKAlCDQoLX2Nvc3RfbmFub3NCDwoNX2NoYXJnZV9uYW5vcyKPAQoRTGlzdFByaWNlc1JlcXVlc3QSHgoNcHJpY2VfdmVyc2lvbhgBIAEoCUIHukgEcgIoQBIdCgtuYW1lX3ByZWZpeBgCIAEoCUIIukgFcgMowAISHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDKIAIIqQBChJMaXN0UHJpY2VzUmVzcG9uc2USFQoNcHJpY2VfdmVyc2lvbhgBIAEoCRIpCgZwcmljZXMYAiADKAsyGS53ZWlyLnR5cGVzLnYxLk5hbWVkUHJpY2USMwoLYWRqdXN0bWVudHMYAyADKAsyHi53ZWlyLnR5cGVzLnYxLlByaWNlQWRqdXN0bWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkinAEKE0ltcG9ydFByaWNlc1JlcXVlc3QSNAoGcHJpY2VzGAEgAygLMhkud2Vpci50eXBlcy52MS5OYW1lZFByaWNlQgm6SAaSAQMQkE4SPgoLYWRqdXN0bWVudHMYAiADKAsyHi53ZWlyLnR5cGVzLnYxLlByaWNlQWRqdXN0bWVudEIJukgGkgEDEJBOEg8KB2RyeV9ydW4YAyABKAgiegoUSW1wb3J0UHJpY2VzUmVzcG9uc2USFQoNcHJpY2VfdmVyc2lvbhgBIAEoCRIuCgdjaGFuZ2VzGAIgAygLMh0ud2Vpci5tZXRlcmluZy52MS5QcmljZUNoYW5nZRIbChNhZGp1c3RtZW50c19jaGFuZ2VkGAMgASgIImYKC1ByaWNlQ2hhbmdlEgwKBG5hbWUYASABKAkSJAoGYmVmb3JlGAIgAygLMhQud2Vpci50eXBlcy52MS5QcmljZRIjCgVhZnRlchgDIAMoCzIULndlaXIudHlwZXMudjEuUHJpY2UiVgoXTGlzdFByaWNlSW1wb3J0c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIImMKGExpc3RQcmljZUltcG9ydHNSZXNwb25zZRIuCgdpbXBvcnRzGAEgAygLMh0ud2Vpci5tZXRlcmluZy52MS5QcmljZUltcG9ydBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkijwEKC1ByaWNlSW1wb3J0Ei8KC2ltcG9ydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtpbXBvcnRlZF9ieRgCIAEoCRIVCg1wcmljZV92ZXJzaW9uGAMgASgJEg4KBnByaWNlcxgEIAEoBRITCgthZGp1c3RtZW50cxgFIAEoBSL7AQoSUmVyYXRlVXNhZ2VSZXF1ZXN0EhwKCXJlcmF0ZV9pZBgBIAEoCUIJukgGcgQQAShAEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESJgoFbW9kZWwYBCABKAlCF7pIFHISKMACMg1eKFteL10rLy4rKT8kEiAKDXByaWNlX3ZlcnNpb24YBSABKAlCCbpIBnIEEAEoQBIPCgdkcnlfcnVuGAYgASgIIk4KE1JlcmF0ZVVzYWdlUmVzcG9uc2USNwoLZGlmZmVyZW5jZXMYASADKAsyIi53ZWlyLm1ldGVyaW5nLnYxLlJhdGluZ0RpZmZlcmVuY2Ui1gEKEFJhdGluZ0RpZmZlcmVuY2USDQoFbW9kZWwYASABKAkSEAoIYXR0ZW1wdHMYAiABKAMSGAoQY2hhbmdlZF9hdHRlbXB0cxgDIAEoAxIZChF1bnByaWNlZF9hdHRlbXB0cxgEIAEoAxIZChFjb3N0X2JlZm9yZV9uYW5vcxgFIAEoAxIYChBjb3N0X2FmdGVyX25hbm9zGAYgASgDEhsKE2NoYXJnZV9iZWZvcmVfbmFub3MYByABKAMSGgoSY2hhcmdlX2FmdGVyX25hbm9zGAggASgDInIKEkNoZWNrTGVkZ2VyUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYAoTQ2hlY2tMZWRnZXJSZXNwb25zZRIQCghhdHRlbXB0cxgBIAEoAxI3CgtkaWZmZXJlbmNlcxgCIAMoCzIiLndlaXIubWV0ZXJpbmcudjEuTGVkZ2VyRGlmZmVyZW5jZSI9ChBMZWRnZXJEaWZmZXJlbmNlEgwKBGtpbmQYASABKAkSCwoDcm93GAIgASgJEg4KBmRldGFpbBgDIAEoCSJ0ChRSZWJ1aWxkTGVkZ2VyUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSQoVUmVidWlsZExlZGdlclJlc3BvbnNlEg0KBWhvdXJzGAEgASgDEg8KB3JvbGx1cHMYAiABKAMSEAoIYmFsYW5jZXMYAyABKAMqpgIKDlVzYWdlRGltZW5zaW9uEh8KG1VTQUdFX0RJTUVOU0lPTl9VTlNQRUNJRklFRBAAEiAKHFVTQUdFX0RJTUVOU0lPTl9PUkdBTklaQVRJT04QARIYChRVU0FHRV9ESU1FTlNJT05fVEVBTRACEhcKE1VTQUdFX0RJTUVOU0lPTl9LRVkQAxIZChVVU0FHRV9ESU1FTlNJT05fTU9ERUwQBBIXChNVU0FHRV9ESU1FTlNJT05fREFZEAUSGAoUVVNBR0VfRElNRU5TSU9OX0hPVVIQBhIZChVVU0FHRV9ESU1FTlNJT05fTU9OVEgQBxIaChZVU0FHRV9ESU1FTlNJT05fVkVORE9SEAgSGQoVVVNBR0VfRElNRU5TSU9OX1JPVVRFEAkynQwKD01ldGVyaW5nU2VydmljZRJmCgtSZWNvcmRVc2FnZRIkLndlaXIubWV0ZXJpbmcudjEuUmVjb3JkVXNhZ2VSZXF1ZXN0GiUud2Vpci5tZXRlcmluZy52MS5SZWNvcmRVc2FnZVJlc3BvbnNlIgqqvBgGCAMQBRgBEnoKEVdhdGNoUHJpY2VWZXJzaW9uEioud2Vpci5tZXRlcmluZy52MS5XYXRjaFByaWNlVmVyc2lvblJlcXVlc3QaKy53ZWlyLm1ldGVyaW5nLnYxLldhdGNoUHJpY2VWZXJzaW9uUmVzcG9uc2UiCqq8GAYIAxAFGAEwARJlCgpRdWVyeVVzYWdlEiMud2Vpci5tZXRlcmluZy52MS5RdWVyeVVzYWdlUmVxdWVzdBokLndlaXIubWV0ZXJpbmcudjEuUXVlcnlVc2FnZVJlc3BvbnNlIgyqvBgICAIQBBgCIAISZwoKV2F0Y2hVc2FnZRIjLndlaXIubWV0ZXJpbmcudjEuV2F0Y2hVc2FnZVJlcXVlc3QaJC53ZWlyLm1ldGVyaW5nLnYxLldhdGNoVXNhZ2VSZXNwb25zZSIMqrwYCAgCEAQYAiADMAESawoMTGlzdEF0dGVtcHRzEiUud2Vpci5tZXRlcmluZy52MS5MaXN0QXR0ZW1wdHNSZXF1ZXN0GiYud2Vpci5tZXRlcmluZy52MS5MaXN0QXR0ZW1wdHNSZXNwb25zZSIMqrwYCAgCEAQYAiACEmwKDVJlcG9ydEpvdXJuYWwSJi53ZWlyLm1ldGVyaW5nLnYxLlJlcG9ydEpvdXJuYWxSZXF1ZXN0Gicud2Vpci5tZXRlcmluZy52MS5SZXBvcnRKb3VybmFsUmVzcG9uc2UiCqq8GAYIAxAFGAESawoMTGlzdEpvdXJuYWxzEiUud2Vpci5tZXRlcmluZy52MS5MaXN0Sm91cm5hbHNSZXF1ZXN0GiYud2Vpci5tZXRlcmluZy52MS5MaXN0Sm91cm5hbHNSZXNwb25zZSIMqrwYCAgCEAQYAiABEn0KEkRlY2xhcmVKb3VybmFsTG9zdBIrLndlaXIubWV0ZXJpbmcudjEuRGVjbGFyZUpvdXJuYWxMb3N0UmVxdWVzdBosLndlaXIubWV0ZXJpbmcudjEuRGVjbGFyZUpvdXJuYWxMb3N0UmVzcG9uc2UiDKq8GAgIAhAHGAMgARJlCgpMaXN0UHJpY2VzEiMud2Vpci5tZXRlcmluZy52MS5MaXN0UHJpY2VzUmVxdWVzdBokLndlaXIubWV0ZXJpbmcudjEuTGlzdFByaWNlc1Jlc3BvbnNlIgyqvBgICAIQBBgCIAMSawoMSW1wb3J0UHJpY2VzEiUud2Vpci5tZXRlcmluZy52MS5JbXBvcnRQcmljZXNSZXF1ZXN0GiYud2Vpci5tZXRlcmluZy52MS5JbXBvcnRQcmljZXNSZXNwb25zZSIMqrwYCAgCEAcYAyABEncKEExpc3RQcmljZUltcG9ydHMSKS53ZWlyLm1ldGVyaW5nLnYxLkxpc3RQcmljZUltcG9ydHNSZXF1ZXN0Gioud2Vpci5tZXRlcmluZy52MS5MaXN0UHJpY2VJbXBvcnRzUmVzcG9uc2UiDKq8GAgIAhAEGAIgARJoCgtSZXJhdGVVc2FnZRIkLndlaXIubWV0ZXJpbmcudjEuUmVyYXRlVXNhZ2VSZXF1ZXN0GiUud2Vpci5tZXRlcmluZy52MS5SZXJhdGVVc2FnZVJlc3BvbnNlIgyqvBgICAIQBxgDIAESaAoLQ2hlY2tMZWRnZXISJC53ZWlyLm1ldGVyaW5nLnYxLkNoZWNrTGVkZ2VyUmVxdWVzdBolLndlaXIubWV0ZXJpbmcudjEuQ2hlY2tMZWRnZXJSZXNwb25zZSIMqrwYCAgCEAcYAiABEm4KDVJlYnVpbGRMZWRnZXISJi53ZWlyLm1ldGVyaW5nLnYxLlJlYnVpbGRMZWRnZXJSZXF1ZXN0Gicud2Vpci5tZXRlcmluZy52MS5SZWJ1aWxkTGVkZ2VyUmVzcG9uc2UiDKq8GAgIAhAHGAMgAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_metering_v1_journal, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_price, file_weir_types_v1_usage]);
 
 /**
  * Events to post.
@@ -193,6 +193,34 @@ export type QueryUsageRequest = Message<"weir.metering.v1.QueryUsageRequest"> & 
    * @generated from field: string page_token = 6;
    */
   pageToken: string;
+
+  /**
+   * Labels to group by, after `group_by`: of those that the configuration declares (`ledger.labels`).
+   *
+   * @generated from field: repeated string group_by_labels = 7;
+   */
+  groupByLabels: string[];
+
+  /**
+   * Only of this team; empty means of all.
+   *
+   * @generated from field: string team_id = 8;
+   */
+  teamId: string;
+
+  /**
+   * Only of this key; empty means of all.
+   *
+   * @generated from field: string key_id = 9;
+   */
+  keyId: string;
+
+  /**
+   * With percentiles of latency, which take longer.
+   *
+   * @generated from field: bool with_latency = 10;
+   */
+  withLatency: boolean;
 };
 
 /**
@@ -237,7 +265,7 @@ export const QueryUsageResponseSchema: GenMessage<QueryUsageResponse> = /*@__PUR
  */
 export type UsageRow = Message<"weir.metering.v1.UsageRow"> & {
   /**
-   * The group's values, in the order of `group_by`.
+   * The group's values, in the order of `group_by`, then of `group_by_labels`.
    *
    * @generated from field: repeated string group = 1;
    */
@@ -291,6 +319,20 @@ export type UsageRow = Message<"weir.metering.v1.UsageRow"> & {
    * @generated from field: int64 charge_nanos = 8;
    */
   chargeNanos: bigint;
+
+  /**
+   * From the start to the end; absent unless asked for.
+   *
+   * @generated from field: weir.metering.v1.Latency duration = 9;
+   */
+  duration?: Latency | undefined;
+
+  /**
+   * From the start to the reply's first byte; absent unless asked for.
+   *
+   * @generated from field: weir.metering.v1.Latency first_byte = 10;
+   */
+  firstByte?: Latency | undefined;
 };
 
 /**
@@ -299,6 +341,90 @@ export type UsageRow = Message<"weir.metering.v1.UsageRow"> & {
  */
 export const UsageRowSchema: GenMessage<UsageRow> = /*@__PURE__*/
   messageDesc(file_weir_metering_v1_metering_service, 7);
+
+/**
+ * Percentiles in milliseconds, each within 10 % of the true one; 0 when there is none.
+ *
+ * @generated from message weir.metering.v1.Latency
+ */
+export type Latency = Message<"weir.metering.v1.Latency"> & {
+  /**
+   * Half take no longer.
+   *
+   * @generated from field: int64 p50_ms = 1;
+   */
+  p50Ms: bigint;
+
+  /**
+   * 95 of 100 take no longer.
+   *
+   * @generated from field: int64 p95_ms = 2;
+   */
+  p95Ms: bigint;
+
+  /**
+   * 99 of 100 take no longer.
+   *
+   * @generated from field: int64 p99_ms = 3;
+   */
+  p99Ms: bigint;
+};
+
+/**
+ * Describes the message weir.metering.v1.Latency.
+ * Use `create(LatencySchema)` to create a new message.
+ */
+export const LatencySchema: GenMessage<Latency> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 8);
+
+/**
+ * What to watch.
+ *
+ * @generated from message weir.metering.v1.WatchUsageRequest
+ */
+export type WatchUsageRequest = Message<"weir.metering.v1.WatchUsageRequest"> & {
+  /**
+   * The report; of pages, the first. A period without an end goes on.
+   *
+   * @generated from field: weir.metering.v1.QueryUsageRequest query = 1;
+   */
+  query?: QueryUsageRequest | undefined;
+
+  /**
+   * How often to look; 0 means every 2 seconds.
+   *
+   * @generated from field: int32 interval_seconds = 2;
+   */
+  intervalSeconds: number;
+};
+
+/**
+ * Describes the message weir.metering.v1.WatchUsageRequest.
+ * Use `create(WatchUsageRequestSchema)` to create a new message.
+ */
+export const WatchUsageRequestSchema: GenMessage<WatchUsageRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 9);
+
+/**
+ * The report as it is now.
+ *
+ * @generated from message weir.metering.v1.WatchUsageResponse
+ */
+export type WatchUsageResponse = Message<"weir.metering.v1.WatchUsageResponse"> & {
+  /**
+   * One row per group, dearest first.
+   *
+   * @generated from field: repeated weir.metering.v1.UsageRow rows = 1;
+   */
+  rows: UsageRow[];
+};
+
+/**
+ * Describes the message weir.metering.v1.WatchUsageResponse.
+ * Use `create(WatchUsageResponseSchema)` to create a new message.
+ */
+export const WatchUsageResponseSchema: GenMessage<WatchUsageResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 10);
 
 /**
  * Which attempts to list.
@@ -354,7 +480,7 @@ export type ListAttemptsRequest = Message<"weir.metering.v1.ListAttemptsRequest"
  * Use `create(ListAttemptsRequestSchema)` to create a new message.
  */
 export const ListAttemptsRequestSchema: GenMessage<ListAttemptsRequest> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 8);
+  messageDesc(file_weir_metering_v1_metering_service, 11);
 
 /**
  * Attempts.
@@ -382,7 +508,7 @@ export type ListAttemptsResponse = Message<"weir.metering.v1.ListAttemptsRespons
  * Use `create(ListAttemptsResponseSchema)` to create a new message.
  */
 export const ListAttemptsResponseSchema: GenMessage<ListAttemptsResponse> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 9);
+  messageDesc(file_weir_metering_v1_metering_service, 12);
 
 /**
  * One line of the ledger.
@@ -431,7 +557,7 @@ export type Attempt = Message<"weir.metering.v1.Attempt"> & {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 10);
+  messageDesc(file_weir_metering_v1_metering_service, 13);
 
 /**
  * Which prices to list.
@@ -473,7 +599,7 @@ export type ListPricesRequest = Message<"weir.metering.v1.ListPricesRequest"> & 
  * Use `create(ListPricesRequestSchema)` to create a new message.
  */
 export const ListPricesRequestSchema: GenMessage<ListPricesRequest> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 11);
+  messageDesc(file_weir_metering_v1_metering_service, 14);
 
 /**
  * Prices.
@@ -515,7 +641,7 @@ export type ListPricesResponse = Message<"weir.metering.v1.ListPricesResponse"> 
  * Use `create(ListPricesResponseSchema)` to create a new message.
  */
 export const ListPricesResponseSchema: GenMessage<ListPricesResponse> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 12);
+  messageDesc(file_weir_metering_v1_metering_service, 15);
 
 /**
  * The prices to import. The same content again changes nothing.
@@ -551,7 +677,7 @@ export type ImportPricesRequest = Message<"weir.metering.v1.ImportPricesRequest"
  * Use `create(ImportPricesRequestSchema)` to create a new message.
  */
 export const ImportPricesRequestSchema: GenMessage<ImportPricesRequest> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 13);
+  messageDesc(file_weir_metering_v1_metering_service, 16);
 
 /**
  * What the import changes.
@@ -586,7 +712,7 @@ export type ImportPricesResponse = Message<"weir.metering.v1.ImportPricesRespons
  * Use `create(ImportPricesResponseSchema)` to create a new message.
  */
 export const ImportPricesResponseSchema: GenMessage<ImportPricesResponse> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 14);
+  messageDesc(file_weir_metering_v1_metering_service, 17);
 
 /**
  * A name whose prices change.
@@ -621,7 +747,7 @@ export type PriceChange = Message<"weir.metering.v1.PriceChange"> & {
  * Use `create(PriceChangeSchema)` to create a new message.
  */
 export const PriceChangeSchema: GenMessage<PriceChange> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 15);
+  messageDesc(file_weir_metering_v1_metering_service, 18);
 
 /**
  * Asks for the imports.
@@ -649,7 +775,7 @@ export type ListPriceImportsRequest = Message<"weir.metering.v1.ListPriceImports
  * Use `create(ListPriceImportsRequestSchema)` to create a new message.
  */
 export const ListPriceImportsRequestSchema: GenMessage<ListPriceImportsRequest> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 16);
+  messageDesc(file_weir_metering_v1_metering_service, 19);
 
 /**
  * The imports.
@@ -677,7 +803,7 @@ export type ListPriceImportsResponse = Message<"weir.metering.v1.ListPriceImport
  * Use `create(ListPriceImportsResponseSchema)` to create a new message.
  */
 export const ListPriceImportsResponseSchema: GenMessage<ListPriceImportsResponse> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 17);
+  messageDesc(file_weir_metering_v1_metering_service, 20);
 
 /**
  * One import of prices.
@@ -726,7 +852,7 @@ export type PriceImport = Message<"weir.metering.v1.PriceImport"> & {
  * Use `create(PriceImportSchema)` to create a new message.
  */
 export const PriceImportSchema: GenMessage<PriceImport> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 18);
+  messageDesc(file_weir_metering_v1_metering_service, 21);
 
 /**
  * What to rate again.
@@ -782,7 +908,7 @@ export type RerateUsageRequest = Message<"weir.metering.v1.RerateUsageRequest"> 
  * Use `create(RerateUsageRequestSchema)` to create a new message.
  */
 export const RerateUsageRequestSchema: GenMessage<RerateUsageRequest> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 19);
+  messageDesc(file_weir_metering_v1_metering_service, 22);
 
 /**
  * The difference.
@@ -803,7 +929,7 @@ export type RerateUsageResponse = Message<"weir.metering.v1.RerateUsageResponse"
  * Use `create(RerateUsageResponseSchema)` to create a new message.
  */
 export const RerateUsageResponseSchema: GenMessage<RerateUsageResponse> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 20);
+  messageDesc(file_weir_metering_v1_metering_service, 23);
 
 /**
  * How the ratings of a model differ.
@@ -873,7 +999,7 @@ export type RatingDifference = Message<"weir.metering.v1.RatingDifference"> & {
  * Use `create(RatingDifferenceSchema)` to create a new message.
  */
 export const RatingDifferenceSchema: GenMessage<RatingDifference> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 21);
+  messageDesc(file_weir_metering_v1_metering_service, 24);
 
 /**
  * What to check.
@@ -901,7 +1027,7 @@ export type CheckLedgerRequest = Message<"weir.metering.v1.CheckLedgerRequest"> 
  * Use `create(CheckLedgerRequestSchema)` to create a new message.
  */
 export const CheckLedgerRequestSchema: GenMessage<CheckLedgerRequest> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 22);
+  messageDesc(file_weir_metering_v1_metering_service, 25);
 
 /**
  * What does not agree.
@@ -929,7 +1055,7 @@ export type CheckLedgerResponse = Message<"weir.metering.v1.CheckLedgerResponse"
  * Use `create(CheckLedgerResponseSchema)` to create a new message.
  */
 export const CheckLedgerResponseSchema: GenMessage<CheckLedgerResponse> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 23);
+  messageDesc(file_weir_metering_v1_metering_service, 26);
 
 /**
  * Two places that do not agree.
@@ -964,7 +1090,7 @@ export type LedgerDifference = Message<"weir.metering.v1.LedgerDifference"> & {
  * Use `create(LedgerDifferenceSchema)` to create a new message.
  */
 export const LedgerDifferenceSchema: GenMessage<LedgerDifference> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 24);
+  messageDesc(file_weir_metering_v1_metering_service, 27);
 
 /**
  * What to compute anew.
@@ -992,7 +1118,7 @@ export type RebuildLedgerRequest = Message<"weir.metering.v1.RebuildLedgerReques
  * Use `create(RebuildLedgerRequestSchema)` to create a new message.
  */
 export const RebuildLedgerRequestSchema: GenMessage<RebuildLedgerRequest> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 25);
+  messageDesc(file_weir_metering_v1_metering_service, 28);
 
 /**
  * What was computed anew.
@@ -1027,7 +1153,7 @@ export type RebuildLedgerResponse = Message<"weir.metering.v1.RebuildLedgerRespo
  * Use `create(RebuildLedgerResponseSchema)` to create a new message.
  */
 export const RebuildLedgerResponseSchema: GenMessage<RebuildLedgerResponse> = /*@__PURE__*/
-  messageDesc(file_weir_metering_v1_metering_service, 26);
+  messageDesc(file_weir_metering_v1_metering_service, 29);
 
 /**
  * What usage can be grouped by.
@@ -1076,6 +1202,34 @@ export const UsageDimension = {
    * @generated from enum value: USAGE_DIMENSION_DAY = 5;
    */
   DAY: 5,
+
+  /**
+   * By hour, UTC, as `YYYY-MM-DDTHH`.
+   *
+   * @generated from enum value: USAGE_DIMENSION_HOUR = 6;
+   */
+  HOUR: 6,
+
+  /**
+   * By month, UTC, as `YYYY-MM`.
+   *
+   * @generated from enum value: USAGE_DIMENSION_MONTH = 7;
+   */
+  MONTH: 7,
+
+  /**
+   * By vendor.
+   *
+   * @generated from enum value: USAGE_DIMENSION_VENDOR = 8;
+   */
+  VENDOR: 8,
+
+  /**
+   * By route; empty where the caller named the target.
+   *
+   * @generated from enum value: USAGE_DIMENSION_ROUTE = 9;
+   */
+  ROUTE: 9,
 } as const;
 
 /**
@@ -1126,6 +1280,16 @@ export const MeteringService: GenService<{
     methodKind: "unary";
     input: typeof QueryUsageRequestSchema;
     output: typeof QueryUsageResponseSchema;
+  },
+  /**
+   * Streams the same report: first as it is, then again whenever it has changed.
+   *
+   * @generated from rpc weir.metering.v1.MeteringService.WatchUsage
+   */
+  watchUsage: {
+    methodKind: "server_streaming";
+    input: typeof WatchUsageRequestSchema;
+    output: typeof WatchUsageResponseSchema;
   },
   /**
    * Lists attempts, newest first.
