@@ -25,7 +25,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command, environ
 /** Runs the command; sets the exit code to 1 when it failed, and says why in one sentence. */
 export async function main(words: readonly string[]): Promise<void> {
   const environment = readEnvironment();
-  const program = new Command("weir").description("An AI gateway: one place through which every model call goes.").version(version).exitOverride();
+  const program = new Command("weir").description("An AI gateway: one place through which every model call goes.").version(version).enablePositionalOptions().exitOverride();
   const [name = ""] = words;
   const called = Object.hasOwn(commands, name) ? [commands[name]!] : Object.values(commands);
   for (const load of called) (await load())(program, environment);

@@ -10,6 +10,7 @@ import { readMoment } from "../moment.ts";
 import { dollars } from "../nanos.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
+import { addUsageExportCommand } from "./usage-export.ts";
 
 const times = { hour: UsageDimension.HOUR, day: UsageDimension.DAY, month: UsageDimension.MONTH };
 const dimensions: Readonly<Record<string, UsageDimension>> = {
@@ -41,7 +42,10 @@ interface UsageOptions extends RunningWeirOptions {
 type Report = ReturnType<typeof readReport>;
 
 export function addUsageCommand(program: Command, environment: Environment): void {
-  addRunningWeirOptions(program.command("usage"))
+  // What stands behind `export` is its own.
+  const usage = program.command("usage").enablePositionalOptions();
+  addUsageExportCommand(usage, environment);
+  addRunningWeirOptions(usage)
     .description("report usage and cost")
     .option("--by <dimensions>", `what to group by, in this order: ${Object.keys(dimensions).join(", ")}, label:<name>`, readGroupings, [{ name: "model" }])
     .option("--granularity <unit>", `a row for each ${Object.keys(times).join(", ")}, in the order of time`, readGranularity)

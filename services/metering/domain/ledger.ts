@@ -197,7 +197,7 @@ export function balanceDeltasOf(postings: readonly Posting[]): BalanceDelta[] {
 }
 
 /** The first day of a time's month, UTC. */
-export function monthOf(timeMs: number): string {
+function monthOf(timeMs: number): string {
   return `${new Date(timeMs).toISOString().slice(0, 7)}-01`;
 }
 

@@ -10,7 +10,7 @@ export function pricesOf({ entries }: PriceBook, name: string): Price[] {
   return (entries.get(name) ?? []).map(priceMessage);
 }
 
-export function priceMessage(entry: PriceEntry): Price {
+function priceMessage(entry: PriceEntry): Price {
   const { longPrompt, serviceTiers = [], ...listed } = listedPriceOf(entry);
   return create(PriceSchema, { ...listed, serviceTiers: [...serviceTiers], ...(longPrompt === undefined ? {} : { longPrompt: create(LongPromptSchema, longPrompt) }) });
 }

@@ -1,0 +1,55 @@
+/** Owns `weir usage export`: a file for those who charge usage back, written page by page to the standard output. */
+import { once } from "node:events";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { stringify } from "csv-stringify/sync";
+import { Option, type Command } from "commander";
+import { MeteringService, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { Environment } from "../environment.ts";
+import { focusRecord, plainRecord, recordDimensions, type ExportRecord, type RecordFormat } from "../export/chargeback.ts";
+import { readMoment } from "../moment.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
+
+interface FileFormat {
+  readonly record: RecordFormat;
+  readonly write: (records: readonly ExportRecord[], isFirst: boolean) => string;
+}
+
+// A value that a spreadsheet would run as a formula is no formula.
+const csv = (records: readonly ExportRecord[], isFirst: boolean): string => stringify([...records], { header: isFirst, escape_formulas: true });
+const ndjson = (records: readonly ExportRecord[]): string => records.map((record) => `${JSON.stringify(record)}\n`).join("");
+
+const formats: Readonly<Record<string, FileFormat>> = {
+  csv: { record: plainRecord, write: csv },
+  ndjson: { record: plainRecord, write: ndjson },
+  focus: { record: focusRecord, write: csv },
+};
+
+interface ExportOptions extends RunningWeirOptions {
+  readonly format: string;
+  readonly from: number;
+  readonly until: number;
+  readonly organization?: string;
+  readonly label: readonly string[];
+}
+
+export function addUsageExportCommand(usage: Command, environment: Environment): void {
+  addRunningWeirOptions(usage.command("export"))
+    .description("write what each key used and is charged by day, for charging it back")
+    .addOption(new Option("--format <format>", "focus is the FinOps Foundation's FOCUS 1.2, as CSV").choices(Object.keys(formats)).default("csv"))
+    .requiredOption("--from <moment>", "from this day on: 2026-11-01", readMoment)
+    .requiredOption("--until <moment>", "up to this day, exclusive: 2026-12-01", readMoment)
+    .option("--organization <id>", "only this organization")
+    .option("--label <name>", "apart by this declared label; repeat for more", (name: string, former: readonly string[]) => [...former, name], [])
+    .action(async (options: ExportOptions) => writeExport(options, environment));
+}
+
+async function writeExport({ format, from, until, organization = "", label, ...options }: ExportOptions, environment: Environment): Promise<void> {
+  const { record, write } = formats[format]!;
+  const metering = await connect(MeteringService, options, environment);
+  const query = { groupBy: [...recordDimensions], groupByLabels: [...label], organizationId: organization, startTime: timestampFromMs(from), endTime: timestampFromMs(until), pageSize: 1_000 };
+  for (let pageToken = "", isFirst = true; isFirst || pageToken !== ""; isFirst = false) {
+    const page = await metering.queryUsage({ ...query, pageToken });
+    pageToken = page.nextPageToken;
+    if (!process.stdout.write(write(page.rows.map((row: UsageRow) => record(row, label)), isFirst))) await once(process.stdout, "drain");
+  }
+}
