@@ -10,6 +10,7 @@ import { createMetricsRegistry } from "#platform/metrics.ts";
 import { seededRandom } from "../../test/harness/random.ts";
 import { checkHour, checkMonth } from "./check-ledger.ts";
 import type { LedgerDifference } from "./domain/ledger-difference.ts";
+import { foldDeltas } from "./store/fold-deltas.ts";
 import { PriceVersions } from "./store/price-versions.ts";
 import { startTestMetering, testContext, testNowMs, usageEvent, type TestMetering } from "./usage-events.fixture.ts";
 import { watchLedger } from "./watch-ledger.ts";
@@ -36,6 +37,7 @@ async function startFilledMetering(): Promise<TestMetering> {
     });
   await metering.record(...Array.from({ length: attemptCount }, (_, attempt) => eventOf(attempt, UsageSource.ESTIMATED)));
   await metering.record(...Array.from({ length: attemptCount / 3 }, (_, index) => eventOf(index * 3, UsageSource.PROVIDER)));
+  await foldDeltas(metering.database, 1_000);
   return metering;
 }
 

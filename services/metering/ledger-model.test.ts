@@ -56,7 +56,7 @@ test("Σ postings = Σ rollups = Σ attempts = the model, after every batch", as
         }
       })
       .afterEach(async () => {
-        await database.query("truncate attempts, superseded_attempts, postings, usage_rollups, balances");
+        await database.query("truncate attempts, superseded_attempts, postings, usage_deltas, usage_rollups, balances");
       }),
     { numRuns: 100, seed: 20261120 },
   );

@@ -5,6 +5,7 @@ import { ListAttemptsRequestSchema } from "#gen/weir/metering/v1/metering_servic
 import { AttemptResult, UsageEventSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { entriesOf } from "./domain/listed-price.ts";
+import { foldDeltas } from "./store/fold-deltas.ts";
 import { attemptIdAt, reconcile, startMeteringOn, startTestMetering, testContext, testNowMs, usageEvent, type TestMetering } from "./usage-events.fixture.ts";
 
 // demo-chat: 1,000 input tokens at $1 and 100 output tokens at $4 a million.
@@ -99,6 +100,7 @@ test("a higher rank adjusts by new postings, keeps what it replaced, and a lower
     { rank: UsageSource.ORPHANED, cost_nanos: 9_000_000_000n },
     { rank: UsageSource.PROVIDER, cost_nanos: defaultCostNanos },
   ]);
+  await foldDeltas(database, 100);
   const rollup = await database.query("select attempts, failed_attempts, orphaned_attempts, cost_nanos, quantities from usage_rollups");
   expect(rollup.rows).toEqual([{ attempts: 1n, failed_attempts: 0n, orphaned_attempts: 0n, cost_nanos: 2_000_000n, quantities: [2000n, 0n, 0n, 0n, 0n] }]);
 });
@@ -159,7 +161,7 @@ test("unknown versions and models are unpriced and flagged; unreported usage is 
     { cost_nanos: 0n, is_unpriced: false, is_unreported: false },
     { cost_nanos: defaultCostNanos, is_unpriced: false, is_unreported: false },
   ]);
-  const sums = await database.query("select sum(unpriced_attempts)::int8 as unpriced, sum(attempts)::int8 as attempts from usage_rollups");
+  const sums = await database.query("select sum(unpriced_attempts)::int8 as unpriced, sum(attempts)::int8 as attempts from usage_sums");
   expect(sums.rows).toEqual([{ unpriced: 3n, attempts: 6n }]);
 });
 

@@ -12,6 +12,7 @@ import type { RunningService } from "#platform/service.ts";
 import type { MeteringConfig } from "./config.ts";
 import { answerJournalReports } from "./edge/journal-reports.ts";
 import { startUsageConsumer } from "./edge/usage-consumer.ts";
+import { keepFolding } from "./fold-sums.ts";
 import { followImportedPrices } from "./imported-prices.ts";
 import { watchForLostJournals } from "./lost-journals.ts";
 import { followPriceBook } from "./price-book-follower.ts";
@@ -54,6 +55,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
   const imported = await followImportedPrices(database, logger);
   const follower = await followPriceBook({ config, imported: imported.prices, save: (book) => priceVersions.save(database, book), logger });
   await partitions.ensure([clock.now()]);
+  const folding = keepFolding(database, logger);
   const watch = watchLedger({ database, priceVersions, clock, logger, metrics });
   const stopping = new AbortController();
   const recording = new Set<Promise<unknown>>();
@@ -99,6 +101,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
       await consumer?.stop();
       await Promise.allSettled(recording);
       await watch.stop();
+      await folding.stop();
       await imported.stop();
       await follower.stop();
     },

@@ -153,13 +153,13 @@ export async function currentPriceVersion(implementation: Awaited<ReturnType<typ
 export async function reconcile(database: Database) {
   const { rows } = await database.query<Record<string, bigint>>(`
     select (select count(*) from attempts) as attempts,
-           (select coalesce(sum(attempts), 0)::int8 from usage_rollups) as rollup_attempts,
+           (select coalesce(sum(attempts), 0)::int8 from usage_sums) as rollup_attempts,
            (select coalesce(sum(cost_nanos), 0)::int8 from attempts) as cost,
-           (select coalesce(sum(cost_nanos), 0)::int8 from usage_rollups) as rollup_cost,
+           (select coalesce(sum(cost_nanos), 0)::int8 from usage_sums) as rollup_cost,
            (select coalesce(sum(amount_nanos), 0)::int8 from postings where account like 'key:%') as debits,
            (select coalesce(-sum(amount_nanos), 0)::int8 from postings where account like 'vendor:%') as credits,
            (select count(*) from (select from postings group by attempt_id having sum(amount_nanos) <> 0) as broken) as unbalanced,
            (select coalesce(sum(quantity), 0)::int8 from attempts, unnest(quantities) as quantity) as quantity,
-           (select coalesce(sum(quantity), 0)::int8 from usage_rollups, unnest(quantities) as quantity) as rollup_quantity`);
+           (select coalesce(sum(quantity), 0)::int8 from usage_sums, unnest(quantities) as quantity) as rollup_quantity`);
   return rows[0]!;
 }

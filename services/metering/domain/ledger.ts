@@ -79,17 +79,9 @@ export interface RollupDelta {
   costNanos: bigint;
   chargeNanos: bigint;
   readonly quantities: bigint[];
-  /** How many latencies are in which bucket. */
-  readonly durations: bigint[];
-  readonly firstBytes: bigint[];
-}
-
-/** What is added to the balance of an account in a month. */
-export interface BalanceDelta {
-  readonly account: string;
-  /** Its first day, `YYYY-MM-DD`. */
-  readonly month: string;
-  amountNanos: bigint;
+  /** The buckets of the latencies, from 1; negative for one that is taken away. */
+  readonly durations: number[];
+  readonly firstBytes: number[];
 }
 
 /** Prices by version; a version that is not in it is unknown, and what names it is unpriced. */
@@ -143,8 +135,9 @@ export function openLine(source: PostableEvent, books: PriceBooks, labels: reado
 
 /** The declared ones among the labels; cut, because they are part of the key of the sums. */
 function reportLabelsOf(labels: Readonly<Record<string, string>>, declared: readonly string[]): string {
-  const kept = declared.flatMap((name) => (Object.hasOwn(labels, name) ? [[name, labels[name]!.slice(0, maximumReportLabelLength)]] : []));
-  return JSON.stringify(Object.fromEntries(kept));
+  const kept = Object.create(null) as Record<string, string>;
+  for (const name of declared) if (Object.hasOwn(labels, name)) kept[name] = labels[name]!.slice(0, maximumReportLabelLength);
+  return JSON.stringify(kept);
 }
 
 /** What an event means for an attempt that stands already: a correction, a duplicate (undefined), or another tenant's claim. */
@@ -172,7 +165,7 @@ export function postingsOf({ identity, figures, previous }: LineChange): Posting
   return entries.filter(({ amountNanos }) => amountNanos !== 0n);
 }
 
-/** The sums that change, one delta per hour and identity, in one order so that concurrent batches lock alike. */
+/** What is added to the sums, one delta per hour and identity. */
 export function rollupDeltasOf(changes: readonly LineChange[]): RollupDelta[] {
   const deltas = new Map<string, RollupDelta>();
   for (const { identity, figures, previous } of changes) {
@@ -180,25 +173,7 @@ export function rollupDeltasOf(changes: readonly LineChange[]): RollupDelta[] {
     if (previous !== undefined) addFigures(delta, previous, -1n);
     addFigures(delta, figures, 1n);
   }
-  return [...deltas].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, delta]) => delta);
-}
-
-/** The balances that change, in one order so that concurrent batches lock alike. */
-export function balanceDeltasOf(postings: readonly Posting[]): BalanceDelta[] {
-  const deltas = new Map<string, BalanceDelta>();
-  for (const { account, startTimeMs, amountNanos } of postings) {
-    const month = monthOf(startTimeMs);
-    const name = `${month} ${account}`;
-    const delta = deltas.get(name);
-    if (delta === undefined) deltas.set(name, { account, month, amountNanos });
-    else delta.amountNanos += amountNanos;
-  }
-  return [...deltas].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, delta]) => delta);
-}
-
-/** The first day of a time's month, UTC. */
-function monthOf(timeMs: number): string {
-  return `${new Date(timeMs).toISOString().slice(0, 7)}-01`;
+  return [...deltas.values()];
 }
 
 function figuresOf({ outcome, rank }: PostableEvent, identity: LineIdentity, generation: number, books: PriceBooks): LineFigures {
@@ -229,8 +204,8 @@ function addFigures(delta: RollupDelta, { rank, result, isUnpriced, costNanos, c
   delta.costNanos += sign * (costNanos ?? 0n);
   delta.chargeNanos += sign * (chargeNanos ?? 0n);
   // An orphan's end was never seen, so that its duration is none.
-  if (!isOrphaned) addTo(delta.durations, bucketOf(durationMs), sign);
-  if (firstByteMs !== undefined) addTo(delta.firstBytes, bucketOf(firstByteMs), sign);
+  if (!isOrphaned) delta.durations.push(Number(sign) * (bucketOf(durationMs) + 1));
+  if (firstByteMs !== undefined) delta.firstBytes.push(Number(sign) * (bucketOf(firstByteMs) + 1));
   quantities?.forEach((quantity, index) => addTo(delta.quantities, index, sign * quantity));
 }
 

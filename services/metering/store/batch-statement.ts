@@ -31,9 +31,9 @@ export function columnNames<Row>(columns: readonly Column<Row>[]): string {
   return columns.map(({ name }) => name).join(", ");
 }
 
-/** A PostgreSQL array of quantities, as text. */
-export function quantitiesText(quantities: readonly bigint[]): string {
-  return `{${quantities.join(",")}}`;
+/** A PostgreSQL array of numbers, as text. */
+export function listText(numbers: readonly (bigint | number)[]): string {
+  return `{${numbers.join(",")}}`;
 }
 
 function elementText(value: string | number | bigint | boolean | null): string {

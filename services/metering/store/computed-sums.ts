@@ -41,14 +41,15 @@ export const computedRollups = `
   )
   select ${keys}, ${Object.keys(rollupCounts).join(", ")}, coalesce(quantities, '{}') as quantities, ${Object.keys(rollupLists).join(", ")} from counts left join measured using (${keys})`;
 
+/** A query for what sums come to on each account and month: `sums` is a relation with the columns of `usage_rollups`. */
+export function balancesOf(sums: string): string {
+  return `
+  select account, month, sum(amount)::int8 as amount_nanos
+  from (select *, date_trunc('month', hour at time zone 'UTC')::date as month from ${sums}) as months, lateral (values
+    ('key:' || key_id, charge_nanos), ('vendor:' || vendor, -cost_nanos), ('margin:' || organization_id, cost_nanos - charge_nanos)
+  ) as sides (account, amount)
+  group by account, month`;
+}
+
 /** A query for the balances of the months that begin from $1 on, before $2, with the columns of `balances`. */
-export const computedBalances = `
-  with months as (
-    select date_trunc('month', hour at time zone 'UTC')::date as month, organization_id, key_id, vendor, cost_nanos, charge_nanos
-    from usage_rollups where hour >= $1::timestamptz and hour < $2::timestamptz
-  )
-  select account, month, sum(amount)::int8 as amount_nanos from (
-    select 'key:' || key_id as account, month, charge_nanos as amount from months
-    union all select 'vendor:' || vendor, month, -cost_nanos from months
-    union all select 'margin:' || organization_id, month, cost_nanos - charge_nanos from months
-  ) as sides group by account, month`;
+export const computedBalances = balancesOf("(select * from usage_rollups where hour >= $1::timestamptz and hour < $2::timestamptz) as asked");

@@ -42,7 +42,7 @@ export function rollupDifferences(queryable: Queryable, startMs: number, endMs: 
   return select(
     queryable,
     "rollup",
-    `with computed as (${computedRollups}), kept as (select * from usage_rollups where hour >= $1::timestamptz and hour < $2::timestamptz)
+    `with computed as (${computedRollups}), kept as (${keptRollups})
      select concat_ws(' ', to_char(hour at time zone 'UTC', 'YYYY-MM-DD"T"HH24'), organization_id, team_id, key_id, route, provider, model, report_labels) as row,
             format('holds %s; its attempts come to %s (${counts.join(", ")}, quantities)', ${figures("kept")}, ${figures("computed")}) as detail
      from kept full join computed using (${rollupKeys.join(", ")})
@@ -53,7 +53,13 @@ export function rollupDifferences(queryable: Queryable, startMs: number, endMs: 
   );
 }
 
-/** Balances of the months that are not those of their sums. */
+/** The sums of an hour as they are, folded or not. */
+const keptRollups = `
+  select ${rollupKeys.join(", ")}, ${Object.keys(rollupCounts).map((name) => `sum(${name})::int8 as ${name}`).join(", ")},
+         ${["quantities", ...Object.keys(rollupLists)].map((name) => `array_sum(${name}) as ${name}`).join(", ")}
+  from usage_sums where hour >= $1::timestamptz and hour < $2::timestamptz group by ${rollupKeys.join(", ")}`;
+
+/** Balances of the months that are not those of their sums, without what is not folded yet. */
 export function balanceDifferences(queryable: Queryable, startMs: number, endMs: number, limit: number): Promise<LedgerDifference[]> {
   return select(
     queryable,

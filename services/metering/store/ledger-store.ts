@@ -3,8 +3,8 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
-import type { BalanceDelta, LedgerChange, LineChange, LineFigures, LineIdentity, Posting, RollupDelta, StandingLine } from "../domain/ledger.ts";
-import { batchParameters, batchRelation, columnNames, quantitiesText, type Column } from "./batch-statement.ts";
+import type { LedgerChange, LineChange, LineFigures, LineIdentity, Posting, RollupDelta, StandingLine } from "../domain/ledger.ts";
+import { batchParameters, batchRelation, columnNames, listText, type Column } from "./batch-statement.ts";
 
 const identityColumns: readonly Column<LineChange>[] = [
   { name: "attempt_id", type: "text", value: ({ identity }) => identity.attemptId },
@@ -35,7 +35,7 @@ const outcomeColumns: readonly Column<LedgerChange>[] = [
     name: "quantities",
     type: "bigint[]",
     sentAs: "text",
-    value: ({ figures }) => (figures.quantities === undefined ? null : quantitiesText(figures.quantities)),
+    value: ({ figures }) => (figures.quantities === undefined ? null : listText(figures.quantities)),
   },
   { name: "finish_reason", type: "text", value: ({ source }) => source.outcome.finishReason },
   { name: "error_reason", type: "text", value: ({ source }) => source.outcome.errorReason },
@@ -81,7 +81,7 @@ const postingColumns: readonly Column<Posting>[] = [
   { name: "price_version", type: "text", value: ({ priceVersion }) => priceVersion },
 ];
 
-const rollupKeyColumns: readonly Column<RollupDelta>[] = [
+const deltaColumns: readonly Column<RollupDelta>[] = [
   { name: "hour", type: "timestamptz", value: ({ hourMs }) => timeText(hourMs) },
   { name: "organization_id", type: "text", value: ({ identity }) => identity.organizationId },
   { name: "team_id", type: "text", value: ({ identity }) => identity.teamId },
@@ -91,29 +91,15 @@ const rollupKeyColumns: readonly Column<RollupDelta>[] = [
   { name: "vendor", type: "text", value: ({ identity }) => identity.vendor },
   { name: "model", type: "text", value: ({ identity }) => identity.model },
   { name: "report_labels", type: "text", value: ({ identity }) => identity.reportLabels },
-];
-
-const rollupSumColumns: readonly Column<RollupDelta>[] = [
   { name: "attempts", type: "bigint", value: ({ attempts }) => attempts },
   { name: "failed_attempts", type: "bigint", value: ({ failed }) => failed },
   { name: "orphaned_attempts", type: "bigint", value: ({ orphaned }) => orphaned },
   { name: "unpriced_attempts", type: "bigint", value: ({ unpriced }) => unpriced },
   { name: "cost_nanos", type: "bigint", value: ({ costNanos }) => costNanos },
   { name: "charge_nanos", type: "bigint", value: ({ chargeNanos }) => chargeNanos },
-];
-
-const rollupListColumns: readonly Column<RollupDelta>[] = [
-  { name: "quantities", type: "bigint[]", sentAs: "text", value: ({ quantities }) => quantitiesText(quantities) },
-  { name: "durations", type: "bigint[]", sentAs: "text", value: ({ durations }) => quantitiesText(durations) },
-  { name: "first_bytes", type: "bigint[]", sentAs: "text", value: ({ firstBytes }) => quantitiesText(firstBytes) },
-];
-
-const rollupColumns = [...rollupKeyColumns, ...rollupSumColumns, ...rollupListColumns];
-
-const balanceColumns: readonly Column<BalanceDelta>[] = [
-  { name: "account", type: "text", value: ({ account }) => account },
-  { name: "month", type: "date", value: ({ month }) => month },
-  { name: "amount_nanos", type: "bigint", value: ({ amountNanos }) => amountNanos },
+  { name: "quantities", type: "bigint[]", sentAs: "text", value: ({ quantities }) => listText(quantities) },
+  { name: "durations", type: "smallint[]", sentAs: "text", value: ({ durations }) => listText(durations) },
+  { name: "first_bytes", type: "smallint[]", sentAs: "text", value: ({ firstBytes }) => listText(firstBytes) },
 ];
 
 const isSameAttempt = "attempts.start_time = batch.start_time and attempts.attempt_id = batch.attempt_id";
@@ -169,24 +155,11 @@ export async function insertPostings(transaction: Queryable, postings: readonly 
   );
 }
 
-export async function addToRollups(transaction: Queryable, deltas: readonly RollupDelta[]): Promise<void> {
+/** Adds to the sums, without a wait for others that do the same. */
+export async function insertDeltas(transaction: Queryable, deltas: readonly RollupDelta[]): Promise<void> {
   await transaction.query(
-    `insert into usage_rollups as sums (${columnNames(rollupColumns)}) select * from ${batchRelation(rollupColumns)}
-     on conflict (${columnNames(rollupKeyColumns)}) do update set
-       ${[...rollupSumColumns.map(({ name }) => `${name} = sums.${name} + excluded.${name}`), ...rollupListColumns.map(({ name }) => `${name} = ${sumOfLists(`sums.${name}`, `excluded.${name}`)}`)].join(", ")}`,
-    batchParameters(rollupColumns, deltas),
-  );
-}
-
-function sumOfLists(left: string, right: string): string {
-  return `array(select coalesce(one, 0) + coalesce(other, 0) from unnest(${left}, ${right}) with ordinality as pairs (one, other, place) order by place)`;
-}
-
-export async function addToBalances(transaction: Queryable, deltas: readonly BalanceDelta[]): Promise<void> {
-  await transaction.query(
-    `insert into balances as sums (${columnNames(balanceColumns)}) select * from ${batchRelation(balanceColumns)}
-     on conflict (account, month) do update set amount_nanos = sums.amount_nanos + excluded.amount_nanos`,
-    batchParameters(balanceColumns, deltas),
+    `insert into usage_deltas (${columnNames(deltaColumns)}) select * from ${batchRelation(deltaColumns)}`,
+    batchParameters(deltaColumns, deltas),
   );
 }
 
@@ -247,6 +220,10 @@ function labelsText(labels: Readonly<Record<string, string>>): string | null {
   return null;
 }
 
+let lastTime = { timeMs: 0, text: new Date(0).toISOString() };
+
+/** Most rows of a batch have the time of the row before. */
 function timeText(timeMs: number): string {
-  return new Date(timeMs).toISOString();
+  if (timeMs !== lastTime.timeMs) lastTime = { timeMs, text: new Date(timeMs).toISOString() };
+  return lastTime.text;
 }

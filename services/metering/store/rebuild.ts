@@ -8,9 +8,9 @@ const columns = [...rollupKeys, ...Object.keys(rollupCounts), "quantities", ...O
 export async function rebuildRollups(database: Database, startMs: number, endMs: number): Promise<number> {
   return database.transaction(async (transaction) => {
     // Whoever has changed sums has committed, with the lines they are of; whoever will, waits.
-    await transaction.query("lock table usage_rollups in share row exclusive mode");
+    await transaction.query("lock table usage_deltas, usage_rollups in share row exclusive mode");
     const period = [new Date(startMs).toISOString(), new Date(endMs).toISOString()];
-    await transaction.query("delete from usage_rollups where hour >= $1::timestamptz and hour < $2::timestamptz", period);
+    for (const table of ["usage_deltas", "usage_rollups"]) await transaction.query(`delete from ${table} where hour >= $1::timestamptz and hour < $2::timestamptz`, period);
     const { rowCount } = await transaction.query(`insert into usage_rollups (${columns}) ${computedRollups}`, period);
     return rowCount ?? 0;
   });
@@ -30,8 +30,8 @@ export async function rebuildBalances(database: Database, startMs: number, endMs
 /** From the first line to the last, in milliseconds; undefined when there is none, and no sum either. */
 export async function extentOf(database: Database): Promise<{ startMs: number; endMs: number } | undefined> {
   const { rows } = await database.query<{ first: Date | null; last: Date | null }>(
-    `select least((select min(start_time) from attempts), (select min(start_time) from postings), (select min(hour) from usage_rollups)) as first,
-            greatest((select max(start_time) from attempts), (select max(start_time) from postings), (select max(hour) from usage_rollups)) as last`,
+    `select least((select min(start_time) from attempts), (select min(start_time) from postings), (select min(hour) from usage_sums)) as first,
+            greatest((select max(start_time) from attempts), (select max(start_time) from postings), (select max(hour) from usage_sums)) as last`,
   );
   const { first, last } = rows[0]!;
   return first === null || last === null ? undefined : { startMs: first.getTime(), endMs: last.getTime() + 1 };

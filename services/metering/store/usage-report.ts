@@ -1,4 +1,4 @@
-/** Owns the sums that reports show, read from the hourly rollups. */
+/** Owns the sums that reports show, read from the hourly sums. */
 import { UsageDimension } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { MeterSchema } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
@@ -78,7 +78,7 @@ export async function selectUsage(queryable: Queryable, query: UsageQuery): Prom
       ? `array(select sum(count)::int8 from counted, unnest(${name}) with ordinality as counts (count, bucket) where counted."group" = page."group" group by bucket order by bucket)`
       : "'{}'::int8[]";
   const { rows } = await queryable.query<SumRow>(
-    `with counted as ${query.withLatency ? "materialized" : "not materialized"} (select *, ${group} as "group" from usage_rollups where ${conditions.join(" and ")}),
+    `with counted as ${query.withLatency ? "materialized" : "not materialized"} (select *, ${group} as "group" from usage_sums where ${conditions.join(" and ")}),
           sums as (
             select "group", coalesce(sum(attempts), 0) as attempts, coalesce(sum(failed_attempts), 0) as failed,
                    coalesce(sum(orphaned_attempts), 0) as orphaned, coalesce(sum(unpriced_attempts), 0) as unpriced,

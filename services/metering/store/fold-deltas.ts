@@ -1,0 +1,32 @@
+/** Owns taking what batches have added into the sums and balances that stay. */
+import type { Database } from "#platform/database/database.ts";
+import { balancesOf, rollupCounts, rollupKeys, rollupLists } from "./computed-sums.ts";
+
+const keys = rollupKeys.join(", ");
+const counts = Object.keys(rollupCounts);
+const lists = ["quantities", ...Object.keys(rollupLists)];
+const columns = [keys, ...counts, ...lists].join(", ");
+
+const fold = `
+  with taken as (delete from usage_deltas where ctid = any(array(select ctid from usage_deltas limit $1)) returning *),
+  added as (
+    select ${keys}, ${counts.map((name) => `sum(${name})::int8 as ${name}`).join(", ")}, array_sum(quantities) as quantities,
+           ${Object.keys(rollupLists).map((name) => `histogram_of(array_concat(${name})) as ${name}`).join(", ")}
+    from taken group by ${keys}
+  ), folded as (
+    insert into usage_rollups as sums (${columns}) select ${columns} from added
+    on conflict (${keys}) do update set ${[...counts.map((name) => `${name} = sums.${name} + excluded.${name}`), ...lists.map((name) => `${name} = array_add(sums.${name}, excluded.${name})`)].join(", ")}
+  ), balanced as (
+    insert into balances as sums (account, month, amount_nanos) ${balancesOf("added")}
+    on conflict (account, month) do update set amount_nanos = sums.amount_nanos + excluded.amount_nanos
+  )
+  select count(*) as taken from taken`;
+
+/** Folds at most so many deltas, and returns how many; waits for another process that folds. */
+export function foldDeltas(database: Database, limit: number): Promise<number> {
+  return database.transaction(async (transaction) => {
+    await transaction.query("select pg_advisory_xact_lock(hashtextextended('weir metering fold', 0))");
+    const { rows } = await transaction.query<{ taken: bigint }>(fold, [limit]);
+    return Number(rows[0]!.taken);
+  });
+}
