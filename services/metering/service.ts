@@ -25,6 +25,7 @@ import { listPriceImports } from "./rpc/list-price-imports.ts";
 import { listPrices } from "./rpc/list-prices.ts";
 import { queryUsage } from "./rpc/query-usage.ts";
 import { rebuildLedger } from "./rpc/rebuild-ledger.ts";
+import { reconcileUsage } from "./rpc/reconcile-usage.ts";
 import { recordUsage } from "./rpc/record-usage.ts";
 import { reportJournal } from "./rpc/report-journal.ts";
 import { rerateUsage } from "./rpc/rerate-usage.ts";
@@ -92,6 +93,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
       checkLedger: (request, { signal }) => checkLedger(database, priceVersions, request, signal),
       rebuildLedger: (request, { signal }) => rebuildLedger(database, request, signal),
       rerateUsage: (request, context) => rerateUsage({ database, priceVersions }, request, context),
+      reconcileUsage: (request, { identity, signal }) => reconcileUsage({ database, record }, request, identity, signal),
       listPriceImports: (request) => listPriceImports(database, request),
     },
     async stop() {

@@ -8,6 +8,7 @@ import { readMoment } from "../moment.ts";
 import { dollars } from "../nanos.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
+import { addReconcileCommand } from "./ledger-reconcile.ts";
 
 type Metering = Client<typeof MeteringService>;
 
@@ -29,7 +30,7 @@ interface RerateOptions extends PeriodOptions {
 }
 
 export function addLedgerCommand(program: Command, environment: Environment): void {
-  const ledger = program.command("ledger").description("rate, check and rebuild the ledger");
+  const ledger = program.command("ledger").description("rate, check, rebuild and reconcile the ledger");
   addPeriodOptions(ledger.command("rerate"))
     .description("rate a period again by another version of the price book, as adjusting entries")
     .requiredOption("--price-version <version>", "the version to rate by (see `weir prices history`)")
@@ -47,6 +48,7 @@ export function addLedgerCommand(program: Command, environment: Environment): vo
       const { hours, rollups, balances } = await metering.rebuildLedger(periodOf(options));
       console.log(`Computed anew: ${rollups} sums of ${hours} hours, ${balances} balances.`);
     });
+  addReconcileCommand(ledger, environment);
 }
 
 function addPeriodOptions(command: Command): Command {

@@ -43,7 +43,8 @@ function readPlace(place: unknown[] | undefined): { attemptId: string; startMs: 
   return { attemptId: attemptId as string, startMs };
 }
 
-function toAttempt(row: AttemptRow): Attempt {
+/** A line as a message. */
+export function toAttempt(row: AttemptRow): Attempt {
   const intent = create(AttemptIntentSchema, {
     attemptId: row.attempt_id,
     requestId: row.request_id,

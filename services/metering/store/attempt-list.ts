@@ -47,6 +47,11 @@ export interface AttemptRow {
   readonly post_time: Date;
 }
 
+/** The columns of an AttemptRow. */
+export const attemptColumns = `attempt_id, start_time, organization_id, team_id, key_id, request_id, labels, route, provider, vendor, model,
+  operation, is_stream, price_version, rerated_version, rank, result, usage_source, quantities, finish_reason, error_reason, http_status,
+  upstream_request_id, served_model, service_tier, first_byte_ms, duration_ms, end_time, cost_nanos, charge_nanos, post_time`;
+
 /** The newest attempts that fit, newest first. */
 export async function selectAttempts(queryable: Queryable, query: AttemptQuery): Promise<readonly AttemptRow[]> {
   const values: unknown[] = [];
@@ -61,10 +66,7 @@ export async function selectAttempts(queryable: Queryable, query: AttemptQuery):
     conditions.push(`(start_time, attempt_id) < (${time(query.before.startMs)}, ${parameter(query.before.attemptId)})`);
   }
   const { rows } = await queryable.query<AttemptRow>(
-    `select attempt_id, start_time, organization_id, team_id, key_id, request_id, labels, route, provider, vendor, model,
-            operation, is_stream, price_version, rerated_version, rank, result, usage_source, quantities, finish_reason,
-            error_reason, http_status, upstream_request_id, served_model, service_tier, first_byte_ms,
-            duration_ms, end_time, cost_nanos, charge_nanos, post_time
+    `select ${attemptColumns}
      from attempts where ${conditions.join(" and ")}
      order by start_time desc, attempt_id desc limit ${parameter(query.limit)}`,
     values,

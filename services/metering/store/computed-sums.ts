@@ -52,4 +52,10 @@ export function balancesOf(sums: string): string {
 }
 
 /** A query for the balances of the months that begin from $1 on, before $2, with the columns of `balances`. */
-export const computedBalances = balancesOf("(select * from usage_rollups where hour >= $1::timestamptz and hour < $2::timestamptz) as asked");
+export const computedBalances = `
+  select account, month, sum(amount_nanos)::int8 as amount_nanos from (
+    ${balancesOf("(select * from usage_rollups where hour >= $1::timestamptz and hour < $2::timestamptz) as asked")}
+    union all
+    select account, month, amount_nanos from vendor_postings
+    where month >= ($1::timestamptz at time zone 'UTC')::date and month < ($2::timestamptz at time zone 'UTC')::date
+  ) as parts group by account, month`;

@@ -1,5 +1,5 @@
 /** Owns taking what batches have added into the sums and balances that stay. */
-import type { Database } from "#platform/database/database.ts";
+import type { Database, Queryable } from "#platform/database/database.ts";
 import { balancesOf, rollupCounts, rollupKeys, rollupLists } from "./computed-sums.ts";
 
 const keys = rollupKeys.join(", ");
@@ -22,10 +22,15 @@ const fold = `
   )
   select count(*) as taken from taken`;
 
+/** Whoever changes balances does it alone, until the transaction ends: they are not locked in one order. */
+export async function lockBalances(transaction: Queryable): Promise<void> {
+  await transaction.query("select pg_advisory_xact_lock(hashtextextended('weir metering balances', 0))");
+}
+
 /** Folds at most so many deltas, and returns how many; waits for another process that folds. */
 export function foldDeltas(database: Database, limit: number): Promise<number> {
   return database.transaction(async (transaction) => {
-    await transaction.query("select pg_advisory_xact_lock(hashtextextended('weir metering fold', 0))");
+    await lockBalances(transaction);
     const { rows } = await transaction.query<{ taken: bigint }>(fold, [limit]);
     return Number(rows[0]!.taken);
   });

@@ -16,10 +16,10 @@ export async function rebuildRollups(database: Database, startMs: number, endMs:
   });
 }
 
-/** The same for the balances of whole months, from the sums. */
+/** The same for the balances of whole months, from the sums and what reconciliations posted. */
 export async function rebuildBalances(database: Database, startMs: number, endMs: number): Promise<number> {
   return database.transaction(async (transaction) => {
-    await transaction.query("lock table usage_rollups, balances in share row exclusive mode");
+    await transaction.query("lock table usage_rollups, vendor_postings, balances in share row exclusive mode");
     const period = [new Date(startMs).toISOString(), new Date(endMs).toISOString()];
     await transaction.query("delete from balances where month >= ($1::timestamptz at time zone 'UTC')::date and month < ($2::timestamptz at time zone 'UTC')::date", period);
     const { rowCount } = await transaction.query(`insert into balances (account, month, amount_nanos) ${computedBalances}`, period);

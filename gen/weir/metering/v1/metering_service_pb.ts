@@ -24,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weir/metering/v1/metering_service.proto.
  */
 export const file_weir_metering_v1_metering_service: GenFile = /*@__PURE__*/
-  fileDesc("Cid3ZWlyL21ldGVyaW5nL3YxL21ldGVyaW5nX3NlcnZpY2UucHJvdG8SEHdlaXIubWV0ZXJpbmcudjEiTQoSUmVjb3JkVXNhZ2VSZXF1ZXN0EjcKBmV2ZW50cxgBIAMoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudEIJukgGkgEDEOgHIoMBChNSZWNvcmRVc2FnZVJlc3BvbnNlEh0KFWNvbmZpcm1lZF9hdHRlbXB0X2lkcxgBIAMoCRIxCghyZWplY3RlZBgCIAMoCzIfLndlaXIubWV0ZXJpbmcudjEuUmVqZWN0ZWRFdmVudBIaChJmZW5jZWRfYXR0ZW1wdF9pZHMYAyADKAkiMwoNUmVqZWN0ZWRFdmVudBISCgphdHRlbXB0X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIaChhXYXRjaFByaWNlVmVyc2lvblJlcXVlc3QiMgoZV2F0Y2hQcmljZVZlcnNpb25SZXNwb25zZRIVCg1wcmljZV92ZXJzaW9uGAEgASgJIo8DChFRdWVyeVVzYWdlUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASRwoIZ3JvdXBfYnkYAyADKA4yIC53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlRGltZW5zaW9uQhO6SBCSAQ0QCBgBIgeCAQQQASAAEiAKD29yZ2FuaXphdGlvbl9pZBgEIAEoCUIHukgEcgIoQBIdCglwYWdlX3NpemUYBSABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgGIAEoCUIIukgFcgMogCASKwoPZ3JvdXBfYnlfbGFiZWxzGAcgAygJQhK6SA+SAQwQCBgBIgZyBBABKEASGAoHdGVhbV9pZBgIIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYCSABKAlCB7pIBHICKEASFAoMd2l0aF9sYXRlbmN5GAogASgIIlcKElF1ZXJ5VXNhZ2VSZXNwb25zZRIoCgRyb3dzGAEgAygLMhoud2Vpci5tZXRlcmluZy52MS5Vc2FnZVJvdxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkisgIKCFVzYWdlUm93Eg0KBWdyb3VwGAEgAygJEhAKCGF0dGVtcHRzGAIgASgDEhcKD2ZhaWxlZF9hdHRlbXB0cxgDIAEoAxIZChFvcnBoYW5lZF9hdHRlbXB0cxgEIAEoAxIZChF1bnByaWNlZF9hdHRlbXB0cxgFIAEoAxIwCgpxdWFudGl0aWVzGAYgAygLMhwud2Vpci50eXBlcy52MS5NZXRlclF1YW50aXR5EhIKCmNvc3RfbmFub3MYByABKAMSFAoMY2hhcmdlX25hbm9zGAggASgDEisKCGR1cmF0aW9uGAkgASgLMhkud2Vpci5tZXRlcmluZy52MS5MYXRlbmN5Ei0KCmZpcnN0X2J5dGUYCiABKAsyGS53ZWlyLm1ldGVyaW5nLnYxLkxhdGVuY3kiOQoHTGF0ZW5jeRIOCgZwNTBfbXMYASABKAMSDgoGcDk1X21zGAIgASgDEg4KBnA5OV9tcxgDIAEoAyJ1ChFXYXRjaFVzYWdlUmVxdWVzdBI6CgVxdWVyeRgBIAEoCzIjLndlaXIubWV0ZXJpbmcudjEuUXVlcnlVc2FnZVJlcXVlc3RCBrpIA8gBARIkChBpbnRlcnZhbF9zZWNvbmRzGAIgASgFQgq6SAcaBRiQHCgAIj4KEldhdGNoVXNhZ2VSZXNwb25zZRIoCgRyb3dzGAEgAygLMhoud2Vpci5tZXRlcmluZy52MS5Vc2FnZVJvdyLvAQoTTGlzdEF0dGVtcHRzUmVxdWVzdBIbCgpyZXF1ZXN0X2lkGAEgASgJQge6SARyAihAEiAKD29yZ2FuaXphdGlvbl9pZBgCIAEoCUIHukgEcgIoQBIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAUgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBiABKAlCCLpIBXIDKIAIIlwKFExpc3RBdHRlbXB0c1Jlc3BvbnNlEisKCGF0dGVtcHRzGAEgAygLMhkud2Vpci5tZXRlcmluZy52MS5BdHRlbXB0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLSAQoHQXR0ZW1wdBIrCgVldmVudBgBIAEoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudBIXCgpjb3N0X25hbm9zGAIgASgDSACIAQESLQoJcG9zdF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZCgxjaGFyZ2VfbmFub3MYBCABKANIAYgBARIXCg9yZXJhdGVkX3ZlcnNpb24YBSABKAlCDQoLX2Nvc3RfbmFub3NCDwoNX2NoYXJnZV9uYW5vcyKPAQoRTGlzdFByaWNlc1JlcXVlc3QSHgoNcHJpY2VfdmVyc2lvbhgBIAEoCUIHukgEcgIoQBIdCgtuYW1lX3ByZWZpeBgCIAEoCUIIukgFcgMowAISHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDKIAIIqQBChJMaXN0UHJpY2VzUmVzcG9uc2USFQoNcHJpY2VfdmVyc2lvbhgBIAEoCRIpCgZwcmljZXMYAiADKAsyGS53ZWlyLnR5cGVzLnYxLk5hbWVkUHJpY2USMwoLYWRqdXN0bWVudHMYAyADKAsyHi53ZWlyLnR5cGVzLnYxLlByaWNlQWRqdXN0bWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkinAEKE0ltcG9ydFByaWNlc1JlcXVlc3QSNAoGcHJpY2VzGAEgAygLMhkud2Vpci50eXBlcy52MS5OYW1lZFByaWNlQgm6SAaSAQMQkE4SPgoLYWRqdXN0bWVudHMYAiADKAsyHi53ZWlyLnR5cGVzLnYxLlByaWNlQWRqdXN0bWVudEIJukgGkgEDEJBOEg8KB2RyeV9ydW4YAyABKAgiegoUSW1wb3J0UHJpY2VzUmVzcG9uc2USFQoNcHJpY2VfdmVyc2lvbhgBIAEoCRIuCgdjaGFuZ2VzGAIgAygLMh0ud2Vpci5tZXRlcmluZy52MS5QcmljZUNoYW5nZRIbChNhZGp1c3RtZW50c19jaGFuZ2VkGAMgASgIImYKC1ByaWNlQ2hhbmdlEgwKBG5hbWUYASABKAkSJAoGYmVmb3JlGAIgAygLMhQud2Vpci50eXBlcy52MS5QcmljZRIjCgVhZnRlchgDIAMoCzIULndlaXIudHlwZXMudjEuUHJpY2UiVgoXTGlzdFByaWNlSW1wb3J0c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIImMKGExpc3RQcmljZUltcG9ydHNSZXNwb25zZRIuCgdpbXBvcnRzGAEgAygLMh0ud2Vpci5tZXRlcmluZy52MS5QcmljZUltcG9ydBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkijwEKC1ByaWNlSW1wb3J0Ei8KC2ltcG9ydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtpbXBvcnRlZF9ieRgCIAEoCRIVCg1wcmljZV92ZXJzaW9uGAMgASgJEg4KBnByaWNlcxgEIAEoBRITCgthZGp1c3RtZW50cxgFIAEoBSL7AQoSUmVyYXRlVXNhZ2VSZXF1ZXN0EhwKCXJlcmF0ZV9pZBgBIAEoCUIJukgGcgQQAShAEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESJgoFbW9kZWwYBCABKAlCF7pIFHISKMACMg1eKFteL10rLy4rKT8kEiAKDXByaWNlX3ZlcnNpb24YBSABKAlCCbpIBnIEEAEoQBIPCgdkcnlfcnVuGAYgASgIIk4KE1JlcmF0ZVVzYWdlUmVzcG9uc2USNwoLZGlmZmVyZW5jZXMYASADKAsyIi53ZWlyLm1ldGVyaW5nLnYxLlJhdGluZ0RpZmZlcmVuY2Ui1gEKEFJhdGluZ0RpZmZlcmVuY2USDQoFbW9kZWwYASABKAkSEAoIYXR0ZW1wdHMYAiABKAMSGAoQY2hhbmdlZF9hdHRlbXB0cxgDIAEoAxIZChF1bnByaWNlZF9hdHRlbXB0cxgEIAEoAxIZChFjb3N0X2JlZm9yZV9uYW5vcxgFIAEoAxIYChBjb3N0X2FmdGVyX25hbm9zGAYgASgDEhsKE2NoYXJnZV9iZWZvcmVfbmFub3MYByABKAMSGgoSY2hhcmdlX2FmdGVyX25hbm9zGAggASgDInIKEkNoZWNrTGVkZ2VyUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYAoTQ2hlY2tMZWRnZXJSZXNwb25zZRIQCghhdHRlbXB0cxgBIAEoAxI3CgtkaWZmZXJlbmNlcxgCIAMoCzIiLndlaXIubWV0ZXJpbmcudjEuTGVkZ2VyRGlmZmVyZW5jZSI9ChBMZWRnZXJEaWZmZXJlbmNlEgwKBGtpbmQYASABKAkSCwoDcm93GAIgASgJEg4KBmRldGFpbBgDIAEoCSJ0ChRSZWJ1aWxkTGVkZ2VyUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSQoVUmVidWlsZExlZGdlclJlc3BvbnNlEg0KBWhvdXJzGAEgASgDEg8KB3JvbGx1cHMYAiABKAMSEAoIYmFsYW5jZXMYAyABKAMqpgIKDlVzYWdlRGltZW5zaW9uEh8KG1VTQUdFX0RJTUVOU0lPTl9VTlNQRUNJRklFRBAAEiAKHFVTQUdFX0RJTUVOU0lPTl9PUkdBTklaQVRJT04QARIYChRVU0FHRV9ESU1FTlNJT05fVEVBTRACEhcKE1VTQUdFX0RJTUVOU0lPTl9LRVkQAxIZChVVU0FHRV9ESU1FTlNJT05fTU9ERUwQBBIXChNVU0FHRV9ESU1FTlNJT05fREFZEAUSGAoUVVNBR0VfRElNRU5TSU9OX0hPVVIQBhIZChVVU0FHRV9ESU1FTlNJT05fTU9OVEgQBxIaChZVU0FHRV9ESU1FTlNJT05fVkVORE9SEAgSGQoVVVNBR0VfRElNRU5TSU9OX1JPVVRFEAkynQwKD01ldGVyaW5nU2VydmljZRJmCgtSZWNvcmRVc2FnZRIkLndlaXIubWV0ZXJpbmcudjEuUmVjb3JkVXNhZ2VSZXF1ZXN0GiUud2Vpci5tZXRlcmluZy52MS5SZWNvcmRVc2FnZVJlc3BvbnNlIgqqvBgGCAMQBRgBEnoKEVdhdGNoUHJpY2VWZXJzaW9uEioud2Vpci5tZXRlcmluZy52MS5XYXRjaFByaWNlVmVyc2lvblJlcXVlc3QaKy53ZWlyLm1ldGVyaW5nLnYxLldhdGNoUHJpY2VWZXJzaW9uUmVzcG9uc2UiCqq8GAYIAxAFGAEwARJlCgpRdWVyeVVzYWdlEiMud2Vpci5tZXRlcmluZy52MS5RdWVyeVVzYWdlUmVxdWVzdBokLndlaXIubWV0ZXJpbmcudjEuUXVlcnlVc2FnZVJlc3BvbnNlIgyqvBgICAIQBBgCIAISZwoKV2F0Y2hVc2FnZRIjLndlaXIubWV0ZXJpbmcudjEuV2F0Y2hVc2FnZVJlcXVlc3QaJC53ZWlyLm1ldGVyaW5nLnYxLldhdGNoVXNhZ2VSZXNwb25zZSIMqrwYCAgCEAQYAiADMAESawoMTGlzdEF0dGVtcHRzEiUud2Vpci5tZXRlcmluZy52MS5MaXN0QXR0ZW1wdHNSZXF1ZXN0GiYud2Vpci5tZXRlcmluZy52MS5MaXN0QXR0ZW1wdHNSZXNwb25zZSIMqrwYCAgCEAQYAiACEmwKDVJlcG9ydEpvdXJuYWwSJi53ZWlyLm1ldGVyaW5nLnYxLlJlcG9ydEpvdXJuYWxSZXF1ZXN0Gicud2Vpci5tZXRlcmluZy52MS5SZXBvcnRKb3VybmFsUmVzcG9uc2UiCqq8GAYIAxAFGAESawoMTGlzdEpvdXJuYWxzEiUud2Vpci5tZXRlcmluZy52MS5MaXN0Sm91cm5hbHNSZXF1ZXN0GiYud2Vpci5tZXRlcmluZy52MS5MaXN0Sm91cm5hbHNSZXNwb25zZSIMqrwYCAgCEAQYAiABEn0KEkRlY2xhcmVKb3VybmFsTG9zdBIrLndlaXIubWV0ZXJpbmcudjEuRGVjbGFyZUpvdXJuYWxMb3N0UmVxdWVzdBosLndlaXIubWV0ZXJpbmcudjEuRGVjbGFyZUpvdXJuYWxMb3N0UmVzcG9uc2UiDKq8GAgIAhAHGAMgARJlCgpMaXN0UHJpY2VzEiMud2Vpci5tZXRlcmluZy52MS5MaXN0UHJpY2VzUmVxdWVzdBokLndlaXIubWV0ZXJpbmcudjEuTGlzdFByaWNlc1Jlc3BvbnNlIgyqvBgICAIQBBgCIAMSawoMSW1wb3J0UHJpY2VzEiUud2Vpci5tZXRlcmluZy52MS5JbXBvcnRQcmljZXNSZXF1ZXN0GiYud2Vpci5tZXRlcmluZy52MS5JbXBvcnRQcmljZXNSZXNwb25zZSIMqrwYCAgCEAcYAyABEncKEExpc3RQcmljZUltcG9ydHMSKS53ZWlyLm1ldGVyaW5nLnYxLkxpc3RQcmljZUltcG9ydHNSZXF1ZXN0Gioud2Vpci5tZXRlcmluZy52MS5MaXN0UHJpY2VJbXBvcnRzUmVzcG9uc2UiDKq8GAgIAhAEGAIgARJoCgtSZXJhdGVVc2FnZRIkLndlaXIubWV0ZXJpbmcudjEuUmVyYXRlVXNhZ2VSZXF1ZXN0GiUud2Vpci5tZXRlcmluZy52MS5SZXJhdGVVc2FnZVJlc3BvbnNlIgyqvBgICAIQBxgDIAESaAoLQ2hlY2tMZWRnZXISJC53ZWlyLm1ldGVyaW5nLnYxLkNoZWNrTGVkZ2VyUmVxdWVzdBolLndlaXIubWV0ZXJpbmcudjEuQ2hlY2tMZWRnZXJSZXNwb25zZSIMqrwYCAgCEAcYAiABEm4KDVJlYnVpbGRMZWRnZXISJi53ZWlyLm1ldGVyaW5nLnYxLlJlYnVpbGRMZWRnZXJSZXF1ZXN0Gicud2Vpci5tZXRlcmluZy52MS5SZWJ1aWxkTGVkZ2VyUmVzcG9uc2UiDKq8GAgIAhAHGAMgAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_metering_v1_journal, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_price, file_weir_types_v1_usage]);
+  fileDesc("Cid3ZWlyL21ldGVyaW5nL3YxL21ldGVyaW5nX3NlcnZpY2UucHJvdG8SEHdlaXIubWV0ZXJpbmcudjEiTQoSUmVjb3JkVXNhZ2VSZXF1ZXN0EjcKBmV2ZW50cxgBIAMoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudEIJukgGkgEDEOgHIoMBChNSZWNvcmRVc2FnZVJlc3BvbnNlEh0KFWNvbmZpcm1lZF9hdHRlbXB0X2lkcxgBIAMoCRIxCghyZWplY3RlZBgCIAMoCzIfLndlaXIubWV0ZXJpbmcudjEuUmVqZWN0ZWRFdmVudBIaChJmZW5jZWRfYXR0ZW1wdF9pZHMYAyADKAkiMwoNUmVqZWN0ZWRFdmVudBISCgphdHRlbXB0X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIaChhXYXRjaFByaWNlVmVyc2lvblJlcXVlc3QiMgoZV2F0Y2hQcmljZVZlcnNpb25SZXNwb25zZRIVCg1wcmljZV92ZXJzaW9uGAEgASgJIo8DChFRdWVyeVVzYWdlUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASRwoIZ3JvdXBfYnkYAyADKA4yIC53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlRGltZW5zaW9uQhO6SBCSAQ0QCBgBIgeCAQQQASAAEiAKD29yZ2FuaXphdGlvbl9pZBgEIAEoCUIHukgEcgIoQBIdCglwYWdlX3NpemUYBSABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgGIAEoCUIIukgFcgMogCASKwoPZ3JvdXBfYnlfbGFiZWxzGAcgAygJQhK6SA+SAQwQCBgBIgZyBBABKEASGAoHdGVhbV9pZBgIIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYCSABKAlCB7pIBHICKEASFAoMd2l0aF9sYXRlbmN5GAogASgIIlcKElF1ZXJ5VXNhZ2VSZXNwb25zZRIoCgRyb3dzGAEgAygLMhoud2Vpci5tZXRlcmluZy52MS5Vc2FnZVJvdxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkisgIKCFVzYWdlUm93Eg0KBWdyb3VwGAEgAygJEhAKCGF0dGVtcHRzGAIgASgDEhcKD2ZhaWxlZF9hdHRlbXB0cxgDIAEoAxIZChFvcnBoYW5lZF9hdHRlbXB0cxgEIAEoAxIZChF1bnByaWNlZF9hdHRlbXB0cxgFIAEoAxIwCgpxdWFudGl0aWVzGAYgAygLMhwud2Vpci50eXBlcy52MS5NZXRlclF1YW50aXR5EhIKCmNvc3RfbmFub3MYByABKAMSFAoMY2hhcmdlX25hbm9zGAggASgDEisKCGR1cmF0aW9uGAkgASgLMhkud2Vpci5tZXRlcmluZy52MS5MYXRlbmN5Ei0KCmZpcnN0X2J5dGUYCiABKAsyGS53ZWlyLm1ldGVyaW5nLnYxLkxhdGVuY3kiOQoHTGF0ZW5jeRIOCgZwNTBfbXMYASABKAMSDgoGcDk1X21zGAIgASgDEg4KBnA5OV9tcxgDIAEoAyJ1ChFXYXRjaFVzYWdlUmVxdWVzdBI6CgVxdWVyeRgBIAEoCzIjLndlaXIubWV0ZXJpbmcudjEuUXVlcnlVc2FnZVJlcXVlc3RCBrpIA8gBARIkChBpbnRlcnZhbF9zZWNvbmRzGAIgASgFQgq6SAcaBRiQHCgAIj4KEldhdGNoVXNhZ2VSZXNwb25zZRIoCgRyb3dzGAEgAygLMhoud2Vpci5tZXRlcmluZy52MS5Vc2FnZVJvdyLvAQoTTGlzdEF0dGVtcHRzUmVxdWVzdBIbCgpyZXF1ZXN0X2lkGAEgASgJQge6SARyAihAEiAKD29yZ2FuaXphdGlvbl9pZBgCIAEoCUIHukgEcgIoQBIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAUgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBiABKAlCCLpIBXIDKIAIIlwKFExpc3RBdHRlbXB0c1Jlc3BvbnNlEisKCGF0dGVtcHRzGAEgAygLMhkud2Vpci5tZXRlcmluZy52MS5BdHRlbXB0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLSAQoHQXR0ZW1wdBIrCgVldmVudBgBIAEoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudBIXCgpjb3N0X25hbm9zGAIgASgDSACIAQESLQoJcG9zdF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZCgxjaGFyZ2VfbmFub3MYBCABKANIAYgBARIXCg9yZXJhdGVkX3ZlcnNpb24YBSABKAlCDQoLX2Nvc3RfbmFub3NCDwoNX2NoYXJnZV9uYW5vcyKPAQoRTGlzdFByaWNlc1JlcXVlc3QSHgoNcHJpY2VfdmVyc2lvbhgBIAEoCUIHukgEcgIoQBIdCgtuYW1lX3ByZWZpeBgCIAEoCUIIukgFcgMowAISHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDKIAIIqQBChJMaXN0UHJpY2VzUmVzcG9uc2USFQoNcHJpY2VfdmVyc2lvbhgBIAEoCRIpCgZwcmljZXMYAiADKAsyGS53ZWlyLnR5cGVzLnYxLk5hbWVkUHJpY2USMwoLYWRqdXN0bWVudHMYAyADKAsyHi53ZWlyLnR5cGVzLnYxLlByaWNlQWRqdXN0bWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkinAEKE0ltcG9ydFByaWNlc1JlcXVlc3QSNAoGcHJpY2VzGAEgAygLMhkud2Vpci50eXBlcy52MS5OYW1lZFByaWNlQgm6SAaSAQMQkE4SPgoLYWRqdXN0bWVudHMYAiADKAsyHi53ZWlyLnR5cGVzLnYxLlByaWNlQWRqdXN0bWVudEIJukgGkgEDEJBOEg8KB2RyeV9ydW4YAyABKAgiegoUSW1wb3J0UHJpY2VzUmVzcG9uc2USFQoNcHJpY2VfdmVyc2lvbhgBIAEoCRIuCgdjaGFuZ2VzGAIgAygLMh0ud2Vpci5tZXRlcmluZy52MS5QcmljZUNoYW5nZRIbChNhZGp1c3RtZW50c19jaGFuZ2VkGAMgASgIImYKC1ByaWNlQ2hhbmdlEgwKBG5hbWUYASABKAkSJAoGYmVmb3JlGAIgAygLMhQud2Vpci50eXBlcy52MS5QcmljZRIjCgVhZnRlchgDIAMoCzIULndlaXIudHlwZXMudjEuUHJpY2UiVgoXTGlzdFByaWNlSW1wb3J0c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIImMKGExpc3RQcmljZUltcG9ydHNSZXNwb25zZRIuCgdpbXBvcnRzGAEgAygLMh0ud2Vpci5tZXRlcmluZy52MS5QcmljZUltcG9ydBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkijwEKC1ByaWNlSW1wb3J0Ei8KC2ltcG9ydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtpbXBvcnRlZF9ieRgCIAEoCRIVCg1wcmljZV92ZXJzaW9uGAMgASgJEg4KBnByaWNlcxgEIAEoBRITCgthZGp1c3RtZW50cxgFIAEoBSL7AQoSUmVyYXRlVXNhZ2VSZXF1ZXN0EhwKCXJlcmF0ZV9pZBgBIAEoCUIJukgGcgQQAShAEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESJgoFbW9kZWwYBCABKAlCF7pIFHISKMACMg1eKFteL10rLy4rKT8kEiAKDXByaWNlX3ZlcnNpb24YBSABKAlCCbpIBnIEEAEoQBIPCgdkcnlfcnVuGAYgASgIIk4KE1JlcmF0ZVVzYWdlUmVzcG9uc2USNwoLZGlmZmVyZW5jZXMYASADKAsyIi53ZWlyLm1ldGVyaW5nLnYxLlJhdGluZ0RpZmZlcmVuY2Ui1gEKEFJhdGluZ0RpZmZlcmVuY2USDQoFbW9kZWwYASABKAkSEAoIYXR0ZW1wdHMYAiABKAMSGAoQY2hhbmdlZF9hdHRlbXB0cxgDIAEoAxIZChF1bnByaWNlZF9hdHRlbXB0cxgEIAEoAxIZChFjb3N0X2JlZm9yZV9uYW5vcxgFIAEoAxIYChBjb3N0X2FmdGVyX25hbm9zGAYgASgDEhsKE2NoYXJnZV9iZWZvcmVfbmFub3MYByABKAMSGgoSY2hhcmdlX2FmdGVyX25hbm9zGAggASgDInIKEkNoZWNrTGVkZ2VyUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYAoTQ2hlY2tMZWRnZXJSZXNwb25zZRIQCghhdHRlbXB0cxgBIAEoAxI3CgtkaWZmZXJlbmNlcxgCIAMoCzIiLndlaXIubWV0ZXJpbmcudjEuTGVkZ2VyRGlmZmVyZW5jZSI9ChBMZWRnZXJEaWZmZXJlbmNlEgwKBGtpbmQYASABKAkSCwoDcm93GAIgASgJEg4KBmRldGFpbBgDIAEoCSJ0ChRSZWJ1aWxkTGVkZ2VyUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSQoVUmVidWlsZExlZGdlclJlc3BvbnNlEg0KBWhvdXJzGAEgASgDEg8KB3JvbGx1cHMYAiABKAMSEAoIYmFsYW5jZXMYAyABKAMihQEKFVJlY29uY2lsZVVzYWdlUmVxdWVzdBIZCgZ2ZW5kb3IYASABKAlCCbpIBnIEEAEoQBIZCgZzb3VyY2UYAiABKAlCCbpIBnIEEAEoQBI2CgVsaW5lcxgDIAMoCzIcLndlaXIubWV0ZXJpbmcudjEuVmVuZG9yTGluZUIJukgGkgEDEJBOIrMCCgpWZW5kb3JMaW5lEhsKB2xpbmVfaWQYASABKAlCCrpIB3IFEAEogAESJQoTdXBzdHJlYW1fcmVxdWVzdF9pZBgCIAEoCUIIukgFcgMogAISFwoFbW9kZWwYAyABKAlCCLpIBXIDKIACEjYKCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESLAoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjoKCnF1YW50aXRpZXMYBiADKAsyHC53ZWlyLnR5cGVzLnYxLk1ldGVyUXVhbnRpdHlCCLpIBZIBAhBAEhcKCmNvc3RfbmFub3MYByABKANIAIgBAUINCgtfY29zdF9uYW5vcyJQChZSZWNvbmNpbGVVc2FnZVJlc3BvbnNlEjYKC2NvbXBhcmlzb25zGAEgAygLMiEud2Vpci5tZXRlcmluZy52MS5Vc2FnZUNvbXBhcmlzb24i0wMKD1VzYWdlQ29tcGFyaXNvbhIyCgZzdGF0dXMYASABKA4yIi53ZWlyLm1ldGVyaW5nLnYxLkNvbXBhcmlzb25TdGF0dXMSGwoTdXBzdHJlYW1fcmVxdWVzdF9pZBgCIAEoCRISCgphdHRlbXB0X2lkGAMgASgJEg0KBW1vZGVsGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3ChF2ZW5kb3JfcXVhbnRpdGllcxgHIAMoCzIcLndlaXIudHlwZXMudjEuTWV0ZXJRdWFudGl0eRI3ChFsZWRnZXJfcXVhbnRpdGllcxgIIAMoCzIcLndlaXIudHlwZXMudjEuTWV0ZXJRdWFudGl0eRIeChF2ZW5kb3JfY29zdF9uYW5vcxgJIAEoA0gAiAEBEhkKEWxlZGdlcl9jb3N0X25hbm9zGAogASgDEhEKCWNvcnJlY3RlZBgLIAEoCBIYChBkaWZmZXJlbmNlX25hbm9zGAwgASgDQhQKEl92ZW5kb3JfY29zdF9uYW5vcyqmAgoOVXNhZ2VEaW1lbnNpb24SHwobVVNBR0VfRElNRU5TSU9OX1VOU1BFQ0lGSUVEEAASIAocVVNBR0VfRElNRU5TSU9OX09SR0FOSVpBVElPThABEhgKFFVTQUdFX0RJTUVOU0lPTl9URUFNEAISFwoTVVNBR0VfRElNRU5TSU9OX0tFWRADEhkKFVVTQUdFX0RJTUVOU0lPTl9NT0RFTBAEEhcKE1VTQUdFX0RJTUVOU0lPTl9EQVkQBRIYChRVU0FHRV9ESU1FTlNJT05fSE9VUhAGEhkKFVVTQUdFX0RJTUVOU0lPTl9NT05USBAHEhoKFlVTQUdFX0RJTUVOU0lPTl9WRU5ET1IQCBIZChVVU0FHRV9ESU1FTlNJT05fUk9VVEUQCSq8AQoQQ29tcGFyaXNvblN0YXR1cxIhCh1DT01QQVJJU09OX1NUQVRVU19VTlNQRUNJRklFRBAAEhsKF0NPTVBBUklTT05fU1RBVFVTX0VRVUFMEAESIgoeQ09NUEFSSVNPTl9TVEFUVVNfTUlTU0lOR19IRVJFEAISIwofQ09NUEFSSVNPTl9TVEFUVVNfTUlTU0lOR19USEVSRRADEh8KG0NPTVBBUklTT05fU1RBVFVTX0RJRkZFUkVOVBAEMpANCg9NZXRlcmluZ1NlcnZpY2USZgoLUmVjb3JkVXNhZ2USJC53ZWlyLm1ldGVyaW5nLnYxLlJlY29yZFVzYWdlUmVxdWVzdBolLndlaXIubWV0ZXJpbmcudjEuUmVjb3JkVXNhZ2VSZXNwb25zZSIKqrwYBggDEAUYARJ6ChFXYXRjaFByaWNlVmVyc2lvbhIqLndlaXIubWV0ZXJpbmcudjEuV2F0Y2hQcmljZVZlcnNpb25SZXF1ZXN0Gisud2Vpci5tZXRlcmluZy52MS5XYXRjaFByaWNlVmVyc2lvblJlc3BvbnNlIgqqvBgGCAMQBRgBMAESZQoKUXVlcnlVc2FnZRIjLndlaXIubWV0ZXJpbmcudjEuUXVlcnlVc2FnZVJlcXVlc3QaJC53ZWlyLm1ldGVyaW5nLnYxLlF1ZXJ5VXNhZ2VSZXNwb25zZSIMqrwYCAgCEAQYAiACEmcKCldhdGNoVXNhZ2USIy53ZWlyLm1ldGVyaW5nLnYxLldhdGNoVXNhZ2VSZXF1ZXN0GiQud2Vpci5tZXRlcmluZy52MS5XYXRjaFVzYWdlUmVzcG9uc2UiDKq8GAgIAhAEGAIgAzABEmsKDExpc3RBdHRlbXB0cxIlLndlaXIubWV0ZXJpbmcudjEuTGlzdEF0dGVtcHRzUmVxdWVzdBomLndlaXIubWV0ZXJpbmcudjEuTGlzdEF0dGVtcHRzUmVzcG9uc2UiDKq8GAgIAhAEGAIgAhJsCg1SZXBvcnRKb3VybmFsEiYud2Vpci5tZXRlcmluZy52MS5SZXBvcnRKb3VybmFsUmVxdWVzdBonLndlaXIubWV0ZXJpbmcudjEuUmVwb3J0Sm91cm5hbFJlc3BvbnNlIgqqvBgGCAMQBRgBEmsKDExpc3RKb3VybmFscxIlLndlaXIubWV0ZXJpbmcudjEuTGlzdEpvdXJuYWxzUmVxdWVzdBomLndlaXIubWV0ZXJpbmcudjEuTGlzdEpvdXJuYWxzUmVzcG9uc2UiDKq8GAgIAhAEGAIgARJ9ChJEZWNsYXJlSm91cm5hbExvc3QSKy53ZWlyLm1ldGVyaW5nLnYxLkRlY2xhcmVKb3VybmFsTG9zdFJlcXVlc3QaLC53ZWlyLm1ldGVyaW5nLnYxLkRlY2xhcmVKb3VybmFsTG9zdFJlc3BvbnNlIgyqvBgICAIQBxgDIAESZQoKTGlzdFByaWNlcxIjLndlaXIubWV0ZXJpbmcudjEuTGlzdFByaWNlc1JlcXVlc3QaJC53ZWlyLm1ldGVyaW5nLnYxLkxpc3RQcmljZXNSZXNwb25zZSIMqrwYCAgCEAQYAiADEmsKDEltcG9ydFByaWNlcxIlLndlaXIubWV0ZXJpbmcudjEuSW1wb3J0UHJpY2VzUmVxdWVzdBomLndlaXIubWV0ZXJpbmcudjEuSW1wb3J0UHJpY2VzUmVzcG9uc2UiDKq8GAgIAhAHGAMgARJ3ChBMaXN0UHJpY2VJbXBvcnRzEikud2Vpci5tZXRlcmluZy52MS5MaXN0UHJpY2VJbXBvcnRzUmVxdWVzdBoqLndlaXIubWV0ZXJpbmcudjEuTGlzdFByaWNlSW1wb3J0c1Jlc3BvbnNlIgyqvBgICAIQBBgCIAESaAoLUmVyYXRlVXNhZ2USJC53ZWlyLm1ldGVyaW5nLnYxLlJlcmF0ZVVzYWdlUmVxdWVzdBolLndlaXIubWV0ZXJpbmcudjEuUmVyYXRlVXNhZ2VSZXNwb25zZSIMqrwYCAgCEAcYAyABEmgKC0NoZWNrTGVkZ2VyEiQud2Vpci5tZXRlcmluZy52MS5DaGVja0xlZGdlclJlcXVlc3QaJS53ZWlyLm1ldGVyaW5nLnYxLkNoZWNrTGVkZ2VyUmVzcG9uc2UiDKq8GAgIAhAHGAIgARJuCg1SZWJ1aWxkTGVkZ2VyEiYud2Vpci5tZXRlcmluZy52MS5SZWJ1aWxkTGVkZ2VyUmVxdWVzdBonLndlaXIubWV0ZXJpbmcudjEuUmVidWlsZExlZGdlclJlc3BvbnNlIgyqvBgICAIQBxgDIAEScQoOUmVjb25jaWxlVXNhZ2USJy53ZWlyLm1ldGVyaW5nLnYxLlJlY29uY2lsZVVzYWdlUmVxdWVzdBooLndlaXIubWV0ZXJpbmcudjEuUmVjb25jaWxlVXNhZ2VSZXNwb25zZSIMqrwYCAgCEAcYAyABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_metering_v1_journal, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_price, file_weir_types_v1_usage]);
 
 /**
  * Events to post.
@@ -1156,6 +1156,223 @@ export const RebuildLedgerResponseSchema: GenMessage<RebuildLedgerResponse> = /*
   messageDesc(file_weir_metering_v1_metering_service, 29);
 
 /**
+ * What a vendor says. The same lines again change nothing; a line that says something else takes the place of the one before.
+ *
+ * @generated from message weir.metering.v1.ReconcileUsageRequest
+ */
+export type ReconcileUsageRequest = Message<"weir.metering.v1.ReconcileUsageRequest"> & {
+  /**
+   * The vendor that billed.
+   *
+   * @generated from field: string vendor = 1;
+   */
+  vendor: string;
+
+  /**
+   * Where the lines are from (`openai-costs`, …). Lines of one source add up; import costs of a period from one source only.
+   *
+   * @generated from field: string source = 2;
+   */
+  source: string;
+
+  /**
+   * The lines; for each period, all of them, now or in requests before.
+   *
+   * @generated from field: repeated weir.metering.v1.VendorLine lines = 3;
+   */
+  lines: VendorLine[];
+};
+
+/**
+ * Describes the message weir.metering.v1.ReconcileUsageRequest.
+ * Use `create(ReconcileUsageRequestSchema)` to create a new message.
+ */
+export const ReconcileUsageRequestSchema: GenMessage<ReconcileUsageRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 30);
+
+/**
+ * What a vendor says of one request, or of a model in a period.
+ *
+ * @generated from message weir.metering.v1.VendorLine
+ */
+export type VendorLine = Message<"weir.metering.v1.VendorLine"> & {
+  /**
+   * Tells it from the source's other lines, also when it comes again with other figures.
+   *
+   * @generated from field: string line_id = 1;
+   */
+  lineId: string;
+
+  /**
+   * The vendor's id of the request; empty for a sum over a period.
+   *
+   * @generated from field: string upstream_request_id = 2;
+   */
+  upstreamRequestId: string;
+
+  /**
+   * By the vendor's name; empty means all models.
+   *
+   * @generated from field: string model = 3;
+   */
+  model: string;
+
+  /**
+   * When the request or the period began.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 4;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * When the period ends, exclusive; not of a request.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 5;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * What was consumed; empty when the line says none.
+   *
+   * @generated from field: repeated weir.types.v1.MeterQuantity quantities = 6;
+   */
+  quantities: MeterQuantity[];
+
+  /**
+   * What was billed, in billionths of a US dollar; absent when the line says none.
+   *
+   * @generated from field: optional int64 cost_nanos = 7;
+   */
+  costNanos?: bigint | undefined;
+};
+
+/**
+ * Describes the message weir.metering.v1.VendorLine.
+ * Use `create(VendorLineSchema)` to create a new message.
+ */
+export const VendorLineSchema: GenMessage<VendorLine> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 31);
+
+/**
+ * How the vendor's lines and the ledger compare.
+ *
+ * @generated from message weir.metering.v1.ReconcileUsageResponse
+ */
+export type ReconcileUsageResponse = Message<"weir.metering.v1.ReconcileUsageResponse"> & {
+  /**
+   * In the order of time.
+   *
+   * @generated from field: repeated weir.metering.v1.UsageComparison comparisons = 1;
+   */
+  comparisons: UsageComparison[];
+};
+
+/**
+ * Describes the message weir.metering.v1.ReconcileUsageResponse.
+ * Use `create(ReconcileUsageResponseSchema)` to create a new message.
+ */
+export const ReconcileUsageResponseSchema: GenMessage<ReconcileUsageResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 32);
+
+/**
+ * One comparison.
+ *
+ * @generated from message weir.metering.v1.UsageComparison
+ */
+export type UsageComparison = Message<"weir.metering.v1.UsageComparison"> & {
+  /**
+   * How they compare; of a request that the ledger has corrected, how they compared before.
+   *
+   * @generated from field: weir.metering.v1.ComparisonStatus status = 1;
+   */
+  status: ComparisonStatus;
+
+  /**
+   * The vendor's id of the request; empty for a period.
+   *
+   * @generated from field: string upstream_request_id = 2;
+   */
+  upstreamRequestId: string;
+
+  /**
+   * The attempt that the request is; empty for a period, and when there is none.
+   *
+   * @generated from field: string attempt_id = 3;
+   */
+  attemptId: string;
+
+  /**
+   * The model; empty means all that no other line names.
+   *
+   * @generated from field: string model = 4;
+   */
+  model: string;
+
+  /**
+   * When the request or the period began.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 5;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * When the period ends; absent for a request.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 6;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * What the vendor says was consumed.
+   *
+   * @generated from field: repeated weir.types.v1.MeterQuantity vendor_quantities = 7;
+   */
+  vendorQuantities: MeterQuantity[];
+
+  /**
+   * What the ledger had.
+   *
+   * @generated from field: repeated weir.types.v1.MeterQuantity ledger_quantities = 8;
+   */
+  ledgerQuantities: MeterQuantity[];
+
+  /**
+   * What the vendor billed; absent when it does not say.
+   *
+   * @generated from field: optional int64 vendor_cost_nanos = 9;
+   */
+  vendorCostNanos?: bigint | undefined;
+
+  /**
+   * What it costs by the ledger, after corrections.
+   *
+   * @generated from field: int64 ledger_cost_nanos = 10;
+   */
+  ledgerCostNanos: bigint;
+
+  /**
+   * True when the attempt was corrected by the vendor's figures.
+   *
+   * @generated from field: bool corrected = 11;
+   */
+  corrected: boolean;
+
+  /**
+   * What now stands on the vendor's difference account because of it: billed, less what the ledger has.
+   *
+   * @generated from field: int64 difference_nanos = 12;
+   */
+  differenceNanos: bigint;
+};
+
+/**
+ * Describes the message weir.metering.v1.UsageComparison.
+ * Use `create(UsageComparisonSchema)` to create a new message.
+ */
+export const UsageComparisonSchema: GenMessage<UsageComparison> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 33);
+
+/**
  * What usage can be grouped by.
  *
  * @generated from enum weir.metering.v1.UsageDimension
@@ -1244,6 +1461,61 @@ export type UsageDimension = (typeof UsageDimension)[keyof typeof UsageDimension
  */
 export const UsageDimensionSchema: GenEnum<UsageDimension> = /*@__PURE__*/
   enumDesc(file_weir_metering_v1_metering_service, 0);
+
+/**
+ * How a line, or all lines of a model in a period, compares with the ledger.
+ *
+ * @generated from enum weir.metering.v1.ComparisonStatus
+ */
+export const ComparisonStatus = {
+  /**
+   * Not known.
+   *
+   * @generated from enum value: COMPARISON_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Both say the same.
+   *
+   * @generated from enum value: COMPARISON_STATUS_EQUAL = 1;
+   */
+  EQUAL: 1,
+
+  /**
+   * The vendor has it, the ledger has not.
+   *
+   * @generated from enum value: COMPARISON_STATUS_MISSING_HERE = 2;
+   */
+  MISSING_HERE: 2,
+
+  /**
+   * The ledger has it, the vendor has not.
+   *
+   * @generated from enum value: COMPARISON_STATUS_MISSING_THERE = 3;
+   */
+  MISSING_THERE: 3,
+
+  /**
+   * Both have it with other figures.
+   *
+   * @generated from enum value: COMPARISON_STATUS_DIFFERENT = 4;
+   */
+  DIFFERENT: 4,
+} as const;
+
+/**
+ * How a line, or all lines of a model in a period, compares with the ledger.
+ *
+ * @generated from enum weir.metering.v1.ComparisonStatus
+ */
+export type ComparisonStatus = (typeof ComparisonStatus)[keyof typeof ComparisonStatus] | UnknownEnum;
+
+/**
+ * Describes the enum weir.metering.v1.ComparisonStatus.
+ */
+export const ComparisonStatusSchema: GenEnum<ComparisonStatus> = /*@__PURE__*/
+  enumDesc(file_weir_metering_v1_metering_service, 1);
 
 /**
  * Owns the price book and the ledger.
@@ -1390,6 +1662,16 @@ export const MeteringService: GenService<{
     methodKind: "unary";
     input: typeof RebuildLedgerRequestSchema;
     output: typeof RebuildLedgerResponseSchema;
+  },
+  /**
+   * Compares what a vendor says it billed with the ledger, corrects what it knows better, and posts what is left to the vendor's difference account.
+   *
+   * @generated from rpc weir.metering.v1.MeteringService.ReconcileUsage
+   */
+  reconcileUsage: {
+    methodKind: "unary";
+    input: typeof ReconcileUsageRequestSchema;
+    output: typeof ReconcileUsageResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_weir_metering_v1_metering_service, 0);

@@ -1,0 +1,84 @@
+/** Owns any other vendor's report: a CSV file, and which of its columns hold what. */
+import { parse } from "csv-parse/sync";
+import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
+import { scaledDecimal } from "./decimal.ts";
+import type { ReportLine } from "./report-line.ts";
+
+/** Column names by what they hold, and of rows that are no request, the period from their time on. */
+export interface CsvMapping {
+  readonly columns: ReadonlyMap<string, string>;
+  readonly period: "hour" | "day";
+}
+
+const meters: Readonly<Record<string, Meter>> = {
+  input: Meter.INPUT_TOKENS,
+  cached_input: Meter.CACHED_INPUT_TOKENS,
+  cache_write_5m: Meter.CACHE_WRITE_5M_INPUT_TOKENS,
+  cache_write_1h: Meter.CACHE_WRITE_1H_INPUT_TOKENS,
+  output: Meter.OUTPUT_TOKENS,
+  audio_input: Meter.AUDIO_INPUT_TOKENS,
+  audio_output: Meter.AUDIO_OUTPUT_TOKENS,
+  image: Meter.IMAGES,
+  characters: Meter.CHARACTERS,
+  search_unit: Meter.SEARCH_UNITS,
+  web_search: Meter.WEB_SEARCHES,
+};
+const fields = ["time", "model", "request", "cost", "line", ...Object.keys(meters)];
+const periodMs = { hour: 3_600_000, day: 86_400_000 };
+
+/** Reads `time=Date,model=Model,cost=Cost`. Throws RangeError for what cannot be held. */
+export function readColumns(text: string): ReadonlyMap<string, string> {
+  const columns = new Map(text.split(",").map((pair) => [pair.slice(0, pair.indexOf("=")).trim(), pair.slice(pair.indexOf("=") + 1).trim()]));
+  for (const field of columns.keys()) if (!fields.includes(field)) throw new RangeError(`"${field}" is nothing that a column can hold: write pairs such as time=Date,cost=Cost with ${fields.join(", ")}.`);
+  if (!columns.has("time")) throw new RangeError("no column holds the time: add time=<column>.");
+  return columns;
+}
+
+/** A row is told from others by its `line`, else its `request`, else all that it holds. */
+export function csvReader({ columns, period }: CsvMapping): (text: string) => ReportLine[] {
+  return (text) => {
+    const rows = parse(text, { columns: true, bom: true, skip_empty_lines: true, trim: true }) as Record<string, string>[];
+    return rows.map((row, index) => {
+      try {
+        return lineOf(row, columns, periodMs[period]);
+      } catch (error) {
+        throw error instanceof RangeError ? new RangeError(`row ${index + 1}: ${error.message}`) : error;
+      }
+    });
+  };
+}
+
+function lineOf(row: Readonly<Record<string, string>>, columns: ReadonlyMap<string, string>, lengthMs: number): ReportLine {
+  const cell = (field: string): string | undefined => {
+    const column = columns.get(field);
+    if (column === undefined) return undefined;
+    if (!Object.hasOwn(row, column)) throw new RangeError(`it has no column "${column}".`);
+    return row[column];
+  };
+  const upstreamRequestId = cell("request") ?? "";
+  const startMs = timeOf(cell("time")!);
+  const begin = Math.floor(startMs / lengthMs) * lengthMs;
+  const cost = cell("cost");
+  const quantities = Object.entries(meters).flatMap(([field, meter]) => (cell(field) === undefined ? [] : [[meter, quantityOf(cell(field)!)] as const]));
+  return {
+    identity: cell("line") !== undefined ? [cell("line")!] : upstreamRequestId !== "" ? [upstreamRequestId] : Object.values(row),
+    upstreamRequestId,
+    model: cell("model") ?? "",
+    ...(upstreamRequestId === "" ? { startMs: begin, endMs: begin + lengthMs } : { startMs }),
+    quantities,
+    ...(cost === undefined ? {} : { costNanos: scaledDecimal(cost.replace(/^[$]/, ""), 9) }),
+  };
+}
+
+/** RFC 3339, a date, or `2026-11-20 12:30:00`, which is UTC; or seconds since 1970. */
+function timeOf(text: string): number {
+  const zoned = /^[0-9-]+[ T][0-9:.]+$/.test(text) ? `${text.replace(" ", "T")}Z` : text;
+  const timeMs = /^[0-9]{9,11}$/.test(text) ? Number(text) * 1_000 : Date.parse(zoned);
+  if (Number.isNaN(timeMs)) throw new RangeError(`"${text}" is no time.`);
+  return timeMs;
+}
+
+function quantityOf(text: string): bigint {
+  if (!/^[0-9]*$/.test(text)) throw new RangeError(`"${text}" is no count.`);
+  return BigInt(text === "" ? 0 : text);
+}

@@ -1,0 +1,12 @@
+/** Owns amounts of money as vendors write them, exactly. */
+
+/** A decimal text, with an exponent or without, times ten to the power of `places`, rounded half away from zero. Throws RangeError for any other text. */
+export function scaledDecimal(text: string, places: number): bigint {
+  const match = /^([-+]?)([0-9]+)(?:[.]([0-9]*))?(?:[eE]([-+]?[0-9]{1,3}))?$/.exec(text.trim());
+  if (match === null) throw new RangeError(`"${text}" is no decimal number.`);
+  const [, sign, whole = "", fraction = "", exponent = "0"] = match;
+  const shift = Number(exponent) + places - fraction.length;
+  const digits = BigInt(whole + fraction);
+  const size = shift >= 0 ? digits * 10n ** BigInt(shift) : (digits * 2n + 10n ** BigInt(-shift)) / (2n * 10n ** BigInt(-shift));
+  return sign === "-" ? -size : size;
+}

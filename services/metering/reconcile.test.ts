@@ -1,0 +1,156 @@
+/** Proves reconciliation: what a vendor says is compared once, corrects attempts by its request ids, and never charges a key for a difference. */
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { expect, test } from "vitest";
+import { CheckLedgerRequestSchema, ComparisonStatus, ListAttemptsRequestSchema, RebuildLedgerRequestSchema, ReconcileUsageRequestSchema, type VendorLineSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
+import { foldDeltas } from "./store/fold-deltas.ts";
+import { attemptIdAt, startTestMetering, testContext, testNowMs, usageEvent, type TestMetering } from "./usage-events.fixture.ts";
+
+const hourMs = 3_600_000;
+const hour = testNowMs - (testNowMs % hourMs);
+const usage = { [Meter.INPUT_TOKENS]: 1_000n, [Meter.OUTPUT_TOKENS]: 60n, [Meter.REASONING_OUTPUT_TOKENS]: 40n };
+const cost = 1_400_000n;
+const { EQUAL, MISSING_HERE, MISSING_THERE, DIFFERENT } = ComparisonStatus;
+type Line = MessageInitShape<typeof VendorLineSchema>;
+
+function reconcile({ implementation }: TestMetering, lines: readonly Line[], source = "costs") {
+  return implementation.reconcileUsage(create(ReconcileUsageRequestSchema, { vendor: "demo", source, lines: [...lines] }), testContext).then(({ comparisons }) => comparisons);
+}
+
+function ofHour(lineId: string, model: string, figures: Line, startMs = hour): Line {
+  return { lineId, model, startTime: timestampFromMs(startMs), endTime: timestampFromMs(startMs + hourMs), ...figures };
+}
+
+function ofRequest(upstreamRequestId: string, figures: Line): Line {
+  return { lineId: upstreamRequestId, upstreamRequestId, model: "demo-chat", startTime: timestampFromMs(testNowMs + 1_000), ...figures };
+}
+
+/** An event whose reply named the vendor's id. */
+function served(upstreamRequestId: string, sketch: Parameters<typeof usageEvent>[0]) {
+  const event = usageEvent({ usage, ...sketch });
+  event.outcome!.upstreamRequestId = upstreamRequestId;
+  return event;
+}
+
+async function balances({ database }: TestMetering): Promise<Record<string, bigint>> {
+  await foldDeltas(database, 1_000);
+  const { rows } = await database.query<{ account: string; amount_nanos: bigint }>("select account, amount_nanos from balances where amount_nanos <> 0");
+  return Object.fromEntries(rows.map(({ account, amount_nanos }) => [account, amount_nanos]));
+}
+
+async function expectSound({ implementation }: TestMetering): Promise<void> {
+  expect((await implementation.checkLedger(create(CheckLedgerRequestSchema), testContext)).differences).toEqual([]);
+}
+
+test("sums of a model and hour are equal, missing here, missing there or different; the difference is the vendor's account's, once", async () => {
+  const metering = await startTestMetering();
+  const { priceVersion } = metering;
+  await metering.record(
+    usageEvent({ attempt: 1, priceVersion, usage, servedModel: "demo-chat-2026" }),
+    usageEvent({ attempt: 2, priceVersion, usage, servedModel: "demo-chat-2026" }),
+    usageEvent({ attempt: 3, priceVersion, usage: { [Meter.INPUT_TOKENS]: 10n }, model: "demo-embed" }),
+    usageEvent({ attempt: 4, priceVersion, usage, timeMs: testNowMs - hourMs }),
+    usageEvent({ attempt: 5, priceVersion, usage, vendor: "other" }),
+    usageEvent({ attempt: 6, priceVersion, usage: null, model: "demo-silent" }),
+  );
+  const lines = [
+    ofHour("a", "demo-chat-2026", { costNanos: cost }),
+    ofHour("b", "demo-chat-2026", { costNanos: cost + 500n }),
+    ofHour("c", "demo-image", { costNanos: 700n }),
+    ofHour("d", "demo-chat", { costNanos: cost }, hour - hourMs),
+  ];
+  const before = await balances(metering);
+  const compared = await reconcile(metering, lines);
+  expect(compared).toMatchObject([
+    { status: EQUAL, model: "demo-chat", ledgerCostNanos: cost, vendorCostNanos: cost, differenceNanos: 0n },
+    { status: DIFFERENT, model: "demo-chat-2026", ledgerCostNanos: 2n * cost, vendorCostNanos: 2n * cost + 500n, differenceNanos: 500n },
+    { status: MISSING_THERE, model: "demo-embed", ledgerCostNanos: 1_000n, vendorCostNanos: 0n, differenceNanos: -1_000n },
+    { status: MISSING_HERE, model: "demo-image", ledgerCostNanos: 0n, vendorCostNanos: 700n, differenceNanos: 700n },
+  ]);
+  const after = { ...before, "difference:demo": 200n, "vendor:demo": before["vendor:demo"]! - 200n };
+  expect(await balances(metering)).toEqual(after);
+  await expectSound(metering);
+
+  expect(await reconcile(metering, lines)).toEqual(compared);
+  expect(await balances(metering)).toEqual(after);
+  const { rows } = await metering.database.query("select count(*) from vendor_postings");
+  expect(rows).toEqual([{ count: 6n }]);
+
+  // What was missing comes later, and a line says something else.
+  await reconcile(metering, [ofHour("e", "demo-embed", { costNanos: 1_000n }), ofHour("b", "demo-chat-2026", { costNanos: cost })]);
+  expect(await balances(metering)).toEqual({ ...before, "difference:demo": 700n, "vendor:demo": before["vendor:demo"]! - 700n });
+  await metering.implementation.rebuildLedger(create(RebuildLedgerRequestSchema), testContext);
+  expect(await balances(metering)).toEqual({ ...before, "difference:demo": 700n, "vendor:demo": before["vendor:demo"]! - 700n });
+  await expectSound(metering);
+});
+
+test("usage without a cost is compared and posts nothing; reasoning is output, and a line without a model is of all", async () => {
+  const metering = await startTestMetering();
+  const { priceVersion } = metering;
+  await metering.record(usageEvent({ attempt: 1, priceVersion, usage }), usageEvent({ attempt: 2, priceVersion, usage: { [Meter.INPUT_TOKENS]: 10n }, model: "demo-embed" }));
+  const before = await balances(metering);
+  const quantities = [{ meter: Meter.INPUT_TOKENS, quantity: 1_010n }, { meter: Meter.OUTPUT_TOKENS, quantity: 100n }];
+  expect(await reconcile(metering, [ofHour("all", "", { quantities })], "usage")).toMatchObject([{ status: EQUAL, model: "", differenceNanos: 0n }]);
+  quantities[0]!.quantity++;
+  const [different] = await reconcile(metering, [ofHour("all", "", { quantities })], "usage");
+  expect(different).toMatchObject({ status: DIFFERENT, differenceNanos: 0n });
+  expect(different!.vendorCostNanos).toBeUndefined();
+  expect(await balances(metering)).toEqual(before);
+});
+
+test("a model that is listed late, under its other name, leaves no difference behind", async () => {
+  const metering = await startTestMetering();
+  await metering.record(usageEvent({ priceVersion: metering.priceVersion, usage, servedModel: "demo-chat-2026" }));
+  const before = await balances(metering);
+  expect(await reconcile(metering, [ofHour("a", "demo-image", { costNanos: 0n })])).toMatchObject([{ status: MISSING_THERE, model: "demo-chat-2026", differenceNanos: -cost }, {}]);
+  expect(await balances(metering)).toEqual({ "key:key_a": cost, "difference:demo": -cost });
+  expect(await reconcile(metering, [ofHour("b", "demo-chat", { costNanos: cost })])).toMatchObject([{ status: EQUAL, model: "demo-chat" }, { model: "demo-image" }]);
+  expect(await balances(metering)).toEqual(before);
+});
+
+test("requests correct their attempts and resolve orphans, by adjusting entries of rank imported", async () => {
+  const metering = await startTestMetering();
+  const { priceVersion, database } = metering;
+  const orphan = { priceVersion, rank: UsageSource.ORPHANED, result: AttemptResult.ORPHANED, usage: { [Meter.INPUT_TOKENS]: 9_000_000n } };
+  await metering.record(
+    served("gen-1", { attempt: 1, priceVersion }),
+    served("gen-2", { attempt: 2, priceVersion }),
+    served("gen-3", { attempt: 3, priceVersion, rank: UsageSource.ESTIMATED }),
+    usageEvent({ ...orphan, attempt: 4 }),
+    served("gen-6", { attempt: 5, priceVersion, timeMs: testNowMs + 1_000 }),
+  );
+  const tokens = (input: bigint) => ({ quantities: [{ meter: Meter.INPUT_TOKENS, quantity: input }, { meter: Meter.OUTPUT_TOKENS, quantity: 100n }] });
+  const lines = [
+    ofRequest("gen-1", { ...tokens(1_000n), costNanos: cost }),
+    ofRequest("gen-2", tokens(2_000n)),
+    ofRequest("gen-3", { ...tokens(1_000n), costNanos: cost + 9n }),
+    ofRequest("gen-4", tokens(3_000n)),
+    ofRequest("gen-5", { ...tokens(1n), costNanos: 77n, model: "demo-unknown" }),
+  ];
+  const compared = await reconcile(metering, lines, "csv");
+  expect(compared).toMatchObject([
+    { status: EQUAL, upstreamRequestId: "gen-1", corrected: false, differenceNanos: 0n },
+    { status: DIFFERENT, upstreamRequestId: "gen-2", corrected: true, ledgerCostNanos: 2_400_000n },
+    { status: DIFFERENT, upstreamRequestId: "gen-3", corrected: true, ledgerCostNanos: cost, differenceNanos: 9n },
+    { status: DIFFERENT, upstreamRequestId: "gen-4", corrected: true, attemptId: attemptIdAt(testNowMs, 4), ledgerCostNanos: 3_400_000n },
+    { status: MISSING_HERE, upstreamRequestId: "gen-5", attemptId: "", differenceNanos: 77n },
+    { status: MISSING_THERE, upstreamRequestId: "gen-6", attemptId: attemptIdAt(testNowMs + 1_000, 5), ledgerCostNanos: cost },
+  ]);
+  const { attempts } = await metering.implementation.listAttempts(create(ListAttemptsRequestSchema), testContext);
+  expect(attempts.find(({ event }) => event!.intent!.attemptId === attemptIdAt(testNowMs, 4))).toMatchObject({
+    costNanos: 3_400_000n,
+    event: { rank: UsageSource.IMPORTED, outcome: { result: AttemptResult.SUCCEEDED, upstreamRequestId: "gen-4", usage: { source: UsageSource.IMPORTED } } },
+  });
+  const key = 3n * cost + 2_400_000n + 3_400_000n;
+  expect(await balances(metering)).toEqual({ "key:key_a": key, "vendor:demo": -key - 86n, "difference:demo": 86n });
+  const { rows } = await database.query("select rank, amount_nanos from postings where account = 'key:key_a' and attempt_id = $1 order by rank", [attemptIdAt(testNowMs, 4)]);
+  expect(rows).toEqual([{ rank: UsageSource.ORPHANED, amount_nanos: 9_000_000_000n }, { rank: UsageSource.IMPORTED, amount_nanos: 3_400_000n - 9_000_000_000n }]);
+  await expectSound(metering);
+
+  const again = await reconcile(metering, lines, "csv");
+  expect(again.map(({ status, corrected }) => [status, corrected])).toEqual([[EQUAL, false], [EQUAL, false], [DIFFERENT, false], [EQUAL, false], [MISSING_HERE, false], [MISSING_THERE, false]]);
+  expect(await balances(metering)).toEqual({ "key:key_a": key, "vendor:demo": -key - 86n, "difference:demo": 86n });
+  await expect(reconcile(metering, [lines[0]!, lines[0]!])).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+});

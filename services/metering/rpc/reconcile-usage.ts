@@ -1,0 +1,213 @@
+/** Owns ReconcileUsage: a vendor's lines are compared, attempts corrected by them, and what is left is posted to the vendor's difference account. */
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import {
+  ComparisonStatus,
+  ReconcileUsageResponseSchema,
+  RecordUsageRequestSchema,
+  UsageComparisonSchema,
+  type ReconcileUsageRequest,
+  type ReconcileUsageResponse,
+  type RecordUsageRequest,
+  type RecordUsageResponse,
+  type UsageComparison,
+} from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { AttemptResult, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import { UsageSchema, UsageSource, type MeterQuantity } from "#gen/weir/types/v1/usage_pb.ts";
+import type { Database, Queryable } from "#platform/database/database.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { Identity } from "#platform/service-types.ts";
+import { hourMs } from "../domain/ledger-difference.ts";
+import { agree, compareModels, isSameUsage, matchRequests, type VendorLine } from "../domain/reconcile.ts";
+import { outranks } from "../domain/usage-event.ts";
+import type { AttemptRow } from "../store/attempt-list.ts";
+import { lockBalances } from "../store/fold-deltas.ts";
+import { postDifference, saveLines, selectCandidates, selectCosts, selectLedgerUsage, selectLines, selectPosted, selectPostedForRequests, selectUnlisted, type VendorPeriod, type VendorSource } from "../store/vendor-lines.ts";
+import { nameOf } from "./caller.ts";
+import { toAttempt } from "./list-attempts.ts";
+import { meterQuantities } from "./meter-quantities.ts";
+
+export interface ReconcileDependencies {
+  readonly database: Database;
+  readonly record: (request: RecordUsageRequest) => Promise<RecordUsageResponse>;
+}
+
+/** A line about a request, and the attempt that it is of. */
+interface RequestMatch {
+  readonly line: VendorLine;
+  readonly attempt: AttemptRow | undefined;
+}
+
+const eventsAtOnce = 500;
+const maximumUnlisted = 1_000;
+/** A vendor's clock, and the moment that it calls a request's time, differ from the start of the attempt. */
+const clockLeewayMs = 24 * hourMs;
+
+/** Throws INVALID_REQUEST for lines that contradict each other. */
+export async function reconcileUsage({ database, record }: ReconcileDependencies, request: ReconcileUsageRequest, identity: Identity, signal: AbortSignal): Promise<ReconcileUsageResponse> {
+  const { vendor } = request;
+  const lines = readLines(request);
+  const source: VendorSource = { vendor, source: request.source };
+  const requests = await findAttempts(database, vendor, lines.filter(({ upstreamRequestId }) => upstreamRequestId !== ""));
+  const corrected = await correctAttempts(record, requests, signal);
+  const postedBy = nameOf(identity);
+
+  const comparisons = await database.transaction(async (transaction) => {
+    await lockBalances(transaction);
+    if (lines.length > 0) await saveLines(transaction, source, lines, postedBy);
+    const found = await settleRequests(transaction, source, requests, corrected, postedBy);
+    for (const period of periodsOf(lines)) {
+      signal.throwIfAborted();
+      found.push(...(await settlePeriod(transaction, source, period, postedBy)));
+    }
+    return found;
+  });
+  comparisons.sort((left, right) => timestampMs(left.startTime!) - timestampMs(right.startTime!));
+  return create(ReconcileUsageResponseSchema, { comparisons });
+}
+
+function readLines({ lines }: ReconcileUsageRequest): VendorLine[] {
+  const read = lines.map(({ lineId, upstreamRequestId, model, startTime, endTime, quantities, costNanos }): VendorLine => {
+    const startMs = timestampMs(startTime!);
+    const endMs = upstreamRequestId === "" && endTime !== undefined ? timestampMs(endTime) : startMs;
+    if (upstreamRequestId === "" && endMs <= startMs) throw new GatewayError("INVALID_REQUEST", `The line ${lineId} is of no request, and its end_time is not after its start_time.`);
+    return { lineId, upstreamRequestId, model, startMs, endMs, quantities: quantities.length === 0 ? undefined : listOf(quantities), costNanos };
+  });
+  for (const name of ["lineId", "upstreamRequestId"] as const) {
+    const twice = [...Map.groupBy(read, (line) => line[name])].find(([value, alike]) => value !== "" && alike.length > 1);
+    if (twice !== undefined) throw new GatewayError("INVALID_REQUEST", `Two lines have the ${name === "lineId" ? "line_id" : "upstream_request_id"} ${twice[0]}: send each line once.`);
+  }
+  return read;
+}
+
+function listOf(quantities: readonly MeterQuantity[]): bigint[] {
+  const list = Array.from({ length: Math.max(...quantities.map(({ meter }) => meter)) }, () => 0n);
+  for (const { meter, quantity } of quantities) list[meter - 1]! += quantity;
+  return list;
+}
+
+async function findAttempts(database: Database, vendor: string, lines: readonly VendorLine[]): Promise<RequestMatch[]> {
+  if (lines.length === 0) return [];
+  const rows = await selectCandidates(database, vendor, periodAround(lines, clockLeewayMs), lines.map(({ upstreamRequestId }) => upstreamRequestId), UsageSource.ORPHANED);
+  const byId = new Map(rows.map((row) => [row.attempt_id, row]));
+  const matched = matchRequests(lines, rows.map((row) => ({ attemptId: row.attempt_id, startMs: row.start_time.getTime(), model: row.model, servedModel: row.served_model, upstreamRequestId: row.upstream_request_id, rank: row.rank as UsageSource })));
+  return lines.map((line) => ({ line, attempt: byId.get(matched.get(line) ?? "") }));
+}
+
+function periodAround(lines: readonly VendorLine[], leewayMs: number): VendorPeriod {
+  const times = lines.map(({ startMs }) => startMs);
+  return { startMs: times.reduce((least, time) => Math.min(least, time)) - leewayMs, endMs: times.reduce((most, time) => Math.max(most, time)) + leewayMs };
+}
+
+/** Posts the vendor's figures as events of rank imported, and returns the attempts that they correct. */
+async function correctAttempts(record: ReconcileDependencies["record"], requests: readonly RequestMatch[], signal: AbortSignal): Promise<ReadonlySet<string>> {
+  const events = requests.flatMap(({ line, attempt }) => (attempt !== undefined && isCorrected(line, attempt) ? [importedEvent(line, attempt)] : []));
+  for (let begin = 0; begin < events.length; begin += eventsAtOnce) {
+    signal.throwIfAborted();
+    await record(create(RecordUsageRequestSchema, { events: events.slice(begin, begin + eventsAtOnce) }));
+  }
+  return new Set(events.map(({ intent }) => intent!.attemptId));
+}
+
+function isCorrected({ quantities }: VendorLine, { rank, quantities: known }: AttemptRow): boolean {
+  if (quantities === undefined || !outranks(UsageSource.IMPORTED, rank as UsageSource)) return false;
+  return outranks(UsageSource.PROVIDER, rank as UsageSource) || !isSameUsage(quantities, known ?? []);
+}
+
+function importedEvent({ upstreamRequestId, quantities }: VendorLine, attempt: AttemptRow): UsageEvent {
+  const event = toAttempt(attempt).event!;
+  const outcome = event.outcome!;
+  // The vendor answered what it bills.
+  if (outcome.result === AttemptResult.ORPHANED) outcome.result = AttemptResult.SUCCEEDED;
+  outcome.upstreamRequestId = upstreamRequestId;
+  outcome.usage = create(UsageSchema, { source: UsageSource.IMPORTED, quantities: meterQuantities(quantities!) });
+  return { ...event, rank: UsageSource.IMPORTED };
+}
+
+async function settleRequests(transaction: Queryable, source: VendorSource, requests: readonly RequestMatch[], corrected: ReadonlySet<string>, postedBy: string): Promise<UsageComparison[]> {
+  if (requests.length === 0) return [];
+  const costs = await selectCosts(transaction, periodAround(requests.map(({ line }) => line), clockLeewayMs), requests.flatMap(({ attempt }) => (attempt === undefined ? [] : [attempt.attempt_id])));
+  const posted = await selectPostedForRequests(transaction, source, requests.map(({ line }) => line.upstreamRequestId));
+  const comparisons: UsageComparison[] = [];
+  for (const { line, attempt } of requests) {
+    const { upstreamRequestId, startMs, quantities, costNanos } = line;
+    const before = { quantities: attempt?.quantities ?? [], costNanos: attempt?.cost_nanos ?? 0n };
+    const ledgerCostNanos = costs.get(attempt?.attempt_id ?? "") ?? 0n;
+    const difference = costNanos === undefined ? undefined : costNanos - ledgerCostNanos;
+    comparisons.push(
+      create(UsageComparisonSchema, {
+        status: attempt === undefined ? ComparisonStatus.MISSING_HERE : agree(quantities, costNanos, before) ? ComparisonStatus.EQUAL : ComparisonStatus.DIFFERENT,
+        upstreamRequestId,
+        attemptId: attempt?.attempt_id ?? "",
+        model: line.model,
+        startTime: timestampFromMs(startMs),
+        ...vendorFigures(quantities, costNanos),
+        ledgerQuantities: meterQuantities(before.quantities),
+        ledgerCostNanos,
+        corrected: attempt !== undefined && corrected.has(attempt.attempt_id),
+        differenceNanos: await settle(transaction, source, line, posted, upstreamRequestId, difference, postedBy),
+      }),
+    );
+  }
+  return [...comparisons, ...(await unlistedRequests(transaction, source, requests))];
+}
+
+/** Attempts between the first and the last request that no line is of. They may stand in another file: nothing is posted for them. */
+async function unlistedRequests(transaction: Queryable, source: VendorSource, requests: readonly RequestMatch[]): Promise<UsageComparison[]> {
+  const { startMs, endMs } = periodAround(requests.map(({ line }) => line), 0);
+  const rows = await selectUnlisted(transaction, source, { startMs, endMs: endMs + 1 }, maximumUnlisted);
+  return rows.map((row) =>
+    create(UsageComparisonSchema, {
+      status: ComparisonStatus.MISSING_THERE,
+      upstreamRequestId: row.upstream_request_id,
+      attemptId: row.attempt_id,
+      model: row.model,
+      startTime: timestampFromMs(row.start_time.getTime()),
+      ledgerQuantities: meterQuantities(row.quantities ?? []),
+      ledgerCostNanos: row.cost_nanos ?? 0n,
+    }),
+  );
+}
+
+/** The periods of the lines, each once, in order. */
+function periodsOf(lines: readonly VendorLine[]): VendorPeriod[] {
+  const periods = new Map(lines.filter(({ upstreamRequestId }) => upstreamRequestId === "").map(({ startMs, endMs }) => [`${startMs} ${endMs}`, { startMs, endMs }]));
+  return [...periods.values()].sort((left, right) => left.startMs - right.startMs);
+}
+
+async function settlePeriod(transaction: Queryable, source: VendorSource, period: VendorPeriod, postedBy: string): Promise<UsageComparison[]> {
+  const compared = compareModels(await selectLines(transaction, source, period), await selectLedgerUsage(transaction, source.vendor, period));
+  const posted = await selectPosted(transaction, source, period);
+  const comparisons: UsageComparison[] = [];
+  for (const { status, model, vendorQuantities, vendorCostNanos, ledger } of compared) {
+    const difference = vendorCostNanos === undefined ? undefined : vendorCostNanos - ledger.costNanos;
+    comparisons.push(
+      create(UsageComparisonSchema, {
+        status: ComparisonStatus[status],
+        model,
+        startTime: timestampFromMs(period.startMs),
+        endTime: timestampFromMs(period.endMs),
+        ...vendorFigures(vendorQuantities, vendorCostNanos),
+        ledgerQuantities: meterQuantities(ledger.quantities),
+        ledgerCostNanos: ledger.costNanos,
+        differenceNanos: await settle(transaction, source, period, posted, model, difference, postedBy),
+      }),
+    );
+  }
+  // A model that is compared under another name by now has no difference of its own any more.
+  const models = new Set(compared.map(({ model }) => model));
+  for (const subject of posted.keys()) if (!models.has(subject)) await settle(transaction, source, period, posted, subject, 0n, postedBy);
+  return comparisons;
+}
+
+function vendorFigures(quantities: readonly bigint[] | undefined, costNanos: bigint | undefined): { vendorQuantities: MeterQuantity[]; vendorCostNanos?: bigint } {
+  return { vendorQuantities: meterQuantities(quantities ?? []), ...(costNanos === undefined ? {} : { vendorCostNanos: costNanos }) };
+}
+
+/** Posts what the difference is more or less than what stands for it, and returns what stands now; an unknown one stays as it is. */
+async function settle(transaction: Queryable, source: VendorSource, period: VendorPeriod, posted: ReadonlyMap<string, bigint>, subject: string, difference: bigint | undefined, postedBy: string): Promise<bigint> {
+  const standing = posted.get(subject) ?? 0n;
+  if (difference === undefined || difference === standing) return standing;
+  await postDifference(transaction, source, period, subject, difference - standing, postedBy);
+  return difference;
+}
