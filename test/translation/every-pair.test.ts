@@ -2,6 +2,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import fastCheck from "fast-check";
 import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { GenerationSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { SseSplitter } from "#platform/sse.ts";
 import { Secret } from "#platform/secret.ts";
@@ -14,6 +15,8 @@ import { openaiResponses } from "../capabilities/callers/openai-responses.ts";
 import type { Answer, Part, Player, Turn, Wanted } from "../capabilities/exchange.ts";
 import { stages } from "../capabilities/stages.ts";
 import { StreamedReply } from "../../services/providers/domain/streamed-reply.ts";
+import type { VendorAdapter } from "../../services/providers/domain/adapter.ts";
+import { noSettings, type VendorSettings } from "../../services/providers/edge/vendor-settings.ts";
 import { vendors } from "../../services/providers/edge/vendors.ts";
 import type { GenerateEndpoint, JsonObject } from "../../services/routing/domain/dialect.ts";
 import { dialects } from "../../services/routing/edge/dialects.ts";
@@ -63,9 +66,14 @@ const endpoints = dialects.flatMap((dialect) => dialect.endpoints.filter((endpoi
 /** Each dialect reads its own of this. */
 const anyBody = { model: "m", stream: true, max_tokens: 9, prompt: "x", input: "x", messages: [{ role: "user", content: "x" }], contents: [{ parts: [{ text: "x" }] }] };
 
+function adapterOf({ vendor, settings }: Player): VendorAdapter {
+  const { adapter, own } = vendors[vendor]!;
+  return settings === undefined || own === undefined ? adapter : own.createAdapter({ ...noSettings, ...(parse(`{ ${settings} }`) as Partial<VendorSettings>) });
+}
+
 /** The bytes that a caller of this endpoint gets of a vendor's stream that comes in these chunks. */
-function streamThrough(endpoint: GenerateEndpoint, { vendor }: Player, model: string, chunks: readonly Buffer[]): string {
-  const { generate } = vendors[vendor]!.adapter;
+function streamThrough(endpoint: GenerateEndpoint, player: Player, model: string, chunks: readonly Buffer[]): string {
+  const { generate } = adapterOf(player);
   const request = generate.buildRequest(typesOf({ turns: [{ role: "user", parts: [{ text: "x" }] }], outputMaximum: 9 }), model, true);
   const reply = new StreamedReply(generate.createStreamReader(request), generate.createSplitter?.() ?? new SseSplitter(), false, [], model);
   const writer = endpoint.read(anyBody, { model: "m", query: "" }).createStreamWriter();
@@ -115,7 +123,7 @@ function geminiBody(asked: Wanted): object | undefined {
 }
 
 describe.each(stages)("asked of $player.vendor", ({ player, model }) => {
-  const { adapter } = vendors[player.vendor]!;
+  const adapter = adapterOf(player);
   const essence = (turns: readonly Turn[]): readonly Turn[] => (player.renamesCalls === true ? withCallsByPlace({ turns }).turns : turns);
 
   test.each(Object.entries(bodies))("nothing of %s is lost in silence", (name, build) => {

@@ -147,8 +147,8 @@ describe("a faulty file", () => {
     ["listen: {}\n---\nlisten: {}", "2: is not valid YAML: the file must hold one document"],
     ["? [a]\n: 1", "1: is not valid YAML: a key must be text"],
     ["- listen", '1: must hold fields, each on a line of its own as "name: value"'],
-    ["<<: { port: 1 }", "1: <<: is not known; known here: listen, providers, routes, prices, limits, cors, breaker, logging, internal, peers, events"],
-    ["prices: { a: { __proto__: {} } }", "1: prices.a.__proto__: is not known; known here: input, cached_input, cache_write_5m, cache_write_1h, output"],
+    ["<<: { port: 1 }", "1: <<: is not known; known here: listen, providers, routes, prices, limits, cors, breaker, logging, internal, peers, events, fetch_urls, models, ledger"],
+    ["routes: { a: { __proto__: {} } }", "1: routes.a.__proto__: is not known; known here: targets, strict"],
   ])("is told about %j", async (text, problem) => {
     expect(await faults(text)).toContain(problem);
   });
