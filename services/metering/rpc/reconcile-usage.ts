@@ -52,16 +52,16 @@ export async function reconcileUsage({ database, record }: ReconcileDependencies
   const corrected = await correctAttempts(record, requests, signal);
   const postedBy = nameOf(identity);
 
-  const comparisons = await database.transaction(async (transaction) => {
-    await lockBalances(transaction);
+  // A transaction each: what adds to balances meanwhile waits for one period only, and what stopped on its way goes on when the lines come again.
+  const settle = <Result>(work: (transaction: Queryable) => Promise<Result>) => database.transaction((transaction) => lockBalances(transaction).then(() => work(transaction)));
+  const comparisons = await settle(async (transaction) => {
     if (lines.length > 0) await saveLines(transaction, source, lines, postedBy);
-    const found = await settleRequests(transaction, source, requests, corrected, postedBy);
-    for (const period of periodsOf(lines)) {
-      signal.throwIfAborted();
-      found.push(...(await settlePeriod(transaction, source, period, postedBy)));
-    }
-    return found;
+    return settleRequests(transaction, source, requests, corrected, postedBy);
   });
+  for (const period of periodsOf(lines)) {
+    signal.throwIfAborted();
+    comparisons.push(...(await settle((transaction) => settlePeriod(transaction, source, period, postedBy))));
+  }
   comparisons.sort((left, right) => timestampMs(left.startTime!) - timestampMs(right.startTime!));
   return create(ReconcileUsageResponseSchema, { comparisons });
 }
@@ -145,7 +145,7 @@ async function settleRequests(transaction: Queryable, source: VendorSource, requ
         ledgerQuantities: meterQuantities(before.quantities),
         ledgerCostNanos,
         corrected: attempt !== undefined && corrected.has(attempt.attempt_id),
-        differenceNanos: await settle(transaction, source, line, posted, upstreamRequestId, difference, postedBy),
+        differenceNanos: await post(transaction, source, line, posted, upstreamRequestId, difference, postedBy),
       }),
     );
   }
@@ -190,13 +190,13 @@ async function settlePeriod(transaction: Queryable, source: VendorSource, period
         ...vendorFigures(vendorQuantities, vendorCostNanos),
         ledgerQuantities: meterQuantities(ledger.quantities),
         ledgerCostNanos: ledger.costNanos,
-        differenceNanos: await settle(transaction, source, period, posted, model, difference, postedBy),
+        differenceNanos: await post(transaction, source, period, posted, model, difference, postedBy),
       }),
     );
   }
   // A model that is compared under another name by now has no difference of its own any more.
   const models = new Set(compared.map(({ model }) => model));
-  for (const subject of posted.keys()) if (!models.has(subject)) await settle(transaction, source, period, posted, subject, 0n, postedBy);
+  for (const subject of posted.keys()) if (!models.has(subject)) await post(transaction, source, period, posted, subject, 0n, postedBy);
   return comparisons;
 }
 
@@ -205,7 +205,7 @@ function vendorFigures(quantities: readonly bigint[] | undefined, costNanos: big
 }
 
 /** Posts what the difference is more or less than what stands for it, and returns what stands now; an unknown one stays as it is. */
-async function settle(transaction: Queryable, source: VendorSource, period: VendorPeriod, posted: ReadonlyMap<string, bigint>, subject: string, difference: bigint | undefined, postedBy: string): Promise<bigint> {
+async function post(transaction: Queryable, source: VendorSource, period: VendorPeriod, posted: ReadonlyMap<string, bigint>, subject: string, difference: bigint | undefined, postedBy: string): Promise<bigint> {
   const standing = posted.get(subject) ?? 0n;
   if (difference === undefined || difference === standing) return standing;
   await postDifference(transaction, source, period, subject, difference - standing, postedBy);
