@@ -17,7 +17,7 @@ export default defineConfig(async () => {
   return {
     test: {
       // Tests of whole processes wait more than they work; vitest would leave one core out.
-      maxWorkers: availableParallelism(),
+      maxWorkers: availableParallelism() + 1,
       globalSetup: ["test/harness/postgres-global-setup.ts", "test/harness/wirings-notice.ts"],
       projects: [
         { test: { name: "all", include: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], exclude: [...scenarios, "test/live/**"], provide: { wiring: "together" as const }, ...patience } },

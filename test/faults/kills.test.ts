@@ -24,12 +24,12 @@ import { startSteadyLoad } from "./steady-load.ts";
 
 type Victim = Service | "nats-server" | "postgres";
 
-const isLong = process.env["WEIR_TEST_LEVEL"] === "faults";
+const level = process.env["WEIR_TEST_LEVEL"];
 const requestsPerSecond = 100;
 const seed = Number(process.env["WEIR_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const natsProgram = await findNatsServer();
 const victims: readonly Victim[] = [...services, "postgres", ...(natsProgram === undefined ? [] : (["nats-server"] as const))];
-const kills = isLong ? 50 * victims.length : 20;
+const kills = level === "faults" ? 50 * victims.length : level === "full" ? 20 : 4;
 
 let directory: string;
 let postgres: PostgresServer;
@@ -61,7 +61,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-test(`${kills} kills and stops under ${requestsPerSecond} requests a second, seed ${seed}: each served attempt stands once`, { timeout: isLong ? 5_400_000 : 400_000 }, async () => {
+test(`${kills} kills and stops under ${requestsPerSecond} requests a second, seed ${seed}: each served attempt stands once`, { timeout: level === "faults" ? 5_400_000 : 400_000 }, async () => {
   console.log(`WEIR_SEED=${seed}`);
   const random = seededRandom(seed);
   const load = startSteadyLoad({ origin: weir.origin, key: weir.inferenceKey, requestsPerSecond, random: seededRandom(seed + 1) });

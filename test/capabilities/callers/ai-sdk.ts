@@ -6,6 +6,9 @@ import { AISDKError, APICallError, generateText, jsonSchema, Output, streamText,
 import { HeardError, type Answer, type Caller, type Heard, type Part, type Turn, type Wanted } from "../exchange.ts";
 import { readSealed, seal } from "./openai-responses.ts";
 
+// What a provider of the SDK cannot say is in the table; said again for each case it would bury what fails.
+globalThis.AI_SDK_LOG_WARNINGS = false;
+
 type Weir = Parameters<Caller["send"]>[0];
 type Options = NonNullable<NonNullable<Parameters<typeof generateText>[0]["providerOptions"]>[string]>;
 
