@@ -24,7 +24,7 @@ export const anthropicUsage: BucketFormat = {
   },
 };
 
-/** Grouped by description, each line names its model. Amounts are cents, as text: "123.45" is $1.23. */
+/** Grouped by description, each line names its model. Amounts are cents, as text: "123.45" is $1.2345. */
 export const anthropicCost: BucketFormat = {
   ...bucket,
   read(result) {

@@ -22,7 +22,7 @@ import { agree, compareModels, isSameUsage, matchRequests, type VendorLine } fro
 import { outranks } from "../domain/usage-event.ts";
 import type { AttemptRow } from "../store/attempt-list.ts";
 import { lockBalances } from "../store/fold-deltas.ts";
-import { postDifference, saveLines, selectCandidates, selectCosts, selectLedgerUsage, selectLines, selectPosted, selectPostedForRequests, selectUnlisted, type VendorPeriod, type VendorSource } from "../store/vendor-lines.ts";
+import { postDifferences, saveLines, selectCandidates, selectCosts, selectLedgerUsage, selectLines, selectPosted, selectPostedForRequests, selectUnlisted, type VendorDifference, type VendorPeriod, type VendorSource } from "../store/vendor-lines.ts";
 import { nameOf } from "./caller.ts";
 import { toAttempt } from "./list-attempts.ts";
 import { meterQuantities } from "./meter-quantities.ts";
@@ -127,7 +127,7 @@ function importedEvent({ upstreamRequestId, quantities }: VendorLine, attempt: A
 async function settleRequests(transaction: Queryable, source: VendorSource, requests: readonly RequestMatch[], corrected: ReadonlySet<string>, postedBy: string): Promise<UsageComparison[]> {
   if (requests.length === 0) return [];
   const costs = await selectCosts(transaction, periodAround(requests.map(({ line }) => line), clockLeewayMs), requests.flatMap(({ attempt }) => (attempt === undefined ? [] : [attempt.attempt_id])));
-  const posted = await selectPostedForRequests(transaction, source, requests.map(({ line }) => line.upstreamRequestId));
+  const settlement = new Settlement(await selectPostedForRequests(transaction, source, requests.map(({ line }) => line.upstreamRequestId)));
   const comparisons: UsageComparison[] = [];
   for (const { line, attempt } of requests) {
     const { upstreamRequestId, startMs, quantities, costNanos } = line;
@@ -145,10 +145,11 @@ async function settleRequests(transaction: Queryable, source: VendorSource, requ
         ledgerQuantities: meterQuantities(before.quantities),
         ledgerCostNanos,
         corrected: attempt !== undefined && corrected.has(attempt.attempt_id),
-        differenceNanos: await post(transaction, source, line, posted, upstreamRequestId, difference, postedBy),
+        differenceNanos: settlement.settle(line, upstreamRequestId, difference),
       }),
     );
   }
+  await postDifferences(transaction, source, settlement.differences, postedBy);
   return [...comparisons, ...(await unlistedRequests(transaction, source, requests))];
 }
 
@@ -178,6 +179,7 @@ function periodsOf(lines: readonly VendorLine[]): VendorPeriod[] {
 async function settlePeriod(transaction: Queryable, source: VendorSource, period: VendorPeriod, postedBy: string): Promise<UsageComparison[]> {
   const compared = compareModels(await selectLines(transaction, source, period), await selectLedgerUsage(transaction, source.vendor, period));
   const posted = await selectPosted(transaction, source, period);
+  const settlement = new Settlement(posted);
   const comparisons: UsageComparison[] = [];
   for (const { status, model, vendorQuantities, vendorCostNanos, ledger } of compared) {
     const difference = vendorCostNanos === undefined ? undefined : vendorCostNanos - ledger.costNanos;
@@ -190,13 +192,14 @@ async function settlePeriod(transaction: Queryable, source: VendorSource, period
         ...vendorFigures(vendorQuantities, vendorCostNanos),
         ledgerQuantities: meterQuantities(ledger.quantities),
         ledgerCostNanos: ledger.costNanos,
-        differenceNanos: await post(transaction, source, period, posted, model, difference, postedBy),
+        differenceNanos: settlement.settle(period, model, difference),
       }),
     );
   }
   // A model that is compared under another name by now has no difference of its own any more.
   const models = new Set(compared.map(({ model }) => model));
-  for (const subject of posted.keys()) if (!models.has(subject)) await post(transaction, source, period, posted, subject, 0n, postedBy);
+  for (const subject of posted.keys()) if (!models.has(subject)) settlement.settle(period, subject, 0n);
+  await postDifferences(transaction, source, settlement.differences, postedBy);
   return comparisons;
 }
 
@@ -204,10 +207,20 @@ function vendorFigures(quantities: readonly bigint[] | undefined, costNanos: big
   return { vendorQuantities: meterQuantities(quantities ?? []), ...(costNanos === undefined ? {} : { vendorCostNanos: costNanos }) };
 }
 
-/** Posts what the difference is more or less than what stands for it, and returns what stands now; an unknown one stays as it is. */
-async function post(transaction: Queryable, source: VendorSource, period: VendorPeriod, posted: ReadonlyMap<string, bigint>, subject: string, difference: bigint | undefined, postedBy: string): Promise<bigint> {
-  const standing = posted.get(subject) ?? 0n;
-  if (difference === undefined || difference === standing) return standing;
-  await postDifference(transaction, source, period, subject, difference - standing, postedBy);
-  return difference;
+/** Compares differences with what stands for them, and collects what is to be posted. */
+class Settlement {
+  readonly differences: VendorDifference[] = [];
+  readonly #posted: ReadonlyMap<string, bigint>;
+
+  constructor(posted: ReadonlyMap<string, bigint>) {
+    this.#posted = posted;
+  }
+
+  /** What stands for the subject then; an unknown difference leaves it as it is. */
+  settle({ startMs, endMs }: VendorPeriod, subject: string, difference: bigint | undefined): bigint {
+    const standing = this.#posted.get(subject) ?? 0n;
+    if (difference === undefined || difference === standing) return standing;
+    this.differences.push({ startMs, endMs, subject, amountNanos: difference - standing });
+    return difference;
+  }
 }

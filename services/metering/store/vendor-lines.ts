@@ -15,6 +15,13 @@ export interface VendorPeriod {
   readonly endMs: number;
 }
 
+/** How much more than what stands for it was billed. */
+export interface VendorDifference extends VendorPeriod {
+  /** A model, or the vendor's id of a request. */
+  readonly subject: string;
+  readonly amountNanos: bigint;
+}
+
 const lineColumns: readonly Column<VendorLine>[] = [
   { name: "line_id", type: "text", value: ({ lineId }) => lineId },
   { name: "upstream_request_id", type: "text", value: ({ upstreamRequestId }) => upstreamRequestId },
@@ -23,6 +30,13 @@ const lineColumns: readonly Column<VendorLine>[] = [
   { name: "end_time", type: "timestamptz", value: ({ endMs }) => time(endMs) },
   { name: "quantities", type: "bigint[]", sentAs: "text", value: ({ quantities }) => (quantities === undefined ? null : listText(quantities)) },
   { name: "cost_nanos", type: "bigint", value: ({ costNanos }) => costNanos ?? null },
+];
+
+const differenceColumns: readonly Column<VendorDifference>[] = [
+  { name: "start_time", type: "timestamptz", value: ({ startMs }) => time(startMs) },
+  { name: "end_time", type: "timestamptz", value: ({ endMs }) => time(endMs) },
+  { name: "subject", type: "text", value: ({ subject }) => subject },
+  { name: "amount_nanos", type: "bigint", value: ({ amountNanos }) => amountNanos },
 ];
 
 export async function saveLines(transaction: Queryable, { vendor, source }: VendorSource, lines: readonly VendorLine[], importedBy: string): Promise<void> {
@@ -112,16 +126,19 @@ export async function selectPostedForRequests(queryable: Queryable, { vendor, so
 }
 
 /** Posts what was billed beyond the ledger: the difference account is debited, the vendor credited. */
-export async function postDifference(transaction: Queryable, { vendor, source }: VendorSource, { startMs, endMs }: VendorPeriod, subject: string, amountNanos: bigint, postedBy: string): Promise<void> {
+export async function postDifferences(transaction: Queryable, { vendor, source }: VendorSource, differences: readonly VendorDifference[], postedBy: string): Promise<void> {
+  const parameters = batchParameters(differenceColumns, differences);
+  const [vendorName, sourceName, poster, debited, credited] = [1, 2, 3, 4, 5].map((index) => `$${parameters.length + index}::text`);
   await transaction.query(
     `with posted as (
        insert into vendor_postings (vendor, source, start_time, end_time, subject, account, month, amount_nanos, posted_by)
-       select $1, $2, $3::timestamptz, $4::timestamptz, $5, account, date_trunc('month', $3::timestamptz at time zone 'UTC')::date, amount, $6
-       from (values ($7, $8::int8), ($9, -$8::int8)) as sides (account, amount) returning account, month, amount_nanos
+       select ${vendorName}, ${sourceName}, start_time, end_time, subject, account, date_trunc('month', start_time at time zone 'UTC')::date, amount, ${poster}
+       from ${batchRelation(differenceColumns)}, lateral (values (${debited}, amount_nanos), (${credited}, -amount_nanos)) as sides (account, amount)
+       returning account, month, amount_nanos
      )
-     insert into balances as sums (account, month, amount_nanos) select account, month, amount_nanos from posted order by account
+     insert into balances as sums (account, month, amount_nanos) select account, month, sum(amount_nanos)::int8 from posted group by account, month
      on conflict (account, month) do update set amount_nanos = sums.amount_nanos + excluded.amount_nanos`,
-    [vendor, source, time(startMs), time(endMs), subject, postedBy, differenceAccount(vendor), amountNanos.toString(), `vendor:${vendor}`],
+    [...parameters, vendor, source, postedBy, differenceAccount(vendor), `vendor:${vendor}`],
   );
 }
 
