@@ -11,15 +11,15 @@ const commands: Readonly<Record<string, () => Promise<(program: Command, environ
   serve: async () => (await import("./commands/serve.ts")).addServeCommand,
   health: async () => (await import("./commands/health.ts")).addHealthCommand,
   config: async () => (await import("./commands/config.ts")).addConfigCommand,
+  models: async () => (await import("./commands/models.ts")).addModelsCommand,
   organizations: async () => (await import("./commands/tenancy.ts")).addOrganizationsCommand,
   teams: async () => (await import("./commands/tenancy.ts")).addTeamsCommand,
   members: async () => (await import("./commands/tenancy.ts")).addMembersCommand,
   keys: async () => (await import("./commands/keys.ts")).addKeysCommand,
-  journal: async () => (await import("./commands/journal.ts")).addJournalCommand,
   usage: async () => (await import("./commands/usage.ts")).addUsageCommand,
-  models: async () => (await import("./commands/models.ts")).addModelsCommand,
-  ledger: async () => (await import("./commands/ledger.ts")).addLedgerCommand,
   prices: async () => (await import("./commands/prices.ts")).addPricesCommand,
+  ledger: async () => (await import("./commands/ledger.ts")).addLedgerCommand,
+  journal: async () => (await import("./commands/journal.ts")).addJournalCommand,
 };
 
 /** Runs the command; sets the exit code to 1 when it failed, and says why in one sentence. */

@@ -10,11 +10,12 @@ import { GatewayError } from "#platform/errors.ts";
 import { inspectJournal, type InspectedJournal } from "#platform/journal/inspect.ts";
 import { DataDirectory, type LocalJournal } from "../data-directory.ts";
 import type { Environment } from "../environment.ts";
+import { everyPage } from "../every-page.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
 
 export function addJournalCommand(program: Command, environment: Environment): void {
-  const journal = program.command("journal").description("look at the journals: what the ledger has not confirmed");
+  const journal = program.command("journal").description("list journals, look into them, and declare one lost");
   addRunningWeirOptions(journal.command("list"))
     .description("list the journals of the data directory, and those that the running Weir knows of")
     .action((options: RunningWeirOptions) => list(options, environment));
@@ -51,13 +52,7 @@ function describeLocal({ instance, isHeld }: LocalJournal, { id, entries, damage
 async function registeredJournals(options: RunningWeirOptions, environment: Environment): Promise<Journal[] | GatewayError> {
   try {
     const metering = await connect(MeteringService, options, environment);
-    const journals: Journal[] = [];
-    for (let pageToken = ""; ; ) {
-      const page = await metering.listJournals({ pageSize: 1_000, pageToken });
-      journals.push(...page.journals);
-      pageToken = page.nextPageToken;
-      if (pageToken === "") return journals;
-    }
+    return await everyPage((page) => metering.listJournals(page), (page) => page.journals);
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof GatewayError ? error.cause : error;
     if (cause instanceof GatewayError && (cause.reason === "DEPENDENCY_UNAVAILABLE" || cause.reason === "KEY_MISSING")) return cause;

@@ -43,7 +43,7 @@ interface RotateOptions extends RunningWeirOptions {
 export function addKeysCommand(program: Command, environment: Environment): void {
   const keys = program.command("keys").description("create, list, change, rotate and revoke keys");
   addBoundOptions(addRunningWeirOptions(keys.command("create <name>")))
-    .description("create a key and print its secret, which is shown this once")
+    .description("create a key and print its secret, this once; what is left out bounds nothing")
     .option("--team <id>", "the team it belongs to (default: the team `default`)")
     .option("--role <role>", `what it may do: ${roleNames} (default: inference)`)
     .option("--member <id>", "the member whose key it is; it has the member's role")
@@ -52,9 +52,9 @@ export function addKeysCommand(program: Command, environment: Environment): void
     .description("list keys, newest first")
     .action(async (options: RunningWeirOptions) => listKeys(await connect(PolicyService, options, environment)));
   addBoundOptions(addRunningWeirOptions(keys.command("update <id>")))
-    .description("change a key: what is given takes the place of what was; bounds together, labels together")
-    .option("--name <name>", "its name")
-    .option("--unbound", "take all bounds away")
+    .description("change a key: all bounds given take the place of all bounds it had, as do labels; what is left out altogether stays")
+    .option("--name <name>", "its new name")
+    .option("--unbound", "take all bounds but the end away")
     .action(async (keyId: string, options: UpdateOptions) => updateKey(keyId, options, await connect(PolicyService, options, environment)));
   addRunningWeirOptions(keys.command("rotate <id>"))
     .description("give a key a new secret and print it, this once")
@@ -71,13 +71,13 @@ export function addKeysCommand(program: Command, environment: Environment): void
 
 function addBoundOptions(command: Command): Command {
   return command
-    .option("--allow <model>", "a route, `provider/model` or `provider/*` it may use; repeat for more (default: all)", collect)
-    .option("--provider <name>", "a provider that its calls may reach; repeat for more (default: all)", collect)
-    .option("--operation <name>", "an operation it may call, such as Generate; repeat for more (default: all)", collect)
-    .option("--from <range>", "IP addresses it may be used from, such as 192.0.2.0/24; repeat for more (default: all)", collect)
-    .option("--origin <origin>", "web pages it may be used from, such as https://app.example.com; repeat for more (default: anything)", collect)
+    .option("--allow <model>", "a route, `provider/model` or `provider/*` that it may call; repeat for more", collect)
+    .option("--provider <name>", "a provider that its calls may reach; repeat for more", collect)
+    .option("--operation <name>", "an operation it may call, such as Generate or Embed; repeat for more", collect)
+    .option("--from <range>", "IP addresses it may be used from, such as 192.0.2.0/24; repeat for more", collect)
+    .option("--origin <origin>", "web pages it may be used from, such as https://app.example.com; repeat for more", collect)
     .option("--label <name=value>", "a label that its calls carry; repeat for more", collect)
-    .option("--expires <span>", "ends the key after this time, such as 90d (default: never)");
+    .option("--expires <span>", "end the key after this time, such as 90d");
 }
 
 function collect(value: string, former: readonly string[] = []): readonly string[] {
@@ -106,8 +106,10 @@ async function updateKey(keyId: string, options: UpdateOptions, policy: Client<t
 }
 
 async function rotateKey(keyId: string, { overlap }: RotateOptions, policy: Client<typeof PolicyService>): Promise<void> {
-  const { key, secret } = await policy.rotateKey({ keyId, overlap: durationFromMs(readSpanMs(overlap, "--overlap")) });
-  console.log(`Rotated ${key!.id}; the former secret is valid until ${shownTime(key!.previousSecretExpireTime!)} UTC. The new one, shown this once:\n\n${secret}\n`);
+  const overlapMs = readSpanMs(overlap, "--overlap");
+  const { key, secret } = await policy.rotateKey({ keyId, overlap: durationFromMs(overlapMs) });
+  const former = overlapMs === 0 ? "is not valid any more" : `is valid until ${shownTime(key!.previousSecretExpireTime!)} UTC`;
+  console.log(`Rotated ${key!.id}; the former secret ${former}. The new one, shown this once:\n\n${secret}\n`);
 }
 
 async function defaultTeam(policy: Client<typeof PolicyService>): Promise<string> {

@@ -30,7 +30,7 @@ interface RerateOptions extends PeriodOptions {
 }
 
 export function addLedgerCommand(program: Command, environment: Environment): void {
-  const ledger = program.command("ledger").description("rate, check, rebuild and reconcile the ledger");
+  const ledger = program.command("ledger").description("re-rate, check, rebuild and reconcile the ledger");
   addPeriodOptions(ledger.command("rerate"))
     .description("rate a period again by another version of the price book, as adjusting entries")
     .requiredOption("--price-version <version>", "the version to rate by (see `weir prices history`)")

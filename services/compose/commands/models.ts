@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { ModalitySchema, type Modality } from "#gen/weir/inference/v1/generation_pb.ts";
 import { InferenceService, type Model } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Environment } from "../environment.ts";
+import { everyPage } from "../every-page.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
 
@@ -14,14 +15,9 @@ export function addModelsCommand(program: Command, environment: Environment): vo
 
 async function list(options: RunningWeirOptions, environment: Environment): Promise<void> {
   const inference = await connect(InferenceService, options, environment);
-  const rows: string[][] = [["NAME", "FOR", "CONTEXT", "OUTPUT", "READS", "WRITES", "TOOLS", "REASONING", "SOURCE"]];
-  for (let pageToken = ""; ; ) {
-    const page = await inference.listModels({ pageSize: 1_000, pageToken });
-    rows.push(...page.models.map(describe));
-    pageToken = page.nextPageToken;
-    if (pageToken === "") break;
-  }
-  console.log(table(rows, [2, 3]).join("\n"));
+  const models = await everyPage((page) => inference.listModels(page), (page) => page.models);
+  const heads = ["NAME", "FOR", "CONTEXT", "OUTPUT", "READS", "WRITES", "TOOLS", "REASONING", "SOURCE"];
+  console.log(table([heads, ...models.map(describe)], [2, 3]).join("\n"));
 }
 
 function describe({ name, isRoute, targets, facts }: Model): string[] {

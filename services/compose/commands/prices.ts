@@ -9,6 +9,7 @@ import { ImportPricesRequestSchema, MeteringService, type ImportPricesRequest, t
 import { PriceSchema, type NamedPrice, type Price, type PriceAdjustment } from "#gen/weir/types/v1/price_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
+import { everyPage } from "../every-page.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
 
@@ -21,7 +22,7 @@ interface ListOptions extends RunningWeirOptions {
 export function addPricesCommand(program: Command, environment: Environment): void {
   const prices = program.command("prices").description("list, compare and import prices");
   addRunningWeirOptions(prices.command("list [prefix]"))
-    .description("list prices in US dollars, those of names that begin with the prefix: openai/")
+    .description("list prices in US dollars, tokens and characters by the million; with a prefix, such as openai/, those of names that begin with it")
     .option("--price-version <version>", "a version of the price book (default: the one in force)")
     .action(async (prefix: string | undefined, options: ListOptions) => listPrices(prefix ?? "", options.priceVersion ?? "", await connect(MeteringService, options, environment)));
   addRunningWeirOptions(prices.command("diff <file>"))
@@ -76,14 +77,9 @@ async function listPrices(namePrefix: string, priceVersion: string, metering: Me
 }
 
 async function listImports(metering: Metering): Promise<void> {
-  const rows: string[][] = [["TIME", "BY", "VERSION", "PRICES", "ADJUSTMENTS"]];
-  for (let pageToken = ""; ; ) {
-    const page = await metering.listPriceImports({ pageSize: 1_000, pageToken });
-    rows.push(...page.imports.map(({ importTime, importedBy, priceVersion, prices, adjustments }) => [timestampDate(importTime!).toISOString(), importedBy, priceVersion, String(prices), String(adjustments)]));
-    pageToken = page.nextPageToken;
-    if (pageToken === "") break;
-  }
-  console.log(table(rows, [3, 4]).join("\n"));
+  const imports = await everyPage((page) => metering.listPriceImports(page), (page) => page.imports);
+  const rows = imports.map(({ importTime, importedBy, priceVersion, prices, adjustments }) => [timestampDate(importTime!).toISOString(), importedBy, priceVersion, String(prices), String(adjustments)]);
+  console.log(table([["TIME", "BY", "VERSION", "PRICES", "ADJUSTMENTS"], ...rows], [3, 4]).join("\n"));
 }
 
 function describeChanges({ changes, adjustmentsChanged }: ImportPricesResponse): string[] {
@@ -92,9 +88,9 @@ function describeChanges({ changes, adjustmentsChanged }: ImportPricesResponse):
   return lines.length === 0 ? ["Nothing changes."] : lines;
 }
 
-/** Its service tiers, from, until, and what it states. */
+/** Its service tiers, from, until, and what it states, by the names that a configuration has. */
 function describePrice(price: Price): [tiers: string, from: string, until: string, stated: string] {
-  const { serviceTiers, from, until, ...stated } = toJson(PriceSchema, price, { useProtoFieldName: false }) as Record<string, unknown> & { serviceTiers?: string[]; from?: string; until?: string };
+  const { service_tiers: tiers, from, until, ...stated } = toJson(PriceSchema, price, { useProtoFieldName: true }) as Record<string, unknown> & { service_tiers?: string[]; from?: string; until?: string };
   const text = JSON.stringify(stated).slice(1, -1).replaceAll('"', "").replaceAll(",", " ");
-  return [serviceTiers?.map((tier) => tier || "none").join(",") ?? "all", from ?? "", until ?? "", text];
+  return [tiers?.map((tier) => tier || "none").join(",") ?? "all", from ?? "", until ?? "", text];
 }

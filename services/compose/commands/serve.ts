@@ -1,7 +1,7 @@
 /** Owns `weir serve`: it runs Weir until a signal asks it to stop. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { InvalidArgumentError, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { createLogger } from "#platform/logger.ts";
 import { probeSilentConnections } from "#platform/tcp-keep-alive.ts";
 import { allServices, parseServices, serviceNames, type ServiceSet } from "../catalog.ts";
@@ -29,7 +29,7 @@ export function addServeCommand(program: Command, environment: Environment): voi
   program
     .command("serve")
     .description("run all services, or some, with a PostgreSQL of their own unless WEIR_DATABASE_URL names one")
-    .option("--services <names>", `the services of this process, such as routing,policy (default: all); there are ${serviceNames.join(", ")}`, parseServices, allServices)
+    .addOption(new Option("--services <names>", `the services of this process, with commas between: ${serviceNames.join(", ")}`).argParser(parseServices).default(allServices, "all"))
     .option("--config <file>", `the configuration (default: ${defaultConfigFile}, if there is one)`)
     .option("--data <directory>", "where Weir keeps what must survive (default: .weir)")
     .option("--port <number>", "the public port, in place of listen.port", readPort)

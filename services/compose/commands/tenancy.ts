@@ -21,42 +21,42 @@ type Policy = Client<typeof PolicyService>;
 
 export function addOrganizationsCommand(program: Command, environment: Environment): void {
   const policyOf = (options: RunningWeirOptions): Promise<Policy> => connect(PolicyService, options, environment);
-  const organizations = program.command("organizations").description("create, list, rename and suspend organizations");
-  addRunningWeirOptions(organizations.command("create <name>")).action(async (name: string, options: RunningWeirOptions) => {
+  const organizations = program.command("organizations").description("create, list, rename, suspend and resume organizations");
+  addRunningWeirOptions(organizations.command("create <name>").description("create an organization")).action(async (name: string, options: RunningWeirOptions) => {
     const { organization } = await (await policyOf(options)).createOrganization({ name });
     console.log(`Created ${organization!.id}.`);
   });
-  addRunningWeirOptions(organizations.command("list")).action(async (options: RunningWeirOptions) => {
+  addRunningWeirOptions(organizations.command("list").description("list organizations, by name")).action(async (options: RunningWeirOptions) => {
     const policy = await policyOf(options);
     const found = await everyPage((page) => policy.listOrganizations(page), (page) => page.organizations);
     print(["ID", "NAME", "CREATED", "STATE"], found.map(({ id, name, createTime, suspendTime }) => [id, name, shownDay(createTime!), stateOf(suspendTime)]));
   });
-  addRunningWeirOptions(organizations.command("rename <id> <name>")).action(async (organizationId: string, name: string, options: RunningWeirOptions) => {
+  addRunningWeirOptions(organizations.command("rename <id> <name>").description("give an organization another name")).action(async (organizationId: string, name: string, options: RunningWeirOptions) => {
     await (await policyOf(options)).updateOrganization({ organizationId, name, updateMask: { paths: ["name"] } });
     console.log(`Renamed ${organizationId}.`);
   });
-  addSuspension(organizations, "its keys are refused, at once", async (organizationId, suspended, options) => {
+  addSuspension(organizations, "refuse an organization's keys, at once", async (organizationId, suspended, options) => {
     await (await policyOf(options)).updateOrganization({ organizationId, suspended, updateMask: { paths: ["suspended"] } });
   });
 }
 
 export function addTeamsCommand(program: Command, environment: Environment): void {
   const policyOf = (options: RunningWeirOptions): Promise<Policy> => connect(PolicyService, options, environment);
-  const teams = program.command("teams").description("create, list, rename and suspend teams");
-  addOrganizationOption(teams.command("create <name>")).action(async (name: string, options: OrganizationOption) => {
+  const teams = program.command("teams").description("create, list, rename, suspend and resume teams");
+  addOrganizationOption(teams.command("create <name>").description("create a team")).action(async (name: string, options: OrganizationOption) => {
     const { team } = await (await policyOf(options)).createTeam({ name, organizationId: options.organization ?? "" });
     console.log(`Created ${team!.id}.`);
   });
-  addOrganizationOption(teams.command("list")).action(async (options: OrganizationOption) => {
+  addOrganizationOption(teams.command("list").description("list teams, by name")).action(async (options: OrganizationOption) => {
     const policy = await policyOf(options);
     const found = await everyPage((page) => policy.listTeams({ ...page, organizationId: options.organization ?? "" }), (page) => page.teams);
     print(["ID", "NAME", "ORGANIZATION", "CREATED", "STATE"], found.map(({ id, name, organizationId, createTime, suspendTime }) => [id, name, organizationId, shownDay(createTime!), stateOf(suspendTime)]));
   });
-  addRunningWeirOptions(teams.command("rename <id> <name>")).action(async (teamId: string, name: string, options: RunningWeirOptions) => {
+  addRunningWeirOptions(teams.command("rename <id> <name>").description("give a team another name")).action(async (teamId: string, name: string, options: RunningWeirOptions) => {
     await (await policyOf(options)).updateTeam({ teamId, name, updateMask: { paths: ["name"] } });
     console.log(`Renamed ${teamId}.`);
   });
-  addSuspension(teams, "its keys are refused, at once", async (teamId, suspended, options) => {
+  addSuspension(teams, "refuse a team's keys, at once", async (teamId, suspended, options) => {
     await (await policyOf(options)).updateTeam({ teamId, suspended, updateMask: { paths: ["suspended"] } });
   });
 }
@@ -65,16 +65,16 @@ export function addMembersCommand(program: Command, environment: Environment): v
   const policyOf = (options: RunningWeirOptions): Promise<Policy> => connect(PolicyService, options, environment);
   const members = program.command("members").description("add, list and remove the people of an organization, and change their roles");
   const addRoleOption = (command: Command): Command => command.requiredOption("--role <role>", `one of ${roleNames}`);
-  addRoleOption(addOrganizationOption(members.command("add <email>"))).action(async (email: string, options: OrganizationOption & RoleOption) => {
+  addRoleOption(addOrganizationOption(members.command("add <email>").description("add a member"))).action(async (email: string, options: OrganizationOption & RoleOption) => {
     const { member } = await (await policyOf(options)).createMember({ email, role: roleNamed(options.role), organizationId: options.organization ?? "" });
     console.log(`Added ${member!.id}.`);
   });
-  addOrganizationOption(members.command("list")).action(async (options: OrganizationOption) => {
+  addOrganizationOption(members.command("list").description("list members, by address")).action(async (options: OrganizationOption) => {
     const policy = await policyOf(options);
     const found = await everyPage((page) => policy.listMembers({ ...page, organizationId: options.organization ?? "" }), (page) => page.members);
     print(["ID", "EMAIL", "ROLE", "ORGANIZATION", "SINCE"], found.map(({ id, email, role, organizationId, createTime }) => [id, email, nameOfRole(role), organizationId, shownDay(createTime!)]));
   });
-  addRoleOption(addRunningWeirOptions(members.command("update <id>"))).action(async (memberId: string, options: RoleOption) => {
+  addRoleOption(addRunningWeirOptions(members.command("update <id>").description("give a member another role"))).action(async (memberId: string, options: RoleOption) => {
     const { member } = await (await policyOf(options)).updateMember({ memberId, role: roleNamed(options.role) });
     console.log(`${member!.email} is ${nameOfRole(member!.role)} now.`);
   });

@@ -29,7 +29,7 @@ interface ExportOptions extends RunningWeirOptions {
   readonly from: number;
   readonly until: number;
   readonly organization?: string;
-  readonly label: readonly string[];
+  readonly label?: readonly string[];
 }
 
 export function addUsageExportCommand(usage: Command, environment: Environment): void {
@@ -39,11 +39,11 @@ export function addUsageExportCommand(usage: Command, environment: Environment):
     .requiredOption("--from <moment>", "from this day on: 2026-11-01", readMoment)
     .requiredOption("--until <moment>", "up to this day, exclusive: 2026-12-01", readMoment)
     .option("--organization <id>", "only this organization")
-    .option("--label <name>", "apart by this declared label; repeat for more", (name: string, former: readonly string[]) => [...former, name], [])
+    .option("--label <name>", "apart by this declared label; repeat for more", (name: string, former: readonly string[] | undefined) => [...(former ?? []), name])
     .action(async (options: ExportOptions) => writeExport(options, environment));
 }
 
-async function writeExport({ format, from, until, organization = "", label, ...options }: ExportOptions, environment: Environment): Promise<void> {
+async function writeExport({ format, from, until, organization = "", label = [], ...options }: ExportOptions, environment: Environment): Promise<void> {
   const { record, write } = formats[format]!;
   const metering = await connect(MeteringService, options, environment);
   const query = { groupBy: [...recordDimensions], groupByLabels: [...label], organizationId: organization, startTime: timestampFromMs(from), endTime: timestampFromMs(until), pageSize: 1_000 };

@@ -1,11 +1,12 @@
 /** Owns `weir usage`: what was consumed and what it cost, from a running Weir's ledger. */
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
-import { InvalidArgumentError, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { MeteringService, UsageDimension, type Latency, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import type { Environment } from "../environment.ts";
+import { everyPage } from "../every-page.ts";
 import { readMoment } from "../moment.ts";
 import { dollars } from "../nanos.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
@@ -47,8 +48,8 @@ export function addUsageCommand(program: Command, environment: Environment): voi
   addUsageExportCommand(usage, environment);
   addRunningWeirOptions(usage)
     .description("report usage and cost")
-    .option("--by <dimensions>", `what to group by, in this order: ${Object.keys(dimensions).join(", ")}, label:<name>`, readGroupings, [{ name: "model" }])
-    .option("--granularity <unit>", `a row for each ${Object.keys(times).join(", ")}, in the order of time`, readGranularity)
+    .addOption(new Option("--by <dimensions>", `what to group by, in any order, with commas between: ${Object.keys(dimensions).join(", ")}, label:<name>`).argParser(readGroupings).default([{ name: "model" }], "model"))
+    .option("--granularity <unit>", `a row for each ${Object.keys(times).join(" or ")}, in the order of time`, readGranularity)
     .option("--days <number>", "how many days back", readDays, 30)
     .option("--from <moment>", "from this hour on, in place of --days: 2026-12-01, or 2026-12-01T08:00:00Z", readMoment)
     .option("--until <moment>", "up to the end of this hour (default: now)", readMoment)
@@ -102,14 +103,7 @@ function readReport({ by, granularity, days, from, until, latency }: UsageOption
 }
 
 async function print(report: Report, metering: Client<typeof MeteringService>): Promise<void> {
-  const rows: UsageRow[] = [];
-  for (let pageToken = ""; ; ) {
-    const page = await metering.queryUsage({ ...report.query, pageToken });
-    rows.push(...page.rows);
-    pageToken = page.nextPageToken;
-    if (pageToken === "") break;
-  }
-  show(report, rows);
+  show(report, await everyPage((page) => metering.queryUsage({ ...report.query, ...page }), ({ rows }) => rows));
 }
 
 async function watch(report: Report, metering: Client<typeof MeteringService>): Promise<void> {
