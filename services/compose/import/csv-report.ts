@@ -18,6 +18,8 @@ const meters: Readonly<Record<string, Meter>> = {
   output: Meter.OUTPUT_TOKENS,
   audio_input: Meter.AUDIO_INPUT_TOKENS,
   audio_output: Meter.AUDIO_OUTPUT_TOKENS,
+  image_input: Meter.IMAGE_INPUT_TOKENS,
+  image_output: Meter.IMAGE_OUTPUT_TOKENS,
   image: Meter.IMAGES,
   characters: Meter.CHARACTERS,
   search_unit: Meter.SEARCH_UNITS,
