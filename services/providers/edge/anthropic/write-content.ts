@@ -1,8 +1,7 @@
 /** Owns the writing of messages: `system` apart, roles in turn, parts as content blocks. */
-import { CacheMarker_Lifetime, ImageDetail, Role, type CacheMarker, type Citation, type Media, type Message, type NativePart, type Part, type ToolCallPart } from "#gen/weir/inference/v1/content_pb.ts";
-import { GatewayError } from "#platform/errors.ts";
+import { CacheMarker_Lifetime, ImageDetail, Role, type CacheMarker, type Citation, type Media, type Message, type NativePart, type Part } from "#gen/weir/inference/v1/content_pb.ts";
 import { originOf } from "../../domain/signature-origin.ts";
-import { parseExactJson } from "../../domain/exact-json.ts";
+import { parseToolArguments } from "../../domain/tool-arguments.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 
 export type Block = { readonly [key: string]: unknown };
@@ -87,7 +86,7 @@ function writeKind(kind: Part["kind"], path: string, warnings: Warnings): Block 
       warnings.add("messages[].parts[].audio", "the transcript is sent in place of the sound.");
       return writeText(kind.value.transcript, [], warnings);
     case "toolCall":
-      return { type: "tool_use", id: kind.value.id, name: kind.value.name, input: parseArguments(kind.value, path) };
+      return { type: "tool_use", id: kind.value.id, name: kind.value.name, input: parseToolArguments(kind.value, path) };
     case "toolResult":
       return {
         type: "tool_result",
@@ -143,20 +142,6 @@ function writeDocumentSource(media: Media | undefined, path: string): Block {
     throw unsupportedField("Anthropic", path, `a document must be PDF or text, not "${media!.mediaType}".`);
   }
   return writeImageSource(media, path);
-}
-
-function parseArguments(call: ToolCallPart, path: string): unknown {
-  // Free text of a custom tool, in the one form that fits: Anthropic's tools take objects.
-  if (call.custom) return { input: call.arguments };
-  if (call.arguments === "") return {};
-  try {
-    const value = parseExactJson(call.arguments);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  } catch {
-    // Told below, with the place.
-  }
-  const field = `${path}.tool_call.arguments`;
-  throw new GatewayError("INVALID_REQUEST", `${field} must be a JSON object.`, { fieldViolations: [{ field, description: "must be a JSON object" }] });
 }
 
 function parseNative(native: NativePart, path: string): Block {

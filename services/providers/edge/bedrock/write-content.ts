@@ -1,8 +1,7 @@
 /** Owns the writing of messages: `system` apart, roles in turn, parts as content blocks. */
 import { createHash } from "node:crypto";
-import { CacheMarker_Lifetime, Role, type CacheMarker, type Citation, type Message, type NativePart, type Part, type ReasoningPart, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
-import { GatewayError } from "#platform/errors.ts";
-import { parseExactJson } from "../../domain/exact-json.ts";
+import { CacheMarker_Lifetime, Role, type CacheMarker, type Citation, type Message, type NativePart, type Part, type ReasoningPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
+import { parseToolArguments } from "../../domain/tool-arguments.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 import { DocumentNames, writeAudio, writeFile, writeImage } from "./write-media.ts";
 
@@ -93,7 +92,7 @@ class PartWriter {
       case "file":
         return writeFile(kind.value, path, this.#documentNames, this.#warnings);
       case "toolCall":
-        return { toolUse: { toolUseId: writeCallId(kind.value.id), name: kind.value.name, input: parseArguments(kind.value, path) } };
+        return { toolUse: { toolUseId: writeCallId(kind.value.id), name: kind.value.name, input: parseToolArguments(kind.value, path) } };
       case "toolResult":
         return this.#writeToolResult(kind.value, path);
       case "reasoning":
@@ -148,20 +147,6 @@ function writeCallId(id: string): string {
 /** The marker of a piece within a tool's result. */
 function markerWithin({ kind }: Part): CacheMarker | undefined {
   return kind.case === "toolResult" ? kind.value.parts.findLast(({ cacheMarker }) => cacheMarker !== undefined)?.cacheMarker : undefined;
-}
-
-function parseArguments(call: ToolCallPart, path: string): unknown {
-  // Free text of a custom tool, in the one form that fits: Bedrock's tools take objects.
-  if (call.custom) return { input: call.arguments };
-  if (call.arguments === "") return {};
-  try {
-    const value = parseExactJson(call.arguments);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  } catch {
-    // Told below, with the place.
-  }
-  const field = `${path}.tool_call.arguments`;
-  throw new GatewayError("INVALID_REQUEST", `${field} must be a JSON object.`, { fieldViolations: [{ field, description: "must be a JSON object" }] });
 }
 
 /** Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_SystemContentBlock.html */

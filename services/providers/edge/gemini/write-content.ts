@@ -1,9 +1,9 @@
 /** Owns the writing of messages: the instructions apart, roles in turn, parts in Gemini's form. */
-import { ImageDetail, Role, type ImagePart, type Message, type Part, type ReasoningPart, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
+import { ImageDetail, Role, type ImagePart, type Message, type Part, type ReasoningPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { parseExactJson } from "../../domain/exact-json.ts";
 import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
-import { isObject, type JsonObject } from "../../domain/vendor-json.ts";
+import { parseToolArguments } from "../../domain/tool-arguments.ts";
+import type { JsonObject } from "../../domain/vendor-json.ts";
 import type { ModelFacts } from "./model-facts.ts";
 import { nativeDialect } from "./reply-json.ts";
 import { openSignature, skippedSignature, type SignedPart } from "./thought-signatures.ts";
@@ -129,7 +129,7 @@ function writePart(part: Part, path: string, context: Context): JsonObject[] {
       return [...writeText(kind.value.context ?? ""), writeMedia(kind.value.media, path)];
     case "toolCall":
       context.callNames.set(kind.value.id, kind.value.name);
-      return [{ functionCall: { ...(kind.value.id === "" ? {} : { id: kind.value.id }), name: kind.value.name, args: parseArguments(kind.value, path) } }];
+      return [{ functionCall: { ...(kind.value.id === "" ? {} : { id: kind.value.id }), name: kind.value.name, args: parseToolArguments(kind.value, path) } }];
     case "toolResult":
       return writeToolResult(kind.value, path, context);
     case "reasoning":
@@ -181,19 +181,6 @@ function writeToolResult(result: ToolResultPart, path: string, { facts, warnings
   const response = { [result.isError ? "error" : "output"]: texts.length > 1 ? texts : (texts[0] ?? "") };
   const id = result.toolCallId === "" ? {} : { id: result.toolCallId };
   return [{ functionResponse: { ...id, name, response, ...(inside.length === 0 ? {} : { parts: inside }) } }, ...beside];
-}
-
-function parseArguments(call: ToolCallPart, path: string): unknown {
-  // Free text of a custom tool, in the one form that fits: Gemini's functions take objects.
-  if (call.custom) return { input: call.arguments };
-  if (call.arguments === "") return {};
-  try {
-    const value = parseExactJson(call.arguments);
-    if (isObject(value)) return value;
-  } catch {
-    // Told below, with the place.
-  }
-  throw invalid(`${path}.tool_call.arguments`, "must be a JSON object");
 }
 
 function invalid(field: string, description: string): GatewayError {

@@ -1,8 +1,8 @@
 /** Owns messages on the way to Ollama, where each has one text, and pictures beside it. */
 import { ImageDetail, Role, type FilePart, type ImagePart, type Message, type Part, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { parseExactJson } from "../../domain/exact-json.ts";
 import { howToSendBytes } from "../../domain/remote-media.ts";
+import { parseToolArguments } from "../../domain/tool-arguments.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 
 /** The word for what is in Ollama's own JSON. */
@@ -121,21 +121,7 @@ function textOf({ media, title, filename, context }: FilePart, path: string): st
 }
 
 function writeToolCall(call: ToolCallPart, path: string): object {
-  return { ...(call.id === "" ? {} : { id: call.id }), function: { name: call.name, arguments: parseArguments(call, path) } };
-}
-
-function parseArguments(call: ToolCallPart, path: string): unknown {
-  // Free text of a custom tool, in the one form that fits: Ollama's tools take objects.
-  if (call.custom) return { input: call.arguments };
-  if (call.arguments === "") return {};
-  try {
-    const value = parseExactJson(call.arguments);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  } catch {
-    // Told below, with the place.
-  }
-  const field = `${path}.tool_call.arguments`;
-  throw new GatewayError("INVALID_REQUEST", `${field} must be a JSON object.`, { fieldViolations: [{ field, description: "must be a JSON object" }] });
+  return { ...(call.id === "" ? {} : { id: call.id }), function: { name: call.name, arguments: parseToolArguments(call, path) } };
 }
 
 function noteMarker({ cacheMarker, kind }: Part, warnings: Warnings): void {
