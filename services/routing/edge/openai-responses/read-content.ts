@@ -1,9 +1,10 @@
 /** Owns the reading of content, of messages as well as of tools' outputs, into parts. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { ImageDetail, type MediaSchema, type Part, type PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
+import type { MediaSchema, Part, PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
 import { readCacheMarker } from "../openai/cache-marker.ts";
 import { readBase64, readMediaUrl } from "../openai/data-url.ts";
 import type { ObjectReader } from "../openai/object-reader.ts";
+import { readImageDetail } from "../openai/read-content.ts";
 import { readAnnotations } from "./annotations.ts";
 
 export type PartInit = Exclude<MessageInitShape<typeof PartSchema>, Part>;
@@ -55,23 +56,7 @@ function readImage(part: ObjectReader): PartInit {
   const url = fileId === undefined ? part.text("image_url") : part.optionalText("image_url");
   const media = url === undefined ? fileMedia(fileId!) : readMediaUrl(url);
   if (media === undefined) throw part.fault("image_url", "must be an address, or a data: URL in base64");
-  return { kind: { case: "image", value: { media, detail: readDetail(part) } } };
-}
-
-function readDetail(part: ObjectReader): ImageDetail {
-  switch (part.optionalText("detail")) {
-    case undefined:
-      return ImageDetail.UNSPECIFIED;
-    case "auto":
-      return ImageDetail.AUTO;
-    case "low":
-      return ImageDetail.LOW;
-    case "high":
-      return ImageDetail.HIGH;
-    default:
-      part.leaveUnread("detail");
-      return ImageDetail.UNSPECIFIED;
-  }
+  return { kind: { case: "image", value: { media, detail: readImageDetail(part) } } };
 }
 
 function readFile(part: ObjectReader): PartInit {

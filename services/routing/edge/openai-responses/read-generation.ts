@@ -1,9 +1,10 @@
 /** Owns the reading of a whole Responses request into types. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { ReasoningOptions_Effort, type OutputFormatSchema, type ReasoningOptionsSchema, type SamplingSchema } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { OutputFormatSchema, ReasoningOptionsSchema, SamplingSchema } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerationSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
 import { ObjectReader } from "../openai/object-reader.ts";
+import { readEffort } from "../openai/reasoning-effort.ts";
 import { readInput, readItems, refuseReference } from "./read-input.ts";
 import { readTools } from "./read-tools.ts";
 
@@ -82,24 +83,12 @@ function readJsonSchema(format: ObjectReader) {
 function readReasoning(body: ObjectReader): { reasoning?: MessageInitShape<typeof ReasoningOptionsSchema> } {
   const reasoning = body.optionalObject("reasoning");
   if (reasoning === undefined) return {};
-  const word = reasoning.optionalText("effort");
-  const effort = word === undefined ? ReasoningOptions_Effort.UNSPECIFIED : efforts.get(word);
-  if (effort === undefined) throw reasoning.fault("effort", `must be one of ${[...efforts.keys()].join(", ")}`);
+  const effort = readEffort(reasoning, "effort");
   const current = reasoning.optionalText("summary");
   const summary = reasoning.optionalText("generate_summary") ?? current;
-  if (word === undefined && summary === undefined) return {};
-  return { reasoning: { effort, ...(summary === undefined ? {} : { includeText: true }) } };
+  if (effort === undefined && summary === undefined) return {};
+  return { reasoning: { ...(effort === undefined ? {} : { effort }), ...(summary === undefined ? {} : { includeText: true }) } };
 }
-
-const efforts: ReadonlyMap<string, ReasoningOptions_Effort> = new Map<string, ReasoningOptions_Effort>([
-  ["none", ReasoningOptions_Effort.NONE],
-  ["minimal", ReasoningOptions_Effort.MINIMAL],
-  ["low", ReasoningOptions_Effort.LOW],
-  ["medium", ReasoningOptions_Effort.MEDIUM],
-  ["high", ReasoningOptions_Effort.HIGH],
-  ["xhigh", ReasoningOptions_Effort.EXTRA_HIGH],
-  ["max", ReasoningOptions_Effort.MAXIMUM],
-]);
 
 function readSampling(body: ObjectReader): { sampling?: MessageInitShape<typeof SamplingSchema> } {
   const sampling = { temperature: body.optionalNumber("temperature"), topP: body.optionalNumber("top_p") };

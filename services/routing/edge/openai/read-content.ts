@@ -26,7 +26,7 @@ export function readImage(part: ObjectReader): PartInit {
   const image = part.object("image_url");
   const media = readMediaUrl(image.text("url"));
   if (media === undefined) throw image.fault("url", "must be an address, or a data: URL in base64");
-  return { kind: { case: "image", value: { media, detail: readDetail(image) } } };
+  return { kind: { case: "image", value: { media, detail: readImageDetail(image) } } };
 }
 
 function readPart(part: ObjectReader): PartInit {
@@ -53,7 +53,8 @@ function readKind(part: ObjectReader): PartInit {
   }
 }
 
-function readDetail(image: ObjectReader): ImageDetail {
+/** How closely the model is to look. A word that types do not know counts as unread. */
+export function readImageDetail(image: ObjectReader): ImageDetail {
   switch (image.optionalText("detail")) {
     case undefined:
       return ImageDetail.UNSPECIFIED;

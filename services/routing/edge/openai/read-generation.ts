@@ -1,11 +1,12 @@
 /** Owns the reading of a whole Chat Completions request into types. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { Modality, ReasoningOptions_Effort, type AudioOutputSchema, type OutputFormatSchema, type SamplingSchema } from "#gen/weir/inference/v1/generation_pb.ts";
+import { Modality, type AudioOutputSchema, type OutputFormatSchema, type ReasoningOptions_Effort, type SamplingSchema } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerationSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
 import { ObjectReader } from "./object-reader.ts";
 import { readMessages } from "./read-messages.ts";
 import { readTools } from "./read-tools.ts";
+import { readEffort } from "./reasoning-effort.ts";
 
 export interface GenerationReading {
   readonly generation: Generation;
@@ -75,22 +76,9 @@ function readSampling(body: ObjectReader): { sampling?: MessageInitShape<typeof 
 }
 
 function readReasoning(body: ObjectReader): { reasoning?: { effort: ReasoningOptions_Effort } } {
-  const word = body.optionalText("reasoning_effort");
-  if (word === undefined) return {};
-  const effort = efforts.get(word);
-  if (effort === undefined) throw body.fault("reasoning_effort", `must be one of ${[...efforts.keys()].join(", ")}`);
-  return { reasoning: { effort } };
+  const effort = readEffort(body, "reasoning_effort");
+  return effort === undefined ? {} : { reasoning: { effort } };
 }
-
-const efforts: ReadonlyMap<string, ReasoningOptions_Effort> = new Map<string, ReasoningOptions_Effort>([
-  ["none", ReasoningOptions_Effort.NONE],
-  ["minimal", ReasoningOptions_Effort.MINIMAL],
-  ["low", ReasoningOptions_Effort.LOW],
-  ["medium", ReasoningOptions_Effort.MEDIUM],
-  ["high", ReasoningOptions_Effort.HIGH],
-  ["xhigh", ReasoningOptions_Effort.EXTRA_HIGH],
-  ["max", ReasoningOptions_Effort.MAXIMUM],
-]);
 
 function readOutputFormat(body: ObjectReader): { outputFormat?: MessageInitShape<typeof OutputFormatSchema> } {
   const format = body.optionalObject("response_format");
