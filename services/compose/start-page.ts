@@ -40,7 +40,7 @@ Try it:
 function doorsAt(origin: string): string[][] {
   return [
     ["OpenAI API", `${origin}/v1`],
-    ["Anthropic API", origin],
+    ["Anthropic, Gemini, Ollama API", origin],
     ["gRPC, gRPC-Web, Connect", `${origin}   weir.inference.v1.InferenceService, with reflection`],
   ];
 }
