@@ -65,10 +65,25 @@ describe("a form", () => {
     ["an encoding that some decode", crlf('--B\nContent-Disposition: form-data; name="x"\nContent-Transfer-Encoding: base64\n\nbQ==\n--B--\n'), type],
     ["text before its first boundary", crlf('hidden\n--B\nContent-Disposition: form-data; name="x"\n\nm\n--B--\n'), type],
     ["another boundary", crlf('--C\nContent-Disposition: form-data; name="x"\n\nm\n--C--\n'), type],
+    ["its boundary within a line", crlf('--B\nContent-Disposition: form-data; name="x"\n\n\n--BC\nContent-Disposition: form-data; name="model"\n\nm\n--B--\n'), type],
+    ["a further part behind its end", crlf('--B\nContent-Disposition: form-data; name="x"\n\nm\n--B--\n--B\nContent-Disposition: form-data; name="model"\n\nm\n--B--\n'), type],
     ["no boundary", crlf("--B--\n"), "multipart/form-data"],
     ["another type", crlf("{}"), "application/json"],
   ])("with %s is refused", async (_, body, contentType) => {
     await expect(readForm(body, contentType)).rejects.toMatchObject({ reason: "MALFORMED_BODY" });
+  });
+
+  // The form of one boundary lies within a part of the other's, with a model of its own.
+  test.each(["boundary=B; boundary=C", "boundary=C; boundary=B", 'x="boundary=B"; boundary=C', "x-boundary=B; boundary=C", "charset=boundary=B; boundary=C", 'boundary=B"C'])("whose type is %s is refused, for readers differ in where its parts are", async (parameters) => {
+    const part = (boundary: string, name: string, value: string): string => `--${boundary}\nContent-Disposition: form-data; name="${name}"\n\n${value}\n`;
+    const inner = `${part("C", "model", "dear")}${part("C", "language", "de")}--C--`;
+    const body = crlf(`${part("B", "model", "cheap")}${part("B", "prompt", `x\n${inner}`)}--B--\n`);
+    await expect(readForm(body, `multipart/form-data; ${parameters}`)).rejects.toMatchObject({ reason: "MALFORMED_BODY" });
+  });
+
+  test.each(["boundary=B", 'boundary="B"', "charset=UTF-8; boundary=B", "boundary=B;charset=utf-8"])("whose type is %s is read", async (parameters) => {
+    const form = await readForm(crlf('--B\nContent-Disposition: form-data; name="x"\n\nm\n--B--'), `multipart/form-data; ${parameters}`);
+    expect(form.text("x")).toBe("m");
   });
 
   test("that has a field twice is refused where that field counts", async () => {

@@ -91,9 +91,10 @@ function quotable(text: string): string {
   return text.replaceAll("\r", "%0D").replaceAll("\n", "%0A").replaceAll('"', "%22");
 }
 
+/** Of a type that says nothing beside it but a charset: of two boundaries, readers differ in which one counts. */
 function boundaryOf(contentType: string): string {
-  const match = /^multipart\/form-data *;.*?\bboundary=(?:"([^"]+)"|([^\s;"]+))/i.exec(contentType);
-  if (match === null) throw malformed("its content-type must be multipart/form-data with a boundary");
+  const match = /^multipart\/form-data *;(?: *charset=[\w-]+ *;)? *boundary=(?:"([\w'()+,./:=? -]{0,69}[\w'()+,./:=?-])"|([\w'()+./:=?-]{1,70})) *(?:; *charset=[\w-]+ *)?$/i.exec(contentType);
+  if (match === null) throw malformed("its content-type must be multipart/form-data with a boundary, and with nothing else but a charset");
   return match[1] ?? match[2]!;
 }
 
@@ -102,12 +103,14 @@ interface Block {
   readonly content: Buffer;
 }
 
-/** The parts by their delimiters, which is how every reader finds them. Throws INVALID_REQUEST when the last one is not there. */
+/** The parts by their delimiters, which is how every reader finds them. Throws MALFORMED_BODY when the last one is not there, or readers differ in whether it is one. */
 function findBlocks(body: Buffer, delimiter: string): Block[] {
   const blocks: Block[] = [];
   const first = delimiter.slice(lineEnd.length);
   if (body.toString("latin1", 0, first.length) !== first) throw malformed("it does not begin with its boundary");
-  for (let at = first.length; body.toString("latin1", at, at + 2) !== "--"; ) {
+  let at = first.length;
+  while (body.toString("latin1", at, at + 2) !== "--") {
+    if (body.toString("latin1", at, at + 2) !== lineEnd) throw malformed("its boundary stands within a line");
     const end = body.indexOf(delimiter, at);
     const headEnd = body.indexOf(lineEnd + lineEnd, at);
     if (end < 0 || headEnd < 0 || headEnd > end) throw malformed("it is cut short");
@@ -115,6 +118,7 @@ function findBlocks(body: Buffer, delimiter: string): Block[] {
     blocks.push({ head: body.toString("latin1", at, headEnd), content: body.subarray(headEnd + 2 * lineEnd.length, end) });
     at = end + delimiter.length;
   }
+  if (!["", lineEnd].includes(body.toString("latin1", at + 2, at + 5))) throw malformed("it goes on behind its end");
   return blocks;
 }
 
