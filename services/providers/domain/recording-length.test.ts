@@ -12,6 +12,7 @@ function wav(bytesPerSecond: number, soundBytes: number): Buffer {
 test.each([
   ["a WAV by its header", Buffer.concat([Buffer.from("form"), wav(32_000, 48_000)]), 1500n],
   ["a WAV whose header says nothing as usual", wav(0, 16_000), 1000n],
+  ["a WAV whose header says more than sound has as the most", wav(0xffff_ffff, 192_000), 1000n],
   ["a WAV that is cut in its header as usual", wav(32_000, 0).subarray(0, 40), 3n],
   ["others as usual", Buffer.alloc(32_000), 2000n],
   ["nothing", Buffer.alloc(0), 0n],
