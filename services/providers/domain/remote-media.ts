@@ -30,7 +30,7 @@ export function findRemoteMedia(request: AttemptRequest, taken: TakenAsBytes): R
 export function withBytes(request: AttemptRequest, bytesOf: ReadonlyMap<Media, Media>): AttemptRequest {
   const { operation } = request;
   const generation = generationOf(request);
-  if (generation === undefined || (operation.case !== "generate" && operation.case !== "streamGenerate")) return request;
+  if (generation === undefined) return request;
   const messages = generation.messages.map((message) => ({ ...message, parts: message.parts.map((part) => partWithBytes(part, bytesOf)) }));
   const value = { ...operation.value, generation: { ...generation, messages } };
   return { ...request, operation: { ...operation, value } as AttemptRequest["operation"] };
@@ -47,7 +47,7 @@ export function howToSendBytes(media: Media | undefined): string {
 }
 
 function generationOf({ operation }: AttemptRequest): Generation | undefined {
-  return operation.case === "generate" || operation.case === "streamGenerate" ? operation.value.generation : undefined;
+  return operation.case === "generate" || operation.case === "streamGenerate" || operation.case === "countTokens" ? operation.value.generation : undefined;
 }
 
 function findInParts(parts: readonly Part[], path: string, taken: TakenAsBytes): RemoteMedia[] {

@@ -3,6 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Role, type PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import type { GenerateRequest } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { VendorAdapter } from "../domain/adapter.ts";
@@ -74,6 +75,16 @@ describe("media by address", () => {
     });
     expect(host.requests.map(({ path }) => path).sort()).toEqual(["/cat", "/pages"]);
     expect(host.requests[0]!.headers).not.toHaveProperty("authorization");
+  });
+
+  it("is counted as bytes where it is generated from as bytes", async () => {
+    await start(bedrockVendor);
+    vendor.answer(answerJson(200, { inputTokens: 7 }));
+    const { operation } = ask([image(urlOf("/cat"))], true);
+    const { generation } = operation.value as GenerateRequest;
+    const { error } = await collect(running!.providers.attempt(attemptRequest({ operation: { case: "countTokens", value: { generation: generation! } } }), contextOf()));
+    expect(error).toBeUndefined();
+    expect(vendor.requests[0]!.body).toContain(png.toString("base64"));
   });
 
   it("reaches Ollama as bytes", async () => {
