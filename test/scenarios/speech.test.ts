@@ -61,6 +61,15 @@ test("the openai SDK gets the sound as it came, and the vendor the request but f
   expect(meters).toEqual([[Meter.CHARACTERS, 7n]]);
 });
 
+test("the vendor gets JSON as such, whatever the caller calls it", async () => {
+  upstream.answerWith(mp3);
+  const place = upstream.requests.length;
+  const body = JSON.stringify({ model: "oai/tts-x", voice: "ash", input: text });
+  const { status } = await fetch(`${weir.origin}/v1/audio/speech`, { method: "POST", headers: { authorization: `Bearer ${weir.inferenceKey}`, "content-type": "application/x-www-form-urlencoded" }, body });
+  expect(status).toBe(200);
+  expect((await upstream.request(place)).headers["content-type"]).toBe("application/json");
+});
+
 test("events come through untouched, and the usage in them counts", async () => {
   const events = ['data: {"type":"speech.audio.delta","audio":"AAAA"}\n\n', 'data: {"type":"speech.audio.done","usage":{"input_tokens":4,"output_tokens":90,"total_tokens":94}}\n\n'];
   upstream.answerWith(eventStream(events));

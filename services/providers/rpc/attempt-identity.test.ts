@@ -1,4 +1,5 @@
 /** Owns the proof of how attempts fare at a provider whose credential is obtained. */
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
@@ -58,6 +59,18 @@ it("are signed with the access key of now", async () => {
 });
 
 describe("attempts with an obtained credential", () => {
+  it("do not begin when the wait for it has taken all the time there was to begin", async () => {
+    const obtainAtOnce = obtain;
+    obtain = (...now) => {
+      time.nowMs += 31_000;
+      return obtainAtOnce(...now);
+    };
+    const startDeadlineTime = timestampFromMs(time.nowMs + 30_000);
+    const { error } = await collect(running.providers.attempt({ ...attemptRequest({ attemptId: newId("att", clock), operation: operations.generate }), startDeadlineTime }, contextOf()));
+    expect(error).toMatchObject({ reason: "ATTEMPT_TOO_LATE" });
+    expect(vendor.requests).toHaveLength(0);
+  });
+
   it("share one, and the next one once it was renewed", async () => {
     await Promise.all(Array.from({ length: 5 }, () => attempt()));
     expect(shown()).toEqual(Array(5).fill("Bearer token-1"));

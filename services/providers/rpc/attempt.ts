@@ -137,6 +137,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
       const request = remote.length > 0 && this.#parts.media.isOn ? await this.#withFetched(remote) : this.#request;
       const plan = planAttempt(request, adapter);
       this.#plan = plan;
+      this.#refuseLate();
       const intent = intentOf(this.#request, plan, this.#provider!);
       await this.#parts.recorder.begin(intent);
       this.#intent = intent;
@@ -159,6 +160,13 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     running.add(this);
     this.#provider.acquire();
     this.#context.signal.addEventListener("abort", this);
+  }
+
+  /** What was waited for, a credential or files, may have taken all the time that there was to begin. */
+  #refuseLate(): void {
+    const { attemptId, startDeadlineTime } = this.#request;
+    if (startDeadlineTime === undefined || this.#parts.clock.now() <= timestampMs(startDeadlineTime)) return;
+    throw new GatewayError("ATTEMPT_TOO_LATE", `The attempt ${attemptId} was not ready before its start deadline; nothing was sent. Make a new attempt.`);
   }
 
   async #withFetched(remote: readonly RemoteMedia[]): Promise<AttemptRequest> {

@@ -103,16 +103,15 @@ export interface AskedRelay {
   readonly dialect: string;
   /** As in RelayRequest. */
   readonly endpoint: string;
-  readonly contentType: string;
   readonly call: RelayCall;
 }
 
 /** Throws UNSUPPORTED_OPERATION for a target that does not take the caller's bytes. */
-export function relayFor({ operation, dialect, endpoint, contentType, call }: AskedRelay, target: Target): AttemptRequest["operation"] {
+export function relayFor({ operation, dialect, endpoint, call }: AskedRelay, target: Target): AttemptRequest["operation"] {
   if (offerOf(target.provider, operation)?.nativeDialects.includes(dialect) !== true) {
     throw new GatewayError("UNSUPPORTED_OPERATION", `${target.name} does not take what OpenAI's clients send to ${endpoint}. Call it over gRPC or Connect.`, { metadata: { operation, target: target.name } });
   }
-  return { case: "relay", value: create(RelayRequestSchema, { dialect, endpoint, contentType, body: call.bodyFor(target.model), stream: call.stream }) };
+  return { case: "relay", value: create(RelayRequestSchema, { dialect, endpoint, contentType: call.contentType, body: call.bodyFor(target.model), stream: call.stream }) };
 }
 
 function nativeFor(native: Native | undefined, dialects: readonly string[]): Native | undefined {

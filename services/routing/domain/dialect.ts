@@ -127,6 +127,8 @@ export interface RelayCall {
   readonly model: string;
   /** True when events are asked for. */
   readonly stream: boolean;
+  /** Of the body, for the vendor. */
+  readonly contentType: string;
   /** The body for a target, its model in place and every other byte untouched. */
   bodyFor(model: string): Uint8Array;
   /** As `writeError` of StreamWriter, where the reply is in events. */

@@ -151,9 +151,8 @@ async function relay(arrived: Arrived, dialect: Dialect, endpoint: RelayEndpoint
   const { maximumBodyBytes } = dependencies.config();
   const bytes = Math.min(Number(request.headers["content-length"] ?? maximumBodyBytes), maximumBodyBytes);
   return dependencies.mediaRoom.hold(bytes, async () => {
-    const contentType = request.headers["content-type"] ?? "";
-    const call = await endpoint.read(await bodyOf(arrived), contentType);
-    const asked: AskedRelay = { operation: endpoint.serves, dialect: dialect.name, endpoint: endpoint.path.slice("/v1".length), contentType, call };
+    const call = await endpoint.read(await bodyOf(arrived), request.headers["content-type"] ?? "");
+    const asked: AskedRelay = { operation: endpoint.serves, dialect: dialect.name, endpoint: endpoint.path.slice("/v1".length), call };
     const reply = await run(arrived, endpoint.serves, call.model, (target) => relayFor(asked, target));
     return relayStream(arrived, dialect, reply, (first) => relayWriter(first.start?.contentType ?? "", call), () => []);
   });

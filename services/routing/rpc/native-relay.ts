@@ -6,7 +6,7 @@ import type { CallContext } from "#platform/service-types.ts";
 import { relayFor, type AskedRelay } from "../domain/asked.ts";
 import type { RelayedName } from "../domain/capability.ts";
 import type { RelayEndpoint } from "../domain/dialect.ts";
-import { runCall } from "../domain/pipeline.ts";
+import { runCall, type Reply } from "../domain/pipeline.ts";
 import { callOf, type InferenceDependencies } from "./inference-dependencies.ts";
 
 export interface NativeRequest {
@@ -24,19 +24,30 @@ export interface NativeReply {
   readonly native: NativePayload;
 }
 
+/** As of any other whole reply (services/providers/README.md). */
+const maximumReplyBytes = 64 * 1024 * 1024;
+
 /** Throws INVALID_REQUEST when the dialect has no such endpoint, or events are asked for: the reply is one piece. */
 export async function relayNative(operation: RelayedName, { model, labels, native, path }: NativeRequest, context: CallContext, { dialects, pipeline }: InferenceDependencies): Promise<NativeReply> {
   const { dialect, headers, body } = native;
   const endpoint = dialects.find(({ name }) => name === dialect)?.endpoints.find((one): one is RelayEndpoint => one.operation === "relay" && one.path === path);
   if (endpoint === undefined) throw refusal("native.dialect", `the dialect "${dialect}" has no ${path}.`);
-  const contentType = headers["content-type"] ?? "";
-  const call = await endpoint.read(Buffer.from(body.buffer, body.byteOffset, body.byteLength), contentType);
+  const call = await endpoint.read(Buffer.from(body.buffer, body.byteOffset, body.byteLength), headers["content-type"] ?? "");
   if (call.stream) throw refusal("native.body", "It must not ask for a stream: this RPC answers in one piece.");
-  const asked: AskedRelay = { operation, dialect, endpoint: path.slice("/v1".length), contentType, call };
+  const asked: AskedRelay = { operation, dialect, endpoint: path.slice("/v1".length), call };
   const reply = await runCall(callOf(context, operation, model, labels, (target) => relayFor(asked, target)), pipeline);
+  return { requestId: context.requestId, target: reply.target.name, native: create(NativePayloadSchema, { dialect, body: await wholeOf(reply) }) };
+}
+
+async function wholeOf({ messages, target }: Reply): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
-  for await (const message of reply.messages) pieces.push(message.native);
-  return { requestId: context.requestId, target: reply.target.name, native: create(NativePayloadSchema, { dialect, body: Buffer.concat(pieces) }) };
+  let lengthBytes = 0;
+  for await (const { native } of messages) {
+    lengthBytes += native.length;
+    if (lengthBytes > maximumReplyBytes) throw new GatewayError("UPSTREAM_PROTOCOL", `${target.name} answers with more than ${maximumReplyBytes} bytes, too many for one message. Ask for less, or over HTTP.`);
+    pieces.push(native);
+  }
+  return Buffer.concat(pieces, lengthBytes);
 }
 
 function refusal(field: string, description: string): GatewayError {

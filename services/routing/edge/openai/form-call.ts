@@ -8,5 +8,5 @@ export async function readFormCall(body: Buffer, contentType: string): Promise<R
   const form = await readForm(body, contentType);
   const model = form.text("model");
   if (model === undefined) throw invalidField("model", "is missing");
-  return { model, stream: form.text("stream") === "true", bodyFor: (target) => form.withText("model", target), writeStreamError };
+  return { model, stream: form.text("stream") === "true", contentType, bodyFor: (target) => form.withText("model", target), writeStreamError };
 }

@@ -11,6 +11,7 @@ async function read(body: Buffer): Promise<RelayCall> {
   return {
     model: request.text("model"),
     stream: request.raw("stream_format") === "sse",
+    contentType: "application/json",
     bodyFor: (model) => spliceJson(body, { model }),
     writeStreamError,
   };
