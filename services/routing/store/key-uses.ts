@@ -1,4 +1,5 @@
 /** Owns telling policy when keys were used last: gathered, and sent now and then, beside the way of the requests. */
+import { setTimeout as pause } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { RecordKeyUsesRequestSchema, type PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -12,6 +13,7 @@ export interface KeyUsesOptions {
 
 const intervalMs = 10_000;
 const timeoutMs = 5_000;
+const stopWithinMs = 1_000;
 const batchSize = 1_000;
 /** The most keys whose use waits to be told; beyond it the oldest waits in vain. */
 const mostWaiting = 100_000;
@@ -34,11 +36,11 @@ export class KeyUses {
     if (this.#waiting.size > mostWaiting) this.#waiting.delete(this.#waiting.keys().next().value!);
   }
 
-  /** Tells what waits, and ends. */
+  /** Tells what waits, where policy answers soon, and ends: policy may have been stopped first, and this is no reason to wait. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#flush();
-    await this.#sending;
+    await Promise.race([this.#sending, pause(stopWithinMs)]);
   }
 
   #flush(): void {
