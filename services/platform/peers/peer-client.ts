@@ -7,7 +7,7 @@ import { writeCallMetadata } from "./call-metadata.ts";
 import { deserializerOf, pathOf, serializerOf } from "./grpc-codec.ts";
 import { channelCredentials, type PeerProtection } from "./peer-credentials.ts";
 import { PeerConnection } from "./peer-connection.ts";
-import { fromGrpcError, thrownByPeer, wasNotSent } from "./peer-status.ts";
+import { fromGrpcError, notSentByClosed, thrownByPeer, wasNotSent } from "./peer-status.ts";
 
 export interface PeerClientOptions {
   /** The peer's name, which is also the name in its certificate. */
@@ -53,7 +53,7 @@ export function createPeerClient<Service extends DescService>(service: Service, 
   });
   const remote: Remote = { client, connection: new PeerConnection(client, maximumAbsenceMs), ...options };
   const methods = service.methods.map((method) => [method.localName, method.methodKind === "unary" ? unaryMethod(remote, method) : streamMethod(remote, method)]);
-  return { peer: Object.fromEntries(methods) as ServiceInterface<Service>, close: () => client.close() };
+  return { peer: Object.fromEntries(methods) as ServiceInterface<Service>, close: () => remote.connection.close() };
 }
 
 interface Remote extends PeerClientOptions {
@@ -87,6 +87,7 @@ function unaryMethod(remote: Remote, method: DescMethod): UntypedMethod {
     if (!connection.isReady) await connection.wait();
     const firstSentMs = performance.now();
     for (;;) {
+      if (connection.isClosed) throw notSentByClosed(remote);
       try {
         return await send(request, context);
       } catch (error) {
@@ -172,6 +173,7 @@ class PeerStream implements AsyncIterableIterator<Message> {
 
   #send(): void {
     if (this.#isOver) return;
+    if (this.#remote.connection.isClosed) return this.#finish(notSentByClosed(this.#remote));
     this.#firstSentMs ??= performance.now();
     const call = this.#open();
     this.#call = call;

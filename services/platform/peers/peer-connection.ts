@@ -10,6 +10,7 @@ export class PeerConnection {
   readonly #maximumAbsenceMs: number;
   /** On the monotonic clock; undefined while there is a connection. */
   #goneSinceMs: number | undefined;
+  #isClosed = false;
 
   constructor(client: Client, maximumAbsenceMs: number) {
     this.#client = client;
@@ -18,18 +19,27 @@ export class PeerConnection {
 
   /** Whether a call can be sent at once. */
   get isReady(): boolean {
-    const isReady = this.#client.getChannel().getConnectivityState(true) === connectivityState.READY;
+    const isReady = this.#state() === connectivityState.READY;
     if (isReady) this.#goneSinceMs = undefined;
     return isReady;
+  }
+
+  /** No call can be sent any more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** Resolves when there is a connection, or when there is no use in waiting longer: then the call itself says why. */
   async wait(): Promise<void> {
     this.#goneSinceMs ??= performance.now();
-    const restMs = this.#goneSinceMs + this.#maximumAbsenceMs - performance.now();
-    if (restMs <= 0) return;
-    const isBack = await new Promise<boolean>((resolve) => this.#client.waitForReady(Date.now() + restMs, (error) => resolve(error === undefined)));
-    if (isBack) this.#goneSinceMs = undefined;
+    const endMs = this.#goneSinceMs + this.#maximumAbsenceMs;
+    while (!this.isReady && !this.#isClosed && performance.now() < endMs) await this.#changed(endMs - performance.now());
+  }
+
+  /** Nobody waits any longer. */
+  close(): void {
+    this.#isClosed = true;
+    this.#client.close();
   }
 
   /**
@@ -38,9 +48,19 @@ export class PeerConnection {
    */
   async mayTryAgain(firstSentMs: number): Promise<boolean> {
     const sinceMs = Math.min(firstSentMs, this.#goneSinceMs ?? Infinity);
-    if (performance.now() - sinceMs >= this.#maximumAbsenceMs) return false;
+    if (this.#isClosed || performance.now() - sinceMs >= this.#maximumAbsenceMs) return false;
     await new Promise((resolve) => setTimeout(resolve, newsMs));
     if (!this.isReady) await this.wait();
     return true;
+  }
+
+  /** Asks for a connection where there is none; not of a closed channel, which grpc-js 1.14 would wake up for good. */
+  #state(): connectivityState {
+    return this.#isClosed ? connectivityState.SHUTDOWN : this.#client.getChannel().getConnectivityState(true);
+  }
+
+  /** Resolves when the connection is in another state than now, or after the time. */
+  #changed(withinMs: number): Promise<void> {
+    return new Promise((resolve) => this.#client.getChannel().watchConnectivityState(this.#state(), Date.now() + withinMs, () => resolve()));
   }
 }

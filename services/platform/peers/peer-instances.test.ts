@@ -136,6 +136,17 @@ describe("a peer that is not there", () => {
     await answer;
   });
 
+  test("is not waited for once the client is closed, and keeps no process from its end", async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
+    const client = clientOf([await freePort()], { maximumAbsenceMs: 60_000 });
+    const timersBefore = timers();
+    const failures = Array.from({ length: 3 }, () => [failureOf(client.peer.recordUsage(emptyBatch, contextOf())), failureOf(collect(client.peer.watchPriceVersion(watchRequest, contextOf())))]).flat();
+    await expect.poll(timers).toBeGreaterThan(timersBefore);
+    client.close();
+    for (const { reason } of await Promise.all(failures)) expect(reason).toBe("DEPENDENCY_UNAVAILABLE");
+    await expect.poll(timers).toBeLessThanOrEqual(timersBefore);
+  });
+
   test("is told apart from one that does not know the method", async () => {
     const { port } = await listen(scripted({ watchPriceVersion: () => streamOf([]) }));
     const error = await failureOf(peerAt([port]).recordUsage(emptyBatch, contextOf()));

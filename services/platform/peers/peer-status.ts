@@ -58,6 +58,11 @@ export function thrownByPeer(metadata: Metadata, { name }: PeerFacts): GatewayEr
   return unavailable(name, new Error(`The service ${name} refuses this process. ${thrown.message}`));
 }
 
+/** Why a call was not sent that still waited for its peer when this process stopped. */
+export function notSentByClosed({ name }: PeerFacts): GatewayError {
+  return unavailable(name, new Error(`This process stops and calls ${name} no more.`));
+}
+
 /** What gRPC says when it found no instance that is connected. */
 const noConnection = /No connection established|^Name resolution failed/;
 
