@@ -15,8 +15,6 @@ import { readOrders } from "../run/worker-orders.ts";
 import { runWorkerProcess } from "../run/worker-process.ts";
 import { loadSettings, type Settings } from "../settings.ts";
 
-const exitWithinMs = 2_000;
-
 interface ServeOptions {
   readonly services: ServiceSet;
   readonly config?: string;
@@ -70,8 +68,6 @@ async function serve(options: ServeOptions, environment: Environment): Promise<v
   const connection = { connectionString: databaseUrl! };
   const databases = databaseUrl === undefined ? ownDatabase(data, logger) : existingDatabase({ policy: connection, metering: connection });
   process.exitCode = processes === 1 ? await runOneProcess(launch, databases) : await runManyProcesses(launch, databases, processes);
-  // All is stopped: a connection that somebody has left open must not keep the process.
-  setTimeout(() => process.exit(), exitWithinMs).unref();
 }
 
 /** The configuration file: the one named, which must exist, or the default one if there is one. */

@@ -1,14 +1,10 @@
 /** Owns running Weir in this one process until something asks it to stop. */
-import { setTimeout as pause } from "node:timers/promises";
 import { createMetricsRegistry } from "#platform/metrics.ts";
 import { openAdminDoor } from "../admin-door.ts";
 import type { DatabaseSource } from "../database-source.ts";
 import { startPage } from "../start-page.ts";
 import { factsOf, startWeir, type WeirOptions } from "../weir.ts";
 import { drainMsAfter, stopSignal } from "./stop-signal.ts";
-
-/** How long services may take to stop when their requests have ended. */
-const stopMarginMs = 8_000;
 
 /** What a process is to run; the rest it gets from the way it is run. */
 export type Launch = Omit<WeirOptions, "databases" | "readiness" | "metrics">;
@@ -23,10 +19,7 @@ export async function runOneProcess(launch: Launch, databases: DatabaseSource): 
     console.log(startPage(factsOf(weir), admin.listener, settings, data));
     const reason = await Promise.race([stopSignal(), databases.failed]);
     if (reason instanceof Error) logger.fatal({ error: reason }, "Weir cannot go on");
-    const drainMs = drainMsAfter(reason, settings);
-    // Whatever does not end in time, the journals have what the ledger must know; an orchestrator would only kill later.
-    const isStopped = await Promise.race([weir.stop(drainMs).then(() => true), pause(drainMs + stopMarginMs, false, { ref: false })]);
-    if (!isStopped) logger.error({ drainMs, stopMarginMs }, "Weir did not stop in time and ends all the same");
+    await weir.stop(drainMsAfter(reason, settings));
     return reason instanceof Error ? 1 : 0;
   } finally {
     await databases.stop();
