@@ -4,8 +4,8 @@
  */
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
+import { freePort } from "../harness/free-port.ts";
 import { mountsOf, root, type ComposeFile, type ComposeService } from "./compose-file.ts";
 import { imageOf, readStages, type Image } from "./dockerfile.ts";
 
@@ -158,14 +158,5 @@ function run([program, ...words]: readonly string[], environment: Record<string,
 }
 
 async function freePorts(): Promise<Ports> {
-  // All at once: one that was closed could be given out again.
-  const servers = await Promise.all(
-    Array.from({ length: 3 }, () => {
-      const server = createServer();
-      return new Promise<typeof server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
-    }),
-  );
-  const [publicPort, internal, admin] = servers.map((server) => (server.address() as AddressInfo).port);
-  for (const server of servers) server.close();
-  return { public: publicPort!, internal: internal!, admin: admin! };
+  return { public: await freePort(), internal: await freePort(), admin: await freePort() };
 }
