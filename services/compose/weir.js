@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 /** Owns the first step of the command `weir`: it makes sure that Node is new enough, in words any Node can read. */
 import { spawn } from "node:child_process";
-import { createRequire } from "node:module";
+import module from "node:module";
+import { fileURLToPath } from "node:url";
 
 const neededMajor = 24;
 
 if (Number(process.versions.node.split(".")[0]) >= neededMajor) {
+  // Half of a start is compiling; where this folder may not be written, every start compiles.
+  module.enableCompileCache(fileURLToPath(new URL("../../node_modules/.cache/weir", import.meta.url)));
   const { main } = await import("./main.ts");
   await main(process.argv.slice(2));
 } else {
@@ -25,7 +28,7 @@ if (Number(process.versions.node.split(".")[0]) >= neededMajor) {
 /** The Node that the lockfile brings for this platform, where it does. */
 function bundledNode() {
   try {
-    return createRequire(import.meta.url).resolve(`node-${process.platform}-${process.arch}/bin/node`);
+    return module.createRequire(import.meta.url).resolve(`node-${process.platform}-${process.arch}/bin/node`);
   } catch {
     return undefined;
   }

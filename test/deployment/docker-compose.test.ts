@@ -184,10 +184,11 @@ describe("its services, started one by one as processes", () => {
     }
   });
 
-  test("each becomes healthy, though those it needs come after it", async () => {
+  // Four processes start at once, on a machine that may be busy.
+  test("each becomes healthy, though those it needs come after it", { timeout: 90_000 }, async () => {
     const routing = start("routing");
     const providers = start("providers");
-    await expect.poll(async () => (await routing.health()).output, { timeout: 20_000, interval: 200 }).toMatch(/Weir is not ready: waiting for answers from .*policy at /);
+    await expect.poll(async () => `${(await routing.health()).output}${routing.log()}`, { timeout: 30_000, interval: 200 }).toMatch(/Weir is not ready: waiting for answers from .*policy at /);
     expect((await routing.health()).code).toBe(1);
     const policy = start("policy");
     const metering = start("metering");
