@@ -1,5 +1,5 @@
 /** Owns one process of Weir for tests: the real command, with what it printed and logged. */
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 
 export interface WeirProcessOptions {
   /** The words after `weir serve`. */
@@ -23,6 +23,10 @@ export interface WeirProcess {
 const root = new URL("../../", import.meta.url).pathname;
 const startWithinMs = 40_000;
 
+// What a failed test has left running would slow down all that come after it.
+const running = new Set<ChildProcess>();
+process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
 /** Resolves when it is ready. */
 export async function startWeirProcess({ words, environment }: WeirProcessOptions): Promise<WeirProcess> {
   const child = spawn(process.execPath, ["services/compose/weir.js", "serve", "--admin-port", "0", ...words], {
@@ -30,7 +34,9 @@ export async function startWeirProcess({ words, environment }: WeirProcessOption
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  running.add(child);
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  void ended.then(() => running.delete(child));
   let log = "";
   let page = "";
   child.stderr.on("data", (text: Buffer) => (log += text.toString()));
@@ -45,8 +51,14 @@ export async function startWeirProcess({ words, environment }: WeirProcessOption
   const early = ended.then((code) => Promise.reject(new Error(`Weir (${words.join(" ")}) ended with code ${code}.\n${page}\n${log}`)));
   // Afterwards an end is what the test asked for.
   early.catch(() => undefined);
-  await Promise.race([isReady, late.promise, early]);
-  clearTimeout(timeout);
+  try {
+    await Promise.race([isReady, late.promise, early]);
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  } finally {
+    clearTimeout(timeout);
+  }
   return {
     pid: child.pid!,
     page,
