@@ -21,7 +21,6 @@ export interface AttemptEnding {
   readonly summary: ReplySummary | undefined;
   /** True once the vendor has said all. */
   readonly complete: boolean;
-  readonly requestBytes: number;
   readonly outputBytes: number;
   readonly estimateUsage: (traffic: Traffic) => Usage;
   readonly firstByteMs: number | undefined;
@@ -50,10 +49,10 @@ export function attemptOutcome(ending: AttemptEnding): AttemptOutcome {
  * Never absent, so that each outcome has a rank above an orphan's: nothing when no byte was sent or the vendor refused
  * (vendors do not bill their errors), the vendor's own figures when it has said all, else the estimate.
  */
-function usageOf({ result, httpStatus, complete, summary, requestBytes, outputBytes, estimateUsage }: AttemptEnding): Usage {
+function usageOf({ result, httpStatus, complete, summary, outputBytes, estimateUsage }: AttemptEnding): Usage {
   if (result === AttemptResult.NOT_SENT || httpStatus >= 300) return noUsage();
   if (complete && summary?.usage !== undefined) return summary.usage;
-  return estimateUsage({ requestBytes, outputBytes, reported: summary?.usage });
+  return estimateUsage({ outputBytes, reported: summary?.usage });
 }
 
 /** A vendor's word, bounded: the journal has room for a settlement of limited length. */

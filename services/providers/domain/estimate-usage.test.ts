@@ -9,20 +9,20 @@ const reportedOf = (...quantities: [Meter, bigint][]): Usage =>
 const figures = (usage: Usage): [Meter, bigint][] => usage.quantities.map(({ meter, quantity }) => [meter, quantity]);
 
 describe("estimateUsage", () => {
-  it("counts a token per four bytes, rounded up", () => {
-    const usage = estimateUsage({ requestBytes: 401, outputBytes: 9 });
+  it("takes the request's tokens, and of the output one per four bytes, rounded up", () => {
+    const usage = estimateUsage({ outputBytes: 9 }, () => 101n);
     expect(usage.source).toBe(UsageSource.ESTIMATED);
     expect(figures(usage)).toEqual([[Meter.INPUT_TOKENS, 101n], [Meter.OUTPUT_TOKENS, 3n]]);
   });
 
   it("keeps the input that was reported, and the larger output", () => {
     const reported = reportedOf([Meter.INPUT_TOKENS, 7n], [Meter.CACHED_INPUT_TOKENS, 90n], [Meter.OUTPUT_TOKENS, 1n]);
-    expect(figures(estimateUsage({ requestBytes: 4000, outputBytes: 40, reported }))).toEqual([[Meter.INPUT_TOKENS, 7n], [Meter.CACHED_INPUT_TOKENS, 90n], [Meter.OUTPUT_TOKENS, 10n]]);
-    expect(figures(estimateUsage({ requestBytes: 4000, outputBytes: 0, reported }))).toEqual(figures(reported));
+    expect(figures(estimateUsage({ outputBytes: 40, reported }, () => 1000n))).toEqual([[Meter.INPUT_TOKENS, 7n], [Meter.CACHED_INPUT_TOKENS, 90n], [Meter.OUTPUT_TOKENS, 10n]]);
+    expect(figures(estimateUsage({ outputBytes: 0, reported }, () => 1000n))).toEqual(figures(reported));
   });
 
   it("does not count reported reasoning again", () => {
     const reported = reportedOf([Meter.INPUT_TOKENS, 7n], [Meter.REASONING_OUTPUT_TOKENS, 8n]);
-    expect(figures(estimateUsage({ requestBytes: 0, outputBytes: 40, reported }))).toContainEqual([Meter.OUTPUT_TOKENS, 2n]);
+    expect(figures(estimateUsage({ outputBytes: 40, reported }, () => 0n))).toContainEqual([Meter.OUTPUT_TOKENS, 2n]);
   });
 });

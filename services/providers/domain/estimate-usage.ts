@@ -2,13 +2,10 @@
 import { create } from "@bufbuild/protobuf";
 import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { estimateRecordingMs } from "./recording-length.ts";
-
-const bytesPerToken = 4;
+import { tokensOfBytes } from "./request-tokens.ts";
 
 /** What is known of an attempt whose usage was not reported. */
 export interface Traffic {
-  /** Bytes of the request's body; 0 when none was sent. */
-  readonly requestBytes: number;
   /** UTF-8 bytes of what was generated. */
   readonly outputBytes: number;
   /** What the vendor had reported before it broke off. */
@@ -16,15 +13,15 @@ export interface Traffic {
 }
 
 /**
- * The rule: a token is four bytes, rounded up; of the request's JSON for the input, of the generated text for the output.
+ * The rule: the input is the request's tokens as estimated, the output a token for each four bytes of the generated text.
  * What the vendor reported before it broke off stands in for the input; its output counts where it is more than the estimate.
  */
-export function estimateUsage({ requestBytes, outputBytes, reported }: Traffic): Usage {
+export function estimateUsage({ outputBytes, reported }: Traffic, requestTokens: () => bigint): Usage {
   const quantities = new Map<Meter, bigint>();
   for (const { meter, quantity } of reported?.quantities ?? []) quantities.set(meter, quantity);
-  if (quantities.size === 0) quantities.set(Meter.INPUT_TOKENS, tokens(requestBytes));
+  if (quantities.size === 0) quantities.set(Meter.INPUT_TOKENS, requestTokens());
   const reasoning = quantities.get(Meter.REASONING_OUTPUT_TOKENS) ?? 0n;
-  const output = tokens(outputBytes) - reasoning;
+  const output = tokensOfBytes(outputBytes) - reasoning;
   if (output > (quantities.get(Meter.OUTPUT_TOKENS) ?? 0n)) quantities.set(Meter.OUTPUT_TOKENS, output);
   return usage(quantities);
 }
@@ -50,8 +47,4 @@ function usage(quantities: ReadonlyMap<Meter, bigint>): Usage {
     quantities: [...quantities].filter(([, quantity]) => quantity > 0n).map(([meter, quantity]) => ({ meter, quantity })),
     source: UsageSource.ESTIMATED,
   });
-}
-
-function tokens(bytes: number): bigint {
-  return BigInt(Math.ceil(bytes / bytesPerToken));
 }

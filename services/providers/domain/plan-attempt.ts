@@ -10,6 +10,7 @@ import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { NativeForm, NativeUnaryForm, UnaryAdapter, VendorAdapter, VendorRequest } from "./adapter.ts";
 import { ByteReply } from "./byte-reply.ts";
 import { charactersOf, estimateUsage, type Traffic } from "./estimate-usage.ts";
+import { estimateRequestTokens } from "./request-tokens.ts";
 import { refuseWholeReply } from "./reply-headers.ts";
 import type { RelayForm } from "./relay-form.ts";
 import type { ReplyReader } from "./reply-reader.ts";
@@ -66,7 +67,7 @@ function planGenerate(generation: Generation, model: string, adapter: VendorAdap
         response.warnings.push(...vendorRequest.warnings);
         return { response: create(AttemptResponseSchema, { generate: response }), summary };
       }),
-    estimateUsage,
+    estimateUsage: estimatorFor(vendorRequest),
   };
 }
 
@@ -83,7 +84,7 @@ function planStream(generation: Generation, model: string, adapter: VendorAdapte
       refuseWholeReply(contentType);
       return new StreamedReply(form.createStreamReader(vendorRequest), form.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings, model);
     },
-    estimateUsage,
+    estimateUsage: estimatorFor(vendorRequest),
   };
 }
 
@@ -105,8 +106,14 @@ function planUnary<Name extends UnaryName>(name: Name, request: UnaryRequest<Nam
         response.warnings.push(...vendorRequest.warnings);
         return { response: create(AttemptResponseSchema, { [name]: response }), summary };
       }),
-    estimateUsage: (traffic) => operation.estimateUsage?.(traffic, vendorRequest) ?? estimateUsage({ requestBytes: traffic.requestBytes, outputBytes: 0 }),
+    estimateUsage: (traffic) => operation.estimateUsage?.(traffic, vendorRequest) ?? estimateUsage({ outputBytes: 0 }, () => estimateRequestTokens(vendorRequest.body)),
   };
+}
+
+/** Counts the request's tokens once, though a long stream asks again and again. */
+function estimatorFor({ body }: VendorRequest): AttemptPlan["estimateUsage"] {
+  let tokens: bigint | undefined;
+  return (traffic) => estimateUsage(traffic, () => (tokens ??= estimateRequestTokens(body)));
 }
 
 function planSpeech(request: SynthesizeSpeechRequest, model: string, { speech, vendor }: VendorAdapter, provider: string): AttemptPlan {

@@ -212,7 +212,6 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
       serviceTier: call === undefined ? "" : (this.#provider!.config.adapter.serviceTier?.(call.headers) ?? ""),
       summary: call?.reply?.summary,
       complete: call?.reply?.complete ?? false,
-      requestBytes: this.#plan!.vendorRequest.body.length,
       outputBytes: call?.reply?.outputBytes ?? 0,
       estimateUsage: this.#plan!.estimateUsage,
       firstByteMs: call?.firstByteAtMs === undefined ? undefined : call.firstByteAtMs - this.#beginMs,
