@@ -68,6 +68,16 @@ export async function readForm(body: Buffer, contentType: string): Promise<Form>
   return new Form(body, parts);
 }
 
+/** The content of the first part of this name in a form that `readForm` has accepted; undefined when there is none, or it is no such form. */
+export function findPart(body: Uint8Array, contentType: string, name: string): Buffer | undefined {
+  try {
+    const blocks = findBlocks(Buffer.from(body.buffer, body.byteOffset, body.byteLength), `${lineEnd}--${boundaryOf(contentType)}`);
+    return blocks.find(({ head }) => /\bname\s*=\s*"?([^";\r]*)/i.exec(head)?.[1] === name)?.content;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The part that a field without a file is. */
 export function textPart(name: string, value: string): FormPart {
   return { name, filename: undefined, mediaType: "text/plain", content: Buffer.from(value) };

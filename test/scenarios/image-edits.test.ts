@@ -1,7 +1,7 @@
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
+import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { readForm } from "#platform/multipart.ts";
 import { json, startScriptedProvider, type ScriptedProvider, type UpstreamRequest } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
@@ -51,6 +51,15 @@ test("variations have a path of their own; images in events, and vendors without
   await expect(client.images.edit({ model: "oai/gpt-image-x", image, prompt: "x", stream: true })).rejects.toMatchObject({ code: "unsupported_parameter", param: "stream" });
   await expect(client.images.edit({ model: "ant/none", image, prompt: "x" })).rejects.toMatchObject({ code: "unsupported_operation" });
   expect(upstream.requests).toHaveLength(place + 1);
+});
+
+test("images that did not arrive are estimated by how many were asked for", async () => {
+  upstream.answerWith((_, response) => void response.destroy());
+  const image = await toFile(picture, "a.png", { type: "image/png" });
+  const requestId = await client.images.edit({ model: "oai/gpt-image-x", image, prompt: "x", n: 3 }).catch((error: unknown) => (error as InstanceType<typeof OpenAI.APIError>).requestID!);
+  const { outcome } = (await weir.attempts(1, { requestId: requestId as string }))[0]!.event!;
+  expect(outcome!.usage).toMatchObject({ source: UsageSource.ESTIMATED, quantities: [{ meter: Meter.IMAGES, quantity: 3n }] });
+  upstream.answerWith(json(200, reply));
 });
 
 test("the RPC speaks types, or takes a form as it is", async () => {

@@ -7,9 +7,9 @@ export function countedImages(count: number): Usage {
   return imagesOf(count, UsageSource.PROVIDER);
 }
 
-/** The least that a reply can have held that did not arrive. */
-export function oneImage(): Usage {
-  return imagesOf(1, UsageSource.ESTIMATED);
+/** What a reply can have held that did not arrive: as many as were asked for, which is one where nothing is said. */
+export function askedImages(count: number | undefined): Usage {
+  return imagesOf(count !== undefined && Number.isSafeInteger(count) && count > 0 ? count : 1, UsageSource.ESTIMATED);
 }
 
 function imagesOf(count: number, source: UsageSource): Usage {

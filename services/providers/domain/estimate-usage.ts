@@ -32,9 +32,9 @@ export function charactersOf(text: string): Usage {
   return usage(new Map([[Meter.CHARACTERS, BigInt([...text].length)]]));
 }
 
-/** What the transcription consumed of which the vendor says nothing: the length of the recording that the request holds. */
-export function recordingOf(request: Uint8Array): Usage {
-  return usage(new Map([[Meter.AUDIO_MILLISECONDS, estimateRecordingMs(request)]]));
+/** What the transcription consumed of which the vendor says nothing: the length of the recording. */
+export function recordingOf(recording: Uint8Array): Usage {
+  return usage(new Map([[Meter.AUDIO_MILLISECONDS, estimateRecordingMs(recording)]]));
 }
 
 /** What an attempt consumed that the vendor refused, or never saw: nothing. */

@@ -138,7 +138,7 @@ function planRelay({ dialect, endpoint, contentType, body, stream }: RelayReques
     vendorRequest: { path: endpoint, headers: {}, contentType, body, warnings: [], withholdUsage: false },
     startWarnings: [],
     readReply: (replyType) => readerOf(form, replyType, model),
-    estimateUsage: () => form.estimateUsage(body),
+    estimateUsage: () => form.estimateUsage(body, contentType),
   };
 }
 

@@ -4,16 +4,25 @@
 const usualBytesPerSecond = 16_000;
 /** 48 kHz, 16 bit, stereo. A header that says more, which its caller could have made up to pay less, is taken at that. */
 const mostBytesPerSecond = 192_000;
+/** Where a WAV's sound begins at the earliest. */
+const headerBytes = 44;
+/** Samples as numbers, and as numbers with a fraction; others are compressed, and then a second has as many bytes as it likes. */
+const plainFormats: readonly number[] = [1, 3, 0xfffe];
 
 /**
- * In milliseconds, of a request that holds one recording and little else. WAV says in its header how many bytes a second has
- * (http://soundfile.sapp.org/doc/WaveFormat); the others are taken as usual.
+ * In milliseconds. WAV says in its header how many samples a second has and how large they are (http://soundfile.sapp.org/doc/WaveFormat);
+ * the others are taken as usual.
  */
-export function estimateRecordingMs(request: Uint8Array): bigint {
-  const bytes = Buffer.from(request.buffer, request.byteOffset, request.byteLength);
-  const start = bytes.indexOf("WAVEfmt ") - 8;
-  const isWav = start >= 0 && bytes.length >= start + 44 && bytes.toString("latin1", start, start + 4) === "RIFF";
-  const bytesPerSecond = isWav ? Math.min(bytes.readUInt32LE(start + 28), mostBytesPerSecond) : usualBytesPerSecond;
-  const soundBytes = isWav ? bytes.length - start - 44 : bytes.length;
-  return BigInt(Math.ceil((soundBytes * 1000) / (bytesPerSecond || usualBytesPerSecond)));
+export function estimateRecordingMs(recording: Uint8Array): bigint {
+  const bytes = Buffer.from(recording.buffer, recording.byteOffset, recording.byteLength);
+  const bytesPerSecond = plainBytesPerSecond(bytes);
+  const soundBytes = bytesPerSecond === undefined ? bytes.length : bytes.length - headerBytes;
+  return BigInt(Math.ceil((soundBytes * 1000) / (bytesPerSecond ?? usualBytesPerSecond)));
+}
+
+function plainBytesPerSecond(bytes: Buffer): number | undefined {
+  const isWav = bytes.length >= headerBytes && bytes.toString("latin1", 0, 4) === "RIFF" && bytes.toString("latin1", 8, 16) === "WAVEfmt ";
+  if (!isWav || !plainFormats.includes(bytes.readUInt16LE(20))) return undefined;
+  const [channels, samplesPerSecond, bitsPerSample] = [bytes.readUInt16LE(22), bytes.readUInt32LE(24), bytes.readUInt16LE(34)];
+  return Math.min((channels * samplesPerSecond * bitsPerSample) / 8, mostBytesPerSecond) || undefined;
 }

@@ -14,5 +14,5 @@ export interface RelayForm {
   /** A reader for one reply in events; it makes no types. Absent where none is asked for. */
   createStreamReader?(): StreamReader;
   /** What is put in the ledger for this request when the vendor did not say what it consumed. */
-  estimateUsage(request: Uint8Array): Usage;
+  estimateUsage(request: Uint8Array, contentType: string): Usage;
 }

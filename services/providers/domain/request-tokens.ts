@@ -33,10 +33,9 @@ interface InlineMedia {
  * The members that lead to media in the vendors' requests. Others may hold anything that a caller made up, such as the arguments
  * of a tool, which are text to the model whatever they look like.
  */
-const steps: ReadonlySet<string> = new Set([
-  ...["messages", "content", "contents", "parts", "input", "inputs", "output", "toolResult"],
-  ...["image_url", "input_audio", "inlineData", "inline_data", "source", "image", "audio", "images"],
-]);
+const steps: ReadonlySet<string> = new Set(
+  "messages content contents parts input inputs output toolResult image_url input_audio inlineData inline_data source image audio images".split(" "),
+);
 
 function* mediaIn(value: unknown, name = ""): Iterable<InlineMedia> {
   if (Array.isArray(value)) {

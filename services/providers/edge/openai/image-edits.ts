@@ -1,9 +1,10 @@
 /** Owns POST /images/edits and /images/variations: images go in as a form, others come out. */
 import { create } from "@bufbuild/protobuf";
 import { EditImagesResponseSchema, type EditImagesRequest, type ImageFile } from "#gen/weir/inference/v1/image_edit_pb.ts";
-import { textPart, writeForm, type FormPart } from "#platform/multipart.ts";
+import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { findPart, textPart, writeForm, type FormPart } from "#platform/multipart.ts";
 import type { UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { oneImage } from "../../domain/counted-images.ts";
+import { askedImages } from "../../domain/counted-images.ts";
 import type { RelayForm } from "../../domain/relay-form.ts";
 import { parseVendorJson, textOf } from "../../domain/vendor-json.ts";
 import { readImages, summarizeImages } from "./images.ts";
@@ -17,7 +18,7 @@ export const editImagesAdapter: UnaryAdapter<"editImages"> = {
     const { model, images, createTime, usage } = response;
     return { response: create(EditImagesResponseSchema, { model, images, ...(createTime === undefined ? {} : { createTime }), ...(usage === undefined ? {} : { usage }) }), summary };
   },
-  estimateUsage: oneImage,
+  estimateUsage: (_traffic, { body, contentType = "" }) => imagesOfForm(body, contentType),
 };
 
 export const imageEditRelays: readonly RelayForm[] = [endpoint, "/images/variations"].map((path) => ({
@@ -25,7 +26,7 @@ export const imageEditRelays: readonly RelayForm[] = [endpoint, "/images/variati
   endpoint: path,
   operation: "editImages",
   summarizeReply: (body) => summarizeImages(parseVendorJson(textOf(body))),
-  estimateUsage: oneImage,
+  estimateUsage: imagesOfForm,
 }));
 
 function buildRequest(request: EditImagesRequest, model: string): VendorRequest {
@@ -37,6 +38,11 @@ function buildRequest(request: EditImagesRequest, model: string): VendorRequest 
     ...Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [textPart(name, String(value))])),
   ]);
   return { path: endpoint, headers: {}, contentType, body, warnings: [], withholdUsage: false };
+}
+
+function imagesOfForm(body: Uint8Array, contentType: string): Usage {
+  const count = findPart(body, contentType, "n");
+  return askedImages(count === undefined ? undefined : Number(count.toString("latin1")));
 }
 
 /** The vendor tells the format by the file's media type and ending. */

@@ -6,7 +6,7 @@ import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/
 import { GatewayError } from "#platform/errors.ts";
 import { spliceJson } from "#platform/json.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { countedImages, oneImage } from "../../domain/counted-images.ts";
+import { askedImages, countedImages } from "../../domain/counted-images.ts";
 import { aspectRatioOf, sidesOf } from "../../domain/image-size.ts";
 import { asCount, asObject, asObjects, asText, isObject, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 import { Warnings } from "../../domain/warnings.ts";
@@ -43,7 +43,7 @@ export function createImagesAdapter({ images }: OpenaiQuirks): UnaryAdapter<"gen
     buildRequest: (request, model) => buildRequest(request, model, images),
     readReply: readImages,
     ...(images.size === "size" ? { native } : {}),
-    estimateUsage: oneImage,
+    estimateUsage: (_traffic, { body }) => askedImages(asCount(parseVendorJson(textOf(body))["n"])),
   };
 }
 

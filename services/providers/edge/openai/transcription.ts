@@ -2,8 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { TimedUnit, TranscribeResponseSchema, type TranscribeRequest, type TranscribeResponse } from "#gen/weir/inference/v1/transcription_pb.ts";
-import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
-import { textPart, writeForm } from "#platform/multipart.ts";
+import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { findPart, textPart, writeForm } from "#platform/multipart.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { recordingOf } from "../../domain/estimate-usage.ts";
 import type { RelayForm } from "../../domain/relay-form.ts";
@@ -20,7 +20,7 @@ export const transcribeAdapter: UnaryAdapter<"transcribe"> = {
     const reply = parseVendorJson(textOf(body));
     return { response: readResponse(reply), summary: summarize(reply) };
   },
-  estimateUsage: (_traffic, { body }) => recordingOf(body),
+  estimateUsage: (_traffic, { body, contentType = "" }) => recordingOfForm(body, contentType),
 };
 
 export const transcriptionRelays: readonly RelayForm[] = ["/audio/transcriptions", "/audio/translations"].map((endpoint) => ({
@@ -29,8 +29,13 @@ export const transcriptionRelays: readonly RelayForm[] = ["/audio/transcriptions
   operation: "transcribe",
   summarizeReply: (body, contentType) => summarize(contentType.includes("json") ? parseVendorJson(textOf(body)) : {}),
   createStreamReader: () => createMediaStreamReader(meters),
-  estimateUsage: recordingOf,
+  estimateUsage: recordingOfForm,
 }));
+
+/** Of its file alone: what a caller writes beside it says nothing of its length. */
+function recordingOfForm(body: Uint8Array, contentType: string): Usage {
+  return recordingOf(findPart(body, contentType, "file") ?? body);
+}
 
 function buildRequest(request: TranscribeRequest, model: string): VendorRequest {
   const { audio, mediaType, filename, language, prompt, temperature, times, translate, strict } = request;

@@ -8,5 +8,12 @@ export async function readFormCall(body: Buffer, contentType: string): Promise<R
   const form = await readForm(body, contentType);
   const model = form.text("model");
   if (model === undefined) throw invalidField("model", "is missing");
-  return { model, stream: form.text("stream") === "true", contentType, bodyFor: (target) => form.withText("model", target), writeStreamError };
+  return { model, stream: readStream(form.text("stream")), contentType, bodyFor: (target) => form.withText("model", target), writeStreamError };
+}
+
+/** Readers of forms differ in what other words mean, and the vendor must not stream where Weir thinks that it does not. */
+function readStream(word = "false"): boolean {
+  if (/^true$/i.test(word)) return true;
+  if (/^(?:false)?$/i.test(word)) return false;
+  throw invalidField("stream", "must be `true` or `false`");
 }
