@@ -180,7 +180,9 @@ test("weir organizations, teams, members and keys do what docs/access.md says", 
   const team = idIn(await run("teams", "create", "research", "--organization", organization));
   const member = idIn(await run("members", "add", "ada@example.com", "--role", "developer", "--organization", organization));
   const key = idIn(await run("keys", "create", "laptop", "--team", team, "--member", member, "--allow", "demo/*", "--from", "192.0.2.0/24", "--expires", "90d"));
-  expect(await run("keys", "update", key, "--name", "new laptop", "--allow", "chat")).toContain("new laptop");
+  expect(await run("keys", "update", key, "--name", "new laptop", "--allow", "chat", "--expires", "never")).toContain("new laptop");
+  expect(await run("keys", "list")).not.toContain("valid until");
+  await run("keys", "update", key, "--expires", "30d");
   expect(await run("keys", "rotate", key, "--overlap", "1h")).toMatch(/^weir_\w+$/m);
   expect(await run("members", "update", member, "--role", "auditor")).toContain("ada@example.com is auditor now");
   await run("organizations", "rename", organization, "acme & sons");

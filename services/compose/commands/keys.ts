@@ -77,7 +77,7 @@ function addBoundOptions(command: Command): Command {
     .option("--from <range>", "IP addresses it may be used from, such as 192.0.2.0/24; repeat for more", collect)
     .option("--origin <origin>", "web pages it may be used from, such as https://app.example.com; repeat for more", collect)
     .option("--label <name=value>", "a label that its calls carry; repeat for more", collect)
-    .option("--expires <span>", "end the key after this time, such as 90d");
+    .option("--expires <span>", "end the key after this time, such as 90d; `never` takes its end away");
 }
 
 function collect(value: string, former: readonly string[] = []): readonly string[] {
@@ -98,7 +98,7 @@ async function updateKey(keyId: string, options: UpdateOptions, policy: Client<t
     ...(options.name === undefined ? [] : ["name"]),
     ...(scope === undefined && options.unbound === undefined ? [] : ["scope"]),
     ...(options.label === undefined ? [] : ["labels"]),
-    ...(expireTime === undefined ? [] : ["expire_time"]),
+    ...(options.expires === undefined ? [] : ["expire_time"]),
   ];
   if (paths.length === 0) throw new GatewayError("INVALID_REQUEST", "Say what to change; `weir keys update --help` lists what can be.");
   const { key } = await policy.updateKey({ keyId, updateMask: { paths }, name: options.name ?? "", labels: labelsOf(options), ...(scope && { scope }), ...(expireTime && { expireTime }) });
@@ -123,7 +123,7 @@ function boundsOf({ allow, provider, operation, from, origin, expires }: BoundOp
   const hasScope = [allow, provider, operation, from, origin].some((values) => values !== undefined);
   return {
     ...(hasScope && { scope: { models: [...(allow ?? [])], providers: [...(provider ?? [])], operations: [...(operation ?? [])], ipRanges: [...(from ?? [])], origins: [...(origin ?? [])] } }),
-    ...(expires !== undefined && { expireTime: timestampFromMs(systemClock.now() + readSpanMs(expires, "--expires")) }),
+    ...(expires !== undefined && expires !== "never" && { expireTime: timestampFromMs(systemClock.now() + readSpanMs(expires, "--expires")) }),
   };
 }
 

@@ -102,6 +102,7 @@ describe("usage", () => {
     ["thoughts inside the output", { promptTokenCount: 10, candidatesTokenCount: 30, thoughtsTokenCount: 20, totalTokenCount: 40 }, { INPUT_TOKENS: 10, OUTPUT_TOKENS: 10, REASONING_OUTPUT_TOKENS: 20 }],
     ["thoughts beside the output", { promptTokenCount: 10, candidatesTokenCount: 30, thoughtsTokenCount: 20, totalTokenCount: 60 }, { INPUT_TOKENS: 10, OUTPUT_TOKENS: 30, REASONING_OUTPUT_TOKENS: 20 }],
     ["nothing but thoughts", { promptTokenCount: 10, thoughtsTokenCount: 20, totalTokenCount: 30 }, { INPUT_TOKENS: 10, OUTPUT_TOKENS: 0, REASONING_OUTPUT_TOKENS: 20 }],
+    ["an image", { promptTokenCount: 1, candidatesTokenCount: 1300, totalTokenCount: 1301, candidatesTokensDetails: [{ modality: "IMAGE", tokenCount: 1290 }] }, { INPUT_TOKENS: 1, OUTPUT_TOKENS: 10, IMAGE_OUTPUT_TOKENS: 1290 }],
     ["speech", { promptTokenCount: 1, candidatesTokenCount: 9, totalTokenCount: 10, candidatesTokensDetails: [{ modality: "AUDIO", tokenCount: 9 }] }, { INPUT_TOKENS: 1, OUTPUT_TOKENS: 0, AUDIO_OUTPUT_TOKENS: 9 }],
     ["more from the cache than there was", { promptTokenCount: 5, cachedContentTokenCount: 9, candidatesTokenCount: 1 }, { INPUT_TOKENS: 0, CACHED_INPUT_TOKENS: 5, OUTPUT_TOKENS: 1 }],
     ["nothing", {}, {}],

@@ -9,7 +9,8 @@ import { asCount, asObject, asObjects, isObject, type JsonObject } from "../../d
  *   to the model stands beside it, in `toolUsePromptTokenCount`.
  * - `candidatesTokenCount` counts the output without thoughts, which stand beside it in `thoughtsTokenCount`; the total is the
  *   sum of all four. Where it is the sum without the thoughts, they are part of the output.
- * - `…TokensDetails` splits each count by modality; of these only audio has meters of its own.
+ * - `…TokensDetails` splits each count by modality; of these audio has meters of its own, and images have one in the output,
+ *   where they cost more than text (https://ai.google.dev/gemini-api/docs/pricing).
  * - Searches are billed by the query; the metadata does not count them, so whoever read the reply does.
  * Source: the docstrings of GenerateContentResponseUsageMetadata in @google/genai, and
  * https://ai.google.dev/gemini-api/docs/google-search#pricing.
@@ -47,7 +48,7 @@ function readInput(metadata: JsonObject, prompt: number): readonly (readonly [Me
   const cached = Math.min(asCount(metadata["cachedContentTokenCount"]) ?? 0, prompt);
   const fresh = prompt - cached;
   // Sound that was read from the cache is counted there.
-  const audio = Math.min(Math.max(0, audioTokens(metadata["promptTokensDetails"]) - audioTokens(metadata["cacheTokensDetails"])), fresh);
+  const audio = Math.min(Math.max(0, tokensOf("AUDIO", metadata["promptTokensDetails"]) - tokensOf("AUDIO", metadata["cacheTokensDetails"])), fresh);
   return [
     [Meter.INPUT_TOKENS, fresh - audio + (asCount(metadata["toolUsePromptTokenCount"]) ?? 0)],
     [Meter.CACHED_INPUT_TOKENS, cached],
@@ -60,16 +61,18 @@ function readOutput(metadata: JsonObject, candidates: number): readonly (readonl
   const withoutThoughts = (asCount(metadata["promptTokenCount"]) ?? 0) + (asCount(metadata["toolUsePromptTokenCount"]) ?? 0) + candidates;
   const isInside = thoughts <= candidates && asCount(metadata["totalTokenCount"]) === withoutThoughts;
   const output = isInside ? candidates - thoughts : candidates;
-  const audio = Math.min(audioTokens(metadata["candidatesTokensDetails"]), output);
+  const audio = Math.min(tokensOf("AUDIO", metadata["candidatesTokensDetails"]), output);
+  const image = Math.min(tokensOf("IMAGE", metadata["candidatesTokensDetails"]), output - audio);
   return [
-    [Meter.OUTPUT_TOKENS, output - audio],
+    [Meter.OUTPUT_TOKENS, output - audio - image],
     [Meter.REASONING_OUTPUT_TOKENS, thoughts],
     [Meter.AUDIO_OUTPUT_TOKENS, audio],
+    [Meter.IMAGE_OUTPUT_TOKENS, image],
   ];
 }
 
-function audioTokens(details: unknown): number {
+function tokensOf(modality: "AUDIO" | "IMAGE", details: unknown): number {
   return asObjects(details)
-    .filter(({ modality }) => modality === "AUDIO")
+    .filter((detail) => detail["modality"] === modality)
     .reduce((sum, { tokenCount }) => sum + (asCount(tokenCount) ?? 0), 0);
 }

@@ -26,11 +26,11 @@ export function writeUsage(usage: Usage | undefined): UsageJson {
   const reasoning = of(Meter.REASONING_OUTPUT_TOKENS);
   const webSearches = of(Meter.WEB_SEARCHES);
   return {
-    input_tokens: of(Meter.INPUT_TOKENS) + of(Meter.AUDIO_INPUT_TOKENS),
+    input_tokens: of(Meter.INPUT_TOKENS) + of(Meter.AUDIO_INPUT_TOKENS) + of(Meter.IMAGE_INPUT_TOKENS),
     cache_read_input_tokens: of(Meter.CACHED_INPUT_TOKENS),
     cache_creation_input_tokens: fiveMinutes + oneHour,
     cache_creation: { ephemeral_5m_input_tokens: fiveMinutes, ephemeral_1h_input_tokens: oneHour },
-    output_tokens: of(Meter.OUTPUT_TOKENS) + reasoning + of(Meter.AUDIO_OUTPUT_TOKENS),
+    output_tokens: of(Meter.OUTPUT_TOKENS) + reasoning + of(Meter.AUDIO_OUTPUT_TOKENS) + of(Meter.IMAGE_OUTPUT_TOKENS),
     output_tokens_details: reasoning === 0 ? null : { thinking_tokens: reasoning },
     server_tool_use: webSearches === 0 ? null : { web_search_requests: webSearches, web_fetch_requests: 0 },
   };

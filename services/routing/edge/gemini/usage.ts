@@ -12,17 +12,25 @@ export function writeUsage(usage: Usage | undefined): object | undefined {
   const of = (...meters: readonly Meter[]): number => Number(usage.quantities.filter(({ meter }) => meters.includes(meter)).reduce((sum, { quantity }) => sum + quantity, 0n));
   const cached = of(Meter.CACHED_INPUT_TOKENS);
   const audioInput = of(Meter.AUDIO_INPUT_TOKENS);
+  const imageInput = of(Meter.IMAGE_INPUT_TOKENS);
   const audioOutput = of(Meter.AUDIO_OUTPUT_TOKENS);
+  const imageOutput = of(Meter.IMAGE_OUTPUT_TOKENS);
   const thoughts = of(Meter.REASONING_OUTPUT_TOKENS);
-  const prompt = of(Meter.INPUT_TOKENS, Meter.CACHE_WRITE_5M_INPUT_TOKENS, Meter.CACHE_WRITE_1H_INPUT_TOKENS) + cached + audioInput;
-  const candidates = of(Meter.OUTPUT_TOKENS) + audioOutput;
+  const prompt = of(Meter.INPUT_TOKENS, Meter.CACHE_WRITE_5M_INPUT_TOKENS, Meter.CACHE_WRITE_1H_INPUT_TOKENS) + cached + audioInput + imageInput;
+  const candidates = of(Meter.OUTPUT_TOKENS) + audioOutput + imageOutput;
   return {
     promptTokenCount: prompt,
     candidatesTokenCount: candidates,
     totalTokenCount: prompt + candidates + thoughts,
     ...(thoughts === 0 ? {} : { thoughtsTokenCount: thoughts }),
     ...(cached === 0 ? {} : { cachedContentTokenCount: cached }),
-    ...(audioInput === 0 ? {} : { promptTokensDetails: [{ modality: "AUDIO", tokenCount: audioInput }] }),
-    ...(audioOutput === 0 ? {} : { candidatesTokensDetails: [{ modality: "AUDIO", tokenCount: audioOutput }] }),
+    ...writeDetails("promptTokensDetails", { AUDIO: audioInput, IMAGE: imageInput }),
+    ...writeDetails("candidatesTokensDetails", { AUDIO: audioOutput, IMAGE: imageOutput }),
   };
+}
+
+/** Absent where all is text. */
+function writeDetails(member: string, tokens: Readonly<Record<"AUDIO" | "IMAGE", number>>): object {
+  const details = Object.entries(tokens).flatMap(([modality, tokenCount]) => (tokenCount === 0 ? [] : [{ modality, tokenCount }]));
+  return details.length === 0 ? {} : { [member]: details };
 }

@@ -12,9 +12,9 @@ export function writeUsage(usage: Usage | undefined): object | null {
     Number(usage.quantities.filter(({ meter }) => meters.includes(meter)).reduce((sum, { quantity }) => sum + quantity, 0n));
   const cached = quantityOf(Meter.CACHED_INPUT_TOKENS);
   const written = quantityOf(Meter.CACHE_WRITE_5M_INPUT_TOKENS, Meter.CACHE_WRITE_1H_INPUT_TOKENS);
-  const input = quantityOf(Meter.INPUT_TOKENS, Meter.AUDIO_INPUT_TOKENS) + cached + written;
+  const input = quantityOf(Meter.INPUT_TOKENS, Meter.AUDIO_INPUT_TOKENS, Meter.IMAGE_INPUT_TOKENS) + cached + written;
   const reasoning = quantityOf(Meter.REASONING_OUTPUT_TOKENS);
-  const output = quantityOf(Meter.OUTPUT_TOKENS, Meter.AUDIO_OUTPUT_TOKENS) + reasoning;
+  const output = quantityOf(Meter.OUTPUT_TOKENS, Meter.AUDIO_OUTPUT_TOKENS, Meter.IMAGE_OUTPUT_TOKENS) + reasoning;
   return {
     input_tokens: input,
     input_tokens_details: { cached_tokens: cached, cache_write_tokens: written },

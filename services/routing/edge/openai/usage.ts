@@ -37,11 +37,11 @@ function quantitiesOf(usage: Usage) {
   const quantityOf = (...meters: readonly Meter[]): number =>
     Number(usage.quantities.filter(({ meter }) => meters.includes(meter)).reduce((sum, { quantity }) => sum + quantity, 0n));
   return {
-    input: quantityOf(Meter.INPUT_TOKENS),
+    input: quantityOf(Meter.INPUT_TOKENS, Meter.IMAGE_INPUT_TOKENS),
     cached: quantityOf(Meter.CACHED_INPUT_TOKENS),
     cacheWrite: quantityOf(Meter.CACHE_WRITE_5M_INPUT_TOKENS, Meter.CACHE_WRITE_1H_INPUT_TOKENS),
     audioInput: quantityOf(Meter.AUDIO_INPUT_TOKENS),
-    output: quantityOf(Meter.OUTPUT_TOKENS),
+    output: quantityOf(Meter.OUTPUT_TOKENS, Meter.IMAGE_OUTPUT_TOKENS),
     reasoning: quantityOf(Meter.REASONING_OUTPUT_TOKENS),
     audioOutput: quantityOf(Meter.AUDIO_OUTPUT_TOKENS),
   };
