@@ -26,6 +26,7 @@ import type { DatabaseSource, Schema } from "./database-source.ts";
 import { readInternalSettings, type InternalSettings } from "./internal-settings.ts";
 import { Peers } from "./peers.ts";
 import type { Readiness } from "./readiness.ts";
+import { partsThatNeedRestart } from "./restart-needed.ts";
 import { readSettings, type Settings } from "./settings.ts";
 
 export interface WeirOptions {
@@ -253,6 +254,8 @@ function followConfigFile({ settings, configPath, variables, logger }: WeirOptio
         live.set(readSettings(file, variables));
         logger.level = live.current.logLevel;
         logger.info({ file: configPath }, "configuration reloaded");
+        const parts = partsThatNeedRestart(settings.file, file);
+        if (parts.length > 0) logger.warn({ file: configPath, parts }, "these parts of the configuration differ from those that Weir runs with, and are taken over when it is started again");
       } catch (error) {
         logger.error({ file: configPath, error }, "the changed configuration cannot be used; the former stays in force");
       }

@@ -48,6 +48,9 @@ test("a changed file is in force without a restart and without a failed request,
   expect(statuses.length).toBeGreaterThan(0);
   expect(new Set(statuses)).toEqual(new Set([200]));
 
+  await replaceConfig(`${configWith("after: { targets: [up/m] }")}listen: { admin_port: 9 }\n`);
+  await expect.poll(() => weir.log(), { timeout: 10_000, interval: 50 }).toContainEqual(expect.objectContaining({ parts: expect.arrayContaining(["listen"]) as unknown, msg: expect.stringContaining("started again") }));
+
   await replaceConfig("providers: { up: { vendor: nobody } }\n");
   await expect.poll(() => JSON.stringify(weir.log()), { timeout: 10_000, interval: 50 }).toContain("nobody");
   expect(await statusOf("after")).toBe(200);
