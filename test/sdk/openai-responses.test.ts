@@ -201,7 +201,7 @@ test("a custom tool and one in a namespace are called by their own names", async
 test("a server that has the Responses API gets the caller's bytes, and the caller the server's", async () => {
   const reply = '{"id":"resp_9","object":"response", "model":"gpt-x-2026","status":"completed","output":[],"unheard_of":1.50,"usage":{"input_tokens":3,"output_tokens":5,"total_tokens":8}}';
   chat.answerWith((_, response) => void response.writeHead(200, { "content-type": "application/json" }).end(reply));
-  const body = '{ "model":"native/gpt-x",  "input":"Hi", "previous_response_id":"resp_8", "field_of_tomorrow":1.50e0 }';
+  const body = '{ "model":"native/gpt-x",  "input":"Hi", "store":true, "field_of_tomorrow":1.50e0 }';
   const response = await fetch(`${weir.origin}/v1/responses`, { method: "POST", headers: { authorization: `Bearer ${weir.inferenceKey}` }, body });
   expect(await response.text()).toBe(reply);
   expect(chat.requests.at(-1)).toMatchObject({ path: "/v1/responses", body: Buffer.from(body.replace("native/gpt-x", "gpt-x")) });
@@ -228,10 +228,24 @@ test("what the target cannot honour is named", async () => {
   for (const field of ["truncation", "max_tool_calls", "tools.native", "include"]) expect(warnings).toContain(`${field}:`);
 });
 
-test.each([{ previous_response_id: "resp_1" }, { conversation: "conv_1" }, { background: true }, { input: [{ type: "item_reference", id: "msg_1" } as const] }])("%j is refused with what to do", async (members) => {
-  const error = await client.responses.create({ model: "chat/gpt-x", input: "Well?", ...members, stream: false }).catch((thrown: unknown) => thrown);
+const states = [{ previous_response_id: "resp_1" }, { conversation: "conv_1" }, { background: true }, { input: [{ type: "item_reference", id: "msg_1" } as const] }];
+
+test.each(["chat/gpt-x", "native/gpt-x"].flatMap((model) => states.map((members) => [model, members] as const)))("%s: %j is refused with what to do", async (model, members) => {
+  const place = chat.requests.length;
+  const error = await client.responses.create({ model, input: "Well?", ...members, stream: false }).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(OpenAI.BadRequestError);
-  expect((error as Error).message).toMatch(/send|must be false/);
+  expect((error as Error).message).toMatch(/send/);
+  expect(chat.requests).toHaveLength(place);
+});
+
+test.each(["chat/gpt-x", "native/gpt-x"])("%s: a prompt cache has a name of the organization's own", async (model) => {
+  chat.answerWith(model.startsWith("chat") ? json(200, chatReply({ content: "Yes." })) : json(200, { id: "resp_9", object: "response", status: "completed", output: [] }));
+  const place = chat.requests.length;
+  for (const prompt_cache_key of ["session", "session", "other"]) await client.responses.create({ model, input: "Well?", prompt_cache_key });
+  const keys = chat.requests.slice(place).map(({ body }) => (JSON.parse(body.toString()) as Record<string, string>)["prompt_cache_key"]);
+  expect(keys).toEqual([keys[0], keys[0], expect.stringMatching(/^[\w-]{43}$/)]);
+  expect(new Set(keys).size).toBe(2);
+  expect(keys).not.toContain("session");
 });
 
 test("a wrong key raises the SDK's AuthenticationError", async () => {

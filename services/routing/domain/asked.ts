@@ -4,6 +4,8 @@ import { GenerateRequestSchema, GenerationSchema, StreamGenerateRequestSchema, t
 import { NativePayloadSchema, type NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { RelayRequestSchema, type AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { spliceJson } from "#platform/json.ts";
+import { ownCacheKey } from "./account-objects.ts";
 import { offerOf, type RelayedName } from "./capability.ts";
 import type { RelayCall } from "./dialect.ts";
 import { needsOf, noNeeds, type Needs } from "./fitness.ts";
@@ -34,6 +36,18 @@ export interface AskedUnary<Name extends UnaryName> {
   readonly strict: boolean;
   unknownFields(): readonly string[];
   toRequest(): UnaryRequest<Name>;
+}
+
+/** The same, its prompt cache named such that no other organization can name it; `key` is the name that the caller gave, if one. */
+export function withOwnCache<Asked extends AskedGeneration>(asked: Asked, key: unknown, organizationId: string): Asked {
+  if (typeof key !== "string") return asked;
+  const promptCacheKey = ownCacheKey(key, organizationId);
+  const { native } = asked;
+  return {
+    ...asked,
+    native: native === undefined ? undefined : { ...native, body: spliceJson(native.body, { prompt_cache_key: promptCacheKey }) },
+    toGeneration: () => ({ ...asked.toGeneration(), promptCacheKey }),
+  };
 }
 
 /** What it needs of a model, read when it is first asked for. */

@@ -7,8 +7,9 @@ import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_p
 import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import { breakOff, type HttpRequest, type HttpResponse } from "#platform/listener.ts";
+import { refuseAccountObjects } from "../domain/account-objects.ts";
 import { authorizeMethod } from "../domain/admit.ts";
-import { generationFor, needsFor, relayFor, unaryFor, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
+import { generationFor, needsFor, relayFor, unaryFor, withOwnCache, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
 import type { ByteRoom } from "../domain/byte-room.ts";
 import type { Dialect, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RelayCall, RelayEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
 import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
@@ -109,8 +110,10 @@ function endpointOf({ method }: HttpRequest, { path }: Address, found: readonly 
 async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEndpoint): Promise<void> {
   const { response, scope } = arrived;
   const body = await bodyOf(arrived);
-  const asked = endpoint.read(parseJsonObject(body), arrived.target);
-  const generation: AskedGeneration = {
+  const parsed = parseJsonObject(body);
+  refuseAccountObjects(parsed);
+  const asked = endpoint.read(parsed, arrived.target);
+  const read: AskedGeneration = {
     model: asked.model,
     stream: asked.stream,
     native: asked.isNative === false ? undefined : nativeOf(dialect, arrived.request, body),
@@ -118,6 +121,7 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
     unknownFields: () => asked.unknownFields,
     toGeneration: () => asked.toGeneration(),
   };
+  const generation = withOwnCache(read, parsed["prompt_cache_key"], arrived.grant.organizationId);
   const reply = await run(arrived, "generate", asked.model, (target, strict) => generationFor(generation, target, strict), needsFor(generation));
   if (asked.stream) return relayStream(arrived, dialect, reply, () => asked.createStreamWriter(), (first) => warningsOf(first, startOf(first)?.warnings, asked.unknownFields));
   const message = await onlyMessage(reply);
@@ -129,7 +133,9 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
 async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dialect, endpoint: UnaryEndpoint<Name>): Promise<void> {
   const { operation } = endpoint;
   const body = await bodyOf(arrived);
-  const call = endpoint.read(parseJsonObject(body), arrived.target);
+  const parsed = parseJsonObject(body);
+  refuseAccountObjects(parsed);
+  const call = endpoint.read(parsed, arrived.target);
   const asked: AskedUnary<Name> = {
     operation,
     model: call.model,

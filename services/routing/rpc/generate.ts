@@ -8,7 +8,7 @@ import { askedGeneration, callOf, type InferenceDependencies } from "./inference
 
 export async function generate(request: GenerateRequest, context: CallContext, dependencies: InferenceDependencies): Promise<GenerateResponse> {
   const generation = request.generation!;
-  const asked = askedGeneration(generation, false, dependencies);
+  const asked = askedGeneration(generation, false, context, dependencies);
   const call = callOf(context, "generate", asked.model, generation.labels, (target, strict) => generationFor(asked, target, strict), needsFor(asked));
   const reply = await runCall(call, dependencies.pipeline);
   const identification = { requestId: context.requestId, target: reply.target.name };

@@ -3,7 +3,8 @@ import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import type { AskedGeneration } from "../domain/asked.ts";
+import { refuseAccountMedia, refuseAccountObjects } from "../domain/account-objects.ts";
+import { withOwnCache, type AskedGeneration } from "../domain/asked.ts";
 import type { Dialect, GenerateCall } from "../domain/dialect.ts";
 import type { Call, PipelineDependencies } from "../domain/pipeline.ts";
 
@@ -21,19 +22,23 @@ export interface AskedByRpc extends AskedGeneration {
 }
 
 /** Reads the request, `native` included. Throws INVALID_REQUEST when it holds neither messages nor `native`. */
-export function askedGeneration(generation: Generation, stream: boolean, { dialects, parseJson }: InferenceDependencies): AskedByRpc {
+export function askedGeneration(generation: Generation, stream: boolean, context: CallContext, { dialects, parseJson }: InferenceDependencies): AskedByRpc {
   const { native, model } = generation;
+  const { organizationId } = grantOf(context);
   if (native === undefined) {
     if (generation.messages.length === 0) throw missing("generation.messages", "Send at least one message, or a native payload.");
-    return { model, stream, native: undefined, strict: generation.strict, unknownFields: () => [], dialect: "", dialectCall: undefined, toGeneration: () => generation };
+    refuseAccountMedia(generation);
+    const asked: AskedByRpc = { model, stream, native: undefined, strict: generation.strict, unknownFields: () => [], dialect: "", dialectCall: undefined, toGeneration: () => generation };
+    return withOwnCache(asked, generation.promptCacheKey, organizationId);
   }
   const endpoints = dialects.find(({ name }) => name === native.dialect)?.endpoints.filter((endpoint) => endpoint.operation === "generate") ?? [];
   if (endpoints.length === 0) throw missing("generation.native.dialect", `There are ${dialects.map(({ name }) => name).join(", ")}.`);
   const body = parseJson(native.body);
+  refuseAccountObjects(body);
   // Some dialects ask for a stream in the path, so that the RPC says which of their endpoints is meant.
   const dialectCall = firstOf(endpoints, (endpoint) => endpoint.read(body, { model, query: undefined }), (call) => call.stream === stream);
   if (dialectCall === undefined) throw missing("generation.native.body", stream ? "It must ask for a stream, as this RPC streams." : "It must not ask for a stream; call StreamGenerate for one.");
-  return {
+  const asked: AskedByRpc = {
     model,
     stream,
     native: dialectCall.isNative === false ? undefined : native,
@@ -43,6 +48,7 @@ export function askedGeneration(generation: Generation, stream: boolean, { diale
     dialectCall,
     toGeneration: () => ({ ...dialectCall.toGeneration(), model }),
   };
+  return withOwnCache(asked, body["prompt_cache_key"], organizationId);
 }
 
 function firstOf<Source, Value>(sources: readonly Source[], valueOf: (source: Source) => Value, fits: (value: Value) => boolean): Value | undefined {

@@ -9,7 +9,7 @@ import { askedGeneration, callOf, type InferenceDependencies } from "./inference
 
 export async function* streamGenerate(request: StreamGenerateRequest, context: CallContext, dependencies: InferenceDependencies): AsyncIterable<StreamGenerateResponse> {
   const generation = request.generation!;
-  const asked = askedGeneration(generation, true, dependencies);
+  const asked = askedGeneration(generation, true, context, dependencies);
   const call = callOf(context, "generate", asked.model, generation.labels, (target, strict) => generationFor(asked, target, strict), needsFor(asked));
   const reply = await runCall(call, dependencies.pipeline);
   const identification = { requestId: context.requestId, target: reply.target.name };
