@@ -164,17 +164,17 @@ function tableRows(file: string): string[][] {
   return read(file).split("\n").filter((line) => line.startsWith("|")).map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
 }
 
-/** Every field that holds a value, as a path; `*` stands for a name of the operator's choice. */
+/** Every field that holds a value, as a path; `*` stands for a name of the operator's choice, or for each of a list. */
 function fieldsOf(message: DescMessage, prefix: string): string[] {
   return message.fields.flatMap((field) => {
     const path = `${prefix}${field.name}`;
     const nested = nestedOf(field);
-    return nested === undefined ? [path] : fieldsOf(nested, field.fieldKind === "map" ? `${path}.*.` : `${path}.`);
+    return nested === undefined ? [path] : fieldsOf(nested, field.fieldKind === "message" ? `${path}.` : `${path}.*.`);
   });
 }
 
 function nestedOf(field: DescField): DescMessage | undefined {
-  const nested = field.fieldKind === "map" && field.mapKind === "message" ? field.message : field.fieldKind === "message" ? field.message : undefined;
+  const nested = field.fieldKind === "scalar" || field.fieldKind === "enum" ? undefined : field.message;
   return nested?.typeName === "google.protobuf.Duration" ? undefined : nested;
 }
 

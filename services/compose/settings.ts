@@ -7,6 +7,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { readNatsSettings, type NatsSettings } from "#platform/event-log/nats-settings.ts";
 import type { LogLevel } from "#platform/logger.ts";
 import { readMeteringConfig, type MeteringConfig } from "../metering/config.ts";
+import { readPolicyConfig, type PolicyConfig } from "../policy/config.ts";
 import { readProvidersConfig, type ProvidersConfig } from "../providers/config.ts";
 import { readRoutingConfig, type RoutingConfig } from "../routing/config.ts";
 import { defaultAdminPort } from "./defaults.ts";
@@ -15,6 +16,7 @@ export interface Settings {
   readonly file: Config;
   readonly routing: RoutingConfig;
   readonly metering: MeteringConfig;
+  readonly policy: PolicyConfig;
   readonly providers: ProvidersConfig;
   readonly publicAddress: string;
   readonly publicPort: number;
@@ -44,6 +46,7 @@ export function readSettings(file: Config, variables: Variables): Settings {
     file,
     routing,
     metering: readMeteringConfig(file),
+    policy: readPolicyConfig(file),
     providers,
     publicAddress: file.listen?.address ?? "127.0.0.1",
     publicPort: file.listen?.port ?? 8080,

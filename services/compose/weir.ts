@@ -131,7 +131,7 @@ class Start {
     const { data } = this.#options;
     const database = await this.#openDatabase("policy", policy.migrationsDirectory);
     const pepper = await data.pepper();
-    const dependencies = { database, pepper, clock: systemClock, logger: this.#loggerOf("policy") };
+    const dependencies = { database, pepper, config: deriveLive(this.#live, (current) => current.policy), clock: systemClock, logger: this.#loggerOf("policy") };
     const inferenceKey = await ensureKeys(data, dependencies);
     const service = await policy.createPolicyService(dependencies);
     this.#cleanups.push(() => service.stop());

@@ -2,13 +2,16 @@
 import type { KeyObject } from "node:crypto";
 import type { Clock } from "#platform/clock.ts";
 import type { Database } from "#platform/database/database.ts";
+import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
+import type { PolicyConfig } from "./config.ts";
 
 export interface PolicyDependencies {
   /** Migrated with `migrationsDirectory`; its schema belongs to policy alone. */
   readonly database: Database;
   /** The key under which secrets are digested; another one makes every key unknown. */
   readonly pepper: KeyObject;
+  readonly config: LiveValue<PolicyConfig>;
   readonly clock: Clock;
   readonly logger: Logger;
 }

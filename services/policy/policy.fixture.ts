@@ -6,8 +6,10 @@ import { CreateKeyRequestSchema, CreateOrganizationRequestSchema, CreateTeamRequ
 import type { DatabaseConnection } from "#platform/database/database-connection.ts";
 import { openDatabase } from "#platform/database/database.ts";
 import { systemClock, type Clock } from "#platform/clock.ts";
+import { MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
 import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
+import type { PolicyConfig } from "./config.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import { createPolicyService, migrationsDirectory } from "./service.ts";
 
@@ -30,10 +32,10 @@ export function afterTest(cleanup: () => Promise<void>): void {
 }
 
 /** A policy service that stops after the test. */
-export async function startPolicy(connection: DatabaseConnection, clock: Clock = systemClock): Promise<PolicyFixture> {
+export async function startPolicy(connection: DatabaseConnection, clock: Clock = systemClock, config: LiveValue<PolicyConfig> = new MutableLiveValue({ guardrails: [] })): Promise<PolicyFixture> {
   const logger = createLogger("silent");
   const database = await openDatabase({ connection, schema: "policy", migrationsDirectory, logger });
-  const dependencies = { database, pepper: createSecretKey("pepper of the tests", "utf8"), clock, logger };
+  const dependencies = { database, pepper: createSecretKey("pepper of the tests", "utf8"), config, clock, logger };
   const service = await createPolicyService(dependencies);
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopped ??= service.stop().then(() => database.close()));

@@ -3,12 +3,15 @@ import { fileURLToPath } from "node:url";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
+import { createGuardrail } from "./rpc/create-guardrail.ts";
 import { createKey } from "./rpc/create-key.ts";
 import { createMember } from "./rpc/create-member.ts";
 import { createOrganization } from "./rpc/create-organization.ts";
 import { createTeam } from "./rpc/create-team.ts";
 import { createToken } from "./rpc/create-token.ts";
+import { deleteGuardrail } from "./rpc/delete-guardrail.ts";
 import { deleteMember } from "./rpc/delete-member.ts";
+import { listGuardrails } from "./rpc/list-guardrails.ts";
 import { listKeys } from "./rpc/list-keys.ts";
 import { listMembers } from "./rpc/list-members.ts";
 import { listOrganizations } from "./rpc/list-organizations.ts";
@@ -22,7 +25,9 @@ import { updateMember } from "./rpc/update-member.ts";
 import { updateOrganization } from "./rpc/update-organization.ts";
 import { updateTeam } from "./rpc/update-team.ts";
 import { watchGrants } from "./rpc/watch-grants.ts";
+import { watchRules } from "./rpc/watch-rules.ts";
 import { GrantFeed } from "./store/grant-feed.ts";
+import { RuleFeed } from "./store/rule-feed.ts";
 
 export { bootstrapTenancy } from "./bootstrap-tenancy.ts";
 export type { PolicyDependencies } from "./dependencies.ts";
@@ -36,7 +41,8 @@ export const migrationsDirectory = fileURLToPath(new URL("./store/migrations/", 
  * A call fails with DEPENDENCY_UNAVAILABLE while the database is down; a key is never called invalid for that.
  */
 export async function createPolicyService(dependencies: PolicyDependencies): Promise<RunningService<typeof PolicyService>> {
-  const feed = new GrantFeed(dependencies.database.pool, dependencies.logger);
+  const rules = new RuleFeed(dependencies);
+  const feed = new GrantFeed(dependencies.database.pool, dependencies.logger, () => rules.changed());
   return {
     descriptor: PolicyService,
     implementation: {
@@ -56,10 +62,16 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       rotateKey: (request, context) => rotateKey(request, context, dependencies),
       revokeKey: (request, context) => revokeKey(request, context, dependencies),
       createToken: (request, context) => createToken(request, context, dependencies),
+      createGuardrail: (request, context) => createGuardrail(request, context, dependencies),
+      listGuardrails: (request) => listGuardrails(request, dependencies),
+      deleteGuardrail: (request, context) => deleteGuardrail(request, context, dependencies),
+      watchRules: (request, context) => watchRules(request, context, rules),
       watchGrants: (request, context) => watchGrants(request, context, feed, dependencies.pepper),
       resolveGrant: (request) => resolveGrant(request, dependencies),
       recordKeyUses: (request) => recordKeyUses(request, dependencies),
     },
-    stop: () => feed.stop(),
+    stop: async () => {
+      await Promise.all([feed.stop(), rules.stop()]);
+    },
   };
 }

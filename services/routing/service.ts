@@ -34,6 +34,7 @@ import { callUnary } from "./rpc/unary.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
 import { GrantView } from "./store/grant-view.ts";
 import { KeyUses } from "./store/key-uses.ts";
+import { followRules } from "./store/rule-view.ts";
 
 export interface RoutingDependencies {
   readonly config: LiveValue<RoutingConfig>;
@@ -53,9 +54,10 @@ export interface RoutingService extends RunningService<typeof InferenceService> 
 /** Resolves when the views are here, so that the first request finds what it needs. */
 export async function createRoutingService({ config, peers, clock, logger, metrics, draining }: RoutingDependencies): Promise<RoutingService> {
   const stopping = new AbortController();
-  const [grants, catalogue] = await Promise.all([
+  const [grants, catalogue, rulesOf] = await Promise.all([
     GrantView.follow({ policy: peers.policy, clock, logger, signal: stopping.signal }),
     followCatalogue(peers, logger, stopping.signal),
+    followRules({ policy: peers.policy, logger, signal: stopping.signal }),
   ]);
   const uses = new KeyUses({ policy: peers.policy, logger });
   const admit = createAdmission({ grants, uses, config, clock });
@@ -66,6 +68,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   const pipeline: PipelineDependencies = {
     view: () => ({ routes: config.current.routes, providers: catalogue.providers }),
     priceVersion: () => catalogue.priceVersion,
+    rulesOf,
     breaker: (name) => breakers.get(name),
     attempt: (request, context) => peers.providers.attempt(request, context),
     clock,

@@ -24,6 +24,13 @@ export function changeableBy(identity: Identity): Tenant {
   return { ...tenant, teamId: identity.grant.teamId };
 }
 
+/** The organization that a new thing is of: the named one, or the only one that the caller reaches. Throws PERMISSION_DENIED for another. */
+export function ownedBy(identity: Identity, named: string): string {
+  const { organizationId: own } = visibleTo(identity);
+  if (own === "" || named === "" || named === own) return own === "" ? named : own;
+  throw new GatewayError("PERMISSION_DENIED", "This key reaches its own organization alone. Use a key of that organization, or of whoever runs this installation.", { metadata: { organization_id: own } });
+}
+
 /** Throws INVALID_REQUEST when the caller would suspend what the own key is of. */
 export function checkNotOwn(kind: "organization" | "team", id: string, identity: Identity): void {
   if (identity.kind === "service" || id !== (kind === "team" ? identity.grant.teamId : identity.grant.organizationId)) return;

@@ -11,6 +11,7 @@ import { GrantQueue } from "../domain/grant-queue.ts";
 import { Bell } from "./bell.ts";
 import { readGrant, selectKey, type KeyRow } from "./keys.ts";
 
+const rulesChannel = "weir_policy_rules";
 const pageSize = 500;
 /** The most changes that wait to be read; beyond it every watcher gets a new snapshot instead. */
 const mostPendingChanges = 10_000;
@@ -29,15 +30,18 @@ interface Watcher {
 export class GrantFeed {
   readonly #pool: Pool;
   readonly #logger: Logger;
+  readonly #onRulesChanged: () => void;
   readonly #watchers = new Set<Watcher>();
   /** Rings when the feed has something to do. */
   readonly #bell = new Bell();
   readonly #stopping = new AbortController();
   readonly #finished: Promise<void>;
 
-  constructor(pool: Pool, logger: Logger) {
+  /** The connection that listens for changed grants listens for changed rules, too. */
+  constructor(pool: Pool, logger: Logger, onRulesChanged: () => void) {
     this.#pool = pool;
     this.#logger = logger;
+    this.#onRulesChanged = onRulesChanged;
     this.#finished = this.#run();
   }
 
@@ -89,12 +93,13 @@ export class GrantFeed {
   /** Serves the watchers over one connection, until it breaks (throws) or the feed stops. */
   async #serve(onConnected: () => void): Promise<void> {
     const client = await this.#pool.connect();
-    const connection = new ListeningConnection(client, () => this.#bell.ring());
+    const connection = new ListeningConnection(client, () => this.#bell.ring(), this.#onRulesChanged);
     try {
       await connection.listen();
       onConnected();
       // What changed while nobody listened is not known.
       for (const { queue } of this.#watchers) queue.restart();
+      this.#onRulesChanged();
       while (!this.#stopping.signal.aborted) {
         connection.check();
         if (!(await this.#deliverSome(connection))) await this.#idle(connection);
@@ -143,9 +148,13 @@ class ListeningConnection {
   #hasTooManyChanges = false;
   #failure: Error | undefined;
 
-  constructor(client: PoolClient, onEvent: () => void) {
+  constructor(client: PoolClient, onEvent: () => void, onRulesChanged: () => void) {
     this.#client = client;
-    client.on("notification", ({ payload }) => {
+    client.on("notification", ({ channel, payload }) => {
+      if (channel === rulesChannel) {
+        onRulesChanged();
+        return;
+      }
       this.#noteChange(payload ?? "");
       onEvent();
     });
@@ -157,6 +166,7 @@ class ListeningConnection {
 
   async listen(): Promise<void> {
     await this.#query("LISTEN weir_policy_grants", []);
+    await this.#query(`LISTEN ${rulesChannel}`, []);
   }
 
   /** Throws when the connection broke. */

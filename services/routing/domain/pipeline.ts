@@ -12,6 +12,7 @@ import type { ServiceInterface } from "#platform/service-types.ts";
 import { authorizePlan } from "./admit.ts";
 import { capableTargets, type OperationName } from "./capability.ts";
 import { refuseUnfit, type Needs } from "./fitness.ts";
+import type { RuleSource } from "./grant-rules.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { verdictOn } from "./verdict.ts";
 
@@ -47,6 +48,7 @@ export interface Reply {
 export interface PipelineDependencies {
   readonly view: () => PlanningView;
   readonly priceVersion: () => string;
+  readonly rulesOf: RuleSource;
   readonly breaker: (name: string) => Breaker;
   readonly attempt: ServiceInterface<typeof ProvidersService>["attempt"];
   readonly clock: Clock;

@@ -1,0 +1,81 @@
+import { create } from "@bufbuild/protobuf";
+import { expect, it } from "vitest";
+import { GuardrailRuleSchema, type GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import { CreateGuardrailRequestSchema, DeleteGuardrailRequestSchema, GrantSchema, ListGuardrailsRequestSchema, Reach, WatchRulesRequestSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { MutableLiveValue } from "#platform/live-value.ts";
+import type { CallContext } from "#platform/service-types.ts";
+import { createEmptyDatabase } from "../../test/harness/database.ts";
+import type { PolicyConfig } from "./config.ts";
+import { afterTest, callContext, createTestTeam, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
+
+it("tells the rules of the file and those made by RPC, and every change, wherever it was made", async () => {
+  const connection = await createEmptyDatabase();
+  const config = new MutableLiveValue<PolicyConfig>({ guardrails: [rule("from-file")] });
+  const here = await startPolicy(connection);
+  const there = await startPolicy(connection, undefined, config);
+  const next = watch(there);
+  expect(await next(["from-file"])).toBe(true);
+
+  const { guardrail } = await createGuardrail(here, rule("by-rpc"));
+  expect(await next(["from-file", "by-rpc"])).toBe(true);
+  config.set({ guardrails: [] });
+  expect(await next(["by-rpc"])).toBe(true);
+  await here.policy.deleteGuardrail(create(DeleteGuardrailRequestSchema, { guardrailId: guardrail!.id }), callContext());
+  expect(await next([])).toBe(true);
+});
+
+it("lists what applies to an organization, those of the file first, page by page", async () => {
+  const fixture = await startPolicy(await createEmptyDatabase(), undefined, new MutableLiveValue<PolicyConfig>({ guardrails: [rule("from-file"), rule("of-others", { organizationId: "org_other" })] }));
+  const { organizationId } = await createTestTeam(fixture);
+  await createGuardrail(fixture, rule("for-all"));
+  await createGuardrail(fixture, rule("own", { organizationId }));
+  await createGuardrail(fixture, rule("other", { organizationId: (await createTestTeam(fixture, "other")).organizationId }));
+
+  const first = await fixture.policy.listGuardrails(create(ListGuardrailsRequestSchema, { organizationId, pageSize: 1 }), callContext());
+  const second = await fixture.policy.listGuardrails(create(ListGuardrailsRequestSchema, { organizationId, pageSize: 1, pageToken: first.nextPageToken }), callContext());
+  expect([first, second].map(({ guardrails }) => guardrails.map(({ rule: listed }) => listed!.name))).toEqual([["from-file", "for-all"], ["own"]]);
+  expect(second.nextPageToken).toBe("");
+});
+
+it("keeps a caller of one organization to that organization", async () => {
+  const fixture = await startPolicy(await createEmptyDatabase());
+  const { organizationId } = await createTestTeam(fixture);
+  const { guardrail: forAll } = await createGuardrail(fixture, rule("for-all"));
+  const owner: CallContext = { ...callContext(), identity: { kind: "caller", grant: create(GrantSchema, { organizationId, reach: Reach.ORGANIZATION }) } };
+
+  expect((await createGuardrail(fixture, rule("own"), owner)).guardrail!.rule!.organizationId).toBe(organizationId);
+  await expect(createGuardrail(fixture, rule("theirs", { organizationId: "org_other" }), owner)).rejects.toMatchObject({ reason: "PERMISSION_DENIED" });
+  await expect(fixture.policy.deleteGuardrail(create(DeleteGuardrailRequestSchema, { guardrailId: forAll!.id }), owner)).rejects.toMatchObject({ reason: "NOT_FOUND" });
+});
+
+it("refuses a name twice, a team that is not there, and answers a repeated call alike", async () => {
+  const fixture = await startPolicy(await createEmptyDatabase());
+  const team = await createTestTeam(fixture);
+  const request = create(CreateGuardrailRequestSchema, { rule: rule("one", { organizationId: team.organizationId, teamId: team.id }), requestId: "again" });
+  const [first, second] = [await fixture.policy.createGuardrail(request, callContext()), await fixture.policy.createGuardrail(request, callContext())];
+  expect(second.guardrail!.id).toBe(first.guardrail!.id);
+  await expect(createGuardrail(fixture, rule("one", { organizationId: team.organizationId }))).rejects.toMatchObject({ reason: "ALREADY_EXISTS" });
+  await expect(createGuardrail(fixture, rule("two", { teamId: "team_missing" }))).rejects.toMatchObject({ reason: "NOT_FOUND" });
+});
+
+function rule(name: string, scope: { organizationId?: string; teamId?: string } = {}): GuardrailRule {
+  return create(GuardrailRuleSchema, { name, detectors: ["email"], mode: "block", ...scope });
+}
+
+function createGuardrail({ policy }: PolicyFixture, made: GuardrailRule, context = callContext()) {
+  return policy.createGuardrail(create(CreateGuardrailRequestSchema, { rule: made }), context);
+}
+
+/** Reads on until rules of these names are told; false when the stream ends before. */
+function watch({ policy }: PolicyFixture): (names: readonly string[]) => Promise<boolean> {
+  const controller = new AbortController();
+  afterTest(async () => controller.abort());
+  const messages = policy.watchRules(create(WatchRulesRequestSchema), callContext(controller.signal))[Symbol.asyncIterator]();
+  return async (names) => {
+    for (;;) {
+      const { done, value } = await messages.next();
+      if (done === true) return false;
+      if (value.guardrails.map(({ name }: GuardrailRule) => name).join() === names.join()) return true;
+    }
+  };
+}
