@@ -174,7 +174,8 @@ function fieldsOf(message: DescMessage, prefix: string): string[] {
 }
 
 function nestedOf(field: DescField): DescMessage | undefined {
-  const nested = field.fieldKind === "scalar" || field.fieldKind === "enum" ? undefined : field.message;
+  const isNested = field.fieldKind === "message" || (field.fieldKind === "map" && field.mapKind === "message") || (field.fieldKind === "list" && field.listKind === "message");
+  const nested = isNested ? field.message : undefined;
   return nested?.typeName === "google.protobuf.Duration" ? undefined : nested;
 }
 

@@ -25,6 +25,8 @@ const meanings: Readonly<Record<Reason, readonly [code: Code, httpStatus: number
   MODEL_NOT_ALLOWED: [Code.PermissionDenied, 403],
   KEY_EXPIRED: [Code.Unauthenticated, 401],
   TOKEN_EXPIRED: [Code.Unauthenticated, 401],
+  TOKEN_INVALID: [Code.Unauthenticated, 401],
+  CALLER_NOT_ALLOWED: [Code.PermissionDenied, 403],
   KEY_SUSPENDED: [Code.PermissionDenied, 403],
   PROVIDER_NOT_ALLOWED: [Code.PermissionDenied, 403],
   OPERATION_NOT_ALLOWED: [Code.PermissionDenied, 403],

@@ -5,12 +5,11 @@ import { CreateGuardrailRequestSchema, DeleteGuardrailRequestSchema, GrantSchema
 import { MutableLiveValue } from "#platform/live-value.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
-import type { PolicyConfig } from "./config.ts";
-import { afterTest, callContext, createTestTeam, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
+import { afterTest, callContext, createTestTeam, policyConfig, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
 
 it("tells the rules of the file and those made by RPC, and every change, wherever it was made", async () => {
   const connection = await createEmptyDatabase();
-  const config = new MutableLiveValue<PolicyConfig>({ guardrails: [rule("from-file")] });
+  const config = new MutableLiveValue(policyConfig({ guardrails: [rule("from-file")] }));
   const here = await startPolicy(connection);
   const there = await startPolicy(connection, undefined, config);
   const next = watch(there);
@@ -18,14 +17,14 @@ it("tells the rules of the file and those made by RPC, and every change, whereve
 
   const { guardrail } = await createGuardrail(here, rule("by-rpc"));
   expect(await next(["from-file", "by-rpc"])).toBe(true);
-  config.set({ guardrails: [] });
+  config.set(policyConfig());
   expect(await next(["by-rpc"])).toBe(true);
   await here.policy.deleteGuardrail(create(DeleteGuardrailRequestSchema, { guardrailId: guardrail!.id }), callContext());
   expect(await next([])).toBe(true);
 });
 
 it("lists what applies to an organization, those of the file first, page by page", async () => {
-  const fixture = await startPolicy(await createEmptyDatabase(), undefined, new MutableLiveValue<PolicyConfig>({ guardrails: [rule("from-file"), rule("of-others", { organizationId: "org_other" })] }));
+  const fixture = await startPolicy(await createEmptyDatabase(), undefined, new MutableLiveValue(policyConfig({ guardrails: [rule("from-file"), rule("of-others", { organizationId: "org_other" })] })));
   const { organizationId } = await createTestTeam(fixture);
   await createGuardrail(fixture, rule("for-all"));
   await createGuardrail(fixture, rule("own", { organizationId }));

@@ -1,7 +1,8 @@
 /** Owns what policy's tests share: policy services, one or several on one real database. */
 import { createSecretKey } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach } from "vitest";
+import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { CreateKeyRequestSchema, CreateOrganizationRequestSchema, CreateTeamRequestSchema, type CreateKeyResponse, type PolicyService, type Team } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { DatabaseConnection } from "#platform/database/database-connection.ts";
 import { openDatabase } from "#platform/database/database.ts";
@@ -9,7 +10,7 @@ import { systemClock, type Clock } from "#platform/clock.ts";
 import { MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
 import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
-import type { PolicyConfig } from "./config.ts";
+import { readPolicyConfig, type PolicyConfig } from "./config.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import { createPolicyService, migrationsDirectory } from "./service.ts";
 
@@ -31,8 +32,13 @@ export function afterTest(cleanup: () => Promise<void>): void {
   cleanups.push(cleanup);
 }
 
+/** What policy takes from a file that says this. */
+export function policyConfig(file: MessageInitShape<typeof ConfigSchema> = {}): PolicyConfig {
+  return readPolicyConfig(create(ConfigSchema, file));
+}
+
 /** A policy service that stops after the test. */
-export async function startPolicy(connection: DatabaseConnection, clock: Clock = systemClock, config: LiveValue<PolicyConfig> = new MutableLiveValue({ guardrails: [] })): Promise<PolicyFixture> {
+export async function startPolicy(connection: DatabaseConnection, clock: Clock = systemClock, config: LiveValue<PolicyConfig> = new MutableLiveValue(policyConfig())): Promise<PolicyFixture> {
   const logger = createLogger("silent");
   const database = await openDatabase({ connection, schema: "policy", migrationsDirectory, logger });
   const dependencies = { database, pepper: createSecretKey("pepper of the tests", "utf8"), config, clock, logger };

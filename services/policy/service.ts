@@ -1,9 +1,11 @@
 /** Owns the policy service: puts its rooms together. */
 import { fileURLToPath } from "node:url";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { exchangeThroughEgress } from "#platform/egress/egress-exchange.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import { createGuardrail } from "./rpc/create-guardrail.ts";
+import { IdentityTokens } from "./edge/identity-tokens.ts";
 import { createKey } from "./rpc/create-key.ts";
 import { createMember } from "./rpc/create-member.ts";
 import { createOrganization } from "./rpc/create-organization.ts";
@@ -43,6 +45,7 @@ export const migrationsDirectory = fileURLToPath(new URL("./store/migrations/", 
 export async function createPolicyService(dependencies: PolicyDependencies): Promise<RunningService<typeof PolicyService>> {
   const rules = new RuleFeed(dependencies);
   const feed = new GrantFeed(dependencies.database.pool, dependencies.logger, () => rules.changed());
+  const tokens = new IdentityTokens({ ...dependencies, exchange: exchangeThroughEgress });
   return {
     descriptor: PolicyService,
     implementation: {
@@ -67,7 +70,7 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       deleteGuardrail: (request, context) => deleteGuardrail(request, context, dependencies),
       watchRules: (request, context) => watchRules(request, context, rules),
       watchGrants: (request, context) => watchGrants(request, context, feed, dependencies.pepper),
-      resolveGrant: (request) => resolveGrant(request, dependencies),
+      resolveGrant: (request) => resolveGrant(request, dependencies, tokens),
       recordKeyUses: (request) => recordKeyUses(request, dependencies),
     },
     stop: async () => {

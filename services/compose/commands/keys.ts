@@ -147,7 +147,7 @@ function describeKey(key: Key): string[] {
   return [
     key.id,
     key.name,
-    `${key.secretPrefix}…`,
+    key.issuer === "" ? `${key.secretPrefix}…` : `none: ${key.subject} of ${key.issuer}`,
     nameOfRole(key.role),
     key.scope?.models.join(",") || "all",
     otherBounds(key.scope) || "none",

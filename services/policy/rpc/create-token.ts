@@ -15,9 +15,9 @@ export async function createToken({ lifetime, scope, labels }: CreateTokenReques
   if (identity.kind === "service") throw new GatewayError("PERMISSION_DENIED", "A token is of a key: call with one.");
   checkScope(scope);
   checkLabels(labels);
-  const { keyId, expireTime: keyExpireTime } = identity.grant;
-  const keyEndMs = keyExpireTime === undefined ? Infinity : timestampMs(keyExpireTime);
-  const expireTime = timestampFromMs(Math.min(keyEndMs, clock.now() + (lifetime === undefined ? defaultLifetimeMs : durationMs(lifetime))));
+  const { keyId, expireTime: keyExpireTime, credentialExpireTime } = identity.grant;
+  const ends = [keyExpireTime, credentialExpireTime].map((end) => (end === undefined ? Infinity : timestampMs(end)));
+  const expireTime = timestampFromMs(Math.min(...ends, clock.now() + (lifetime === undefined ? defaultLifetimeMs : durationMs(lifetime))));
   const token = signToken(create(TokenClaimsSchema, { keyId, expireTime, labels, ...(scope && { scope }) }), pepper).reveal();
   if (token.length > longestToken) {
     throw new GatewayError("INVALID_REQUEST", `The token would have ${token.length} characters, more than the ${longestToken} that it may have. Bound it to fewer things, or give it fewer labels.`);

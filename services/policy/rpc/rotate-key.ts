@@ -21,10 +21,11 @@ export async function rotateKey(request: RotateKeyRequest, { identity }: CallCon
   return database.transaction(async (transaction) => {
     const answeredId = await claimRequest(transaction, { method: "RotateKey", identity, requestId, input: inputOf(RotateKeyRequestSchema, request), resultId: keyId });
     if (answeredId !== undefined) return create(RotateKeyResponseSchema, { key: await findKey(transaction, keyId) });
-    const { grant } = await lockKey(transaction, keyId, changeableBy(identity));
+    const { key, grant } = await lockKey(transaction, keyId, changeableBy(identity));
     // Whoever rotates a key gets to hold it.
     checkWithin(grant, identity);
     if (grant.revoked) throw new GatewayError("INVALID_REQUEST", "The key is revoked, and a revoked key gets no new secret. Create another key.");
+    if (key.issuer !== "") throw new GatewayError("INVALID_REQUEST", `The key has no secret: its caller comes by ${key.issuer}. Revoke it, or create another key.`);
     await replaceSecret(transaction, keyId, { ...storedForm(secret, pepper), previousExpireTime: new Date(clock.now() + overlapMs) });
     return create(RotateKeyResponseSchema, { key: await findKey(transaction, keyId), secret: secret.reveal() });
   });

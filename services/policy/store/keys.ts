@@ -146,7 +146,8 @@ export interface KeyRow {
   team_id: string;
   name: string;
   secret_prefix: string;
-  secret_digest: Buffer;
+  /** Null of a caller for whom others vouch. */
+  secret_digest: Buffer | null;
   /** Of a member's key, the member's. */
   role: Role;
   member_id: string | null;
@@ -159,6 +160,8 @@ export interface KeyRow {
   previous_secret_digest: Buffer | null;
   previous_secret_expire_time: Date | null;
   last_use_time: Date | null;
+  issuer: string | null;
+  subject: string | null;
 }
 
 /** Without bounds it is an empty object. */
@@ -190,6 +193,8 @@ function readKey(row: KeyRow): Key {
     expireTime: timeOf(row.expire_time),
     previousSecretExpireTime: timeOf(row.previous_secret_expire_time),
     lastUseTime: timeOf(row.last_use_time),
+    issuer: row.issuer ?? "",
+    subject: row.subject ?? "",
   });
 }
 
@@ -204,7 +209,7 @@ export function readGrant(row: KeyRow): Grant {
     reach,
     scopes: scope === undefined ? [] : [scope],
     labels: row.labels,
-    secretDigest: row.secret_digest,
+    secretDigest: row.secret_digest ?? new Uint8Array(),
     revoked: row.revoke_time !== null,
     suspended: row.is_suspended,
     expireTime: timeOf(row.expire_time),

@@ -5,6 +5,7 @@ import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import { isToken } from "#platform/access-token.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { isIdentityToken } from "#platform/identity-token.ts";
 import { isListed, rangeList } from "#platform/ip-range.ts";
 import { isKeySecret } from "#platform/key-secret.ts";
 import { checkPermission, ruleOf } from "#platform/method-guard.ts";
@@ -31,7 +32,7 @@ export interface OpenGrant {
 export interface GrantSource {
   /** The grant of a secret or a token, in the view that policy pushes. */
   find(credential: string): OpenGrant | undefined;
-  /** The grant as policy knows it, for a key that is not in the view yet. Throws KEY_INVALID when there is none. */
+  /** The grant as policy knows it, for a key that is not in the view yet. Throws KEY_INVALID, TOKEN_INVALID, TOKEN_EXPIRED or CALLER_NOT_ALLOWED when there is none. */
   resolve(credential: string): Promise<OpenGrant>;
   /** Tells when the key's grant is withdrawn, until the returned function is called. */
   watch(keyId: string, onWithdrawn: OnWithdrawn): () => void;
@@ -39,7 +40,7 @@ export interface GrantSource {
 
 export type OnWithdrawn = (withdrawal: GatewayError) => void;
 
-/** The grant by which the caller comes in. Throws KEY_MISSING, KEY_INVALID, KEY_REVOKED, KEY_SUSPENDED, KEY_EXPIRED, or what the scopes say against it. */
+/** The grant by which the caller comes in. Throws KEY_MISSING, KEY_INVALID, TOKEN_INVALID, CALLER_NOT_ALLOWED, KEY_REVOKED, KEY_SUSPENDED, KEY_EXPIRED, or what the scopes say against it. */
 export async function authenticate(caller: Caller, grants: GrantSource, nowMs: number): Promise<Grant> {
   const { credential } = caller;
   if (credential === undefined || credential === "") {
@@ -62,13 +63,14 @@ export function withdrawalOf({ revoked, suspended }: Grant): GatewayError | unde
 
 async function resolveUnknown(credential: string, grants: GrantSource): Promise<OpenGrant> {
   // Junk dies here and never reaches policy or its database.
-  if (isKeySecret(credential) || isToken(credential)) return await grants.resolve(credential);
+  if (isKeySecret(credential) || isToken(credential) || isIdentityToken(credential)) return await grants.resolve(credential);
   throw new GatewayError("KEY_INVALID", "The key is malformed: check that it was copied whole. Weir's keys begin with `weir_`.");
 }
 
 function expired(credential: string, endMs: number): GatewayError {
   const expireTime = new Date(endMs).toISOString();
   if (isToken(credential)) return new GatewayError("TOKEN_EXPIRED", `The token ended at ${expireTime}. Have a new one made, by CreateToken.`, { metadata: { expire_time: expireTime } });
+  if (isIdentityToken(credential)) return new GatewayError("TOKEN_EXPIRED", `The token ended at ${expireTime}. Get a new one from its issuer.`, { metadata: { expire_time: expireTime } });
   return new GatewayError("KEY_EXPIRED", `The key, or this secret of it, ended at ${expireTime}. If it was rotated, use its new secret; else ask your operator for a new key.`, { metadata: { expire_time: expireTime } });
 }
 

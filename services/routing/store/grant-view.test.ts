@@ -2,11 +2,13 @@ import { createSecretKey } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { GrantSchema, ResolveGrantResponseSchema, WatchGrantsResponseSchema, type Grant, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema, ResolveGrantResponseSchema, VouchedCallerSchema, WatchGrantsResponseSchema, type Grant, type VouchedCaller, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";
 import { createLogger } from "#platform/logger.ts";
 import { GrantView } from "./grant-view.ts";
+import { recheckAfterMs } from "./vouched-callers.ts";
 import { mostUnknown, unknownForMs } from "./unknown-secrets.ts";
 
 const pepper = createSecretKey(Buffer.from("pepper of the tests"));
@@ -105,10 +107,59 @@ test("who watches a key is told when it is revoked, also by a snapshot, and not 
   expect(told).toEqual(["first KEY_REVOKED"]);
 });
 
+describe("a token of an issuer", () => {
+  const token = "eyJhbGciOiJFUzI1NiJ9.e30.c2lnbmF0dXJl";
+  const caller = create(VouchedCallerSchema, { expireTime: timestampFromMs(10 * recheckAfterMs), labels: { department: "physics", channel: "token" }, permissions: [Permission.USAGE_READ] });
+
+  test("is asked for once, and opens its key's grant with what it says itself, without work for each call", async () => {
+    const policy = await startPolicy();
+    policy.caller = caller;
+    policy.answer = () => Promise.resolve(vouchedGrant({ labels: { channel: "key" }, permissions: [Permission.INFERENCE_USE] }));
+    const [opened] = await Promise.all([policy.view.resolve(token), policy.view.resolve(token)]);
+    expect(opened).toMatchObject({ endMs: 10 * recheckAfterMs, grant: { keyId: "key_1", permissions: [Permission.USAGE_READ], labels: { department: "physics", channel: "key" } } });
+    expect(policy.view.find(token)).toBe(opened);
+    expect(policy.questions).toBe(1);
+    await policy.push({ grants: [vouchedGrant({ revoked: true })] });
+    expect(policy.view.find(token)).toMatchObject({ grant: { revoked: true, permissions: [Permission.USAGE_READ] } });
+  });
+
+  test("is refused from memory for a while, with the reason that policy gave", async () => {
+    const policy = await startPolicy();
+    policy.answer = () => Promise.reject(new GatewayError("CALLER_NOT_ALLOWED", "No rule."));
+    for (let call = 0; call < 3; call++) await expect(policy.view.resolve(token)).rejects.toMatchObject({ reason: "CALLER_NOT_ALLOWED" });
+    expect(policy.questions).toBe(1);
+    policy.nowMs += 10_000;
+    policy.caller = caller;
+    policy.answer = () => Promise.resolve(vouchedGrant());
+    expect(await policy.view.resolve(token)).toBeDefined();
+  });
+
+  test("is asked for again beside the calls, serves while policy is down, and no longer once it says no", async () => {
+    const policy = await startPolicy();
+    policy.caller = caller;
+    policy.answer = () => Promise.resolve(vouchedGrant());
+    await policy.view.resolve(token);
+    policy.nowMs += recheckAfterMs;
+    policy.answer = () => Promise.reject(new GatewayError("DEPENDENCY_UNAVAILABLE", "Down."));
+    expect(policy.view.find(token)).toBeDefined();
+    await new Promise(setImmediate);
+    expect(policy.view.find(token)).toBeDefined();
+    expect(policy.questions).toBe(2);
+    policy.nowMs += 10_000;
+    policy.answer = () => Promise.reject(new GatewayError("TOKEN_INVALID", "Another issuer."));
+    expect(policy.view.find(token)).toBeDefined();
+    await new Promise(setImmediate);
+    expect(policy.view.find(token)).toBeUndefined();
+    await expect(policy.view.resolve(token)).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
+  });
+});
+
 interface ScriptedPolicy {
   readonly view: GrantView;
   questions: number;
   nowMs: number;
+  /** What of a token's caller goes with each answer. */
+  caller: VouchedCaller | undefined;
   answer: () => Promise<Grant>;
   /** Resolves when the view has it. */
   push(message: Partial<Pick<WatchGrantsResponse, "snapshot" | "grants" | "pepper">>): Promise<void>;
@@ -139,9 +190,9 @@ async function startPolicy(): Promise<ScriptedPolicy> {
   }
   const resolveGrant = async (): ReturnType<GrantViewPolicy["resolveGrant"]> => {
     scripted.questions++;
-    return create(ResolveGrantResponseSchema, { grant: await scripted.answer() });
+    return create(ResolveGrantResponseSchema, { grant: await scripted.answer(), ...(scripted.caller && { caller: scripted.caller }) });
   };
-  const scripted = { questions: 0, nowMs: 0, answer: () => Promise.reject(unknownKey), push } as Omit<ScriptedPolicy, "view">;
+  const scripted = { questions: 0, nowMs: 0, caller: undefined, answer: () => Promise.reject(unknownKey), push } as Omit<ScriptedPolicy, "view">;
   const clock = { now: () => scripted.nowMs, monotonicMs: () => scripted.nowMs };
   const following = GrantView.follow({ policy: { watchGrants, resolveGrant }, clock, logger: createLogger("silent"), signal: stopping.signal });
   await push({ snapshot: true, pepper: pepper.export() });
@@ -152,6 +203,11 @@ type GrantViewPolicy = Parameters<typeof GrantView.follow>[0]["policy"];
 
 function grantOf(keyId: string, secret: string, more: MessageInitShape<typeof GrantSchema> = {}): Grant {
   return Object.assign(create(GrantSchema, { keyId, secretDigest: digestOf(secret) }), create(GrantSchema, more), { keyId, secretDigest: digestOf(secret) });
+}
+
+/** The grant of a caller for whom an issuer vouches: it has no secret. */
+function vouchedGrant(more: MessageInitShape<typeof GrantSchema> = {}): Grant {
+  return create(GrantSchema, { keyId: "key_1", ...more });
 }
 
 function digestOf(secret: string): Uint8Array {

@@ -1,4 +1,4 @@
-/** Owns routing's copy of the grants that policy pushes, found by the digest of a secret of the key, or by a token of it. */
+/** Owns routing's copy of the grants that policy pushes, found by the digest of a secret of the key, by a token of it, or by a token of the issuer that vouches for its caller. */
 import { createSecretKey } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
@@ -6,6 +6,7 @@ import { ResolveGrantRequestSchema, WatchGrantsRequestSchema, type Grant, type P
 import { isToken, readToken } from "#platform/access-token.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { isIdentityToken } from "#platform/identity-token.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";
 import type { Logger } from "#platform/logger.ts";
 import { followView } from "#platform/pushed-view.ts";
@@ -13,6 +14,7 @@ import type { ServiceInterface } from "#platform/service-types.ts";
 import { withdrawalOf, type GrantSource, type OnWithdrawn, type OpenGrant } from "../domain/admit.ts";
 import { narrowedTo } from "../domain/token-grant.ts";
 import { UnknownSecrets } from "./unknown-secrets.ts";
+import { VouchedCallers } from "./vouched-callers.ts";
 
 export interface GrantViewOptions {
   readonly policy: Pick<ServiceInterface<typeof PolicyService>, "watchGrants" | "resolveGrant">;
@@ -26,7 +28,7 @@ const identity = { kind: "service", name: "routing" } as const;
 
 /** One question to policy. */
 interface Question {
-  /** The digest of a secret, or the id of a key. */
+  /** The digest of a secret or of an issuer's token, or the id of a key. */
   readonly id: string;
   readonly request: MessageInitShape<typeof ResolveGrantRequestSchema>;
 }
@@ -34,12 +36,16 @@ interface Question {
 /** The most keys that policy is asked for at once. */
 const mostQuestions = 100;
 
+/** What policy says of a token once it knows. */
+const refusalsOfTokens: ReadonlySet<string> = new Set(["TOKEN_INVALID", "TOKEN_EXPIRED", "CALLER_NOT_ALLOWED"]);
+
 export class GrantView implements GrantSource {
   readonly #options: GrantViewOptions;
   readonly #byKey = new Map<string, Grant>();
   readonly #byDigest = new Map<string, OpenGrant>();
   readonly #watchers = new Map<string, Set<OnWithdrawn>>();
   readonly #unknown: UnknownSecrets;
+  readonly #vouched: VouchedCallers;
   /** What policy is being asked for, by the question's id. */
   readonly #questions = new Map<string, Promise<void>>();
   /** The key under which secrets are digested; it comes with the first snapshot. */
@@ -48,6 +54,7 @@ export class GrantView implements GrantSource {
   private constructor(options: GrantViewOptions) {
     this.#options = options;
     this.#unknown = new UnknownSecrets(options.clock);
+    this.#vouched = new VouchedCallers(options.clock);
   }
 
   /** Resolves when the first snapshot is here. */
@@ -65,14 +72,18 @@ export class GrantView implements GrantSource {
   }
 
   find(credential: string): OpenGrant | undefined {
-    return isToken(credential) ? this.#findByToken(credential) : this.#byDigest.get(textOf(digestOfKeySecret(credential, this.#pepper)));
+    if (isToken(credential)) return this.#findByToken(credential);
+    if (isIdentityToken(credential)) return this.#findVouched(credential);
+    return this.#byDigest.get(this.#digestOf(credential));
   }
 
   async resolve(credential: string): Promise<OpenGrant> {
     const question = this.#questionOf(credential);
-    if (!this.#unknown.has(question.id)) await this.#askOnce(question);
+    if (!this.#isRefused(question)) await this.#askOnce(question);
     const found = this.find(credential);
     if (found !== undefined) return found;
+    const refusal = this.#vouched.refusalOf(question.id);
+    if (refusal !== undefined) throw refusal;
     throw new GatewayError("KEY_INVALID", "This key is not known. Check that it belongs to this installation, or have a new one created.");
   }
 
@@ -91,8 +102,26 @@ export class GrantView implements GrantSource {
     return grant && { grant: narrowedTo(claims, grant), endMs: Math.min(endOf(claims.expireTime), endOf(grant.expireTime)) };
   }
 
+  #findVouched(token: string): OpenGrant | undefined {
+    const id = this.#digestOf(token);
+    if (this.#vouched.takeRecheck(id)) {
+      // While policy cannot tell, what it said before holds.
+      this.#askOnce({ id, request: { identityToken: token } }).catch(() => undefined);
+    }
+    return this.#vouched.find(id, (keyId) => this.#byKey.get(keyId));
+  }
+
+  #isRefused({ id }: Question): boolean {
+    return this.#unknown.has(id) || this.#vouched.refusalOf(id) !== undefined;
+  }
+
+  #digestOf(credential: string): string {
+    return textOf(digestOfKeySecret(credential, this.#pepper));
+  }
+
   /** What policy is to be asked for it. Throws KEY_INVALID for a token that this installation did not sign. */
   #questionOf(credential: string): Question {
+    if (isIdentityToken(credential)) return { id: this.#digestOf(credential), request: { identityToken: credential } };
     if (!isToken(credential)) {
       const secretDigest = digestOfKeySecret(credential, this.#pepper);
       return { id: textOf(secretDigest), request: { secretDigest } };
@@ -103,25 +132,28 @@ export class GrantView implements GrantSource {
   }
 
   /** Asks policy, unless it is being asked already. */
-  #askOnce({ id, request }: Question): Promise<void> {
+  async #askOnce({ id, request }: Question): Promise<void> {
     let answer = this.#questions.get(id);
     if (answer === undefined) {
       if (this.#questions.size >= mostQuestions) throw new GatewayError("OVERLOADED", "Too many keys that are not known are being looked up. Try again soon.", { retryAfterMs: 1_000 });
       answer = this.#ask({ id, request }).finally(() => this.#questions.delete(id));
       this.#questions.set(id, answer);
     }
-    return answer;
+    await answer;
   }
 
   async #ask({ id, request }: Question): Promise<void> {
     const { policy, signal } = this.#options;
     try {
-      const { grant } = await policy.resolveGrant(create(ResolveGrantRequestSchema, request), { identity, requestId: "", signal });
+      const { grant, caller } = await policy.resolveGrant(create(ResolveGrantRequestSchema, request), { identity, requestId: "", signal });
       // What was pushed meanwhile is newer than this answer.
       if (!this.#byKey.has(grant!.keyId)) this.#put(grant!);
+      if (caller !== undefined) this.#vouched.admit(id, grant!.keyId, caller);
     } catch (error) {
-      if (!(error instanceof GatewayError) || error.reason !== "KEY_INVALID") throw error;
-      this.#unknown.add(id);
+      if (!(error instanceof GatewayError)) throw error;
+      if (error.reason === "KEY_INVALID") this.#unknown.add(id);
+      else if (refusalsOfTokens.has(error.reason)) this.#vouched.refuse(id, error);
+      else throw error;
     }
   }
 
@@ -149,6 +181,8 @@ export class GrantView implements GrantSource {
 }
 
 function secretsOf({ secretDigest, previousSecretDigest, expireTime, previousSecretExpireTime }: Grant): { readonly digest: string; readonly endMs: number }[] {
+  // Of a caller for whom others vouch.
+  if (secretDigest.length === 0) return [];
   const present = { digest: textOf(secretDigest), endMs: endOf(expireTime) };
   if (previousSecretDigest.length === 0) return [present];
   return [present, { digest: textOf(previousSecretDigest), endMs: Math.min(present.endMs, endOf(previousSecretExpireTime)) }];

@@ -1,0 +1,108 @@
+/** Owns tokens of issuers (JWT): whether one is what it says, and what it says of its caller. */
+import { decodeJwt, errors, jwtVerify, type JWTPayload } from "jose";
+import type { Clock } from "#platform/clock.ts";
+import type { Exchange } from "#platform/egress/egress-exchange.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { LiveValue } from "#platform/live-value.ts";
+import type { Logger } from "#platform/logger.ts";
+import type { IssuerSettings, PolicyConfig } from "../config.ts";
+import { placeOf, type CallerPlace } from "../domain/caller-rules.ts";
+import { IssuerKeys } from "./issuer-keys.ts";
+
+export interface IdentityTokensOptions {
+  readonly config: LiveValue<PolicyConfig>;
+  readonly exchange: Exchange;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A caller for whom an issuer vouches. */
+export interface VouchedIdentity {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly place: CallerPlace;
+  /** Until when, in milliseconds since 1970. */
+  readonly endMs: number;
+}
+
+/** OpenID Connect Core 1.0, section 2: a subject has at most 255 ASCII characters. */
+const subjectForm = /^[\x20-\x7e]{1,255}$/;
+
+export class IdentityTokens {
+  readonly #options: IdentityTokensOptions;
+  /** By issuer and address of the keys, which stay when other settings change. */
+  readonly #keys = new Map<string, IssuerKeys>();
+
+  constructor(options: IdentityTokensOptions) {
+    this.#options = options;
+    options.config.subscribe(({ issuers }) => {
+      const present = new Set([...issuers.values()].map(keysId));
+      for (const id of this.#keys.keys()) if (!present.has(id)) this.#keys.delete(id);
+    });
+  }
+
+  /** Throws TOKEN_INVALID, TOKEN_EXPIRED, CALLER_NOT_ALLOWED, or DEPENDENCY_UNAVAILABLE while the issuer's keys cannot be had. */
+  async verify(token: string): Promise<VouchedIdentity> {
+    const settings = this.#issuerOf(token);
+    const { issuer, callers, clockToleranceMs } = settings;
+    const claims = await this.#readSigned(token, settings);
+    const { sub = "", exp = 0 } = claims;
+    if (!subjectForm.test(sub)) throw new GatewayError("TOKEN_INVALID", "The token's subject (`sub`) has not 1 to 255 ASCII characters.", { metadata: { issuer } });
+    const place = placeOf(claims, callers);
+    if (place === undefined) throw new GatewayError("CALLER_NOT_ALLOWED", `No rule under identity.issuers gives this caller of ${issuer} a place. Ask your operator for one.`, { metadata: { issuer } });
+    return { issuer, subject: sub, place, endMs: exp * 1000 + clockToleranceMs };
+  }
+
+  #issuerOf(token: string): IssuerSettings {
+    const settings = this.#options.config.current.issuers.get(claimedIssuer(token) ?? "");
+    if (settings !== undefined) return settings;
+    throw new GatewayError("TOKEN_INVALID", "The token is of no issuer that this installation knows (`identity.issuers`). Get one from an issuer it knows, or use a key.");
+  }
+
+  async #readSigned(token: string, settings: IssuerSettings): Promise<JWTPayload> {
+    const { issuer, audiences, algorithms, clockToleranceMs } = settings;
+    const keys = this.#keysOf(settings);
+    try {
+      const { payload } = await jwtVerify(token, (header, jws) => keys.find(header, jws), {
+        issuer,
+        audience: [...audiences],
+        algorithms: [...algorithms],
+        clockTolerance: clockToleranceMs / 1000,
+        currentDate: new Date(this.#options.clock.now()),
+        requiredClaims: ["sub", "exp"],
+      });
+      return payload;
+    } catch (error) {
+      if (error instanceof errors.JWTExpired) {
+        const expireTime = new Date((error.payload.exp ?? 0) * 1000).toISOString();
+        throw new GatewayError("TOKEN_EXPIRED", `The token ended at ${expireTime}. Get a new one from ${issuer}.`, { metadata: { expire_time: expireTime, issuer } });
+      }
+      if (error instanceof errors.JOSEError) throw new GatewayError("TOKEN_INVALID", `The token is not as ${issuer} would issue it for Weir: ${error.message}. Get a new one there.`, { metadata: { issuer } });
+      throw error;
+    }
+  }
+
+  #keysOf(settings: IssuerSettings): IssuerKeys {
+    const id = keysId(settings);
+    let keys = this.#keys.get(id);
+    if (keys === undefined) {
+      const { exchange, logger } = this.#options;
+      keys = new IssuerKeys({ settings, exchange, logger });
+      this.#keys.set(id, keys);
+    }
+    return keys;
+  }
+}
+
+function keysId({ issuer, jwksUri }: IssuerSettings): string {
+  return `${issuer} ${jwksUri}`;
+}
+
+/** What the token says before anything of it is believed. */
+function claimedIssuer(token: string): string | undefined {
+  try {
+    return decodeJwt(token).iss;
+  } catch {
+    return undefined;
+  }
+}
