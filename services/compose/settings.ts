@@ -5,6 +5,7 @@ import { loadConfigFile } from "#platform/config-file/load-config-file.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { readNatsSettings, type NatsSettings } from "#platform/event-log/nats-settings.ts";
+import type { ListenerTlsSettings } from "#platform/listener-tls.ts";
 import type { LogLevel } from "#platform/logger.ts";
 import { readMeteringConfig, type MeteringConfig } from "../metering/config.ts";
 import { readPolicyConfig, type PolicyConfig } from "../policy/config.ts";
@@ -20,6 +21,8 @@ export interface Settings {
   readonly providers: ProvidersConfig;
   readonly publicAddress: string;
   readonly publicPort: number;
+  /** Undefined for a public port without TLS. */
+  readonly publicTls: ListenerTlsSettings | undefined;
   readonly adminPort: number;
   /** For other Weir processes. */
   readonly internalPort: number;
@@ -50,12 +53,19 @@ export function readSettings(file: Config, variables: Variables): Settings {
     providers,
     publicAddress: file.listen?.address ?? "127.0.0.1",
     publicPort: file.listen?.port ?? 8080,
+    publicTls: readPublicTls(file),
     adminPort: file.listen?.adminPort ?? defaultAdminPort,
     internalPort: file.internal?.port ?? 8090,
     logLevel: (file.logging?.level || "info") as LogLevel,
     nats: readNatsSettings(file.events?.nats, variables["WEIR_NATS_URL"]),
     drainTimeoutMs: file.limits?.drainTimeout === undefined ? 30_000 : durationMs(file.limits.drainTimeout),
   };
+}
+
+function readPublicTls({ listen }: Config): ListenerTlsSettings | undefined {
+  if (listen?.tls === undefined) return undefined;
+  const { certificateFile, keyFile, clientAuthorityFile } = listen.tls;
+  return { certificateFile, keyFile, clientAuthorityFile: clientAuthorityFile === "" ? undefined : clientAuthorityFile };
 }
 
 /** The one rule that spans two services: a route goes to providers that exist. */

@@ -189,7 +189,8 @@ class Start {
       draining: this.#draining.signal,
     });
     this.#cleanups.push(() => service.stop());
-    const listener = await listen({ address: settings.publicAddress, port: settings.publicPort, handler: service.frontDoor, portHint: "Set listen.port in weir.yaml, or start with --port." });
+    const tls = settings.publicTls && { settings: settings.publicTls, logger: this.#loggerOf("routing") };
+    const listener = await listen({ address: settings.publicAddress, port: settings.publicPort, tls, handler: service.frontDoor, portHint: "Set listen.port in weir.yaml, or start with --port." });
     this.#cleanups.push((drainMs) => listener.close(drainMs));
     const origin = originOf(listener);
     await data.writeAddress(origin);
@@ -233,7 +234,7 @@ export function factsOf({ services, publicListener, internalListener, inferenceK
 
 /** Where this machine reaches the listener. */
 export function originOf(listener: Listener): string {
-  return `http://${hostOf(listener)}:${listener.port}`;
+  return `${listener.scheme}://${hostOf(listener)}:${listener.port}`;
 }
 
 function hostOf({ address }: Listener): string {

@@ -1,9 +1,11 @@
-/** Owns a port that speaks HTTP/1.1 and HTTP/2 without TLS at once: the first bytes of a connection tell which. */
+/** Owns a port that speaks HTTP/1.1 and HTTP/2 at once, with TLS or without: the first bytes of a connection tell which. */
 import * as http from "node:http";
 import * as http2 from "node:http2";
 import type * as net from "node:net";
 import type { AddressInfo } from "node:net";
 import { GatewayError } from "./errors.ts";
+import { openListenerTls, type ListenerTlsSettings } from "./listener-tls.ts";
+import type { Logger } from "./logger.ts";
 
 export type HttpRequest = http.IncomingMessage;
 export type HttpResponse = http.ServerResponse;
@@ -16,9 +18,12 @@ export interface ListenerOptions {
   readonly handler: HttpHandler;
   /** What a person does when the port is taken, for the error. */
   readonly portHint: string;
+  /** Undefined for a port without TLS. */
+  readonly tls?: { readonly settings: ListenerTlsSettings; readonly logger: Logger } | undefined;
 }
 
 export interface Listener {
+  readonly scheme: "http" | "https";
   readonly address: string;
   readonly port: number;
   /** Takes no new connections, lets requests finish up to the bound, then closes what is left. */
@@ -53,9 +58,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   // The HTTP/1.1 server itself listens: only then does it watch over timeouts and idle connections.
   const acceptHttp1 = http1Server.listeners("connection")[0] as (this: http.Server, socket: net.Socket) => void;
   http1Server.removeListener("connection", acceptHttp1);
-  http1Server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+  const hear = (socket: net.Socket): void => {
     silent.add(socket);
     socket.once("close", () => silent.delete(socket));
     sniff(socket, (isHttp2) => {
@@ -63,10 +66,17 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       if (isHttp2) http2Server.emit("connection", socket);
       else acceptHttp1.call(http1Server, socket);
     });
+  };
+  const tls = options.tls && openListenerTls(options.tls.settings, options.tls.logger, hear);
+  http1Server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    if (tls === undefined) hear(socket);
+    else tls.accept(socket);
   });
   await bind(http1Server, options);
   const { address, port } = http1Server.address() as AddressInfo;
-  return { address, port, close: (drainMs) => close(http1Server, { sessions, sockets, silent }, drainMs) };
+  return { scheme: tls === undefined ? "http" : "https", address, port, close: (drainMs) => close(http1Server, { sessions, sockets, silent }, drainMs).finally(() => tls?.close()) };
 }
 
 function sniff(socket: net.Socket, accept: (isHttp2: boolean) => void): void {

@@ -11,6 +11,8 @@ export interface PolicyConfig {
   /** By the name that they have in `iss`. */
   readonly issuers: ReadonlyMap<string, IssuerSettings>;
   readonly guardrails: readonly GuardrailRule[];
+  /** Who callers with a certificate are. */
+  readonly certificates: readonly CallerRule[];
 }
 
 /** An issuer whose tokens are taken. */
@@ -45,7 +47,7 @@ export function readPolicyConfig({ identity, guardrails }: Config): PolicyConfig
     if (issuers.has(message.issuer)) throw new GatewayError("INVALID_REQUEST", `identity.issuers: ${message.issuer} is there twice. Give it once, with the audiences and callers of both.`);
     issuers.set(message.issuer, readIssuer(message));
   }
-  return { issuers, guardrails };
+  return { issuers, certificates: identity?.certificates.map(readCallerRule) ?? [], guardrails };
 }
 
 function readIssuer({ issuer, audiences, jwksUri, algorithms, clockTolerance, callers }: Issuer): IssuerSettings {

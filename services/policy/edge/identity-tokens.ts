@@ -6,7 +6,8 @@ import { GatewayError } from "#platform/errors.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { IssuerSettings, PolicyConfig } from "../config.ts";
-import { placeOf, type CallerPlace } from "../domain/caller-rules.ts";
+import { placeOf } from "../domain/caller-rules.ts";
+import type { VouchedIdentity } from "../domain/vouched-identity.ts";
 import { IssuerKeys } from "./issuer-keys.ts";
 
 export interface IdentityTokensOptions {
@@ -14,15 +15,6 @@ export interface IdentityTokensOptions {
   readonly exchange: Exchange;
   readonly clock: Clock;
   readonly logger: Logger;
-}
-
-/** A caller for whom an issuer vouches. */
-export interface VouchedIdentity {
-  readonly issuer: string;
-  readonly subject: string;
-  readonly place: CallerPlace;
-  /** Until when, in milliseconds since 1970. */
-  readonly endMs: number;
 }
 
 /** OpenID Connect Core 1.0, section 2: a subject has at most 255 ASCII characters. */

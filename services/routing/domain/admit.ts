@@ -9,12 +9,16 @@ import { isIdentityToken } from "#platform/identity-token.ts";
 import { isListed, rangeList } from "#platform/ip-range.ts";
 import { isKeySecret } from "#platform/key-secret.ts";
 import { checkPermission, ruleOf } from "#platform/method-guard.ts";
+import type { ClientCertificate } from "#platform/listener-tls.ts";
 import type { Plan } from "./plan.ts";
+
+/** What a caller comes with: a key or a token as text, or the certificate of its connection. */
+export type Credential = string | ClientCertificate;
 
 /** What a door knows of a caller. */
 export interface Caller {
-  /** The key as it came; undefined when there was none. */
-  readonly credential: string | undefined;
+  /** Undefined when there was none. */
+  readonly credential: Credential | undefined;
   /** The IP address it calls from. */
   readonly address: string;
   /** The origin of the web page it calls from; undefined when it is no web page. */
@@ -30,10 +34,10 @@ export interface OpenGrant {
 
 /** Where grants are found. */
 export interface GrantSource {
-  /** The grant of a secret or a token, in the view that policy pushes. */
-  find(credential: string): OpenGrant | undefined;
+  /** The grant of a secret, a token or a certificate, in the view that policy pushes. */
+  find(credential: Credential): OpenGrant | undefined;
   /** The grant as policy knows it, for a key that is not in the view yet. Throws KEY_INVALID, TOKEN_INVALID, TOKEN_EXPIRED or CALLER_NOT_ALLOWED when there is none. */
-  resolve(credential: string): Promise<OpenGrant>;
+  resolve(credential: Credential): Promise<OpenGrant>;
   /** Tells when the key's grant is withdrawn, until the returned function is called. */
   watch(keyId: string, onWithdrawn: OnWithdrawn): () => void;
 }
@@ -61,14 +65,15 @@ export function withdrawalOf({ revoked, suspended }: Grant): GatewayError | unde
   return undefined;
 }
 
-async function resolveUnknown(credential: string, grants: GrantSource): Promise<OpenGrant> {
+async function resolveUnknown(credential: Credential, grants: GrantSource): Promise<OpenGrant> {
   // Junk dies here and never reaches policy or its database.
-  if (isKeySecret(credential) || isToken(credential) || isIdentityToken(credential)) return await grants.resolve(credential);
+  if (typeof credential !== "string" || isKeySecret(credential) || isToken(credential) || isIdentityToken(credential)) return await grants.resolve(credential);
   throw new GatewayError("KEY_INVALID", "The key is malformed: check that it was copied whole. Weir's keys begin with `weir_`.");
 }
 
-function expired(credential: string, endMs: number): GatewayError {
+function expired(credential: Credential, endMs: number): GatewayError {
   const expireTime = new Date(endMs).toISOString();
+  if (typeof credential !== "string") return new GatewayError("KEY_EXPIRED", `The client certificate, or the key of its caller, ended at ${expireTime}. Connect with a new one.`, { metadata: { expire_time: expireTime } });
   if (isToken(credential)) return new GatewayError("TOKEN_EXPIRED", `The token ended at ${expireTime}. Have a new one made, by CreateToken.`, { metadata: { expire_time: expireTime } });
   if (isIdentityToken(credential)) return new GatewayError("TOKEN_EXPIRED", `The token ended at ${expireTime}. Get a new one from its issuer.`, { metadata: { expire_time: expireTime } });
   return new GatewayError("KEY_EXPIRED", `The key, or this secret of it, ended at ${expireTime}. If it was rotated, use its new secret; else ask your operator for a new key.`, { metadata: { expire_time: expireTime } });

@@ -3,6 +3,7 @@ import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { rangeList } from "#platform/ip-range.ts";
 import type { HttpRequest } from "#platform/listener.ts";
+import { clientCertificateOf } from "#platform/listener-tls.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { RoutingConfig } from "../config.ts";
 import { authenticate, type GrantSource } from "../domain/admit.ts";
@@ -24,7 +25,7 @@ export function createAdmission({ grants, uses, config, clock }: AdmissionOption
   config.subscribe((changed) => (trustedProxies = rangeList(changed.trustedProxies)));
   return async (credential, request, scope) => {
     const nowMs = clock.now();
-    const grant = await authenticate({ credential, address: callerAddress(request, trustedProxies), origin: request.headers.origin }, grants, nowMs);
+    const grant = await authenticate({ credential: credential ?? clientCertificateOf(request), address: callerAddress(request, trustedProxies), origin: request.headers.origin }, grants, nowMs);
     scope.whenOver(grants.watch(grant.keyId, (withdrawal) => scope.cut(withdrawal)));
     uses.note(grant.keyId, nowMs);
     return grant;

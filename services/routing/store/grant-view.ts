@@ -1,4 +1,4 @@
-/** Owns routing's copy of the grants that policy pushes, found by the digest of a secret of the key, by a token of it, or by a token of the issuer that vouches for its caller. */
+/** Owns routing's copy of the grants that policy pushes, found by the digest of a secret of the key, by a token of it, or by the token or certificate of its caller for whom others vouch. */
 import { createSecretKey } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
@@ -11,7 +11,7 @@ import { digestOfKeySecret } from "#platform/key-secret.ts";
 import type { Logger } from "#platform/logger.ts";
 import { followView } from "#platform/pushed-view.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
-import { withdrawalOf, type GrantSource, type OnWithdrawn, type OpenGrant } from "../domain/admit.ts";
+import { withdrawalOf, type Credential, type GrantSource, type OnWithdrawn, type OpenGrant } from "../domain/admit.ts";
 import { narrowedTo } from "../domain/token-grant.ts";
 import { UnknownSecrets } from "./unknown-secrets.ts";
 import { VouchedCallers } from "./vouched-callers.ts";
@@ -28,7 +28,7 @@ const identity = { kind: "service", name: "routing" } as const;
 
 /** One question to policy. */
 interface Question {
-  /** The digest of a secret or of an issuer's token, or the id of a key. */
+  /** The digest of a secret, an issuer's token or a certificate, or the id of a key. */
   readonly id: string;
   readonly request: MessageInitShape<typeof ResolveGrantRequestSchema>;
 }
@@ -71,13 +71,14 @@ export class GrantView implements GrantSource {
     return view;
   }
 
-  find(credential: string): OpenGrant | undefined {
+  find(credential: Credential): OpenGrant | undefined {
+    if (typeof credential !== "string") return this.#findVouched(this.#questionOf(credential));
     if (isToken(credential)) return this.#findByToken(credential);
-    if (isIdentityToken(credential)) return this.#findVouched(credential);
+    if (isIdentityToken(credential)) return this.#findVouched(this.#questionOf(credential));
     return this.#byDigest.get(this.#digestOf(credential));
   }
 
-  async resolve(credential: string): Promise<OpenGrant> {
+  async resolve(credential: Credential): Promise<OpenGrant> {
     const question = this.#questionOf(credential);
     if (!this.#isRefused(question)) await this.#askOnce(question);
     const found = this.find(credential);
@@ -102,13 +103,10 @@ export class GrantView implements GrantSource {
     return grant && { grant: narrowedTo(claims, grant), endMs: Math.min(endOf(claims.expireTime), endOf(grant.expireTime)) };
   }
 
-  #findVouched(token: string): OpenGrant | undefined {
-    const id = this.#digestOf(token);
-    if (this.#vouched.takeRecheck(id)) {
-      // While policy cannot tell, what it said before holds.
-      this.#askOnce({ id, request: { identityToken: token } }).catch(() => undefined);
-    }
-    return this.#vouched.find(id, (keyId) => this.#byKey.get(keyId));
+  #findVouched(question: Question): OpenGrant | undefined {
+    // While policy cannot tell, what it said before holds.
+    if (this.#vouched.takeRecheck(question.id)) this.#askOnce(question).catch(() => undefined);
+    return this.#vouched.find(question.id, (keyId) => this.#byKey.get(keyId));
   }
 
   #isRefused({ id }: Question): boolean {
@@ -120,7 +118,8 @@ export class GrantView implements GrantSource {
   }
 
   /** What policy is to be asked for it. Throws KEY_INVALID for a token that this installation did not sign. */
-  #questionOf(credential: string): Question {
+  #questionOf(credential: Credential): Question {
+    if (typeof credential !== "string") return { id: credential.fingerprint, request: { clientCertificate: credential.bytes } };
     if (isIdentityToken(credential)) return { id: this.#digestOf(credential), request: { identityToken: credential } };
     if (!isToken(credential)) {
       const secretDigest = digestOfKeySecret(credential, this.#pepper);

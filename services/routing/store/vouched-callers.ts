@@ -1,4 +1,4 @@
-/** Owns routing's memory of the tokens of other issuers that policy has judged, so that only the first call with one asks. */
+/** Owns routing's memory of the tokens and certificates of others that policy has judged, so that only the first call with one asks. */
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Grant, VouchedCaller } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
