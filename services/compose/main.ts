@@ -19,6 +19,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command, environ
   usage: async () => (await import("./commands/usage.ts")).addUsageCommand,
   prices: async () => (await import("./commands/prices.ts")).addPricesCommand,
   ledger: async () => (await import("./commands/ledger.ts")).addLedgerCommand,
+  audit: async () => (await import("./commands/audit.ts")).addAuditCommand,
   journal: async () => (await import("./commands/journal.ts")).addJournalCommand,
 };
 

@@ -20,6 +20,7 @@ import * as metering from "../metering/service.ts";
 import * as policy from "../policy/service.ts";
 import { createProvidersService } from "../providers/service.ts";
 import { createRoutingService } from "../routing/service.ts";
+import { auditConfiguration } from "./audit-configuration.ts";
 import { callersOf, offeredBy, peerDescriptors, type ServiceName, type ServiceSet } from "./catalog.ts";
 import { readSecret, writeSecret, type DataDirectory } from "./data-directory.ts";
 import type { DatabaseSource, Schema } from "./database-source.ts";
@@ -102,6 +103,7 @@ class Start {
     const internalListener = await this.#listenInternally();
     readiness.waitsFor(`answers from ${this.#peers.remote.join(", ") || "its services"}`);
     const publicListener = services.has("routing") ? await this.#startRouting() : undefined;
+    this.#auditConfiguration();
     this.#cleanups.push(() => {
       readiness.waitsFor("its running requests, to stop");
       this.#draining.abort();
@@ -196,6 +198,14 @@ class Start {
     await data.writeAddress(origin);
     this.#cleanups.push(() => data.forgetAddress(origin));
     return listener;
+  }
+
+  /** By the services that metering hears: the others of an installation have the same file, or none of their own to tell of. */
+  #auditConfiguration(): void {
+    const { services } = this.#options;
+    const self = (["metering", "routing"] as const).find((name) => services.has(name));
+    if (self === undefined) return;
+    this.#cleanups.push(auditConfiguration({ metering: this.#peers.of("metering", self), self, services, live: this.#live, logger: this.#loggerOf(self) }));
   }
 
   /** Undefined where usage events go straight to metering. */

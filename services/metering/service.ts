@@ -19,6 +19,8 @@ import { followPriceBook } from "./price-book-follower.ts";
 import { checkLedger } from "./rpc/check-ledger.ts";
 import { declareJournalLost } from "./rpc/declare-journal-lost.ts";
 import { importPrices } from "./rpc/import-prices.ts";
+import { listAuditEntries } from "./rpc/list-audit-entries.ts";
+import { listAuditLinks } from "./rpc/list-audit-links.ts";
 import { listAttempts } from "./rpc/list-attempts.ts";
 import { listJournals } from "./rpc/list-journals.ts";
 import { listPriceImports } from "./rpc/list-price-imports.ts";
@@ -26,14 +28,17 @@ import { listPrices } from "./rpc/list-prices.ts";
 import { queryUsage } from "./rpc/query-usage.ts";
 import { rebuildLedger } from "./rpc/rebuild-ledger.ts";
 import { reconcileUsage } from "./rpc/reconcile-usage.ts";
+import { recordAudit } from "./rpc/record-audit.ts";
 import { recordUsage } from "./rpc/record-usage.ts";
 import { reportJournal } from "./rpc/report-journal.ts";
 import { rerateUsage } from "./rpc/rerate-usage.ts";
+import { verifyAuditLog } from "./rpc/verify-audit-log.ts";
 import { watchPriceVersion } from "./rpc/watch-price-version.ts";
 import { watchUsage } from "./rpc/watch-usage.ts";
 import { keepDeadLetters } from "./store/dead-letters.ts";
 import { Partitions } from "./store/partitions.ts";
 import { PriceVersions } from "./store/price-versions.ts";
+import { watchAuditLog } from "./watch-audit-log.ts";
 import { watchLedger } from "./watch-ledger.ts";
 
 export interface MeteringDependencies {
@@ -58,6 +63,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
   await partitions.ensure([clock.now()]);
   const folding = keepFolding(database, logger);
   const watch = watchLedger({ database, priceVersions, clock, logger, metrics });
+  const auditWatch = watchAuditLog(database, logger, metrics);
   const stopping = new AbortController();
   const recording = new Set<Promise<unknown>>();
   const record = (request: RecordUsageRequest): Promise<RecordUsageResponse> => recordUsage({ database, config, partitions, priceVersions, clock, logger }, request);
@@ -95,6 +101,10 @@ export async function createMeteringService({ database, config, eventLog, clock,
       rerateUsage: (request, context) => rerateUsage({ database, priceVersions }, request, context),
       reconcileUsage: (request, { identity, signal }) => reconcileUsage({ database, record }, request, identity, signal),
       listPriceImports: (request) => listPriceImports(database, request),
+      recordAudit: (request) => recordAudit(database, request),
+      listAuditEntries: (request) => listAuditEntries(database, request),
+      listAuditLinks: (request) => listAuditLinks(database, request),
+      verifyAuditLog: (request, { signal }) => verifyAuditLog(database, request, signal),
     },
     async stop() {
       stopping.abort();
@@ -103,6 +113,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
       await consumer?.stop();
       await Promise.allSettled(recording);
       await watch.stop();
+      await auditWatch.stop();
       await folding.stop();
       await imported.stop();
       await follower.stop();

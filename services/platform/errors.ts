@@ -52,6 +52,7 @@ const meanings: Readonly<Record<Reason, readonly [code: Code, httpStatus: number
   ATTEMPT_REPEATED: [Code.AlreadyExists, 409],
   ATTEMPT_TOO_LATE: [Code.FailedPrecondition, 409],
   JOURNAL_FENCED: [Code.Unavailable, 503],
+  AUDIT_UNAVAILABLE: [Code.Unavailable, 503],
   PEER_REFUSED: [Code.Unauthenticated, 503],
   INTERNAL: [Code.Internal, 500],
 };

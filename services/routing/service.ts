@@ -19,6 +19,7 @@ import { Breakers } from "./domain/breakers.ts";
 import { EndpointIndex } from "./domain/endpoint-index.ts";
 import type { PipelineDependencies } from "./domain/pipeline.ts";
 import { verdictOn } from "./domain/verdict.ts";
+import { createAuditTrail } from "./audit-trail.ts";
 import { createAdmission } from "./edge/admission.ts";
 import { dialects } from "./edge/dialects.ts";
 import { createFrontDoor } from "./edge/front-door.ts";
@@ -103,6 +104,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       ],
       admit,
       draining,
+      audit: createAuditTrail(peers.metering, clock, logger),
     },
     clock,
     observer: new RequestObserver(logger, metrics),

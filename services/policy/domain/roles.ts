@@ -7,7 +7,7 @@ export interface RoleFacts {
   readonly reach: Reach;
 }
 
-const { INFERENCE_USE, TOKEN_CREATE, TENANCY_READ, TENANCY_WRITE, KEY_WRITE, ORGANIZATION_WRITE, USAGE_READ, GUARDRAIL_WRITE } = Permission;
+const { INFERENCE_USE, TOKEN_CREATE, TENANCY_READ, TENANCY_WRITE, KEY_WRITE, ORGANIZATION_WRITE, USAGE_READ, AUDIT_READ, GUARDRAIL_WRITE } = Permission;
 
 // What nobody ever holds: NONE needs no key, SERVICE is for Weir's own services.
 const neverHeld: ReadonlySet<Permission> = new Set<Permission>([Permission.UNSPECIFIED, Permission.NONE, Permission.SERVICE]);
@@ -19,11 +19,11 @@ const roles: Readonly<Record<Role, RoleFacts>> = {
   [Role.UNSPECIFIED]: nothing,
   [Role.INFERENCE]: { permissions: [INFERENCE_USE, TOKEN_CREATE], reach: Reach.TEAM },
   [Role.INSTALLATION_ADMIN]: { permissions: everything, reach: Reach.INSTALLATION },
-  [Role.OWNER]: { permissions: [INFERENCE_USE, TOKEN_CREATE, TENANCY_READ, TENANCY_WRITE, KEY_WRITE, ORGANIZATION_WRITE, USAGE_READ, GUARDRAIL_WRITE], reach: Reach.ORGANIZATION },
-  [Role.ADMIN]: { permissions: [INFERENCE_USE, TOKEN_CREATE, TENANCY_READ, TENANCY_WRITE, KEY_WRITE, USAGE_READ, GUARDRAIL_WRITE], reach: Reach.ORGANIZATION },
+  [Role.OWNER]: { permissions: [INFERENCE_USE, TOKEN_CREATE, TENANCY_READ, TENANCY_WRITE, KEY_WRITE, ORGANIZATION_WRITE, USAGE_READ, AUDIT_READ, GUARDRAIL_WRITE], reach: Reach.ORGANIZATION },
+  [Role.ADMIN]: { permissions: [INFERENCE_USE, TOKEN_CREATE, TENANCY_READ, TENANCY_WRITE, KEY_WRITE, USAGE_READ, AUDIT_READ, GUARDRAIL_WRITE], reach: Reach.ORGANIZATION },
   [Role.BILLING]: { permissions: [TENANCY_READ, USAGE_READ], reach: Reach.ORGANIZATION },
   [Role.DEVELOPER]: { permissions: [INFERENCE_USE, TOKEN_CREATE, TENANCY_READ, KEY_WRITE, USAGE_READ], reach: Reach.TEAM },
-  [Role.AUDITOR]: { permissions: [TENANCY_READ, USAGE_READ], reach: Reach.ORGANIZATION },
+  [Role.AUDITOR]: { permissions: [TENANCY_READ, USAGE_READ, AUDIT_READ], reach: Reach.ORGANIZATION },
 };
 
 /** Of a role that this version does not know: nothing. */

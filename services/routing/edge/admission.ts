@@ -25,7 +25,8 @@ export function createAdmission({ grants, uses, config, clock }: AdmissionOption
   config.subscribe((changed) => (trustedProxies = rangeList(changed.trustedProxies)));
   return async (credential, request, scope) => {
     const nowMs = clock.now();
-    const grant = await authenticate({ credential: credential ?? clientCertificateOf(request), address: callerAddress(request, trustedProxies), origin: request.headers.origin }, grants, nowMs);
+    scope.address = callerAddress(request, trustedProxies);
+    const grant = await authenticate({ credential: credential ?? clientCertificateOf(request), address: scope.address, origin: request.headers.origin }, grants, nowMs);
     scope.whenOver(grants.watch(grant.keyId, (withdrawal) => scope.cut(withdrawal)));
     uses.note(grant.keyId, nowMs);
     return grant;

@@ -45,6 +45,8 @@ export class RequestScope {
   readonly requestId: string;
   readonly door: string;
   operation = "";
+  /** The caller's IP address, once it is known who calls. */
+  address = "";
   call: Call | undefined;
   reply: Reply | undefined;
   /** When the request's time is up, in milliseconds since 1970. */

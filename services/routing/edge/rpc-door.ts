@@ -9,6 +9,7 @@ import { ruleOf } from "#platform/method-guard.ts";
 import type { CallContext, Identity, UntypedService } from "#platform/service-types.ts";
 import { validateMessage } from "#platform/validation.ts";
 import { authorizeMethod } from "../domain/admit.ts";
+import { audited, recordDenial, type AuditedCall, type AuditTrail } from "../domain/audit.ts";
 import type { Admit } from "./admission.ts";
 import { addHealth } from "./rpc-health.ts";
 import { addReflection } from "./rpc-reflection.ts";
@@ -27,6 +28,7 @@ export interface RpcDoorOptions {
   readonly openScope: (callerTimeoutMs: number | undefined) => RequestScope;
   /** Fires when the process begins to drain: health answers NOT_SERVING and watchers are told. */
   readonly draining: AbortSignal;
+  readonly audit: AuditTrail;
 }
 
 /** Paths below these belong to the RPC door. */
@@ -63,8 +65,8 @@ function addMethod(router: ConnectRouter, method: DescMethod, owner: UntypedServ
 async function answerUnary(method: DescMethod, owner: UntypedService, request: Message, context: HandlerContext, options: RpcDoorOptions): Promise<Message> {
   const scope = openScope(method, context, options);
   try {
-    const callContext = await admit(method, request, context, scope, options);
-    const response = await (owner[method.localName]!(request, callContext) as Promise<Message>);
+    const { call, callContext } = await admit(method, request, context, scope, options);
+    const response = await audited(call, options.audit, () => owner[method.localName]!(request, callContext) as Promise<Message>);
     scope.end();
     return response;
   } catch (thrown) {
@@ -74,11 +76,13 @@ async function answerUnary(method: DescMethod, owner: UntypedService, request: M
 
 async function* answerStream(method: DescMethod, owner: UntypedService, request: Message, context: HandlerContext, options: RpcDoorOptions): AsyncIterable<Message> {
   const scope = openScope(method, context, options);
+  let admitted: Admitted | undefined;
   try {
-    const callContext = await admit(method, request, context, scope, options);
-    yield* owner[method.localName]!(request, callContext) as AsyncIterable<Message>;
+    admitted = await admit(method, request, context, scope, options);
+    yield* owner[method.localName]!(request, admitted.callContext) as AsyncIterable<Message>;
     scope.end();
   } catch (thrown) {
+    if (admitted !== undefined) await recordDenial(admitted.call, thrown, options.audit);
     throw failed(scope, context, thrown);
   }
 }
@@ -97,16 +101,27 @@ function isDeadline(reason: unknown): boolean {
   return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
 }
 
-async function admit(method: DescMethod, request: Message, context: HandlerContext, scope: RequestScope, options: RpcDoorOptions): Promise<CallContext> {
+interface Admitted {
+  readonly call: AuditedCall;
+  readonly callContext: CallContext;
+}
+
+async function admit(method: DescMethod, request: Message, context: HandlerContext, scope: RequestScope, options: RpcDoorOptions): Promise<Admitted> {
   const rule = ruleOf(method);
   if (rule.exposure !== Exposure.PUBLIC && rule.exposure !== Exposure.ADMIN) {
     throw new GatewayError("METHOD_NOT_EXPOSED", `${method.parent.typeName}/${method.name} is for Weir's own services and cannot be called on this port.`);
   }
   const grant = await options.admit(readCredential(context.requestHeader), context.values.get(requestKey)!, scope);
-  const identity: Identity = { kind: "caller", grant };
-  authorizeMethod(method, grant);
+  const call = { method, request, grant, address: scope.address, requestId: scope.requestId };
+  try {
+    authorizeMethod(method, grant);
+  } catch (denial) {
+    await recordDenial(call, denial, options.audit);
+    throw denial;
+  }
   validateMessage(method.input, request);
-  return { identity, requestId: scope.requestId, signal: scope.signal, deadlineMs: scope.deadlineMs };
+  const identity: Identity = { kind: "caller", grant };
+  return { call, callContext: { identity, requestId: scope.requestId, signal: scope.signal, deadlineMs: scope.deadlineMs } };
 }
 
 function readCredential(headers: Headers): string | undefined {

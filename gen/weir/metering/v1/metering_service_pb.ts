@@ -9,6 +9,8 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { AuditEntry, AuditHead, AuditRecord } from "./audit_pb.ts";
+import { file_weir_metering_v1_audit } from "./audit_pb.ts";
 import type { DeclareJournalLostRequestSchema, DeclareJournalLostResponseSchema, ListJournalsRequestSchema, ListJournalsResponseSchema, ReportJournalRequestSchema, ReportJournalResponseSchema } from "./journal_pb.ts";
 import { file_weir_metering_v1_journal } from "./journal_pb.ts";
 import type { UsageEvent } from "./usage_event_pb.ts";
@@ -24,7 +26,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weir/metering/v1/metering_service.proto.
  */
 export const file_weir_metering_v1_metering_service: GenFile = /*@__PURE__*/
-  fileDesc("Cid3ZWlyL21ldGVyaW5nL3YxL21ldGVyaW5nX3NlcnZpY2UucHJvdG8SEHdlaXIubWV0ZXJpbmcudjEiTQoSUmVjb3JkVXNhZ2VSZXF1ZXN0EjcKBmV2ZW50cxgBIAMoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudEIJukgGkgEDEOgHIoMBChNSZWNvcmRVc2FnZVJlc3BvbnNlEh0KFWNvbmZpcm1lZF9hdHRlbXB0X2lkcxgBIAMoCRIxCghyZWplY3RlZBgCIAMoCzIfLndlaXIubWV0ZXJpbmcudjEuUmVqZWN0ZWRFdmVudBIaChJmZW5jZWRfYXR0ZW1wdF9pZHMYAyADKAkiMwoNUmVqZWN0ZWRFdmVudBISCgphdHRlbXB0X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIaChhXYXRjaFByaWNlVmVyc2lvblJlcXVlc3QiMgoZV2F0Y2hQcmljZVZlcnNpb25SZXNwb25zZRIVCg1wcmljZV92ZXJzaW9uGAEgASgJIo8DChFRdWVyeVVzYWdlUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASRwoIZ3JvdXBfYnkYAyADKA4yIC53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlRGltZW5zaW9uQhO6SBCSAQ0QCBgBIgeCAQQQASAAEiAKD29yZ2FuaXphdGlvbl9pZBgEIAEoCUIHukgEcgIoQBIdCglwYWdlX3NpemUYBSABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgGIAEoCUIIukgFcgMogCASKwoPZ3JvdXBfYnlfbGFiZWxzGAcgAygJQhK6SA+SAQwQCBgBIgZyBBABKEASGAoHdGVhbV9pZBgIIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYCSABKAlCB7pIBHICKEASFAoMd2l0aF9sYXRlbmN5GAogASgIIlcKElF1ZXJ5VXNhZ2VSZXNwb25zZRIoCgRyb3dzGAEgAygLMhoud2Vpci5tZXRlcmluZy52MS5Vc2FnZVJvdxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkisgIKCFVzYWdlUm93Eg0KBWdyb3VwGAEgAygJEhAKCGF0dGVtcHRzGAIgASgDEhcKD2ZhaWxlZF9hdHRlbXB0cxgDIAEoAxIZChFvcnBoYW5lZF9hdHRlbXB0cxgEIAEoAxIZChF1bnByaWNlZF9hdHRlbXB0cxgFIAEoAxIwCgpxdWFudGl0aWVzGAYgAygLMhwud2Vpci50eXBlcy52MS5NZXRlclF1YW50aXR5EhIKCmNvc3RfbmFub3MYByABKAMSFAoMY2hhcmdlX25hbm9zGAggASgDEisKCGR1cmF0aW9uGAkgASgLMhkud2Vpci5tZXRlcmluZy52MS5MYXRlbmN5Ei0KCmZpcnN0X2J5dGUYCiABKAsyGS53ZWlyLm1ldGVyaW5nLnYxLkxhdGVuY3kiOQoHTGF0ZW5jeRIOCgZwNTBfbXMYASABKAMSDgoGcDk1X21zGAIgASgDEg4KBnA5OV9tcxgDIAEoAyJ1ChFXYXRjaFVzYWdlUmVxdWVzdBI6CgVxdWVyeRgBIAEoCzIjLndlaXIubWV0ZXJpbmcudjEuUXVlcnlVc2FnZVJlcXVlc3RCBrpIA8gBARIkChBpbnRlcnZhbF9zZWNvbmRzGAIgASgFQgq6SAcaBRiQHCgAIj4KEldhdGNoVXNhZ2VSZXNwb25zZRIoCgRyb3dzGAEgAygLMhoud2Vpci5tZXRlcmluZy52MS5Vc2FnZVJvdyLvAQoTTGlzdEF0dGVtcHRzUmVxdWVzdBIbCgpyZXF1ZXN0X2lkGAEgASgJQge6SARyAihAEiAKD29yZ2FuaXphdGlvbl9pZBgCIAEoCUIHukgEcgIoQBIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAUgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBiABKAlCCLpIBXIDKIAIIlwKFExpc3RBdHRlbXB0c1Jlc3BvbnNlEisKCGF0dGVtcHRzGAEgAygLMhkud2Vpci5tZXRlcmluZy52MS5BdHRlbXB0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLSAQoHQXR0ZW1wdBIrCgVldmVudBgBIAEoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudBIXCgpjb3N0X25hbm9zGAIgASgDSACIAQESLQoJcG9zdF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZCgxjaGFyZ2VfbmFub3MYBCABKANIAYgBARIXCg9yZXJhdGVkX3ZlcnNpb24YBSABKAlCDQoLX2Nvc3RfbmFub3NCDwoNX2NoYXJnZV9uYW5vcyKPAQoRTGlzdFByaWNlc1JlcXVlc3QSHgoNcHJpY2VfdmVyc2lvbhgBIAEoCUIHukgEcgIoQBIdCgtuYW1lX3ByZWZpeBgCIAEoCUIIukgFcgMowAISHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDKIAIIqQBChJMaXN0UHJpY2VzUmVzcG9uc2USFQoNcHJpY2VfdmVyc2lvbhgBIAEoCRIpCgZwcmljZXMYAiADKAsyGS53ZWlyLnR5cGVzLnYxLk5hbWVkUHJpY2USMwoLYWRqdXN0bWVudHMYAyADKAsyHi53ZWlyLnR5cGVzLnYxLlByaWNlQWRqdXN0bWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkinAEKE0ltcG9ydFByaWNlc1JlcXVlc3QSNAoGcHJpY2VzGAEgAygLMhkud2Vpci50eXBlcy52MS5OYW1lZFByaWNlQgm6SAaSAQMQkE4SPgoLYWRqdXN0bWVudHMYAiADKAsyHi53ZWlyLnR5cGVzLnYxLlByaWNlQWRqdXN0bWVudEIJukgGkgEDEJBOEg8KB2RyeV9ydW4YAyABKAgiegoUSW1wb3J0UHJpY2VzUmVzcG9uc2USFQoNcHJpY2VfdmVyc2lvbhgBIAEoCRIuCgdjaGFuZ2VzGAIgAygLMh0ud2Vpci5tZXRlcmluZy52MS5QcmljZUNoYW5nZRIbChNhZGp1c3RtZW50c19jaGFuZ2VkGAMgASgIImYKC1ByaWNlQ2hhbmdlEgwKBG5hbWUYASABKAkSJAoGYmVmb3JlGAIgAygLMhQud2Vpci50eXBlcy52MS5QcmljZRIjCgVhZnRlchgDIAMoCzIULndlaXIudHlwZXMudjEuUHJpY2UiVgoXTGlzdFByaWNlSW1wb3J0c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIImMKGExpc3RQcmljZUltcG9ydHNSZXNwb25zZRIuCgdpbXBvcnRzGAEgAygLMh0ud2Vpci5tZXRlcmluZy52MS5QcmljZUltcG9ydBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkijwEKC1ByaWNlSW1wb3J0Ei8KC2ltcG9ydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtpbXBvcnRlZF9ieRgCIAEoCRIVCg1wcmljZV92ZXJzaW9uGAMgASgJEg4KBnByaWNlcxgEIAEoBRITCgthZGp1c3RtZW50cxgFIAEoBSL7AQoSUmVyYXRlVXNhZ2VSZXF1ZXN0EhwKCXJlcmF0ZV9pZBgBIAEoCUIJukgGcgQQAShAEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESJgoFbW9kZWwYBCABKAlCF7pIFHISKMACMg1eKFteL10rLy4rKT8kEiAKDXByaWNlX3ZlcnNpb24YBSABKAlCCbpIBnIEEAEoQBIPCgdkcnlfcnVuGAYgASgIIk4KE1JlcmF0ZVVzYWdlUmVzcG9uc2USNwoLZGlmZmVyZW5jZXMYASADKAsyIi53ZWlyLm1ldGVyaW5nLnYxLlJhdGluZ0RpZmZlcmVuY2Ui1gEKEFJhdGluZ0RpZmZlcmVuY2USDQoFbW9kZWwYASABKAkSEAoIYXR0ZW1wdHMYAiABKAMSGAoQY2hhbmdlZF9hdHRlbXB0cxgDIAEoAxIZChF1bnByaWNlZF9hdHRlbXB0cxgEIAEoAxIZChFjb3N0X2JlZm9yZV9uYW5vcxgFIAEoAxIYChBjb3N0X2FmdGVyX25hbm9zGAYgASgDEhsKE2NoYXJnZV9iZWZvcmVfbmFub3MYByABKAMSGgoSY2hhcmdlX2FmdGVyX25hbm9zGAggASgDInIKEkNoZWNrTGVkZ2VyUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYAoTQ2hlY2tMZWRnZXJSZXNwb25zZRIQCghhdHRlbXB0cxgBIAEoAxI3CgtkaWZmZXJlbmNlcxgCIAMoCzIiLndlaXIubWV0ZXJpbmcudjEuTGVkZ2VyRGlmZmVyZW5jZSI9ChBMZWRnZXJEaWZmZXJlbmNlEgwKBGtpbmQYASABKAkSCwoDcm93GAIgASgJEg4KBmRldGFpbBgDIAEoCSJ0ChRSZWJ1aWxkTGVkZ2VyUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSQoVUmVidWlsZExlZGdlclJlc3BvbnNlEg0KBWhvdXJzGAEgASgDEg8KB3JvbGx1cHMYAiABKAMSEAoIYmFsYW5jZXMYAyABKAMihQEKFVJlY29uY2lsZVVzYWdlUmVxdWVzdBIZCgZ2ZW5kb3IYASABKAlCCbpIBnIEEAEoQBIZCgZzb3VyY2UYAiABKAlCCbpIBnIEEAEoQBI2CgVsaW5lcxgDIAMoCzIcLndlaXIubWV0ZXJpbmcudjEuVmVuZG9yTGluZUIJukgGkgEDEJBOIrMCCgpWZW5kb3JMaW5lEhsKB2xpbmVfaWQYASABKAlCCrpIB3IFEAEogAESJQoTdXBzdHJlYW1fcmVxdWVzdF9pZBgCIAEoCUIIukgFcgMogAISFwoFbW9kZWwYAyABKAlCCLpIBXIDKIACEjYKCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESLAoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjoKCnF1YW50aXRpZXMYBiADKAsyHC53ZWlyLnR5cGVzLnYxLk1ldGVyUXVhbnRpdHlCCLpIBZIBAhBAEhcKCmNvc3RfbmFub3MYByABKANIAIgBAUINCgtfY29zdF9uYW5vcyJQChZSZWNvbmNpbGVVc2FnZVJlc3BvbnNlEjYKC2NvbXBhcmlzb25zGAEgAygLMiEud2Vpci5tZXRlcmluZy52MS5Vc2FnZUNvbXBhcmlzb24i0wMKD1VzYWdlQ29tcGFyaXNvbhIyCgZzdGF0dXMYASABKA4yIi53ZWlyLm1ldGVyaW5nLnYxLkNvbXBhcmlzb25TdGF0dXMSGwoTdXBzdHJlYW1fcmVxdWVzdF9pZBgCIAEoCRISCgphdHRlbXB0X2lkGAMgASgJEg0KBW1vZGVsGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3ChF2ZW5kb3JfcXVhbnRpdGllcxgHIAMoCzIcLndlaXIudHlwZXMudjEuTWV0ZXJRdWFudGl0eRI3ChFsZWRnZXJfcXVhbnRpdGllcxgIIAMoCzIcLndlaXIudHlwZXMudjEuTWV0ZXJRdWFudGl0eRIeChF2ZW5kb3JfY29zdF9uYW5vcxgJIAEoA0gAiAEBEhkKEWxlZGdlcl9jb3N0X25hbm9zGAogASgDEhEKCWNvcnJlY3RlZBgLIAEoCBIYChBkaWZmZXJlbmNlX25hbm9zGAwgASgDQhQKEl92ZW5kb3JfY29zdF9uYW5vcyqmAgoOVXNhZ2VEaW1lbnNpb24SHwobVVNBR0VfRElNRU5TSU9OX1VOU1BFQ0lGSUVEEAASIAocVVNBR0VfRElNRU5TSU9OX09SR0FOSVpBVElPThABEhgKFFVTQUdFX0RJTUVOU0lPTl9URUFNEAISFwoTVVNBR0VfRElNRU5TSU9OX0tFWRADEhkKFVVTQUdFX0RJTUVOU0lPTl9NT0RFTBAEEhcKE1VTQUdFX0RJTUVOU0lPTl9EQVkQBRIYChRVU0FHRV9ESU1FTlNJT05fSE9VUhAGEhkKFVVTQUdFX0RJTUVOU0lPTl9NT05USBAHEhoKFlVTQUdFX0RJTUVOU0lPTl9WRU5ET1IQCBIZChVVU0FHRV9ESU1FTlNJT05fUk9VVEUQCSq8AQoQQ29tcGFyaXNvblN0YXR1cxIhCh1DT01QQVJJU09OX1NUQVRVU19VTlNQRUNJRklFRBAAEhsKF0NPTVBBUklTT05fU1RBVFVTX0VRVUFMEAESIgoeQ09NUEFSSVNPTl9TVEFUVVNfTUlTU0lOR19IRVJFEAISIwofQ09NUEFSSVNPTl9TVEFUVVNfTUlTU0lOR19USEVSRRADEh8KG0NPTVBBUklTT05fU1RBVFVTX0RJRkZFUkVOVBAEMpANCg9NZXRlcmluZ1NlcnZpY2USZgoLUmVjb3JkVXNhZ2USJC53ZWlyLm1ldGVyaW5nLnYxLlJlY29yZFVzYWdlUmVxdWVzdBolLndlaXIubWV0ZXJpbmcudjEuUmVjb3JkVXNhZ2VSZXNwb25zZSIKqrwYBggDEAUYARJ6ChFXYXRjaFByaWNlVmVyc2lvbhIqLndlaXIubWV0ZXJpbmcudjEuV2F0Y2hQcmljZVZlcnNpb25SZXF1ZXN0Gisud2Vpci5tZXRlcmluZy52MS5XYXRjaFByaWNlVmVyc2lvblJlc3BvbnNlIgqqvBgGCAMQBRgBMAESZQoKUXVlcnlVc2FnZRIjLndlaXIubWV0ZXJpbmcudjEuUXVlcnlVc2FnZVJlcXVlc3QaJC53ZWlyLm1ldGVyaW5nLnYxLlF1ZXJ5VXNhZ2VSZXNwb25zZSIMqrwYCAgCEAQYAiACEmcKCldhdGNoVXNhZ2USIy53ZWlyLm1ldGVyaW5nLnYxLldhdGNoVXNhZ2VSZXF1ZXN0GiQud2Vpci5tZXRlcmluZy52MS5XYXRjaFVzYWdlUmVzcG9uc2UiDKq8GAgIAhAEGAIgAzABEmsKDExpc3RBdHRlbXB0cxIlLndlaXIubWV0ZXJpbmcudjEuTGlzdEF0dGVtcHRzUmVxdWVzdBomLndlaXIubWV0ZXJpbmcudjEuTGlzdEF0dGVtcHRzUmVzcG9uc2UiDKq8GAgIAhAEGAIgAhJsCg1SZXBvcnRKb3VybmFsEiYud2Vpci5tZXRlcmluZy52MS5SZXBvcnRKb3VybmFsUmVxdWVzdBonLndlaXIubWV0ZXJpbmcudjEuUmVwb3J0Sm91cm5hbFJlc3BvbnNlIgqqvBgGCAMQBRgBEmsKDExpc3RKb3VybmFscxIlLndlaXIubWV0ZXJpbmcudjEuTGlzdEpvdXJuYWxzUmVxdWVzdBomLndlaXIubWV0ZXJpbmcudjEuTGlzdEpvdXJuYWxzUmVzcG9uc2UiDKq8GAgIAhAEGAIgARJ9ChJEZWNsYXJlSm91cm5hbExvc3QSKy53ZWlyLm1ldGVyaW5nLnYxLkRlY2xhcmVKb3VybmFsTG9zdFJlcXVlc3QaLC53ZWlyLm1ldGVyaW5nLnYxLkRlY2xhcmVKb3VybmFsTG9zdFJlc3BvbnNlIgyqvBgICAIQBxgDIAESZQoKTGlzdFByaWNlcxIjLndlaXIubWV0ZXJpbmcudjEuTGlzdFByaWNlc1JlcXVlc3QaJC53ZWlyLm1ldGVyaW5nLnYxLkxpc3RQcmljZXNSZXNwb25zZSIMqrwYCAgCEAQYAiADEmsKDEltcG9ydFByaWNlcxIlLndlaXIubWV0ZXJpbmcudjEuSW1wb3J0UHJpY2VzUmVxdWVzdBomLndlaXIubWV0ZXJpbmcudjEuSW1wb3J0UHJpY2VzUmVzcG9uc2UiDKq8GAgIAhAHGAMgARJ3ChBMaXN0UHJpY2VJbXBvcnRzEikud2Vpci5tZXRlcmluZy52MS5MaXN0UHJpY2VJbXBvcnRzUmVxdWVzdBoqLndlaXIubWV0ZXJpbmcudjEuTGlzdFByaWNlSW1wb3J0c1Jlc3BvbnNlIgyqvBgICAIQBBgCIAESaAoLUmVyYXRlVXNhZ2USJC53ZWlyLm1ldGVyaW5nLnYxLlJlcmF0ZVVzYWdlUmVxdWVzdBolLndlaXIubWV0ZXJpbmcudjEuUmVyYXRlVXNhZ2VSZXNwb25zZSIMqrwYCAgCEAcYAyABEmgKC0NoZWNrTGVkZ2VyEiQud2Vpci5tZXRlcmluZy52MS5DaGVja0xlZGdlclJlcXVlc3QaJS53ZWlyLm1ldGVyaW5nLnYxLkNoZWNrTGVkZ2VyUmVzcG9uc2UiDKq8GAgIAhAHGAIgARJuCg1SZWJ1aWxkTGVkZ2VyEiYud2Vpci5tZXRlcmluZy52MS5SZWJ1aWxkTGVkZ2VyUmVxdWVzdBonLndlaXIubWV0ZXJpbmcudjEuUmVidWlsZExlZGdlclJlc3BvbnNlIgyqvBgICAIQBxgDIAEScQoOUmVjb25jaWxlVXNhZ2USJy53ZWlyLm1ldGVyaW5nLnYxLlJlY29uY2lsZVVzYWdlUmVxdWVzdBooLndlaXIubWV0ZXJpbmcudjEuUmVjb25jaWxlVXNhZ2VSZXNwb25zZSIMqrwYCAgCEAcYAyABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_metering_v1_journal, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_price, file_weir_types_v1_usage]);
+  fileDesc("Cid3ZWlyL21ldGVyaW5nL3YxL21ldGVyaW5nX3NlcnZpY2UucHJvdG8SEHdlaXIubWV0ZXJpbmcudjEiTQoSUmVjb3JkVXNhZ2VSZXF1ZXN0EjcKBmV2ZW50cxgBIAMoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudEIJukgGkgEDEOgHIoMBChNSZWNvcmRVc2FnZVJlc3BvbnNlEh0KFWNvbmZpcm1lZF9hdHRlbXB0X2lkcxgBIAMoCRIxCghyZWplY3RlZBgCIAMoCzIfLndlaXIubWV0ZXJpbmcudjEuUmVqZWN0ZWRFdmVudBIaChJmZW5jZWRfYXR0ZW1wdF9pZHMYAyADKAkiMwoNUmVqZWN0ZWRFdmVudBISCgphdHRlbXB0X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIaChhXYXRjaFByaWNlVmVyc2lvblJlcXVlc3QiMgoZV2F0Y2hQcmljZVZlcnNpb25SZXNwb25zZRIVCg1wcmljZV92ZXJzaW9uGAEgASgJIo8DChFRdWVyeVVzYWdlUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASRwoIZ3JvdXBfYnkYAyADKA4yIC53ZWlyLm1ldGVyaW5nLnYxLlVzYWdlRGltZW5zaW9uQhO6SBCSAQ0QCBgBIgeCAQQQASAAEiAKD29yZ2FuaXphdGlvbl9pZBgEIAEoCUIHukgEcgIoQBIdCglwYWdlX3NpemUYBSABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgGIAEoCUIIukgFcgMogCASKwoPZ3JvdXBfYnlfbGFiZWxzGAcgAygJQhK6SA+SAQwQCBgBIgZyBBABKEASGAoHdGVhbV9pZBgIIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYCSABKAlCB7pIBHICKEASFAoMd2l0aF9sYXRlbmN5GAogASgIIlcKElF1ZXJ5VXNhZ2VSZXNwb25zZRIoCgRyb3dzGAEgAygLMhoud2Vpci5tZXRlcmluZy52MS5Vc2FnZVJvdxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkisgIKCFVzYWdlUm93Eg0KBWdyb3VwGAEgAygJEhAKCGF0dGVtcHRzGAIgASgDEhcKD2ZhaWxlZF9hdHRlbXB0cxgDIAEoAxIZChFvcnBoYW5lZF9hdHRlbXB0cxgEIAEoAxIZChF1bnByaWNlZF9hdHRlbXB0cxgFIAEoAxIwCgpxdWFudGl0aWVzGAYgAygLMhwud2Vpci50eXBlcy52MS5NZXRlclF1YW50aXR5EhIKCmNvc3RfbmFub3MYByABKAMSFAoMY2hhcmdlX25hbm9zGAggASgDEisKCGR1cmF0aW9uGAkgASgLMhkud2Vpci5tZXRlcmluZy52MS5MYXRlbmN5Ei0KCmZpcnN0X2J5dGUYCiABKAsyGS53ZWlyLm1ldGVyaW5nLnYxLkxhdGVuY3kiOQoHTGF0ZW5jeRIOCgZwNTBfbXMYASABKAMSDgoGcDk1X21zGAIgASgDEg4KBnA5OV9tcxgDIAEoAyJ1ChFXYXRjaFVzYWdlUmVxdWVzdBI6CgVxdWVyeRgBIAEoCzIjLndlaXIubWV0ZXJpbmcudjEuUXVlcnlVc2FnZVJlcXVlc3RCBrpIA8gBARIkChBpbnRlcnZhbF9zZWNvbmRzGAIgASgFQgq6SAcaBRiQHCgAIj4KEldhdGNoVXNhZ2VSZXNwb25zZRIoCgRyb3dzGAEgAygLMhoud2Vpci5tZXRlcmluZy52MS5Vc2FnZVJvdyLvAQoTTGlzdEF0dGVtcHRzUmVxdWVzdBIbCgpyZXF1ZXN0X2lkGAEgASgJQge6SARyAihAEiAKD29yZ2FuaXphdGlvbl9pZBgCIAEoCUIHukgEcgIoQBIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAUgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBiABKAlCCLpIBXIDKIAIIlwKFExpc3RBdHRlbXB0c1Jlc3BvbnNlEisKCGF0dGVtcHRzGAEgAygLMhkud2Vpci5tZXRlcmluZy52MS5BdHRlbXB0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLSAQoHQXR0ZW1wdBIrCgVldmVudBgBIAEoCzIcLndlaXIubWV0ZXJpbmcudjEuVXNhZ2VFdmVudBIXCgpjb3N0X25hbm9zGAIgASgDSACIAQESLQoJcG9zdF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZCgxjaGFyZ2VfbmFub3MYBCABKANIAYgBARIXCg9yZXJhdGVkX3ZlcnNpb24YBSABKAlCDQoLX2Nvc3RfbmFub3NCDwoNX2NoYXJnZV9uYW5vcyKPAQoRTGlzdFByaWNlc1JlcXVlc3QSHgoNcHJpY2VfdmVyc2lvbhgBIAEoCUIHukgEcgIoQBIdCgtuYW1lX3ByZWZpeBgCIAEoCUIIukgFcgMowAISHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDKIAIIqQBChJMaXN0UHJpY2VzUmVzcG9uc2USFQoNcHJpY2VfdmVyc2lvbhgBIAEoCRIpCgZwcmljZXMYAiADKAsyGS53ZWlyLnR5cGVzLnYxLk5hbWVkUHJpY2USMwoLYWRqdXN0bWVudHMYAyADKAsyHi53ZWlyLnR5cGVzLnYxLlByaWNlQWRqdXN0bWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkinAEKE0ltcG9ydFByaWNlc1JlcXVlc3QSNAoGcHJpY2VzGAEgAygLMhkud2Vpci50eXBlcy52MS5OYW1lZFByaWNlQgm6SAaSAQMQkE4SPgoLYWRqdXN0bWVudHMYAiADKAsyHi53ZWlyLnR5cGVzLnYxLlByaWNlQWRqdXN0bWVudEIJukgGkgEDEJBOEg8KB2RyeV9ydW4YAyABKAgiegoUSW1wb3J0UHJpY2VzUmVzcG9uc2USFQoNcHJpY2VfdmVyc2lvbhgBIAEoCRIuCgdjaGFuZ2VzGAIgAygLMh0ud2Vpci5tZXRlcmluZy52MS5QcmljZUNoYW5nZRIbChNhZGp1c3RtZW50c19jaGFuZ2VkGAMgASgIImYKC1ByaWNlQ2hhbmdlEgwKBG5hbWUYASABKAkSJAoGYmVmb3JlGAIgAygLMhQud2Vpci50eXBlcy52MS5QcmljZRIjCgVhZnRlchgDIAMoCzIULndlaXIudHlwZXMudjEuUHJpY2UiVgoXTGlzdFByaWNlSW1wb3J0c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDKIAIImMKGExpc3RQcmljZUltcG9ydHNSZXNwb25zZRIuCgdpbXBvcnRzGAEgAygLMh0ud2Vpci5tZXRlcmluZy52MS5QcmljZUltcG9ydBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkijwEKC1ByaWNlSW1wb3J0Ei8KC2ltcG9ydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtpbXBvcnRlZF9ieRgCIAEoCRIVCg1wcmljZV92ZXJzaW9uGAMgASgJEg4KBnByaWNlcxgEIAEoBRITCgthZGp1c3RtZW50cxgFIAEoBSL7AQoSUmVyYXRlVXNhZ2VSZXF1ZXN0EhwKCXJlcmF0ZV9pZBgBIAEoCUIJukgGcgQQAShAEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESJgoFbW9kZWwYBCABKAlCF7pIFHISKMACMg1eKFteL10rLy4rKT8kEiAKDXByaWNlX3ZlcnNpb24YBSABKAlCCbpIBnIEEAEoQBIPCgdkcnlfcnVuGAYgASgIIk4KE1JlcmF0ZVVzYWdlUmVzcG9uc2USNwoLZGlmZmVyZW5jZXMYASADKAsyIi53ZWlyLm1ldGVyaW5nLnYxLlJhdGluZ0RpZmZlcmVuY2Ui1gEKEFJhdGluZ0RpZmZlcmVuY2USDQoFbW9kZWwYASABKAkSEAoIYXR0ZW1wdHMYAiABKAMSGAoQY2hhbmdlZF9hdHRlbXB0cxgDIAEoAxIZChF1bnByaWNlZF9hdHRlbXB0cxgEIAEoAxIZChFjb3N0X2JlZm9yZV9uYW5vcxgFIAEoAxIYChBjb3N0X2FmdGVyX25hbm9zGAYgASgDEhsKE2NoYXJnZV9iZWZvcmVfbmFub3MYByABKAMSGgoSY2hhcmdlX2FmdGVyX25hbm9zGAggASgDInIKEkNoZWNrTGVkZ2VyUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYAoTQ2hlY2tMZWRnZXJSZXNwb25zZRIQCghhdHRlbXB0cxgBIAEoAxI3CgtkaWZmZXJlbmNlcxgCIAMoCzIiLndlaXIubWV0ZXJpbmcudjEuTGVkZ2VyRGlmZmVyZW5jZSI9ChBMZWRnZXJEaWZmZXJlbmNlEgwKBGtpbmQYASABKAkSCwoDcm93GAIgASgJEg4KBmRldGFpbBgDIAEoCSJ0ChRSZWJ1aWxkTGVkZ2VyUmVxdWVzdBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSQoVUmVidWlsZExlZGdlclJlc3BvbnNlEg0KBWhvdXJzGAEgASgDEg8KB3JvbGx1cHMYAiABKAMSEAoIYmFsYW5jZXMYAyABKAMihQEKFVJlY29uY2lsZVVzYWdlUmVxdWVzdBIZCgZ2ZW5kb3IYASABKAlCCbpIBnIEEAEoQBIZCgZzb3VyY2UYAiABKAlCCbpIBnIEEAEoQBI2CgVsaW5lcxgDIAMoCzIcLndlaXIubWV0ZXJpbmcudjEuVmVuZG9yTGluZUIJukgGkgEDEJBOIrMCCgpWZW5kb3JMaW5lEhsKB2xpbmVfaWQYASABKAlCCrpIB3IFEAEogAESJQoTdXBzdHJlYW1fcmVxdWVzdF9pZBgCIAEoCUIIukgFcgMogAISFwoFbW9kZWwYAyABKAlCCLpIBXIDKIACEjYKCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESLAoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjoKCnF1YW50aXRpZXMYBiADKAsyHC53ZWlyLnR5cGVzLnYxLk1ldGVyUXVhbnRpdHlCCLpIBZIBAhBAEhcKCmNvc3RfbmFub3MYByABKANIAIgBAUINCgtfY29zdF9uYW5vcyJQChZSZWNvbmNpbGVVc2FnZVJlc3BvbnNlEjYKC2NvbXBhcmlzb25zGAEgAygLMiEud2Vpci5tZXRlcmluZy52MS5Vc2FnZUNvbXBhcmlzb24i0wMKD1VzYWdlQ29tcGFyaXNvbhIyCgZzdGF0dXMYASABKA4yIi53ZWlyLm1ldGVyaW5nLnYxLkNvbXBhcmlzb25TdGF0dXMSGwoTdXBzdHJlYW1fcmVxdWVzdF9pZBgCIAEoCRISCgphdHRlbXB0X2lkGAMgASgJEg0KBW1vZGVsGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3ChF2ZW5kb3JfcXVhbnRpdGllcxgHIAMoCzIcLndlaXIudHlwZXMudjEuTWV0ZXJRdWFudGl0eRI3ChFsZWRnZXJfcXVhbnRpdGllcxgIIAMoCzIcLndlaXIudHlwZXMudjEuTWV0ZXJRdWFudGl0eRIeChF2ZW5kb3JfY29zdF9uYW5vcxgJIAEoA0gAiAEBEhkKEWxlZGdlcl9jb3N0X25hbm9zGAogASgDEhEKCWNvcnJlY3RlZBgLIAEoCBIYChBkaWZmZXJlbmNlX25hbm9zGAwgASgDQhQKEl92ZW5kb3JfY29zdF9uYW5vcyJQChJSZWNvcmRBdWRpdFJlcXVlc3QSOgoHcmVjb3JkcxgBIAMoCzIdLndlaXIubWV0ZXJpbmcudjEuQXVkaXRSZWNvcmRCCrpIB5IBBAgBEGQiFQoTUmVjb3JkQXVkaXRSZXNwb25zZSKJAgoXTGlzdEF1ZGl0RW50cmllc1JlcXVlc3QSIAoPb3JnYW5pemF0aW9uX2lkGAEgASgJQge6SARyAihAEi4KCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCgVhY3RvchgEIAEoCUIIukgFcgMogAISGAoGbWV0aG9kGAUgASgJQgi6SAVyAyiAAhIdCglwYWdlX3NpemUYBiABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgHIAEoCUIIukgFcgMogAgiYgoYTGlzdEF1ZGl0RW50cmllc1Jlc3BvbnNlEi0KB2VudHJpZXMYASADKAsyHC53ZWlyLm1ldGVyaW5nLnYxLkF1ZGl0RW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInYKFVZlcmlmeUF1ZGl0TG9nUmVxdWVzdBIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASOwoLa25vd25faGVhZHMYAiADKAsyGy53ZWlyLm1ldGVyaW5nLnYxLkF1ZGl0SGVhZEIJukgGkgEDEJBOIoMBChZWZXJpZnlBdWRpdExvZ1Jlc3BvbnNlEg8KB2VudHJpZXMYASABKAMSKgoFaGVhZHMYAiADKAsyGy53ZWlyLm1ldGVyaW5nLnYxLkF1ZGl0SGVhZBIsCgZmYXVsdHMYAyADKAsyHC53ZWlyLm1ldGVyaW5nLnYxLkF1ZGl0RmF1bHQiRwoKQXVkaXRGYXVsdBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDgoGZGV0YWlsGAMgASgJInYKFUxpc3RBdWRpdExpbmtzUmVxdWVzdBIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDKIAIIl0KFkxpc3RBdWRpdExpbmtzUmVzcG9uc2USKgoFbGlua3MYASADKAsyGy53ZWlyLm1ldGVyaW5nLnYxLkF1ZGl0TGluaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOgoJQXVkaXRMaW5rEhAKCHNlcXVlbmNlGAEgASgDEg0KBWVudHJ5GAIgASgJEgwKBGhhc2gYAyABKAkqpgIKDlVzYWdlRGltZW5zaW9uEh8KG1VTQUdFX0RJTUVOU0lPTl9VTlNQRUNJRklFRBAAEiAKHFVTQUdFX0RJTUVOU0lPTl9PUkdBTklaQVRJT04QARIYChRVU0FHRV9ESU1FTlNJT05fVEVBTRACEhcKE1VTQUdFX0RJTUVOU0lPTl9LRVkQAxIZChVVU0FHRV9ESU1FTlNJT05fTU9ERUwQBBIXChNVU0FHRV9ESU1FTlNJT05fREFZEAUSGAoUVVNBR0VfRElNRU5TSU9OX0hPVVIQBhIZChVVU0FHRV9ESU1FTlNJT05fTU9OVEgQBxIaChZVU0FHRV9ESU1FTlNJT05fVkVORE9SEAgSGQoVVVNBR0VfRElNRU5TSU9OX1JPVVRFEAkqvAEKEENvbXBhcmlzb25TdGF0dXMSIQodQ09NUEFSSVNPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIbChdDT01QQVJJU09OX1NUQVRVU19FUVVBTBABEiIKHkNPTVBBUklTT05fU1RBVFVTX01JU1NJTkdfSEVSRRACEiMKH0NPTVBBUklTT05fU1RBVFVTX01JU1NJTkdfVEhFUkUQAxIfChtDT01QQVJJU09OX1NUQVRVU19ESUZGRVJFTlQQBDLXEAoPTWV0ZXJpbmdTZXJ2aWNlEmYKC1JlY29yZFVzYWdlEiQud2Vpci5tZXRlcmluZy52MS5SZWNvcmRVc2FnZVJlcXVlc3QaJS53ZWlyLm1ldGVyaW5nLnYxLlJlY29yZFVzYWdlUmVzcG9uc2UiCqq8GAYIAxAFGAESegoRV2F0Y2hQcmljZVZlcnNpb24SKi53ZWlyLm1ldGVyaW5nLnYxLldhdGNoUHJpY2VWZXJzaW9uUmVxdWVzdBorLndlaXIubWV0ZXJpbmcudjEuV2F0Y2hQcmljZVZlcnNpb25SZXNwb25zZSIKqrwYBggDEAUYATABEmUKClF1ZXJ5VXNhZ2USIy53ZWlyLm1ldGVyaW5nLnYxLlF1ZXJ5VXNhZ2VSZXF1ZXN0GiQud2Vpci5tZXRlcmluZy52MS5RdWVyeVVzYWdlUmVzcG9uc2UiDKq8GAgIAhAEGAIgAhJnCgpXYXRjaFVzYWdlEiMud2Vpci5tZXRlcmluZy52MS5XYXRjaFVzYWdlUmVxdWVzdBokLndlaXIubWV0ZXJpbmcudjEuV2F0Y2hVc2FnZVJlc3BvbnNlIgyqvBgICAIQBBgCIAMwARJrCgxMaXN0QXR0ZW1wdHMSJS53ZWlyLm1ldGVyaW5nLnYxLkxpc3RBdHRlbXB0c1JlcXVlc3QaJi53ZWlyLm1ldGVyaW5nLnYxLkxpc3RBdHRlbXB0c1Jlc3BvbnNlIgyqvBgICAIQBBgCIAISbAoNUmVwb3J0Sm91cm5hbBImLndlaXIubWV0ZXJpbmcudjEuUmVwb3J0Sm91cm5hbFJlcXVlc3QaJy53ZWlyLm1ldGVyaW5nLnYxLlJlcG9ydEpvdXJuYWxSZXNwb25zZSIKqrwYBggDEAUYARJrCgxMaXN0Sm91cm5hbHMSJS53ZWlyLm1ldGVyaW5nLnYxLkxpc3RKb3VybmFsc1JlcXVlc3QaJi53ZWlyLm1ldGVyaW5nLnYxLkxpc3RKb3VybmFsc1Jlc3BvbnNlIgyqvBgICAIQBBgCIAESfQoSRGVjbGFyZUpvdXJuYWxMb3N0Eisud2Vpci5tZXRlcmluZy52MS5EZWNsYXJlSm91cm5hbExvc3RSZXF1ZXN0Giwud2Vpci5tZXRlcmluZy52MS5EZWNsYXJlSm91cm5hbExvc3RSZXNwb25zZSIMqrwYCAgCEAcYAyABEmUKCkxpc3RQcmljZXMSIy53ZWlyLm1ldGVyaW5nLnYxLkxpc3RQcmljZXNSZXF1ZXN0GiQud2Vpci5tZXRlcmluZy52MS5MaXN0UHJpY2VzUmVzcG9uc2UiDKq8GAgIAhAEGAIgAxJrCgxJbXBvcnRQcmljZXMSJS53ZWlyLm1ldGVyaW5nLnYxLkltcG9ydFByaWNlc1JlcXVlc3QaJi53ZWlyLm1ldGVyaW5nLnYxLkltcG9ydFByaWNlc1Jlc3BvbnNlIgyqvBgICAIQBxgDIAESdwoQTGlzdFByaWNlSW1wb3J0cxIpLndlaXIubWV0ZXJpbmcudjEuTGlzdFByaWNlSW1wb3J0c1JlcXVlc3QaKi53ZWlyLm1ldGVyaW5nLnYxLkxpc3RQcmljZUltcG9ydHNSZXNwb25zZSIMqrwYCAgCEAQYAiABEmgKC1JlcmF0ZVVzYWdlEiQud2Vpci5tZXRlcmluZy52MS5SZXJhdGVVc2FnZVJlcXVlc3QaJS53ZWlyLm1ldGVyaW5nLnYxLlJlcmF0ZVVzYWdlUmVzcG9uc2UiDKq8GAgIAhAHGAMgARJoCgtDaGVja0xlZGdlchIkLndlaXIubWV0ZXJpbmcudjEuQ2hlY2tMZWRnZXJSZXF1ZXN0GiUud2Vpci5tZXRlcmluZy52MS5DaGVja0xlZGdlclJlc3BvbnNlIgyqvBgICAIQBxgCIAESbgoNUmVidWlsZExlZGdlchImLndlaXIubWV0ZXJpbmcudjEuUmVidWlsZExlZGdlclJlcXVlc3QaJy53ZWlyLm1ldGVyaW5nLnYxLlJlYnVpbGRMZWRnZXJSZXNwb25zZSIMqrwYCAgCEAcYAyABEnEKDlJlY29uY2lsZVVzYWdlEicud2Vpci5tZXRlcmluZy52MS5SZWNvbmNpbGVVc2FnZVJlcXVlc3QaKC53ZWlyLm1ldGVyaW5nLnYxLlJlY29uY2lsZVVzYWdlUmVzcG9uc2UiDKq8GAgIAhAHGAMgARJmCgtSZWNvcmRBdWRpdBIkLndlaXIubWV0ZXJpbmcudjEuUmVjb3JkQXVkaXRSZXF1ZXN0GiUud2Vpci5tZXRlcmluZy52MS5SZWNvcmRBdWRpdFJlc3BvbnNlIgqqvBgGCAMQBRgBEncKEExpc3RBdWRpdEVudHJpZXMSKS53ZWlyLm1ldGVyaW5nLnYxLkxpc3RBdWRpdEVudHJpZXNSZXF1ZXN0Gioud2Vpci5tZXRlcmluZy52MS5MaXN0QXVkaXRFbnRyaWVzUmVzcG9uc2UiDKq8GAgIAhAUGAIgAhJxCg5WZXJpZnlBdWRpdExvZxInLndlaXIubWV0ZXJpbmcudjEuVmVyaWZ5QXVkaXRMb2dSZXF1ZXN0Gigud2Vpci5tZXRlcmluZy52MS5WZXJpZnlBdWRpdExvZ1Jlc3BvbnNlIgyqvBgICAIQFBgCIAIScQoOTGlzdEF1ZGl0TGlua3MSJy53ZWlyLm1ldGVyaW5nLnYxLkxpc3RBdWRpdExpbmtzUmVxdWVzdBooLndlaXIubWV0ZXJpbmcudjEuTGlzdEF1ZGl0TGlua3NSZXNwb25zZSIMqrwYCAgCEBQYAiACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weir_metering_v1_audit, file_weir_metering_v1_journal, file_weir_metering_v1_usage_event, file_weir_types_v1_method, file_weir_types_v1_price, file_weir_types_v1_usage]);
 
 /**
  * Events to post.
@@ -1373,6 +1375,329 @@ export const UsageComparisonSchema: GenMessage<UsageComparison> = /*@__PURE__*/
   messageDesc(file_weir_metering_v1_metering_service, 33);
 
 /**
+ * What to record.
+ *
+ * @generated from message weir.metering.v1.RecordAuditRequest
+ */
+export type RecordAuditRequest = Message<"weir.metering.v1.RecordAuditRequest"> & {
+  /**
+   * All or none of them is recorded.
+   *
+   * @generated from field: repeated weir.metering.v1.AuditRecord records = 1;
+   */
+  records: AuditRecord[];
+};
+
+/**
+ * Describes the message weir.metering.v1.RecordAuditRequest.
+ * Use `create(RecordAuditRequestSchema)` to create a new message.
+ */
+export const RecordAuditRequestSchema: GenMessage<RecordAuditRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 34);
+
+/**
+ * They are recorded.
+ *
+ * @generated from message weir.metering.v1.RecordAuditResponse
+ */
+export type RecordAuditResponse = Message<"weir.metering.v1.RecordAuditResponse"> & {
+};
+
+/**
+ * Describes the message weir.metering.v1.RecordAuditResponse.
+ * Use `create(RecordAuditResponseSchema)` to create a new message.
+ */
+export const RecordAuditResponseSchema: GenMessage<RecordAuditResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 35);
+
+/**
+ * Which calls to list.
+ *
+ * @generated from message weir.metering.v1.ListAuditEntriesRequest
+ */
+export type ListAuditEntriesRequest = Message<"weir.metering.v1.ListAuditEntriesRequest"> & {
+  /**
+   * Only of this organization; empty means of all, and of the installation.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * From this time on; absent means from the beginning.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 2;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Up to this time, exclusive; absent means now.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 3;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Only by this key, or other actor; empty means by anyone.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+
+  /**
+   * Only of this method, by its name (`CreateKey`) or with its service (`weir.policy.v1.PolicyService/CreateKey`); empty means of all.
+   *
+   * @generated from field: string method = 5;
+   */
+  method: string;
+
+  /**
+   * The most to return; 0 means 100.
+   *
+   * @generated from field: int32 page_size = 6;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 7;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.ListAuditEntriesRequest.
+ * Use `create(ListAuditEntriesRequestSchema)` to create a new message.
+ */
+export const ListAuditEntriesRequestSchema: GenMessage<ListAuditEntriesRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 36);
+
+/**
+ * Calls.
+ *
+ * @generated from message weir.metering.v1.ListAuditEntriesResponse
+ */
+export type ListAuditEntriesResponse = Message<"weir.metering.v1.ListAuditEntriesResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated weir.metering.v1.AuditEntry entries = 1;
+   */
+  entries: AuditEntry[];
+
+  /**
+   * Set when there are more.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.ListAuditEntriesResponse.
+ * Use `create(ListAuditEntriesResponseSchema)` to create a new message.
+ */
+export const ListAuditEntriesResponseSchema: GenMessage<ListAuditEntriesResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 37);
+
+/**
+ * What to verify.
+ *
+ * @generated from message weir.metering.v1.VerifyAuditLogRequest
+ */
+export type VerifyAuditLogRequest = Message<"weir.metering.v1.VerifyAuditLogRequest"> & {
+  /**
+   * Only the log of this organization; empty means all, and the installation's.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * Heads that were seen before, by a verification or in Weir's process log: each must still stand in its chain.
+   *
+   * @generated from field: repeated weir.metering.v1.AuditHead known_heads = 2;
+   */
+  knownHeads: AuditHead[];
+};
+
+/**
+ * Describes the message weir.metering.v1.VerifyAuditLogRequest.
+ * Use `create(VerifyAuditLogRequestSchema)` to create a new message.
+ */
+export const VerifyAuditLogRequestSchema: GenMessage<VerifyAuditLogRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 38);
+
+/**
+ * What was found.
+ *
+ * @generated from message weir.metering.v1.VerifyAuditLogResponse
+ */
+export type VerifyAuditLogResponse = Message<"weir.metering.v1.VerifyAuditLogResponse"> & {
+  /**
+   * How many entries were verified.
+   *
+   * @generated from field: int64 entries = 1;
+   */
+  entries: bigint;
+
+  /**
+   * How far each log is; keep them outside of Weir, for the next time.
+   *
+   * @generated from field: repeated weir.metering.v1.AuditHead heads = 2;
+   */
+  heads: AuditHead[];
+
+  /**
+   * What does not hold, at most 1,000; none means that nothing was changed.
+   *
+   * @generated from field: repeated weir.metering.v1.AuditFault faults = 3;
+   */
+  faults: AuditFault[];
+};
+
+/**
+ * Describes the message weir.metering.v1.VerifyAuditLogResponse.
+ * Use `create(VerifyAuditLogResponseSchema)` to create a new message.
+ */
+export const VerifyAuditLogResponseSchema: GenMessage<VerifyAuditLogResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 39);
+
+/**
+ * A place where a chain does not hold.
+ *
+ * @generated from message weir.metering.v1.AuditFault
+ */
+export type AuditFault = Message<"weir.metering.v1.AuditFault"> & {
+  /**
+   * Whose log; empty for the installation's own.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The number of the entry.
+   *
+   * @generated from field: int64 sequence = 2;
+   */
+  sequence: bigint;
+
+  /**
+   * What is wrong with it.
+   *
+   * @generated from field: string detail = 3;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.AuditFault.
+ * Use `create(AuditFaultSchema)` to create a new message.
+ */
+export const AuditFaultSchema: GenMessage<AuditFault> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 40);
+
+/**
+ * Which links to list.
+ *
+ * @generated from message weir.metering.v1.ListAuditLinksRequest
+ */
+export type ListAuditLinksRequest = Message<"weir.metering.v1.ListAuditLinksRequest"> & {
+  /**
+   * Whose log; empty for the installation's own.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The most to return; 0 means 100.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.ListAuditLinksRequest.
+ * Use `create(ListAuditLinksRequestSchema)` to create a new message.
+ */
+export const ListAuditLinksRequestSchema: GenMessage<ListAuditLinksRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 41);
+
+/**
+ * Links of a chain.
+ *
+ * @generated from message weir.metering.v1.ListAuditLinksResponse
+ */
+export type ListAuditLinksResponse = Message<"weir.metering.v1.ListAuditLinksResponse"> & {
+  /**
+   * In their order.
+   *
+   * @generated from field: repeated weir.metering.v1.AuditLink links = 1;
+   */
+  links: AuditLink[];
+
+  /**
+   * Set when there are more.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.ListAuditLinksResponse.
+ * Use `create(ListAuditLinksResponseSchema)` to create a new message.
+ */
+export const ListAuditLinksResponseSchema: GenMessage<ListAuditLinksResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 42);
+
+/**
+ * One link: its hash is the SHA-256 of the hash before it (32 bytes, for the first one zeros) and the entry's text.
+ *
+ * @generated from message weir.metering.v1.AuditLink
+ */
+export type AuditLink = Message<"weir.metering.v1.AuditLink"> & {
+  /**
+   * The number of the entry.
+   *
+   * @generated from field: int64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * The entry as it was hashed, JSON.
+   *
+   * @generated from field: string entry = 2;
+   */
+  entry: string;
+
+  /**
+   * In hexadecimal.
+   *
+   * @generated from field: string hash = 3;
+   */
+  hash: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.AuditLink.
+ * Use `create(AuditLinkSchema)` to create a new message.
+ */
+export const AuditLinkSchema: GenMessage<AuditLink> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_metering_service, 43);
+
+/**
  * What usage can be grouped by.
  *
  * @generated from enum weir.metering.v1.UsageDimension
@@ -1672,6 +1997,46 @@ export const MeteringService: GenService<{
     methodKind: "unary";
     input: typeof ReconcileUsageRequestSchema;
     output: typeof ReconcileUsageResponseSchema;
+  },
+  /**
+   * Records what was done, durably, in the chains of the organizations it concerns.
+   *
+   * @generated from rpc weir.metering.v1.MeteringService.RecordAudit
+   */
+  recordAudit: {
+    methodKind: "unary";
+    input: typeof RecordAuditRequestSchema;
+    output: typeof RecordAuditResponseSchema;
+  },
+  /**
+   * Lists the calls in the audit log with their outcomes, newest first.
+   *
+   * @generated from rpc weir.metering.v1.MeteringService.ListAuditEntries
+   */
+  listAuditEntries: {
+    methodKind: "unary";
+    input: typeof ListAuditEntriesRequestSchema;
+    output: typeof ListAuditEntriesResponseSchema;
+  },
+  /**
+   * Computes the chains of the audit log anew, and says what was changed, put in, or taken away.
+   *
+   * @generated from rpc weir.metering.v1.MeteringService.VerifyAuditLog
+   */
+  verifyAuditLog: {
+    methodKind: "unary";
+    input: typeof VerifyAuditLogRequestSchema;
+    output: typeof VerifyAuditLogResponseSchema;
+  },
+  /**
+   * Lists the links of one chain in their order, as they were hashed, so that anybody can compute it anew.
+   *
+   * @generated from rpc weir.metering.v1.MeteringService.ListAuditLinks
+   */
+  listAuditLinks: {
+    methodKind: "unary";
+    input: typeof ListAuditLinksRequestSchema;
+    output: typeof ListAuditLinksResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_weir_metering_v1_metering_service, 0);
