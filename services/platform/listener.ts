@@ -38,6 +38,12 @@ export function breakOff(response: HttpResponse): void {
   else stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
 }
 
+/** What the request came over; of HTTP/2, where each request has a `socket` of its own, the session. */
+export function connectionOf(request: HttpRequest): object {
+  const { stream } = request as HttpRequest & { readonly stream?: http2.ServerHttp2Stream };
+  return stream?.session ?? request.socket;
+}
+
 /** How long a new connection may stay silent before it is closed. */
 const silentConnectionMs = 10_000;
 const http2Preface = Buffer.from("PRI");

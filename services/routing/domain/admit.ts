@@ -23,6 +23,8 @@ export interface Caller {
   readonly address: string;
   /** The origin of the web page it calls from; undefined when it is no web page. */
   readonly origin: string | undefined;
+  /** What it calls over, the same for call after call; absent where that is nothing of the kind. */
+  readonly connection?: object;
 }
 
 /** A grant as one secret of its key opens it, or a token. */
@@ -35,7 +37,7 @@ export interface OpenGrant {
 /** Where grants are found. */
 export interface GrantSource {
   /** The grant of a secret, a token or a certificate, in the view that policy pushes. */
-  find(credential: Credential): OpenGrant | undefined;
+  find(credential: Credential, connection?: object): OpenGrant | undefined;
   /** The grant as policy knows it, for a key that is not in the view yet. Throws KEY_INVALID, TOKEN_INVALID, TOKEN_EXPIRED or CALLER_NOT_ALLOWED when there is none. */
   resolve(credential: Credential): Promise<OpenGrant>;
   /** Tells when the key's grant is withdrawn, until the returned function is called. */
@@ -46,11 +48,11 @@ export type OnWithdrawn = (withdrawal: GatewayError) => void;
 
 /** The grant by which the caller comes in. Throws KEY_MISSING, KEY_INVALID, TOKEN_INVALID, CALLER_NOT_ALLOWED, KEY_REVOKED, KEY_SUSPENDED, KEY_EXPIRED, or what the scopes say against it. */
 export async function authenticate(caller: Caller, grants: GrantSource, nowMs: number): Promise<Grant> {
-  const { credential } = caller;
+  const { credential, connection } = caller;
   if (credential === undefined || credential === "") {
     throw new GatewayError("KEY_MISSING", "The call carries no key. Send `Authorization: Bearer weir_…`; `weir keys create` makes one.");
   }
-  const { grant, endMs } = grants.find(credential) ?? (await resolveUnknown(credential, grants));
+  const { grant, endMs } = grants.find(credential, connection) ?? (await resolveUnknown(credential, grants));
   const withdrawal = withdrawalOf(grant);
   if (withdrawal !== undefined) throw withdrawal;
   if (endMs <= nowMs) throw expired(credential, endMs);

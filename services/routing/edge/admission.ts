@@ -2,7 +2,7 @@
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { rangeList } from "#platform/ip-range.ts";
-import type { HttpRequest } from "#platform/listener.ts";
+import { connectionOf, type HttpRequest } from "#platform/listener.ts";
 import { clientCertificateOf } from "#platform/listener-tls.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { RoutingConfig } from "../config.ts";
@@ -26,7 +26,7 @@ export function createAdmission({ grants, uses, config, clock }: AdmissionOption
   return async (credential, request, scope) => {
     const nowMs = clock.now();
     scope.address = callerAddress(request, trustedProxies);
-    const grant = await authenticate({ credential: credential ?? clientCertificateOf(request), address: scope.address, origin: request.headers.origin }, grants, nowMs);
+    const grant = await authenticate({ credential: credential ?? clientCertificateOf(request), address: scope.address, origin: request.headers.origin, connection: connectionOf(request) }, grants, nowMs);
     scope.whenOver(grants.watch(grant.keyId, (withdrawal) => scope.cut(withdrawal)));
     uses.note(grant.keyId, nowMs);
     return grant;

@@ -96,6 +96,19 @@ test("a rotated key is found by both secrets, the former of which ends; with the
   expect(policy.view.find("c")).toMatchObject({ endMs: 700 });
 });
 
+test("a connection brings along nothing but time: another secret on it, a rotated key and a new pepper count at once", async () => {
+  const policy = await startPolicy();
+  const connection = {};
+  const keyFor = (secret: string): string | undefined => policy.view.find(secret, connection)?.grant.keyId;
+  await policy.push({ grants: [grantOf("key_1", "a"), grantOf("key_2", "b")] });
+  expect([keyFor("a"), keyFor("a"), keyFor("b"), keyFor("a")]).toEqual(["key_1", "key_1", "key_2", "key_1"]);
+  await policy.push({ grants: [grantOf("key_1", "c")] });
+  expect([keyFor("a"), keyFor("c")]).toEqual([undefined, "key_1"]);
+  const newPepper = createSecretKey(Buffer.from("another pepper"));
+  await policy.push({ snapshot: true, pepper: newPepper.export(), grants: [create(GrantSchema, { keyId: "key_3", secretDigest: digestOfKeySecret("c", newPepper) })] });
+  expect(keyFor("c")).toBe("key_3");
+});
+
 test("who watches a key is told when it is revoked, also by a snapshot, and not after the watch", async () => {
   const policy = await startPolicy();
   const told: string[] = [];

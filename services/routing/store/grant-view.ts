@@ -50,6 +50,8 @@ export class GrantView implements GrantSource {
   readonly #questions = new Map<string, Promise<void>>();
   /** The key under which secrets are digested; it comes with the first snapshot. */
   #pepper = createSecretKey(Buffer.alloc(0));
+  /** The last secret that came over a connection, and its digest: most connections carry one for all their calls. */
+  #lastDigests = new WeakMap<object, { readonly secret: string; readonly digest: string }>();
 
   private constructor(options: GrantViewOptions) {
     this.#options = options;
@@ -71,11 +73,11 @@ export class GrantView implements GrantSource {
     return view;
   }
 
-  find(credential: Credential): OpenGrant | undefined {
+  find(credential: Credential, connection?: object): OpenGrant | undefined {
     if (typeof credential !== "string") return this.#findVouched(this.#questionOf(credential));
     if (isToken(credential)) return this.#findByToken(credential);
     if (isIdentityToken(credential)) return this.#findVouched(this.#questionOf(credential));
-    return this.#byDigest.get(this.#digestOf(credential));
+    return this.#byDigest.get(this.#digestOf(credential, connection));
   }
 
   async resolve(credential: Credential): Promise<OpenGrant> {
@@ -97,6 +99,14 @@ export class GrantView implements GrantSource {
     };
   }
 
+  #digestOf(secret: string, connection?: object): string {
+    const last = connection && this.#lastDigests.get(connection);
+    if (last !== undefined && isSame(last.secret, secret)) return last.digest;
+    const digest = textOf(digestOfKeySecret(secret, this.#pepper));
+    if (connection !== undefined) this.#lastDigests.set(connection, { secret, digest });
+    return digest;
+  }
+
   #findByToken(token: string): OpenGrant | undefined {
     const claims = readToken(token, this.#pepper);
     const grant = claims && this.#byKey.get(claims.keyId);
@@ -111,10 +121,6 @@ export class GrantView implements GrantSource {
 
   #isRefused({ id }: Question): boolean {
     return this.#unknown.has(id) || this.#vouched.refusalOf(id) !== undefined;
-  }
-
-  #digestOf(credential: string): string {
-    return textOf(digestOfKeySecret(credential, this.#pepper));
   }
 
   /** What policy is to be asked for it. Throws KEY_INVALID for a token that this installation did not sign. */
@@ -162,6 +168,7 @@ export class GrantView implements GrantSource {
       this.#byDigest.clear();
       this.#unknown.clear();
       this.#pepper = createSecretKey(pepper);
+      this.#lastDigests = new WeakMap();
     }
     for (const grant of grants) this.#put(grant);
   }
@@ -189,6 +196,14 @@ function secretsOf({ secretDigest, previousSecretDigest, expireTime, previousSec
 
 function endOf(time: Timestamp | undefined): number {
   return time === undefined ? Infinity : timestampMs(time);
+}
+
+/** Takes as long wherever they differ: behind a proxy, the secret that came before may be somebody else's. */
+function isSame(one: string, other: string): boolean {
+  if (one.length !== other.length) return false;
+  let difference = 0;
+  for (let index = 0; index < one.length; index++) difference |= one.charCodeAt(index) ^ other.charCodeAt(index);
+  return difference === 0;
 }
 
 /** The same bytes as a key of a map. */
