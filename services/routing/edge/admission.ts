@@ -21,8 +21,8 @@ export interface AdmissionOptions {
 }
 
 export function createAdmission({ grants, uses, config, clock }: AdmissionOptions): Admit {
-  let trustedProxies = rangeList(config.current.trustedProxies);
-  config.subscribe((changed) => (trustedProxies = rangeList(changed.trustedProxies)));
+  let trustedProxies = proxyList(config.current);
+  config.subscribe((changed) => (trustedProxies = proxyList(changed)));
   return async (credential, request, scope) => {
     const nowMs = clock.now();
     scope.address = callerAddress(request, trustedProxies);
@@ -31,4 +31,9 @@ export function createAdmission({ grants, uses, config, clock }: AdmissionOption
     uses.note(grant.keyId, nowMs);
     return grant;
   };
+}
+
+/** Undefined where none is trusted, as for most: asking an empty list costs as much as asking a full one. */
+function proxyList({ trustedProxies }: RoutingConfig): ReturnType<typeof rangeList> | undefined {
+  return trustedProxies.length === 0 ? undefined : rangeList(trustedProxies);
 }

@@ -4,10 +4,10 @@ import type { HttpRequest } from "#platform/listener.ts";
 import { isListed } from "#platform/ip-range.ts";
 
 /** Each proxy appends the address it was called from; from the end, the first that is no trusted proxy is the caller. */
-export function callerAddress({ socket, headers }: Pick<HttpRequest, "headers"> & { readonly socket: { readonly remoteAddress?: string | undefined } }, trustedProxies: BlockList): string {
+export function callerAddress({ socket, headers }: Pick<HttpRequest, "headers"> & { readonly socket: { readonly remoteAddress?: string | undefined } }, trustedProxies: BlockList | undefined): string {
   const forwarded = String(headers["x-forwarded-for"] ?? "").split(",");
   let address = socket.remoteAddress ?? "";
-  while (isListed(trustedProxies, address)) {
+  while (trustedProxies !== undefined && isListed(trustedProxies, address)) {
     const before = forwarded.pop()?.trim() ?? "";
     if (before === "") break;
     address = before;

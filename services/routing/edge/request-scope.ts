@@ -78,32 +78,36 @@ export class RequestScope {
 
   /** The request's time is up. */
   expire(): void {
-    this.#controller.abort(new GatewayError("DEADLINE_EXCEEDED", "The request took longer than its caller gave it, or than limits.request_timeout allows."));
+    this.cut(new GatewayError("DEADLINE_EXCEEDED", "The request took longer than its caller gave it, or than limits.request_timeout allows."));
   }
 
   /** Ends the request early, for what the error says. */
   cut(error: GatewayError): void {
     this.#controller.abort(error);
+    this.#callBack();
   }
 
   /** Calls back once, when the request has ended or is to end. */
   whenOver(callback: () => void): void {
     this.#callbacks.push(callback);
-    this.signal.addEventListener("abort", callback, { once: true });
   }
 
   /** The caller went away. */
   cancel(): void {
-    this.#controller.abort(new GatewayError("CANCELLED", "The caller went away."));
+    this.cut(new GatewayError("CANCELLED", "The caller went away."));
   }
 
   /** Ends the request and tells of it; returns what the caller is told, or undefined when all went well. */
   end(thrown?: unknown): GatewayError | undefined {
     clearTimeout(this.#timeout);
-    for (const callback of this.#callbacks.splice(0)) callback();
+    this.#callBack();
     const cause = this.signal.aborted ? (this.signal.reason as unknown) : thrown;
     const error = cause === undefined ? undefined : toGatewayError(cause);
     this.#observer.ended(this, this.#clock.monotonicMs() - this.#startMs, error);
     return error;
+  }
+
+  #callBack(): void {
+    for (const callback of this.#callbacks.splice(0)) callback();
   }
 }
