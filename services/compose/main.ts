@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command, environ
   teams: async () => (await import("./commands/tenancy.ts")).addTeamsCommand,
   members: async () => (await import("./commands/tenancy.ts")).addMembersCommand,
   keys: async () => (await import("./commands/keys.ts")).addKeysCommand,
+  guardrails: async () => (await import("./commands/guardrails.ts")).addGuardrailsCommand,
   usage: async () => (await import("./commands/usage.ts")).addUsageCommand,
   prices: async () => (await import("./commands/prices.ts")).addPricesCommand,
   ledger: async () => (await import("./commands/ledger.ts")).addLedgerCommand,

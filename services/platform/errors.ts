@@ -18,6 +18,8 @@ const meanings: Readonly<Record<Reason, readonly [code: Code, httpStatus: number
   METHOD_NOT_FOUND: [Code.Unimplemented, 404],
   METHOD_NOT_EXPOSED: [Code.PermissionDenied, 403],
   UNSUPPORTED_OPERATION: [Code.Unimplemented, 400],
+  GUARDRAIL_BLOCKED: [Code.FailedPrecondition, 400],
+  GUARDRAIL_UNAVAILABLE: [Code.Unavailable, 503],
   KEY_MISSING: [Code.Unauthenticated, 401],
   KEY_INVALID: [Code.Unauthenticated, 401],
   KEY_REVOKED: [Code.Unauthenticated, 401],

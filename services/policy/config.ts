@@ -5,6 +5,7 @@ import type { CallerRule as CallerRuleMessage, Issuer } from "#gen/weir/config/v
 import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { compilePattern } from "#platform/linear-pattern.ts";
 import type { CallerRule } from "./domain/caller-rules.ts";
 
 export interface PolicyConfig {
@@ -39,9 +40,10 @@ const roles: Readonly<Record<string, Role>> = {
   "installation-admin": Role.INSTALLATION_ADMIN,
 };
 
-/** Throws INVALID_REQUEST when an issuer, or the name of a rule, is there twice. */
+/** Throws INVALID_REQUEST when an issuer, or the name of a rule, is there twice, or a pattern cannot be compiled. */
 export function readPolicyConfig({ identity, guardrails }: Config): PolicyConfig {
   checkNames("guardrails", guardrails);
+  for (const { patterns } of guardrails) for (const pattern of patterns) compilePattern(pattern);
   const issuers = new Map<string, IssuerSettings>();
   for (const message of identity?.issuers ?? []) {
     if (issuers.has(message.issuer)) throw new GatewayError("INVALID_REQUEST", `identity.issuers: ${message.issuer} is there twice. Give it once, with the audiences and callers of both.`);

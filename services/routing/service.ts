@@ -66,6 +66,8 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   config.subscribe(({ breaker }) => breakers.configure(breaker));
   const failedAttempts = new Counter({ name: "weir_failed_attempts_total", help: "Attempts that failed before their reply began, by provider.", labelNames: ["provider"], registers: [metrics] });
 
+  const findings = new Counter({ name: "weir_guardrail_findings_total", help: "Calls in which a guardrail found something, by rule, mode, detector and side.", labelNames: ["rule", "mode", "detector", "side"], registers: [metrics] });
+
   const pipeline: PipelineDependencies = {
     view: () => ({ routes: config.current.routes, providers: catalogue.providers }),
     priceVersion: () => catalogue.priceVersion,
@@ -77,6 +79,11 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       failedAttempts.inc({ provider: target.provider.name });
       logger.debug({ requestId, target: target.name, error }, "attempt failed");
     },
+    onFinding: (requestId, finding) => {
+      findings.inc({ ...finding });
+      logger.info({ requestId, ...finding }, "a guardrail found something");
+    },
+    breathe: () => new Promise((resolve) => setImmediate(resolve)),
   };
   const dependencies = { pipeline, dialects, parseJson: parseJsonObject };
   const implementation: ServiceInterface<typeof InferenceService> = {

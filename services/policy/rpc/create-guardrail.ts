@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { CreateGuardrailRequestSchema, CreateGuardrailResponseSchema, type CreateGuardrailRequest, type CreateGuardrailResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { newId } from "#platform/ids.ts";
+import { compilePattern } from "#platform/linear-pattern.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { ownedBy } from "../domain/reach.ts";
@@ -13,6 +14,7 @@ import { checkRuleScope } from "../store/rule-scope.ts";
 export async function createGuardrail(request: CreateGuardrailRequest, { identity }: CallContext, { database, clock }: PolicyDependencies): Promise<CreateGuardrailResponse> {
   const { requestId } = request;
   const rule = { ...request.rule!, organizationId: ownedBy(identity, request.rule!.organizationId) };
+  for (const pattern of rule.patterns) compilePattern(pattern);
   const id = newId("grd", clock);
   const guardrail = await database.transaction(async (transaction) => {
     const answeredId = await claimRequest(transaction, { method: "CreateGuardrail", identity, requestId, input: inputOf(CreateGuardrailRequestSchema, request), resultId: id });

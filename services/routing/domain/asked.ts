@@ -65,8 +65,8 @@ function readNeeds(asked: AskedGeneration): Needs {
   }
 }
 
-export function generationFor(asked: AskedGeneration, target: Target, routeIsStrict: boolean): AttemptRequest["operation"] {
-  const native = nativeFor(asked.native, target.provider.nativeDialects);
+export function generationFor(asked: AskedGeneration, target: Target, routeIsStrict: boolean, inTypes: boolean): AttemptRequest["operation"] {
+  const native = inTypes ? undefined : nativeFor(asked.native, target.provider.nativeDialects);
   const generation = native === undefined ? typedGeneration(asked, routeIsStrict) : nativeGeneration(asked.model, native);
   return asked.stream
     ? { case: "streamGenerate", value: create(StreamGenerateRequestSchema, { generation }) }

@@ -1,6 +1,7 @@
-/** Owns the order in which a call is treated: planned, then attempted at one target after another until a verdict says stop. */
+/** Owns the order in which a call is treated: planned, looked through by guardrails, then attempted at one target after another until a verdict says stop. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import { AttributionSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { AttemptRequestSchema, type AttemptRequest, type AttemptResponse, type ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -13,6 +14,11 @@ import { authorizePlan } from "./admit.ts";
 import { capableTargets, type OperationName } from "./capability.ts";
 import { refuseUnfit, type Needs } from "./fitness.ts";
 import type { RuleSource } from "./grant-rules.ts";
+import type { CallGuard, Finding } from "./guardrails/call-guard.ts";
+import { guardFor } from "./guardrails/guard-for.ts";
+import { guardedReply } from "./guardrails/guarded-reply.ts";
+import { guardedRequest } from "./guardrails/guarded-request.ts";
+import type { Breathe } from "./guardrails/look-through.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { verdictOn } from "./verdict.ts";
 
@@ -30,9 +36,10 @@ export interface Call {
   readonly deadlineMs: number;
   /**
    * The operation for this target: the caller's own bytes if it speaks their dialect, else types. When strict, what the target
-   * cannot honour is refused instead of warned of; the caller may have asked for that too.
+   * cannot honour is refused instead of warned of; the caller may have asked for that too. `inTypes` takes a generation's bytes out of
+   * consideration: then its reply is in types, too.
    */
-  operationFor(target: Target, strict: boolean): AttemptRequest["operation"];
+  operationFor(target: Target, strict: boolean, inTypes: boolean): AttemptRequest["operation"];
   /** What the request needs of a model, asked for where a route has several targets; absent where it needs nothing that is known of models. */
   readonly needs?: (() => Needs) | undefined;
 }
@@ -43,6 +50,8 @@ export interface Reply {
   readonly target: Target;
   /** All that comes of the attempt; begins with what has come already. */
   readonly messages: AsyncIterable<AttemptResponse>;
+  /** What the guardrails have to say so far; of the reply, once its messages were taken. */
+  warnings(): readonly Warning[];
 }
 
 export interface PipelineDependencies {
@@ -54,6 +63,9 @@ export interface PipelineDependencies {
   readonly clock: Clock;
   /** Told of every attempt that failed before its reply began. */
   readonly onFailedAttempt: (requestId: string, target: Target, error: unknown) => void;
+  /** Told of what guardrails find in a call, each kind of finding once. */
+  readonly onFinding: (requestId: string, finding: Finding) => void;
+  readonly breathe: Breathe;
 }
 
 /** How long an attempt may wait at providers before it begins. */
@@ -63,15 +75,17 @@ const startWithinMs = 30_000;
 export async function runCall(call: Call, dependencies: PipelineDependencies): Promise<Reply> {
   const view = dependencies.view();
   const plan = authorizePlan(call.model, planTargets(call.model, view), call.grant);
+  const guard = guardFor(call.model, plan, dependencies.rulesOf(call.grant), (finding) => dependencies.onFinding(call.requestId, finding));
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
     try {
-      const messages = await attemptTarget(call, plan, target, dependencies).catch((error: unknown) => {
-        if (verdictOn(error).next === "same-target") return attemptTarget(call, plan, target, dependencies);
+      const messages = await attemptTarget(call, plan, target, guard, dependencies).catch((error: unknown) => {
+        if (verdictOn(error).next === "same-target") return attemptTarget(call, plan, target, guard, dependencies);
         throw error;
       });
-      return { route: plan.route, target, messages };
+      return replyOf(call, plan, target, messages, guard, dependencies);
     } catch (error) {
+      if (isRefusal(error)) throw error;
       failures.push({ target, error });
       dependencies.onFailedAttempt(call.requestId, target, error);
       if (call.signal.aborted) throw call.signal.reason;
@@ -81,10 +95,23 @@ export async function runCall(call: Call, dependencies: PipelineDependencies): P
   throw failureOf(failures);
 }
 
-async function attemptTarget(call: Call, plan: Plan, target: Target, dependencies: PipelineDependencies): Promise<AsyncIterable<AttemptResponse>> {
+function replyOf(call: Call, { route }: Plan, target: Target, messages: AsyncIterable<AttemptResponse>, guard: CallGuard | undefined, { breathe }: PipelineDependencies): Reply {
+  if (guard === undefined) return { route, target, messages, warnings: noWarnings };
+  return { route, target, messages: guard.looksAt("output") ? guardedReply(messages, call.operation, guard, breathe) : messages, warnings: () => guard.warnings };
+}
+
+const noWarnings = (): readonly Warning[] => [];
+
+/** What guardrails refuse has reached no target. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof GatewayError && (error.reason === "GUARDRAIL_BLOCKED" || error.reason === "GUARDRAIL_UNAVAILABLE");
+}
+
+async function attemptTarget(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, dependencies: PipelineDependencies): Promise<AsyncIterable<AttemptResponse>> {
   // A caller who named a single target wants that one, and its vendor knows best.
   if (plan.targets.length > 1 && call.needs !== undefined) refuseUnfit(target, call.needs);
-  const request = attemptRequest(call, plan, target, dependencies);
+  const asked = attemptRequest(call, plan, target, guard?.looksAt("output") === true, dependencies);
+  const request = guard?.looksAt("input") === true ? await guardedRequest(asked, guard, dependencies.breathe) : asked;
   const breaker = dependencies.breaker(target.breakerName);
   const context = { identity: serviceIdentity, requestId: call.requestId, signal: call.signal, deadlineMs: call.deadlineMs };
   const { iterator, first } = await breaker.run(async () => {
@@ -98,7 +125,7 @@ async function attemptTarget(call: Call, plan: Plan, target: Target, dependencie
 const serviceIdentity = { kind: "service", name: "routing" } as const;
 
 // Field by field: protobuf-es takes several times as long to make a message from an object, and every request makes these two.
-function attemptRequest(call: Call, { route, strict }: Plan, target: Target, { clock, priceVersion }: PipelineDependencies): AttemptRequest {
+function attemptRequest(call: Call, { route, strict }: Plan, target: Target, inTypes: boolean, { clock, priceVersion }: PipelineDependencies): AttemptRequest {
   const attribution = create(AttributionSchema);
   attribution.organizationId = call.grant.organizationId;
   attribution.teamId = call.grant.teamId;
@@ -113,7 +140,7 @@ function attemptRequest(call: Call, { route, strict }: Plan, target: Target, { c
   request.model = target.model;
   request.priceVersion = priceVersion();
   request.startDeadlineTime = timestampFromMs(clock.now() + startWithinMs);
-  request.operation = call.operationFor(target, strict);
+  request.operation = call.operationFor(target, strict, inTypes);
   return request;
 }
 

@@ -122,7 +122,7 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
     toGeneration: () => asked.toGeneration(),
   };
   const generation = withOwnCache(read, parsed["prompt_cache_key"], arrived.grant.organizationId);
-  const reply = await run(arrived, "generate", asked.model, (target, strict) => generationFor(generation, target, strict), needsFor(generation));
+  const reply = await run(arrived, "generate", asked.model, (target, strict, inTypes) => generationFor(generation, target, strict, inTypes), needsFor(generation));
   if (asked.stream) return relayStream(arrived, dialect, reply, () => asked.createStreamWriter(), (first) => warningsOf(first, startOf(first)?.warnings, asked.unknownFields));
   const message = await onlyMessage(reply);
   const warnings = warningsOf(message, message.generate?.warnings, asked.unknownFields);
@@ -207,7 +207,7 @@ async function run({ request, scope, grant, dependencies }: Arrived, operation: 
 function headersOf({ scope, dependencies }: Arrived, dialect: Dialect, reply: Reply, first: AttemptResponse, warnings: readonly Warning[]): Record<string, string> {
   const limits = first.start?.rateLimits ?? [];
   const rateLimits = limits.length === 0 ? undefined : dialect.writeRateLimits?.(limits, dependencies.pipeline.clock.now());
-  return { ...rateLimits, ...replyHeaders(reply, first, scope.requestId, warnings) };
+  return { ...rateLimits, ...replyHeaders(reply, first, scope.requestId, [...warnings, ...reply.warnings()]) };
 }
 
 /** The message of a reply in one piece, once the attempt has come to its end. */

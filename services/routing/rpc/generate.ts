@@ -1,6 +1,7 @@
 /** Owns InferenceService.Generate. */
 import { create } from "@bufbuild/protobuf";
 import { GenerateResponseSchema, type GenerateRequest, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { generationFor, needsFor } from "../domain/asked.ts";
 import { runCall } from "../domain/pipeline.ts";
@@ -9,16 +10,17 @@ import { askedGeneration, callOf, type InferenceDependencies } from "./inference
 export async function generate(request: GenerateRequest, context: CallContext, dependencies: InferenceDependencies): Promise<GenerateResponse> {
   const generation = request.generation!;
   const asked = askedGeneration(generation, false, context, dependencies);
-  const call = callOf(context, "generate", asked.model, generation.labels, (target, strict) => generationFor(asked, target, strict), needsFor(asked));
+  const call = callOf(context, "generate", asked.model, generation.labels, (target, strict, inTypes) => generationFor(asked, target, strict, inTypes), needsFor(asked));
   const reply = await runCall(call, dependencies.pipeline);
   const identification = { requestId: context.requestId, target: reply.target.name };
+  const warned = (warnings: readonly Warning[] = []) => ({ warnings: [...warnings, ...reply.warnings()] });
   let response: GenerateResponse | undefined;
   for await (const message of reply.messages) {
-    if (message.generate === undefined) response = create(GenerateResponseSchema, { ...identification, native: { dialect: asked.dialect, body: message.native } });
-    else if (asked.dialectCall === undefined) response = { ...message.generate, ...identification };
+    if (message.generate === undefined) response = create(GenerateResponseSchema, { ...identification, ...warned(), native: { dialect: asked.dialect, body: message.native } });
+    else if (asked.dialectCall === undefined) response = { ...message.generate, ...identification, ...warned(message.generate.warnings) };
     else {
       const body = Buffer.from(JSON.stringify(asked.dialectCall.writeReply({ ...message.generate, ...identification })));
-      response = create(GenerateResponseSchema, { ...identification, warnings: message.generate.warnings, native: { dialect: asked.dialect, body } });
+      response = create(GenerateResponseSchema, { ...identification, ...warned(message.generate.warnings), native: { dialect: asked.dialect, body } });
     }
   }
   return response!;

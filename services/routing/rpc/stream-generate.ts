@@ -10,15 +10,15 @@ import { askedGeneration, callOf, type InferenceDependencies } from "./inference
 export async function* streamGenerate(request: StreamGenerateRequest, context: CallContext, dependencies: InferenceDependencies): AsyncIterable<StreamGenerateResponse> {
   const generation = request.generation!;
   const asked = askedGeneration(generation, true, context, dependencies);
-  const call = callOf(context, "generate", asked.model, generation.labels, (target, strict) => generationFor(asked, target, strict), needsFor(asked));
+  const call = callOf(context, "generate", asked.model, generation.labels, (target, strict, inTypes) => generationFor(asked, target, strict, inTypes), needsFor(asked));
   const reply = await runCall(call, dependencies.pipeline);
   const identification = { requestId: context.requestId, target: reply.target.name };
-  if (asked.dialectCall !== undefined) yield create(StreamGenerateResponseSchema, { event: { case: "start", value: create(StreamStartSchema, identification) } });
+  if (asked.dialectCall !== undefined) yield create(StreamGenerateResponseSchema, { event: { case: "start", value: create(StreamStartSchema, { ...identification, warnings: [...reply.warnings()] }) } });
   const writer = asked.dialectCall?.createStreamWriter();
   for await (const message of reply.messages) {
     if (message.native.length > 0) yield nativeEvent(asked.dialect, message.native);
     else if (writer !== undefined) yield nativeEvent(asked.dialect, Buffer.from(writer.write(identifyEvents(message.events, identification))));
-    else yield* identifyEvents(message.events, identification);
+    else yield* identifyEvents(message.events, identification, reply.warnings());
   }
 }
 

@@ -11,7 +11,7 @@ export async function* synthesizeSpeech(request: SynthesizeSpeechRequest, contex
   const reply = await runCall(call, pipeline);
   for await (const { start, native, end } of reply.messages) {
     if (start !== undefined) {
-      const value = create(SpeechStartSchema, { mediaType: start.contentType, warnings: start.warnings, requestId: context.requestId, target: reply.target.name });
+      const value = create(SpeechStartSchema, { mediaType: start.contentType, warnings: [...start.warnings, ...reply.warnings()], requestId: context.requestId, target: reply.target.name });
       yield create(SynthesizeSpeechResponseSchema, { event: { case: "start", value } });
     }
     if (native.length > 0) yield create(SynthesizeSpeechResponseSchema, { event: { case: "audio", value: native } });

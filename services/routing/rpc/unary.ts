@@ -24,12 +24,12 @@ export async function callUnary<Name extends UnaryName>(operation: Name, request
   };
   const reply = await runCall(callOf(context, operation, model, labels, (target, strictly) => unaryFor(asked, target, strictly)), dependencies.pipeline);
   const identification = { requestId: context.requestId, target: reply.target.name };
-  const inDialect = (body: Uint8Array, warnings: Warning[]) => nativeResponse(operation, { ...identification, warnings, native: { dialect: native!.dialect, body } });
+  const inDialect = (body: Uint8Array, warnings: readonly Warning[]) => nativeResponse(operation, { ...identification, warnings: [...warnings, ...reply.warnings()], native: { dialect: native!.dialect, body } });
   let response: UnaryResponse<Name> | undefined;
   for await (const message of reply.messages) {
     const answer = message[operation];
     if (answer === undefined) response = inDialect(message.native, []);
-    else if (dialectCall === undefined) response = { ...answer, ...identification };
+    else if (dialectCall === undefined) response = { ...answer, ...identification, warnings: [...answer.warnings, ...reply.warnings()] };
     else response = inDialect(Buffer.from(JSON.stringify(dialectCall.writeReply({ ...answer, ...identification }))), answer.warnings);
   }
   return response!;

@@ -1,0 +1,78 @@
+/** Owns `weir guardrails`: what a running Weir looks for in the texts of calls. */
+import type { Client } from "@connectrpc/connect";
+import type { Command } from "commander";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Guardrail } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import type { Environment } from "../environment.ts";
+import { everyPage } from "../every-page.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
+import { table } from "../table.ts";
+
+type Policy = Client<typeof PolicyService>;
+
+interface CreateOptions extends RunningWeirOptions {
+  readonly mode: string;
+  readonly detect?: readonly string[];
+  readonly pattern?: readonly string[];
+  readonly word?: readonly string[];
+  readonly side?: readonly string[];
+  readonly model?: readonly string[];
+  readonly organization?: string;
+  readonly team?: string;
+  readonly key?: string;
+  readonly restore?: true;
+}
+
+interface ListOptions extends RunningWeirOptions {
+  readonly organization?: string;
+}
+
+export function addGuardrailsCommand(program: Command, environment: Environment): void {
+  const guardrails = program.command("guardrails").description("create, list and delete guardrails on what goes in and comes out");
+  addRunningWeirOptions(guardrails.command("create <name>"))
+    .description("create a guardrail; what is left out bounds nothing")
+    .requiredOption("--mode <mode>", "what happens: block, mask, annotate, shadow")
+    .option("--detect <detector>", "what to look for, such as email or secret (docs/guardrails.md); repeat for more", collect)
+    .option("--pattern <expression>", "a regular expression in RE2's syntax; repeat for more", collect)
+    .option("--word <text>", "a word or phrase; repeat for more", collect)
+    .option("--side <side>", "look at the input or the output alone", collect)
+    .option("--model <name>", "calls of this route, `provider/model` or `provider/*`; repeat for more", collect)
+    .option("--organization <id>", "calls of this organization")
+    .option("--team <id>", "calls of this team")
+    .option("--key <id>", "calls of this key")
+    .option("--restore", "with --mode mask: put originals back in the reply")
+    .action(async (name: string, options: CreateOptions) => createGuardrail(name, options, await connect(PolicyService, options, environment)));
+  addRunningWeirOptions(guardrails.command("list"))
+    .description("list guardrails, those of weir.yaml first")
+    .option("--organization <id>", "only those that apply to this organization")
+    .action(async (options: ListOptions) => listGuardrails(options, await connect(PolicyService, options, environment)));
+  addRunningWeirOptions(guardrails.command("delete <id>"))
+    .description("delete a guardrail, at once")
+    .action(async (guardrailId: string, options: RunningWeirOptions) => {
+      await (await connect(PolicyService, options, environment)).deleteGuardrail({ guardrailId });
+      console.log(`Deleted ${guardrailId}.`);
+    });
+}
+
+function collect(value: string, former: readonly string[] = []): readonly string[] {
+  return [...former, value];
+}
+
+async function createGuardrail(name: string, options: CreateOptions, policy: Policy): Promise<void> {
+  const { mode, detect = [], pattern = [], word = [], side = [], model = [], organization = "", team = "", key = "", restore = false } = options;
+  const { guardrail } = await policy.createGuardrail({
+    rule: { name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore },
+  });
+  console.log(`Created ${guardrail!.id}.`);
+}
+
+async function listGuardrails({ organization = "" }: ListOptions, policy: Policy): Promise<void> {
+  const found = await everyPage((page) => policy.listGuardrails({ ...page, organizationId: organization }), (page) => page.guardrails);
+  console.log(table([["ID", "NAME", "MODE", "SIDES", "LOOKS FOR", "CALLS OF"], ...found.map(describe)]).join("\n"));
+}
+
+function describe({ id, rule }: Guardrail): string[] {
+  const { name, mode, sides, detectors, patterns, words, organizationId, teamId, keyId, models, restore } = rule!;
+  const looksFor = [...detectors, ...patterns.map((pattern) => `/${pattern}/`), ...(words.length === 0 ? [] : [`${words.length} words`])];
+  return [id || "weir.yaml", name, restore ? `${mode}, restore` : mode, sides.join(",") || "both", looksFor.join(","), [organizationId, teamId, keyId, ...models].filter((part) => part !== "").join(",") || "all"];
+}

@@ -1,0 +1,107 @@
+/** Owns what the guardrails do with one call: what they find in it, what stands there instead, and what its caller is told. */
+import { create } from "@bufbuild/protobuf";
+import { WarningSchema, type Warning } from "#gen/weir/inference/v1/generation_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { CompiledRule, NamedDetector, Side } from "./compiled-rules.ts";
+import type { Detector } from "./detector.ts";
+import { Placeholders } from "./placeholders.ts";
+import { TextStream, type Watch } from "./text-stream.ts";
+import { exactDetector } from "./words.ts";
+
+/** That a rule found something, without what it was. */
+export interface Finding {
+  readonly rule: string;
+  readonly mode: string;
+  readonly detector: string;
+  readonly side: Side;
+}
+
+export class CallGuard {
+  readonly #rules: readonly CompiledRule[];
+  readonly #onFinding: (finding: Finding) => void;
+  readonly #placeholders = new Placeholders();
+  /** What is to be put back, by its placeholder. */
+  readonly #originals = new Map<string, string>();
+  readonly #findings = new Map<string, Finding>();
+
+  /** Of rules that are all for the call; told of each kind of finding once. */
+  constructor(rules: readonly CompiledRule[], onFinding: (finding: Finding) => void) {
+    this.#rules = rules;
+    this.#onFinding = onFinding;
+  }
+
+  /** Whether something is to be done with texts of this side. */
+  looksAt(side: Side): boolean {
+    return this.#rules.some(({ sides }) => sides.includes(side)) || (side === "output" && this.#restores);
+  }
+
+  /** Whether texts of this side may come out otherwise than they came in. */
+  changes(side: Side): boolean {
+    return this.#rules.some(({ sides, mode }) => mode === "mask" && sides.includes(side)) || (side === "output" && this.#restores);
+  }
+
+  /** Looks at one text of this side. Its methods throw GUARDRAIL_BLOCKED. */
+  textStream(side: Side): TextStream {
+    const restoring = side === "output" && this.#originals.size > 0 ? [this.#restoring()] : [];
+    return new TextStream([...restoring, ...this.#watches(side)]);
+  }
+
+  /** What callers are told: what was masked or is to be annotated. */
+  get warnings(): readonly Warning[] {
+    const told = [...this.#findings.values()].filter(({ mode }) => mode !== "shadow");
+    return told.map(({ rule, mode, detector, side }) => create(WarningSchema, { field: side, message: `guardrail ${rule} ${mode === "mask" ? "masked" : "found"} ${detector}` }));
+  }
+
+  get #restores(): boolean {
+    return this.#rules.some(({ restore }) => restore);
+  }
+
+  #watches(side: Side): Watch[] {
+    const wanted = new Map<Detector, { readonly name: string; readonly rules: CompiledRule[] }>();
+    for (const rule of this.#rules.filter(({ sides }) => sides.includes(side))) {
+      for (const { detector, name } of rule.detectors) {
+        const entry = wanted.get(detector) ?? { name, rules: [] };
+        entry.rules.push(rule);
+        wanted.set(detector, entry);
+      }
+    }
+    return [...wanted].map(([detector, { name, rules }]) => this.#watch({ detector, name }, rules, side));
+  }
+
+  #watch({ detector, name }: NamedDetector, rules: readonly CompiledRule[], side: Side): Watch {
+    const { label } = detector;
+    const masks = rules.some(({ mode }) => mode === "mask");
+    const restores = side === "input" && rules.some(({ restore }) => restore);
+    return {
+      detector,
+      onFind: () => {
+        for (const { name: rule, mode } of rules) this.#found({ rule, mode, detector: name, side });
+      },
+      replacementFor: masks ? (text) => this.#mask(label, text, restores) : undefined,
+    };
+  }
+
+  #mask(label: string, text: string, restores: boolean): string {
+    const placeholder = this.#placeholders.for(label, text);
+    if (restores) this.#originals.set(placeholder, text);
+    return placeholder;
+  }
+
+  #found(finding: Finding): void {
+    const key = Object.values(finding).join(" ");
+    if (!this.#findings.has(key)) {
+      this.#findings.set(key, finding);
+      this.#onFinding(finding);
+    }
+    if (finding.mode !== "block") return;
+    const { rule, detector, side } = finding;
+    throw new GatewayError("GUARDRAIL_BLOCKED", `The guardrail "${rule}" blocked this call: it found ${detector} in its ${side}. Leave that out, or ask whoever made the rule.`, {
+      metadata: { guardrail: rule, detector, side },
+    });
+  }
+
+  /** Puts originals back where their placeholders stand. */
+  #restoring(): Watch {
+    return { detector: exactDetector("", [...this.#originals.keys()]), onFind: () => undefined, replacementFor: (placeholder) => this.#originals.get(placeholder)! };
+  }
+}

@@ -1,0 +1,18 @@
+/** Owns which guardrails are for a call. */
+import type { GrantRules } from "../grant-rules.ts";
+import type { Plan } from "../plan.ts";
+import { CallGuard, type Finding } from "./call-guard.ts";
+import { compiledRule } from "./compiled-rules.ts";
+
+/** Undefined where none is for the call. Throws GUARDRAIL_UNAVAILABLE for one that this version cannot carry out. */
+export function guardFor(model: string, plan: Plan, rules: GrantRules | undefined, onFinding: (finding: Finding) => void): CallGuard | undefined {
+  if (rules === undefined || rules.guardrails.length === 0) return undefined;
+  const applying = rules.guardrails.map(compiledRule).filter(({ models }) => models.length === 0 || models.some((name) => isMeant(name, model, plan)));
+  return applying.length === 0 ? undefined : new CallGuard(applying, onFinding);
+}
+
+/** A rule for a target is for every call that may reach it. */
+function isMeant(name: string, model: string, { route, targets }: Plan): boolean {
+  if (name === model || name === route) return true;
+  return targets.some((target) => name === target.name || name === `${target.provider.name}/*`);
+}

@@ -1,0 +1,51 @@
+/** Owns looking through what a target answers, in whatever form it comes. */
+import { AttemptResponseSchema, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { OperationName } from "../capability.ts";
+import type { CallGuard } from "./call-guard.ts";
+import { GuardedParts } from "./guarded-parts.ts";
+import { lookThrough, type Breathe } from "./look-through.ts";
+import { isJson, rewriteJson } from "./rewrite-json.ts";
+import { rewriteMessage } from "./rewrite-message.ts";
+
+/** The longest reply in bytes that is held to be looked through whole. */
+const maximumHeldBytes = 64 * 1024 * 1024;
+
+/** The reply as the guardrails let it go to the caller; a generation is in types. Throws GUARDRAIL_BLOCKED. */
+export async function* guardedReply(messages: AsyncIterable<AttemptResponse>, operation: OperationName, guard: CallGuard, breathe: Breathe): AsyncGenerator<AttemptResponse, void> {
+  const parts = new GuardedParts(guard);
+  const held: AttemptResponse[] = [];
+  let heldBytes = 0;
+  for await (const message of messages) {
+    if (message.native.length > 0 && isText(held[0] ?? message)) {
+      heldBytes += message.native.length;
+      if (heldBytes > maximumHeldBytes) throw new GatewayError("GUARDRAIL_UNAVAILABLE", `The reply is longer than ${maximumHeldBytes} bytes, too long for guardrails to look through. Ask for less.`);
+      held.push(message);
+    } else if (message.native.length > 0) yield message;
+    else if (message.events.length > 0) yield { ...message, events: parts.rewrite(message.events) };
+    else yield withoutLogprobs(await lookThrough((rewrite) => rewriteMessage(AttemptResponseSchema, message, rewrite), guard, "output", breathe), guard);
+  }
+  if (held.length > 0) yield* guardedBytes(held, operation, guard, breathe);
+}
+
+/** Sound and pictures are not looked into. */
+function isText({ start }: AttemptResponse): boolean {
+  return !/^(?:audio|image|video)\/|^application\/octet-stream/.test(start?.contentType ?? "");
+}
+
+async function* guardedBytes(held: readonly AttemptResponse[], operation: OperationName, guard: CallGuard, breathe: Breathe): AsyncGenerator<AttemptResponse, void> {
+  if ((held[0]!.start?.contentType ?? "").startsWith("text/event-stream")) {
+    throw new GatewayError("UNSUPPORTED_OPERATION", `Guardrails on the output do not look into the stream of ${operation} in this form. Ask for it in one piece.`, { metadata: { operation } });
+  }
+  const body = Buffer.concat(held.map(({ native }) => native));
+  const text = body.toString("utf8");
+  const looked = isJson(text) ? await lookThrough((rewrite) => rewriteJson(body, rewrite), guard, "output", breathe) : Buffer.from(await lookThrough((rewrite) => rewrite(text), guard, "output", breathe));
+  yield { ...held[0]!, native: looked };
+  for (const message of held.slice(1)) yield { ...message, native: new Uint8Array() };
+}
+
+/** The probabilities of tokens would spell out what was masked. */
+function withoutLogprobs(message: AttemptResponse, guard: CallGuard): AttemptResponse {
+  if (message.generate === undefined || !guard.changes("output")) return message;
+  return { ...message, generate: { ...message.generate, candidates: message.generate.candidates.map((candidate) => ({ ...candidate, logprobs: [] })) } };
+}

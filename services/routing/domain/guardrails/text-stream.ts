@@ -1,0 +1,102 @@
+/**
+ * Owns looking for finds in a text that comes in pieces, and letting go of it as soon as nothing that follows can change what was found.
+ * What comes out, all pieces together, does not depend on how the text was cut.
+ */
+import type { Detector } from "./detector.ts";
+
+/** A detector, and what becomes of what it finds. */
+export interface Watch {
+  readonly detector: Detector;
+  /** Told of every find as soon as it is known, before any of it is let go; may throw to stop the text there. */
+  readonly onFind: (text: string) => void;
+  /** What stands in the find's place; absent where finds stay as they are. Asked in the order of the text. */
+  readonly replacementFor?: ((text: string) => string) | undefined;
+}
+
+interface Replacement {
+  readonly start: number;
+  readonly end: number;
+  /** Of its watch: where two finds are alike, the first watch's counts. */
+  readonly rank: number;
+}
+
+export class TextStream {
+  readonly #watches: readonly Watch[];
+  /** What is not let go of yet, and one character before it, by which detectors see where words begin. */
+  #text = "";
+  /** In `#text`: what lies before was let go of. */
+  #released = 0;
+  /** In `#text`, for each watch: what lies before is settled. */
+  readonly #settled: number[];
+  #replacements: Replacement[] = [];
+
+  constructor(watches: readonly Watch[]) {
+    this.#watches = watches;
+    this.#settled = watches.map(() => 0);
+  }
+
+  /** Takes a piece; returns what can be let go of. */
+  push(piece: string): string {
+    this.#text += piece;
+    return this.#advance(false);
+  }
+
+  /** The text has ended; returns its rest. */
+  end(): string {
+    return this.#advance(true);
+  }
+
+  #advance(isEnd: boolean): string {
+    // A character of two units may come in two pieces.
+    const text = !isEnd && endsWithinCharacter(this.#text) ? this.#text.slice(0, -1) : this.#text;
+    let settled = text.length;
+    for (const [rank, { detector, onFind, replacementFor }] of this.#watches.entries()) {
+      const scan = detector.scan(text, this.#settled[rank]!, isEnd);
+      for (const { start, end } of scan.finds) {
+        onFind(text.slice(start, end));
+        if (replacementFor !== undefined) this.#replacements.push({ start, end, rank });
+      }
+      // A find may reach beyond what is settled.
+      this.#settled[rank] = Math.max(scan.settled, scan.finds.at(-1)?.end ?? 0);
+      settled = Math.min(settled, scan.settled);
+    }
+    const released = this.#release(text, settled);
+    this.#forget();
+    return released;
+  }
+
+  #release(text: string, settled: number): string {
+    if (this.#replacements.length === 0) return this.#slice(text, settled);
+    this.#replacements.sort((left, right) => left.start - right.start || right.end - left.end || left.rank - right.rank);
+    const later = this.#replacements.findIndex(({ start }) => start >= settled);
+    let released = "";
+    for (const { start, end, rank } of this.#replacements.splice(0, later < 0 ? Infinity : later)) {
+      if (start < this.#released) continue;
+      released += this.#slice(text, start) + this.#watches[rank]!.replacementFor!(text.slice(start, end));
+      this.#released = end;
+    }
+    return released + this.#slice(text, settled);
+  }
+
+  /** What is to be let go of up to there. */
+  #slice(text: string, end: number): string {
+    if (end <= this.#released) return "";
+    const slice = text.slice(this.#released, end);
+    this.#released = end;
+    return slice;
+  }
+
+  #forget(): void {
+    const start = Math.min(this.#released, ...this.#settled) - 1;
+    if (start <= 0) return;
+    this.#text = this.#text.slice(start);
+    this.#released -= start;
+    for (const rank of this.#settled.keys()) this.#settled[rank]! -= start;
+    this.#replacements = this.#replacements.map((one) => ({ ...one, start: one.start - start, end: one.end - start }));
+  }
+}
+
+function endsWithinCharacter(text: string): boolean {
+  const last = text.charCodeAt(text.length - 1);
+  return last >= 0xd800 && last < 0xdc00;
+}
