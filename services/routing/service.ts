@@ -17,6 +17,7 @@ import type { RoutingConfig } from "./config.ts";
 import { ByteRoom } from "./domain/byte-room.ts";
 import { Breakers } from "./domain/breakers.ts";
 import { EndpointIndex } from "./domain/endpoint-index.ts";
+import type { FileIds } from "./domain/file-ids.ts";
 import type { PipelineDependencies } from "./domain/pipeline.ts";
 import { verdictOn } from "./domain/verdict.ts";
 import { createAuditTrail } from "./audit-trail.ts";
@@ -85,7 +86,8 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     },
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
   };
-  const dependencies = { pipeline, dialects, parseJson: parseJsonObject };
+  const fileIds = (organizationId: string): FileIds => grants.fileIds(organizationId);
+  const dependencies = { pipeline, dialects, fileIds, parseJson: parseJsonObject };
   const implementation: ServiceInterface<typeof InferenceService> = {
     generate: (request, context) => generate(request, context, dependencies),
     streamGenerate: (request, context) => streamGenerate(request, context, dependencies),
@@ -101,7 +103,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   };
   const frontDoor = createFrontDoor({
     config,
-    http: { dialects, endpoints: new EndpointIndex(dialects), admit, pipeline, config: () => config.current, mediaRoom: new ByteRoom(() => config.current.maximumMediaBytes), startTimeMs: clock.now() },
+    http: { dialects, endpoints: new EndpointIndex(dialects), admit, pipeline, config: () => config.current, fileIds, mediaRoom: new ByteRoom(() => config.current.maximumMediaBytes), startTimeMs: clock.now() },
     rpc: {
       services: [
         { descriptor: InferenceService, owner: asUntyped(guardService(InferenceService, implementation)) },

@@ -15,11 +15,11 @@ export interface EgressPoolOptions {
 }
 
 export interface EgressRequest {
-  readonly method: "POST";
+  readonly method: "POST" | "GET" | "DELETE";
   readonly path: string;
   /** Names and values in turn. */
   readonly headers: string[];
-  readonly body: Buffer;
+  readonly body: Buffer | null;
   /** How long to wait for the reply's headers once the request is sent. */
   readonly headersTimeout: number;
   /** How long the reply may be silent once its headers have come; does not run while the handler pauses. */

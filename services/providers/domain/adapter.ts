@@ -56,8 +56,12 @@ export interface VendorAdapter {
   readonly relays?: readonly RelayForm[];
 }
 
+export type VendorMethod = "POST" | "GET" | "DELETE";
+
 /** A request as the vendor gets it. The same input gives the same bytes, so that a retry is identical. */
 export interface VendorRequest {
+  /** POST when absent; others have no body. */
+  readonly method?: VendorMethod;
   /** Path below the base URL, with a leading slash. */
   readonly path: string;
   /** Headers beside content-type and those of `authorize`. */
@@ -73,7 +77,7 @@ export interface VendorRequest {
 
 /** A request as it will be sent, for whoever signs it. */
 export interface SignableRequest {
-  readonly method: "POST";
+  readonly method: VendorMethod;
   /** With the port, where it is not the scheme's own. */
   readonly host: string;
   /** From the root, as it stands in the request line. */

@@ -129,23 +129,31 @@ function planSpeech(request: SynthesizeSpeechRequest, model: string, { speech, v
   };
 }
 
-function planRelay({ dialect, endpoint, contentType, body, stream }: RelayRequest, model: string, { relays = [], vendor }: VendorAdapter, provider: string): AttemptPlan {
-  const form = relays.find((relay) => relay.dialect === dialect && relay.endpoint === endpoint);
+function planRelay(request: RelayRequest, model: string, { relays = [], vendor }: VendorAdapter, provider: string): AttemptPlan {
+  const { dialect, endpoint, contentType, body, stream, resourceId, query } = request;
+  const method = request.method || "POST";
+  const form = relays.find((relay) => relay.dialect === dialect && relay.endpoint === endpoint && (relay.method ?? "POST") === method);
   if (form === undefined) throw notOffered(endpoint, vendor, provider);
+  const path = endpoint.replace("{id}", () => encodeURIComponent(resourceId)) + (query === "" ? "" : `?${query}`);
   return {
-    operation: AttemptRequestSchema.field[form.operation].name,
+    operation: ledgerWord(form.operation),
     stream,
-    vendorRequest: { path: endpoint, headers: {}, contentType, body, warnings: [], withholdUsage: false },
+    vendorRequest: { method: form.method ?? "POST", path, headers: {}, contentType, body, warnings: [], withholdUsage: false },
     startWarnings: [],
     readReply: (replyType) => readerOf(form, replyType, model),
     estimateUsage: () => form.estimateUsage(body, contentType),
   };
 }
 
+/** The word of contracts and the ledger for an operation. */
+export function ledgerWord(operation: RelayForm["operation"]): string {
+  return operation === "files" ? operation : AttemptRequestSchema.field[operation].name;
+}
+
 /** By what the vendor says of its reply, not by what was asked: not every model that is asked for events answers with them. */
 function readerOf(form: RelayForm, contentType: string, model: string): ReplyReader {
   if (contentType.startsWith("text/event-stream") && form.createStreamReader !== undefined) return new StreamedReply(form.createStreamReader(), new SseSplitter(), true, [], model);
-  if (!/json|^text\//.test(contentType)) return new ByteReply();
+  if (form.repliesInBytes === true || !/json|^text\//.test(contentType)) return new ByteReply();
   return new WholeReply((body) => ({ response: nativeResponse(body), summary: form.summarizeReply(body, contentType) }));
 }
 

@@ -1,14 +1,18 @@
 /** Owns what a vendor's folder must say of an endpoint that takes a dialect's bytes and answers with any: a form, sound, text, or events. */
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import type { ReplySummary, StreamReader } from "./adapter.ts";
+import type { ReplySummary, StreamReader, VendorMethod } from "./adapter.ts";
 import type { UnaryName } from "./unary-operation.ts";
 
 export interface RelayForm {
   readonly dialect: string;
-  /** Its path in the dialect below the version, which is also its path at the vendor. */
+  /** POST when absent. */
+  readonly method?: VendorMethod;
+  /** Its path in the dialect below the version, which is also its path at the vendor; `{id}` in it stands for the request's resource. */
   readonly endpoint: string;
   /** What it does, by its name in the contract. */
-  readonly operation: UnaryName | "synthesizeSpeech";
+  readonly operation: UnaryName | "synthesizeSpeech" | "files";
+  /** True where a reply means nothing to the ledger, whatever its type. */
+  readonly repliesInBytes?: boolean;
   /** What the ledger must know of a whole reply of this content type. Throws UPSTREAM_PROTOCOL when it cannot be read. */
   summarizeReply(body: Uint8Array, contentType: string): ReplySummary;
   /** A reader for one reply in events; it makes no types. Absent where none is asked for. */

@@ -50,16 +50,18 @@ export class LiveProvider {
   dispatch(request: VendorRequest, handler: EgressHandler): Secret {
     const credential = this.#credentials.current!;
     const path = this.#basePath + request.path;
-    const headers = [...this.#headersWith(credential), "content-type", request.contentType ?? jsonType];
+    const { method = "POST" } = request;
+    const headers = [...this.#headersWith(credential)];
+    if (method === "POST") headers.push("content-type", request.contentType ?? jsonType);
     for (const name in request.headers) headers.push(name, request.headers[name]!);
     const signature = this.#signature(request, path, credential);
     for (const name in signature) headers.push(name, signature[name]!);
     this.#pool.dispatch(
       {
-        method: "POST",
+        method,
         path,
         headers,
-        body: Buffer.from(request.body.buffer, request.body.byteOffset, request.body.byteLength),
+        body: method === "POST" ? Buffer.from(request.body.buffer, request.body.byteOffset, request.body.byteLength) : null,
         headersTimeout: this.config.firstByteTimeoutMs,
         bodyTimeout: this.config.idleTimeoutMs,
       },
@@ -119,13 +121,13 @@ export class LiveProviders {
     this.#logger = logger;
   }
 
-  /** The provider for a model. Throws NOT_FOUND, or MODEL_NOT_FOUND when the provider is held to its list. */
-  get(name: string, model: string): LiveProvider {
+  /** The provider for a model, or for what is about none. Throws NOT_FOUND, or MODEL_NOT_FOUND when the provider is held to its list. */
+  get(name: string, model: string | undefined): LiveProvider {
     const provider = this.#byName.get(name);
     if (provider === undefined) {
       throw new GatewayError("NOT_FOUND", `No provider has the name ${name}; see "providers" in weir.yaml.`, { metadata: { kind: "provider", id: name } });
     }
-    if (provider.config.onlyListedModels && !provider.config.models.includes(model)) {
+    if (model !== undefined && provider.config.onlyListedModels && !provider.config.models.includes(model)) {
       throw new GatewayError("MODEL_NOT_FOUND", `The provider ${name} is held to its list of models, and ${model} is not on it.`, { metadata: { model } });
     }
     return provider;

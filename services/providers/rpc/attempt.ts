@@ -156,7 +156,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     if (this.#context.signal.aborted) this.handleEvent();
     if (this.#callerGone !== undefined) throw this.#callerGone;
     sent.take(attemptId, startDeadlineTime === undefined ? undefined : timestampMs(startDeadlineTime), clock.now());
-    this.#provider = providers.get(provider, model);
+    this.#provider = providers.get(provider, isAboutNoModel(this.#request) ? undefined : model);
     running.add(this);
     this.#provider.acquire();
     this.#context.signal.addEventListener("abort", this);
@@ -281,6 +281,11 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     if (error.reason === "INTERNAL") this.#parts.logger.error({ ...facts, error }, "an attempt failed by a defect");
     else this.#parts.logger.info({ ...facts, code: (error.cause as NodeJS.ErrnoException | undefined)?.code }, "an attempt failed");
   }
+}
+
+/** Files belong to the account, whatever model reads them. */
+function isAboutNoModel({ operation }: AttemptRequest): boolean {
+  return operation.case === "relay" && operation.value.endpoint.startsWith("/files");
 }
 
 function intentOf(request: AttemptRequest, plan: AttemptPlan, { config }: LiveProvider): AttemptIntent {

@@ -1,10 +1,11 @@
 /** Owns the WatchCatalog RPC: the configured providers, now and after each change. */
 import { create } from "@bufbuild/protobuf";
 import type { ModelFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { AttemptRequestSchema, WatchCatalogResponseSchema, type WatchCatalogResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { WatchCatalogResponseSchema, type WatchCatalogResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { ProvidersConfig } from "../config.ts";
 import type { UnaryAdapters, VendorAdapter } from "../domain/adapter.ts";
+import { ledgerWord } from "../domain/plan-attempt.ts";
 import type { RelayForm } from "../domain/relay-form.ts";
 import type { UnaryName } from "../domain/unary-operation.ts";
 
@@ -45,12 +46,13 @@ function offersOf({ nativeDialects, operations, speech, relays = [] }: VendorAda
   const others: readonly (readonly [RelayForm["operation"], string | undefined])[] = [
     ...unary.map(([name, adapter]) => [name, adapter?.native?.dialect] as const),
     ...(speech === undefined ? [] : [["synthesizeSpeech", undefined] as const]),
+    ...(relays.some(({ operation }) => operation === "files") ? [["files", undefined] as const] : []),
   ];
   return [
     { operation: "generate", nativeDialects: [...nativeDialects] },
     ...others.map(([name, dialect]) => {
       const relayed = relays.filter(({ operation }) => operation === name).map((relay) => relay.dialect);
-      return { operation: AttemptRequestSchema.field[name].name, nativeDialects: [...new Set([...(dialect === undefined ? [] : [dialect]), ...relayed])] };
+      return { operation: ledgerWord(name), nativeDialects: [...new Set([...(dialect === undefined ? [] : [dialect]), ...relayed])] };
     }),
   ];
 }

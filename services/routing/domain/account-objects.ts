@@ -7,15 +7,38 @@ import type { Part } from "#gen/weir/inference/v1/content_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { JsonObject } from "./dialect.ts";
+import type { FileIds, FilePlace } from "./file-ids.ts";
 
-/** Throws UNSUPPORTED_FIELD, naming the field, when a body of any dialect refers to what lies in the account. */
-export function refuseAccountObjects(body: JsonObject): void {
-  walk(body, "", 0);
+/** By the ids that callers know them by, files of the caller's own that a request refers to. */
+export type OwnFiles = ReadonlyMap<string, FilePlace>;
+
+/**
+ * The caller's own files in a body of any dialect. Throws UNSUPPORTED_FIELD, naming the field, when the body refers to anything else
+ * that lies in the account; where no ids are given, to any file.
+ */
+export function filesIn(body: JsonObject, ids?: FileIds): OwnFiles {
+  const files = new Map<string, FilePlace>();
+  walk(body, "", 0, (id) => takeOwn(id, ids, files));
+  return files;
 }
 
 /** The same for a request in types. */
-export function refuseAccountMedia({ messages }: Generation): void {
-  for (const { parts } of messages) for (const part of parts) refuseMediaOf(part);
+export function filesInTypes({ messages }: Generation, ids?: FileIds): OwnFiles {
+  const files = new Map<string, FilePlace>();
+  for (const { parts } of messages) for (const part of parts) checkMediaOf(part, (id) => takeOwn(id, ids, files));
+  return files;
+}
+
+/** The bytes with the vendor's ids of these files in the place of the caller's. Throws UNSUPPORTED_FIELD when one lies with another provider. */
+export function withVendorIds(body: Uint8Array, files: OwnFiles, provider: string): Uint8Array {
+  let text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1");
+  for (const id of files.keys()) text = text.replaceAll(`"${id}"`, JSON.stringify(vendorIdOf(id, files, provider)));
+  return Buffer.from(text, "latin1");
+}
+
+/** The same for a request in types. */
+export function withVendorMedia(generation: Generation, files: OwnFiles, provider: string): Generation {
+  return { ...generation, messages: generation.messages.map((message) => ({ ...message, parts: message.parts.map((part) => partAtVendor(part, files, provider)) })) };
 }
 
 /** The caller's name for a prompt cache, such that no other organization's callers can name the same one. */
@@ -24,6 +47,8 @@ export function ownCacheKey(key: string, organizationId: string): string {
 }
 
 const filesAdvice = "send what it holds instead";
+/** Of files, the caller's own may be named. */
+const ownFileAdvice = "name a file of your organization's that you have sent to POST /v1/files, or send what it holds instead";
 
 /** By a member's name, what a caller can do without it. */
 const names: ReadonlyMap<string, string> = new Map([
@@ -34,8 +59,8 @@ const names: ReadonlyMap<string, string> = new Map([
   ["background", "send false, as Weir keeps no replies"],
   ["vector_store_ids", filesAdvice],
   // OpenAI's and Anthropic's.
-  ["file_id", filesAdvice],
-  ["file_ids", filesAdvice],
+  ["file_id", ownFileAdvice],
+  ["file_ids", ownFileAdvice],
   ["container", "leave it out, or let a new one be made"],
   // Google's.
   ["cachedContent", filesAdvice],
@@ -56,10 +81,19 @@ const opaque: ReadonlySet<string> = new Set(
 /** More than any API has; a schema is not looked into. */
 const maximumDepth = 64;
 
-function walk(value: unknown, path: string, depth: number): void {
+/** True when the id is of a file of the caller's own, which then is noted. */
+type TakeFile = (id: string) => boolean;
+
+function takeOwn(id: string, ids: FileIds | undefined, files: Map<string, FilePlace>): boolean {
+  const place = ids?.read(id);
+  if (place !== undefined) files.set(id, place);
+  return place !== undefined;
+}
+
+function walk(value: unknown, path: string, depth: number, takeFile: TakeFile): void {
   if (depth > maximumDepth) throw new GatewayError("INVALID_REQUEST", `The body is nested more than ${maximumDepth} levels deep, at ${path.slice(0, 200)}.`);
   if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) if (typeof value[index] === "object") walk(value[index], `${path}[${index}]`, depth + 1);
+    for (let index = 0; index < value.length; index++) if (typeof value[index] === "object") walk(value[index], `${path}[${index}]`, depth + 1, takeFile);
   } else if (isObject(value)) {
     refuseItemReference(value, path);
     for (const name in value) {
@@ -67,9 +101,9 @@ function walk(value: unknown, path: string, depth: number): void {
       if (opaque.has(name) && isObject(member)) continue;
       const memberPath = path === "" ? name : `${path}.${name}`;
       const advice = names.get(name);
-      if (advice !== undefined && refers(name, member)) throw refusal(memberPath, advice);
+      if (advice !== undefined && refers(name, member) && !(advice === ownFileAdvice && idsIn(member).every(takeFile))) throw refusal(memberPath, advice);
       if (typeof member === "string" && addresses.has(name) && liesInAccount(member)) throw refusal(memberPath, filesAdvice);
-      if (typeof member === "object") walk(member, memberPath, depth + 1);
+      if (typeof member === "object") walk(member, memberPath, depth + 1, takeFile);
     }
   }
 }
@@ -97,12 +131,33 @@ function liesInAccount(address: string): boolean {
   return /^\s*(?:(?:gs|s3):|files\/|https?:\/\/[^/]*generativelanguage[^/]*googleapis\.com)/i.test(address);
 }
 
-function refuseMediaOf({ kind }: Part): void {
-  if (kind.case === "toolResult") for (const part of kind.value.parts) refuseMediaOf(part);
+function idsIn(member: unknown): readonly string[] {
+  return (Array.isArray(member) ? member : [member]).map(String);
+}
+
+function checkMediaOf({ kind }: Part, takeFile: TakeFile): void {
+  if (kind.case === "toolResult") for (const part of kind.value.parts) checkMediaOf(part, takeFile);
   if (kind.case !== "image" && kind.case !== "audio" && kind.case !== "file") return;
   const source = kind.value.media?.source;
   const field = `messages.parts.${kind.case}.media.${source?.case === "fileId" ? "file_id" : "url"}`;
-  if (source?.case === "fileId" || (source?.case === "url" && liesInAccount(source.value))) throw refusal(field, filesAdvice);
+  if (source?.case === "fileId" && !takeFile(source.value)) throw refusal(field, ownFileAdvice);
+  if (source?.case === "url" && liesInAccount(source.value)) throw refusal(field, filesAdvice);
+}
+
+function partAtVendor(part: Part, files: OwnFiles, provider: string): Part {
+  const { kind } = part;
+  if (kind.case === "toolResult") return { ...part, kind: { case: "toolResult", value: { ...kind.value, parts: kind.value.parts.map((inner) => partAtVendor(inner, files, provider)) } } };
+  if (kind.case !== "image" && kind.case !== "audio" && kind.case !== "file") return part;
+  const { media } = kind.value;
+  if (media?.source.case !== "fileId") return part;
+  const own = { ...media, source: { case: "fileId" as const, value: vendorIdOf(media.source.value, files, provider) } };
+  return { ...part, kind: { case: kind.case, value: { ...kind.value, media: own } } as Part["kind"] };
+}
+
+function vendorIdOf(id: string, files: OwnFiles, provider: string): string {
+  const place = files.get(id)!;
+  if (place.provider === provider) return place.vendorId;
+  throw new GatewayError("UNSUPPORTED_FIELD", `The file ${id} lies with ${place.provider}, and ${provider} cannot read it there: name a model of ${place.provider}, or send the file to ${provider} too.`, { metadata: { field: "file_id" } });
 }
 
 function refusal(field: string, advice: string): GatewayError {

@@ -5,7 +5,7 @@ import { NativePayloadSchema, type NativePayload } from "#gen/weir/inference/v1/
 import { GatewayError } from "#platform/errors.ts";
 import { RelayRequestSchema, type AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { spliceJson } from "#platform/json.ts";
-import { ownCacheKey } from "./account-objects.ts";
+import { ownCacheKey, withVendorIds, withVendorMedia, type OwnFiles } from "./account-objects.ts";
 import { offerOf, type RelayedName } from "./capability.ts";
 import type { RelayCall } from "./dialect.ts";
 import { needsOf, noNeeds, type Needs } from "./fitness.ts";
@@ -20,6 +20,8 @@ export interface AskedGeneration {
   readonly model: string;
   readonly stream: boolean;
   readonly native: Native | undefined;
+  /** Files of the caller's own that it refers to. */
+  readonly files: OwnFiles;
   /** What a target cannot honour is refused instead of warned of. */
   readonly strict: boolean;
   /** Fields that types cannot carry; known after `toGeneration`. */
@@ -67,10 +69,17 @@ function readNeeds(asked: AskedGeneration): Needs {
 
 export function generationFor(asked: AskedGeneration, target: Target, routeIsStrict: boolean, inTypes: boolean): AttemptRequest["operation"] {
   const native = inTypes ? undefined : nativeFor(asked.native, target.provider.nativeDialects);
-  const generation = native === undefined ? typedGeneration(asked, routeIsStrict) : nativeGeneration(asked.model, native);
+  const generation = atProvider(native === undefined ? typedGeneration(asked, routeIsStrict) : nativeGeneration(asked.model, native), asked.files, target.provider.name);
   return asked.stream
     ? { case: "streamGenerate", value: create(StreamGenerateRequestSchema, { generation }) }
     : { case: "generate", value: create(GenerateRequestSchema, { generation }) };
+}
+
+function atProvider(generation: Generation, files: OwnFiles, provider: string): Generation {
+  if (files.size === 0) return generation;
+  if (generation.native === undefined) return withVendorMedia(generation, files, provider);
+  generation.native.body = withVendorIds(generation.native.body, files, provider);
+  return generation;
 }
 
 // Field by field, as in pipeline.ts.

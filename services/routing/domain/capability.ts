@@ -4,7 +4,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { PlanningView, Target } from "./plan.ts";
 import type { UnaryName } from "./unary-operation.ts";
 
-export type OperationName = "generate" | UnaryName | RelayedName;
+export type OperationName = "generate" | "files" | UnaryName | RelayedName;
 
 /** Those whose bytes are relayed, whatever they are. */
 export type RelayedName = "synthesizeSpeech" | "transcribe" | "editImages";
@@ -33,5 +33,5 @@ function mayHave(provider: Provider, operation: OperationName): boolean {
 
 /** The word of contracts and the ledger. */
 function wordFor(operation: OperationName): string {
-  return AttemptRequestSchema.field[operation].name;
+  return operation === "files" ? operation : AttemptRequestSchema.field[operation].name;
 }

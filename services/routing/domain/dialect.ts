@@ -3,7 +3,9 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Generation, GenerateResponse, Model, StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
+import type { AccountFiles } from "./account-files.ts";
 import type { RelayedName } from "./capability.ts";
+import type { Reply } from "./pipeline.ts";
 import type { UnaryName, UnaryRequest, UnaryResponse } from "./unary-operation.ts";
 
 /** One dialect. */
@@ -28,11 +30,11 @@ export interface HttpReply {
   readonly body: string;
 }
 
-export type Endpoint = GenerateEndpoint | AnyUnaryEndpoint | RelayEndpoint | ListModelsEndpoint | GetModelEndpoint | GetVersionEndpoint;
+export type Endpoint = GenerateEndpoint | AnyUnaryEndpoint | RelayEndpoint | ListModelsEndpoint | GetModelEndpoint | GetVersionEndpoint | FilesEndpoint;
 
 /** What a request says beside its headers and its body. */
 export interface RequestTarget {
-  /** What stands in the path in the place of `{model}`, decoded; empty where the path has no such place. */
+  /** What stands in the path in the place of `{model}` or `{id}`, decoded; empty where the path has no such place. */
   readonly model: string;
   /**
    * The query as it came, without its question mark; undefined for an RPC's native payload, whose stream has the form of the
@@ -150,6 +152,29 @@ export interface GetModelEndpoint {
   /** The one model's JSON; `createTimeMs` as in ListModelsEndpoint. */
   writeReply(model: Model, createTimeMs: number): unknown;
 }
+
+/** An endpoint for files that lie in the account at a vendor of the same dialect. */
+export interface FilesEndpoint {
+  readonly operation: "files";
+  readonly method: "GET" | "POST" | "DELETE";
+  /** Exact, or with `{id}`. */
+  readonly path: string;
+  answer(request: FilesRequest, files: AccountFiles): Promise<FilesAnswer>;
+}
+
+export interface FilesRequest {
+  /** As it stands in the path. */
+  readonly id: string;
+  /** As in RequestTarget. */
+  readonly query: string;
+  /** The provider that the caller named. */
+  readonly provider: string | undefined;
+  readonly contentType: string;
+  readonly body: () => Promise<Buffer>;
+}
+
+/** JSON, or a vendor's reply whose bytes go on. */
+export type FilesAnswer = { readonly json: JsonObject } | { readonly reply: Reply };
 
 export interface GetVersionEndpoint {
   readonly operation: "getVersion";

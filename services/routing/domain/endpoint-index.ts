@@ -1,4 +1,4 @@
-/** Owns finding the endpoints at a path: exact paths by one look, paths that name a model by their beginning and end. */
+/** Owns finding the endpoints at a path: exact paths by one look, paths that name a model or an id by their beginning and end. */
 import type { Dialect, Endpoint } from "./dialect.ts";
 
 /** An endpoint, and what the path says to it. */
@@ -16,7 +16,7 @@ interface Pattern {
   readonly suffix: string;
 }
 
-const placeholder = "{model}";
+const placeholder = /\{(?:model|id)\}/;
 
 export class EndpointIndex {
   readonly #exact = new Map<string, FoundEndpoint[]>();

@@ -42,6 +42,8 @@ export interface Call {
   operationFor(target: Target, strict: boolean, inTypes: boolean): AttemptRequest["operation"];
   /** What the request needs of a model, asked for where a route has several targets; absent where it needs nothing that is known of models. */
   readonly needs?: (() => Needs) | undefined;
+  /** Where it goes, for what is about no model; else that is planned by the model. */
+  readonly plan?: Plan;
 }
 
 /** A reply that has begun. */
@@ -74,7 +76,7 @@ const startWithinMs = 30_000;
 /** Resolves with the first reply that begins. Throws the last failure, naming all that was tried. */
 export async function runCall(call: Call, dependencies: PipelineDependencies): Promise<Reply> {
   const view = dependencies.view();
-  const plan = authorizePlan(call.model, planTargets(call.model, view), call.grant);
+  const plan = call.plan ?? authorizePlan(call.model, planTargets(call.model, view), call.grant);
   const guard = guardFor(call.model, plan, dependencies.rulesOf(call.grant), (finding) => dependencies.onFinding(call.requestId, finding));
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {

@@ -7,15 +7,18 @@ import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_p
 import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import { breakOff, type HttpRequest, type HttpResponse } from "#platform/listener.ts";
-import { refuseAccountObjects } from "../domain/account-objects.ts";
+import { AccountFiles } from "../domain/account-files.ts";
+import { filesIn } from "../domain/account-objects.ts";
 import { authorizeMethod } from "../domain/admit.ts";
 import { generationFor, needsFor, relayFor, unaryFor, withOwnCache, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
 import type { ByteRoom } from "../domain/byte-room.ts";
-import type { Dialect, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RelayCall, RelayEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
+import type { Dialect, FilesEndpoint, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RelayCall, RelayEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
 import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
+import type { FileIds } from "../domain/file-ids.ts";
 import { identifyEvents } from "../domain/identification.ts";
 import { getModel, listModels } from "../domain/list-models.ts";
 import { runCall, type Call, type PipelineDependencies, type Reply } from "../domain/pipeline.ts";
+import type { Plan } from "../domain/plan.ts";
 import type { RoutingConfig } from "../config.ts";
 import type { Admit } from "./admission.ts";
 import { readLabels } from "./labels.ts";
@@ -31,6 +34,7 @@ export interface HttpDoorDependencies {
   readonly admit: Admit;
   readonly pipeline: PipelineDependencies;
   readonly config: () => RoutingConfig;
+  readonly fileIds: (organizationId: string) => FileIds;
   readonly mediaRoom: ByteRoom;
   /** Stands in for the models' own times of creation, which vendors do not all tell. */
   readonly startTimeMs: number;
@@ -46,7 +50,8 @@ interface Arrived {
   readonly target: RequestTarget;
 }
 
-const rpcOf = { ...InferenceService.method, getModel: InferenceService.method.listModels, getVersion: InferenceService.method.listModels };
+/** Files are kept for those who may send them to a model. */
+const rpcOf = { ...InferenceService.method, getModel: InferenceService.method.listModels, getVersion: InferenceService.method.listModels, files: InferenceService.method.generate };
 
 /** Answers one request; resolves when the reply is on its way. Never throws: failures are answered. */
 export async function handleHttp(request: HttpRequest, response: HttpResponse, scope: RequestScope, dependencies: HttpDoorDependencies): Promise<void> {
@@ -64,6 +69,7 @@ export async function handleHttp(request: HttpRequest, response: HttpResponse, s
     else if (endpoint.operation === "listModels") answerModels(arrived, endpoint);
     else if (endpoint.operation === "getModel") answerModel(arrived, endpoint);
     else if (endpoint.operation === "getVersion") answerJson(response, JSON.stringify(endpoint.writeReply()), identification(scope));
+    else if (endpoint.operation === "files") await callFiles(arrived, dialect, endpoint);
     else if (endpoint.operation === "relay") await relay(arrived, dialect, endpoint);
     else await callUnary(arrived, dialect, endpoint);
     scope.end();
@@ -111,12 +117,13 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
   const { response, scope } = arrived;
   const body = await bodyOf(arrived);
   const parsed = parseJsonObject(body);
-  refuseAccountObjects(parsed);
+  const files = filesIn(parsed, arrived.dependencies.fileIds(arrived.grant.organizationId));
   const asked = endpoint.read(parsed, arrived.target);
   const read: AskedGeneration = {
     model: asked.model,
     stream: asked.stream,
     native: asked.isNative === false ? undefined : nativeOf(dialect, arrived.request, body),
+    files,
     strict: strictnessOf(arrived),
     unknownFields: () => asked.unknownFields,
     toGeneration: () => asked.toGeneration(),
@@ -134,7 +141,7 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
   const { operation } = endpoint;
   const body = await bodyOf(arrived);
   const parsed = parseJsonObject(body);
-  refuseAccountObjects(parsed);
+  filesIn(parsed);
   const call = endpoint.read(parsed, arrived.target);
   const asked: AskedUnary<Name> = {
     operation,
@@ -152,16 +159,43 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
 }
 
 /** The body is held to the end, because the next target may need it. */
-async function relay(arrived: Arrived, dialect: Dialect, endpoint: RelayEndpoint): Promise<void> {
-  const { request, dependencies } = arrived;
+function holdBody(work: () => Promise<void>, { request, dependencies }: Arrived): Promise<void> {
   const { maximumBodyBytes } = dependencies.config();
   const bytes = Math.min(Number(request.headers["content-length"] ?? maximumBodyBytes), maximumBodyBytes);
-  return dependencies.mediaRoom.hold(bytes, async () => {
+  return dependencies.mediaRoom.hold(bytes, work);
+}
+
+async function callFiles(arrived: Arrived, dialect: Dialect, endpoint: FilesEndpoint): Promise<void> {
+  const { request, response, scope, grant, dependencies, target } = arrived;
+  const files = new AccountFiles({
+    ids: dependencies.fileIds(grant.organizationId),
+    grant,
+    view: dependencies.pipeline.view(),
+    run: (plan, operation) => run(arrived, "files", "files", () => operation, undefined, plan),
+  });
+  const named = request.headers["x-weir-provider"];
+  const asked = { id: target.model, query: target.query ?? "", provider: named === undefined ? undefined : String(named), contentType: request.headers["content-type"] ?? "", body: () => bodyOf(arrived) };
+  const answer = async (): Promise<void> => {
+    const given = await endpoint.answer(asked, files);
+    if ("json" in given) answerJson(response, JSON.stringify(given.json), identification(scope));
+    else await relayStream(arrived, dialect, given.reply, (first) => bytesWriter(first.start?.contentType ?? ""), () => []);
+  };
+  return endpoint.method === "POST" ? holdBody(answer, arrived) : answer();
+}
+
+/** A file's own bytes, which can tell of nothing else. */
+function bytesWriter(contentType: string): StreamWriter {
+  return { contentType, keepAlive: "", write: () => "", writeError: () => "" };
+}
+
+async function relay(arrived: Arrived, dialect: Dialect, endpoint: RelayEndpoint): Promise<void> {
+  const { request } = arrived;
+  return holdBody(async () => {
     const call = await endpoint.read(await bodyOf(arrived), request.headers["content-type"] ?? "");
     const asked: AskedRelay = { operation: endpoint.serves, dialect: dialect.name, endpoint: endpoint.path.slice("/v1".length), call };
     const reply = await run(arrived, endpoint.serves, call.model, (target) => relayFor(asked, target));
     return relayStream(arrived, dialect, reply, (first) => relayWriter(first.start?.contentType ?? "", call), () => []);
-  });
+  }, arrived);
 }
 
 /** Events can tell of an error and of silence; other bytes mean only themselves. */
@@ -197,8 +231,8 @@ function nativeOf({ name, requestHeaders }: Dialect, { headers }: HttpRequest, b
   return { dialect: name, body, headers: Object.fromEntries(own) as Record<string, string> };
 }
 
-async function run({ request, scope, grant, dependencies }: Arrived, operation: Call["operation"], model: string, operationFor: Call["operationFor"], needs?: Call["needs"]): Promise<Reply> {
-  const call: Call = { requestId: scope.requestId, grant, operation, model, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs, operationFor, needs };
+async function run({ request, scope, grant, dependencies }: Arrived, operation: Call["operation"], model: string, operationFor: Call["operationFor"], needs?: Call["needs"], plan?: Plan): Promise<Reply> {
+  const call: Call = { requestId: scope.requestId, grant, operation, model, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs, operationFor, needs, ...(plan === undefined ? {} : { plan }) };
   scope.call = call;
   scope.reply = await runCall(call, dependencies.pipeline);
   return scope.reply;

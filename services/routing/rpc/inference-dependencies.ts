@@ -3,15 +3,17 @@ import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { refuseAccountMedia, refuseAccountObjects } from "../domain/account-objects.ts";
+import { filesIn, filesInTypes } from "../domain/account-objects.ts";
 import { withOwnCache, type AskedGeneration } from "../domain/asked.ts";
 import type { Dialect, GenerateCall } from "../domain/dialect.ts";
+import type { FileIds } from "../domain/file-ids.ts";
 import type { Call, PipelineDependencies } from "../domain/pipeline.ts";
 
 export interface InferenceDependencies {
   readonly pipeline: PipelineDependencies;
   readonly dialects: readonly Dialect[];
   /** Reads a JSON body. Throws MALFORMED_BODY. */
+  readonly fileIds: (organizationId: string) => FileIds;
   readonly parseJson: (body: Uint8Array) => { readonly [key: string]: unknown };
 }
 
@@ -22,19 +24,19 @@ export interface AskedByRpc extends AskedGeneration {
 }
 
 /** Reads the request, `native` included. Throws INVALID_REQUEST when it holds neither messages nor `native`. */
-export function askedGeneration(generation: Generation, stream: boolean, context: CallContext, { dialects, parseJson }: InferenceDependencies): AskedByRpc {
+export function askedGeneration(generation: Generation, stream: boolean, context: CallContext, { dialects, parseJson, fileIds }: InferenceDependencies): AskedByRpc {
   const { native, model } = generation;
   const { organizationId } = grantOf(context);
   if (native === undefined) {
     if (generation.messages.length === 0) throw missing("generation.messages", "Send at least one message, or a native payload.");
-    refuseAccountMedia(generation);
-    const asked: AskedByRpc = { model, stream, native: undefined, strict: generation.strict, unknownFields: () => [], dialect: "", dialectCall: undefined, toGeneration: () => generation };
+    const files = filesInTypes(generation, fileIds(organizationId));
+    const asked: AskedByRpc = { model, stream, native: undefined, files, strict: generation.strict, unknownFields: () => [], dialect: "", dialectCall: undefined, toGeneration: () => generation };
     return withOwnCache(asked, generation.promptCacheKey, organizationId);
   }
   const endpoints = dialects.find(({ name }) => name === native.dialect)?.endpoints.filter((endpoint) => endpoint.operation === "generate") ?? [];
   if (endpoints.length === 0) throw missing("generation.native.dialect", `There are ${dialects.map(({ name }) => name).join(", ")}.`);
   const body = parseJson(native.body);
-  refuseAccountObjects(body);
+  const files = filesIn(body, fileIds(organizationId));
   // Some dialects ask for a stream in the path, so that the RPC says which of their endpoints is meant.
   const dialectCall = firstOf(endpoints, (endpoint) => endpoint.read(body, { model, query: undefined }), (call) => call.stream === stream);
   if (dialectCall === undefined) throw missing("generation.native.body", stream ? "It must ask for a stream, as this RPC streams." : "It must not ask for a stream; call StreamGenerate for one.");
@@ -42,6 +44,7 @@ export function askedGeneration(generation: Generation, stream: boolean, context
     model,
     stream,
     native: dialectCall.isNative === false ? undefined : native,
+    files,
     strict: generation.strict,
     unknownFields: () => dialectCall.unknownFields,
     dialect: native.dialect,

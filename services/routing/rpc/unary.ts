@@ -2,7 +2,7 @@
 import type { NativePayload, Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { refuseAccountMedia, refuseAccountObjects } from "../domain/account-objects.ts";
+import { filesIn, filesInTypes } from "../domain/account-objects.ts";
 import { unaryFor, type AskedUnary } from "../domain/asked.ts";
 import type { UnaryCall, UnaryEndpoint } from "../domain/dialect.ts";
 import { runCall } from "../domain/pipeline.ts";
@@ -12,7 +12,7 @@ import { callOf, type InferenceDependencies } from "./inference-dependencies.ts"
 /** Answers in types, or in the dialect of the request's `native`. */
 export async function callUnary<Name extends UnaryName>(operation: Name, request: UnaryRequest<Name>, context: CallContext, dependencies: InferenceDependencies): Promise<UnaryResponse<Name>> {
   const { model, native, strict, labels } = envelopeOf(request);
-  if (request.$typeName === "weir.inference.v1.CountTokensRequest") refuseAccountMedia(request.generation!);
+  if (request.$typeName === "weir.inference.v1.CountTokensRequest") filesInTypes(request.generation!);
   const dialectCall = native === undefined ? undefined : readNative(operation, model, native, dependencies);
   const asked: AskedUnary<Name> = {
     operation,
@@ -40,7 +40,7 @@ function readNative<Name extends UnaryName>(operation: Name, model: string, { di
   const endpoint = endpoints.find((one) => one.operation === operation) as UnaryEndpoint<Name> | undefined;
   if (endpoint !== undefined) {
     const json = parseJson(body);
-    refuseAccountObjects(json);
+    filesIn(json);
     return endpoint.read(json, { model, query: undefined });
   }
   const description = `the dialect "${dialect}" has no ${operation}`;

@@ -12,6 +12,7 @@ import type { Logger } from "#platform/logger.ts";
 import { followView } from "#platform/pushed-view.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import { withdrawalOf, type Credential, type GrantSource, type OnWithdrawn, type OpenGrant } from "../domain/admit.ts";
+import { FileIds } from "../domain/file-ids.ts";
 import { narrowedTo } from "../domain/token-grant.ts";
 import { UnknownSecrets } from "./unknown-secrets.ts";
 import { VouchedCallers } from "./vouched-callers.ts";
@@ -71,6 +72,11 @@ export class GrantView implements GrantSource {
       signal,
     });
     return view;
+  }
+
+  /** The ids of an organization's files. */
+  fileIds(organizationId: string): FileIds {
+    return new FileIds(organizationId, this.#pepper);
   }
 
   find(credential: Credential, connection?: object): OpenGrant | undefined {

@@ -2,6 +2,7 @@
 import type { VendorAdapter } from "../../domain/adapter.ts";
 import { countTokensAdapter } from "./count-tokens.ts";
 import { createOpenaiCompatible } from "./compatible.ts";
+import { fileRelays } from "./files.ts";
 import { openaiItself } from "./quirks.ts";
 import { rerankAdapter } from "./rerank.ts";
 import { rateLimitHeaders } from "./rate-limits.ts";
@@ -24,9 +25,10 @@ export const openaiVendor: VendorAdapter = {
   operations: { ...chatVendor.operations, rerank: rerankAdapter },
 };
 
-/** The vendor where it has the Responses API, which many compatible servers lack. */
+/** The vendor where it has the Responses API and files, which many compatible servers lack. */
 export const openaiVendorWithResponses: VendorAdapter = {
   ...openaiVendor,
   nativeDialects: [...openaiVendor.nativeDialects, responsesDialect],
   operations: { ...chatVendor.operations, countTokens: countTokensAdapter },
+  relays: [...(chatVendor.relays ?? []), ...fileRelays],
 };

@@ -5,6 +5,7 @@ import { chatCompletionsEndpoint } from "./chat-completions.ts";
 import { completionsEndpoint } from "./completions.ts";
 import { embeddingsEndpoint } from "./embeddings.ts";
 import { writeError } from "./errors.ts";
+import { filesEndpoints } from "./files.ts";
 import { imageEditsEndpoint, imageVariationsEndpoint } from "./image-edits.ts";
 import { imagesEndpoint } from "./images.ts";
 import { speechEndpoint } from "./speech.ts";
@@ -31,6 +32,7 @@ export const openaiDialect: Dialect = {
     translationsEndpoint,
     modelsEndpoint,
     modelEndpoint,
+    ...filesEndpoints,
   ],
   writeRateLimits,
   writeError,

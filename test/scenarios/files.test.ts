@@ -1,0 +1,152 @@
+/** Proves that files lie with the vendor and belong to one organization, though all share the account: by OpenAI's own client. */
+import OpenAI, { toFile } from "openai";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { Role as MessageRole } from "#gen/weir/inference/v1/content_pb.ts";
+import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
+import { readForm } from "#platform/multipart.ts";
+import { json, startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
+import { startWeir, type Weir } from "../harness/start-weir.ts";
+
+interface KeptFile {
+  readonly id: string;
+  readonly filename: string;
+  readonly content: Buffer;
+}
+
+let upstream: ScriptedProvider;
+let weir: Weir;
+let client: OpenAI;
+let stranger: OpenAI;
+let bound: OpenAI;
+let kept: KeptFile[];
+
+/** As OpenAI has it: https://developers.openai.com/api/reference/resources/files */
+const account: Answer = async (request, response) => {
+  const { pathname, searchParams } = new URL(request.path, "http://vendor");
+  const [, , resource, id, part] = pathname.split("/");
+  if (resource !== "files") return json(200, { id: "resp_1", object: "response", status: "completed", output: [], usage: { input_tokens: 1, output_tokens: 1 } })(request, response);
+  const shown = ({ id: fileId, filename, content }: KeptFile): object => ({ id: fileId, object: "file", bytes: content.length, created_at: 1_790_000_000, filename, purpose: "user_data", of_tomorrow: 1 });
+  if (request.method === "POST") {
+    const form = await readForm(request.body, request.headers["content-type"]!);
+    const file = form.part("file")!;
+    kept.push({ id: `file-${kept.length}`, filename: file.filename!, content: Buffer.from(file.content) });
+    return json(200, shown(kept.at(-1)!))(request, response);
+  }
+  if (id === undefined) {
+    const start = kept.findIndex((file) => file.id === searchParams.get("after")) + 1;
+    const page = kept.slice(start, start + 2);
+    return json(200, { object: "list", data: page.map(shown), has_more: start + 2 < kept.length })(request, response);
+  }
+  const file = kept.find((one) => one.id === id);
+  if (file === undefined) return json(404, { error: { message: "No such File object", type: "invalid_request_error", param: "id", code: null } })(request, response);
+  if (request.method === "DELETE") {
+    kept = kept.filter((one) => one !== file);
+    return json(200, { id, object: "file", deleted: true })(request, response);
+  }
+  if (part !== "content") return json(200, shown(file))(request, response);
+  response.writeHead(200, { "content-type": "application/json" }).end(file.content);
+};
+
+beforeAll(async () => {
+  upstream = await startScriptedProvider(account);
+  weir = await startWeir({
+    config: `
+providers:
+  oai: { vendor: openai, api_key: sk-secret, base_url: "${upstream.baseUrl}", responses_api: true, models: [m], only_listed_models: true }
+  chat: { vendor: openai, api_key: sk-secret, base_url: "${upstream.baseUrl}" }
+  ant: { vendor: anthropic, api_key: sk-secret, base_url: "${upstream.baseUrl}" }
+routes: { both: { targets: [ant/claude, oai/m] } }
+limits: { max_body_bytes: 1048576 }
+`,
+  });
+  const policy = weir.client(PolicyService);
+  const { organization } = await policy.createOrganization({ name: "other" });
+  const { team } = await policy.createTeam({ organizationId: organization!.id, name: "team" });
+  const { secret } = await policy.createKey({ teamId: team!.id, name: "key", role: Role.INFERENCE });
+  const { teams } = await policy.listTeams({ pageSize: 100 });
+  const own = teams.find(({ name }) => name === "default")!;
+  const { secret: boundSecret } = await policy.createKey({ teamId: own.id, name: "bound", role: Role.INFERENCE, scope: { models: ["ant/*"] } });
+  const as = (apiKey: string): OpenAI => new OpenAI({ baseURL: `${weir.origin}/v1`, apiKey, maxRetries: 0 });
+  client = as(weir.inferenceKey);
+  stranger = as(secret);
+  bound = as(boundSecret);
+});
+beforeEach(() => (kept = [{ id: "file-of-the-operator", filename: "secret.pdf", content: Buffer.from("secret") }]));
+afterAll(async () => {
+  await weir?.stop();
+  await upstream?.stop();
+});
+
+const upload = async (owner = client, name = "Grüße.pdf"): Promise<OpenAI.FileObject> => owner.files.create({ file: await toFile(Buffer.from('{"a":1}'), name), purpose: "user_data" });
+
+test("the openai SDK uploads, looks up, reads, lists and deletes", async () => {
+  const { data: file, response } = await client.files.create({ file: await toFile(Buffer.from('{"a":1}'), "Grüße.pdf"), purpose: "user_data" }).withResponse();
+  expect(file).toMatchObject({ filename: "Grüße.pdf", bytes: 7, purpose: "user_data", of_tomorrow: 1 });
+  expect(upstream.requests.at(-1)!.headers["authorization"]).toBe("Bearer sk-secret");
+  const [attempt] = await weir.attempts(1, { requestId: response.headers.get("x-request-id")! });
+  expect(attempt!.event).toMatchObject({ intent: { operation: "files", provider: "oai" }, outcome: { usage: { source: UsageSource.PROVIDER, quantities: [] } } });
+  expect(attempt!.costNanos).toBe(0n);
+  expect(await client.files.retrieve(file.id)).toEqual(file);
+  expect(await (await client.files.content(file.id)).text()).toBe('{"a":1}');
+  expect((await client.files.list()).data).toEqual([file]);
+  expect(await client.files.delete(file.id)).toEqual({ id: file.id, object: "file", deleted: true });
+  await expect(client.files.retrieve(file.id)).rejects.toBeInstanceOf(OpenAI.NotFoundError);
+});
+
+test("a list holds the organization's own files alone, page by page", async () => {
+  const own: string[] = [];
+  for (let index = 0; index < 5; index++) {
+    own.push((await upload(client, `${index}.pdf`)).id);
+    await upload(stranger);
+  }
+  const listed: string[] = [];
+  for await (const { id } of client.files.list({ limit: 2, order: "asc" })) listed.push(id);
+  expect(listed).toEqual(own);
+  const page = await client.files.list({ limit: 2 });
+  expect(page.data.map(({ filename }) => filename)).toEqual(["0.pdf", "1.pdf"]);
+  expect(page.has_more).toBe(true);
+});
+
+test("what is another organization's, or the operator's, is not there", async () => {
+  const { id } = await upload();
+  const place = upstream.requests.length;
+  for (const foreign of [id, "file-0", "file-of-the-operator", `${id.split(".")[0]}.oai.AAAAAAAAAAAAAAAAAAAAAA`]) {
+    await expect(stranger.files.retrieve(foreign)).rejects.toBeInstanceOf(OpenAI.NotFoundError);
+    await expect(stranger.files.content(foreign)).rejects.toBeInstanceOf(OpenAI.NotFoundError);
+    await expect(stranger.files.delete(foreign)).rejects.toBeInstanceOf(OpenAI.NotFoundError);
+    await expect(stranger.responses.create({ model: "oai/m", input: [{ role: "user", content: [{ type: "input_file", file_id: foreign }] }] })).rejects.toMatchObject({ status: 400, param: "input[0].content[0].file_id" });
+  }
+  await expect(bound.files.retrieve(id)).rejects.toBeInstanceOf(OpenAI.NotFoundError);
+  await expect(upload(bound)).rejects.toBeInstanceOf(OpenAI.PermissionDeniedError);
+  expect(upstream.requests).toHaveLength(place);
+});
+
+test("a file of one's own goes to its vendor under the vendor's id, through bytes, types and routes, and to no other", async () => {
+  const { id } = await upload();
+  const input = [{ role: "user" as const, content: [{ type: "input_file" as const, file_id: id }] }];
+  for (const model of ["oai/m", "both"]) {
+    const place = upstream.requests.length;
+    const { response } = await client.responses.create({ model, input }).withResponse();
+    expect(response.headers.get("x-weir-target")).toBe("oai/m");
+    expect(upstream.requests.slice(place).map(({ body }) => (JSON.parse(body.toString()) as { input: unknown }).input)).toEqual([[{ role: "user", content: [{ type: "input_file", file_id: "file-1" }] }]]);
+  }
+  await expect(client.responses.create({ model: "chat/m", input })).rejects.toMatchObject({ status: 400, message: expect.stringContaining("lies with oai") });
+
+  upstream.answerWith(json(200, { id: "c", object: "chat.completion", created: 1, model: "m", choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: "hi" } }] }));
+  const parts = [{ kind: { case: "file" as const, value: { media: { source: { case: "fileId" as const, value: id } } } } }];
+  await weir.client(InferenceService, weir.inferenceKey).generate({ generation: { model: "oai/m", messages: [{ role: MessageRole.USER, parts }] } });
+  upstream.answerWith(account);
+  expect(upstream.requests.at(-1)!.body.toString()).toContain('"file_id":"file-1"');
+});
+
+test("what cannot be kept is refused before a vendor hears of it", async () => {
+  const place = upstream.requests.length;
+  const file = await toFile(Buffer.from("x"), "a.jsonl");
+  await expect(client.files.create({ file, purpose: "batch" })).rejects.toMatchObject({ status: 400, param: "purpose" });
+  await expect(client.files.create({ file: await toFile(Buffer.alloc(2 * 1024 * 1024), "a"), purpose: "user_data" })).rejects.toMatchObject({ status: 413 });
+  await expect(client.files.create({ file, purpose: "user_data" }, { headers: { "x-weir-provider": "ant" } })).rejects.toMatchObject({ status: 400, param: "x-weir-provider" });
+  await expect(client.files.list({ limit: 0 })).rejects.toMatchObject({ status: 400, param: "limit" });
+  expect(upstream.requests).toHaveLength(place);
+});
