@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { ImageDelivery } from "#gen/weir/inference/v1/image_generation_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
-import { json, startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
+import { eventStream, json, startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 let vendor: ScriptedProvider;
@@ -54,6 +54,33 @@ test.each(["oai/gpt-image-2", "azu/deployed"])("the bytes go on untouched but fo
   expect(line).toEqual({ operation: "generate_images", rank: UsageSource.PROVIDER, quantities: [[Meter.INPUT_TOKENS, 40n], [Meter.IMAGE_INPUT_TOKENS, 10n], [Meter.IMAGE_OUTPUT_TOKENS, 272n]] });
 });
 
+test("images come in events as they grow, untouched, and the ledger has the usage of the last", async () => {
+  const events = [
+    `event: image_generation.partial_image\ndata: {"type":"image_generation.partial_image","partial_image_index":0,"b64_json":"AQ==","of_tomorrow":1}\n\n`,
+    `event: image_generation.completed\ndata: ${JSON.stringify({ type: "image_generation.completed", b64_json: "AQID", usage })}\n\n`,
+  ];
+  vendor.answerWith(eventStream(events));
+  const place = vendor.requests.length;
+  const { data, response } = await openai.images.generate({ model: "oai/gpt-image-2", prompt: "a weir", stream: true, partial_images: 1 }).withResponse();
+  const types: string[] = [];
+  for await (const event of data) types.push(event.type);
+  expect(types).toEqual(["image_generation.partial_image", "image_generation.completed"]);
+  expect((await vendor.request(place)).body.toString()).toBe(JSON.stringify({ model: "gpt-image-2", prompt: "a weir", stream: true, partial_images: 1 }));
+  const { intent, outcome } = (await weir.attempts(1, { requestId: response.headers.get("x-request-id")! }))[0]!.event!;
+  expect(intent).toMatchObject({ operation: "generate_images", stream: true });
+  expect(outcome!.usage!.quantities.map(({ meter, quantity }) => [meter, quantity])).toEqual([[Meter.INPUT_TOKENS, 40n], [Meter.IMAGE_INPUT_TOKENS, 10n], [Meter.IMAGE_OUTPUT_TOKENS, 272n]]);
+});
+
+test("events that are cut are an error to the SDK, and an estimate in the ledger", async () => {
+  vendor.answerWith(eventStream([`data: {"type":"image_generation.partial_image","partial_image_index":0,"b64_json":"AQ=="}\n\n`]));
+  const { data, response } = await openai.images.generate({ model: "oai/gpt-image-2", prompt: "a weir", stream: true, partial_images: 1 }).withResponse();
+  await expect((async () => {
+    for await (const event of data) expect(event.type).toBe("image_generation.partial_image");
+  })()).rejects.toBeInstanceOf(OpenAI.APIError);
+  const { outcome } = (await weir.attempts(1, { requestId: response.headers.get("x-request-id")! }))[0]!.event!;
+  expect(outcome!.usage).toMatchObject({ source: UsageSource.ESTIMATED, quantities: [{ meter: Meter.IMAGES, quantity: 1n }] });
+});
+
 test("xAI gets a ratio, and its images are counted", async () => {
   const { reply, sent, line, warnings } = await make(
     { data: [{ b64_json: "data:image/jpeg;base64,AQID", revised_prompt: "a wide weir" }, { url: "https://example.com/b.jpg" }], usage: { cost_in_usd_ticks: 1 } },
@@ -90,7 +117,8 @@ test("a model of Gemini's that makes images is asked as a chat", async () => {
 
 test("what cannot be honoured or accounted for is refused: options when strict, streams and SVG always, vendors without images", async () => {
   await expect(make({}, { model: "flux/schnell", prompt: "p", quality: "high" }, { "x-weir-strict": "true" })).rejects.toThrow("cannot honour quality");
-  await expect(openai.images.generate({ model: "oai/gpt-image-2", prompt: "p", stream: true })).rejects.toThrow("Weir returns images whole");
+  await expect(openai.images.generate({ model: "oai/gpt-image-2", prompt: "p", stream: true, n: 2 })).rejects.toThrow("n must be 1");
+  await expect(openai.images.generate({ model: "grok/imagine", prompt: "p", stream: true })).rejects.toMatchObject({ code: "unsupported_operation" });
   await expect(make({}, { model: "oai/gpt-image-2", prompt: "p", svg: { model: "gpt-6-sol" } })).rejects.toThrow("billed under another model");
   await expect(make({}, { model: "claude/m", prompt: "p" })).rejects.toThrow("Name a model of azu or flux or google or grok or oai.");
 });

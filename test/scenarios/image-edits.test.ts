@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { readForm } from "#platform/multipart.ts";
-import { json, startScriptedProvider, type ScriptedProvider, type UpstreamRequest } from "../harness/scripted-provider.ts";
+import { eventStream, json, startScriptedProvider, type ScriptedProvider, type UpstreamRequest } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 let upstream: ScriptedProvider;
@@ -43,14 +43,24 @@ test("the openai SDK gets the changed images, the vendor its form, the ledger th
   expect(outcome!.usage!.quantities.map(({ meter, quantity }) => [meter, quantity])).toEqual([[Meter.INPUT_TOKENS, 10n], [Meter.IMAGE_INPUT_TOKENS, 50n], [Meter.IMAGE_OUTPUT_TOKENS, 200n]]);
 });
 
-test("variations have a path of their own; images in events, and vendors without them, are refused", async () => {
+test("variations have a path of their own; several images in events, and vendors without them, are refused", async () => {
   const image = await toFile(picture, "a.png", { type: "image/png" });
   const place = upstream.requests.length;
   await client.images.createVariation({ model: "oai/dall-e-x", image });
   expect((await upstream.request(place)).path).toBe("/v1/images/variations");
-  await expect(client.images.edit({ model: "oai/gpt-image-x", image, prompt: "x", stream: true })).rejects.toMatchObject({ code: "unsupported_parameter", param: "stream" });
+  await expect(client.images.edit({ model: "oai/gpt-image-x", image, prompt: "x", n: 2, stream: true })).rejects.toMatchObject({ code: "unsupported_parameter", param: "n" });
   await expect(client.images.edit({ model: "ant/none", image, prompt: "x" })).rejects.toMatchObject({ code: "unsupported_operation" });
   expect(upstream.requests).toHaveLength(place + 1);
+});
+
+test("a changed image comes in events, and the ledger has the usage of the last", async () => {
+  upstream.answerWith(eventStream(['data: {"type":"image_edit.partial_image","b64_json":"AQ=="}\n\n', `data: ${JSON.stringify({ type: "image_edit.completed", b64_json: "AQID", usage })}\n\n`]));
+  const { data, response } = await client.images.edit({ model: "oai/gpt-image-x", image: await toFile(picture, "a.png", { type: "image/png" }), prompt: "x", stream: true }).withResponse();
+  const types: string[] = [];
+  for await (const event of data) types.push(event.type);
+  expect(types).toEqual(["image_edit.partial_image", "image_edit.completed"]);
+  const { outcome } = (await weir.attempts(1, { requestId: response.headers.get("x-request-id")! }))[0]!.event!;
+  expect(outcome!.usage!.quantities.map(({ meter, quantity }) => [meter, quantity])).toEqual([[Meter.INPUT_TOKENS, 10n], [Meter.IMAGE_INPUT_TOKENS, 50n], [Meter.IMAGE_OUTPUT_TOKENS, 200n]]);
 });
 
 test("images that did not arrive are estimated by how many were asked for", async () => {

@@ -7,7 +7,7 @@ import type { UnaryName } from "./unary-operation.ts";
 export type OperationName = "generate" | "files" | UnaryName | RelayedName;
 
 /** Those whose bytes are relayed, whatever they are. */
-export type RelayedName = "synthesizeSpeech" | "transcribe" | "editImages";
+export type RelayedName = "synthesizeSpeech" | "transcribe" | "editImages" | "generateImages";
 
 /** How the provider offers the operation; undefined when it does not, or when what it offers is not known. */
 export function offerOf({ offers }: Provider, operation: OperationName): Offer | undefined {

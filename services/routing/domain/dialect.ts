@@ -102,6 +102,8 @@ export type AnyUnaryEndpoint = { [Name in UnaryName]: UnaryEndpoint<Name> }[Unar
 
 export interface UnaryCall<Name extends UnaryName> {
   readonly model: string;
+  /** There where events are asked for: then bytes are relayed, as of a RelayEndpoint. */
+  readonly events?: Pick<RelayEndpoint, "serves"> & Pick<RelayCall, "writeStreamError">;
   /** As in GenerateCall. */
   readonly unknownFields: readonly string[];
   /** The whole request in types, `model` included. Throws INVALID_REQUEST with the field at fault. */

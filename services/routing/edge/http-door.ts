@@ -5,12 +5,13 @@ import { InferenceService, type StreamStart } from "#gen/weir/inference/v1/infer
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { parseJsonObject } from "#platform/json.ts";
+import { parseJsonObject, spliceJson } from "#platform/json.ts";
 import { breakOff, type HttpRequest, type HttpResponse } from "#platform/listener.ts";
 import { AccountFiles } from "../domain/account-files.ts";
 import { filesIn } from "../domain/account-objects.ts";
 import { authorizeMethod } from "../domain/admit.ts";
 import { generationFor, needsFor, relayFor, unaryFor, withOwnCache, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
+import type { RelayedName } from "../domain/capability.ts";
 import type { ByteRoom } from "../domain/byte-room.ts";
 import type { Dialect, FilesEndpoint, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RelayCall, RelayEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
 import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
@@ -143,6 +144,10 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
   const parsed = parseJsonObject(body);
   filesIn(parsed);
   const call = endpoint.read(parsed, arrived.target);
+  if (call.events !== undefined) {
+    const { serves, writeStreamError } = call.events;
+    return relayCall(arrived, dialect, { operation: serves, path: endpoint.path }, { writeStreamError, model: call.model, stream: true, contentType: "application/json", bodyFor: (model) => spliceJson(body, { model }) });
+  }
   const asked: AskedUnary<Name> = {
     operation,
     model: call.model,
@@ -192,10 +197,14 @@ async function relay(arrived: Arrived, dialect: Dialect, endpoint: RelayEndpoint
   const { request } = arrived;
   return holdBody(async () => {
     const call = await endpoint.read(await bodyOf(arrived), request.headers["content-type"] ?? "");
-    const asked: AskedRelay = { operation: endpoint.serves, dialect: dialect.name, endpoint: endpoint.path.slice("/v1".length), call };
-    const reply = await run(arrived, endpoint.serves, call.model, (target) => relayFor(asked, target));
-    return relayStream(arrived, dialect, reply, (first) => relayWriter(first.start?.contentType ?? "", call), () => []);
+    return relayCall(arrived, dialect, { operation: endpoint.serves, path: endpoint.path }, call);
   }, arrived);
+}
+
+async function relayCall(arrived: Arrived, dialect: Dialect, { operation, path }: { readonly operation: RelayedName; readonly path: string }, call: RelayCall): Promise<void> {
+  const asked: AskedRelay = { operation, dialect: dialect.name, endpoint: path.slice("/v1".length), call };
+  const reply = await run(arrived, operation, call.model, (target) => relayFor(asked, target));
+  return relayStream(arrived, dialect, reply, (first) => relayWriter(first.start?.contentType ?? "", call), () => []);
 }
 
 /** Events can tell of an error and of silence; other bytes mean only themselves. */

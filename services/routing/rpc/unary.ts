@@ -41,7 +41,9 @@ function readNative<Name extends UnaryName>(operation: Name, model: string, { di
   if (endpoint !== undefined) {
     const json = parseJson(body);
     filesIn(json);
-    return endpoint.read(json, { model, query: undefined });
+    const call = endpoint.read(json, { model, query: undefined });
+    if (call.events === undefined) return call;
+    throw new GatewayError("INVALID_REQUEST", "native.body: It must not ask for a stream: this RPC answers in one piece.", { fieldViolations: [{ field: "native.body", description: "asks for a stream" }] });
   }
   const description = `the dialect "${dialect}" has no ${operation}`;
   throw new GatewayError("INVALID_REQUEST", `native.dialect: ${description}.`, { fieldViolations: [{ field: "native.dialect", description }] });

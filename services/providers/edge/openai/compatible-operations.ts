@@ -3,7 +3,7 @@ import type { UnaryAdapters } from "../../domain/adapter.ts";
 import type { RelayForm } from "../../domain/relay-form.ts";
 import { createEmbedAdapter } from "./embeddings.ts";
 import { editImagesAdapter, imageEditRelays } from "./image-edits.ts";
-import { createImagesAdapter } from "./images.ts";
+import { createImagesAdapter, imageGenerationRelay } from "./images.ts";
 import { createModerateAdapter } from "./moderations.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 import { rerankAdapter } from "./rerank.ts";
@@ -32,6 +32,7 @@ export function createOperations(names: readonly CompatibleOperation[], quirks: 
 }
 
 /** The endpoints of these that take a caller's own bytes, whatever they are. */
-export function createRelays(names: readonly CompatibleOperation[], takesOpenaiBytes: boolean): readonly RelayForm[] {
-  return takesOpenaiBytes ? [speechRelay, ...transcriptionRelays, ...imageEditRelays].filter(({ operation }) => names.some((name) => name === operation)) : [];
+export function createRelays(names: readonly CompatibleOperation[], { images }: OpenaiQuirks, takesOpenaiBytes: boolean): readonly RelayForm[] {
+  const generation = images.size === "size" ? [imageGenerationRelay] : [];
+  return takesOpenaiBytes ? [speechRelay, ...transcriptionRelays, ...imageEditRelays, ...generation].filter(({ operation }) => names.some((name) => name === operation)) : [];
 }

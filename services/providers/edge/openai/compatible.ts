@@ -63,7 +63,7 @@ export function createOpenaiCompatible({
       createStreamReader,
     },
     operations: createOperations(operations, quirks, takesOpenaiBytes),
-    relays: createRelays(operations, takesOpenaiBytes),
+    relays: createRelays(operations, quirks, takesOpenaiBytes),
     ...(operations.includes("synthesizeSpeech") ? { speech: openaiSpeech } : {}),
   };
 }

@@ -7,7 +7,8 @@ import type { UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { askedImages } from "../../domain/counted-images.ts";
 import type { RelayForm } from "../../domain/relay-form.ts";
 import { parseVendorJson, textOf } from "../../domain/vendor-json.ts";
-import { readImages, summarizeImages } from "./images.ts";
+import { readImages, readImageUsage, summarizeImages } from "./images.ts";
+import { createMediaStreamReader } from "./media-stream-reader.ts";
 
 const endpoint = "/images/edits";
 
@@ -26,6 +27,7 @@ export const imageEditRelays: readonly RelayForm[] = [endpoint, "/images/variati
   endpoint: path,
   operation: "editImages",
   summarizeReply: (body) => summarizeImages(parseVendorJson(textOf(body))),
+  createStreamReader: () => createMediaStreamReader(readImageUsage),
   estimateUsage: imagesOfForm,
 }));
 

@@ -8,9 +8,13 @@ import { spliceJson } from "#platform/json.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { askedImages, countedImages } from "../../domain/counted-images.ts";
 import { aspectRatioOf, sidesOf } from "../../domain/image-size.ts";
+import type { RelayForm } from "../../domain/relay-form.ts";
 import { asCount, asObject, asObjects, asText, isObject, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 import { Warnings } from "../../domain/warnings.ts";
+import { createMediaStreamReader } from "./media-stream-reader.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
+
+const endpoint = "/images/generations";
 
 /** In what vendors differ that make images at this path, as data. */
 export interface ImageQuirks {
@@ -43,8 +47,22 @@ export function createImagesAdapter({ images }: OpenaiQuirks): UnaryAdapter<"gen
     buildRequest: (request, model) => buildRequest(request, model, images),
     readReply: readImages,
     ...(images.size === "size" ? { native } : {}),
-    estimateUsage: (_traffic, { body }) => askedImages(asCount(parseVendorJson(textOf(body))["n"])),
+    estimateUsage: (_traffic, { body }) => imagesAskedIn(body),
   };
+}
+
+/** Images that come in events, as they grow; for vendors that take OpenAI's bytes untouched. */
+export const imageGenerationRelay: RelayForm = {
+  dialect: "openai",
+  endpoint,
+  operation: "generateImages",
+  summarizeReply: (body) => summarizeImages(parseVendorJson(textOf(body))),
+  createStreamReader: () => createMediaStreamReader(readImageUsage),
+  estimateUsage: imagesAskedIn,
+};
+
+function imagesAskedIn(body: Uint8Array): Usage {
+  return askedImages(asCount(parseVendorJson(textOf(body))["n"]));
 }
 
 function buildRequest(request: GenerateImagesRequest, model: string, quirks: ImageQuirks): VendorRequest {
@@ -95,7 +113,7 @@ function writeDelivery(delivery: ImageDelivery, model: string, { bytesWord }: Im
 }
 
 function vendorRequest(body: Uint8Array, { list }: Warnings): VendorRequest {
-  return { path: "/images/generations", headers: {}, body, warnings: list, withholdUsage: false };
+  return { path: endpoint, headers: {}, body, warnings: list, withholdUsage: false };
 }
 
 /** Throws UPSTREAM_PROTOCOL when there is no image in it. */
@@ -136,11 +154,11 @@ function readImage(image: JsonObject, format: string): MessageInitShape<typeof G
 }
 
 export function summarizeImages(reply: JsonObject): ReplySummary {
-  return { usage: readUsage(reply["usage"]) ?? countedImages(asObjects(reply["data"]).length), finishReason: "", servedModel: asText(reply["model"]), serviceTier: "" };
+  return { usage: readImageUsage(reply["usage"]) ?? countedImages(asObjects(reply["data"]).length), finishReason: "", servedModel: asText(reply["model"]), serviceTier: "" };
 }
 
 /** Of OpenAI's models that count tokens, `ImagesResponse.Usage` of the `openai` package; without details all that comes is image. */
-function readUsage(value: unknown): Usage | undefined {
+export function readImageUsage(value: unknown): Usage | undefined {
   if (!isObject(value)) return undefined;
   const input = asCount(value["input_tokens"]);
   const output = asCount(value["output_tokens"]);

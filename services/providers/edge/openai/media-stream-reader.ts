@@ -1,27 +1,30 @@
 /** Owns the reading of events of sound, transcripts and images that go on untouched: their end, their usage, their errors. */
+import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
 import { asText, isObject, parseVendorJson } from "../../domain/vendor-json.ts";
 import { readErrorEvent } from "./errors.ts";
-import { readMediaUsage, type MediaMeters } from "./media-usage.ts";
 
-export function createMediaStreamReader(meters: MediaMeters): StreamReader {
-  return new MediaStreamReader(meters);
+/** The usage in an event's member of that name; undefined when there is none. */
+type ReadUsage = (value: unknown) => Usage | undefined;
+
+export function createMediaStreamReader(readUsage: ReadUsage): StreamReader {
+  return new MediaStreamReader(readUsage);
 }
 
 const untouched = new StreamReading([], true);
 
-/** `speech.audio.delta` and `.done`, `transcript.text.delta` and `.done`, `image_edit.partial_image` and `.completed`. */
+/** `speech.audio.delta` and `.done`, `transcript.text.delta` and `.done`, `image_generation.partial_image` and `.completed`, and so of edits. */
 class MediaStreamReader implements StreamReader {
   readonly textMembers = [];
   readonly paddingMembers = [];
-  readonly #meters: MediaMeters;
+  readonly #readUsage: ReadUsage;
   summary: ReplySummary = { usage: undefined, finishReason: "", servedModel: "", serviceTier: "" };
   finished = false;
   outputBytes = 0;
 
-  constructor(meters: MediaMeters) {
-    this.#meters = meters;
+  constructor(readUsage: ReadUsage) {
+    this.#readUsage = readUsage;
   }
 
   read(event: StreamedEvent): StreamReading {
@@ -35,7 +38,7 @@ class MediaStreamReader implements StreamReader {
     const type = asText(members["type"]) || event.type;
     if (type === "error" || isObject(members["error"])) throw readErrorEvent(members);
     this.outputBytes += Buffer.byteLength(asText(members["delta"]));
-    const usage = readMediaUsage(members["usage"], this.#meters);
+    const usage = this.#readUsage(members["usage"]);
     if (usage !== undefined) this.summary = { ...this.summary, usage };
     this.finished ||= type.endsWith(".done") || type.endsWith(".completed");
     return untouched;

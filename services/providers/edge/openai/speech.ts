@@ -20,7 +20,7 @@ export const speechRelay: RelayForm = {
   endpoint,
   operation: "synthesizeSpeech",
   summarizeReply: (body) => ({ usage: readMediaUsage(parseVendorJson(textOf(body))["usage"], meters), finishReason: "", servedModel: "", serviceTier: "" }),
-  createStreamReader: () => createMediaStreamReader(meters),
+  createStreamReader: () => createMediaStreamReader((value) => readMediaUsage(value, meters)),
   estimateUsage: (request) => charactersOf(asText(parseJsonObject(request)["input"])),
 };
 

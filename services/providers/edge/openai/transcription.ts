@@ -28,7 +28,7 @@ export const transcriptionRelays: readonly RelayForm[] = ["/audio/transcriptions
   endpoint,
   operation: "transcribe",
   summarizeReply: (body, contentType) => summarize(contentType.includes("json") ? parseVendorJson(textOf(body)) : {}),
-  createStreamReader: () => createMediaStreamReader(meters),
+  createStreamReader: () => createMediaStreamReader((value) => readMediaUsage(value, meters)),
   estimateUsage: recordingOfForm,
 }));
 

@@ -5,6 +5,7 @@ import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { JsonObject, UnaryCall, UnaryEndpoint } from "../../domain/dialect.ts";
 import { present } from "../present.ts";
 import { writeBase64 } from "./data-url.ts";
+import { writeStreamError } from "./errors.ts";
 import { ObjectReader } from "./object-reader.ts";
 import { createdOf } from "./reply-identity.ts";
 
@@ -21,12 +22,19 @@ function read(json: JsonObject): UnaryCall<"generateImages"> {
     },
     toRequest: () => readRequest(body),
     writeReply,
+    ...(readStream(body) ? { events: { serves: "generateImages", writeStreamError } } : {}),
   };
 }
 
 function refuseUnaccountable(body: ObjectReader): void {
-  if (body.optionalBoolean("stream") === true) throw body.untranslatable("stream", "must be false: Weir returns images whole");
   if (body.has("svg")) throw body.untranslatable("svg", "must be left out: it is billed under another model, which one line of the ledger cannot say");
+}
+
+/** Where several images come in events, none of them says that it is the last. */
+function readStream(body: ObjectReader): boolean {
+  const stream = body.optionalBoolean("stream") === true;
+  if (stream && (body.optionalInt32("n") ?? 1) > 1) throw body.untranslatable("n", "must be 1 where events are asked for");
+  return stream;
 }
 
 function readRequest(body: ObjectReader): GenerateImagesRequest {
