@@ -28,9 +28,12 @@ export interface AttemptEnding {
   readonly endTimeMs: number;
 }
 
+// Copied for every attempt: protobuf-es takes several times as long to make one.
+const emptyOutcome = create(AttemptOutcomeSchema);
+
 export function attemptOutcome(ending: AttemptEnding): AttemptOutcome {
   const { summary } = ending;
-  const outcome = create(AttemptOutcomeSchema);
+  const outcome = { ...emptyOutcome };
   outcome.result = ending.result;
   outcome.usage = usageOf(ending);
   outcome.finishReason = clip(summary?.finishReason);

@@ -180,10 +180,10 @@ function formOf({ dialect }: NativePayload, { generate }: VendorAdapter): Native
   return generate.nativeForms?.[dialect] ?? generate;
 }
 
+const emptyResponse = create(AttemptResponseSchema);
+
 function nativeResponse(body: Buffer): AttemptResponse {
-  const response = create(AttemptResponseSchema);
-  response.native = body;
-  return response;
+  return { ...emptyResponse, native: body };
 }
 
 function operationOf<Name extends UnaryName>(name: Name, adapter: VendorAdapter, provider: string): UnaryAdapter<Name> {

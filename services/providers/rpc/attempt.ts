@@ -228,7 +228,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     let message = call?.take();
     if (call?.isOver === true && reply?.complete === true) {
       message ??= create(AttemptResponseSchema);
-      message.end = create(AttemptEndSchema);
+      message.end = { ...emptyEnd };
       if (reply.summary?.usage !== undefined) message.end.usage = reply.summary.usage;
       this.#endWasSaid = true;
     }
@@ -288,8 +288,12 @@ function isAboutNoModel({ operation }: AttemptRequest): boolean {
   return operation.case === "relay" && operation.value.endpoint.startsWith("/files");
 }
 
+// Copies of empty ones: protobuf-es takes several times as long to make them, and every request has one of each.
+const emptyIntent = create(AttemptIntentSchema);
+const emptyEnd = create(AttemptEndSchema);
+
 function intentOf(request: AttemptRequest, plan: AttemptPlan, { config }: LiveProvider): AttemptIntent {
-  const intent = create(AttemptIntentSchema);
+  const intent = { ...emptyIntent };
   intent.attemptId = request.attemptId;
   intent.requestId = request.requestId;
   if (request.attribution !== undefined) intent.attribution = request.attribution;

@@ -162,10 +162,10 @@ function readSettled({ beginPayload, settlePayload }: SettledRecord): UsageEvent
   return eventOf(fromBinary(AttemptIntentSchema, beginPayload), fromBinary(AttemptOutcomeSchema, settlePayload));
 }
 
+// Copied for every attempt, as in rpc/attempt.ts.
+const emptyEvent = create(UsageEventSchema);
+
 function eventOf(intent: AttemptIntent, outcome: AttemptOutcome): UsageEvent {
-  const event = create(UsageEventSchema);
-  event.intent = intent;
-  event.outcome = outcome;
-  event.rank = outcome.result === AttemptResult.ORPHANED ? UsageSource.ORPHANED : (outcome.usage?.source ?? UsageSource.UNSPECIFIED);
-  return event;
+  const rank = outcome.result === AttemptResult.ORPHANED ? UsageSource.ORPHANED : (outcome.usage?.source ?? UsageSource.UNSPECIFIED);
+  return { ...emptyEvent, intent, outcome, rank };
 }

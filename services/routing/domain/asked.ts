@@ -71,8 +71,8 @@ export function generationFor(asked: AskedGeneration, target: Target, routeIsStr
   const native = inTypes ? undefined : nativeFor(asked.native, target.provider.nativeDialects);
   const generation = atProvider(native === undefined ? typedGeneration(asked, routeIsStrict) : nativeGeneration(asked.model, native), asked.files, target.provider.name);
   return asked.stream
-    ? { case: "streamGenerate", value: create(StreamGenerateRequestSchema, { generation }) }
-    : { case: "generate", value: create(GenerateRequestSchema, { generation }) };
+    ? { case: "streamGenerate", value: { ...emptyStream, generation } }
+    : { case: "generate", value: { ...emptyGenerate, generation } };
 }
 
 function atProvider(generation: Generation, files: OwnFiles, provider: string): Generation {
@@ -82,15 +82,14 @@ function atProvider(generation: Generation, files: OwnFiles, provider: string): 
   return generation;
 }
 
-// Field by field, as in pipeline.ts.
+// Copies of empty ones, as in pipeline.ts.
+const emptyGenerate = create(GenerateRequestSchema);
+const emptyStream = create(StreamGenerateRequestSchema);
+const emptyGeneration = create(GenerationSchema);
+const emptyPayload = create(NativePayloadSchema);
+
 function nativeGeneration(model: string, { dialect, body, headers }: Native): Generation {
-  const generation = create(GenerationSchema);
-  generation.model = model;
-  generation.native = create(NativePayloadSchema);
-  generation.native.dialect = dialect;
-  generation.native.body = body;
-  generation.native.headers = headers;
-  return generation;
+  return { ...emptyGeneration, model, native: { ...emptyPayload, dialect, body, headers } };
 }
 
 function typedGeneration(asked: AskedGeneration, routeIsStrict: boolean): Generation {
