@@ -44,7 +44,7 @@ ENV WEIR_DATA=/data WEIR_CONFIG=/etc/weir/weir.yaml
 USER 1000:1000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["weir", "health", "--admin-port=8081"]
-ENTRYPOINT ["node", "--max-semi-space-size=32", "/weir/services/compose/weir.js", "serve", "--admin-port=8081"]
+ENTRYPOINT ["/weir/services/compose/weir.js", "serve", "--admin-port=8081"]
 
 FROM application AS service
 COPY --from=service-packages /weir/node_modules node_modules

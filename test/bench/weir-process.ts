@@ -44,10 +44,10 @@ const startWithinMs = 30_000;
 const ledgerWithinMs = 60_000;
 const ledgerPollMs = 200;
 
-/** The flags that `npm start` gives to Node. */
+/** The flags that `weir` gives to Node. */
 export function nodeFlags(): readonly string[] {
-  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { start: string } };
-  return scripts.start.split(" ").filter((word) => word.startsWith("--"));
+  const [firstLine] = readFileSync(join(root, "services/compose/weir.js"), "utf8").split("\n", 1);
+  return firstLine!.split(" ").filter((word) => word.startsWith("--"));
 }
 
 /** Starts Weir in a new data directory, as `npm start` does. */
