@@ -1,0 +1,107 @@
+/** Owns conditions that people write in CEL over what is known of a call: read and checked once, then asked at every call. */
+import { isCelError, parse, plan, celEnv, type CelResult } from "@bufbuild/cel";
+import { GatewayError } from "./errors.ts";
+
+/** What a condition may ask of a call; what is not known is empty. */
+export interface CallFacts {
+  readonly organization: string;
+  readonly team: string;
+  readonly key: string;
+  readonly member: string;
+  /** As the caller named it. */
+  readonly model: string;
+  /** The route's name, where the model is one. */
+  readonly route: string;
+  /** As a method of weir.inference.v1.InferenceService, such as `Generate`. */
+  readonly operation: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export type Condition = (facts: CallFacts) => boolean;
+
+type Expr = ReturnType<typeof parse>["expr"];
+
+const noFacts: CallFacts = { organization: "", team: "", key: "", member: "", model: "", route: "", operation: "", labels: {} };
+const environment = celEnv();
+
+/**
+ * The condition of this text; empty text holds of every call. A label that a call does not have is empty text. Where a condition cannot be
+ * decided (`int(labels.tier)` of what is no number) it holds, so that no caller escapes a rule by what they send.
+ * Throws INVALID_REQUEST when the text is no condition, names what there is not, or compares what cannot be compared.
+ */
+export function readCondition(text: string): Condition {
+  if (text === "") return () => true;
+  const expr = parsed(text);
+  const labelNames = [...subexpressions(expr)].map(labelNameOf).filter((name) => name !== undefined);
+  checkEachPart(text, expr, labelNames);
+  const evaluate = plan(environment, expr);
+  const decide = (facts: CallFacts): CelResult => evaluate(bindingsOf(facts, labelNames));
+  const sample = decide(noFacts);
+  if (!isCelError(sample) && typeof sample !== "boolean") throw invalid(text, "it is neither true nor false");
+  return (facts) => decide(facts) !== false;
+}
+
+function parsed(text: string): Expr {
+  try {
+    return parse(text).expr;
+  } catch (error) {
+    throw invalid(text, error instanceof Error ? error.message : "it cannot be read");
+  }
+}
+
+// What stands behind `&&` is not evaluated at every call, and a mistake there would show late.
+function checkEachPart(text: string, expr: Expr, labelNames: readonly string[]): void {
+  for (const part of subexpressions(expr)) {
+    const result = plan(environment, part)(bindingsOf(noFacts, labelNames));
+    if (isCelError(result) && isMistake(result)) throw invalid(text, `${result.message}. It may ask for ${Object.keys(noFacts).join(", ")}`);
+  }
+}
+
+/** Wrong whatever the call is, as against what is wrong of some. */
+function isMistake({ message }: Error): boolean {
+  return /unbound function|unresolved attribute|no matching overload|type mismatch/.test(message);
+}
+
+function* subexpressions(expr: Expr): Generator<Expr> {
+  yield expr;
+  for (const child of childrenOf(expr)) yield* subexpressions(child);
+}
+
+function childrenOf({ exprKind }: Expr): readonly Expr[] {
+  switch (exprKind.case) {
+    case "callExpr":
+      return [exprKind.value.target, ...exprKind.value.args].filter((child) => child !== undefined);
+    case "selectExpr":
+      return exprKind.value.operand === undefined ? [] : [exprKind.value.operand];
+    case "listExpr":
+      return exprKind.value.elements;
+    case "comprehensionExpr":
+      // What is said of each element has variables of its own, and can be evaluated with them alone.
+      return exprKind.value.iterRange === undefined ? [] : [exprKind.value.iterRange];
+    default:
+      return [];
+  }
+}
+
+/** Of `labels.name` or `labels["name"]`. */
+function labelNameOf({ exprKind }: Expr): string | undefined {
+  if (exprKind.case === "selectExpr" && isLabels(exprKind.value.operand)) return exprKind.value.field;
+  if (exprKind.case !== "callExpr" || exprKind.value.function !== "_[_]" || !isLabels(exprKind.value.args[0])) return undefined;
+  const name = exprKind.value.args[1]?.exprKind;
+  return name?.case === "constExpr" && name.value.constantKind.case === "stringValue" ? name.value.constantKind.value : undefined;
+}
+
+function isLabels(expr: Expr | undefined): boolean {
+  return expr?.exprKind.case === "identExpr" && expr.exprKind.value.name === "labels";
+}
+
+function bindingsOf({ labels, ...facts }: CallFacts, labelNames: readonly string[]): Record<string, string | Map<string, string>> {
+  const known = new Map(Object.entries(labels));
+  for (const name of labelNames) if (!known.has(name)) known.set(name, "");
+  return { ...facts, labels: known };
+}
+
+function invalid(text: string, why: string): GatewayError {
+  const description = `The condition \`${text.slice(0, 200)}\` cannot be used: ${why}.`;
+  return new GatewayError("INVALID_REQUEST", `${description} docs/rate-limits.md has examples.`, { fieldViolations: [{ field: "where", description }] });
+}
