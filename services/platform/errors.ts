@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
+import { BadRequestSchema, ErrorInfoSchema, QuotaFailureSchema, RetryInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
 import type { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 
 /** A reason of weir.errors.v1.ErrorReason, by its name. */
@@ -37,6 +37,7 @@ const meanings: Readonly<Record<Reason, readonly [code: Code, httpStatus: number
   MODEL_NOT_FOUND: [Code.NotFound, 404],
   NOT_FOUND: [Code.NotFound, 404],
   ALREADY_EXISTS: [Code.AlreadyExists, 409],
+  RATE_LIMITED: [Code.ResourceExhausted, 429],
   UPSTREAM_UNAVAILABLE: [Code.Unavailable, 502],
   UPSTREAM_REJECTED: [Code.InvalidArgument, 400],
   UPSTREAM_UNAUTHENTICATED: [Code.Unavailable, 502],
@@ -67,8 +68,22 @@ export interface GatewayErrorOptions {
   readonly retryAfterMs?: number;
   /** The fields at fault, for INVALID_REQUEST. */
   readonly fieldViolations?: readonly { readonly field: string; readonly description: string }[];
+  /** The limits that were reached, as `google.rpc.QuotaFailure` has them. */
+  readonly quotaViolations?: readonly QuotaViolation[];
   /** What caused it; for the log, never for the caller. */
   readonly cause?: unknown;
+}
+
+/** A limit that was reached. */
+export interface QuotaViolation {
+  /** Whose it is. */
+  readonly subject: string;
+  readonly description: string;
+  /** What it counts. */
+  readonly quotaMetric: string;
+  /** The limit's id. */
+  readonly quotaId: string;
+  readonly quotaValue: bigint;
 }
 
 /**
@@ -80,6 +95,7 @@ export class GatewayError extends Error {
   readonly metadata: Readonly<Record<string, string>>;
   readonly retryAfterMs: number | undefined;
   readonly fieldViolations: readonly { readonly field: string; readonly description: string }[];
+  readonly quotaViolations: readonly QuotaViolation[];
 
   constructor(reason: Reason, message: string, options: GatewayErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -88,6 +104,7 @@ export class GatewayError extends Error {
     this.metadata = options.metadata ?? {};
     this.retryAfterMs = options.retryAfterMs;
     this.fieldViolations = options.fieldViolations ?? [];
+    this.quotaViolations = options.quotaViolations ?? [];
   }
 
   get code(): Code {
@@ -108,7 +125,7 @@ export function toGatewayError(thrown: unknown): GatewayError {
   return new GatewayError("INTERNAL", "Weir failed on this call; its log has the cause under the request id.", { cause: thrown });
 }
 
-/** The error as a Connect error with ErrorInfo and, where true, RetryInfo and BadRequest. */
+/** The error as a Connect error with ErrorInfo and, where true, RetryInfo, QuotaFailure and BadRequest. */
 export function toConnectError(error: GatewayError): ConnectError {
   const connectError = new ConnectError(error.message, error.code, undefined, undefined, error.cause);
   connectError.details.push({
@@ -117,6 +134,9 @@ export function toConnectError(error: GatewayError): ConnectError {
   });
   if (error.retryAfterMs !== undefined) {
     connectError.details.push({ desc: RetryInfoSchema, value: { retryDelay: durationFromMs(error.retryAfterMs) } });
+  }
+  if (error.quotaViolations.length > 0) {
+    connectError.details.push({ desc: QuotaFailureSchema, value: create(QuotaFailureSchema, { violations: [...error.quotaViolations] }) });
   }
   if (error.fieldViolations.length > 0) {
     const fieldViolations = error.fieldViolations.map(({ field, description }) => ({ field, description }));
@@ -130,10 +150,12 @@ export function fromConnectError(error: ConnectError): GatewayError {
   const info = error.findDetails(ErrorInfoSchema).find(({ domain }) => domain === errorDomain);
   const retry = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
   const fieldViolations = error.findDetails(BadRequestSchema).flatMap((detail) => detail.fieldViolations);
+  const quotaViolations = error.findDetails(QuotaFailureSchema).flatMap((detail) => detail.violations);
   const reason = info !== undefined && info.reason in meanings ? (info.reason as Reason) : reasonOfCode(error.code);
   return new GatewayError(reason, error.rawMessage, {
     metadata: info?.metadata ?? {},
     fieldViolations,
+    quotaViolations,
     cause: error.cause,
     ...(retry === undefined ? {} : { retryAfterMs: Number(retry.seconds) * 1000 + retry.nanos / 1e6 }),
   });

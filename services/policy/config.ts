@@ -1,70 +1,30 @@
-/** Owns what policy takes from the configuration, with every default. */
-import { durationMs } from "@bufbuild/protobuf/wkt";
+/** Owns what policy takes from the configuration: who callers are, and the rules that stand in the file. */
+import { create } from "@bufbuild/protobuf";
 import type { Config } from "#gen/weir/config/v1/config_pb.ts";
-import type { CallerRule as CallerRuleMessage, Issuer } from "#gen/weir/config/v1/identity_pb.ts";
 import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
-import { Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { RateLimitSchema, type RateLimit, type RateLimitRule } from "#gen/weir/policy/v1/rate_limit_pb.ts";
+import { readCondition } from "#platform/condition.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { compilePattern } from "#platform/linear-pattern.ts";
-import type { CallerRule } from "./domain/caller-rules.ts";
+import { readIdentityConfig, type IdentityConfig } from "./identity-config.ts";
 
-export interface PolicyConfig {
-  /** By the name that they have in `iss`. */
-  readonly issuers: ReadonlyMap<string, IssuerSettings>;
+export interface PolicyConfig extends IdentityConfig {
   readonly guardrails: readonly GuardrailRule[];
-  /** Who callers with a certificate are. */
-  readonly certificates: readonly CallerRule[];
+  readonly rateLimits: readonly RateLimit[];
 }
 
-/** An issuer whose tokens are taken. */
-export interface IssuerSettings {
-  readonly issuer: string;
-  readonly audiences: readonly string[];
-  /** Where its keys are; empty where discovery tells. */
-  readonly jwksUri: string;
-  readonly algorithms: readonly string[];
-  readonly clockToleranceMs: number;
-  readonly callers: readonly CallerRule[];
-}
-
-const allAlgorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
-
-const roles: Readonly<Record<string, Role>> = {
-  "": Role.INFERENCE,
-  inference: Role.INFERENCE,
-  developer: Role.DEVELOPER,
-  auditor: Role.AUDITOR,
-  billing: Role.BILLING,
-  admin: Role.ADMIN,
-  owner: Role.OWNER,
-  "installation-admin": Role.INSTALLATION_ADMIN,
-};
-
-/** Throws INVALID_REQUEST when an issuer, or the name of a rule, is there twice, or a pattern cannot be compiled. */
-export function readPolicyConfig({ identity, guardrails }: Config): PolicyConfig {
+/** Throws INVALID_REQUEST when an issuer, or the name of a rule of a kind, is there twice, or a pattern or condition cannot be used. */
+export function readPolicyConfig({ identity, guardrails, rateLimits }: Config): PolicyConfig {
   checkNames("guardrails", guardrails);
+  checkNames("rate_limits", rateLimits);
   for (const { patterns } of guardrails) for (const pattern of patterns) compilePattern(pattern);
-  const issuers = new Map<string, IssuerSettings>();
-  for (const message of identity?.issuers ?? []) {
-    if (issuers.has(message.issuer)) throw new GatewayError("INVALID_REQUEST", `identity.issuers: ${message.issuer} is there twice. Give it once, with the audiences and callers of both.`);
-    issuers.set(message.issuer, readIssuer(message));
-  }
-  return { issuers, certificates: identity?.certificates.map(readCallerRule) ?? [], guardrails };
+  return { ...readIdentityConfig(identity), guardrails, rateLimits: rateLimits.map(configuredLimit) };
 }
 
-function readIssuer({ issuer, audiences, jwksUri, algorithms, clockTolerance, callers }: Issuer): IssuerSettings {
-  return {
-    issuer,
-    audiences,
-    jwksUri,
-    algorithms: algorithms.length === 0 ? allAlgorithms : algorithms,
-    clockToleranceMs: clockTolerance === undefined ? 30_000 : durationMs(clockTolerance),
-    callers: callers.map(readCallerRule),
-  };
-}
-
-function readCallerRule({ when, organization, team, role, labels }: CallerRuleMessage): CallerRule {
-  return { when: Object.entries(when), organization, team: team === "" ? "default" : team, role: roles[role] ?? Role.UNSPECIFIED, labels: Object.entries(labels) };
+// By its name, so that what was counted stays counted when the file is read again.
+function configuredLimit(rule: RateLimitRule): RateLimit {
+  readCondition(rule.where);
+  return create(RateLimitSchema, { id: `weir.yaml:${rule.name}`, rule });
 }
 
 function checkNames(field: string, rules: readonly { readonly name: string }[]): void {

@@ -9,14 +9,18 @@ import { IdentityTokens } from "./edge/identity-tokens.ts";
 import { createKey } from "./rpc/create-key.ts";
 import { createMember } from "./rpc/create-member.ts";
 import { createOrganization } from "./rpc/create-organization.ts";
+import { createRateLimit } from "./rpc/create-rate-limit.ts";
 import { createTeam } from "./rpc/create-team.ts";
 import { createToken } from "./rpc/create-token.ts";
 import { deleteGuardrail } from "./rpc/delete-guardrail.ts";
 import { deleteMember } from "./rpc/delete-member.ts";
+import { deleteRateLimit } from "./rpc/delete-rate-limit.ts";
+import { drawRates } from "./rpc/draw-rates.ts";
 import { listGuardrails } from "./rpc/list-guardrails.ts";
 import { listKeys } from "./rpc/list-keys.ts";
 import { listMembers } from "./rpc/list-members.ts";
 import { listOrganizations } from "./rpc/list-organizations.ts";
+import { listRateLimits } from "./rpc/list-rate-limits.ts";
 import { listTeams } from "./rpc/list-teams.ts";
 import { recordKeyUses } from "./rpc/record-key-uses.ts";
 import { resolveGrant } from "./rpc/resolve-grant.ts";
@@ -25,9 +29,11 @@ import { rotateKey } from "./rpc/rotate-key.ts";
 import { updateKey } from "./rpc/update-key.ts";
 import { updateMember } from "./rpc/update-member.ts";
 import { updateOrganization } from "./rpc/update-organization.ts";
+import { updateRateLimit } from "./rpc/update-rate-limit.ts";
 import { updateTeam } from "./rpc/update-team.ts";
 import { watchGrants } from "./rpc/watch-grants.ts";
 import { watchRules } from "./rpc/watch-rules.ts";
+import { CounterSweep } from "./store/counter-sweep.ts";
 import { GrantFeed } from "./store/grant-feed.ts";
 import { RuleFeed } from "./store/rule-feed.ts";
 
@@ -43,6 +49,7 @@ export const migrationsDirectory = fileURLToPath(new URL("./store/migrations/", 
  * A call fails with DEPENDENCY_UNAVAILABLE while the database is down; a key is never called invalid for that.
  */
 export async function createPolicyService(dependencies: PolicyDependencies): Promise<RunningService<typeof PolicyService>> {
+  const sweep = new CounterSweep(dependencies.database, dependencies.logger);
   const rules = new RuleFeed(dependencies);
   const feed = new GrantFeed(dependencies.database.pool, dependencies.logger, () => rules.changed());
   const tokens = new IdentityTokens({ ...dependencies, exchange: exchangeThroughEgress });
@@ -68,13 +75,18 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       createGuardrail: (request, context) => createGuardrail(request, context, dependencies),
       listGuardrails: (request) => listGuardrails(request, dependencies),
       deleteGuardrail: (request, context) => deleteGuardrail(request, context, dependencies),
+      createRateLimit: (request, context) => createRateLimit(request, context, dependencies),
+      listRateLimits: (request) => listRateLimits(request, dependencies),
+      updateRateLimit: (request, context) => updateRateLimit(request, context, dependencies),
+      deleteRateLimit: (request, context) => deleteRateLimit(request, context, dependencies),
+      drawRates: (request) => drawRates(request, dependencies, sweep),
       watchRules: (request, context) => watchRules(request, context, rules),
       watchGrants: (request, context) => watchGrants(request, context, feed, dependencies.pepper),
       resolveGrant: (request) => resolveGrant(request, dependencies, tokens),
       recordKeyUses: (request) => recordKeyUses(request, dependencies),
     },
     stop: async () => {
-      await Promise.all([feed.stop(), rules.stop()]);
+      await Promise.all([feed.stop(), rules.stop(), sweep.stop()]);
     },
   };
 }

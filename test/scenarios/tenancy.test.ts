@@ -20,6 +20,8 @@ interface Tenant {
   readonly teamId: string;
   readonly keyId: string;
   readonly memberId: string;
+  readonly guardrailId: string;
+  readonly rateLimitId: string;
   /** By role. */
   readonly secrets: ReadonlyMap<Role, string>;
 }
@@ -51,6 +53,8 @@ async function createTenant(name: string): Promise<Tenant> {
   const organizationId = organization!.id;
   const { team } = await policy.createTeam({ organizationId, name });
   const { member } = await policy.createMember({ organizationId, email: `${name}@example.com`, role: Role.AUDITOR });
+  const { guardrail } = await policy.createGuardrail({ rule: { organizationId, name, detectors: ["email"], mode: "shadow" } });
+  const { rateLimit } = await policy.createRateLimit({ rule: { organizationId, name, count: "requests", amount: 1_000n, window: "second" } });
   const secrets = new Map<Role, string>();
   let keyId = "";
   for (const role of roles) {
@@ -58,7 +62,7 @@ async function createTenant(name: string): Promise<Tenant> {
     secrets.set(role, secret);
     keyId = key!.id;
   }
-  return { organizationId, teamId: team!.id, keyId, memberId: member!.id, secrets };
+  return { organizationId, teamId: team!.id, keyId, memberId: member!.id, guardrailId: guardrail!.id, rateLimitId: rateLimit!.id, secrets };
 }
 
 test("there are admin methods to try", () => {
@@ -169,6 +173,8 @@ async function stateOfOther(): Promise<unknown> {
     organizations.filter(({ id }) => id === organizationId),
     (await policy.listTeams({ organizationId })).teams,
     (await policy.listMembers({ organizationId })).members,
+    (await policy.listGuardrails({ organizationId })).guardrails,
+    (await policy.listRateLimits({ organizationId })).rateLimits,
     keys.map((key) => ({ ...key, lastUseTime: undefined })),
   ];
 }
@@ -197,14 +203,24 @@ function fill(message: ReflectMessage, field: DescField, ids: Tenant | undefined
     key_id: ids?.keyId ?? "key_none",
     // A member's key has no role of its own.
     member_id: field.parent.name === "CreateKeyRequest" ? "" : (ids?.memberId ?? "mem_none"),
+    guardrail_id: ids?.guardrailId ?? "grd_none",
+    rate_limit_id: ids?.rateLimitId ?? "rlm_none",
+    amount: 1n,
     name,
     email: `${name.replaceAll(/\W/g, ".")}@example.com`,
     role: field.parent.name === "CreateKeyRequest" ? Role.INFERENCE : Role.AUDITOR,
   };
   if (Object.hasOwn(known, field.name)) message.set(field, known[field.name]);
-  else if (field.fieldKind === "message" && field.message.typeName === "google.protobuf.FieldMask") message.set(field, reflect(field.message, create(field.message, { paths: ["name"] } as never)));
+  else if (field.fieldKind === "message" && field.message.typeName === "google.protobuf.FieldMask") message.set(field, reflect(field.message, create(field.message, { paths: [Object.hasOwn(field.parent.field, "name") ? "name" : "amount"] } as never)));
+  else if (field.fieldKind === "message" && field.name === "rule") message.set(field, reflect(field.message, create(field.message, { ...rules[field.message.name], organizationId: ids?.organizationId ?? "", name: `rule-${Math.random()}`.replace(".", "-") } as never)));
   else if (field.fieldKind === "message" && field.name === "expire_time") message.set(field, reflect(field.message, timestampFromMs(Date.now() + 3_600_000)));
 }
+
+/** What a rule says beside its name and whose it is. */
+const rules: Readonly<Record<string, object>> = {
+  GuardrailRule: { detectors: ["email"], mode: "shadow" },
+  RateLimitRule: { count: "requests", amount: 1_000n, window: "second" },
+};
 
 async function servicesOf(files: readonly string[]): Promise<DescService[]> {
   const modules = await Promise.all(files.map((file) => import(pathToFileURL(file).href) as Promise<Record<string, unknown>>));

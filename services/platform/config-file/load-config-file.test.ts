@@ -147,7 +147,7 @@ describe("a faulty file", () => {
     ["listen: {}\n---\nlisten: {}", "2: is not valid YAML: the file must hold one document"],
     ["? [a]\n: 1", "1: is not valid YAML: a key must be text"],
     ["- listen", '1: must hold fields, each on a line of its own as "name: value"'],
-    ["<<: { port: 1 }", "1: <<: is not known; known here: listen, providers, routes, prices, limits, cors, breaker, logging, internal, peers, events, fetch_urls, models, ledger"],
+    ["<<: { port: 1 }", `1: <<: is not known; known here: ${ConfigSchema.fields.map(({ name }) => name).join(", ")}`],
     ["routes: { a: { __proto__: {} } }", "1: routes.a.__proto__: is not known; known here: targets, strict"],
   ])("is told about %j", async (text, problem) => {
     expect(await faults(text)).toContain(problem);

@@ -5,13 +5,13 @@ import type { Exchange } from "#platform/egress/egress-exchange.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { IssuerSettings, PolicyConfig } from "../config.ts";
+import type { IssuerSettings, IdentityConfig } from "../identity-config.ts";
 import { placeOf } from "../domain/caller-rules.ts";
 import type { VouchedIdentity } from "../domain/vouched-identity.ts";
 import { IssuerKeys } from "./issuer-keys.ts";
 
 export interface IdentityTokensOptions {
-  readonly config: LiveValue<PolicyConfig>;
+  readonly config: LiveValue<IdentityConfig>;
   readonly exchange: Exchange;
   readonly clock: Clock;
   readonly logger: Logger;

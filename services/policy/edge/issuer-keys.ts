@@ -3,7 +3,7 @@ import { createRemoteJWKSet, customFetch, errors, type CryptoKey, type FetchImpl
 import type { Exchange } from "#platform/egress/egress-exchange.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { IssuerSettings } from "../config.ts";
+import type { IssuerSettings } from "../identity-config.ts";
 
 /** From when on they are fetched again, beside the calls that use them. */
 const freshForMs = 10 * 60_000;

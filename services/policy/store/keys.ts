@@ -212,6 +212,7 @@ export function readGrant(row: KeyRow): Grant {
     secretDigest: row.secret_digest ?? new Uint8Array(),
     revoked: row.revoke_time !== null,
     suspended: row.is_suspended,
+    memberId: row.member_id ?? "",
     expireTime: timeOf(row.expire_time),
     previousSecretDigest: row.previous_secret_digest ?? new Uint8Array(),
     previousSecretExpireTime: timeOf(row.previous_secret_expire_time),

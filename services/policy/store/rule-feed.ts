@@ -12,6 +12,7 @@ import type { Logger } from "#platform/logger.ts";
 import type { PolicyConfig } from "../config.ts";
 import { Bell } from "./bell.ts";
 import { selectGuardrailRules } from "./guardrails.ts";
+import { selectAllRateLimits } from "./rate-limits.ts";
 
 export interface RuleSources {
   readonly database: Database;
@@ -92,7 +93,7 @@ export class RuleFeed {
 
   async #read(): Promise<WatchRulesResponse> {
     const { database, config } = this.#sources;
-    const made = { guardrails: await selectGuardrailRules(database) };
-    return create(WatchRulesResponseSchema, { guardrails: [...config.current.guardrails, ...made.guardrails] });
+    const made = { guardrails: await selectGuardrailRules(database), rateLimits: await selectAllRateLimits(database) };
+    return create(WatchRulesResponseSchema, { guardrails: [...config.current.guardrails, ...made.guardrails], rateLimits: [...config.current.rateLimits, ...made.rateLimits] });
   }
 }
