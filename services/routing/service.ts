@@ -36,6 +36,7 @@ import { callUnary } from "./rpc/unary.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
 import { GrantView } from "./store/grant-view.ts";
 import { KeyUses } from "./store/key-uses.ts";
+import { RateCounters } from "./store/rate-counters.ts";
 import { followRules } from "./store/rule-view.ts";
 
 export interface RoutingDependencies {
@@ -69,10 +70,12 @@ export async function createRoutingService({ config, peers, clock, logger, metri
 
   const findings = new Counter({ name: "weir_guardrail_findings_total", help: "Calls in which a guardrail found something, by rule, mode, detector and side.", labelNames: ["rule", "mode", "detector", "side"], registers: [metrics] });
 
+  const rateCounters = new RateCounters({ policy: peers.policy, clock });
   const pipeline: PipelineDependencies = {
     view: () => ({ routes: config.current.routes, providers: catalogue.providers }),
     priceVersion: () => catalogue.priceVersion,
     rulesOf,
+    rateCounterOf: rateCounters.counterOf,
     breaker: (name) => breakers.get(name),
     attempt: (request, context) => peers.providers.attempt(request, context),
     clock,
@@ -123,7 +126,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     implementation,
     frontDoor,
     stop: async () => {
-      await uses.stop();
+      await Promise.all([uses.stop(), rateCounters.stop()]);
       stopping.abort();
       breakers.shutdown();
     },

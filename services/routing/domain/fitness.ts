@@ -18,13 +18,18 @@ export interface Needs {
 export const noNeeds: Needs = { images: false, sounds: false, tools: false, inputTokens: 0 };
 
 export function needsOf({ messages, tools }: Generation): Needs {
-  const parts = messages.flatMap((message) => message.parts.flatMap(flatten));
+  const parts = partsOf(messages);
   return {
     images: parts.some(({ kind }) => kind.case === "image"),
     sounds: parts.some(({ kind }) => kind.case === "audio" && kind.value.transcript === undefined),
     tools: tools.length > 0,
-    inputTokens: Math.floor(parts.reduce((sum, part) => sum + textLength(part), 0) / charactersPerToken),
+    inputTokens: Math.floor(lengthOf(parts) / charactersPerToken),
   };
+}
+
+/** Of all text of its messages, in characters. */
+export function textLengthOf({ messages }: Generation): number {
+  return lengthOf(partsOf(messages));
 }
 
 export function factsOf({ provider, model }: Target): ModelFacts | undefined {
@@ -50,6 +55,14 @@ function lackOf({ inputModalities, tools, contextWindowTokens }: ModelFacts, nee
   if (needs.tools && tools === false) return "it cannot ask for tools";
   if (contextWindowTokens !== undefined && needs.inputTokens > Number(contextWindowTokens)) return `it reads at most ${contextWindowTokens} tokens, and the request has about ${needs.inputTokens}`;
   return undefined;
+}
+
+function partsOf(messages: Generation["messages"]): Part[] {
+  return messages.flatMap((message) => message.parts.flatMap(flatten));
+}
+
+function lengthOf(parts: readonly Part[]): number {
+  return parts.reduce((sum, part) => sum + textLength(part), 0);
 }
 
 function flatten(part: Part): Part[] {

@@ -1,10 +1,13 @@
 /** Owns which of the rules that policy pushes are for a grant. */
 import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import type { Grant, WatchRulesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { RateLimit } from "#gen/weir/policy/v1/rate_limit_pb.ts";
+import { readRateLimit, type AppliedLimit } from "./rate-limit.ts";
 
 /** The rules for one grant, by kind. */
 export interface GrantRules {
   readonly guardrails: readonly GuardrailRule[];
+  readonly rateLimits: readonly AppliedLimit[];
 }
 
 /** Where the rules for a grant are found; undefined where there are none. */
@@ -18,10 +21,21 @@ interface RuleScope {
 }
 
 /** Undefined where no rule is for the grant. */
-export function rulesFor(grant: Grant, { guardrails }: WatchRulesResponse): GrantRules | undefined {
-  const rules: GrantRules = { guardrails: guardrails.filter((rule) => isFor(grant, rule)) };
+export function rulesFor(grant: Grant, { guardrails, rateLimits }: WatchRulesResponse): GrantRules | undefined {
+  const rules: GrantRules = {
+    guardrails: guardrails.filter((rule) => isFor(grant, rule)),
+    rateLimits: rateLimits.filter(({ rule }) => isFor(grant, rule!)).map(appliedOf).filter((limit) => limit !== undefined),
+  };
   return Object.values(rules).some((kind: readonly unknown[]) => kind.length > 0) ? rules : undefined;
 }
+
+/** Read once: tokens bring a grant of their own with every request. */
+function appliedOf(limit: RateLimit): AppliedLimit | undefined {
+  if (!applied.has(limit)) applied.set(limit, readRateLimit(limit));
+  return applied.get(limit);
+}
+
+const applied = new WeakMap<RateLimit, AppliedLimit | undefined>();
 
 function isFor(grant: Grant, { organizationId, teamId, keyId }: RuleScope): boolean {
   return (organizationId === "" || organizationId === grant.organizationId) && (teamId === "" || teamId === grant.teamId) && (keyId === "" || keyId === grant.keyId);

@@ -104,7 +104,7 @@ function harness(script: Record<string, Script>, failures: string[], facts: Fact
     }
   }
   const routes = new Map([["route", { targets: Object.keys(script).map((name) => `${name}/model`), strict: false }]]);
-  return { sent, dependencies: { view: () => ({ routes, providers }), priceVersion: () => "pri_1", rulesOf: () => undefined, breaker, attempt, clock: systemClock, onFailedAttempt: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve() } };
+  return { sent, dependencies: { view: () => ({ routes, providers }), priceVersion: () => "pri_1", rulesOf: () => undefined, rateCounterOf: () => { throw new Error("There are no rate limits."); }, breaker, attempt, clock: systemClock, onFailedAttempt: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve() } };
 }
 
 function callWith(changes: Partial<Call>): Call {

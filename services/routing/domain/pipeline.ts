@@ -4,13 +4,17 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import { AttributionSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { AttemptRequestSchema, type AttemptRequest, type AttemptResponse, type ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import type { Breaker } from "#platform/breaker.ts";
 import type { Clock } from "#platform/clock.ts";
+import type { CallFacts } from "#platform/condition.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import { authorizePlan } from "./admit.ts";
+import type { CallSize } from "./call-size.ts";
 import { capableTargets, type OperationName } from "./capability.ts";
 import { refuseUnfit, type Needs } from "./fitness.ts";
 import type { RuleSource } from "./grant-rules.ts";
@@ -20,6 +24,8 @@ import { guardedReply } from "./guardrails/guarded-reply.ts";
 import { guardedRequest } from "./guardrails/guarded-request.ts";
 import type { Breathe } from "./guardrails/look-through.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
+import { admitCall, type RateCounterSource } from "./rate-admission.ts";
+import { noTokens } from "./token-estimate.ts";
 import { verdictOn } from "./verdict.ts";
 
 /** A caller's call, whatever door it came through. */
@@ -44,6 +50,8 @@ export interface Call {
   readonly needs?: (() => Needs) | undefined;
   /** Where it goes, for what is about no model; else that is planned by the model. */
   readonly plan?: Plan;
+  /** What rate limits count of it beside that it is a request; absent where that is nothing. */
+  readonly size?: CallSize | undefined;
 }
 
 /** A reply that has begun. */
@@ -54,12 +62,15 @@ export interface Reply {
   readonly messages: AsyncIterable<AttemptResponse>;
   /** What the guardrails have to say so far; of the reply, once its messages were taken. */
   warnings(): readonly Warning[];
+  /** What is left of the rate limits that the call falls under; absent where there are none. */
+  readonly rateLimits?: readonly RateLimit[];
 }
 
 export interface PipelineDependencies {
   readonly view: () => PlanningView;
   readonly priceVersion: () => string;
   readonly rulesOf: RuleSource;
+  readonly rateCounterOf: RateCounterSource;
   readonly breaker: (name: string) => Breaker;
   readonly attempt: ServiceInterface<typeof ProvidersService>["attempt"];
   readonly clock: Clock;
@@ -73,8 +84,35 @@ export interface PipelineDependencies {
 /** How long an attempt may wait at providers before it begins. */
 const startWithinMs = 30_000;
 
-/** Resolves with the first reply that begins. Throws the last failure, naming all that was tried. */
+/** Resolves with the first reply that begins. Throws the last failure, naming all that was tried, or RATE_LIMITED before anything is. */
 export async function runCall(call: Call, dependencies: PipelineDependencies): Promise<Reply> {
+  const limits = dependencies.rulesOf(call.grant)?.rateLimits ?? [];
+  if (limits.length === 0) return runAdmitted(call, dependencies);
+  const { isStream, tokens } = call.size ?? { isStream: false, tokens: () => noTokens };
+  const admitted = await admitCall({ facts: factsOf(call, dependencies.view()), isStream, tokens }, limits, dependencies.rateCounterOf);
+  try {
+    const reply = await runAdmitted(call, dependencies);
+    return { ...reply, messages: admitted.watch(reply.messages, call.signal), rateLimits: admitted.rateLimits };
+  } catch (error) {
+    admitted.fail();
+    throw error;
+  }
+}
+
+function factsOf({ grant, model, operation, labels }: Call, { routes }: PlanningView): CallFacts {
+  return {
+    organization: grant.organizationId,
+    team: grant.teamId,
+    key: grant.keyId,
+    member: grant.memberId,
+    model,
+    route: routes.has(model) ? model : "",
+    operation: operation === "files" ? "Files" : InferenceService.method[operation].name,
+    labels: { ...labels, ...grant.labels },
+  };
+}
+
+async function runAdmitted(call: Call, dependencies: PipelineDependencies): Promise<Reply> {
   const view = dependencies.view();
   const plan = call.plan ?? authorizePlan(call.model, planTargets(call.model, view), call.grant);
   const guard = guardFor(call.model, plan, dependencies.rulesOf(call.grant), (finding) => dependencies.onFinding(call.requestId, finding));

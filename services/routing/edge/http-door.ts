@@ -13,18 +13,20 @@ import { authorizeMethod } from "../domain/admit.ts";
 import { generationFor, needsFor, relayFor, unaryFor, withOwnCache, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
 import type { RelayedName } from "../domain/capability.ts";
 import type { ByteRoom } from "../domain/byte-room.ts";
+import { sizeOfGeneration, sizeOfUnary } from "../domain/call-size.ts";
 import type { Dialect, FilesEndpoint, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RelayCall, RelayEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
 import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
 import type { FileIds } from "../domain/file-ids.ts";
 import { identifyEvents } from "../domain/identification.ts";
 import { getModel, listModels } from "../domain/list-models.ts";
 import { runCall, type Call, type PipelineDependencies, type Reply } from "../domain/pipeline.ts";
-import type { Plan } from "../domain/plan.ts";
+import { RateLimitedError } from "../domain/rate-admission.ts";
+import { noTokens } from "../domain/token-estimate.ts";
 import type { RoutingConfig } from "../config.ts";
 import type { Admit } from "./admission.ts";
 import { readLabels } from "./labels.ts";
 import { discardRest, readBody } from "./read-body.ts";
-import { replyHeaders } from "./reply-headers.ts";
+import { replyHeaders, tighterLimits } from "./reply-headers.ts";
 import { readStrictness } from "./strictness.ts";
 import type { RequestScope } from "./request-scope.ts";
 import type { UnaryName } from "../domain/unary-operation.ts";
@@ -77,7 +79,7 @@ export async function handleHttp(request: HttpRequest, response: HttpResponse, s
   } catch (thrown) {
     const error = scope.end(thrown)!;
     if (response.headersSent) response.end();
-    else answerError(request, response, dialect, error, scope.requestId);
+    else answerError(request, response, dialect, error, scope.requestId, limitsOf(error, dialect, dependencies));
   }
 }
 
@@ -130,7 +132,13 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
     toGeneration: () => asked.toGeneration(),
   };
   const generation = withOwnCache(read, parsed["prompt_cache_key"], arrived.grant.organizationId);
-  const reply = await run(arrived, "generate", asked.model, (target, strict, inTypes) => generationFor(generation, target, strict, inTypes), needsFor(generation));
+  const reply = await run(arrived, {
+    operation: "generate",
+    model: asked.model,
+    operationFor: (target, strict, inTypes) => generationFor(generation, target, strict, inTypes),
+    needs: needsFor(generation),
+    size: sizeOfGeneration(generation),
+  });
   if (asked.stream) return relayStream(arrived, dialect, reply, () => asked.createStreamWriter(), (first) => warningsOf(first, startOf(first)?.warnings, asked.unknownFields));
   const message = await onlyMessage(reply);
   const warnings = warningsOf(message, message.generate?.warnings, asked.unknownFields);
@@ -156,7 +164,7 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
     unknownFields: () => call.unknownFields,
     toRequest: () => call.toRequest(),
   };
-  const reply = await run(arrived, operation, call.model, (target, strict) => unaryFor(asked, target, strict));
+  const reply = await run(arrived, { operation, model: call.model, operationFor: (target, strict) => unaryFor(asked, target, strict), size: sizeOfUnary(asked) });
   const message = await onlyMessage(reply);
   const answer = message[operation];
   const json = answer === undefined ? message.native : JSON.stringify(call.writeReply({ ...answer, requestId: arrived.scope.requestId, target: reply.target.name }));
@@ -176,7 +184,7 @@ async function callFiles(arrived: Arrived, dialect: Dialect, endpoint: FilesEndp
     ids: dependencies.fileIds(grant.organizationId),
     grant,
     view: dependencies.pipeline.view(),
-    run: (plan, operation) => run(arrived, "files", "files", () => operation, undefined, plan),
+    run: (plan, operation) => run(arrived, { operation: "files", model: "files", operationFor: () => operation, plan }),
   });
   const named = request.headers["x-weir-provider"];
   const asked = { id: target.model, query: target.query ?? "", provider: named === undefined ? undefined : String(named), contentType: request.headers["content-type"] ?? "", body: () => bodyOf(arrived) };
@@ -203,7 +211,7 @@ async function relay(arrived: Arrived, dialect: Dialect, endpoint: RelayEndpoint
 
 async function relayCall(arrived: Arrived, dialect: Dialect, { operation, path }: { readonly operation: RelayedName; readonly path: string }, call: RelayCall): Promise<void> {
   const asked: AskedRelay = { operation, dialect: dialect.name, endpoint: path.slice("/v1".length), call };
-  const reply = await run(arrived, operation, call.model, (target) => relayFor(asked, target));
+  const reply = await run(arrived, { operation, model: call.model, operationFor: (target) => relayFor(asked, target), size: { isStream: call.stream, tokens: () => noTokens } });
   return relayStream(arrived, dialect, reply, (first) => relayWriter(first.start?.contentType ?? "", call), () => []);
 }
 
@@ -240,17 +248,25 @@ function nativeOf({ name, requestHeaders }: Dialect, { headers }: HttpRequest, b
   return { dialect: name, body, headers: Object.fromEntries(own) as Record<string, string> };
 }
 
-async function run({ request, scope, grant, dependencies }: Arrived, operation: Call["operation"], model: string, operationFor: Call["operationFor"], needs?: Call["needs"], plan?: Plan): Promise<Reply> {
-  const call: Call = { requestId: scope.requestId, grant, operation, model, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs, operationFor, needs, ...(plan === undefined ? {} : { plan }) };
+/** What a call is, beside who makes it. */
+type Asked = Pick<Call, "operation" | "model" | "operationFor" | "needs" | "size" | "plan">;
+
+async function run({ request, scope, grant, dependencies }: Arrived, asked: Asked): Promise<Reply> {
+  const call: Call = { ...asked, requestId: scope.requestId, grant, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs };
   scope.call = call;
   scope.reply = await runCall(call, dependencies.pipeline);
   return scope.reply;
 }
 
 function headersOf({ scope, dependencies }: Arrived, dialect: Dialect, reply: Reply, first: AttemptResponse, warnings: readonly Warning[]): Record<string, string> {
-  const limits = first.start?.rateLimits ?? [];
-  const rateLimits = limits.length === 0 ? undefined : dialect.writeRateLimits?.(limits, dependencies.pipeline.clock.now());
-  return { ...rateLimits, ...replyHeaders(reply, first, scope.requestId, [...warnings, ...reply.warnings()]) };
+  const nowMs = dependencies.pipeline.clock.now();
+  const vendorLimits = first.start?.rateLimits ?? [];
+  const headers = { ...(vendorLimits.length === 0 ? {} : dialect.writeRateLimits?.(vendorLimits, nowMs)), ...replyHeaders(reply, first, scope.requestId, [...warnings, ...reply.warnings()]) };
+  return reply.rateLimits === undefined ? headers : { ...headers, ...tighterLimits(reply.rateLimits, headers, dialect, nowMs) };
+}
+
+function limitsOf(error: GatewayError, dialect: Dialect, { pipeline }: HttpDoorDependencies): Readonly<Record<string, string>> {
+  return error instanceof RateLimitedError ? (dialect.writeRateLimits?.(error.rateLimits, pipeline.clock.now()) ?? {}) : {};
 }
 
 /** The message of a reply in one piece, once the attempt has come to its end. */
@@ -330,9 +346,9 @@ function answerJson(response: HttpResponse, json: Uint8Array | string, headers: 
   response.end(json);
 }
 
-function answerError(request: HttpRequest, response: HttpResponse, dialect: Dialect, error: GatewayError, requestId: string): void {
+function answerError(request: HttpRequest, response: HttpResponse, dialect: Dialect, error: GatewayError, requestId: string, rateLimits: Readonly<Record<string, string>> = {}): void {
   const { status, headers, body } = dialect.writeError(error, requestId);
   if (!request.complete) discardRest(request);
-  response.writeHead(status, { "x-request-id": requestId, "request-id": requestId, "x-weir-reason": error.reason, ...headers, "content-length": String(Buffer.byteLength(body)) });
+  response.writeHead(status, { "x-request-id": requestId, "request-id": requestId, "x-weir-reason": error.reason, ...rateLimits, ...headers, "content-length": String(Buffer.byteLength(body)) });
   response.end(body);
 }

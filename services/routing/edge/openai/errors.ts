@@ -55,5 +55,6 @@ const codes: { readonly [Name in Reason]?: string | null } = {
   KEY_MISSING: "invalid_api_key",
   KEY_REVOKED: "invalid_api_key",
   MODEL_NOT_FOUND: "model_not_found",
+  RATE_LIMITED: "rate_limit_exceeded",
   UPSTREAM_RATE_LIMITED: "rate_limit_exceeded",
 };

@@ -1,0 +1,35 @@
+/** Owns how large a call is, as far as limits count it. */
+import { toBinary } from "@bufbuild/protobuf";
+import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { AskedGeneration, AskedUnary } from "./asked.ts";
+import { assumedOutputTokens, estimateBytes, estimateGeneration, type TokenCount } from "./token-estimate.ts";
+import type { UnaryName } from "./unary-operation.ts";
+
+export interface CallSize {
+  readonly isStream: boolean;
+  /** An estimate, made when it is first asked for. */
+  readonly tokens: () => TokenCount;
+}
+
+export function sizeOfGeneration(asked: AskedGeneration): CallSize {
+  return { isStream: asked.stream, tokens: once(() => generationTokens(asked)) };
+}
+
+export function sizeOfUnary<Name extends UnaryName>(asked: AskedUnary<Name>): CallSize {
+  const { operation, native } = asked;
+  return { isStream: false, tokens: once(() => estimateBytes(native?.body.length ?? toBinary(InferenceService.method[operation].input, asked.toRequest()).length)) };
+}
+
+function generationTokens(asked: AskedGeneration): TokenCount {
+  try {
+    return estimateGeneration(asked.toGeneration());
+  } catch {
+    // As in needsFor: the target that must read it says what is wrong.
+    return { ...estimateBytes(asked.native?.body.length ?? 0), output: assumedOutputTokens };
+  }
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let value: Value | undefined;
+  return () => (value ??= make());
+}
