@@ -81,6 +81,11 @@ describe("a cost", () => {
   test("of images and searches is by the modality, the image or the search unit", () => {
     const image = usageOf({ [Meter.INPUT_TOKENS]: 40n, [Meter.IMAGE_INPUT_TOKENS]: 10n, [Meter.IMAGE_OUTPUT_TOKENS]: 272n });
     expect(rateUsage(image, findPrice(builtInBook, call("openai/gpt-image-2.6-sunburst"))).costNanos).toBe(40n * 5_000n + 10n * 8_000n + 272n * 30_000n);
+    expect(rateUsage(usageOf({ [Meter.CHARACTERS]: 1_000n }), findPrice(builtInBook, call("openai/tts-1"))).costNanos).toBe(15_000_000n);
+    expect(rateUsage(usageOf({ [Meter.INPUT_TOKENS]: 10n, [Meter.IMAGE_OUTPUT_TOKENS]: 1_120n }), findPrice(builtInBook, call("gemini/gemini-3.1-flash-image"))).costNanos).toBe(10n * 500n + 1_120n * 60_000n);
+    const grok = findPrice(builtInBook, call("xai/grok-4.7"));
+    expect(rateUsage(usageOf({ [Meter.INPUT_TOKENS]: 199_999n }), grok).costNanos).toBe(199_999n * 2_000n);
+    expect(rateUsage(usageOf({ [Meter.INPUT_TOKENS]: 200_000n }), grok).costNanos).toBe(200_000n * 4_000n);
     expect(rateUsage(usageOf({ [Meter.SEARCH_UNITS]: 2n }), findPrice(builtInBook, call("cohere/rerank-v4.0-pro"))).costNanos).toBe(5_000_000n);
   });
 
