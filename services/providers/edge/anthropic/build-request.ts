@@ -1,7 +1,8 @@
 /** Owns the way from types to the body of a Messages request. */
-import { Modality, type OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { spliceJson } from "#platform/json.ts";
+import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
 import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { factsOf, type ModelFacts } from "./model-facts.ts";
@@ -9,6 +10,9 @@ import { Warnings } from "../../domain/warnings.ts";
 import { writeConversation, type Block } from "./write-content.ts";
 import { writeThinking, type ThinkingJson } from "./write-thinking.ts";
 import { writeTools } from "./write-tools.ts";
+
+/** What Anthropic has nothing like. */
+const lacking: readonly Option[] = ["sampling.seed", "sampling.presence_penalty", "sampling.frequency_penalty", "sampling.logit_bias", "logprobs", "top_logprobs", "modalities", "audio", "metadata", "store", "verbosity", "prompt_cache_key", "candidate_count"];
 
 const path = "/messages";
 
@@ -25,7 +29,7 @@ export function buildRequest(generation: Generation, model: string, stream: bool
 /** The members of a request, the stream's aside. */
 export function writeBody(generation: Generation, model: string, warnings: Warnings): Block {
   const facts = factsOf(model);
-  warnOfUnsupported(generation, warnings);
+  warnOfOptions("Anthropic", lacking, generation, warnings);
   const maximumTokens = writeMaximumTokens(generation, facts, warnings);
   const { system, turns } = writeConversation(generation.messages, warnings);
   const { thinking, effort } = writeThinking(generation, facts, maximumTokens, warnings);
@@ -59,28 +63,6 @@ function writeMaximumTokens({ maxOutputTokens }: Generation, facts: ModelFacts, 
   if (facts.maximumOutputTokens !== undefined) return facts.maximumOutputTokens;
   warnings.add("max_output_tokens", `Anthropic needs one and the model's own is not known; ${fallbackMaximumTokens} is set.`);
   return fallbackMaximumTokens;
-}
-
-/** Options that Anthropic has nothing for. */
-function warnOfUnsupported(generation: Generation, warnings: Warnings): void {
-  const { sampling } = generation;
-  const leftOut = "Anthropic has nothing like it; it is left out.";
-  const unsupported: readonly (readonly [field: string, asked: boolean])[] = [
-    ["sampling.seed", sampling?.seed !== undefined],
-    ["sampling.presence_penalty", (sampling?.presencePenalty ?? 0) !== 0],
-    ["sampling.frequency_penalty", (sampling?.frequencyPenalty ?? 0) !== 0],
-    ["sampling.logit_bias", Object.keys(sampling?.logitBias ?? {}).length > 0],
-    ["logprobs", generation.logprobs],
-    ["top_logprobs", (generation.topLogprobs ?? 0) > 0],
-    ["modalities", generation.modalities.some((modality) => modality !== Modality.TEXT)],
-    ["audio", generation.audio !== undefined],
-    ["metadata", Object.keys(generation.metadata).length > 0],
-    ["store", generation.store === true],
-    ["verbosity", generation.verbosity !== undefined],
-    ["prompt_cache_key", generation.promptCacheKey !== undefined],
-  ];
-  for (const [field, asked] of unsupported) if (asked) warnings.add(field, leftOut);
-  if ((generation.candidateCount ?? 1) > 1) warnings.add("candidate_count", "Anthropic makes one reply per request; there is one.");
 }
 
 /** A JSON Schema's name is no part of Anthropic's form and changes nothing; its description goes into the schema. */

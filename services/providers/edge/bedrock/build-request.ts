@@ -1,7 +1,8 @@
 /** Owns the way from types to the body of a Converse request. */
-import { Modality, type OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
 import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { writeModelFields } from "./model-fields.ts";
@@ -9,6 +10,9 @@ import { pathOf } from "./model-path.ts";
 import { Warnings } from "../../domain/warnings.ts";
 import { writeConversation, type Block } from "./write-content.ts";
 import { writeTools } from "./write-tools.ts";
+
+/** What Bedrock has nothing like. */
+const lacking: readonly Option[] = ["sampling.seed", "sampling.presence_penalty", "sampling.frequency_penalty", "sampling.logit_bias", "logprobs", "top_logprobs", "modalities", "audio", "end_user", "store", "verbosity", "prompt_cache_key", "candidate_count"];
 
 /** Where Claude says which stop sequence it met; a model that says nothing of the kind ignores it. Source: ConverseRequest in AWS's SDK. */
 const stopSequencePointer = "/stop_sequence";
@@ -21,7 +25,7 @@ export function buildRequest(generation: Generation, model: string, stream: bool
 }
 
 export function writeBody(generation: Generation, model: string, warnings: Warnings): Block {
-  warnOfUnsupported(generation, warnings);
+  warnOfOptions("Bedrock", lacking, generation, warnings);
   const { system, turns } = writeConversation(generation.messages, warnings);
   const modelFields = writeModelFields(generation, model, warnings);
   const tools = writeTools(generation, turns, model, warnings);
@@ -44,28 +48,6 @@ export function writeBody(generation: Generation, model: string, warnings: Warni
 /** No dialect is Bedrock's own, so nobody asks for it. */
 export function refuseNative(): never {
   throw new GatewayError("INVALID_REQUEST", "Bedrock speaks no dialect of Weir's; send it types.");
-}
-
-/** Options that Bedrock has nothing for. */
-function warnOfUnsupported(generation: Generation, warnings: Warnings): void {
-  const { sampling } = generation;
-  const leftOut = "Bedrock has nothing like it; it is left out.";
-  const unsupported: readonly (readonly [field: string, asked: boolean])[] = [
-    ["sampling.seed", sampling?.seed !== undefined],
-    ["sampling.presence_penalty", (sampling?.presencePenalty ?? 0) !== 0],
-    ["sampling.frequency_penalty", (sampling?.frequencyPenalty ?? 0) !== 0],
-    ["sampling.logit_bias", Object.keys(sampling?.logitBias ?? {}).length > 0],
-    ["logprobs", generation.logprobs],
-    ["top_logprobs", (generation.topLogprobs ?? 0) > 0],
-    ["modalities", generation.modalities.some((modality) => modality !== Modality.TEXT)],
-    ["audio", generation.audio !== undefined],
-    ["end_user", generation.endUser !== undefined],
-    ["store", generation.store === true],
-    ["verbosity", generation.verbosity !== undefined],
-    ["prompt_cache_key", generation.promptCacheKey !== undefined],
-  ];
-  for (const [field, asked] of unsupported) if (asked) warnings.add(field, leftOut);
-  if ((generation.candidateCount ?? 1) > 1) warnings.add("candidate_count", "Bedrock makes one reply per request; there is one.");
 }
 
 /** Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_JsonSchemaDefinition.html; the schema is text there. */

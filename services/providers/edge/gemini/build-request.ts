@@ -1,6 +1,7 @@
 /** Owns the way from types to the body of a generateContent request. */
 import { Modality, type OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
 import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import type { JsonObject } from "../../domain/vendor-json.ts";
@@ -11,6 +12,9 @@ import { writeConversation } from "./write-content.ts";
 import { writeThinking } from "./write-thinking.ts";
 import { writeTools } from "./write-tools.ts";
 
+/** What Gemini has nothing like. */
+const lacking: readonly Option[] = ["sampling.logit_bias", "end_user", "metadata", "verbosity", "prompt_cache_key"];
+
 /** Throws UNSUPPORTED_FIELD for content Gemini cannot take, and for everything else it cannot honour when strict. */
 export function buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest {
   const warnings = new Warnings("Gemini", generation.strict);
@@ -19,7 +23,7 @@ export function buildRequest(generation: Generation, model: string, stream: bool
 
 export function writeBody(generation: Generation, model: string, warnings: Warnings): JsonObject {
   const facts = factsOf(model);
-  warnOfUnsupported(generation, warnings);
+  warnOfOptions("Gemini", lacking, generation, warnings);
   const config = writeConfig(generation, facts, warnings);
   return {
     ...writeConversation(generation.messages, facts, warnings),
@@ -39,19 +43,6 @@ export function buildNativeRequest(body: Uint8Array, model: string, stream: bool
 function vendorRequest(body: Uint8Array, model: string, stream: boolean, warnings: Warnings): VendorRequest {
   const path = methodPath(model, stream ? "streamGenerateContent?alt=sse" : "generateContent");
   return { path, headers: {}, body, warnings: warnings.list, withholdUsage: false };
-}
-
-/** Options that Gemini has nothing for. */
-function warnOfUnsupported(generation: Generation, warnings: Warnings): void {
-  const leftOut = "Gemini has nothing like it; it is left out.";
-  const unsupported: readonly (readonly [field: string, asked: boolean])[] = [
-    ["sampling.logit_bias", Object.keys(generation.sampling?.logitBias ?? {}).length > 0],
-    ["end_user", generation.endUser !== undefined],
-    ["metadata", Object.keys(generation.metadata).length > 0],
-    ["verbosity", generation.verbosity !== undefined],
-    ["prompt_cache_key", generation.promptCacheKey !== undefined],
-  ];
-  for (const [field, asked] of unsupported) if (asked) warnings.add(field, leftOut);
 }
 
 function writeConfig(generation: Generation, facts: ModelFacts, warnings: Warnings): JsonObject {

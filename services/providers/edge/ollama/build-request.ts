@@ -1,18 +1,22 @@
 /** Owns the way from types to the body of a Chat request; its members stand in a fixed order, so that a retry has the same bytes. */
-import { Modality, ReasoningOptions_Effort, ToolChoice_Mode, type OutputFormat, type ReasoningOptions, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
+import { ReasoningOptions_Effort, ToolChoice_Mode, type OutputFormat, type ReasoningOptions, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { spliceJson } from "#platform/json.ts";
+import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
 import { Warnings } from "../../domain/warnings.ts";
 import { nativeDialect, writeMessages } from "./write-messages.ts";
+
+/** What Ollama has nothing like. */
+const lacking: readonly Option[] = ["sampling.logit_bias", "parallel_tool_calls", "service_tier", "modalities", "audio", "end_user", "metadata", "store", "verbosity", "prompt_cache_key", "candidate_count"];
 
 const path = "/api/chat";
 
 /** Throws UNSUPPORTED_FIELD for content Ollama cannot take, and for everything else it cannot honour when strict. */
 export function buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest {
   const warnings = new Warnings("Ollama", generation.strict);
-  noteUnsupported(generation, warnings);
+  warnOfOptions("Ollama", lacking, generation, warnings);
   const options = writeOptions(generation, warnings);
   const body = {
     model,
@@ -36,24 +40,6 @@ export function buildNativeRequest(body: Uint8Array, model: string, stream: bool
 
 function vendorRequest(body: Uint8Array, { list }: Warnings): VendorRequest {
   return { path, headers: {}, body, warnings: list, withholdUsage: false };
-}
-
-/** Options that Ollama has nothing for. */
-function noteUnsupported(generation: Generation, warnings: Warnings): void {
-  const unsupported: readonly (readonly [field: string, asked: boolean])[] = [
-    ["sampling.logit_bias", Object.keys(generation.sampling?.logitBias ?? {}).length > 0],
-    ["parallel_tool_calls", generation.parallelToolCalls === false],
-    ["service_tier", generation.serviceTier !== undefined],
-    ["modalities", generation.modalities.some((modality) => modality !== Modality.TEXT)],
-    ["audio", generation.audio !== undefined],
-    ["end_user", generation.endUser !== undefined],
-    ["metadata", Object.keys(generation.metadata).length > 0],
-    ["store", generation.store === true],
-    ["verbosity", generation.verbosity !== undefined],
-    ["prompt_cache_key", generation.promptCacheKey !== undefined],
-  ];
-  for (const [field, asked] of unsupported) if (asked) warnings.add(field, "Ollama has nothing like it; it is left out.");
-  if ((generation.candidateCount ?? 1) > 1) warnings.add("candidate_count", "Ollama makes one reply per request; there is one.");
 }
 
 /** Source: Options in https://github.com/ollama/ollama/blob/main/api/types.go. */
