@@ -1,17 +1,14 @@
 /** Owns the reading of one candidate, whole or as it grows: both are lists of parts, those of a stream only shorter. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Part, PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
 import type { TokenLogprob, TokenLogprobSchema } from "#gen/weir/inference/v1/generation_pb.ts";
-import type { PartDelta, PartDeltaSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { StreamEventInit } from "../../domain/adapter.ts";
+import { CandidateEvents, type PartInit } from "../../domain/candidate-events.ts";
 import { asObject, asObjects, asText, isObject, type JsonObject } from "../../domain/vendor-json.ts";
 import { countSearches, readCitations } from "./citations.ts";
 import { finishWordOf, readFinishReason } from "./finish-reason.ts";
 import { nativeDialect } from "./reply-json.ts";
 import { sealSignature, type SignedKind } from "./thought-signatures.ts";
 
-export type PartInit = Exclude<MessageInitShape<typeof PartSchema>, Part>;
-type DeltaInit = Omit<Exclude<MessageInitShape<typeof PartDeltaSchema>, PartDelta>, "candidateIndex" | "partIndex" | "$typeName" | "$unknown">;
 type LogprobInit = Exclude<MessageInitShape<typeof TokenLogprobSchema>, TokenLogprob>;
 
 /** The most text of which citations are placed, in characters. */
@@ -35,18 +32,21 @@ export class CandidateReader {
   readonly #ordinals = { call: 0, text: 0, media: 0 };
   readonly #recited: JsonObject[] = [];
   #grounding: JsonObject = {};
-  #nextPart = 0;
   #voice: Voice | undefined;
   #logprobs: LogprobInit[] = [];
-  #events: StreamEventInit[] = [];
+  readonly #events: CandidateEvents;
   /** Gemini's word for why the candidate ended; empty until it came. */
   finishWord = "";
-  /** UTF-8 bytes of text, thoughts and arguments so far. */
-  outputBytes = 0;
 
   constructor(index: number, replyId: string) {
     this.#index = index;
+    this.#events = new CandidateEvents(index);
     this.#replyId = replyId;
+  }
+
+  /** UTF-8 bytes of text, thoughts and arguments so far. */
+  get outputBytes(): number {
+    return this.#events.outputBytes;
   }
 
   get searches(): number {
@@ -61,7 +61,7 @@ export class CandidateReader {
     if (isObject(candidate["groundingMetadata"])) this.#grounding = { ...this.#grounding, ...candidate["groundingMetadata"] };
     this.#recited.push(...asObjects(asObject(candidate["citationMetadata"])["citations"]));
     this.finishWord = finishWordOf(candidate["finishReason"]) || this.finishWord;
-    return this.#takeEvents();
+    return this.#events.take();
   }
 
   /** The events that complete the last part and the candidate. */
@@ -70,8 +70,8 @@ export class CandidateReader {
     if (this.#logprobs.length > 0) this.#say("", "");
     this.#silence();
     const value = { candidateIndex: this.#index, finishReason: readFinishReason(this.finishWord, this.#ordinals.call > 0), nativeFinishReason: this.finishWord };
-    this.#emit({ case: "candidateEnd", value });
-    return this.#takeEvents();
+    this.#events.emit({ case: "candidateEnd", value });
+    return this.#events.take();
   }
 
   #readPart(part: JsonObject): void {
@@ -93,16 +93,16 @@ export class CandidateReader {
     const voice = this.#speak("text", { kind: { case: "text", value: {} } });
     if (voice.text.length + text.length <= maximumPlacedText) voice.text += text;
     voice.signature = signature || voice.signature;
-    if (text !== "" || this.#logprobs.length > 0) this.#emitDelta(voice.partIndex, { delta: { case: "text", value: text }, logprobs: this.#logprobs }, text);
+    if (text !== "" || this.#logprobs.length > 0) this.#events.grow(voice.partIndex, { delta: { case: "text", value: text }, logprobs: this.#logprobs }, text);
     this.#logprobs = [];
   }
 
   /** Gemini shows no thoughts themselves, but summaries of them. */
   #think(text: string, signature: string): void {
     const { partIndex } = this.#speak("thought", { kind: { case: "reasoning", value: { isSummary: true } } });
-    if (text !== "") this.#emitDelta(partIndex, { delta: { case: "text", value: text } }, text);
+    if (text !== "") this.#events.grow(partIndex, { delta: { case: "text", value: text } }, text);
     if (signature === "") return;
-    this.#emitDelta(partIndex, { delta: { case: "signature", value: sealSignature({ kind: "thought", ordinal: 0, signature }) } }, "");
+    this.#events.grow(partIndex, { delta: { case: "signature", value: sealSignature({ kind: "thought", ordinal: 0, signature }) } }, "");
     this.#silence();
   }
 
@@ -111,10 +111,10 @@ export class CandidateReader {
     this.#sign("call", ordinal, signature);
     // Older models give their calls no ids, but the tool's result must name one.
     const callId = asText(id) || `call_${this.#replyId}_${this.#index}_${ordinal}`;
-    const partIndex = this.#begin({ kind: { case: "toolCall", value: { id: callId, name: asText(name) } } });
+    const partIndex = this.#events.begin({ kind: { case: "toolCall", value: { id: callId, name: asText(name) } } });
     const json = JSON.stringify(args ?? {});
-    this.#emitDelta(partIndex, { delta: { case: "arguments", value: json } }, json);
-    this.#emitEnd(partIndex);
+    this.#events.grow(partIndex, { delta: { case: "arguments", value: json } }, json);
+    this.#events.end(partIndex);
   }
 
   #show({ mimeType }: JsonObject, source: MediaSource, signature: string): void {
@@ -128,7 +128,7 @@ export class CandidateReader {
 
   #sound(mediaType: string, piece: Uint8Array<ArrayBuffer>): void {
     const { partIndex } = this.#speak("audio", { kind: { case: "audio", value: { media: { mediaType, source: { case: "data", value: new Uint8Array() } } } } });
-    if (piece.length > 0) this.#emitDelta(partIndex, { delta: { case: "audio", value: piece } }, "");
+    if (piece.length > 0) this.#events.grow(partIndex, { delta: { case: "audio", value: piece } }, "");
   }
 
   #cite(): void {
@@ -136,7 +136,7 @@ export class CandidateReader {
     const citations = readCitations(this.#grounding, this.#recited, isSpeaking ? this.#voice!.text : "");
     if (citations.length === 0) return;
     const { partIndex } = this.#speak("text", { kind: { case: "text", value: {} } });
-    for (const citation of citations) this.#emitDelta(partIndex, { delta: { case: "citation", value: citation } }, "");
+    for (const citation of citations) this.#events.grow(partIndex, { delta: { case: "citation", value: citation } }, "");
   }
 
   /** A signature in a piece of reasoning of its own. */
@@ -147,7 +147,7 @@ export class CandidateReader {
 
   #addWhole(part: PartInit): void {
     this.#silence();
-    this.#emitEnd(this.#begin(part));
+    this.#events.addWhole(part);
   }
 
   /** The open part of this voice, begun if another voice spoke before. */
@@ -155,7 +155,7 @@ export class CandidateReader {
     if (this.#voice?.kind === kind) return this.#voice;
     this.#silence();
     const ordinal = kind === "text" ? this.#ordinals.text++ : kind === "audio" ? this.#ordinals.media++ : 0;
-    this.#voice = { kind, partIndex: this.#begin(part), ordinal, text: "", signature: "" };
+    this.#voice = { kind, partIndex: this.#events.begin(part), ordinal, text: "", signature: "" };
     return this.#voice;
   }
 
@@ -163,33 +163,8 @@ export class CandidateReader {
     const voice = this.#voice;
     if (voice === undefined) return;
     this.#voice = undefined;
-    this.#emitEnd(voice.partIndex);
+    this.#events.end(voice.partIndex);
     if (voice.signature !== "") this.#sign("text", voice.ordinal, voice.signature);
-  }
-
-  #begin(part: PartInit): number {
-    const partIndex = this.#nextPart++;
-    this.#emit({ case: "partStart", value: { candidateIndex: this.#index, partIndex, part } });
-    return partIndex;
-  }
-
-  #emitDelta(partIndex: number, delta: DeltaInit, output: string): void {
-    this.outputBytes += Buffer.byteLength(output);
-    this.#emit({ case: "partDelta", value: { candidateIndex: this.#index, partIndex, ...delta } });
-  }
-
-  #emitEnd(partIndex: number): void {
-    this.#emit({ case: "partEnd", value: { candidateIndex: this.#index, partIndex } });
-  }
-
-  #emit(event: NonNullable<StreamEventInit["event"]>): void {
-    this.#events.push({ event });
-  }
-
-  #takeEvents(): StreamEventInit[] {
-    const events = this.#events;
-    this.#events = [];
-    return events;
   }
 }
 

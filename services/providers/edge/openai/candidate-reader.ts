@@ -1,8 +1,6 @@
 /** Owns one candidate of a streamed reply: which of its parts are open, and what each delta adds to them. */
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Part, PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
-import type { PartDelta, PartDeltaSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { StreamEventInit } from "../../domain/adapter.ts";
+import { CandidateEvents, type PartInit } from "../../domain/candidate-events.ts";
 import { readCitations } from "./citations.ts";
 import { readFinishReason } from "./finish-reason.ts";
 import { asCount, asObject, asObjects, asText, isObject, type JsonObject } from "../../domain/vendor-json.ts";
@@ -11,8 +9,6 @@ import { readImageUrl } from "./media-url.ts";
 import { argumentsOf, fallbackCallId, idOf } from "./read-reply.ts";
 import { readReasoningPieces, readThinkingPart, type ReasoningPiece } from "./reasoning.ts";
 
-type PartInit = Exclude<MessageInitShape<typeof PartSchema>, Part>;
-type DeltaInit = Exclude<MessageInitShape<typeof PartDeltaSchema>, PartDelta>;
 
 /** What the model says right now: of these only one part is open at a time, while tool calls and sound grow beside it. */
 interface Voice {
@@ -37,22 +33,24 @@ export class CandidateReader {
   readonly #replyId: string;
   readonly #calls: ToolCall[] = [];
   readonly #callByIndex = new Map<number, ToolCall>();
-  readonly #openParts = new Set<number>();
-  #nextPart = 0;
   #voice: Voice | undefined;
   #textLength = 0;
   #audioPart: number | undefined;
   #audioRest = "";
   #stopSequence = "";
-  #events: StreamEventInit[] = [];
+  readonly #events: CandidateEvents;
   /** The vendor's word for why the candidate ended; empty until it came. */
   finishWord = "";
-  /** UTF-8 bytes of text, reasoning and arguments so far. */
-  outputBytes = 0;
 
   constructor(index: number, replyId: string) {
     this.#index = index;
+    this.#events = new CandidateEvents(index);
     this.#replyId = replyId;
+  }
+
+  /** UTF-8 bytes of text, reasoning and arguments so far. */
+  get outputBytes(): number {
+    return this.#events.outputBytes;
   }
 
   /** The events of one choice of a chunk. */
@@ -68,15 +66,15 @@ export class CandidateReader {
     this.#cite(delta);
     this.finishWord = asText(choice["finish_reason"]) || this.finishWord;
     this.#stopSequence = asText(choice["stop_reason"]) || this.#stopSequence;
-    return this.#takeEvents();
+    return this.#events.take();
   }
 
   /** The events that complete all parts and the candidate. */
   close(): StreamEventInit[] {
     for (const call of this.#calls) this.#beginCall(call);
     if (this.#audioPart !== undefined) this.#hear(this.#audioPart, this.#audioRest);
-    for (const partIndex of this.#openParts) this.#emitEnd(partIndex);
-    this.#emit({
+    this.#events.endAll();
+    this.#events.emit({
       case: "candidateEnd",
       value: {
         candidateIndex: this.#index,
@@ -85,7 +83,7 @@ export class CandidateReader {
         ...(this.#stopSequence === "" ? {} : { stopSequence: this.#stopSequence }),
       },
     });
-    return this.#takeEvents();
+    return this.#events.take();
   }
 
   #say(kind: "text" | "refusal", content: unknown, logprobs: ReturnType<typeof readLogprobs>): void {
@@ -94,7 +92,7 @@ export class CandidateReader {
     if (text === "" && logprobs.length === 0) return;
     const { partIndex } = this.#speak(kind, this.#textLength, { kind: { case: kind, value: {} } });
     if (kind === "text") this.#textLength += text.length;
-    this.#emitDelta(partIndex, { delta: { case: "text", value: text }, logprobs }, text);
+    this.#events.grow(partIndex, { delta: { case: "text", value: text }, logprobs }, text);
   }
 
   /** Some servers stream parts (Mistral). */
@@ -112,8 +110,8 @@ export class CandidateReader {
     if (redactedData !== "") this.#addWhole({ kind: { case: "reasoning", value: { redactedData } } });
     if (text === "" && signature === "") return;
     const { partIndex } = this.#speak("reasoning", index, { kind: { case: "reasoning", value: { isSummary } } });
-    if (text !== "") this.#emitDelta(partIndex, { delta: { case: "text", value: text } }, text);
-    if (signature !== "") this.#emitDelta(partIndex, { delta: { case: "signature", value: signature } }, "");
+    if (text !== "") this.#events.grow(partIndex, { delta: { case: "text", value: text } }, text);
+    if (signature !== "") this.#events.grow(partIndex, { delta: { case: "signature", value: signature } }, "");
   }
 
   #cite(delta: JsonObject): void {
@@ -123,7 +121,7 @@ export class CandidateReader {
     for (const citation of citations) {
       // Indexes count in the whole content, but a citation in its own part.
       const range = { startIndex: shift(citation.startIndex, place), endIndex: shift(citation.endIndex, place) };
-      this.#emitDelta(partIndex, { delta: { case: "citation", value: { ...citation, ...range } } }, "");
+      this.#events.grow(partIndex, { delta: { case: "citation", value: { ...citation, ...range } } }, "");
     }
   }
 
@@ -133,8 +131,8 @@ export class CandidateReader {
     const data = asText(audio["data"]);
     // The last update holds only when the sound expires.
     if (id === "" && transcript === "" && data === "") return;
-    this.#audioPart ??= this.#begin({ kind: { case: "audio", value: { id, media: { source: { case: "data", value: new Uint8Array() } } } } });
-    if (transcript !== "") this.#emitDelta(this.#audioPart, { delta: { case: "transcript", value: transcript } }, transcript);
+    this.#audioPart ??= this.#events.begin({ kind: { case: "audio", value: { id, media: { source: { case: "data", value: new Uint8Array() } } } } });
+    if (transcript !== "") this.#events.grow(this.#audioPart, { delta: { case: "transcript", value: transcript } }, transcript);
     // Four characters make three bytes, and nothing promises that a chunk ends on such a border.
     const encoded = this.#audioRest + data;
     const whole = encoded.length - (encoded.length % 4);
@@ -144,7 +142,7 @@ export class CandidateReader {
 
   #hear(partIndex: number, encoded: string): void {
     const value = new Uint8Array(Buffer.from(encoded, "base64"));
-    if (value.length > 0) this.#emitDelta(partIndex, { delta: { case: "audio", value } }, "");
+    if (value.length > 0) this.#events.grow(partIndex, { delta: { case: "audio", value } }, "");
   }
 
   #call(delta: JsonObject): void {
@@ -154,7 +152,7 @@ export class CandidateReader {
     call.name ||= asText(called["name"]);
     const added = argumentsOf(called[custom ? "input" : "arguments"]);
     if (call.partIndex === undefined) call.pending += added;
-    else if (added !== "") this.#emitDelta(call.partIndex, { delta: { case: "arguments", value: added } }, added);
+    else if (added !== "") this.#events.grow(call.partIndex, { delta: { case: "arguments", value: added } }, added);
     if (call.name !== "") this.#beginCall(call);
   }
 
@@ -177,14 +175,14 @@ export class CandidateReader {
     if (call.partIndex !== undefined) return;
     this.#silence();
     call.id ||= fallbackCallId(this.#replyId, this.#index, this.#calls.indexOf(call));
-    call.partIndex = this.#begin({ kind: { case: "toolCall", value: { id: call.id, name: call.name, custom: call.custom } } });
-    if (call.pending !== "") this.#emitDelta(call.partIndex, { delta: { case: "arguments", value: call.pending } }, call.pending);
+    call.partIndex = this.#events.begin({ kind: { case: "toolCall", value: { id: call.id, name: call.name, custom: call.custom } } });
+    if (call.pending !== "") this.#events.grow(call.partIndex, { delta: { case: "arguments", value: call.pending } }, call.pending);
     call.pending = "";
   }
 
   #addWhole(part: PartInit): void {
     this.#silence();
-    this.#emitEnd(this.#begin(part));
+    this.#events.addWhole(part);
   }
 
   /** The open part of this voice, begun if another voice spoke before. */
@@ -192,40 +190,13 @@ export class CandidateReader {
     const voice = this.#voice;
     if (voice?.kind === kind && (kind !== "reasoning" || voice.place === place)) return voice;
     this.#silence();
-    this.#voice = { kind, place, partIndex: this.#begin(part) };
+    this.#voice = { kind, place, partIndex: this.#events.begin(part) };
     return this.#voice;
   }
 
   #silence(): void {
-    if (this.#voice !== undefined) this.#emitEnd(this.#voice.partIndex);
+    if (this.#voice !== undefined) this.#events.end(this.#voice.partIndex);
     this.#voice = undefined;
-  }
-
-  #begin(part: PartInit): number {
-    const partIndex = this.#nextPart++;
-    this.#openParts.add(partIndex);
-    this.#emit({ case: "partStart", value: { candidateIndex: this.#index, partIndex, part } });
-    return partIndex;
-  }
-
-  #emitDelta(partIndex: number, delta: DeltaInit, output: string): void {
-    this.outputBytes += Buffer.byteLength(output);
-    this.#emit({ case: "partDelta", value: { candidateIndex: this.#index, partIndex, ...delta } });
-  }
-
-  #emitEnd(partIndex: number): void {
-    this.#openParts.delete(partIndex);
-    this.#emit({ case: "partEnd", value: { candidateIndex: this.#index, partIndex } });
-  }
-
-  #emit(event: NonNullable<StreamEventInit["event"]>): void {
-    this.#events.push({ event });
-  }
-
-  #takeEvents(): StreamEventInit[] {
-    const events = this.#events;
-    this.#events = [];
-    return events;
   }
 }
 
