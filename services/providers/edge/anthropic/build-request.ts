@@ -7,7 +7,8 @@ import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { factsOf, type ModelFacts } from "./model-facts.ts";
 import { Warnings } from "../../domain/warnings.ts";
-import { writeConversation, type Block } from "./write-content.ts";
+import type { Block } from "../../domain/turns.ts";
+import { writeConversation } from "./write-content.ts";
 import { writeThinking, type ThinkingJson } from "./write-thinking.ts";
 import { writeTools } from "./write-tools.ts";
 

@@ -5,10 +5,10 @@ import { GenerateResponseSchema, type GenerateResponse } from "#gen/weir/inferen
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary } from "../../domain/adapter.ts";
 import { parseExactJson } from "../../domain/exact-json.ts";
+import type { Block } from "../../domain/turns.ts";
 import { listOf, readBlock, textOf } from "./read-content.ts";
 import { readStopReason } from "./stop-reason.ts";
 import { readUsage, type UsageJson } from "./usage.ts";
-import type { Block } from "./write-content.ts";
 
 /** A Message, as far as it is looked at. */
 export interface MessageJson extends Block {

@@ -5,12 +5,12 @@ import type { StreamGenerateResponseSchema } from "#gen/weir/inference/v1/infere
 import { GatewayError } from "#platform/errors.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
+import type { Block } from "../../domain/turns.ts";
 import { readErrorEvent } from "./errors.ts";
 import { listOf, readBlock, readCitation, textOf } from "./read-content.ts";
 import { readRefusal, type MessageJson } from "./read-reply.ts";
 import { readStopReason } from "./stop-reason.ts";
 import { mergeUsage, readUsage, type UsageJson } from "./usage.ts";
-import type { Block } from "./write-content.ts";
 
 type EventInit = NonNullable<MessageInitShape<typeof StreamGenerateResponseSchema>["event"]>;
 

@@ -1,46 +1,16 @@
 /** Owns the writing of messages: `system` apart, roles in turn, parts as content blocks. */
-import { CacheMarker_Lifetime, ImageDetail, Role, type CacheMarker, type Citation, type Media, type Message, type NativePart, type Part } from "#gen/weir/inference/v1/content_pb.ts";
+import { CacheMarker_Lifetime, ImageDetail, type CacheMarker, type Citation, type Media, type Message, type NativePart, type Part } from "#gen/weir/inference/v1/content_pb.ts";
 import { originOf } from "../../domain/signature-origin.ts";
 import { parseToolArguments } from "../../domain/tool-arguments.ts";
+import { writeTurns, type Block, type Conversation } from "../../domain/turns.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
-
-export type Block = { readonly [key: string]: unknown };
-
-export interface Turn {
-  readonly role: "user" | "assistant";
-  readonly content: Block[];
-}
-
-export interface Conversation {
-  readonly system: readonly Block[];
-  readonly turns: readonly Turn[];
-}
 
 /** The name under which Anthropic's own JSON stands in a NativePart. */
 export const nativeDialect = "anthropic";
 
-/**
- * The messages in Anthropic's form. Instructions of the operator and the developer go to `system`, wherever they stood;
- * tool results are part of the user's turn; neighbours of one role become one turn, because Anthropic wants them in turn.
- */
+/** The messages in Anthropic's form. Throws UNSUPPORTED_FIELD for what it cannot take. */
 export function writeConversation(messages: readonly Message[], warnings: Warnings): Conversation {
-  const system: Block[] = [];
-  const turns: Turn[] = [];
-  messages.forEach((message, index) => {
-    const path = `messages[${index}]`;
-    if (message.name !== undefined) warnings.add("messages[].name", "speakers have no names; it is left out.");
-    const blocks = message.parts.flatMap((part, partIndex) => writePart(part, `${path}.parts[${partIndex}]`, warnings));
-    if (message.role === Role.SYSTEM || message.role === Role.DEVELOPER) {
-      if (turns.length > 0 && blocks.length > 0) warnings.add("messages[].role", "instructions amid the conversation were moved to its start.");
-      system.push(...blocks.map((block) => requireText(block, path)));
-      return;
-    }
-    const role = message.role === Role.ASSISTANT ? "assistant" : "user";
-    const last = turns.at(-1);
-    if (last?.role === role) last.content.push(...blocks);
-    else if (blocks.length > 0) turns.push({ role, content: blocks });
-  });
-  return { system, turns };
+  return writeTurns(messages, { write: (part, path) => writePart(part, path, warnings), requireInstruction: requireText }, warnings);
 }
 
 /** `cache_control`, for a block or tool that has a marker. */

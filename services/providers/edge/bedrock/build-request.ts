@@ -8,7 +8,8 @@ import type { VendorRequest } from "../../domain/adapter.ts";
 import { writeModelFields } from "./model-fields.ts";
 import { pathOf } from "./model-path.ts";
 import { Warnings } from "../../domain/warnings.ts";
-import { writeConversation, type Block } from "./write-content.ts";
+import type { Block } from "../../domain/turns.ts";
+import { writeConversation } from "./write-content.ts";
 import { writeTools } from "./write-tools.ts";
 
 /** What Bedrock has nothing like. */

@@ -7,7 +7,7 @@ import { pathOf } from "./model-path.ts";
 import { objectOf } from "./read-content.ts";
 import { readEmbeddingUsage } from "./usage.ts";
 import { unsupportedField, Warnings } from "../../domain/warnings.ts";
-import type { Block } from "./write-content.ts";
+import type { Block } from "../../domain/turns.ts";
 
 export const embedAdapter: UnaryAdapter<"embed"> = {
   buildRequest,

@@ -5,10 +5,10 @@ import { GenerateResponseSchema, type GenerateResponse } from "#gen/weir/inferen
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary } from "../../domain/adapter.ts";
 import { parseExactJson } from "../../domain/exact-json.ts";
+import type { Block } from "../../domain/turns.ts";
 import { listOf, objectOf, readBlock, textOf } from "./read-content.ts";
 import { readStopReason } from "./stop-reason.ts";
 import { readUsage } from "./usage.ts";
-import type { Block } from "./write-content.ts";
 
 /** Throws UPSTREAM_PROTOCOL when it is no reply of Converse. */
 export function readReply(body: Uint8Array): { readonly response: GenerateResponse; readonly summary: ReplySummary } {

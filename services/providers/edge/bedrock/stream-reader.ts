@@ -4,12 +4,12 @@ import type { StreamGenerateResponseSchema } from "#gen/weir/inference/v1/infere
 import { GatewayError } from "#platform/errors.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
+import type { Block } from "../../domain/turns.ts";
 import { readStreamedError } from "./errors.ts";
 import { exceptionPrefix } from "./event-stream-splitter.ts";
 import { isOwnTool, objectOf, readBlock, readCitation, textOf } from "./read-content.ts";
 import { readEnding, readServedModel, readServiceTier } from "./read-reply.ts";
 import { readUsage, type UsageJson } from "./usage.ts";
-import type { Block } from "./write-content.ts";
 
 type EventInit = NonNullable<MessageInitShape<typeof StreamGenerateResponseSchema>["event"]>;
 

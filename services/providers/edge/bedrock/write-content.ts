@@ -1,48 +1,17 @@
 /** Owns the writing of messages: `system` apart, roles in turn, parts as content blocks. */
 import { createHash } from "node:crypto";
-import { CacheMarker_Lifetime, Role, type CacheMarker, type Citation, type Message, type NativePart, type Part, type ReasoningPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
+import { CacheMarker_Lifetime, type CacheMarker, type Citation, type Message, type NativePart, type Part, type ReasoningPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { parseToolArguments } from "../../domain/tool-arguments.ts";
+import { writeTurns, type Block, type BlockWriter, type Conversation } from "../../domain/turns.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 import { DocumentNames, writeAudio, writeFile, writeImage } from "./write-media.ts";
-
-export type Block = { readonly [key: string]: unknown };
-
-export interface Turn {
-  readonly role: "user" | "assistant";
-  readonly content: Block[];
-}
-
-export interface Conversation {
-  readonly system: readonly Block[];
-  readonly turns: readonly Turn[];
-}
 
 /** The name under which Bedrock's own JSON stands in a NativePart. */
 export const nativeDialect = "bedrock";
 
-/**
- * The messages in Bedrock's form. Instructions of the operator and the developer go to `system`, wherever they stood;
- * tool results are part of the user's turn; neighbours of one role become one turn, because Bedrock wants them in turn.
- */
+/** The messages in Bedrock's form. Throws UNSUPPORTED_FIELD for what it cannot take. */
 export function writeConversation(messages: readonly Message[], warnings: Warnings): Conversation {
-  const system: Block[] = [];
-  const turns: Turn[] = [];
-  const writer = new PartWriter(warnings);
-  messages.forEach((message, index) => {
-    const path = `messages[${index}]`;
-    if (message.name !== undefined) warnings.add("messages[].name", "speakers have no names; it is left out.");
-    const blocks = message.parts.flatMap((part, partIndex) => writer.write(part, `${path}.parts[${partIndex}]`));
-    if (message.role === Role.SYSTEM || message.role === Role.DEVELOPER) {
-      if (turns.length > 0 && blocks.length > 0) warnings.add("messages[].role", "instructions amid the conversation were moved to its start.");
-      system.push(...blocks.map((block) => requireInstruction(block, path)));
-      return;
-    }
-    const role = message.role === Role.ASSISTANT ? "assistant" : "user";
-    const last = turns.at(-1);
-    if (last?.role === role) last.content.push(...blocks);
-    else if (blocks.length > 0) turns.push({ role, content: blocks });
-  });
-  return { system, turns };
+  return writeTurns(messages, new PartWriter(warnings), warnings);
 }
 
 /** The block that stands behind a block or tool with a marker. */
@@ -65,7 +34,7 @@ export function parseNative({ dialect, json }: NativePart, path: string): Block 
 }
 
 /** Writes the parts of one request, which share the names of their documents. */
-class PartWriter {
+class PartWriter implements BlockWriter {
   readonly #warnings: Warnings;
   readonly #documentNames = new DocumentNames();
 
@@ -77,6 +46,11 @@ class PartWriter {
   write(part: Part, path: string): Block[] {
     const block = this.#writeKind(part.kind, path);
     return block === undefined ? [] : [block, ...writeCachePoint(part.cacheMarker ?? markerWithin(part))];
+  }
+
+  requireInstruction(block: Block, path: string): Block {
+    if ("text" in block || "cachePoint" in block || "guardContent" in block) return block;
+    throw unsupportedField("Bedrock", path, "instructions can hold text alone.");
   }
 
   #writeKind(kind: Part["kind"], path: string): Block | undefined {
@@ -147,12 +121,6 @@ function writeCallId(id: string): string {
 /** The marker of a piece within a tool's result. */
 function markerWithin({ kind }: Part): CacheMarker | undefined {
   return kind.case === "toolResult" ? kind.value.parts.findLast(({ cacheMarker }) => cacheMarker !== undefined)?.cacheMarker : undefined;
-}
-
-/** Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_SystemContentBlock.html */
-function requireInstruction(block: Block, path: string): Block {
-  if ("text" in block || "cachePoint" in block || "guardContent" in block) return block;
-  throw unsupportedField("Bedrock", path, "instructions can hold text alone.");
 }
 
 /** Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolResultContentBlock.html */

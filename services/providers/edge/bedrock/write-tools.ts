@@ -1,9 +1,10 @@
 /** Owns the writing of tools and of the choice among them. */
 import { ToolChoice_Mode, type FunctionTool, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { nativeDialect, parseNative, writeCachePoint, type Block, type Turn } from "./write-content.ts";
+import { nativeDialect, parseNative, writeCachePoint } from "./write-content.ts";
 import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
+import type { Block, Turn } from "../../domain/turns.ts";
 
 export interface ToolFields {
   readonly toolConfig?: Block;
