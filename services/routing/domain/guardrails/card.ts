@@ -16,7 +16,7 @@ const issuers = [
   { name: "Maestro", form: /^(?:5018|5020|5038|6304|6759|676[1-3])\d{9,15}$/ },
 ] as const;
 
-export const card = inRuns({ label: "CARD", characters: "0-9 -", longest: 32, find: (run) => matchesOf(grouped, run, isCard) });
+export const card = inRuns({ label: "CARD", characters: "0-9 -", shortest: 12, longest: 32, find: (run) => matchesOf(grouped, run, isCard) });
 
 function isCard(match: string): boolean {
   const digits = match.replaceAll(/\D/g, "");

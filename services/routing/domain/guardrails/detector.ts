@@ -26,6 +26,8 @@ export interface RunDetector {
   readonly label: string;
   /** The inside of a character class with every character that a find can have. */
   readonly characters: string;
+  /** No find is shorter. */
+  readonly shortest: number;
   /** A longer find is found up to here. */
   readonly longest: number;
   /** What is found in a text of these characters alone, at most twice as long as `longest`, in order. */
@@ -36,7 +38,7 @@ export interface RunDetector {
  * Looks at each longest run of the characters, once it is known where the run ends. A run that is longer than two finds is looked at
  * in windows, whose places depend on the run alone: so the hold-back is bounded by them, and each find lies whole in one of them.
  */
-export function inRuns({ label, characters, longest, find }: RunDetector): Detector {
+export function inRuns({ label, characters, shortest, longest, find }: RunDetector): Detector {
   const window = longest * 2;
   // Bounded, as V8 remembers every step of an unbounded one; no pattern follows that could make it step back.
   const run = new RegExp(`[${characters}]{1,${window}}`, "g");
@@ -53,24 +55,25 @@ export function inRuns({ label, characters, longest, find }: RunDetector): Detec
         const isWindow = end - start === window;
         if (!isWindow && end === text.length && !isEnd) return { finds, settled: start };
         at = isWindow ? start + longest : end;
+        if (end - start < shortest) continue;
         for (const found of find(match[0])) {
           if (isWindow && found.start >= longest) break;
           const foundStart = start + found.start;
           const foundEnd = start + (isWindow ? Math.min(found.end, found.start + longest) : found.end);
           at = Math.max(at, foundEnd);
-          if (!isPartOfWord(text, foundStart, foundEnd)) finds.push({ start: foundStart, end: foundEnd });
+          if (isEdgeOfWord(text, foundStart) && isEdgeOfWord(text, foundEnd)) finds.push({ start: foundStart, end: foundEnd });
         }
       }
     },
   };
 }
 
-/** Whether letters or digits go on before or behind it, which are then of a longer word or number. */
-export function isPartOfWord(text: string, start: number, end: number): boolean {
-  return (isWordAt(text, start - 1) && isWordAt(text, start)) || (isWordAt(text, end - 1) && isWordAt(text, end));
+/** Whether a word or number may begin or end here: no letters or digits stand on both sides. */
+export function isEdgeOfWord(text: string, at: number): boolean {
+  return !(isWordAt(text, at - 1) && isWordAt(text, at));
 }
 
-export function isWordAt(text: string, index: number): boolean {
+function isWordAt(text: string, index: number): boolean {
   const code = text.charCodeAt(index);
   if (code < 128) return (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
   // Scripts that are written without spaces between words have no ends of words to go by.

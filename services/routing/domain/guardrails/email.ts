@@ -5,7 +5,7 @@ import { inRuns, type Find } from "./detector.ts";
 const longestLocal = 64;
 const longestDomain = 255;
 
-export const email = inRuns({ label: "EMAIL", characters: "A-Za-z0-9.!#$%&'*+/=?^_`{|}~@\\u0080-\\uffff-", longest: longestLocal + longestDomain + 1, find: findAddresses });
+export const email = inRuns({ label: "EMAIL", characters: "A-Za-z0-9.!#$%&'*+/=?^_`{|}~@\\u0080-\\uffff-", shortest: 6, longest: longestLocal + longestDomain + 1, find: findAddresses });
 
 function* findAddresses(run: string): Iterable<Find> {
   for (let at = run.indexOf("@"), last = 0; at >= 0; at = run.indexOf("@", at + 1)) {
@@ -18,7 +18,7 @@ function* findAddresses(run: string): Iterable<Find> {
 }
 
 // Each piece is bounded above, and what can follow a dot or a hyphen is no dot or hyphen, so no expression goes back far.
-const localPart = /[\p{L}\p{N}_](?:[\p{L}\p{M}\p{N}_%+'&*=^~-]|\.(?!\.))*$/u;
+const localPart = /[\p{L}\p{N}_](?:[\p{L}\p{M}\p{N}_%+'&*^~-]|\.(?!\.))*$/u;
 const domainPart = /^(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}]|-(?=-*[\p{L}\p{N}]))*\.)+(?:xn--[a-z0-9-]+|\p{L}[\p{L}\p{M}]+)/u;
 
 /** `icon@2x.png` is a picture of double size. */

@@ -13,7 +13,7 @@ const lengths: Readonly<Record<string, number>> = {
 
 const beginning = /(?<![A-Z0-9])([A-Z]{2})\d{2}(?=[ -]?[A-Z0-9])/g;
 
-export const iban = inRuns({ label: "IBAN", characters: "A-Z0-9 -", longest: 66, find: findIbans });
+export const iban = inRuns({ label: "IBAN", characters: "A-Z0-9 -", shortest: 15, longest: 66, find: findIbans });
 
 function* findIbans(run: string): Iterable<Find> {
   for (const { index, 1: country } of run.matchAll(beginning)) {

@@ -6,9 +6,8 @@ import type { Rewrite } from "./rewrite-json.ts";
 /** Gives other work its turn. */
 export type Breathe = () => Promise<void>;
 
-/** Small enough that no detector takes more than a few milliseconds for it. */
-const pieceLength = 16 * 1024;
-const lengthBetweenBreaths = 64 * 1024;
+/** So short that all detectors together, for whatever text, are done in some milliseconds. */
+export const pieceLength = 8 * 1024;
 
 /** What `rewriteAll` makes of its texts, each as the guard leaves it. It is called twice and must ask for the same texts in the same order. Throws GUARDRAIL_BLOCKED. */
 export async function lookThrough<Result>(rewriteAll: (rewrite: Rewrite) => Result, guard: CallGuard, side: Side, breathe: Breathe): Promise<Result> {
@@ -17,7 +16,7 @@ export async function lookThrough<Result>(rewriteAll: (rewrite: Rewrite) => Resu
     texts.push(text);
     return text;
   });
-  let lengthUntilBreath = lengthBetweenBreaths;
+  let lengthUntilBreath = pieceLength;
   const rewritten: string[] = [];
   for (const text of texts) {
     const stream = guard.textStream(side);
@@ -27,7 +26,7 @@ export async function lookThrough<Result>(rewriteAll: (rewrite: Rewrite) => Resu
       result += stream.push(piece);
       lengthUntilBreath -= piece.length;
       if (lengthUntilBreath > 0) continue;
-      lengthUntilBreath = lengthBetweenBreaths;
+      lengthUntilBreath = pieceLength;
       await breathe();
     }
     rewritten.push(result + stream.end());

@@ -24,16 +24,16 @@ const kinds: Readonly<Record<string, NationalId>> = {
   /** Codice fiscale: DM 23/12/1976. */
   "IT codice fiscale": { form: /(?<!\w)[A-Z]{6} ?[\dLMNP-V]{2}[A-EHLMPR-T][\dLMNP-V]{2} ?[A-Z][\dLMNP-V]{3}[A-Z](?!\w)/g, isValid: hasItalianLetter },
   /** Burgerservicenummer, with the "elfproef". */
-  "NL BSN": { form: /(?<![\w.-])(?:\d{9}|\d{4}[. ]\d{2}[. ]\d{3})(?![\w.-])/g, isValid: (digits) => Number(digits) > 10_000_000 && weightedSum(digits, [9, 8, 7, 6, 5, 4, 3, 2, -1]) % 11 === 0 },
+  "NL BSN": { form: /(?<![\w.-])(?:\d{9}|\d{4}[. ]\d{2}[. ]\d{3})(?![\w-]|\.\d)/g, isValid: (digits) => Number(digits) > 10_000_000 && weightedSum(digits, [9, 8, 7, 6, 5, 4, 3, 2, -1]) % 11 === 0 },
   /** PESEL, which begins with the date of birth: gov.pl. */
   "PL PESEL": { form: /(?<!\w)\d{2}(?:[02468][1-9]|[13579][0-2])(?:0[1-9]|[12]\d|3[01])\d{5}(?!\w)/g, isValid: (digits) => weightedSum(digits, [1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]) % 10 === 0 },
   /** Cadastro de Pessoas Físicas: Receita Federal. */
-  "BR CPF": { form: /(?<![\w.-])(?:\d{11}|\d{3}\.\d{3}\.\d{3}-\d{2})(?![\w.-])/g, isValid: isCpf },
+  "BR CPF": { form: /(?<![\w.-])(?:\d{11}|\d{3}\.\d{3}\.\d{3}-\d{2})(?![\w-]|\.\d)/g, isValid: isCpf },
   /** Aadhaar: UIDAI. */
-  "IN Aadhaar": { form: /(?<![\w-])[2-9]\d{3}([ -]?)\d{4}\1\d{4}(?![\w-])/g, isValid: passesVerhoeff },
+  "IN Aadhaar": { form: /(?<![\w-]|\d )[2-9]\d{3}([ -]?)\d{4}\1\d{4}(?![\w-]| \d)/g, isValid: passesVerhoeff },
 };
 
-export const nationalId = inRuns({ label: "NATIONAL_ID", characters: "A-Z0-9 .-", longest: 32, find: findIds });
+export const nationalId = inRuns({ label: "NATIONAL_ID", characters: "A-Z0-9 .-", shortest: 9, longest: 32, find: findIds });
 
 function* findIds(run: string): Iterable<Find> {
   const finds = Object.values(kinds).flatMap(({ form, isValid }) => [...run.matchAll(form)].filter(([match]) => isValid(match.replaceAll(/[ .-]/g, ""))));

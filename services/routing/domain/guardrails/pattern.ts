@@ -8,6 +8,7 @@ export function patternDetector(source: string): Detector {
   return inRuns({
     label: "PATTERN",
     characters: "^\\n",
+    shortest: 1,
     longest: 1_024,
     *find(run): Iterable<Find> {
       const matcher = expression.matcher(run);

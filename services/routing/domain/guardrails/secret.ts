@@ -20,4 +20,4 @@ const forms = {
 
 const token = new RegExp(`(?<![\\w-])(?:${Object.values(forms).join("|")})(?![\\w-])`, "g");
 
-export const secret = inRuns({ label: "SECRET", characters: "A-Za-z0-9_.-", longest: 8_192, find: (run) => matchesOf(token, run) });
+export const secret = inRuns({ label: "SECRET", characters: "A-Za-z0-9_.-", shortest: 15, longest: 8_192, find: (run) => matchesOf(token, run) });

@@ -1,5 +1,5 @@
 /** Owns finding words and phrases of a list, as whole words and in any case. */
-import { isPartOfWord, type Detector, type Find } from "./detector.ts";
+import { isEdgeOfWord, type Detector, type Find } from "./detector.ts";
 
 interface Node {
   readonly next: Map<string, Node>;
@@ -8,15 +8,23 @@ interface Node {
 
 /** Words as they are written down, whatever their case. Where several begin at one place, the longest is found. */
 export function wordsDetector(words: readonly string[]): Detector {
-  return textsDetector("WORD", words.map(folded), folded, (text, { start, end }) => !isPartOfWord(text, start, end));
+  return textsDetector("WORD", words.map(folded), { fold: folded, mayBegin: isEdgeOfWord, mayEnd: isEdgeOfWord });
 }
 
 /** Texts as they stand, anywhere. */
 export function exactDetector(label: string, texts: readonly string[]): Detector {
-  return textsDetector(label, texts, (text) => text, () => true);
+  return textsDetector(label, texts, { fold: (text) => text, mayBegin: () => true, mayEnd: () => true });
 }
 
-function textsDetector(label: string, texts: readonly string[], fold: (text: string) => string, isValid: (text: string, found: Find) => boolean): Detector {
+interface Matching {
+  /** What makes two units alike. */
+  readonly fold: (unit: string) => string;
+  /** Whether a find may begin, or end, at this place between two units. */
+  readonly mayBegin: (text: string, at: number) => boolean;
+  readonly mayEnd: (text: string, at: number) => boolean;
+}
+
+function textsDetector(label: string, texts: readonly string[], { fold, mayBegin, mayEnd }: Matching): Detector {
   const root: Node = { next: new Map(), isEnd: false };
   for (const text of texts) plant(root, text);
   return {
@@ -24,6 +32,7 @@ function textsDetector(label: string, texts: readonly string[], fold: (text: str
     scan(text, from, isEnd) {
       const finds: Find[] = [];
       for (let start = from; start < text.length; start++) {
+        if (!mayBegin(text, start)) continue;
         const end = longestFrom(start, text, isEnd);
         if (end === "not known yet") return { finds, settled: start };
         if (end === undefined) continue;
@@ -40,7 +49,7 @@ function textsDetector(label: string, texts: readonly string[], fold: (text: str
     let node: Node | undefined = root;
     for (let at = start; node !== undefined; at++) {
       if (at === text.length && !isEnd) return "not known yet";
-      if (node.isEnd && isValid(text, { start, end: at })) longest = at;
+      if (node.isEnd && mayEnd(text, at)) longest = at;
       node = at === text.length ? undefined : node.next.get(fold(text[at]!));
     }
     return longest;

@@ -1,0 +1,54 @@
+/** Proves what the detectors find and what they leave alone; docs/guardrails.md has the figures (`-u` writes them). */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { detectors } from "../../services/routing/domain/guardrails/detectors.ts";
+
+interface Case {
+  readonly text: string;
+  /** As `detector:text`. */
+  readonly there: ReadonlySet<string>;
+}
+
+/** A case a line: finds stand in «detector:text», `\n` is the end of a line, and ‖ nothing: it keeps what looks like a secret from being taken for one. */
+const cases = readFileSync(new URL("corpus.txt", import.meta.url), "utf8").split("\n").filter((line) => line !== "" && !line.startsWith("# ")).map(readCase);
+
+test("the corpus has at least 300 cases, and each detector finds what it says", async () => {
+  expect(cases.length).toBeGreaterThanOrEqual(300);
+  const page = readFileSync(new URL("../../docs/guardrails.md", import.meta.url), "utf8");
+  const measured = page.replaceAll(/^\| `(\w+)` \| (.*?) \| \d+ \| [\d.]+ % \| [\d.]+ % \|$/gm, (_row, name: string, finds: string) => `| \`${name}\` | ${finds} | ${Object.values(figuresOf(name)).join(" | ")} |`);
+  for (const name of Object.keys(detectors)) expect(measured).toContain(`| \`${name}\` |`);
+  await expect(measured).toMatchFileSnapshot("../../docs/guardrails.md");
+});
+
+test.each(Object.keys(detectors))("%s finds almost all that is there, and little else", (name) => {
+  const { there, found, right } = countsOf(name);
+  expect(right / there).toBeGreaterThan(0.97);
+  expect(right / found).toBeGreaterThan(0.93);
+});
+
+function readCase(line: string): Case {
+  const there = new Set<string>();
+  const text = line.replaceAll("‖", "").replaceAll("\\n", "\n").replaceAll(/«(\w+):([^»]*)»/g, (_mark, name: string, found: string) => {
+    there.add(`${name}:${found}`);
+    return found;
+  });
+  return { text, there };
+}
+
+function figuresOf(name: string): { readonly cases: number; readonly recall: string; readonly precision: string } {
+  const { there, found, right } = countsOf(name);
+  const share = (part: number, whole: number): string => `${Math.round((part / whole) * 1_000) / 10} %`;
+  return { cases: there, recall: share(right, there), precision: share(right, found) };
+}
+
+/** Over all cases, those of other detectors included. */
+function countsOf(name: string): { readonly there: number; readonly found: number; readonly right: number } {
+  const sums = { there: 0, found: 0, right: 0 };
+  for (const { text, there } of cases) {
+    const found = detectors[name]!.flatMap((detector) => detector.scan(text, 0, true).finds).map(({ start, end }) => `${name}:${text.slice(start, end)}`);
+    sums.there += [...there].filter((one) => one.startsWith(`${name}:`)).length;
+    sums.found += found.length;
+    sums.right += found.filter((one) => there.has(one)).length;
+  }
+  return sums;
+}
