@@ -3,6 +3,7 @@ import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { RoutingService as OperatorService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { createBreaker } from "#platform/breaker.ts";
 import type { Clock } from "#platform/clock.ts";
 import { parseJsonObject } from "#platform/json.ts";
@@ -31,6 +32,7 @@ import { listModelsPage } from "./rpc/list-models.ts";
 import { editImages } from "./rpc/edit-images.ts";
 import { synthesizeSpeech } from "./rpc/synthesize-speech.ts";
 import { streamGenerate } from "./rpc/stream-generate.ts";
+import { testGuardrail } from "./rpc/test-guardrail.ts";
 import { transcribe } from "./rpc/transcribe.ts";
 import { callUnary } from "./rpc/unary.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
@@ -104,12 +106,14 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     transcribe: (request, context) => transcribe(request, context, dependencies),
     listModels: (request, context) => listModelsPage(request, context, dependencies),
   };
+  const operatorImplementation: ServiceInterface<typeof OperatorService> = { testGuardrail: (request) => Promise.resolve(testGuardrail(request)) };
   const frontDoor = createFrontDoor({
     config,
     http: { dialects, endpoints: new EndpointIndex(dialects), admit, pipeline, config: () => config.current, fileIds, mediaRoom: new ByteRoom(() => config.current.maximumMediaBytes), startTimeMs: clock.now() },
     rpc: {
       services: [
         { descriptor: InferenceService, owner: asUntyped(guardService(InferenceService, implementation)) },
+        { descriptor: OperatorService, owner: asUntyped(guardService(OperatorService, operatorImplementation)) },
         { descriptor: PolicyService, owner: asUntyped(peers.policy) },
         { descriptor: MeteringService, owner: asUntyped(peers.metering) },
         { descriptor: ProvidersService, owner: asUntyped(peers.providers) },

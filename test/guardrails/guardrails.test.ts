@@ -1,15 +1,20 @@
 /** Proves that guardrails look through what goes in and what comes out, through every door and in every form. */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { eventStream, json, startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 const address = "ada.lovelace@example.com";
 const other = "grace@example.org";
+
+const execute = promisify(execFile);
 
 let upstream: ScriptedProvider;
 let weir: Weir;
@@ -19,6 +24,7 @@ beforeAll(async () => {
   const modes = ["block", "mask", "annotate", "shadow"];
   weir = await startWeir({
     config: `
+logging: { level: debug }
 providers:
   oai: { vendor: openai, api_key: sk-openai-secret, base_url: "${upstream.baseUrl}", models: [m] }
   ant: { vendor: anthropic, api_key: sk-anthropic-secret, base_url: "${upstream.baseUrl}", models: [m] }
@@ -198,15 +204,31 @@ test("a guardrail made by RPC is in force within a second for those that it is f
   const own = keys.find(({ name }) => name === "first inference key")!;
   const ask = (): Promise<string> => doors["RPC"]!("oai/m", "about the octopus").then(() => "answered", (error: unknown) => String(error));
   expect(await ask()).toBe("answered");
-  const { guardrail } = await policy.createGuardrail({ rule: { name: "no-octopus", keyId: own.id, words: ["octopus"], mode: "block" } });
-  await expect.poll(ask, { timeout: 1_000, interval: 20 }).toContain("no-octopus");
+  const { guardrail } = await policy.createGuardrail({ rule: { name: "no-sea-life", keyId: own.id, words: ["octopus"], mode: "block" } });
+  await expect.poll(ask, { timeout: 1_000, interval: 20 }).toContain("no-sea-life");
   await policy.deleteGuardrail({ guardrailId: guardrail!.id });
   await expect.poll(ask, { timeout: 1_000, interval: 20 }).toBe("answered");
   await expect(policy.createGuardrail({ rule: { name: "broken", patterns: ["(?=x)"], mode: "block" } })).rejects.toThrow(/RE2/);
 });
 
-test("what guardrails find is counted, and stands in no log", async () => {
+test("a rule can be tried on a text, whatever its mode", async () => {
+  const { finds, maskedText } = await weir.client(RoutingService).testGuardrail({ rule: { name: "try", mode: "shadow", detectors: ["email"], patterns: ["PRJ-[0-9]+"] }, text: `${other} on PRJ-7 and ${other}` });
+  expect(finds.map(({ detector, text }) => [detector, text])).toEqual([["email", other], ["email", other], ["pattern", "PRJ-7"]]);
+  expect(maskedText).toBe("[EMAIL_1] on [PATTERN_1] and [EMAIL_1]");
+  await expect(weir.client(RoutingService, weir.inferenceKey).testGuardrail({ rule: { name: "try", mode: "mask", detectors: ["email"] }, text: "x" })).rejects.toThrow(/permission/);
+});
+
+test("weir guardrails creates, lists, tries and deletes", async () => {
+  const run = async (...words: string[]): Promise<string> => (await execute(process.execPath, ["services/compose/weir.js", "guardrails", ...words], { env: { PATH: process.env["PATH"], WEIR_DATA: weir.dataDirectory } })).stdout;
+  const [id] = /grd_\w+/.exec(await run("create", "from-cli", "--mode", "mask", "--detect", "email", "--word", "Project Falcon", "--side", "input", "--restore", "--model", "nobody/*"))!;
+  expect(await run("list")).toMatch(new RegExp(`${id} +from-cli +mask, restore +input +email,1 words +nobody/\\*`));
+  expect(await run("test", "from-cli", `${other} knows Project Falcon`)).toContain(`email: ${other}\nword: Project Falcon\n\n[EMAIL_1] knows [WORD_1]`);
+  await run("delete", id);
+  expect(await run("list")).not.toContain(id);
+});
+
+test("what guardrails find stands in no log, at debug level neither", async () => {
   const lines = JSON.stringify(weir.log());
-  expect(lines).toContain("a guardrail found something");
-  for (const text of [address, other, "octopus"]) expect(lines).not.toContain(text);
+  expect(lines.includes("a guardrail found something")).toBe(true);
+  for (const text of [address, other, "octopus", "Falcon"]) expect(lines.includes(text), text).toBe(false);
 });

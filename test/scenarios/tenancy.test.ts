@@ -85,14 +85,14 @@ describe.each(adminMethods.map((method) => [method.name, method] as const))("%s"
 });
 
 test.each([
-  [Role.OWNER, ["CreateKey", "CreateMember", "CreateTeam", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage", "UpdateOrganization"]],
-  [Role.ADMIN, ["CreateKey", "CreateMember", "CreateTeam", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage"]],
-  [Role.BILLING, ["ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage"]],
-  [Role.DEVELOPER, ["CreateKey", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage"]],
-  [Role.AUDITOR, ["ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage"]],
+  [Role.OWNER, ["CreateGuardrail", "CreateKey", "CreateMember", "CreateTeam", "ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage", "UpdateOrganization"]],
+  [Role.ADMIN, ["CreateGuardrail", "CreateKey", "CreateMember", "CreateTeam", "ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage"]],
+  [Role.BILLING, ["ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage"]],
+  [Role.DEVELOPER, ["CreateKey", "ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage"]],
+  [Role.AUDITOR, ["ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage"]],
   [Role.INFERENCE, []],
 ] as const)("a key of the role %i may do in its own organization what the role says", async (role, allowed) => {
-  const names = ["CreateKey", "CreateMember", "CreateOrganization", "CreateTeam", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage", "UpdateOrganization"];
+  const names = ["CreateGuardrail", "CreateKey", "CreateMember", "CreateOrganization", "CreateTeam", "ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage", "UpdateOrganization"];
   const done: string[] = [];
   for (const name of names) {
     const method = adminMethods.find((one) => one.name === name)!;
@@ -201,9 +201,9 @@ function fill(message: ReflectMessage, field: DescField, ids: Tenant | undefined
     organization_id: ids?.organizationId ?? "",
     team_id: ids?.teamId ?? (field.parent.name.startsWith("List") ? "" : "team_none"),
     key_id: ids?.keyId ?? "key_none",
+    guardrail_id: ids?.guardrailId ?? "grd_none",
     // A member's key has no role of its own.
     member_id: field.parent.name === "CreateKeyRequest" ? "" : (ids?.memberId ?? "mem_none"),
-    guardrail_id: ids?.guardrailId ?? "grd_none",
     rate_limit_id: ids?.rateLimitId ?? "rlm_none",
     amount: 1n,
     name,

@@ -3,6 +3,8 @@ import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Guardrail } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
 import { everyPage } from "../every-page.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
@@ -28,7 +30,7 @@ interface ListOptions extends RunningWeirOptions {
 }
 
 export function addGuardrailsCommand(program: Command, environment: Environment): void {
-  const guardrails = program.command("guardrails").description("create, list and delete guardrails on what goes in and comes out");
+  const guardrails = program.command("guardrails").description("create, list, delete and try guardrails on what goes in and comes out");
   addRunningWeirOptions(guardrails.command("create <name>"))
     .description("create a guardrail; what is left out bounds nothing")
     .requiredOption("--mode <mode>", "what happens: block, mask, annotate, shadow")
@@ -52,6 +54,11 @@ export function addGuardrailsCommand(program: Command, environment: Environment)
       await (await connect(PolicyService, options, environment)).deleteGuardrail({ guardrailId });
       console.log(`Deleted ${guardrailId}.`);
     });
+  addRunningWeirOptions(guardrails.command("test <name> <text>"))
+    .description("show what a guardrail finds in a text, whatever its mode; nothing is kept")
+    .action(async (name: string, text: string, options: RunningWeirOptions) =>
+      testGuardrail(name, text, await connect(PolicyService, options, environment), await connect(RoutingService, options, environment)),
+    );
 }
 
 function collect(value: string, former: readonly string[] = []): readonly string[] {
@@ -66,8 +73,19 @@ async function createGuardrail(name: string, options: CreateOptions, policy: Pol
   console.log(`Created ${guardrail!.id}.`);
 }
 
+async function testGuardrail(name: string, text: string, policy: Policy, routing: Client<typeof RoutingService>): Promise<void> {
+  const rule = (await guardrailsOf("", policy)).find((guardrail) => guardrail.rule!.name === name)?.rule;
+  if (rule === undefined) throw new GatewayError("NOT_FOUND", `There is no guardrail called "${name}"; \`weir guardrails list\` shows those there are.`);
+  const { finds, maskedText } = await routing.testGuardrail({ rule, text });
+  console.log([...finds.map((find) => `${find.detector}: ${find.text}`), ...(finds.length === 0 ? ["It finds nothing."] : ["", maskedText])].join("\n"));
+}
+
+function guardrailsOf(organizationId: string, policy: Policy): Promise<Guardrail[]> {
+  return everyPage((page) => policy.listGuardrails({ ...page, organizationId }), (page) => page.guardrails);
+}
+
 async function listGuardrails({ organization = "" }: ListOptions, policy: Policy): Promise<void> {
-  const found = await everyPage((page) => policy.listGuardrails({ ...page, organizationId: organization }), (page) => page.guardrails);
+  const found = await guardrailsOf(organization, policy);
   console.log(table([["ID", "NAME", "MODE", "SIDES", "LOOKS FOR", "CALLS OF"], ...found.map(describe)]).join("\n"));
 }
 

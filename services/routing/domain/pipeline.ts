@@ -115,7 +115,8 @@ function factsOf({ grant, model, operation, labels }: Call, { routes }: Planning
 async function runAdmitted(call: Call, dependencies: PipelineDependencies): Promise<Reply> {
   const view = dependencies.view();
   const plan = call.plan ?? authorizePlan(call.model, planTargets(call.model, view), call.grant);
-  const guard = guardFor(call.model, plan, dependencies.rulesOf(call.grant), (finding) => dependencies.onFinding(call.requestId, finding));
+  const rules = dependencies.rulesOf(call.grant);
+  const guard = rules === undefined ? undefined : guardFor(call.model, plan, rules.guardrails, (finding) => dependencies.onFinding(call.requestId, finding));
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
     try {
@@ -140,7 +141,8 @@ function replyOf(call: Call, { route }: Plan, target: Target, messages: AsyncIte
   return { route, target, messages: guard.looksAt("output") ? guardedReply(messages, call.operation, guard, breathe) : messages, warnings: () => guard.warnings };
 }
 
-const noWarnings = (): readonly Warning[] => [];
+const none: readonly Warning[] = [];
+const noWarnings = (): readonly Warning[] => none;
 
 /** What guardrails refuse has reached no target. */
 function isRefusal(error: unknown): boolean {

@@ -261,7 +261,7 @@ async function run({ request, scope, grant, dependencies }: Arrived, asked: Aske
 function headersOf({ scope, dependencies }: Arrived, dialect: Dialect, reply: Reply, first: AttemptResponse, warnings: readonly Warning[]): Record<string, string> {
   const nowMs = dependencies.pipeline.clock.now();
   const vendorLimits = first.start?.rateLimits ?? [];
-  const headers = { ...(vendorLimits.length === 0 ? {} : dialect.writeRateLimits?.(vendorLimits, nowMs)), ...replyHeaders(reply, first, scope.requestId, [...warnings, ...reply.warnings()]) };
+  const headers = { ...(vendorLimits.length === 0 ? {} : dialect.writeRateLimits?.(vendorLimits, nowMs)), ...replyHeaders(reply, first, scope.requestId, warnings.concat(reply.warnings())) };
   return reply.rateLimits === undefined ? headers : { ...headers, ...tighterLimits(reply.rateLimits, headers, dialect, nowMs) };
 }
 

@@ -1,13 +1,12 @@
 /** Owns which guardrails are for a call. */
-import type { GrantRules } from "../grant-rules.ts";
+import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import type { Plan } from "../plan.ts";
 import { CallGuard, type Finding } from "./call-guard.ts";
 import { compiledRule } from "./compiled-rules.ts";
 
 /** Undefined where none is for the call. Throws GUARDRAIL_UNAVAILABLE for one that this version cannot carry out. */
-export function guardFor(model: string, plan: Plan, rules: GrantRules | undefined, onFinding: (finding: Finding) => void): CallGuard | undefined {
-  if (rules === undefined || rules.guardrails.length === 0) return undefined;
-  const applying = rules.guardrails.map(compiledRule).filter(({ models }) => models.length === 0 || models.some((name) => isMeant(name, model, plan)));
+export function guardFor(model: string, plan: Plan, rules: readonly GuardrailRule[], onFinding: (finding: Finding) => void): CallGuard | undefined {
+  const applying = rules.map(compiledRule).filter(({ models }) => models.length === 0 || models.some((name) => isMeant(name, model, plan)));
   return applying.length === 0 ? undefined : new CallGuard(applying, onFinding);
 }
 

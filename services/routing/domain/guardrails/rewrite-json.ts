@@ -8,8 +8,11 @@ const machineNames: ReadonlySet<string> = new Set([
   "type", "role", "model", "object", "status", "detail", "format", "encoding_format", "service_tier", "system_fingerprint", "finish_reason", "finishReason", "stop_reason",
   "id", "tool_call_id", "tool_use_id", "call_id", "item_id", "response_id", "previous_response_id", "file_id",
   "signature", "thoughtSignature", "thought_signature", "encrypted_content",
-  "data", "file_data", "b64_json", "url", "image_url", "fileUri", "file_uri", "mime_type", "mimeType", "media_type",
+  "url", "image_url", "fileUri", "file_uri", "mime_type", "mimeType", "media_type",
 ]);
+
+/** Members that hold bytes as base64, but also plain text: Anthropic's documents. */
+const dataNames: ReadonlySet<string> = new Set(["data", "file_data", "b64_json"]);
 
 /** Members in which tools and models write what they like, under names of their own. */
 const freeNames: ReadonlySet<string> = new Set(["args", "arguments", "response"]);
@@ -22,7 +25,8 @@ export function rewriteJson(body: Uint8Array, rewrite: Rewrite): Uint8Array {
   return rewriteScalars(body, (scalar) => {
     const { text, isNumber, names } = scalar;
     if (isWrittenFreely(names)) return isNumber && text.length < shortestNumber ? text : rewrite(text);
-    if (isNumber || machineNames.has(names.at(-1) ?? "")) return text;
+    const name = names.at(-1) ?? "";
+    if (isNumber || machineNames.has(name) || (dataNames.has(name) && isData(text))) return text;
     return isArguments(scalar) ? rewriteJsonText(text, rewrite) : rewrite(text);
   });
 }
@@ -47,6 +51,10 @@ export function isJson(text: string): boolean {
 /** Within the arguments or the answer of a tool. Responses' outermost `input` is the conversation, `input` in a message Anthropic's arguments. */
 function isWrittenFreely(names: readonly string[]): boolean {
   return names.slice(0, -1).some((name, depth) => freeNames.has(name) || (name === "input" && depth > 0));
+}
+
+function isData(text: string): boolean {
+  return text.startsWith("data:") || !/[^A-Za-z0-9+/=_\r\n-]/.test(text);
 }
 
 function isArguments({ names }: JsonScalar): boolean {
