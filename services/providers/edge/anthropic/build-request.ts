@@ -3,7 +3,7 @@ import type { OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { spliceJson } from "#platform/json.ts";
 import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
-import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import { describedSchema } from "../../domain/described-schema.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { factsOf, type ModelFacts } from "./model-facts.ts";
 import { Warnings } from "../../domain/warnings.ts";
@@ -73,8 +73,7 @@ function writeFormat(format: OutputFormat | undefined, warnings: Warnings): Bloc
   }
   if (format?.kind.case !== "jsonSchema") return undefined;
   const { jsonSchema, description } = format.kind.value;
-  const schema = parseEmbeddedJson(jsonSchema, "output_format.json_schema.json_schema");
-  return { type: "json_schema", schema: description === "" ? schema : { description, ...schema } };
+  return { type: "json_schema", schema: describedSchema(jsonSchema, description) };
 }
 
 function writeSampling({ sampling }: Generation, facts: ModelFacts, thinking: ThinkingJson["thinking"], warnings: Warnings): Block {

@@ -4,6 +4,7 @@ import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import { spliceJson } from "#platform/json.ts";
 import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
+import { describedSchema } from "../../domain/described-schema.ts";
 import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
 import { Warnings } from "../../domain/warnings.ts";
 import { nativeDialect, writeConversation } from "./write-messages.ts";
@@ -101,8 +102,7 @@ function writeFormat(format: OutputFormat | undefined): object {
       return { response_format: { type: "json_object" } };
     case "jsonSchema": {
       const { jsonSchema, description } = format.kind.value;
-      const schema = jsonSchema === "" ? {} : parseEmbeddedJson(jsonSchema, "output_format.json_schema.json_schema");
-      return { response_format: { type: "json_object", json_schema: description === "" ? schema : { description, ...schema } } };
+      return { response_format: { type: "json_object", json_schema: describedSchema(jsonSchema || "{}", description) } };
     }
     default:
       return {};

@@ -2,7 +2,7 @@
 import { Modality, type OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
-import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import { describedSchema } from "../../domain/described-schema.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import type { JsonObject } from "../../domain/vendor-json.ts";
 import { factsOf, type ModelFacts } from "./model-facts.ts";
@@ -100,8 +100,7 @@ function writeFormat(format: OutputFormat | undefined): JsonObject {
       return { responseMimeType: "application/json" };
     case "jsonSchema": {
       const { jsonSchema, description } = format.kind.value;
-      const schema = parseEmbeddedJson(jsonSchema, "output_format.json_schema.json_schema");
-      return { responseMimeType: "application/json", responseJsonSchema: description === "" ? schema : { description, ...schema } };
+      return { responseMimeType: "application/json", responseJsonSchema: describedSchema(jsonSchema, description) };
     }
     default:
       return {};

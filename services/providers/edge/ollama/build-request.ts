@@ -4,6 +4,7 @@ import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import { spliceJson } from "#platform/json.ts";
 import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
+import { describedSchema } from "../../domain/described-schema.ts";
 import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
 import { Warnings } from "../../domain/warnings.ts";
 import { nativeDialect, writeMessages } from "./write-messages.ts";
@@ -102,9 +103,7 @@ function writeFormat(format: OutputFormat | undefined): object {
       return { format: "json" };
     case "jsonSchema": {
       const { jsonSchema, description } = format.kind.value;
-      if (jsonSchema === "") return { format: "json" };
-      const schema = parseEmbeddedJson(jsonSchema, "output_format.json_schema.json_schema");
-      return { format: description === "" ? schema : { description, ...schema } };
+      return { format: jsonSchema === "" ? "json" : describedSchema(jsonSchema, description) };
     }
     default:
       return {};

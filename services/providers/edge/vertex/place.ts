@@ -1,5 +1,22 @@
-/** Owns where a project's models are on Vertex AI. */
+/** Owns where a project's models are on Vertex AI, and what of a vendor is the same there. */
+import type { VendorAdapter } from "../../domain/adapter.ts";
 import type { VendorSettings } from "../vendor-settings.ts";
+
+/** What a vendor keeps on Vertex AI, each by its name: another operation of it would be at another place here. */
+export function keptOnVertex(vendor: VendorAdapter, settings: VendorSettings): Omit<VendorAdapter, "vendor" | "generate" | "operations"> {
+  const { nativeDialects, needsCredential, onDisconnect, forwardedRequestHeaders, forwardedReplyHeaders } = vendor;
+  return {
+    nativeDialects,
+    defaultBaseUrl: baseUrlOf(settings),
+    needsCredential,
+    onDisconnect,
+    forwardedRequestHeaders,
+    forwardedReplyHeaders,
+    authorize: (credential) => ({ authorization: `Bearer ${credential.reveal()}` }),
+    upstreamRequestId: (headers) => vendor.upstreamRequestId(headers),
+    readError: (reply) => vendor.readError(reply),
+  };
+}
 
 /** The path of a project's place, below the API's version. */
 export function placePath(settings: VendorSettings): string {
@@ -7,7 +24,7 @@ export function placePath(settings: VendorSettings): string {
 }
 
 /** Sources: the constructors of AnthropicVertex (packages/vertex-sdk of anthropic-sdk-typescript) and of ApiClient in @google/genai. */
-export function baseUrlOf(settings: VendorSettings): string {
+function baseUrlOf(settings: VendorSettings): string {
   const location = locationOf(settings);
   switch (location) {
     case "global":

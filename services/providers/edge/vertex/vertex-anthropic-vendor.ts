@@ -6,17 +6,15 @@ import { spliceJson, withoutMember } from "#platform/json.ts";
 import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { anyAddress } from "../../domain/remote-media.ts";
 import { anthropicVendor } from "../anthropic/anthropic-vendor.ts";
-import { readError } from "../anthropic/errors.ts";
 import type { VendorSettings } from "../vendor-settings.ts";
-import { baseUrlOf, modelPath, placePath } from "./place.ts";
+import { keptOnVertex, modelPath, placePath } from "./place.ts";
 
 /** Stands in the body, where Anthropic itself wants a header. */
 const apiVersion = "vertex-2023-10-16";
 
 export function createVertexAnthropicVendor(settings: VendorSettings): VendorAdapter {
   const place = placePath(settings);
-  // Each by its name: another operation of Anthropic's would be at another place here.
-  const { nativeDialects, needsCredential, onDisconnect, forwardedRequestHeaders, forwardedReplyHeaders, generate } = anthropicVendor;
+  const { generate } = anthropicVendor;
 
   function atPlace(request: VendorRequest, model: string, stream: boolean): VendorRequest {
     return {
@@ -28,15 +26,7 @@ export function createVertexAnthropicVendor(settings: VendorSettings): VendorAda
 
   return {
     vendor: "vertex_anthropic",
-    nativeDialects,
-    defaultBaseUrl: baseUrlOf(settings),
-    needsCredential,
-    onDisconnect,
-    forwardedRequestHeaders,
-    forwardedReplyHeaders,
-    authorize: (credential) => ({ authorization: `Bearer ${credential.reveal()}` }),
-    upstreamRequestId: (headers) => anthropicVendor.upstreamRequestId(headers),
-    readError,
+    ...keptOnVertex(anthropicVendor, settings),
     generate: {
       ...generate,
       // https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai: neither addresses nor the Files API.

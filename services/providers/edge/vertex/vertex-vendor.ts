@@ -3,15 +3,13 @@ import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { Warnings } from "../../domain/warnings.ts";
 import { geminiVendor } from "../gemini/gemini-vendor.ts";
-import { readError } from "../gemini/errors.ts";
 import type { VendorSettings } from "../vendor-settings.ts";
 import { createEmbedAdapter } from "./embeddings.ts";
-import { baseUrlOf, modelPath, placePath } from "./place.ts";
+import { keptOnVertex, modelPath, placePath } from "./place.ts";
 
 export function createVertexVendor(settings: VendorSettings): VendorAdapter {
   const place = placePath(settings);
-  // Each by its name: another operation of Gemini's would be at another place here.
-  const { nativeDialects, needsCredential, onDisconnect, forwardedRequestHeaders, forwardedReplyHeaders, generate } = geminiVendor;
+  const { generate } = geminiVendor;
 
   function atPlace(request: VendorRequest, model: string, stream: boolean): VendorRequest {
     return { ...request, path: `${place}${modelPath("google", model)}:${stream ? "streamGenerateContent?alt=sse" : "generateContent"}` };
@@ -19,15 +17,7 @@ export function createVertexVendor(settings: VendorSettings): VendorAdapter {
 
   return {
     vendor: "vertex",
-    nativeDialects,
-    defaultBaseUrl: baseUrlOf(settings),
-    needsCredential,
-    onDisconnect,
-    forwardedRequestHeaders,
-    forwardedReplyHeaders,
-    authorize: (credential) => ({ authorization: `Bearer ${credential.reveal()}` }),
-    upstreamRequestId: (headers) => geminiVendor.upstreamRequestId(headers),
-    readError,
+    ...keptOnVertex(geminiVendor, settings),
     generate: {
       ...generate,
       buildRequest: (generation, model, stream) => atPlace(buildWithoutStore(generation, model, stream), model, stream),
