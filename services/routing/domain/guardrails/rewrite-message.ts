@@ -34,13 +34,20 @@ export function rewriteMessage<Schema extends DescMessage>(schema: Schema, messa
   return Object.keys(changed).length === 0 ? message : { ...message, ...changed };
 }
 
-function holdsText({ fieldKind, message, scalar }: DescField): boolean {
-  return fieldKind !== "map" && (message !== undefined || scalar === ScalarType.STRING || scalar === ScalarType.BYTES);
+function holdsText({ message, scalar }: DescField): boolean {
+  return message !== undefined || scalar === ScalarType.STRING || scalar === ScalarType.BYTES;
 }
 
 function rewriteField(field: DescField, value: unknown, siblings: Fields, rewrite: Rewrite): unknown {
-  if (field.fieldKind !== "list") return rewriteValue(field, value, siblings, rewrite);
-  const list = value as readonly unknown[];
+  if (field.fieldKind === "list") return rewriteList(field, value as readonly unknown[], siblings, rewrite);
+  if (field.fieldKind !== "map") return rewriteValue(field, value, siblings, rewrite);
+  const map = value as Fields;
+  const values = Object.values(map);
+  const rewritten = rewriteList(field, values, siblings, rewrite);
+  return rewritten === values ? map : Object.fromEntries(Object.keys(map).map((key, index) => [key, rewritten[index]]));
+}
+
+function rewriteList(field: DescField, list: readonly unknown[], siblings: Fields, rewrite: Rewrite): readonly unknown[] {
   const rewritten = list.map((element) => rewriteValue(field, element, siblings, rewrite));
   return rewritten.every((element, index) => element === list[index]) ? list : rewritten;
 }
