@@ -58,7 +58,8 @@ export function neededBy(set: ServiceSet, hasEventLog: boolean): readonly PeerNa
   return (Object.keys(peerDescriptors) as PeerName[]).filter((peer) => !set.has(peer) && callers(peer).some((caller) => set.has(caller)));
 }
 
-/** The schemas that the set works on. */
+/** The schemas for which the set starts a database where none is named. Providers may never need theirs, and start none for it alone. */
 export function schemasOf(set: ServiceSet): readonly Schema[] {
-  return schemas.filter((schema) => set.has(schema));
+  const ofSet = schemas.filter((schema) => set.has(schema));
+  return ofSet.some((schema) => schema !== "providers") ? ofSet : [];
 }

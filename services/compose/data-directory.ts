@@ -52,6 +52,10 @@ export class DataDirectory {
     return join(this.path, "instances");
   }
 
+  get #credentialKeyFile(): string {
+    return join(this.path, "credential-key");
+  }
+
   get #pepperFile(): string {
     return join(this.path, "pepper");
   }
@@ -106,6 +110,13 @@ export class DataDirectory {
     return createSecretKey(text, "utf8");
   }
 
+  /** The key under which credentials for vendors are encrypted: the one given, or the one of a file that is made when it is first needed. Who loses it loses them. */
+  async credentialKey(given: string | undefined): Promise<Secret> {
+    if (given !== undefined && given !== "") return checkedKey(given);
+    if ((await readSecret(this.#credentialKeyFile)) === undefined) await createSecret(this.#credentialKeyFile, new Secret(randomBytes(32).toString("base64url")));
+    return (await readSecret(this.#credentialKeyFile))!;
+  }
+
   async writeAddress(address: string): Promise<void> {
     await writeFile(this.addressFile, `${address}\n`, { mode: 0o600 });
   }
@@ -115,6 +126,11 @@ export class DataDirectory {
     const known = await readFile(this.addressFile, "utf8").catch(() => undefined);
     if (known?.trim() === address) await rm(this.addressFile, { force: true });
   }
+}
+
+function checkedKey(text: string): Secret {
+  if (text.length < 43 || new Set(text).size < 8) throw new GatewayError("INVALID_REQUEST", "WEIR_CREDENTIAL_KEY can be guessed: take 64 characters from `openssl rand -hex 32`.");
+  return new Secret(text);
 }
 
 function instanceName(path: string): string {

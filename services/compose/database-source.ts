@@ -6,11 +6,13 @@ import type { Logger } from "#platform/logger.ts";
 import type { DataDirectory } from "./data-directory.ts";
 
 /** The schemas, each the one of the service of its name alone. */
-export const schemas = ["policy", "metering"] as const;
+export const schemas = ["policy", "metering", "providers"] as const;
 
 export type Schema = (typeof schemas)[number];
 
 export interface DatabaseSource {
+  /** Those that can be reached. */
+  readonly schemas: readonly Schema[];
   /** The connection by which a service reaches its own schema. */
   connectionOf(schema: Schema): Promise<DatabaseConnection>;
   /** Resolves when the database is gone for good. */
@@ -22,6 +24,7 @@ export interface DatabaseSource {
 /** A PostgreSQL that is there already. */
 export function existingDatabase(connections: Readonly<Partial<Record<Schema, DatabaseConnection>>>): DatabaseSource {
   return {
+    schemas: schemas.filter((schema) => connections[schema] !== undefined),
     connectionOf: async (schema) => connections[schema]!,
     failed: new Promise(() => undefined),
     stop: async () => undefined,
@@ -29,7 +32,7 @@ export function existingDatabase(connections: Readonly<Partial<Record<Schema, Da
 }
 
 /** A PostgreSQL of Weir's own in the data directory, started when it is first asked for. */
-export function ownDatabase(data: DataDirectory, logger: Logger): DatabaseSource {
+export function ownDatabase(data: DataDirectory, schemas: readonly Schema[], logger: Logger): DatabaseSource {
   const failed = Promise.withResolvers<Error>();
   let starting: Promise<PostgresServer> | undefined;
   let release = (): void => undefined;
@@ -42,6 +45,7 @@ export function ownDatabase(data: DataDirectory, logger: Logger): DatabaseSource
     return server;
   };
   return {
+    schemas,
     connectionOf: async (schema) => (await (starting ??= start())).connectionOf(schema),
     failed: failed.promise,
     stop: async () => {

@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command, environ
   prices: async () => (await import("./commands/prices.ts")).addPricesCommand,
   ledger: async () => (await import("./commands/ledger.ts")).addLedgerCommand,
   audit: async () => (await import("./commands/audit.ts")).addAuditCommand,
+  credentials: async () => (await import("./commands/credentials.ts")).addCredentialsCommand,
   journal: async () => (await import("./commands/journal.ts")).addJournalCommand,
 };
 

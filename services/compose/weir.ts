@@ -18,7 +18,7 @@ import type { UntypedService } from "#platform/service-types.ts";
 import { waitFor } from "#platform/wait-for.ts";
 import * as metering from "../metering/service.ts";
 import * as policy from "../policy/service.ts";
-import { createProvidersService } from "../providers/service.ts";
+import * as providers from "../providers/service.ts";
 import { createRoutingService } from "../routing/service.ts";
 import { auditConfiguration } from "./audit-configuration.ts";
 import { callersOf, offeredBy, peerDescriptors, type ServiceName, type ServiceSet } from "./catalog.ts";
@@ -154,11 +154,12 @@ class Start {
     const instance = await this.#options.data.claimInstance();
     this.#cleanups.push(() => instance.lock.release());
     const eventLog = this.#openEventLog("providers", instance.id);
-    const service = await createProvidersService({
+    const service = await providers.createProvidersService({
       ...(eventLog === undefined ? { metering: this.#peers.of("metering", "providers") } : { eventLog }),
       config: deriveLive(this.#live, (current) => current.providers),
       instance: instance.name,
       journalDirectory: instance.journal,
+      credentialStore: this.#credentialStore(),
       claimLeftoverJournal: () => this.#options.data.claimLeftoverJournal(),
       clock: systemClock,
       logger: this.#loggerOf("providers"),
@@ -166,6 +167,16 @@ class Start {
     });
     this.#cleanups.push(() => service.stop());
     this.#peers.own("providers", service.implementation);
+  }
+
+  /** Nothing of it is opened before a provider takes stored credentials, or one is stored. */
+  #credentialStore(): providers.CredentialStore | undefined {
+    const { databases, data, variables } = this.#options;
+    if (!databases.schemas.includes("providers")) return undefined;
+    return {
+      openDatabase: async () => openDatabase({ connection: await databases.connectionOf("providers"), schema: "providers", migrationsDirectory: providers.migrationsDirectory, logger: this.#loggerOf("providers") }),
+      openKey: async () => new providers.LocalKey(await data.credentialKey(variables["WEIR_CREDENTIAL_KEY"])),
+    };
   }
 
   async #listenInternally(): Promise<InternalListener | undefined> {

@@ -5,6 +5,7 @@ import type { ModelFacts } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import { refuseForbiddenHost } from "#platform/egress/egress-pool.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { Secret } from "#platform/secret.ts";
+import { isSendable } from "./domain/credential-source.ts";
 import { modelNames, readModelFacts } from "./domain/catalogue.ts";
 import type { VendorAdapter } from "./domain/adapter.ts";
 import { demoVendor, demoVendorName } from "./edge/demo/demo-vendor.ts";
@@ -38,6 +39,8 @@ export interface ProviderConfig {
   readonly credential: Secret | undefined;
   /** For whom a credential is obtained; undefined where it is fixed. */
   readonly identity: Identity | undefined;
+  /** Whether it also takes those that are stored. */
+  readonly hasStoredCredentials: boolean;
   readonly models: readonly string[];
   readonly onlyListedModels: boolean;
   readonly connectTimeoutMs: number;
@@ -92,7 +95,7 @@ function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderCo
   if (row === undefined) {
     const known = Object.keys(vendors).join(", ");
     faults.push({ field: `providers.${name}.vendor`, description: `no vendor has the name "${provider.vendor}"; Weir knows ${known}. What speaks OpenAI's API is "openai" with its own base_url.` });
-  } else if (row.adapter.needsCredential && provider.apiKey === "" && provider.identity.case === undefined && (!baseUrlIsOwn || row.adapter.defaultBaseUrl === "")) {
+  } else if (row.adapter.needsCredential && provider.apiKey === "" && provider.identity.case === undefined && !provider.storedCredentials && (!baseUrlIsOwn || row.adapter.defaultBaseUrl === "")) {
     const variable = row.environment?.apiKey ?? "API_KEY";
     const identity = row.identity === undefined ? "" : ` Or say under "${row.identity}" who Weir is at the vendor: then a credential is obtained.`;
     faults.push({ field: `providers.${name}.api_key`, description: `missing; write \${${variable}} to take it from the environment.${identity}` });
@@ -101,6 +104,7 @@ function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderCo
   if (row?.adapter.defaultBaseUrl === "" && !baseUrlIsOwn) {
     faults.push({ field: `providers.${name}.base_url`, description: `missing; with ${provider.vendor} everyone has an address of their own (docs/configuration.md).` });
   }
+  if (provider.storedCredentials && provider.identity.case !== undefined) faults.push({ field: `providers.${name}.stored_credentials`, description: `is not for a provider with an identity (${provider.identity.case}), for which a credential is obtained.` });
   refuseUnsendable(provider.apiKey, `providers.${name}.api_key`, faults);
   if (provider.responsesApi && row !== undefined && row.adapterAtHome === undefined) {
     faults.push({ field: `providers.${name}.responses_api`, description: `is only for servers that speak OpenAI's API (vendor: openai); leave it out.` });
@@ -114,6 +118,7 @@ function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderCo
     baseUrlIsOwn,
     credential: provider.apiKey === "" ? undefined : new Secret(provider.apiKey),
     identity: identityOf(provider),
+    hasStoredCredentials: provider.storedCredentials,
     models: provider.models.length > 0 ? provider.models : modelNames(provider.vendor),
     onlyListedModels: provider.onlyListedModels,
     connectTimeoutMs: milliseconds(provider.connectTimeout, defaults.connectTimeoutMs),
@@ -180,6 +185,7 @@ function withDefaults(vendor: string, adapter: VendorAdapter, origin: string): P
     baseUrlIsOwn: false,
     credential: undefined,
     identity: undefined,
+    hasStoredCredentials: false,
     models: modelNames(vendor),
     onlyListedModels: false,
     ...defaults,
@@ -206,7 +212,7 @@ function readBaseUrl(text: string, field: string, faults: Fault[]): string {
 }
 
 function refuseUnsendable(apiKey: string, field: string, faults: Fault[]): void {
-  if (/[^\x21-\x7e]/.test(apiKey)) faults.push({ field, description: "holds a space, a line break or another character that no HTTP header carries." });
+  if (!isSendable(apiKey)) faults.push({ field, description: "holds a space, a line break or another character that no HTTP header carries." });
 }
 
 function milliseconds(duration: Duration | undefined, defaultMs: number): number {

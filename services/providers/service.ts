@@ -1,4 +1,5 @@
 /** Owns how the rooms of providers are put together, started and stopped. */
+import { fileURLToPath } from "node:url";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Internet } from "#platform/egress/fetch-file.ts";
@@ -9,6 +10,7 @@ import { deriveLive, MutableLiveValue, type LiveValue } from "#platform/live-val
 import type { Logger } from "#platform/logger.ts";
 import { Counter, type Registry } from "#platform/metrics.ts";
 import type { RunningService } from "#platform/service.ts";
+import { waitFor } from "#platform/wait-for.ts";
 import type { ProvidersConfig } from "./config.ts";
 import { SentAttempts } from "./domain/sent-attempts.ts";
 import { LiveProviders } from "./edge/live-providers.ts";
@@ -16,10 +18,24 @@ import { MediaFetcher } from "./edge/media-fetcher.ts";
 import { createPeerRegistry, createPeerTransport } from "./peer-transport.ts";
 import type { MeteringPeer } from "./peers.ts";
 import { attempt, type AttemptParts } from "./rpc/attempt.ts";
+import { createCredential } from "./rpc/create-credential.ts";
+import type { CredentialParts } from "./rpc/credential-parts.ts";
+import { deleteCredential } from "./rpc/delete-credential.ts";
+import { listCredentials } from "./rpc/list-credentials.ts";
+import { rotateCredential } from "./rpc/rotate-credential.ts";
 import { RunningAttempts } from "./rpc/running-attempts.ts";
+import { updateCredential } from "./rpc/update-credential.ts";
 import { watchCatalog } from "./rpc/watch-catalog.ts";
 import { AttemptRecorder, type JournalPlace } from "./store/attempt-recorder.ts";
 import { adoptLeftoverJournals, type ClaimedJournal } from "./store/leftover-journals.ts";
+import { LocalKey } from "./store/secret-box.ts";
+import { StoredCredentials, type CredentialStore } from "./store/stored-credentials.ts";
+
+export { LocalKey };
+export type { CredentialStore };
+
+/** The plain-SQL migrations of providers' schema. */
+export const migrationsDirectory = fileURLToPath(new URL("./store/migrations/", import.meta.url));
 
 export type ProvidersDependencies = LedgerAccess & {
   readonly config: LiveValue<ProvidersConfig>;
@@ -32,6 +48,8 @@ export type ProvidersDependencies = LedgerAccess & {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
+  /** Where credentials for vendors are stored; undefined in a process without a database. */
+  readonly credentialStore?: CredentialStore | undefined;
   /** Where callers' files are fetched from; another than the public one in tests. */
   readonly internet?: Internet;
 };
@@ -47,7 +65,9 @@ const checkpointLookMs = 1_000;
 /** Throws when the journal is in use by another process, or a provider cannot be reached by its very address. */
 export async function createProvidersService(dependencies: ProvidersDependencies): Promise<RunningService<typeof ProvidersService>> {
   const { config, metering, eventLog, instance, journalDirectory, claimLeftoverJournal, clock, logger, metrics } = dependencies;
-  const providers = new LiveProviders(clock, logger);
+  const stored = new StoredCredentials({ store: dependencies.credentialStore, clock, logger });
+  const providers = new LiveProviders({ clock, logger, stored });
+  if (takesStored(config.current)) await waitFor("the database", () => stored.follow(), logger);
   await providers.apply(config.current);
   const ledger = {
     transport: eventLog === undefined ? createPeerTransport(metering) : createNatsTransport({ link: eventLog, logger }),
@@ -55,15 +75,16 @@ export async function createProvidersService(dependencies: ProvidersDependencies
   };
   const open = (place: JournalPlace): Promise<AttemptRecorder> => AttemptRecorder.open({ ...place, ...ledger, maximumBytes: config.current.maximumJournalBytes, clock, logger });
   const recorder = await open({ instance, directory: journalDirectory }).catch(async (error: unknown) => {
-    await providers.stop();
+    await Promise.all([providers.stop(), stored.stop()]);
     throw error;
   });
   const leftovers = adoptLeftoverJournals({ claim: claimLeftoverJournal, open, logger });
   const catalog = new MutableLiveValue(config.current);
-  const unfollow = followConfig(config, providers, catalog, logger);
+  const unfollow = followConfig(config, providers, stored, catalog, logger);
   const running = new RunningAttempts();
   const media = new MediaFetcher(deriveLive(config, ({ fetchBounds }) => fetchBounds), logger, dependencies.internet);
   const parts: AttemptParts = { providers, sent: new SentAttempts(clock.now()), media, recorder, running, clock, logger };
+  const credentialParts: CredentialParts = { stored, config, clock };
   const checkpoints = setInterval(() => running.checkpoint(), checkpointLookMs);
   const attempts = new Counter({ name: "weir_attempts_total", help: "Attempts that this process was asked for, by provider.", labelNames: ["provider"], registers: [metrics] });
   const stopping = new AbortController();
@@ -74,6 +95,11 @@ export async function createProvidersService(dependencies: ProvidersDependencies
         attempts.inc({ provider: request.provider });
         return attempt(parts, request, context);
       },
+      createCredential: (request) => createCredential(request, credentialParts),
+      listCredentials: (request) => listCredentials(request, credentialParts),
+      updateCredential: (request) => updateCredential(request, credentialParts),
+      rotateCredential: (request) => rotateCredential(request, credentialParts),
+      deleteCredential: (request) => deleteCredential(request, credentialParts),
       watchCatalog: (_request, { signal }) => watchCatalog(catalog, AbortSignal.any([signal, stopping.signal])),
     },
     async stop() {
@@ -83,17 +109,24 @@ export async function createProvidersService(dependencies: ProvidersDependencies
       clearInterval(checkpoints);
       await Promise.all([recorder.stop(), leftovers.stop()]);
       await providers.stop();
+      await stored.stop();
     },
   };
 }
 
 /** Changes are applied one after the other; the catalogue shows each when it can be called. */
-function followConfig(config: LiveValue<ProvidersConfig>, providers: LiveProviders, catalog: MutableLiveValue<ProvidersConfig>, logger: Logger): () => void {
+function followConfig(config: LiveValue<ProvidersConfig>, providers: LiveProviders, stored: StoredCredentials, catalog: MutableLiveValue<ProvidersConfig>, logger: Logger): () => void {
   let applied = Promise.resolve();
   return config.subscribe((changed) => {
     applied = applied
+      .then(() => (takesStored(changed) ? stored.follow() : undefined))
       .then(() => providers.apply(changed))
       .then(() => catalog.set(changed))
       .catch((error: unknown) => logger.error({ error }, "the changed providers cannot be used; the former stay in force"));
   });
+}
+
+/** Where no provider does, no database is opened. */
+function takesStored({ providers }: ProvidersConfig): boolean {
+  return providers.values().some(({ hasStoredCredentials }) => hasStoredCredentials);
 }

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { createLogger } from "#platform/logger.ts";
 import { probeSilentConnections } from "#platform/tcp-keep-alive.ts";
-import { allServices, parseServices, serviceNames, type ServiceSet } from "../catalog.ts";
+import { allServices, parseServices, schemasOf, serviceNames, type ServiceSet } from "../catalog.ts";
 import { existingDatabase, ownDatabase } from "../database-source.ts";
 import { DataDirectory } from "../data-directory.ts";
 import { defaultConfigFile } from "../defaults.ts";
@@ -66,7 +66,7 @@ async function serve(options: ServeOptions, environment: Environment): Promise<v
     return;
   }
   const connection = { connectionString: databaseUrl! };
-  const databases = databaseUrl === undefined ? ownDatabase(data, logger) : existingDatabase({ policy: connection, metering: connection });
+  const databases = databaseUrl === undefined ? ownDatabase(data, schemasOf(services), logger) : existingDatabase({ policy: connection, metering: connection, providers: connection });
   process.exitCode = processes === 1 ? await runOneProcess(launch, databases) : await runManyProcesses(launch, databases, processes);
 }
 

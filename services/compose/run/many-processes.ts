@@ -2,7 +2,6 @@
 import type { DatabaseConnection } from "#platform/database/database-connection.ts";
 import { sharedMetrics } from "#platform/metrics.ts";
 import { openAdminDoor } from "../admin-door.ts";
-import { schemasOf } from "../catalog.ts";
 import type { DatabaseSource, Schema } from "../database-source.ts";
 import { startPage } from "../start-page.ts";
 import { Crew } from "./crew.ts";
@@ -14,11 +13,11 @@ const stopMarginMs = 15_000;
 
 /** Resolves with the exit code when no process is left. */
 export async function runManyProcesses(launch: Launch, databases: DatabaseSource, count: number): Promise<number> {
-  const { settings, data, services, logger } = launch;
+  const { settings, data, logger } = launch;
   const admin = await openAdminDoor(settings.adminPort, sharedMetrics());
   try {
     const connections: Partial<Record<Schema, DatabaseConnection>> = {};
-    for (const schema of schemasOf(services)) connections[schema] = await databases.connectionOf(schema);
+    for (const schema of databases.schemas) connections[schema] = await databases.connectionOf(schema);
     const crew = new Crew({ count, orders: { connections }, readiness: admin, logger });
     const stopping = stopSignal();
     const facts = await crew.start().catch(async (error: unknown) => {

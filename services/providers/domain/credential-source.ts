@@ -2,12 +2,16 @@
 import { Secret } from "#platform/secret.ts";
 
 export interface CredentialSource {
-  /** What is shown; undefined before the first was obtained. The same object as long as it is the same secret. */
-  readonly current: Secret | undefined;
-  /** Undefined when `current` can be shown; else settles once it can. Rejects with DEPENDENCY_UNAVAILABLE when there is none to be had. */
+  /** What the next request shows; undefined before there is one. The same object as long as it is the same secret. */
+  choose(): Secret | undefined;
+  /** Undefined when there is one to show; else settles once it can. Rejects with DEPENDENCY_UNAVAILABLE when there is none to be had. */
   prepare(): Promise<void> | undefined;
   /** The vendor did not take it, although its time is not over. */
   refused(credential: Secret): void;
+  /** The vendor limits its rate. */
+  limited(credential: Secret, retryAfterMs: number | undefined): void;
+  /** The vendor took it. */
+  accepted(credential: Secret): void;
 }
 
 /** A secret that stands for an identity for a while, and goes along as a bearer token, also where a key has a header of its own. */
@@ -24,17 +28,27 @@ export type ObtainCredential = (nowMs: number, signal: AbortSignal) => Promise<O
 
 /** A key that the operator has configured. */
 export class FixedCredential implements CredentialSource {
-  readonly current: Secret;
+  readonly #secret: Secret;
 
   constructor(secret: Secret) {
-    this.current = secret;
+    this.#secret = secret;
+  }
+
+  choose(): Secret {
+    return this.#secret;
   }
 
   prepare(): undefined {
     return undefined;
   }
 
-  refused(): void {
-    // There is no other.
-  }
+  // There is no other, however the vendor takes it.
+  refused(): void {}
+  limited(): void {}
+  accepted(): void {}
+}
+
+/** Whether an HTTP header carries it. */
+export function isSendable(secret: string): boolean {
+  return !/[^\x21-\x7e]/.test(secret);
 }

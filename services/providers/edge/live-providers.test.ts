@@ -9,7 +9,7 @@ import { LiveProvider } from "./live-providers.ts";
 /** A provider at its vendor's own address. */
 async function openProvider(vendor: string): Promise<string> {
   const config = readProvidersConfig(create(ConfigSchema, { providers: { it: { vendor, apiKey: "vendor-secret" } } }), {}).providers.get("it")!;
-  await new LiveProvider(config, config.baseUrl, systemClock, createLogger("silent")).close();
+  await new LiveProvider(config, config.baseUrl, { clock: systemClock, logger: createLogger("silent"), stored: { of: () => [], refused: () => undefined, accepted: () => undefined } }).close();
   return vendor;
 }
 

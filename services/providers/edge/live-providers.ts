@@ -6,6 +6,7 @@ import type { Logger } from "#platform/logger.ts";
 import { Secret } from "#platform/secret.ts";
 import type { ProviderConfig, ProvidersConfig } from "../config.ts";
 import type { VendorRequest } from "../domain/adapter.ts";
+import { CredentialPool, type StoredSecrets } from "../domain/credential-pool.ts";
 import { FixedCredential, type CredentialSource } from "../domain/credential-source.ts";
 import { startDemoServer, type DemoServer } from "./demo/demo-server.ts";
 import { demoVendorName } from "./demo/demo-vendor.ts";
@@ -19,19 +20,18 @@ export class LiveProvider {
   readonly #host: string;
   readonly #basePath: string;
   readonly #credentials: CredentialSource;
-  /** The headers that every request has, and the credential that stands in them. */
-  #headers: readonly string[] = [];
-  #credentialOfHeaders: Secret | undefined;
+  /** The headers that every request has, by the credential that stands in them. */
+  readonly #headers = new WeakMap<Secret, readonly string[]>();
   #users = 0;
   #retired = false;
 
-  constructor(config: ProviderConfig, baseUrl: string, clock: Clock, logger: Logger) {
+  constructor(config: ProviderConfig, baseUrl: string, { clock, logger, stored }: LiveProvidersOptions) {
     const { origin, host, pathname } = new URL(baseUrl);
     this.config = config;
     this.#clock = clock;
     this.#host = host;
     this.#basePath = pathname === "/" ? "" : pathname;
-    this.#credentials = credentialsOf(config, clock, logger);
+    this.#credentials = credentialsOf(config, { clock, logger, stored });
     this.#pool = openEgressPool({
       origin,
       // What needs no credential is a server of the operator's own.
@@ -48,7 +48,7 @@ export class LiveProvider {
 
   /** Sends the request; `prepare` comes before. Gives the credential that it carries. */
   dispatch(request: VendorRequest, handler: EgressHandler): Secret {
-    const credential = this.#credentials.current!;
+    const credential = this.#credentials.choose()!;
     const path = this.#basePath + request.path;
     const { method = "POST" } = request;
     const headers = [...this.#headersWith(credential)];
@@ -70,17 +70,20 @@ export class LiveProvider {
     return credential;
   }
 
-  /** The vendor refused a request with this credential. */
-  credentialRefused(credential: Secret): void {
-    this.#credentials.refused(credential);
+  /** How the vendor took a request with this credential; undefined when it was well. */
+  credentialShown(credential: Secret, error: GatewayError | undefined): void {
+    if (error === undefined) this.#credentials.accepted(credential);
+    else if (error.reason === "UPSTREAM_UNAUTHENTICATED") this.#credentials.refused(credential);
+    else if (error.reason === "UPSTREAM_RATE_LIMITED") this.#credentials.limited(credential, error.retryAfterMs);
   }
 
   #headersWith(credential: Secret): readonly string[] {
-    if (credential !== this.#credentialOfHeaders) {
-      this.#headers = headersOf(this.config, credential);
-      this.#credentialOfHeaders = credential;
+    let headers = this.#headers.get(credential);
+    if (headers === undefined) {
+      headers = headersOf(this.config, credential);
+      this.#headers.set(credential, headers);
     }
-    return this.#headers;
+    return headers;
   }
 
   #signature({ headers, contentType = jsonType, body }: VendorRequest, path: string, credential: Secret): Record<string, string> {
@@ -110,15 +113,20 @@ export class LiveProvider {
   }
 }
 
+export interface LiveProvidersOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Of the providers that take their credentials from there. */
+  readonly stored: StoredSecrets;
+}
+
 export class LiveProviders {
-  readonly #clock: Clock;
-  readonly #logger: Logger;
+  readonly #options: LiveProvidersOptions;
   #byName: ReadonlyMap<string, LiveProvider> = new Map();
   #demoServer: DemoServer | undefined;
 
-  constructor(clock: Clock, logger: Logger) {
-    this.#clock = clock;
-    this.#logger = logger;
+  constructor(options: LiveProvidersOptions) {
+    this.#options = options;
   }
 
   /** The provider for a model, or for what is about none. Throws NOT_FOUND, or MODEL_NOT_FOUND when the provider is held to its list. */
@@ -157,14 +165,15 @@ export class LiveProviders {
 
   #open(config: ProviderConfig): LiveProvider {
     const baseUrl = config.vendor === demoVendorName ? this.#demoServer!.baseUrl : config.baseUrl;
-    this.#logger.debug({ provider: config.name, vendor: config.vendor }, "a provider is ready");
-    return new LiveProvider(config, baseUrl, this.#clock, this.#logger);
+    this.#options.logger.debug({ provider: config.name, vendor: config.vendor }, "a provider is ready");
+    return new LiveProvider(config, baseUrl, this.#options);
   }
 }
 
 const jsonType = "application/json";
 
-function credentialsOf({ name, credential, identity }: ProviderConfig, clock: Clock, logger: Logger): CredentialSource {
+function credentialsOf({ name, credential, identity, hasStoredCredentials }: ProviderConfig, { clock, logger, stored }: LiveProvidersOptions): CredentialSource {
+  if (hasStoredCredentials) return new CredentialPool({ provider: name, configured: credential, stored, clock });
   if (identity !== undefined) return new RenewedCredential({ provider: name, obtain: identity.obtain, clock, logger });
   // A vendor's own server without authentication gets a word in the credential's place: the header also carries the API's version.
   return new FixedCredential(credential ?? new Secret("none"));

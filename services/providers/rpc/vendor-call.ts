@@ -150,7 +150,7 @@ export class VendorCall implements EgressHandler {
       read();
     } catch (thrown) {
       const error = nameProvider(toGatewayError(thrown), this.#provider.config.name, this.#credential);
-      if (error.reason === "UPSTREAM_UNAUTHENTICATED" && this.#credential !== undefined) this.#provider.credentialRefused(this.#credential);
+      if (this.#credential !== undefined) this.#provider.credentialShown(this.#credential, error);
       this.#breakOff(error.reason === "UPSTREAM_INTERRUPTED" ? AttemptResult.INTERRUPTED : AttemptResult.FAILED, error);
     }
   }
@@ -176,6 +176,7 @@ export class VendorCall implements EgressHandler {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#clearTimer();
+    if (result === AttemptResult.SUCCEEDED && this.#credential !== undefined) this.#provider.credentialShown(this.#credential, undefined);
     if (this.#drainedFor === undefined) this.#listener.ended(result, error);
     else this.#listener.ended(AttemptResult.CANCELLED, this.#drainedFor);
   }

@@ -70,6 +70,7 @@ export function configOf(provider: StartOptions["provider"]): ProvidersConfig {
     baseUrlIsOwn: true,
     credential: new Secret("sk-canary"),
     identity: undefined,
+    hasStoredCredentials: false,
     models: ["gpt-test"],
     onlyListedModels: false,
     connectTimeoutMs: 2_000,

@@ -25,7 +25,7 @@ function createWorld(lifetimeMs = hourMs) {
     logger: createLogger("silent"),
   });
   const give = (index: number): void => calls[index]!.resolve({ credential: new Secret(`key-${index + 1}`), expiresAtMs: time.nowMs + lifetimeMs });
-  const shown = (): string | undefined => source.current?.reveal();
+  const shown = (): string | undefined => source.choose()?.reveal();
   return { time, calls, signals, source, give, shown };
 }
 
@@ -145,7 +145,7 @@ describe("a renewed credential", () => {
 
   it("is obtained anew when the vendor refuses it, but not when it was just obtained, nor for the sake of an earlier one", async () => {
     const { source, time, calls, give } = await obtained();
-    const first = source.current!;
+    const first = source.choose()!;
     source.refused(first);
     expect(source.prepare()).toBeUndefined();
     time.nowMs += 5_000;

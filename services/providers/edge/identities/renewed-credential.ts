@@ -36,7 +36,7 @@ export class RenewedCredential implements CredentialSource {
     this.#options = options;
   }
 
-  get current(): Secret | undefined {
+  choose(): Secret | undefined {
     return this.#obtained?.credential;
   }
 
@@ -53,10 +53,13 @@ export class RenewedCredential implements CredentialSource {
 
   refused(credential: Secret): void {
     // Whoever held an earlier one says nothing of this one; and one that was just obtained is refused for other reasons.
-    if (credential !== this.current || this.#options.clock.now() < this.#pauseUntilMs) return;
+    if (credential !== this.choose() || this.#options.clock.now() < this.#pauseUntilMs) return;
     this.#renewAtMs = -Infinity;
     this.#goodUntilMs = -Infinity;
   }
+
+  limited(): void {}
+  accepted(): void {}
 
   #renew(): Promise<void> {
     this.#renewal ??= this.#obtain().finally(() => {

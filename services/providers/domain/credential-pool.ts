@@ -1,0 +1,141 @@
+/** Owns which of a provider's credentials a request carries: by weight, and none that the vendor has just refused or limited while there is another. */
+import type { Clock } from "#platform/clock.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { Secret } from "#platform/secret.ts";
+import type { CredentialSource } from "./credential-source.ts";
+
+/** A secret that was stored; the same object as long as it is the same secret. */
+export interface StoredSecret {
+  readonly credentialId: string;
+  readonly secret: Secret;
+  readonly weight: number;
+  /** The secret before, which serves where the present one is refused, until then; undefined for the present one. */
+  readonly formerUntilMs: number | undefined;
+  /** When the vendor refused it, in milliseconds since 1970; undefined when it did not, or has taken it since. */
+  readonly refusedAtMs: number | undefined;
+}
+
+/** The secrets that were stored, and where it is told how vendors took them. */
+export interface StoredSecrets {
+  /** Those of a provider; the same list until something of them changes. */
+  of(provider: string): readonly StoredSecret[];
+  refused(stored: StoredSecret): void;
+  accepted(stored: StoredSecret): void;
+}
+
+export interface CredentialPoolOptions {
+  readonly provider: string;
+  /** The one of weir.yaml. */
+  readonly configured: Secret | undefined;
+  readonly stored: StoredSecrets;
+  readonly clock: Pick<Clock, "now">;
+}
+
+/** How long a credential that was refused is left alone. */
+const refusedForMs = 300_000;
+/** How long one whose rate is limited is left alone where the vendor does not say. */
+const limitedForMs = 10_000;
+const longestLimitMs = 600_000;
+const configuredWeight = 1;
+
+interface Member {
+  readonly secret: Secret;
+  readonly weight: number;
+  /** Undefined for the one of weir.yaml. */
+  stored: StoredSecret | undefined;
+  /** Until when it is left alone. */
+  outUntilMs: number;
+  /** What it has saved up for its next turn. */
+  credit: number;
+}
+
+export class CredentialPool implements CredentialSource {
+  readonly #options: CredentialPoolOptions;
+  #list: readonly StoredSecret[] | undefined;
+  #members: readonly Member[] = [];
+  /** For attempts that were prepared just before the last member went. */
+  #departed: Secret | undefined;
+
+  constructor(options: CredentialPoolOptions) {
+    this.#options = options;
+  }
+
+  prepare(): Promise<void> | undefined {
+    if (this.#present().length > 0) return undefined;
+    const { provider } = this.#options;
+    const message = `The provider ${provider} has no credential: none is stored, or all are turned off. Its operator adds one with \`weir credentials add ${provider}\`.`;
+    return Promise.reject(new GatewayError("DEPENDENCY_UNAVAILABLE", message, { metadata: { provider, dependency: "credential" } }));
+  }
+
+  choose(): Secret | undefined {
+    const nowMs = this.#options.clock.now();
+    const members = this.#present();
+    const best = next(members, nowMs, false) ?? next(members, nowMs, true) ?? leastRecentlyOut(members);
+    return best?.secret ?? this.#departed;
+  }
+
+  refused(secret: Secret): void {
+    const member = this.#memberOf(secret);
+    if (member === undefined) return;
+    const nowMs = this.#options.clock.now();
+    member.outUntilMs = nowMs + refusedForMs;
+    const { stored } = member;
+    const isNews = stored !== undefined && (stored.refusedAtMs ?? -Infinity) + refusedForMs <= nowMs;
+    if (isNews) this.#options.stored.refused(stored);
+  }
+
+  limited(secret: Secret, retryAfterMs: number | undefined): void {
+    const member = this.#memberOf(secret);
+    if (member !== undefined) member.outUntilMs = this.#options.clock.now() + Math.min(retryAfterMs ?? limitedForMs, longestLimitMs);
+  }
+
+  accepted(secret: Secret): void {
+    const member = this.#memberOf(secret);
+    if (member === undefined || member.outUntilMs === 0) return;
+    member.outUntilMs = 0;
+    if (member.stored !== undefined) this.#options.stored.accepted(member.stored);
+  }
+
+  #memberOf(secret: Secret): Member | undefined {
+    return this.#present().find((member) => member.secret === secret);
+  }
+
+  /** The members as they are stored now; what is known of one stays with it. */
+  #present(): readonly Member[] {
+    const list = this.#options.stored.of(this.#options.provider);
+    if (list === this.#list) return this.#members;
+    const before = new Map(this.#members.map((member) => [member.secret, member]));
+    const { configured } = this.#options;
+    const own = configured === undefined ? [] : [before.get(configured) ?? { secret: configured, weight: configuredWeight, stored: undefined, outUntilMs: 0, credit: 0 }];
+    this.#departed = this.#members[0]?.secret ?? this.#departed;
+    this.#members = [...own, ...list.map((stored) => memberOf(stored, before.get(stored.secret)))];
+    this.#list = list;
+    return this.#members;
+  }
+}
+
+function memberOf(stored: StoredSecret, before: Member | undefined): Member {
+  const { secret, weight, refusedAtMs } = stored;
+  // Another process may have found out, or an operator may have seen to it.
+  const outUntilMs = refusedAtMs === undefined ? (before?.stored?.refusedAtMs === undefined ? (before?.outUntilMs ?? 0) : 0) : refusedAtMs + refusedForMs;
+  return { secret, weight, stored, outUntilMs, credit: before?.credit ?? 0 };
+}
+
+/** Smooth weighted round robin, as nginx does it: https://github.com/nginx/nginx/commit/52327e0627f49dbda1e8db695e63a4b0af4448b1 */
+function next(members: readonly Member[], nowMs: number, former: boolean): Member | undefined {
+  let best: Member | undefined;
+  let total = 0;
+  for (const member of members) {
+    const untilMs = member.stored?.formerUntilMs;
+    if ((untilMs !== undefined) !== former || member.outUntilMs > nowMs || (untilMs !== undefined && untilMs <= nowMs)) continue;
+    member.credit += member.weight;
+    total += member.weight;
+    if (best === undefined || member.credit > best.credit) best = member;
+  }
+  if (best !== undefined) best.credit -= total;
+  return best;
+}
+
+function leastRecentlyOut(members: readonly Member[]): Member | undefined {
+  return members.filter(({ stored }) => stored?.formerUntilMs === undefined).reduce<Member | undefined>((best, member) => (best === undefined || member.outUntilMs < best.outUntilMs ? member : best), undefined);
+}

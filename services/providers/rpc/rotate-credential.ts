@@ -1,0 +1,17 @@
+/** Owns RotateCredential. */
+import { create } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { RotateCredentialResponseSchema, type RotateCredentialRequest, type RotateCredentialResponse } from "#gen/weir/providers/v1/credential_pb.ts";
+import { replaceSecret } from "../store/credentials.ts";
+import { readSecret, type CredentialParts } from "./credential-parts.ts";
+
+const defaultOverlapMs = 24 * 3_600_000;
+
+export async function rotateCredential(request: RotateCredentialRequest, { stored, clock }: CredentialParts): Promise<RotateCredentialResponse> {
+  const { credentialId, overlap, requestId } = request;
+  const sealed = await stored.seal(readSecret(request.secret), credentialId);
+  const formerExpireTime = new Date(clock.now() + (overlap === undefined ? defaultOverlapMs : durationMs(overlap)));
+  const database = await stored.database();
+  const credential = await database.transaction((transaction) => replaceSecret(transaction, credentialId, { ...sealed, formerExpireTime, requestId }));
+  return create(RotateCredentialResponseSchema, { credential });
+}

@@ -1,0 +1,220 @@
+/** Owns the stored credentials as they stand now: opened when a provider first takes them, read again whenever they change, whoever changed them. */
+import { setTimeout as pause } from "node:timers/promises";
+import type { PoolClient } from "pg";
+import type { Clock } from "#platform/clock.ts";
+import type { Database } from "#platform/database/database.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { Logger } from "#platform/logger.ts";
+import type { Secret } from "#platform/secret.ts";
+import type { StoredSecret, StoredSecrets } from "../domain/credential-pool.ts";
+import { noteRefusal, selectSealed, type SealedCredential, type SealedSecret } from "./credentials.ts";
+import { openSecret, sealSecret, type LocalKey } from "./secret-box.ts";
+
+export interface CredentialStore {
+  /** Opens the schema of providers, migrated; whoever opened it closes it. */
+  openDatabase(): Promise<Database>;
+  /** The installation's key, under which they are encrypted. */
+  openKey(): Promise<LocalKey>;
+}
+
+export interface StoredCredentialsOptions {
+  /** Undefined in a process without a database. */
+  readonly store: CredentialStore | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+// A connection can die without a word; asking now and then finds out.
+const probeIntervalMs = 5_000;
+const retryMs = 500;
+/** Of a shorter secret nothing is shown. */
+const shortestHinted = 16;
+const hintLength = 4;
+
+const none: readonly StoredSecret[] = [];
+
+export class StoredCredentials implements StoredSecrets {
+  readonly #options: StoredCredentialsOptions;
+  readonly #stopping = new AbortController();
+  #opening: Promise<Opened> | undefined;
+  #following: Promise<void> | undefined;
+  #byProvider: ReadonlyMap<string, readonly StoredSecret[]> = new Map();
+  /** By row and sealed bytes, so that the same secret stays the same object. */
+  #secrets = new Map<string, Secret>();
+
+  constructor(options: StoredCredentialsOptions) {
+    this.#options = options;
+  }
+
+  of(provider: string): readonly StoredSecret[] {
+    return this.#byProvider.get(provider) ?? none;
+  }
+
+  refused({ credentialId, formerUntilMs }: StoredSecret): void {
+    if (formerUntilMs === undefined) this.#note(credentialId, new Date(this.#options.clock.now()));
+  }
+
+  accepted({ credentialId, formerUntilMs, refusedAtMs }: StoredSecret): void {
+    if (formerUntilMs === undefined && refusedAtMs !== undefined) this.#note(credentialId, undefined);
+  }
+
+  /** The table. Throws DEPENDENCY_UNAVAILABLE while the database is down, INVALID_REQUEST in a process without one. */
+  async database(): Promise<Database> {
+    return (await this.#open()).database;
+  }
+
+  /** The secret as the row of this id has it. */
+  async seal(secret: Secret, id: string): Promise<SealedSecret> {
+    const { key } = await this.#open();
+    const text = secret.reveal();
+    return { sealed: await sealSecret(secret, id, key), hint: text.length < shortestHinted ? "" : text.slice(-hintLength), fingerprint: key.fingerprint(secret) };
+  }
+
+  /** Resolves when those of now are here; from then on changes are followed. */
+  async follow(): Promise<void> {
+    const { database, key } = await this.#open();
+    if (this.#following !== undefined) return;
+    await this.#load(database, key);
+    this.#following ??= this.#run(database, key);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#following;
+    await (await this.#opening?.catch(() => undefined))?.database.close();
+  }
+
+  #open(): Promise<Opened> {
+    const { store } = this.#options;
+    if (store === undefined) {
+      throw new GatewayError("INVALID_REQUEST", "Credentials cannot be stored: this process of providers has no database. Set WEIR_DATABASE_URL for it, to the database of the other services.");
+    }
+    this.#opening ??= Promise.all([store.openDatabase(), store.openKey()]).then(
+      ([database, key]) => ({ database, key }),
+      (error: unknown) => {
+        this.#opening = undefined;
+        throw error;
+      },
+    );
+    return this.#opening;
+  }
+
+  async #run(database: Database, key: LocalKey): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        await this.#listen(database, key);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#options.logger.warn({ error, retryInMs: retryMs }, "changes of stored credentials cannot be followed; those that are known serve on");
+        await pause(retryMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Over one connection, until it breaks (throws) or the store stops. */
+  async #listen(database: Database, key: LocalKey): Promise<void> {
+    const client = await database.pool.connect();
+    const bell = new Ringing(client, this.#stopping.signal);
+    try {
+      await client.query("LISTEN weir_providers_credentials");
+      // What changed while nobody listened is not known.
+      await this.#load(database, key);
+      while (!this.#stopping.signal.aborted) {
+        if (await bell.wait(probeIntervalMs)) await this.#load(database, key);
+        else await client.query("SELECT 1");
+      }
+    } finally {
+      bell.end();
+      // Not given back to the pool: whoever gets a connection must not listen.
+      client.release(true);
+    }
+  }
+
+  async #load(database: Database, key: LocalKey): Promise<void> {
+    const secrets = new Map<string, Secret>();
+    const byProvider = new Map<string, StoredSecret[]>();
+    for (const row of await selectSealed(database)) {
+      const present = await this.#opened(row, row.secret, key, secrets);
+      const former = row.formerSecret && (await this.#opened(row, row.formerSecret, key, secrets));
+      const { id: credentialId, provider, weight } = row;
+      const list = byProvider.get(provider) ?? [];
+      if (present !== undefined) list.push({ credentialId, secret: present, weight, formerUntilMs: undefined, refusedAtMs: row.refuseTime?.getTime() });
+      if (former !== undefined) list.push({ credentialId, secret: former, weight, formerUntilMs: row.formerExpireTime!.getTime(), refusedAtMs: undefined });
+      byProvider.set(provider, list);
+    }
+    this.#secrets = secrets;
+    this.#byProvider = byProvider;
+  }
+
+  async #opened({ id, provider }: SealedCredential, sealed: Buffer, key: LocalKey, secrets: Map<string, Secret>): Promise<Secret | undefined> {
+    const name = `${id} ${sealed.toString("latin1")}`;
+    try {
+      const secret = this.#secrets.get(name) ?? (await openSecret(sealed, id, key));
+      secrets.set(name, secret);
+      return secret;
+    } catch {
+      this.#options.logger.error({ credentialId: id, provider }, "a stored credential cannot be read: it was stored under another key of the installation (credential-key, WEIR_CREDENTIAL_KEY), or changed in the database");
+      return undefined;
+    }
+  }
+
+  #note(credentialId: string, refuseTime: Date | undefined): void {
+    const isRefused = refuseTime !== undefined;
+    this.#options.logger.warn({ credentialId, isRefused }, isRefused ? "a vendor refused a stored credential; it is left alone for five minutes" : "a vendor took a stored credential again that it had refused");
+    this.database()
+      .then((database) => noteRefusal(database, credentialId, refuseTime))
+      .catch((error: unknown) => this.#options.logger.warn({ credentialId, error }, "how a vendor took a stored credential could not be noted"));
+  }
+}
+
+interface Opened {
+  readonly database: Database;
+  readonly key: LocalKey;
+}
+
+/** Waits for what a connection is told. */
+class Ringing {
+  readonly #signal: AbortSignal;
+  #failure: Error | undefined;
+  #hasRung = false;
+  #wake = (): void => undefined;
+
+  constructor(client: PoolClient, signal: AbortSignal) {
+    this.#signal = signal;
+    client.on("notification", this.#onNotification).on("error", this.#onError);
+    signal.addEventListener("abort", this.#onAbort);
+  }
+
+  /** True when it was told something since the last wait, false when the time passed. Throws when the connection broke. */
+  async wait(timeoutMs: number): Promise<boolean> {
+    if (!this.#hasRung && this.#failure === undefined && !this.#signal.aborted) {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        timer = setTimeout(resolve, timeoutMs);
+      });
+      clearTimeout(timer);
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+    const hasRung = this.#hasRung;
+    this.#hasRung = false;
+    return hasRung;
+  }
+
+  end(): void {
+    this.#signal.removeEventListener("abort", this.#onAbort);
+  }
+
+  readonly #onNotification = (): void => {
+    this.#hasRung = true;
+    this.#wake();
+  };
+
+  readonly #onError = (error: Error): void => {
+    this.#failure = error;
+    this.#wake();
+  };
+
+  readonly #onAbort = (): void => this.#wake();
+}
