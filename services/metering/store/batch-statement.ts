@@ -7,8 +7,10 @@ export interface Column<Row> {
   readonly type: string;
   /** The type that the value is sent as, where the column's own cannot be an element of an array (arrays). */
   readonly sentAs?: string;
-  readonly value: (row: Row) => string | number | bigint | boolean | null;
+  readonly value: (row: Row) => Value;
 }
+
+type Value = string | number | bigint | boolean | null;
 
 /** `unnest($1::text[], …)` as a relation named `batch` whose columns have their names and types. */
 export function batchRelation<Row>(columns: readonly Column<Row>[]): string {
@@ -21,9 +23,16 @@ export function batchRelation<Row>(columns: readonly Column<Row>[]): string {
 /** The parameters for `batchRelation`: arrays as PostgreSQL writes them, several times faster than the driver makes them. */
 export function batchParameters<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
   return columns.map(({ value }) => {
-    let text = "{";
-    for (const row of rows) text += `${text.length === 1 ? "" : ","}${elementText(value(row))}`;
-    return `${text}}`;
+    let last: Value | undefined;
+    let text = "";
+    // Most rows have most values of the row before.
+    const elements = rows.map((row) => {
+      const next = value(row);
+      if (next !== last) text = elementText(next);
+      last = next;
+      return text;
+    });
+    return `{${elements.join(",")}}`;
   });
 }
 
@@ -36,7 +45,7 @@ export function listText(numbers: readonly (bigint | number)[]): string {
   return `{${numbers.join(",")}}`;
 }
 
-function elementText(value: string | number | bigint | boolean | null): string {
+function elementText(value: Value): string {
   if (value === null) return "null";
   if (typeof value !== "string") return value.toString();
   return `"${/["\\]/.test(value) ? value.replaceAll(/["\\]/g, "\\$&") : value}"`;
