@@ -197,6 +197,23 @@ test("other operations are guarded alike: what is embedded, moderated, or sent a
   await expect(openai().images.edit({ model: "block", prompt: address, image: new File([new Uint8Array([1])], "a.png") })).rejects.toMatchObject({ status: 400 });
 });
 
+test("sound comes back as it is, and what a transcription says is looked through", async () => {
+  const sound = Buffer.from(Array.from({ length: 70_000 }, (_, index) => index % 251));
+  upstream.answerWith((_, response) => {
+    response.writeHead(200, { "content-type": "audio/mpeg" });
+    for (let at = 0; at < sound.length; at += 10_000) response.write(sound.subarray(at, at + 10_000));
+    response.end();
+  });
+  const spoken = await openai().audio.speech.create({ model: "out-mask", input: "hi", voice: "alloy" });
+  expect(Buffer.compare(Buffer.from(await spoken.arrayBuffer()), sound)).toBe(0);
+
+  const recording = (): File => new File([new Uint8Array([1])], "a.mp3");
+  upstream.answerWith(json(200, { text: `It says ${address}.` }));
+  expect((await openai().audio.transcriptions.create({ model: "out-mask", file: recording() })).text).toBe("It says [EMAIL_1].");
+  upstream.answerWith((_, response) => void response.writeHead(200, { "content-type": "text/plain" }).end(`It says ${address}.`));
+  expect(await openai().audio.transcriptions.create({ model: "out-mask", file: recording(), response_format: "text" })).toBe("It says [EMAIL_1].");
+});
+
 test("a guardrail made by RPC is in force within a second for those that it is for, and gone when it is deleted", async () => {
   upstream.answerWith(says("done"));
   const policy = weir.client(PolicyService);

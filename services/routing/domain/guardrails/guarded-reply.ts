@@ -16,8 +16,10 @@ export async function* guardedReply(messages: AsyncIterable<AttemptResponse>, op
   const parts = new GuardedParts(guard);
   const held: AttemptResponse[] = [];
   let heldBytes = 0;
+  let contentType = "";
   for await (const message of messages) {
-    if (message.native.length > 0 && isText(held[0] ?? message)) {
+    contentType ||= message.start?.contentType ?? "";
+    if (message.native.length > 0 && !isMedia(contentType)) {
       heldBytes += message.native.length;
       if (heldBytes > maximumHeldBytes) throw new GatewayError("GUARDRAIL_UNAVAILABLE", `The reply is longer than ${maximumHeldBytes} bytes, too long for guardrails to look through. Ask for less.`);
       held.push(message);
@@ -25,16 +27,16 @@ export async function* guardedReply(messages: AsyncIterable<AttemptResponse>, op
     else if (message.events.length > 0) yield { ...message, events: parts.rewrite(message.events) };
     else yield withoutLogprobs(await lookThrough((rewrite) => rewriteMessage(AttemptResponseSchema, message, rewrite), guard, "output", breathe), guard);
   }
-  if (held.length > 0) yield* guardedBytes(held, operation, guard, breathe);
+  if (held.length > 0) yield* guardedBytes(held, contentType, operation, guard, breathe);
 }
 
 /** Sound and pictures are not looked into. */
-function isText({ start }: AttemptResponse): boolean {
-  return !/^(?:audio|image|video)\/|^application\/octet-stream/.test(start?.contentType ?? "");
+function isMedia(contentType: string): boolean {
+  return /^(?:audio|image|video)\/|^application\/octet-stream/.test(contentType);
 }
 
-async function* guardedBytes(held: readonly AttemptResponse[], operation: OperationName, guard: CallGuard, breathe: Breathe): AsyncGenerator<AttemptResponse, void> {
-  if ((held[0]!.start?.contentType ?? "").startsWith("text/event-stream")) {
+async function* guardedBytes(held: readonly AttemptResponse[], contentType: string, operation: OperationName, guard: CallGuard, breathe: Breathe): AsyncGenerator<AttemptResponse, void> {
+  if (contentType.startsWith("text/event-stream")) {
     throw new GatewayError("UNSUPPORTED_OPERATION", `Guardrails on the output do not look into the stream of ${operation} in this form. Ask for it in one piece.`, { metadata: { operation } });
   }
   const body = Buffer.concat(held.map(({ native }) => native));
