@@ -23,6 +23,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command, environ
   ledger: async () => (await import("./commands/ledger.ts")).addLedgerCommand,
   audit: async () => (await import("./commands/audit.ts")).addAuditCommand,
   credentials: async () => (await import("./commands/credentials.ts")).addCredentialsCommand,
+  content: async () => (await import("./commands/content.ts")).addContentCommand,
   journal: async () => (await import("./commands/journal.ts")).addJournalCommand,
 };
 

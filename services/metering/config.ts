@@ -1,4 +1,5 @@
 /** Owns what metering takes from the configuration: the prices that add to the built-in ones or replace them, and when a journal counts as lost. */
+import { createSecretKey, type KeyObject } from "node:crypto";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Config } from "#gen/weir/config/v1/config_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
@@ -12,10 +13,16 @@ export interface MeteringConfig {
   readonly lostJournalAfterMs: number;
   /** The labels by which usage can be reported, in one order. */
   readonly labels: readonly string[];
+  /** Under which the organizations' data keys are kept; undefined where no content is. */
+  readonly contentKey?: KeyObject;
+  /** How long content is kept. */
+  readonly contentRetentionMs?: number;
 }
 
 /** Longer than most outages of a network: a fenced process has to be started again. */
 const defaultLostJournalAfterMs = 900_000;
+
+export const defaultContentRetentionMs = 30 * 86_400_000;
 
 export const defaultLabels: readonly string[] = ["application", "cost_center", "workflow"];
 
@@ -33,9 +40,12 @@ export function readMeteringConfig(config: Config): MeteringConfig {
   });
   const lostJournalAfter = config.limits?.lostJournalAfter;
   const labels = config.ledger?.labels ?? [];
+  const { key: contentKey = "", retention } = config.content ?? {};
   return {
     prices: new Map(prices),
     lostJournalAfterMs: lostJournalAfter === undefined ? defaultLostJournalAfterMs : durationMs(lostJournalAfter),
     labels: labels.length === 0 ? defaultLabels : labels.toSorted(),
+    ...(contentKey === "" ? {} : { contentKey: createSecretKey(contentKey, "base64") }),
+    ...(retention === undefined ? {} : { contentRetentionMs: durationMs(retention) }),
   };
 }

@@ -9,15 +9,17 @@ import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { Registry } from "#platform/metrics.ts";
 import type { RunningService } from "#platform/service.ts";
-import type { MeteringConfig } from "./config.ts";
+import { defaultContentRetentionMs, type MeteringConfig } from "./config.ts";
 import { answerJournalReports } from "./edge/journal-reports.ts";
 import { startUsageConsumer } from "./edge/usage-consumer.ts";
 import { keepFolding } from "./fold-sums.ts";
 import { followImportedPrices } from "./imported-prices.ts";
+import { keepContent } from "./keep-content.ts";
 import { watchForLostJournals } from "./lost-journals.ts";
 import { followPriceBook } from "./price-book-follower.ts";
 import { checkLedger } from "./rpc/check-ledger.ts";
 import { declareJournalLost } from "./rpc/declare-journal-lost.ts";
+import { eraseContent } from "./rpc/erase-content.ts";
 import { importPrices } from "./rpc/import-prices.ts";
 import { listAuditEntries } from "./rpc/list-audit-entries.ts";
 import { listAuditLinks } from "./rpc/list-audit-links.ts";
@@ -28,7 +30,9 @@ import { listPrices } from "./rpc/list-prices.ts";
 import { queryUsage } from "./rpc/query-usage.ts";
 import { rebuildLedger } from "./rpc/rebuild-ledger.ts";
 import { reconcileUsage } from "./rpc/reconcile-usage.ts";
+import { readContent } from "./rpc/read-content.ts";
 import { recordAudit } from "./rpc/record-audit.ts";
+import { recordContent } from "./rpc/record-content.ts";
 import { recordUsage } from "./rpc/record-usage.ts";
 import { reportJournal } from "./rpc/report-journal.ts";
 import { rerateUsage } from "./rpc/rerate-usage.ts";
@@ -64,6 +68,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
   const folding = keepFolding(database, logger);
   const watch = watchLedger({ database, priceVersions, clock, logger, metrics });
   const auditWatch = watchAuditLog(database, logger, metrics);
+  const stopKeepingContent = keepContent(database, () => config.current.contentRetentionMs ?? defaultContentRetentionMs, logger);
   const stopping = new AbortController();
   const recording = new Set<Promise<unknown>>();
   const record = (request: RecordUsageRequest): Promise<RecordUsageResponse> => recordUsage({ database, config, partitions, priceVersions, clock, logger }, request);
@@ -101,6 +106,9 @@ export async function createMeteringService({ database, config, eventLog, clock,
       rerateUsage: (request, context) => rerateUsage({ database, priceVersions }, request, context),
       reconcileUsage: (request, { identity, signal }) => reconcileUsage({ database, record }, request, identity, signal),
       listPriceImports: (request) => listPriceImports(database, request),
+      recordContent: (request) => recordContent(database, config.current.contentKey, request),
+      readContent: (request) => readContent(database, config.current.contentKey, request),
+      eraseContent: (request) => eraseContent(database, request),
       recordAudit: (request) => recordAudit(database, request),
       listAuditEntries: (request) => listAuditEntries(database, request),
       listAuditLinks: (request) => listAuditLinks(database, request),
@@ -114,6 +122,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
       await Promise.allSettled(recording);
       await watch.stop();
       await auditWatch.stop();
+      await stopKeepingContent();
       await folding.stop();
       await imported.stop();
       await follower.stop();

@@ -1,7 +1,7 @@
 /** Owns the verification of the audit log: every chain computed anew, up to its head, and past the heads that were seen before. */
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { chainBegin, faultOf, type ChainPlace } from "./domain/audit-chain.ts";
-import { selectChains, selectLinks, selectLostHeads, type StoredHead } from "./store/audit-log.ts";
+import { selectChains, selectChangedContents, selectLinks, selectLostHeads, type StoredHead } from "./store/audit-log.ts";
 
 export interface AuditFault {
   readonly organizationId: string;
@@ -34,6 +34,9 @@ export async function verifyChains(queryable: Queryable, organizationId: string,
   for (const head of heads) entries += await verifyChain(queryable, head, (sequence, detail) => faults.push({ organizationId: head.organization_id, sequence, detail }), signal);
   for (const lost of await selectLostHeads(queryable, knownHeads)) {
     faults.push({ organizationId: lost.organization_id, sequence: lost.sequence, detail: `it was seen with the hash ${lost.hash.toString("hex")}, and does not stand any more` });
+  }
+  for (const { organization_id, sequence, call_id } of await selectChangedContents(queryable, organizationId, maximumFaults)) {
+    faults.push({ organizationId: organization_id, sequence, detail: `the content that is kept of ${call_id} is not what was recorded of it` });
   }
   return { entries, heads, faults: faults.slice(0, maximumFaults) };
 }

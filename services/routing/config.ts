@@ -20,6 +20,8 @@ export interface RoutingConfig {
   /** The proxies whose word on the caller's address is taken, as ranges of IP addresses. */
   readonly trustedProxies: readonly string[];
   readonly breaker: BreakerSettings;
+  /** The organizations whose requests and replies are kept; `*` for all. */
+  readonly keptOrganizations: ReadonlySet<string>;
 }
 
 export function readRoutingConfig(config: Config): RoutingConfig {
@@ -38,6 +40,7 @@ export function readRoutingConfig(config: Config): RoutingConfig {
       windowMs: milliseconds(config.breaker?.window, 10_000),
       openMs: milliseconds(config.breaker?.openTime, 10_000),
     },
+    keptOrganizations: new Set(config.content?.organizations),
   };
 }
 

@@ -22,6 +22,8 @@ import type { FileIds } from "./domain/file-ids.ts";
 import type { PipelineDependencies } from "./domain/pipeline.ts";
 import { verdictOn } from "./domain/verdict.ts";
 import { createAuditTrail } from "./audit-trail.ts";
+import { sendContents } from "./content-sender.ts";
+import { createContentKeeper } from "./edge/content-recording.ts";
 import { createAdmission } from "./edge/admission.ts";
 import { dialects } from "./edge/dialects.ts";
 import { createFrontDoor } from "./edge/front-door.ts";
@@ -107,9 +109,11 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     listModels: (request, context) => listModelsPage(request, context, dependencies),
   };
   const operatorImplementation: ServiceInterface<typeof OperatorService> = { testGuardrail: (request) => Promise.resolve(testGuardrail(request)) };
+  const sender = sendContents({ metering: peers.metering, clock, logger, metrics });
+  const contents = createContentKeeper(config, (content) => sender.add(content));
   const frontDoor = createFrontDoor({
     config,
-    http: { dialects, endpoints: new EndpointIndex(dialects), admit, pipeline, config: () => config.current, fileIds, mediaRoom: new ByteRoom(() => config.current.maximumMediaBytes), startTimeMs: clock.now() },
+    http: { dialects, endpoints: new EndpointIndex(dialects), admit, pipeline, config: () => config.current, fileIds, mediaRoom: new ByteRoom(() => config.current.maximumMediaBytes), startTimeMs: clock.now(), contents },
     rpc: {
       services: [
         { descriptor: InferenceService, owner: asUntyped(guardService(InferenceService, implementation)) },
@@ -121,6 +125,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       admit,
       draining,
       audit: createAuditTrail(peers.metering, clock, logger),
+      contents,
     },
     clock,
     observer: new RequestObserver(logger, metrics),
@@ -130,7 +135,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     implementation,
     frontDoor,
     stop: async () => {
-      await Promise.all([uses.stop(), rateCounters.stop()]);
+      await Promise.all([uses.stop(), rateCounters.stop(), sender.stop()]);
       stopping.abort();
       breakers.shutdown();
     },

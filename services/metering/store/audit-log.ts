@@ -11,11 +11,14 @@ export interface StoredHead {
 
 /** Durable when it resolves, all or none. An outcome of a call that stands already is not recorded again. */
 export async function appendAudit(database: Database, records: readonly AuditRecord[]): Promise<void> {
+  await database.transaction((transaction) => appendAuditIn(transaction, records));
+}
+
+/** As `appendAudit`, with what else this transaction does; last in it, because others wait for the chains. */
+export async function appendAuditIn(transaction: Queryable, records: readonly AuditRecord[]): Promise<void> {
   const byOrganization = Map.groupBy(records, ({ organizationId }) => organizationId);
-  await database.transaction(async (transaction) => {
-    // In one order, so that two appends never wait for each other.
-    for (const organizationId of [...byOrganization.keys()].toSorted()) await appendTo(transaction, organizationId, byOrganization.get(organizationId)!);
-  });
+  // In one order, so that two appends never wait for each other.
+  for (const organizationId of [...byOrganization.keys()].toSorted()) await appendTo(transaction, organizationId, byOrganization.get(organizationId)!);
 }
 
 async function appendTo(transaction: Queryable, organizationId: string, records: readonly AuditRecord[]): Promise<void> {
@@ -150,6 +153,18 @@ export async function selectLostHeads(queryable: Queryable, heads: readonly Stor
      left join audit_entries using (organization_id, sequence) where sequence > 0 and audit_entries.hash is distinct from known.hash
      order by organization_id, sequence`,
     [heads.map((head) => head.organization_id), heads.map(({ sequence }) => sequence.toString()), heads.map(({ hash }) => hash)],
+  );
+  return rows;
+}
+
+/** The calls whose content is kept, and is not what was recorded of it. Empty means of all organizations. */
+export async function selectChangedContents(queryable: Queryable, organizationId: string, limit: number): Promise<readonly { readonly organization_id: string; readonly sequence: bigint; readonly call_id: string }[]> {
+  const { rows } = await queryable.query<{ organization_id: string; sequence: bigint; call_id: string }>(
+    `select organization_id, coalesce(sequence, 0) as sequence, call_id from contents
+     left join (select organization_id, call_id, sequence, entry from audit_entries where method like '%/RecordContent') as recorded using (organization_id, call_id)
+     where ($1 = '' or organization_id = $1) and (entry is null or position(encode(sha256(sealed), 'hex') in entry) = 0)
+     order by organization_id, call_id limit $2`,
+    [organizationId, limit],
   );
   return rows;
 }

@@ -31,7 +31,8 @@ export interface AuditTrail {
  * outcome not be recorded, its entry stands as begun.
  */
 export async function audited(call: AuditedCall, trail: AuditTrail, make: () => Promise<Message>): Promise<Message> {
-  if (ruleOf(call.method).audit !== AuditClass.WRITE) return makeUnlessDenied(call, trail, make);
+  const { audit } = ruleOf(call.method);
+  if (audit !== AuditClass.WRITE && audit !== AuditClass.SENSITIVE_READ) return makeUnlessDenied(call, trail, make);
   await trail.record(recordsOf(call, "begun")).catch((cause: unknown) => {
     throw new GatewayError("AUDIT_UNAVAILABLE", "The audit log cannot be written, so the call was not made: metering or its database does not answer. Try again in a few seconds.", { retryAfterMs: 2_000, cause });
   });

@@ -12,7 +12,7 @@ import { createRpcDoor, isRpcPath, type RpcDoorOptions } from "./rpc-door.ts";
 export interface FrontDoorOptions {
   readonly config: LiveValue<RoutingConfig>;
   readonly http: HttpDoorDependencies;
-  readonly rpc: Pick<RpcDoorOptions, "services" | "admit" | "draining" | "audit">;
+  readonly rpc: Pick<RpcDoorOptions, "services" | "admit" | "draining" | "audit" | "contents">;
   readonly clock: Clock;
   readonly observer: RequestObserver;
 }

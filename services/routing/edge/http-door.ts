@@ -24,6 +24,7 @@ import { RateLimitedError } from "../domain/rate-admission.ts";
 import { noTokens } from "../domain/token-estimate.ts";
 import type { RoutingConfig } from "../config.ts";
 import type { Admit } from "./admission.ts";
+import { recordReply, type ContentKeeper, type ContentRecording } from "./content-recording.ts";
 import { readLabels } from "./labels.ts";
 import { discardRest, readBody } from "./read-body.ts";
 import { replyHeaders, tighterLimits } from "./reply-headers.ts";
@@ -41,6 +42,7 @@ export interface HttpDoorDependencies {
   readonly mediaRoom: ByteRoom;
   /** Stands in for the models' own times of creation, which vendors do not all tell. */
   readonly startTimeMs: number;
+  readonly contents: ContentKeeper;
 }
 
 /** A request as far as it is understood. */
@@ -51,6 +53,8 @@ interface Arrived {
   readonly grant: Grant;
   readonly dependencies: HttpDoorDependencies;
   readonly target: RequestTarget;
+  /** Undefined where nothing of the call is kept. */
+  readonly recording: ContentRecording | undefined;
 }
 
 /** Files are kept for those who may send them to a model. */
@@ -67,7 +71,9 @@ export async function handleHttp(request: HttpRequest, response: HttpResponse, s
     scope.operation = operation;
     const grant = await dependencies.admit(dialect.readCredential(request.headers, address.query), request, scope);
     authorizeMethod(rpcOf[operation], grant);
-    const arrived = { request, response, scope, grant, dependencies, target: { model, query: address.query } };
+    const recording = dependencies.contents.begin(grant, scope);
+    if (recording !== undefined) recordReply(response, recording);
+    const arrived = { request, response, scope, grant, dependencies, target: { model, query: address.query }, recording };
     if (endpoint.operation === "generate") await generate(arrived, dialect, endpoint);
     else if (endpoint.operation === "listModels") answerModels(arrived, endpoint);
     else if (endpoint.operation === "getModel") answerModel(arrived, endpoint);
@@ -239,8 +245,10 @@ function strictnessOf({ request }: Arrived): boolean {
   return readStrictness(request.headers["x-weir-strict"]);
 }
 
-function bodyOf({ request, dependencies }: Arrived): Promise<Buffer> {
-  return readBody(request, dependencies.config().maximumBodyBytes);
+async function bodyOf({ request, dependencies, recording }: Arrived): Promise<Buffer> {
+  const body = await readBody(request, dependencies.config().maximumBodyBytes);
+  recording?.addRequest(body);
+  return body;
 }
 
 function nativeOf({ name, requestHeaders }: Dialect, { headers }: HttpRequest, body: Buffer): Native {

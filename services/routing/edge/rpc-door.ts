@@ -2,7 +2,7 @@
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, createContextKey, createContextValues, type ConnectRouter, type ContextValues, type HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { Exposure } from "#gen/weir/types/v1/method_pb.ts";
+import { AuditClass, Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toConnectError } from "#platform/errors.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import { ruleOf } from "#platform/method-guard.ts";
@@ -11,6 +11,7 @@ import { validateMessage } from "#platform/validation.ts";
 import { authorizeMethod } from "../domain/admit.ts";
 import { audited, recordDenial, type AuditedCall, type AuditTrail } from "../domain/audit.ts";
 import type { Admit } from "./admission.ts";
+import { messageBytes, type ContentKeeper, type ContentRecording } from "./content-recording.ts";
 import { addHealth } from "./rpc-health.ts";
 import { addReflection } from "./rpc-reflection.ts";
 import type { RequestScope } from "./request-scope.ts";
@@ -29,6 +30,7 @@ export interface RpcDoorOptions {
   /** Fires when the process begins to drain: health answers NOT_SERVING and watchers are told. */
   readonly draining: AbortSignal;
   readonly audit: AuditTrail;
+  readonly contents: ContentKeeper;
 }
 
 /** Paths below these belong to the RPC door. */
@@ -64,13 +66,18 @@ function addMethod(router: ConnectRouter, method: DescMethod, owner: UntypedServ
 
 async function answerUnary(method: DescMethod, owner: UntypedService, request: Message, context: HandlerContext, options: RpcDoorOptions): Promise<Message> {
   const scope = openScope(method, context, options);
+  let admitted: Admitted | undefined;
   try {
-    const { call, callContext } = await admit(method, request, context, scope, options);
+    admitted = await admit(method, request, context, scope, options);
+    const { call, callContext, recording } = admitted;
     const response = await audited(call, options.audit, () => owner[method.localName]!(request, callContext) as Promise<Message>);
+    recording?.addReply(messageBytes(method.output, response));
     scope.end();
     return response;
   } catch (thrown) {
     throw failed(scope, context, thrown);
+  } finally {
+    admitted?.recording?.end();
   }
 }
 
@@ -79,11 +86,23 @@ async function* answerStream(method: DescMethod, owner: UntypedService, request:
   let admitted: Admitted | undefined;
   try {
     admitted = await admit(method, request, context, scope, options);
-    yield* owner[method.localName]!(request, admitted.callContext) as AsyncIterable<Message>;
+    const messages = owner[method.localName]!(request, admitted.callContext) as AsyncIterable<Message>;
+    yield* admitted.recording === undefined ? messages : recorded(method, messages, admitted.recording);
     scope.end();
   } catch (thrown) {
     if (admitted !== undefined) await recordDenial(admitted.call, thrown, options.audit);
     throw failed(scope, context, thrown);
+  }
+}
+
+async function* recorded(method: DescMethod, messages: AsyncIterable<Message>, recording: ContentRecording): AsyncIterable<Message> {
+  try {
+    for await (const message of messages) {
+      recording.addReply(messageBytes(method.output, message));
+      yield message;
+    }
+  } finally {
+    recording.end();
   }
 }
 
@@ -104,6 +123,8 @@ function isDeadline(reason: unknown): boolean {
 interface Admitted {
   readonly call: AuditedCall;
   readonly callContext: CallContext;
+  /** Undefined where nothing of the call is kept. */
+  readonly recording: ContentRecording | undefined;
 }
 
 async function admit(method: DescMethod, request: Message, context: HandlerContext, scope: RequestScope, options: RpcDoorOptions): Promise<Admitted> {
@@ -120,8 +141,10 @@ async function admit(method: DescMethod, request: Message, context: HandlerConte
     throw denial;
   }
   validateMessage(method.input, request);
+  const recording = rule.audit === AuditClass.INFERENCE ? options.contents.begin(grant, scope) : undefined;
+  recording?.addRequest(messageBytes(method.input, request));
   const identity: Identity = { kind: "caller", grant };
-  return { call, callContext: { identity, requestId: scope.requestId, signal: scope.signal, deadlineMs: scope.deadlineMs } };
+  return { call, recording, callContext: { identity, requestId: scope.requestId, signal: scope.signal, deadlineMs: scope.deadlineMs } };
 }
 
 function readCredential(headers: Headers): string | undefined {
