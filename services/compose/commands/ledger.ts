@@ -46,7 +46,7 @@ export function addLedgerCommand(program: Command, environment: Environment): vo
     .action(async (options: PartOptions) => {
       const metering = await connect(MeteringService, options, environment);
       const { hours, rollups, balances } = await metering.rebuildLedger(periodOf(options));
-      console.log(`Computed anew: ${rollups} sums of ${hours} hours, ${balances} balances.`);
+      console.log(`Computed anew: ${counted(rollups, "sum")} of ${counted(hours, "hour")}, ${counted(balances, "balance")}.`);
     });
   addReconcileCommand(ledger, environment);
 }
@@ -67,13 +67,17 @@ function periodOf({ from, until }: PartOptions): { startTime?: Timestamp; endTim
   return { ...(from === undefined ? {} : { startTime: timestampFromMs(from) }), ...(until === undefined ? {} : { endTime: timestampFromMs(until) }) };
 }
 
+function counted(count: bigint, noun: string): string {
+  return `${count} ${noun}${count === 1n ? "" : "s"}`;
+}
+
 async function check(options: PartOptions, metering: Metering): Promise<void> {
   const { attempts, differences } = await metering.checkLedger(periodOf(options));
   if (differences.length > 0) {
     console.log(table([["KIND", "ROW", "DIFFERENCE"], ...differences.map(({ kind, row, detail }) => [kind, row, detail])]).join("\n"));
     process.exitCode = 1;
   }
-  console.log(`${attempts} attempts checked, ${differences.length === 0 ? "no difference" : `${differences.length} differences`}.`);
+  console.log(`${counted(attempts, "attempt")} checked, ${differences.length === 0 ? "no difference" : counted(BigInt(differences.length), "difference")}.`);
 }
 
 async function rerate({ from, until, priceVersion, model = "", id, dryRun }: RerateOptions, metering: Metering): Promise<void> {
