@@ -22,9 +22,12 @@ const meters: Readonly<Record<string, Meter>> = {
   image_output: Meter.IMAGE_OUTPUT_TOKENS,
   image: Meter.IMAGES,
   characters: Meter.CHARACTERS,
+  audio_seconds: Meter.AUDIO_MILLISECONDS,
   search_unit: Meter.SEARCH_UNITS,
   web_search: Meter.WEB_SEARCHES,
 };
+/** What vendors write with a fraction, by how many places it is counted in finer units. */
+const places: Readonly<Record<string, number>> = { audio_seconds: 3 };
 const fields = ["time", "model", "request", "cost", "line", ...Object.keys(meters)];
 const periodMs = { hour: 3_600_000, day: 86_400_000 };
 
@@ -61,7 +64,7 @@ function lineOf(row: Readonly<Record<string, string>>, columns: ReadonlyMap<stri
   const startMs = timeOf(cell("time")!);
   const begin = Math.floor(startMs / lengthMs) * lengthMs;
   const cost = cell("cost");
-  const quantities = Object.entries(meters).flatMap(([field, meter]) => (cell(field) === undefined ? [] : [[meter, quantityOf(cell(field)!)] as const]));
+  const quantities = Object.entries(meters).flatMap(([field, meter]) => (cell(field) === undefined ? [] : [[meter, quantityOf(cell(field)!, places[field])] as const]));
   return {
     identity: cell("line") !== undefined ? [cell("line")!] : upstreamRequestId !== "" ? [upstreamRequestId] : Object.values(row),
     upstreamRequestId,
@@ -80,7 +83,8 @@ function timeOf(text: string): number {
   return timeMs;
 }
 
-function quantityOf(text: string): bigint {
+function quantityOf(text: string, fractionPlaces = 0): bigint {
+  if (fractionPlaces > 0 && /^[0-9]+[.][0-9]*$/.test(text)) return scaledDecimal(text, fractionPlaces);
   if (!/^[0-9]*$/.test(text)) throw new RangeError(`"${text}" is no count.`);
-  return BigInt(text === "" ? 0 : text);
+  return BigInt(text === "" ? 0 : text) * 10n ** BigInt(fractionPlaces);
 }

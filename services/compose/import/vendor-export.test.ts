@@ -67,6 +67,12 @@ test("a CSV file by its columns: requests as they are, other rows by hour or day
   expect(() => readColumns("time=at,price=cost")).toThrow('"price" is nothing');
 });
 
+test("a CSV file's sound is counted in milliseconds, whole seconds or not", () => {
+  const lines = read("csv", "at,seconds\n2026-11-20 12:00:00,12.5\n2026-11-20 13:00:00,7\n2026-11-20 14:00:00,\n", "time=at,audio_seconds=seconds");
+  expect(lines.map(({ quantities }) => quantities)).toEqual([{ [Meter.AUDIO_MILLISECONDS]: 12_500n }, { [Meter.AUDIO_MILLISECONDS]: 7_000n }, {}]);
+  expect(() => read("csv", "at,seconds\n2026-11-20 12:00:00,-1.5\n", "time=at,audio_seconds=seconds")).toThrow('row 1: "-1.5" is no count');
+});
+
 test("amounts are exact, and rounded once", () => {
   expect(["0.1", "1e-9", "5e-10", "4.9e-10", "-0.25", "12E2", "0.30000000000000004"].map((text) => scaledDecimal(text, 9))).toEqual([100_000_000n, 1n, 1n, 0n, -250_000_000n, 1_200_000_000_000n, 300_000_000n]);
 });
