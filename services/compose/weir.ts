@@ -84,6 +84,8 @@ class Start {
   readonly #live: LiveValue<Settings>;
   /** Fires when the process begins to drain. */
   readonly #draining = new AbortController();
+  /** Why it will not be ready until it is started again. */
+  #unfit: string | undefined;
 
   constructor(options: WeirOptions, cleanups: Cleanup[]) {
     this.#options = options;
@@ -108,7 +110,8 @@ class Start {
       readiness.waitsFor("its running requests, to stop");
       this.#draining.abort();
     });
-    readiness.isReady();
+    if (this.#unfit === undefined) readiness.isReady();
+    else readiness.waitsFor(this.#unfit);
     return {
       services,
       publicListener,
@@ -161,6 +164,10 @@ class Start {
       journalDirectory: instance.journal,
       credentialStore: this.#credentialStore(),
       claimLeftoverJournal: () => this.#options.data.claimLeftoverJournal(),
+      onUnfit: (why) => {
+        this.#unfit = why;
+        this.#options.readiness.waitsFor(why);
+      },
       clock: systemClock,
       logger: this.#loggerOf("providers"),
       metrics: this.#options.metrics,

@@ -45,6 +45,8 @@ export type ProvidersDependencies = LedgerAccess & {
   readonly journalDirectory: string;
   /** Takes a folder that no process has and in which a journal was left; undefined when there is none. */
   readonly claimLeftoverJournal: () => Promise<ClaimedJournal | undefined>;
+  /** Told why, when no attempt can begin until the process is started again. */
+  readonly onUnfit?: (why: string) => void;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
@@ -73,12 +75,12 @@ export async function createProvidersService(dependencies: ProvidersDependencies
     transport: eventLog === undefined ? createPeerTransport(metering) : createNatsTransport({ link: eventLog, logger }),
     registry: eventLog === undefined ? createPeerRegistry(metering) : createNatsJournalRegistry(eventLog),
   };
-  const open = (place: JournalPlace): Promise<AttemptRecorder> => AttemptRecorder.open({ ...place, ...ledger, maximumBytes: config.current.maximumJournalBytes, clock, logger });
-  const recorder = await open({ instance, directory: journalDirectory }).catch(async (error: unknown) => {
+  const open = (place: JournalPlace, onUnfit?: (why: string) => void): Promise<AttemptRecorder> => AttemptRecorder.open({ ...place, ...ledger, onUnfit, maximumBytes: config.current.maximumJournalBytes, clock, logger });
+  const recorder = await open({ instance, directory: journalDirectory }, dependencies.onUnfit).catch(async (error: unknown) => {
     await Promise.all([providers.stop(), stored.stop()]);
     throw error;
   });
-  const leftovers = adoptLeftoverJournals({ claim: claimLeftoverJournal, open, logger });
+  const leftovers = adoptLeftoverJournals({ claim: claimLeftoverJournal, open: (place) => open(place), logger });
   const catalog = new MutableLiveValue(config.current);
   const unfollow = followConfig(config, providers, stored, catalog, logger);
   const running = new RunningAttempts();

@@ -93,6 +93,8 @@ test("a journal declared lost under its process stops it; started again, it corr
   expect(await resultsOf(model)).toEqual([AttemptResult.ORPHANED]);
   await expect.poll(async () => (await callOnce(weir.origin, weir.inferenceKey)).text, { timeout: 20_000 }).toContain("declared lost");
   expect(apart.process("providers").log().filter(({ level }) => level === "fatal")).toMatchObject([{ journalId }]);
+  const readiness = await fetch(`${apart.process("providers").adminOrigin}/readyz`);
+  expect([readiness.status, await readiness.text()]).toEqual([503, `waiting for a restart: its journal ${journalId} was declared lost\n`]);
 
   await apart.process("providers").stop("SIGTERM");
   await outcome;

@@ -36,6 +36,8 @@ export interface AttemptRecorderOptions extends JournalPlace {
   readonly transport: EventTransport<UsageEvent>;
   /** The way to its register of journals. */
   readonly registry: JournalRegistry;
+  /** Told why, when no attempt can begin until the process is started again. */
+  readonly onUnfit?: ((why: string) => void) | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -54,7 +56,7 @@ export class AttemptRecorder {
 
   /** Opens the journal. What an earlier process left goes to the ledger: its outcomes again, its open intents as orphans. */
   static async open(options: AttemptRecorderOptions): Promise<AttemptRecorder> {
-    const { directory, maximumBytes, clock, logger } = options;
+    const { directory, maximumBytes, onUnfit, clock, logger } = options;
     const { journal, recovered } = await Journal.open({
       directory,
       maximumBytes,
@@ -62,7 +64,10 @@ export class AttemptRecorder {
       lock: lockDirectory,
       newId: () => newId("jrn", clock),
       logger,
-      onBroken: (error) => logger.fatal({ error }, "the journal cannot be written: no attempt can be made until Weir is started again"),
+      onBroken: (error) => {
+        logger.fatal({ error }, "the journal cannot be written: no attempt can be made until Weir is started again");
+        onUnfit?.("a restart: its journal cannot be written");
+      },
     });
     const recorder = new AttemptRecorder(journal, options);
     recorder.#settleOrphans(recovered.begun);
@@ -73,10 +78,13 @@ export class AttemptRecorder {
 
   #isFenced = false;
 
-  private constructor(journal: Journal, { instance, transport, registry, clock, logger }: AttemptRecorderOptions) {
+  readonly #onUnfit: AttemptRecorderOptions["onUnfit"];
+
+  private constructor(journal: Journal, { instance, transport, registry, onUnfit, clock, logger }: AttemptRecorderOptions) {
     this.#journal = journal;
     this.#clock = clock;
     this.#logger = logger;
+    this.#onUnfit = onUnfit;
     this.#delivery = createEventDelivery<UsageEvent>({
       journal,
       decode: readSettled,
@@ -140,6 +148,7 @@ export class AttemptRecorder {
   /** Begins nothing and delivers nothing any more. */
   #fence(): void {
     this.#isFenced = true;
+    this.#onUnfit?.(`a restart: its journal ${this.#journal.id} was declared lost`);
     void this.#delivery.stop();
   }
 
