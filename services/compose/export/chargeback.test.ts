@@ -32,14 +32,17 @@ test("a FOCUS record has all mandatory columns, periods that end where the next 
   expect(record).toMatchObject({
     BilledCost: "1.650000001",
     ListCost: "1.50",
-    BillingPeriodStart: "2026-12-01T00:00:00.000Z",
-    BillingPeriodEnd: "2027-01-01T00:00:00.000Z",
-    ChargePeriodStart: "2026-12-31T00:00:00.000Z",
-    ChargePeriodEnd: "2027-01-01T00:00:00.000Z",
+    BillingPeriodStart: "2026-12-01T00:00:00Z",
+    BillingPeriodEnd: "2027-01-01T00:00:00Z",
+    ChargePeriodStart: "2026-12-31T00:00:00Z",
+    ChargePeriodEnd: "2027-01-01T00:00:00Z",
+    ConsumedQuantity: "7",
+    ConsumedUnit: "Tokens",
     SubAccountId: "team_a",
     Tags: '{"application":"shop"}',
     x_UnpricedAttempts: "1",
   });
+  expect(focusRecord({ ...row, quantities: [] }, labels)).toMatchObject({ ConsumedQuantity: "12", ConsumedUnit: "Requests" });
 });
 
 test("a plain record has each meter and label as a column", () => {

@@ -64,8 +64,9 @@ export const focusRecord: RecordFormat = (row, labels) => {
     ChargeClass: "",
     ChargeDescription: `${row.attempts} calls of ${model}`,
     ChargeFrequency: "Usage-Based",
-    ChargePeriodEnd: new Date(Date.parse(day) + dayMs).toISOString(),
-    ChargePeriodStart: new Date(Date.parse(day)).toISOString(),
+    ChargePeriodEnd: momentOf(Date.parse(day) + dayMs),
+    ChargePeriodStart: momentOf(Date.parse(day)),
+    ...consumption(row),
     ContractedCost: charge,
     EffectiveCost: charge,
     InvoiceIssuerName: "Weir",
@@ -87,6 +88,14 @@ export const focusRecord: RecordFormat = (row, labels) => {
   };
 };
 
+/** Tokens of all kinds, which never hold each other; of calls that are measured otherwise, the calls. */
+function consumption({ attempts, quantities }: UsageRow): { ConsumedQuantity: string; ConsumedUnit: string } {
+  const tokens = quantities.reduce((sum, { meter, quantity }) => (tokenMeters.has(meter) ? sum + quantity : sum), 0n);
+  return tokens > 0n ? { ConsumedQuantity: String(tokens), ConsumedUnit: "Tokens" } : { ConsumedQuantity: String(attempts), ConsumedUnit: "Requests" };
+}
+
+const tokenMeters: ReadonlySet<number> = new Set(meters.filter(({ name }) => name.endsWith("_TOKENS")).map(({ number }) => number));
+
 const dayMs = 86_400_000;
 
 function readGroup({ group }: UsageRow, labels: readonly string[]) {
@@ -97,5 +106,10 @@ function readGroup({ group }: UsageRow, labels: readonly string[]) {
 
 /** When the month of a day begins, or one after it. */
 function monthAfter(day: string, months: number): string {
-  return new Date(Date.UTC(Number(day.slice(0, 4)), Number(day.slice(5, 7)) - 1 + months)).toISOString();
+  return momentOf(Date.UTC(Number(day.slice(0, 4)), Number(day.slice(5, 7)) - 1 + months));
+}
+
+/** As FOCUS wants it (its DateTimeFormat): `YYYY-MM-DDTHH:mm:ssZ`, without fractions of a second. */
+function momentOf(timeMs: number): string {
+  return `${new Date(timeMs).toISOString().slice(0, "YYYY-MM-DDTHH:mm:ss".length)}Z`;
 }
