@@ -202,6 +202,7 @@ function fill(message: ReflectMessage, field: DescField, ids: Tenant | undefined
     team_id: ids?.teamId ?? (field.parent.name.startsWith("List") ? "" : "team_none"),
     key_id: ids?.keyId ?? "key_none",
     guardrail_id: ids?.guardrailId ?? "grd_none",
+    call_id: "req_none",
     // A member's key has no role of its own.
     member_id: field.parent.name === "CreateKeyRequest" ? "" : (ids?.memberId ?? "mem_none"),
     rate_limit_id: ids?.rateLimitId ?? "rlm_none",
