@@ -55,10 +55,19 @@ export function readRateLimit({ id, rule }: RateLimit): AppliedLimit | undefined
     count,
     amount: Number(amount),
     windowMs: windowsMs[window],
-    where: readCondition(where),
+    where: conditionOf(where),
     ...counted,
     counterOf: (facts) => dimensions.map((dimension) => `${dimension}=${JSON.stringify(valueOf(dimension, facts))}`).join(" "),
   };
+}
+
+// Policy refuses what cannot be used, but may be a version ahead: what this version cannot read holds of every call.
+function conditionOf(where: string): Condition {
+  try {
+    return readCondition(where);
+  } catch {
+    return () => true;
+  }
 }
 
 function valueOf(dimension: string, { labels, ...facts }: CallFacts): string {

@@ -53,8 +53,8 @@ export class RatePermits {
   }
 
   /** What to ask for while so many calls wait; what is given up is gone from here at once. */
-  ask(waiting: number): PermitAsk {
-    const want = Math.max(this.#kept, this.#running + waiting);
+  ask(waiting: number, givesUp = true): PermitAsk {
+    const want = Math.max(givesUp ? this.#kept : this.#granted, this.#running + waiting);
     this.#granted = Math.min(this.#granted, want);
     return { running: this.#running, want };
   }

@@ -89,11 +89,14 @@ export class RateSlice {
     return nowMs >= this.#endMs && this.#debt === 0;
   }
 
-  /** What to ask for while calls wait: the first of them for `need`, all of them for `waiting`. What is given back is gone from here at once. */
-  ask(need: number, waiting: number, nowMs: number): SliceAsk {
+  /**
+   * What to ask for while calls wait: the first of them for `need`, all of them for `waiting`. What is given back is gone from
+   * here at once, whether it arrives or not.
+   */
+  ask(need: number, waiting: number, nowMs: number, givesBack = true): SliceAsk {
     if (nowMs >= this.#endMs) this.#left = 0;
     const ahead = 2 * this.#pace;
-    const credit = need === 0 ? Math.max(0, this.#left - ahead) : 0;
+    const credit = givesBack && need === 0 ? Math.max(0, this.#left - ahead) : 0;
     const debt = this.#debt;
     this.#left -= credit;
     this.#debt = 0;

@@ -12,7 +12,7 @@ import { RateSlice, type SliceAsk } from "../domain/rate-slice.ts";
 
 /** The way to policy. */
 export interface Draws {
-  /** True while policy does not answer. */
+  /** True while policy does not answer: then nothing is given back, as it would be lost. */
   isPolicyAway(): boolean;
   /** The counter has something to ask or to tell. */
   due(counter: SliceCounter | PermitCounter): void;
@@ -142,7 +142,7 @@ export class SliceCounter implements RateCounter {
   }
 
   ask(nowMs: number): RateDraw {
-    this.#asked = this.#slice.ask(this.#queue.first, this.#queue.total, nowMs);
+    this.#asked = this.#slice.ask(this.#queue.first, this.#queue.total, nowMs, !this.#draws.isPolicyAway());
     const { need, want, debt, credit, windowTimeMs } = this.#asked;
     return create(RateDrawSchema, {
       rateLimitId: this.#limit.id,
@@ -237,7 +237,7 @@ export class PermitCounter implements RateCounter {
   }
 
   ask(): PermitDraw {
-    this.#asked = this.#permits.ask(this.#queue.length);
+    this.#asked = this.#permits.ask(this.#queue.length, !this.#draws.isPolicyAway());
     return create(PermitDrawSchema, { rateLimitId: this.#limit.id, counter: digestOf(this.#key), amount: BigInt(this.amount), running: BigInt(this.#asked.running), want: BigInt(this.#asked.want) });
   }
 

@@ -78,12 +78,16 @@ test("only streams take of a limit on streams", async () => {
 test("while policy is away what is in hand serves, what needs more is unavailable, at once and never a refusal, and afterwards all is well", async () => {
   const policy = new TestPolicy();
   counters = new RateCounters({ policy, clock: systemClock });
-  const held = await admit([concurrent]);
   await admit([requests]);
+  const held = await admit([concurrent]);
+  (await admit([tokens], { input: 400, output: 400 })).fail();
   policy.isAway = true;
+  await expect(admit([requests])).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
   held.fail();
-  // The place that was just freed is still in hand.
+  // Longer than it would be kept if it could be given back.
+  await new Promise((resolve) => setTimeout(resolve, 350));
   const again = await admit([concurrent]);
+  await admit([tokens], { input: 400, output: 400 });
   await expect(admit([requests])).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
   await expect(admit([concurrent])).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
   const drawn = policy.draws.length;
