@@ -11,7 +11,7 @@ import {
   WatchRulesRequestSchema,
   type WatchRulesResponse,
 } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { RateLimitRuleSchema, type RateLimit } from "#gen/weir/policy/v1/rate_limit_pb.ts";
+import type { RateLimit, RateLimitRuleSchema } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
