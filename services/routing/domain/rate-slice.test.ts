@@ -76,7 +76,7 @@ test("however draws, answers, losses, takings and windows interleave, no window 
         else if (kind === "ask" && asked === undefined) process.asked = { ask: slice.ask(Math.max(0, many - 3), 2 * many, ownMs), askedMs: ownMs };
         else if (kind === "arrive" && asked !== undefined && asked.grant === undefined) process.asked = { ...asked, grant: central.draw(asked.ask, nowMs, (many - 1) / 4) };
         else if (kind === "answer" && asked?.grant !== undefined) {
-          slice.receive(asked.grant, asked.askedMs);
+          slice.receive(asked.grant, asked.askedMs, ownMs);
           process.asked = undefined;
         } else if (kind === "lose" && asked !== undefined) {
           slice.fail(asked.ask);
@@ -91,7 +91,7 @@ test("however draws, answers, losses, takings and windows interleave, no window 
 
 test("what turns out to be less can be taken again in its window alone", () => {
   const slice = new RateSlice();
-  slice.receive({ granted: 10, windowTimeMs: 1_000, windowRestMs: 500, remaining: 0 }, 0);
+  slice.receive({ granted: 10, windowTimeMs: 1_000, windowRestMs: 500, remaining: 0 }, 0, 0);
   expect(slice.take(10, 100)).toBe(true);
   slice.correct(-4, 0, 200);
   expect(slice.take(1, 200)).toBe(false);
@@ -103,7 +103,7 @@ test("what turns out to be less can be taken again in its window alone", () => {
 
 test("what turns out to be more is taken from what is in hand, and the rest is told to policy", () => {
   const slice = new RateSlice();
-  slice.receive({ granted: 10, windowTimeMs: 1_000, windowRestMs: 500, remaining: 100 }, 0);
+  slice.receive({ granted: 10, windowTimeMs: 1_000, windowRestMs: 500, remaining: 100 }, 0, 0);
   slice.take(4, 0);
   slice.correct(9, 1_000, 100);
   expect(slice.take(1, 100)).toBe(false);
@@ -115,11 +115,19 @@ test("what turns out to be more is taken from what is in hand, and the rest is t
 
 test("draws ahead what two turns take while calls are many, and gives back what a turn did not touch", () => {
   const slice = new RateSlice();
-  slice.receive({ granted: 50, windowTimeMs: 1_000, windowRestMs: 60_000, remaining: 100 }, 0);
+  slice.receive({ granted: 50, windowTimeMs: 1_000, windowRestMs: 60_000, remaining: 100 }, 0, 0);
   for (let call = 0; call < 20; call++) slice.take(1, 1);
   expect(slice.turn(100)).toBe(false);
   expect(slice.ask(1, 1, 100)).toMatchObject({ need: 0, want: 1 + 40 - 30, credit: 0 });
   slice.turn(200);
   expect(slice.turn(300)).toBe(true);
   expect(slice.ask(0, 0, 300)).toMatchObject({ want: 0, credit: 30, windowTimeMs: 1_000 });
+});
+
+test("whoever is told to come again comes when the next window has begun, and not in the moment between", () => {
+  const slice = new RateSlice();
+  slice.receive({ granted: 5, windowTimeMs: 1_000, windowRestMs: 500, remaining: 0 }, 100, 180);
+  expect(slice.take(1, 599)).toBe(true);
+  expect(slice.take(1, 600)).toBe(false);
+  expect(slice.resetMs).toBe(681);
 });

@@ -26,14 +26,15 @@ export class RateSlice {
   #left = 0;
   #windowTimeMs = 0;
   #endMs = -Infinity;
+  #resetMs = -Infinity;
   #remaining = Infinity;
   #debt = 0;
   #turn = noTakings;
   #turnBefore = noTakings;
 
-  /** When the window ends. */
-  get endMs(): number {
-    return this.#endMs;
+  /** When the next window has begun for sure. */
+  get resetMs(): number {
+    return this.#resetMs;
   }
 
   /** The window that is used now. */
@@ -103,11 +104,13 @@ export class RateSlice {
     return { need: Math.max(0, need - this.#left), want: Math.max(0, waiting + ahead - this.#left), debt, credit, windowTimeMs: this.#windowTimeMs };
   }
 
-  /** What was granted, asked for at that time: the window is believed to end no later than it does. */
-  receive({ granted, windowTimeMs, windowRestMs, remaining }: SliceGrant, askedMs: number): void {
+  /** What was granted. When policy looked at its clock is not known: the window is used until the earliest end that it can have, and said to last to the latest. */
+  receive({ granted, windowTimeMs, windowRestMs, remaining }: SliceGrant, askedMs: number, nowMs: number): void {
     if (windowTimeMs !== this.#windowTimeMs) this.#left = 0;
     this.#windowTimeMs = windowTimeMs;
     this.#endMs = askedMs + windowRestMs;
+    // The rest is told in whole milliseconds.
+    this.#resetMs = nowMs + windowRestMs + 1;
     this.#left += granted;
     this.#remaining = remaining;
   }

@@ -63,7 +63,7 @@ class Queue {
   /** Refuses all who want as much as the first, or more. */
   refuse(retryAfterMs: number, nowMs: number): void {
     this.#refusedAmount = this.first;
-    this.#refusedUntilMs = nowMs + refusalMs;
+    this.#refusedUntilMs = nowMs + Math.min(refusalMs, retryAfterMs);
     const refused = this.#waiters.filter(({ amount }) => amount >= this.#refusedAmount);
     this.#waiters = this.#waiters.filter(({ amount }) => amount < this.#refusedAmount);
     for (const { reject } of refused) reject(new RateExceeded(retryAfterMs));
@@ -158,8 +158,8 @@ export class SliceCounter implements RateCounter {
   }
 
   receive({ granted, windowTime, windowRest, remaining }: DrawnSlice, askedMs: number): void {
-    this.#slice.receive({ granted: Number(granted), windowTimeMs: timestampMs(windowTime!), windowRestMs: durationMs(windowRest!), remaining: Number(remaining) }, askedMs);
     const nowMs = this.#clock.monotonicMs();
+    this.#slice.receive({ granted: Number(granted), windowTimeMs: timestampMs(windowTime!), windowRestMs: durationMs(windowRest!), remaining: Number(remaining) }, askedMs, nowMs);
     this.#queue.serve((amount) => this.#slice.take(amount, nowMs));
     const isRefused = granted === 0n && this.#asked.want > 0;
     if (isRefused) this.#dryUntilMs = nowMs + refusalMs;
@@ -174,7 +174,7 @@ export class SliceCounter implements RateCounter {
   }
 
   #restMs(nowMs: number): number {
-    return Math.max(1, Math.ceil(this.#slice.endMs - nowMs));
+    return Math.max(1, Math.ceil(this.#slice.resetMs - nowMs));
   }
 }
 
