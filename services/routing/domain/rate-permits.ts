@@ -55,6 +55,7 @@ export class RatePermits {
   /** What to ask for while so many calls wait; what is given up is gone from here at once. */
   ask(waiting: number, givesUp = true): PermitAsk {
     const want = Math.max(givesUp ? this.#kept : this.#granted, this.#running + waiting);
+    this.#remaining += Math.max(0, this.#granted - want);
     this.#granted = Math.min(this.#granted, want);
     return { running: this.#running, want };
   }

@@ -131,3 +131,16 @@ test("whoever is told to come again comes when the next window has begun, and no
   expect(slice.take(1, 600)).toBe(false);
   expect(slice.resetMs).toBe(681);
 });
+
+test("what is left is told alike while what is given back or owed is on its way", () => {
+  const slice = new RateSlice();
+  slice.receive({ granted: 10, windowTimeMs: 1_000, windowRestMs: 500, remaining: 90 }, 0, 0);
+  slice.take(4, 1);
+  expect(slice.remaining).toBe(96);
+  slice.ask(0, 0, 2);
+  expect(slice.remaining).toBe(96);
+  slice.correct(20, 1_000, 3);
+  expect(slice.remaining).toBe(76);
+  slice.ask(0, 0, 4);
+  expect(slice.remaining).toBe(76);
+});

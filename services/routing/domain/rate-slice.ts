@@ -101,6 +101,7 @@ export class RateSlice {
     const debt = this.#debt;
     this.#left -= credit;
     this.#debt = 0;
+    this.#remaining += credit - debt;
     return { need: Math.max(0, need - this.#left), want: Math.max(0, waiting + ahead - this.#left), debt, credit, windowTimeMs: this.#windowTimeMs };
   }
 
