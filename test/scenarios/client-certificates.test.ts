@@ -23,7 +23,6 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "weir-certificates-"));
   const files = writeProtection(directory, authority, issueCertificate(authority, [serverName]));
   weir = await startWeir({
-    wiring: "together",
     config: `
 listen: { tls: { certificate_file: ${files.certificateFile}, key_file: ${files.keyFile}, client_authority_file: ${files.authorityFile} } }
 providers: { demo: { vendor: demo } }
