@@ -128,13 +128,14 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   async #begin(): Promise<void> {
     try {
       this.#admit();
+      const { adapter } = this.#provider!.config;
+      const remote = findRemoteMedia(this.#request, adapter.generate.takenAsBytes);
       // No await where nothing is to be waited for.
+      const request = remote.length > 0 && this.#parts.media.isOn ? await this.#withFetched(remote) : this.#request;
+      // After the files: while they came, a credential could have come to its end.
       const preparation = this.#provider!.prepare();
       if (preparation !== undefined) await preparation;
       if (this.#callerGone !== undefined) throw this.#callerGone;
-      const { adapter } = this.#provider!.config;
-      const remote = findRemoteMedia(this.#request, adapter.generate.takenAsBytes);
-      const request = remote.length > 0 && this.#parts.media.isOn ? await this.#withFetched(remote) : this.#request;
       const plan = planAttempt(request, adapter);
       this.#plan = plan;
       this.#refuseLate();

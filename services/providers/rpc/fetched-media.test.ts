@@ -5,7 +5,9 @@ import { Role, type PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { GenerateRequest } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import type { Internet } from "#platform/egress/fetch-file.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { Secret } from "#platform/secret.ts";
 import type { VendorAdapter } from "../domain/adapter.ts";
 import { bedrockVendor } from "../edge/bedrock/bedrock-vendor.ts";
 import { reply as bedrockReply } from "../edge/bedrock/fixtures.ts";
@@ -41,12 +43,17 @@ const image = (url: string): PartInit => ({ kind: { case: "image", value: { medi
 const document = (url: string, mediaType = ""): PartInit => ({ kind: { case: "file", value: { media: { source: { case: "url", value: url }, mediaType } } } });
 
 /** `files.example` leads to the host of these tests. */
+const internet: Internet = { refuse: () => undefined, resolveAll: (_hostname, callback) => callback(null, [{ address: "127.0.0.1", family: 4 }]) };
+
+function defaultBounds(): FetchBounds {
+  return { allowedHosts: [authority()], allowHttp: true, maximumFileBytes: 1_000, maximumRequestBytes: 2_000, maximumFiles: 4, maximumHeldBytes: 10_000, timeoutMs: 20_000 };
+}
+
 async function start(adapter: VendorAdapter, bounds: Partial<FetchBounds> | "off" = {}): Promise<RunningProviders> {
-  const fetchBounds = { allowedHosts: [authority()], allowHttp: true, maximumFileBytes: 1_000, maximumRequestBytes: 2_000, maximumFiles: 4, maximumHeldBytes: 10_000, timeoutMs: 20_000 };
   running = await startProviders({
     provider: { baseUrl: vendor.baseUrl, vendor: adapter.vendor, adapter },
-    internet: { refuse: () => undefined, resolveAll: (_hostname, callback) => callback(null, [{ address: "127.0.0.1", family: 4 }]) },
-    ...(bounds === "off" ? {} : { fetchBounds: { ...fetchBounds, ...bounds } }),
+    internet,
+    ...(bounds === "off" ? {} : { fetchBounds: { ...defaultBounds(), ...bounds } }),
   });
   return running;
 }
@@ -85,6 +92,31 @@ describe("media by address", () => {
     const { error } = await collect(running!.providers.attempt(attemptRequest({ operation: { case: "countTokens", value: { generation: generation! } } }), contextOf()));
     expect(error).toBeUndefined();
     expect(vendor.requests[0]!.body).toContain(png.toString("base64"));
+  });
+
+  it("is there before the credential is chosen, which could end while files come", async () => {
+    let nowMs = Date.now();
+    const hourMs = 3_600_000;
+    running = await startProviders({
+      provider: {
+        baseUrl: vendor.baseUrl,
+        vendor: "ollama",
+        adapter: ollamaVendor,
+        credential: undefined,
+        identity: { name: "google", settings: new Secret("{}"), obtain: async (atMs) => ({ credential: new Secret(String(atMs + hourMs)), expiresAtMs: atMs + hourMs }) },
+      },
+      clock: { now: () => nowMs, monotonicMs: () => performance.now() },
+      internet,
+      fetchBounds: defaultBounds(),
+    });
+    vendor.answer(answerJson(200, ollamaReply));
+    host.answer((response, request) => {
+      nowMs += 2 * hourMs;
+      return file(png, "image/png")(response, request);
+    });
+    const request = ask([image(urlOf("/cat"))]);
+    expect((await collect(running.providers.attempt(request, contextOf()))).error).toBeUndefined();
+    expect(Number(vendor.requests[0]!.headers.authorization!.replace("Bearer ", ""))).toBeGreaterThan(nowMs);
   });
 
   it("reaches Ollama as bytes", async () => {
