@@ -89,6 +89,15 @@ function endOfText(text: string, start: number): number {
 /** Members of a top-level object to set; `undefined` leaves a member as it is. */
 export type JsonSplices = Readonly<Record<string, unknown>>;
 
+/** In the place of a member's value: members to set in the object that it is. Where it is none, it becomes one. */
+export class InnerSplices {
+  readonly members: JsonSplices;
+
+  constructor(members: JsonSplices) {
+    this.members = members;
+  }
+}
+
 /**
  * The same JSON object with some top-level members set, every other byte untouched.
  * The body must be valid JSON (see parseJsonObject). Throws INVALID_REQUEST when a member to set stands twice in it,
@@ -99,20 +108,25 @@ export function spliceJson(body: Uint8Array, splices: JsonSplices): Uint8Array {
   const absent = new Map<string, unknown>();
   for (const name in splices) if (splices[name] !== undefined) absent.set(name, splices[name]);
   const { places, closingBrace, isEmpty } = findMembers(source, absent);
-  const pieces: Buffer[] = [];
+  const pieces: Uint8Array[] = [];
   let offset = 0;
   for (const { name, start, end } of places) {
-    pieces.push(source.subarray(offset, start), Buffer.from(JSON.stringify(absent.get(name))));
+    pieces.push(source.subarray(offset, start), splicedValue(source.subarray(start, end), absent.get(name)));
     absent.delete(name);
     offset = end;
   }
   if (absent.size > 0) {
-    const additions = [...absent].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
+    const additions = [...absent].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value instanceof InnerSplices ? value.members : value)}`);
     pieces.push(source.subarray(offset, closingBrace), Buffer.from((isEmpty ? "" : ",") + additions.join(",")));
     offset = closingBrace;
   }
   pieces.push(source.subarray(offset));
   return Buffer.concat(pieces);
+}
+
+function splicedValue(present: Buffer, value: unknown): Uint8Array {
+  if (!(value instanceof InnerSplices)) return Buffer.from(JSON.stringify(value));
+  return present[0] === openBrace ? spliceJson(present, value.members) : Buffer.from(JSON.stringify(value.members));
 }
 
 /**

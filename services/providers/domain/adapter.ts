@@ -106,8 +106,11 @@ export interface ReplySummary {
 
 /** How the bytes of a dialect go to the vendor, and the reply to them comes back, untouched. */
 export interface NativeForm {
-  /** The caller's own bytes with only the model (and the request for usage in a stream) spliced in place. */
-  buildNativeRequest(body: Uint8Array, model: string, stream: boolean): VendorRequest;
+  /**
+   * The caller's own bytes with only the model (and the request for usage in a stream) spliced in place; so is the output maximum,
+   * where the caller is held to one.
+   */
+  buildNativeRequest(body: Uint8Array, model: string, stream: boolean, outputMaximum?: number): VendorRequest;
   /** What the ledger must know of a whole reply. Throws UPSTREAM_PROTOCOL when it cannot be read. */
   summarizeReply(body: Uint8Array): ReplySummary;
   /** A reader for one streamed reply. */

@@ -159,7 +159,8 @@ function readerOf(form: RelayForm, contentType: string, model: string): ReplyRea
 
 function buildGenerate(adapter: VendorAdapter, generation: Generation, native: NativePayload | undefined, model: string, stream: boolean): VendorRequest {
   if (native === undefined) return adapter.generate.buildRequest(generation, model, stream);
-  return forwardHeaders(formOf(native, adapter).buildNativeRequest(native.body, model, stream), native, adapter);
+  const outputMaximum = generation.maxOutputTokens === undefined ? undefined : Number(generation.maxOutputTokens);
+  return forwardHeaders(formOf(native, adapter).buildNativeRequest(native.body, model, stream, outputMaximum), native, adapter);
 }
 
 function forwardHeaders(vendorRequest: VendorRequest, { headers }: NativePayload, { forwardedRequestHeaders }: VendorAdapter): VendorRequest {

@@ -51,8 +51,8 @@ export function writeBody(generation: Generation, model: string, warnings: Warni
 }
 
 /** The caller's own bytes. Usage stands in every stream unasked, so nothing is withheld. */
-export function buildNativeRequest(body: Uint8Array, model: string): VendorRequest {
-  return vendorRequest(spliceJson(body, { model }), new Warnings("Anthropic", false));
+export function buildNativeRequest(body: Uint8Array, model: string, _stream: boolean, outputMaximum?: number): VendorRequest {
+  return vendorRequest(spliceJson(body, { model, max_tokens: outputMaximum }), new Warnings("Anthropic", false));
 }
 
 function vendorRequest(body: Uint8Array, warnings: Warnings): VendorRequest {

@@ -36,8 +36,8 @@ export function buildRequest(generation: Generation, model: string, stream: bool
 }
 
 /** The caller's own bytes. Usage stands in every stream unasked, so nothing is withheld. */
-export function buildNativeRequest(body: Uint8Array, model: string): VendorRequest {
-  return vendorRequest(spliceJson(body, { model }), new Warnings("Cohere", false));
+export function buildNativeRequest(body: Uint8Array, model: string, _stream: boolean, outputMaximum?: number): VendorRequest {
+  return vendorRequest(spliceJson(body, { model, max_tokens: outputMaximum }), new Warnings("Cohere", false));
 }
 
 function vendorRequest(body: Uint8Array, { list }: Warnings): VendorRequest {

@@ -4,7 +4,8 @@ import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
 import { describedSchema } from "../../domain/described-schema.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
-import type { JsonObject } from "../../domain/vendor-json.ts";
+import { InnerSplices, parseJsonObject, spliceJson } from "#platform/json.ts";
+import { asObject, type JsonObject } from "../../domain/vendor-json.ts";
 import { factsOf, type ModelFacts } from "./model-facts.ts";
 import { methodPath } from "./reply-json.ts";
 import { Warnings } from "../../domain/warnings.ts";
@@ -36,8 +37,16 @@ export function writeBody(generation: Generation, model: string, warnings: Warni
 }
 
 /** The caller's own bytes: the model stands in the path, and usage in every stream unasked. */
-export function buildNativeRequest(body: Uint8Array, model: string, stream: boolean): VendorRequest {
-  return vendorRequest(body, model, stream, new Warnings("Gemini", false));
+export function buildNativeRequest(body: Uint8Array, model: string, stream: boolean, outputMaximum?: number): VendorRequest {
+  return vendorRequest(outputMaximum === undefined ? body : withOutputMaximum(body, outputMaximum), model, stream, new Warnings("Gemini", false));
+}
+
+/** Google's JSON has two spellings of each name; it refuses a member that comes under both. */
+function withOutputMaximum(body: Uint8Array, outputMaximum: number): Uint8Array {
+  const asked = parseJsonObject(body);
+  const config = "generation_config" in asked ? "generation_config" : "generationConfig";
+  const member = "max_output_tokens" in asObject(asked[config]) ? "max_output_tokens" : "maxOutputTokens";
+  return spliceJson(body, { [config]: new InnerSplices({ [member]: outputMaximum }) });
 }
 
 function vendorRequest(body: Uint8Array, model: string, stream: boolean, warnings: Warnings): VendorRequest {

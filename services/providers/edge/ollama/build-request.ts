@@ -1,7 +1,7 @@
 /** Owns the way from types to the body of a Chat request; its members stand in a fixed order, so that a retry has the same bytes. */
 import { ReasoningOptions_Effort, ToolChoice_Mode, type OutputFormat, type ReasoningOptions, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { spliceJson } from "#platform/json.ts";
+import { InnerSplices, spliceJson } from "#platform/json.ts";
 import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { describedSchema } from "../../domain/described-schema.ts";
@@ -35,8 +35,8 @@ export function buildRequest(generation: Generation, model: string, stream: bool
 }
 
 /** The caller's own bytes. A body without a word on it asks for a stream. Usage stands in every stream, so nothing is withheld. */
-export function buildNativeRequest(body: Uint8Array, model: string, stream: boolean): VendorRequest {
-  return vendorRequest(spliceJson(body, { model, stream: stream ? undefined : false }), new Warnings("Ollama", false));
+export function buildNativeRequest(body: Uint8Array, model: string, stream: boolean, outputMaximum?: number): VendorRequest {
+  return vendorRequest(spliceJson(body, { model, stream: stream ? undefined : false, options: outputMaximum === undefined ? undefined : new InnerSplices({ num_predict: outputMaximum }) }), new Warnings("Ollama", false));
 }
 
 function vendorRequest(body: Uint8Array, { list }: Warnings): VendorRequest {

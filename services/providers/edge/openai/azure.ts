@@ -60,7 +60,7 @@ export function createAzureVendor({ apiVersion }: { readonly apiVersion: string 
     generate: {
       ...generate,
       buildRequest: (generation, model, stream) => atDeployment(generate.buildRequest(generation, model, stream), model),
-      buildNativeRequest: (body, model, stream) => atDeployment(generate.buildNativeRequest(body, model, stream), model),
+      buildNativeRequest: (body, model, stream, outputMaximum) => atDeployment(generate.buildNativeRequest(body, model, stream, outputMaximum), model),
     },
     operations: {
       embed: {

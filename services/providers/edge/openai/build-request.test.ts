@@ -105,7 +105,7 @@ test.each([
 
 test("native bytes keep everything but the model", () => {
   const body = '{ "model" : "route",\n "future_field": [1.0, 2], "messages":[] }';
-  const request = buildNativeRequest(Buffer.from(body), "gpt-x", false);
+  const request = buildNativeRequest(Buffer.from(body), "gpt-x", false, openaiItself);
   expect(Buffer.from(request.body).toString()).toBe('{ "model" : "gpt-x",\n "future_field": [1.0, 2], "messages":[] }');
   expect(request.withholdUsage).toBe(false);
 });
@@ -118,7 +118,7 @@ test.each([
   ['{"model":"r","stream":true,"stream_options":{"include_usage":true,"x":1}}', false, { include_usage: true, x: 1 }],
   ['{"model":"r","stream":true,"stream\\u005foptions":{"x":1}}', true, { x: 1, include_usage: true }],
 ])("a native stream of %s withholds its usage: %s", (body, withholdUsage, options) => {
-  const request = buildNativeRequest(Buffer.from(body), "gpt-x", true);
+  const request = buildNativeRequest(Buffer.from(body), "gpt-x", true, openaiItself);
   expect(request.withholdUsage).toBe(withholdUsage);
   expect(JSON.parse(Buffer.from(request.body).toString())).toEqual({ model: "gpt-x", stream: true, stream_options: options });
 });

@@ -57,7 +57,7 @@ export function createOpenaiCompatible({
     generate: {
       takenAsBytes: takenAsBytes(quirks),
       buildRequest: (generation, model, stream) => buildRequest(generation, model, stream, quirks),
-      buildNativeRequest: (body, model, stream) => buildNativeRequest(body, model, stream && quirks.hasStreamOptions),
+      buildNativeRequest: (body, model, stream, outputMaximum) => buildNativeRequest(body, model, stream && quirks.hasStreamOptions, quirks, outputMaximum),
       readReply,
       summarizeReply,
       createStreamReader,

@@ -17,13 +17,13 @@ export const responsesForm: NativeForm = {
 /** Begins what Weir's door writes as `encrypted_content` for replies of other vendors. */
 const prefixOfWeir = "weir1.";
 
-/** Sets the model; the usage stands in every stream unasked. */
-function buildNativeRequest(body: Uint8Array, model: string): VendorRequest {
+/** Sets the model, and the output maximum where there is one; the usage stands in every stream unasked. */
+function buildNativeRequest(body: Uint8Array, model: string, _stream: boolean, outputMaximum?: number): VendorRequest {
   const source = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   // Most bodies hold neither, and then need no parsing.
   const needsReading = ['"background"', `"${prefixOfWeir}`, "\\u"].some((text) => source.includes(text));
   const input = needsReading ? readInput(parseJsonObject(body)) : undefined;
-  return { path: "/responses", headers: {}, body: spliceJson(body, { model, input }), warnings: [], withholdUsage: false };
+  return { path: "/responses", headers: {}, body: spliceJson(body, { model, input, max_output_tokens: outputMaximum }), warnings: [], withholdUsage: false };
 }
 
 /** The input without what another vendor reasoned earlier in the conversation, which OpenAI would refuse; undefined where there is nothing of it. */

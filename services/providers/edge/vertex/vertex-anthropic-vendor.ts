@@ -32,7 +32,7 @@ export function createVertexAnthropicVendor(settings: VendorSettings): VendorAda
       // https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai: neither addresses nor the Files API.
       takenAsBytes: { image: anyAddress, file: anyAddress },
       buildRequest: (generation, model, stream) => atPlace(generate.buildRequest(generation, model, stream), model, stream),
-      buildNativeRequest: (body, model, stream) => atPlace(generate.buildNativeRequest(body, model, stream), model, stream),
+      buildNativeRequest: (body, model, stream, outputMaximum) => atPlace(generate.buildNativeRequest(body, model, stream, outputMaximum), model, stream),
     },
     operations: {},
   };

@@ -21,7 +21,7 @@ export function createVertexVendor(settings: VendorSettings): VendorAdapter {
     generate: {
       ...generate,
       buildRequest: (generation, model, stream) => atPlace(buildWithoutStore(generation, model, stream), model, stream),
-      buildNativeRequest: (body, model, stream) => atPlace(generate.buildNativeRequest(body, model, stream), model, stream),
+      buildNativeRequest: (body, model, stream, outputMaximum) => atPlace(generate.buildNativeRequest(body, model, stream, outputMaximum), model, stream),
     },
     operations: { embed: createEmbedAdapter(place) },
   };
