@@ -93,6 +93,12 @@ export async function createMeteringService({ database, config, eventLog, clock,
         return work.finally(() => recording.delete(work));
       },
       watchPriceVersion: (_request, { signal }) => watchPriceVersion(follower.priceBook, AbortSignal.any([signal, stopping.signal])),
+      watchBoundPrices: () => {
+        throw new GatewayError("METHOD_NOT_FOUND", "Bound prices are not served yet.");
+      },
+      takeLeasePostings: () => {
+        throw new GatewayError("METHOD_NOT_FOUND", "Lease postings are not served yet.");
+      },
       queryUsage: (request, { identity }) => queryUsage(database, clock, config.current.labels, request, identity),
       watchUsage: (request, { identity, signal }) => watchUsage(() => queryUsage(database, clock, config.current.labels, request.query!, identity), request, AbortSignal.any([signal, stopping.signal])),
       listAttempts: (request, { identity }) => listAttempts(database, request, identity),

@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { exchangeThroughEgress } from "#platform/egress/egress-exchange.ts";
+import { GatewayError } from "#platform/errors.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import { createGuardrail } from "./rpc/create-guardrail.ts";
@@ -84,9 +85,24 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       watchGrants: (request, context) => watchGrants(request, context, feed, dependencies.pepper),
       resolveGrant: (request) => resolveGrant(request, dependencies, tokens),
       recordKeyUses: (request) => recordKeyUses(request, dependencies),
+      createBudget: notYet,
+      listBudgets: notYet,
+      listBudgetUsage: notYet,
+      updateBudget: notYet,
+      deleteBudget: notYet,
+      topUpBudget: notYet,
+      transferBudget: notYet,
+      checkBudgets: notYet,
+      acquireLease: notYet,
+      returnLeases: notYet,
+      watchRecalls: notYet,
     },
     stop: async () => {
       await Promise.all([feed.stop(), rules.stop(), sweep.stop()]);
     },
   };
+}
+
+function notYet(): never {
+  throw new GatewayError("METHOD_NOT_FOUND", "Budgets are not served yet.");
 }
