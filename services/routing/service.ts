@@ -16,6 +16,7 @@ import { asUntyped, type ServiceInterface } from "#platform/service-types.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { RoutingConfig } from "./config.ts";
 import { ByteRoom } from "./domain/byte-room.ts";
+import { boundRatesFor } from "./domain/budget/bound-rates.ts";
 import { Breakers } from "./domain/breakers.ts";
 import { EndpointIndex } from "./domain/endpoint-index.ts";
 import type { FileIds } from "./domain/file-ids.ts";
@@ -39,6 +40,7 @@ import { transcribe } from "./rpc/transcribe.ts";
 import { callUnary } from "./rpc/unary.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
 import { GrantView } from "./store/grant-view.ts";
+import { LeaseHolder } from "./store/lease-holder.ts";
 import { KeyUses } from "./store/key-uses.ts";
 import { RateCounters } from "./store/rate-counters.ts";
 import { followRules } from "./store/rule-view.ts";
@@ -67,6 +69,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     followRules({ policy: peers.policy, logger, signal: stopping.signal }),
   ]);
   const uses = new KeyUses({ policy: peers.policy, logger });
+  const holds = new LeaseHolder({ policy: peers.policy, clock, logger, signal: stopping.signal });
   const admit = createAdmission({ grants, uses, config, clock });
   const breakers = new Breakers(config.current.breaker, (name, settings) => createBreaker(name, settings, (error) => verdictOn(error).health));
   config.subscribe(({ breaker }) => breakers.configure(breaker));
@@ -82,6 +85,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     rateCounterOf: rateCounters.counterOf,
     breaker: (name) => breakers.get(name),
     attempt: (request, context) => peers.providers.attempt(request, context),
+    budgets: { holds, rates: (target, organizationId) => boundRatesFor(target, organizationId, catalogue.boundPrices) },
     clock,
     onFailedAttempt: (requestId, target, error) => {
       failedAttempts.inc({ provider: target.provider.name });
@@ -135,7 +139,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     implementation,
     frontDoor,
     stop: async () => {
-      await Promise.all([uses.stop(), rateCounters.stop(), sender.stop()]);
+      await Promise.all([uses.stop(), rateCounters.stop(), sender.stop(), holds.stop()]);
       stopping.abort();
       breakers.shutdown();
     },

@@ -144,7 +144,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
       this.#intent = intent;
     } catch (error) {
       this.#letGo();
-      return this.#fail(toGatewayError(error));
+      return this.#fail(this.#unbilled(toGatewayError(error)));
     }
     if (this.#callerGone !== undefined) return this.ended(AttemptResult.NOT_SENT, this.#callerGone);
     this.#call = new VendorCall(this.#provider!, this.#plan!, this.#parts.clock, this);
@@ -198,7 +198,15 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     this.#parts.recorder.settle(this.#intent!, this.#outcome(result, error));
     if (error === undefined) return this.progressed();
     this.#log(error);
-    this.#fail(error);
+    const isRefused = (this.#call?.httpStatus ?? 0) >= 300;
+    this.#fail(result === AttemptResult.NOT_SENT || isRefused ? this.#unbilled(error) : error);
+  }
+
+  /** Tells whoever drew the attempt's bound from a lease that nothing of it is spent; it must agree with what the ledger is told. */
+  #unbilled(error: GatewayError): GatewayError {
+    if (this.#request.leaseId === "") return error;
+    const { reason, message, metadata, retryAfterMs, fieldViolations, cause } = error;
+    return new GatewayError(reason, message, { metadata: { ...metadata, billed: "false" }, fieldViolations, cause, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
   }
 
   /** What is known of it now. */
@@ -306,5 +314,7 @@ function intentOf(request: AttemptRequest, plan: AttemptPlan, { config }: LivePr
   intent.stream = plan.stream;
   intent.priceVersion = request.priceVersion;
   intent.startTime = timestampFromMs(timeOfId(request.attemptId)!);
+  intent.leaseId = request.leaseId;
+  intent.boundNanos = request.boundNanos;
   return intent;
 }

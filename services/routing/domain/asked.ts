@@ -6,6 +6,9 @@ import { GatewayError } from "#platform/errors.ts";
 import { RelayRequestSchema, type AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { spliceJson } from "#platform/json.ts";
 import { ownCacheKey, withVendorIds, withVendorMedia, type OwnFiles } from "./account-objects.ts";
+import { boundOfGeneration, boundOfRelay, boundOfUnary } from "./budget/bound-of.ts";
+import type { Bound } from "./budget/bound.ts";
+import { extentOf, type GenerationExtent } from "./budget/generation-extent.ts";
 import { offerOf, type RelayedName } from "./capability.ts";
 import type { RelayCall } from "./dialect.ts";
 import { needsOf, noNeeds, type Needs } from "./fitness.ts";
@@ -67,9 +70,28 @@ function readNeeds(asked: AskedGeneration): Needs {
   }
 }
 
-export function generationFor(asked: AskedGeneration, target: Target, routeIsStrict: boolean, inTypes: boolean): AttemptRequest["operation"] {
+/** What it can cost at a target, read when it is first asked for. */
+export function generationBound(asked: AskedGeneration): (target: Target) => Bound {
+  let extent: GenerationExtent | undefined;
+  return (target) => boundOfGeneration((extent ??= readExtent(asked)), target);
+}
+
+/** Throws UNBOUNDED_COST for what types cannot carry: what Weir cannot read it cannot count. */
+function readExtent(asked: AskedGeneration): GenerationExtent {
+  try {
+    const generation = asked.toGeneration();
+    return extentOf(generation, { fields: asked.unknownFields(), bytes: asked.native?.body.length ?? 0 });
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.reason !== "UNSUPPORTED_FIELD") throw error;
+    throw new GatewayError("UNBOUNDED_COST", `What this request costs cannot be told before, and a budget applies to this key: ${error.message}`, { metadata: error.metadata });
+  }
+}
+
+/** The output maximum, where there is one, is what the caller is held to. */
+export function generationFor(asked: AskedGeneration, target: Target, routeIsStrict: boolean, inTypes: boolean, outputMaximum: bigint | undefined): AttemptRequest["operation"] {
   const native = inTypes ? undefined : nativeFor(asked.native, target.provider.nativeDialects);
-  const generation = atProvider(native === undefined ? typedGeneration(asked, routeIsStrict) : nativeGeneration(asked.model, native), asked.files, target.provider.name);
+  const asAsked = atProvider(native === undefined ? typedGeneration(asked, routeIsStrict) : nativeGeneration(asked.model, native), asked.files, target.provider.name);
+  const generation = outputMaximum === undefined ? asAsked : { ...asAsked, maxOutputTokens: outputMaximum };
   return asked.stream
     ? { case: "streamGenerate", value: { ...emptyStream, generation } }
     : { case: "generate", value: { ...emptyGenerate, generation } };
@@ -107,6 +129,12 @@ function isStrict(asked: Pick<AskedGeneration, "strict" | "unknownFields">, rout
   return true;
 }
 
+/** What it can cost at a target, read when it is first asked for. */
+export function unaryBound<Name extends UnaryName>(asked: AskedUnary<Name>): (target: Target) => Bound {
+  let request: UnaryRequest<Name> | undefined;
+  return (target) => boundOfUnary(asked.operation, (request ??= asked.toRequest()), target);
+}
+
 export function unaryFor<Name extends UnaryName>(asked: AskedUnary<Name>, target: Target, routeIsStrict: boolean): AttemptRequest["operation"] {
   const { operation, model } = asked;
   const native = nativeFor(asked.native, offerOf(target.provider, operation)?.nativeDialects ?? []);
@@ -126,6 +154,11 @@ export interface AskedRelay {
   /** As in RelayRequest. */
   readonly endpoint: string;
   readonly call: RelayCall;
+}
+
+/** What it can cost at a target. */
+export function relayBound({ operation, call }: AskedRelay): (target: Target) => Bound {
+  return (target) => boundOfRelay(operation, call.extent, target);
 }
 
 /** Throws UNSUPPORTED_OPERATION for a target that does not take the caller's bytes. */

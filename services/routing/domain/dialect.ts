@@ -4,6 +4,7 @@ import type { Generation, GenerateResponse, Model, StreamGenerateResponse } from
 import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
 import type { AccountFiles } from "./account-files.ts";
+import type { RelayExtent } from "./budget/bound-of.ts";
 import type { RelayedName } from "./capability.ts";
 import type { Reply } from "./pipeline.ts";
 import type { UnaryName, UnaryRequest, UnaryResponse } from "./unary-operation.ts";
@@ -133,6 +134,8 @@ export interface RelayCall {
   readonly stream: boolean;
   /** Of the body, for the vendor. */
   readonly contentType: string;
+  /** What of it decides how much it costs. */
+  readonly extent: RelayExtent;
   /** The body for a target, its model in place and every other byte untouched. */
   bodyFor(model: string): Uint8Array;
   /** As `writeError` of StreamWriter, where the reply is in events. */

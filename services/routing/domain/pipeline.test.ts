@@ -4,10 +4,14 @@ import { Modality } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { ModelFactsSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { AttemptResponseSchema, ProviderSchema, type AttemptRequest, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Breaker } from "#platform/breaker.ts";
 import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
+import type { Bound, BoundRates } from "./budget/bound.ts";
+import type { Hold, HoldSource, Need } from "./budget/hold.ts";
 import { noNeeds } from "./fitness.ts";
+import type { Target } from "./plan.ts";
 import { runCall, type Call, type PipelineDependencies } from "./pipeline.ts";
 
 const unavailable = new GatewayError("UPSTREAM_UNAVAILABLE", "The vendor is down.");
@@ -90,9 +94,94 @@ describe("runCall", () => {
   });
 });
 
-type Script = string | GatewayError | readonly (string | GatewayError)[];
+describe("an attempt that a budget applies to", () => {
+  const grant = create(GrantSchema, { organizationId: "org_1", budgeted: true });
+  const usage = { quantities: [{ meter: Meter.OUTPUT_TOKENS, quantity: 10n }] };
+  const complete = create(AttemptResponseSchema, { native: Buffer.from("hello"), end: { usage } });
 
-function harness(script: Record<string, Script>, failures: string[], facts: Facts): { dependencies: PipelineDependencies; sent: AttemptRequest[] } {
+  test("draws its bound, is held to its output maximum, and gives back what it did not need", async () => {
+    const holds = new ScriptedHolds();
+    const { reply, sent } = await run({ first: [complete] }, { grant, boundAt: () => outputOf(100n) }, [], {}, holds);
+    expect(sent[0]).toMatchObject({ leaseId: "lea_1", boundNanos: 100n });
+    expect(await bytesOf(reply.messages)).toBe("hello");
+    expect(holds.log).toEqual(["100 for first/model", "spent 10"]);
+    expect(reply.warnings()).toEqual([]);
+  });
+
+  test("says by how much it was lowered, and because of which budget", async () => {
+    const maximums: (bigint | undefined)[] = [];
+    const operationFor: Call["operationFor"] = (_target, _strict, _inTypes, outputMaximum) => {
+      maximums.push(outputMaximum);
+      return { case: undefined };
+    };
+    const { reply } = await run({ first: [complete] }, { grant, operationFor, boundAt: () => outputOf(100n) }, [], {}, new ScriptedHolds(30n));
+    expect(maximums).toEqual([30n]);
+    expect(reply.warnings()).toMatchObject([{ field: "max_output_tokens", message: '30 instead of 100, because no more is left of the budget "monthly".' }]);
+  });
+
+  test("gives all back where the vendor bills nothing, and draws anew for the next target", async () => {
+    const refused = new GatewayError("UPSTREAM_RATE_LIMITED", "Too many.", { metadata: { billed: "false" } });
+    const holds = new ScriptedHolds();
+    await run({ first: refused, second: [complete] }, { grant, boundAt: ({ name }) => outputOf(name === "first/model" ? 100n : 50n) }, [], {}, holds);
+    expect(holds.log).toEqual(["100 for first/model", "spent 0", "50 for second/model", "spent 10"]);
+  });
+
+  test("keeps all drawn where nobody knows what it cost", async () => {
+    const holds = new ScriptedHolds();
+    await failure({ first: unavailable }, { grant, boundAt: () => outputOf(100n) }, {}, holds);
+    const { reply } = await run({ first: [create(AttemptResponseSchema, { end: {} })] }, { grant, boundAt: () => outputOf(100n) }, [], {}, holds);
+    await bytesOf(reply.messages);
+    expect(holds.log).toEqual(["100 for first/model", "100 for first/model"]);
+  });
+
+  test("gives all back where it could not even be asked for", async () => {
+    const holds = new ScriptedHolds();
+    const operationFor = () => {
+      throw new GatewayError("UNSUPPORTED_OPERATION", "No.");
+    };
+    const { sent } = await failure({ first: "never" }, { grant, operationFor, boundAt: () => outputOf(100n) }, {}, holds);
+    expect(sent).toEqual([]);
+    expect(holds.log).toEqual(["100 for first/model", "spent 0"]);
+  });
+
+  test("is not made where the budget has too little left, but a cheaper target may be tried", async () => {
+    const { reply, sent } = await run({ first: "never", second: [complete] }, { grant, boundAt: ({ name }) => outputOf(name === "first/model" ? 1_000n : 50n) }, [], {}, new ScriptedHolds());
+    expect(sent).toHaveLength(1);
+    expect(reply.target.name).toBe("second/model");
+  });
+
+  test("that costs nothing draws nothing", async () => {
+    const { sent } = await run({ first: "hello" }, { grant, boundAt: () => ({ quantities: [], advice: "" }) }, [], {}, new ScriptedHolds());
+    expect(sent[0]).toMatchObject({ leaseId: "", boundNanos: 0n });
+  });
+});
+
+/** A nano-dollar a token, and 500 of them at most; less where only so much is granted. */
+class ScriptedHolds implements HoldSource {
+  readonly log: string[] = [];
+  readonly #grantedNanos: bigint | undefined;
+
+  constructor(grantedNanos?: bigint) {
+    this.#grantedNanos = grantedNanos;
+  }
+
+  hold(need: Need): Hold {
+    const bound = this.#grantedNanos === undefined ? need.bound : need.clamp(this.#grantedNanos)!;
+    if (bound.nanos > 500n) throw new GatewayError("BUDGET_EXCEEDED", "Too little is left.");
+    this.log.push(`${bound.nanos} for ${this.target}`);
+    return { leaseId: "lea_1", bound, clampedBy: this.#grantedNanos === undefined ? "" : "monthly", startWithinMs: 1_000, spent: (nanos) => void this.log.push(`spent ${nanos}`) };
+  }
+
+  target = "";
+}
+
+function outputOf(tokens: bigint): Bound {
+  return { quantities: [{ meters: [Meter.INPUT_TOKENS], quantity: 0n }], output: { meters: [Meter.OUTPUT_TOKENS], candidates: 1n, maximumTokens: tokens, leastTokens: 1n }, advice: "" };
+}
+
+type Script = string | GatewayError | readonly (string | GatewayError | AttemptResponse)[];
+
+function harness(script: Record<string, Script>, failures: string[], facts: Facts, holds: ScriptedHolds): { dependencies: PipelineDependencies; sent: AttemptRequest[] } {
   const sent: AttemptRequest[] = [];
   const providers = new Map(Object.keys(script).map((name) => [name, create(ProviderSchema, { name, modelFacts: facts[name] === undefined ? {} : { model: facts[name] } })]));
   const breaker = (name: string): Breaker => ({ run: (action) => action(), reportFailure: () => void failures.push(name), shutdown: () => undefined });
@@ -100,26 +189,30 @@ function harness(script: Record<string, Script>, failures: string[], facts: Fact
     sent.push(request);
     for (const step of [script[request.provider]!].flat()) {
       if (step instanceof GatewayError) throw step;
-      yield create(AttemptResponseSchema, { native: Buffer.from(step as string) });
+      yield typeof step === "string" ? create(AttemptResponseSchema, { native: Buffer.from(step) }) : step;
     }
   }
   const routes = new Map([["route", { targets: Object.keys(script).map((name) => `${name}/model`), strict: false }]]);
-  return { sent, dependencies: { view: () => ({ routes, providers }), priceVersion: () => "pri_1", rulesOf: () => undefined, rateCounterOf: () => { throw new Error("There are no rate limits."); }, breaker, attempt, clock: systemClock, onFailedAttempt: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve() } };
+  const rates = (target: Target): BoundRates => {
+    holds.target = target.name;
+    return { rates: new Map([[Meter.INPUT_TOKENS, 0n], [Meter.OUTPUT_TOKENS, 1_000_000n]]), factorMillionths: 1_000_000n };
+  };
+  return { sent, dependencies: { budgets: { holds, rates }, view: () => ({ routes, providers }), priceVersion: () => "pri_1", rulesOf: () => undefined, rateCounterOf: () => { throw new Error("There are no rate limits."); }, breaker, attempt, clock: systemClock, onFailedAttempt: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve() } };
 }
 
 function callWith(changes: Partial<Call>): Call {
-  return { requestId: "req_1", grant: create(GrantSchema), operation: "generate", model: "route", labels: {}, signal: new AbortController().signal, deadlineMs: systemClock.now() + 60_000, operationFor: () => ({ case: undefined }), ...changes };
+  return { requestId: "req_1", grant: create(GrantSchema), operation: "generate", model: "route", labels: {}, signal: new AbortController().signal, deadlineMs: systemClock.now() + 60_000, operationFor: () => ({ case: undefined }), boundAt: () => ({ quantities: [], advice: "" }), ...changes };
 }
 
 type Facts = Record<string, MessageInitShape<typeof ModelFactsSchema>>;
 
-async function run(script: Record<string, Script>, changes: Partial<Call> = {}, failures: string[] = [], facts: Facts = {}): Promise<{ reply: Awaited<ReturnType<typeof runCall>>; sent: AttemptRequest[] }> {
-  const { dependencies, sent } = harness(script, failures, facts);
+async function run(script: Record<string, Script>, changes: Partial<Call> = {}, failures: string[] = [], facts: Facts = {}, holds = new ScriptedHolds()): Promise<{ reply: Awaited<ReturnType<typeof runCall>>; sent: AttemptRequest[] }> {
+  const { dependencies, sent } = harness(script, failures, facts, holds);
   return { reply: await runCall(callWith(changes), dependencies), sent };
 }
 
-async function failure(script: Record<string, Script>, changes: Partial<Call> = {}, facts: Facts = {}): Promise<{ error: GatewayError; sent: AttemptRequest[] }> {
-  const { dependencies, sent } = harness(script, [], facts);
+async function failure(script: Record<string, Script>, changes: Partial<Call> = {}, facts: Facts = {}, holds = new ScriptedHolds()): Promise<{ error: GatewayError; sent: AttemptRequest[] }> {
+  const { dependencies, sent } = harness(script, [], facts, holds);
   const error = await runCall(callWith(changes), dependencies).then(
     () => undefined,
     (thrown: unknown) => thrown,

@@ -14,6 +14,8 @@ import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import { authorizePlan } from "./admit.ts";
+import type { Bound } from "./budget/bound.ts";
+import { reserve, settleFailure, settleReply, type Budgets, type Reservation } from "./budget/reserve.ts";
 import type { CallSize } from "./call-size.ts";
 import { capableTargets, type OperationName } from "./capability.ts";
 import { refuseUnfit, type Needs } from "./fitness.ts";
@@ -43,9 +45,11 @@ export interface Call {
   /**
    * The operation for this target: the caller's own bytes if it speaks their dialect, else types. When strict, what the target
    * cannot honour is refused instead of warned of; the caller may have asked for that too. `inTypes` takes a generation's bytes out of
-   * consideration: then its reply is in types, too.
+   * consideration: then its reply is in types, too. An output maximum holds in place of the caller's.
    */
-  operationFor(target: Target, strict: boolean, inTypes: boolean): AttemptRequest["operation"];
+  operationFor(target: Target, strict: boolean, inTypes: boolean, outputMaximum: bigint | undefined): AttemptRequest["operation"];
+  /** What it can consume at most at this target; asked for where a budget may apply. */
+  boundAt(target: Target): Bound;
   /** What the request needs of a model, asked for where a route has several targets; absent where it needs nothing that is known of models. */
   readonly needs?: (() => Needs) | undefined;
   /** Where it goes, for what is about no model; else that is planned by the model. */
@@ -60,7 +64,7 @@ export interface Reply {
   readonly target: Target;
   /** All that comes of the attempt; begins with what has come already. */
   readonly messages: AsyncIterable<AttemptResponse>;
-  /** What the guardrails have to say so far; of the reply, once its messages were taken. */
+  /** What Weir itself did not do as asked, and what the guardrails have to say so far; of the reply, once its messages were taken. */
   warnings(): readonly Warning[];
   /** What is left of the rate limits that the call falls under; absent where there are none. */
   readonly rateLimits?: readonly RateLimit[];
@@ -73,6 +77,7 @@ export interface PipelineDependencies {
   readonly rateCounterOf: RateCounterSource;
   readonly breaker: (name: string) => Breaker;
   readonly attempt: ServiceInterface<typeof ProvidersService>["attempt"];
+  readonly budgets: Budgets;
   readonly clock: Clock;
   /** Told of every attempt that failed before its reply began. */
   readonly onFailedAttempt: (requestId: string, target: Target, error: unknown) => void;
@@ -120,11 +125,11 @@ async function runAdmitted(call: Call, dependencies: PipelineDependencies): Prom
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
     try {
-      const messages = await attemptTarget(call, plan, target, guard, dependencies).catch((error: unknown) => {
+      const started = await attemptTarget(call, plan, target, guard, dependencies).catch((error: unknown) => {
         if (verdictOn(error).next === "same-target") return attemptTarget(call, plan, target, guard, dependencies);
         throw error;
       });
-      return replyOf(call, plan, target, messages, guard, dependencies);
+      return replyOf(call, plan, target, started, guard, dependencies);
     } catch (error) {
       if (isRefusal(error)) throw error;
       failures.push({ target, error });
@@ -136,9 +141,9 @@ async function runAdmitted(call: Call, dependencies: PipelineDependencies): Prom
   throw failureOf(failures);
 }
 
-function replyOf(call: Call, { route }: Plan, target: Target, messages: AsyncIterable<AttemptResponse>, guard: CallGuard | undefined, { breathe }: PipelineDependencies): Reply {
-  if (guard === undefined) return { route, target, messages, warnings: noWarnings };
-  return { route, target, messages: guard.looksAt("output") ? guardedReply(messages, call.operation, guard, breathe) : messages, warnings: () => guard.warnings };
+function replyOf(call: Call, { route }: Plan, target: Target, started: StartedReply, guard: CallGuard | undefined, { breathe }: PipelineDependencies): Reply {
+  if (guard === undefined) return { route, target, messages: started, warnings: started.reservation === undefined ? noWarnings : () => started.warnings };
+  return { route, target, messages: guard.looksAt("output") ? guardedReply(started, call.operation, guard, breathe) : started, warnings: () => [...started.warnings, ...guard.warnings] };
 }
 
 const none: readonly Warning[] = [];
@@ -149,19 +154,37 @@ function isRefusal(error: unknown): boolean {
   return error instanceof GatewayError && (error.reason === "GUARDRAIL_BLOCKED" || error.reason === "GUARDRAIL_UNAVAILABLE");
 }
 
-async function attemptTarget(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, dependencies: PipelineDependencies): Promise<AsyncIterable<AttemptResponse>> {
+function attemptTarget(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, dependencies: PipelineDependencies): Promise<StartedReply> {
   // A caller who named a single target wants that one, and its vendor knows best.
   if (plan.targets.length > 1 && call.needs !== undefined) refuseUnfit(target, call.needs);
-  const asked = attemptRequest(call, plan, target, guard?.looksAt("output") === true, dependencies);
-  const request = guard?.looksAt("input") === true ? await guardedRequest(asked, guard, dependencies.breathe) : asked;
+  return call.grant.budgeted ? reserveAndSend(call, plan, target, guard, dependencies) : send(call, plan, target, guard, undefined, dependencies);
+}
+
+async function reserveAndSend(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, dependencies: PipelineDependencies): Promise<StartedReply> {
+  const labels = { ...call.labels, ...call.grant.labels };
+  const context = { grant: call.grant, labels, signal: call.signal, deadlineMs: call.deadlineMs };
+  const reservation = await reserve(call.boundAt(target), target, context, dependencies.budgets);
+  return send(call, plan, target, guard, reservation, dependencies);
+}
+
+async function send(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, reservation: Reservation | undefined, dependencies: PipelineDependencies): Promise<StartedReply> {
   const breaker = dependencies.breaker(target.breakerName);
   const context = { identity: serviceIdentity, requestId: call.requestId, signal: call.signal, deadlineMs: call.deadlineMs };
-  const { iterator, first } = await breaker.run(async () => {
-    const iterator = dependencies.attempt(request, context)[Symbol.asyncIterator]();
-    return { iterator, first: await iterator.next() };
-  });
-  if (first.done === true) throw new GatewayError("UPSTREAM_PROTOCOL", `${target.name} ended without a reply.`);
-  return new StartedReply(first.value, iterator, breaker);
+  let wasSent = false;
+  try {
+    const asked = attemptRequest(call, plan, target, guard?.looksAt("output") === true, reservation, dependencies);
+    const request = guard?.looksAt("input") === true ? await guardedRequest(asked, guard, dependencies.breathe) : asked;
+    const { iterator, first } = await breaker.run(async () => {
+      wasSent = true;
+      const iterator = dependencies.attempt(request, context)[Symbol.asyncIterator]();
+      return { iterator, first: await iterator.next() };
+    });
+    if (first.done === true) throw new GatewayError("UPSTREAM_PROTOCOL", `${target.name} ended without a reply.`);
+    return new StartedReply(first.value, iterator, breaker, reservation);
+  } catch (error) {
+    if (reservation !== undefined) settleFailure(reservation, wasSent ? error : undefined);
+    throw error;
+  }
 }
 
 const serviceIdentity = { kind: "service", name: "routing" } as const;
@@ -170,7 +193,7 @@ const serviceIdentity = { kind: "service", name: "routing" } as const;
 const emptyAttribution = create(AttributionSchema);
 const emptyRequest = create(AttemptRequestSchema);
 
-function attemptRequest(call: Call, { route, strict }: Plan, target: Target, inTypes: boolean, { clock, priceVersion }: PipelineDependencies): AttemptRequest {
+function attemptRequest(call: Call, { route, strict }: Plan, target: Target, inTypes: boolean, reservation: Reservation | undefined, { clock, priceVersion }: PipelineDependencies): AttemptRequest {
   const attribution = { ...emptyAttribution };
   attribution.organizationId = call.grant.organizationId;
   attribution.teamId = call.grant.teamId;
@@ -185,7 +208,13 @@ function attemptRequest(call: Call, { route, strict }: Plan, target: Target, inT
   request.model = target.model;
   request.priceVersion = priceVersion();
   request.startDeadlineTime = timestampFromMs(clock.now() + startWithinMs);
-  request.operation = call.operationFor(target, strict, inTypes);
+  if (reservation !== undefined) {
+    const { leaseId, bound, startWithinMs: lifeMs } = reservation.hold;
+    request.leaseId = leaseId;
+    request.boundNanos = bound.nanos;
+    request.startDeadlineTime = timestampFromMs(clock.now() + Math.min(startWithinMs, Math.floor(lifeMs)));
+  }
+  request.operation = call.operationFor(target, strict, inTypes, reservation?.hold.bound.outputTokens);
   return request;
 }
 
@@ -194,11 +223,18 @@ class StartedReply implements AsyncIterable<AttemptResponse>, AsyncIterator<Atte
   #first: AttemptResponse | undefined;
   readonly #rest: AsyncIterator<AttemptResponse>;
   readonly #breaker: Breaker;
+  readonly reservation: Reservation | undefined;
 
-  constructor(first: AttemptResponse, rest: AsyncIterator<AttemptResponse>, breaker: Breaker) {
+  constructor(first: AttemptResponse, rest: AsyncIterator<AttemptResponse>, breaker: Breaker, reservation: Reservation | undefined) {
     this.#first = first;
     this.#rest = rest;
     this.#breaker = breaker;
+    this.reservation = reservation;
+    if (reservation !== undefined && first.end !== undefined) settleReply(reservation, first.end.usage);
+  }
+
+  get warnings(): readonly Warning[] {
+    return this.reservation?.warnings ?? [];
   }
 
   [Symbol.asyncIterator](): AsyncIterator<AttemptResponse> {
@@ -213,9 +249,15 @@ class StartedReply implements AsyncIterable<AttemptResponse>, AsyncIterator<Atte
     }
     const next = this.#rest.next();
     // Beside the way of the messages: an async function around each of them would cost as much as the rest of this hop.
-    next.catch(this.#countFailure);
+    if (this.reservation === undefined) next.catch(this.#countFailure);
+    else next.then(this.#settle, this.#countFailure);
     return next;
   }
+
+  readonly #settle = ({ value }: IteratorResult<AttemptResponse>): void => {
+    const end = (value as AttemptResponse | undefined)?.end;
+    if (end !== undefined) settleReply(this.reservation!, end.usage);
+  };
 
   readonly #countFailure = (error: unknown): void => {
     if (verdictOn(error).health === "failed") this.#breaker.reportFailure();

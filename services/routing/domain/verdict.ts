@@ -20,6 +20,10 @@ const verdicts: Readonly<Partial<Record<Reason, Verdict>>> = {
   UPSTREAM_INTERRUPTED: targetFailed,
   UPSTREAM_UNAUTHENTICATED: targetFailed,
   UPSTREAM_RATE_LIMITED: targetRefused,
+  // Another target may be cheaper, or known better.
+  BUDGET_EXCEEDED: { next: "next-target", health: "unknown" },
+  UNPRICED_MODEL: { next: "next-target", health: "unknown" },
+  UNBOUNDED_COST: { next: "next-target", health: "unknown" },
   UNSUPPORTED_FIELD: { next: "next-target", health: "unknown" },
   UNSUPPORTED_OPERATION: { next: "next-target", health: "unknown" },
   CIRCUIT_OPEN: { next: "next-target", health: "unknown" },

@@ -10,10 +10,11 @@ import { breakOff, type HttpRequest, type HttpResponse } from "#platform/listene
 import { AccountFiles } from "../domain/account-files.ts";
 import { filesIn } from "../domain/account-objects.ts";
 import { authorizeMethod } from "../domain/admit.ts";
-import { generationFor, needsFor, relayFor, unaryFor, withOwnCache, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
+import { withOwnCache, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
+import { generationCall, relayedCall, unaryCall, type AskedCall } from "../domain/asked-call.ts";
+import { freeOfCharge } from "../domain/budget/bound-of.ts";
 import type { RelayedName } from "../domain/capability.ts";
 import type { ByteRoom } from "../domain/byte-room.ts";
-import { sizeOfGeneration, sizeOfUnary } from "../domain/call-size.ts";
 import type { Dialect, FilesEndpoint, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RelayCall, RelayEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
 import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
 import type { FileIds } from "../domain/file-ids.ts";
@@ -21,7 +22,6 @@ import { identifyEvents } from "../domain/identification.ts";
 import { getModel, listModels } from "../domain/list-models.ts";
 import { runCall, type Call, type PipelineDependencies, type Reply } from "../domain/pipeline.ts";
 import { RateLimitedError } from "../domain/rate-admission.ts";
-import { noTokens } from "../domain/token-estimate.ts";
 import type { RoutingConfig } from "../config.ts";
 import type { Admit } from "./admission.ts";
 import { recordReply, type ContentKeeper, type ContentRecording } from "./content-recording.ts";
@@ -138,13 +138,7 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
     toGeneration: () => asked.toGeneration(),
   };
   const generation = withOwnCache(read, parsed["prompt_cache_key"], arrived.grant.organizationId);
-  const reply = await run(arrived, {
-    operation: "generate",
-    model: asked.model,
-    operationFor: (target, strict, inTypes) => generationFor(generation, target, strict, inTypes),
-    needs: needsFor(generation),
-    size: sizeOfGeneration(generation),
-  });
+  const reply = await run(arrived, generationCall(generation));
   if (asked.stream) return relayStream(arrived, dialect, reply, () => asked.createStreamWriter(), (first) => warningsOf(first, startOf(first)?.warnings, asked.unknownFields));
   const message = await onlyMessage(reply);
   const warnings = warningsOf(message, message.generate?.warnings, asked.unknownFields);
@@ -160,7 +154,7 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
   const call = endpoint.read(parsed, arrived.target);
   if (call.events !== undefined) {
     const { serves, writeStreamError } = call.events;
-    return relayCall(arrived, dialect, { operation: serves, path: endpoint.path }, { writeStreamError, model: call.model, stream: true, contentType: "application/json", bodyFor: (model) => spliceJson(body, { model }) });
+    return relayCall(arrived, dialect, { operation: serves, path: endpoint.path }, { writeStreamError, model: call.model, stream: true, contentType: "application/json", extent: { bytes: body.length, count: 1n, files: 0n }, bodyFor: (model) => spliceJson(body, { model }) });
   }
   const asked: AskedUnary<Name> = {
     operation,
@@ -170,7 +164,7 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
     unknownFields: () => call.unknownFields,
     toRequest: () => call.toRequest(),
   };
-  const reply = await run(arrived, { operation, model: call.model, operationFor: (target, strict) => unaryFor(asked, target, strict), size: sizeOfUnary(asked) });
+  const reply = await run(arrived, unaryCall(asked));
   const message = await onlyMessage(reply);
   const answer = message[operation];
   const json = answer === undefined ? message.native : JSON.stringify(call.writeReply({ ...answer, requestId: arrived.scope.requestId, target: reply.target.name }));
@@ -190,7 +184,7 @@ async function callFiles(arrived: Arrived, dialect: Dialect, endpoint: FilesEndp
     ids: dependencies.fileIds(grant.organizationId),
     grant,
     view: dependencies.pipeline.view(),
-    run: (plan, operation) => run(arrived, { operation: "files", model: "files", operationFor: () => operation, plan }),
+    run: (plan, operation) => run(arrived, { operation: "files", model: "files", operationFor: () => operation, boundAt: freeOfCharge, plan }),
   });
   const named = request.headers["x-weir-provider"];
   const asked = { id: target.model, query: target.query ?? "", provider: named === undefined ? undefined : String(named), contentType: request.headers["content-type"] ?? "", body: () => bodyOf(arrived) };
@@ -217,7 +211,7 @@ async function relay(arrived: Arrived, dialect: Dialect, endpoint: RelayEndpoint
 
 async function relayCall(arrived: Arrived, dialect: Dialect, { operation, path }: { readonly operation: RelayedName; readonly path: string }, call: RelayCall): Promise<void> {
   const asked: AskedRelay = { operation, dialect: dialect.name, endpoint: path.slice("/v1".length), call };
-  const reply = await run(arrived, { operation, model: call.model, operationFor: (target) => relayFor(asked, target), size: { isStream: call.stream, tokens: () => noTokens } });
+  const reply = await run(arrived, relayedCall(asked));
   return relayStream(arrived, dialect, reply, (first) => relayWriter(first.start?.contentType ?? "", call), () => []);
 }
 
@@ -256,10 +250,7 @@ function nativeOf({ name, requestHeaders }: Dialect, { headers }: HttpRequest, b
   return { dialect: name, body, headers: Object.fromEntries(own) as Record<string, string> };
 }
 
-/** What a call is, beside who makes it. */
-type Asked = Pick<Call, "operation" | "model" | "operationFor" | "needs" | "size" | "plan">;
-
-async function run({ request, scope, grant, dependencies }: Arrived, asked: Asked): Promise<Reply> {
+async function run({ request, scope, grant, dependencies }: Arrived, asked: AskedCall): Promise<Reply> {
   const call: Call = { ...asked, requestId: scope.requestId, grant, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs };
   scope.call = call;
   scope.reply = await runCall(call, dependencies.pipeline);

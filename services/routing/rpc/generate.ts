@@ -3,15 +3,14 @@ import { create } from "@bufbuild/protobuf";
 import { GenerateResponseSchema, type GenerateRequest, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { generationFor, needsFor } from "../domain/asked.ts";
-import { sizeOfGeneration } from "../domain/call-size.ts";
+import { generationCall } from "../domain/asked-call.ts";
 import { runCall } from "../domain/pipeline.ts";
 import { askedGeneration, callOf, type InferenceDependencies } from "./inference-dependencies.ts";
 
 export async function generate(request: GenerateRequest, context: CallContext, dependencies: InferenceDependencies): Promise<GenerateResponse> {
   const generation = request.generation!;
   const asked = askedGeneration(generation, false, context, dependencies);
-  const call = callOf(context, "generate", asked.model, generation.labels, (target, strict, inTypes) => generationFor(asked, target, strict, inTypes), needsFor(asked), sizeOfGeneration(asked));
+  const call = callOf(context, generationCall(asked), generation.labels);
   const reply = await runCall(call, dependencies.pipeline);
   const identification = { requestId: context.requestId, target: reply.target.name };
   const warned = (warnings: readonly Warning[] = []) => ({ warnings: [...warnings, ...reply.warnings()] });

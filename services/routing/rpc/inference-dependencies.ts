@@ -5,7 +5,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { filesIn, filesInTypes } from "../domain/account-objects.ts";
 import { withOwnCache, type AskedGeneration } from "../domain/asked.ts";
-import type { CallSize } from "../domain/call-size.ts";
+import type { AskedCall } from "../domain/asked-call.ts";
 import type { Dialect, GenerateCall } from "../domain/dialect.ts";
 import type { FileIds } from "../domain/file-ids.ts";
 import type { Call, PipelineDependencies } from "../domain/pipeline.ts";
@@ -64,8 +64,8 @@ function firstOf<Source, Value>(sources: readonly Source[], valueOf: (source: So
 }
 
 /** The call of an RPC, for the pipeline. */
-export function callOf(context: CallContext, operation: Call["operation"], model: string, labels: Record<string, string>, operationFor: Call["operationFor"], needs?: Call["needs"], size?: CallSize): Call {
-  return { requestId: context.requestId, grant: grantOf(context), operation, model, labels, signal: context.signal, deadlineMs: context.deadlineMs!, operationFor, needs, size };
+export function callOf(context: CallContext, asked: AskedCall, labels: Record<string, string>): Call {
+  return { ...asked, requestId: context.requestId, grant: grantOf(context), labels, signal: context.signal, deadlineMs: context.deadlineMs! };
 }
 
 /** The caller's grant. Throws PERMISSION_DENIED for a service: inference is always on a key's account. */

@@ -3,7 +3,8 @@ import { create } from "@bufbuild/protobuf";
 import { NativePayloadSchema, type NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { relayFor, type AskedRelay } from "../domain/asked.ts";
+import type { AskedRelay } from "../domain/asked.ts";
+import { relayedCall } from "../domain/asked-call.ts";
 import type { RelayedName } from "../domain/capability.ts";
 import type { RelayEndpoint } from "../domain/dialect.ts";
 import { runCall, type Reply } from "../domain/pipeline.ts";
@@ -35,7 +36,7 @@ export async function relayNative(operation: RelayedName, { model, labels, nativ
   const call = await endpoint.read(Buffer.from(body.buffer, body.byteOffset, body.byteLength), headers["content-type"] ?? "");
   if (call.stream) throw refusal("native.body", "It must not ask for a stream: this RPC answers in one piece.");
   const asked: AskedRelay = { operation, dialect, endpoint: path.slice("/v1".length), call };
-  const reply = await runCall(callOf(context, operation, model, labels, (target) => relayFor(asked, target)), pipeline);
+  const reply = await runCall(callOf(context, { ...relayedCall(asked), model }, labels), pipeline);
   return { requestId: context.requestId, target: reply.target.name, native: create(NativePayloadSchema, { dialect, body: await wholeOf(reply) }) };
 }
 

@@ -2,8 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { StreamGenerateResponseSchema, StreamStartSchema, type StreamGenerateRequest, type StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { generationFor, needsFor } from "../domain/asked.ts";
-import { sizeOfGeneration } from "../domain/call-size.ts";
+import { generationCall } from "../domain/asked-call.ts";
 import { identifyEvents } from "../domain/identification.ts";
 import { runCall } from "../domain/pipeline.ts";
 import { askedGeneration, callOf, type InferenceDependencies } from "./inference-dependencies.ts";
@@ -11,7 +10,7 @@ import { askedGeneration, callOf, type InferenceDependencies } from "./inference
 export async function* streamGenerate(request: StreamGenerateRequest, context: CallContext, dependencies: InferenceDependencies): AsyncIterable<StreamGenerateResponse> {
   const generation = request.generation!;
   const asked = askedGeneration(generation, true, context, dependencies);
-  const call = callOf(context, "generate", asked.model, generation.labels, (target, strict, inTypes) => generationFor(asked, target, strict, inTypes), needsFor(asked), sizeOfGeneration(asked));
+  const call = callOf(context, generationCall(asked), generation.labels);
   const reply = await runCall(call, dependencies.pipeline);
   const identification = { requestId: context.requestId, target: reply.target.name };
   if (asked.dialectCall !== undefined) yield create(StreamGenerateResponseSchema, { event: { case: "start", value: create(StreamStartSchema, { ...identification, warnings: [...reply.warnings()] }) } });

@@ -2,12 +2,13 @@
 import { create } from "@bufbuild/protobuf";
 import { SpeechEndSchema, SpeechStartSchema, SynthesizeSpeechResponseSchema, type SynthesizeSpeechRequest, type SynthesizeSpeechResponse } from "#gen/weir/inference/v1/speech_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
+import { boundOfSpeech } from "../domain/budget/bound-of.ts";
 import { runCall } from "../domain/pipeline.ts";
 import { callOf, type InferenceDependencies } from "./inference-dependencies.ts";
 
 export async function* synthesizeSpeech(request: SynthesizeSpeechRequest, context: CallContext, { pipeline }: InferenceDependencies): AsyncIterable<SynthesizeSpeechResponse> {
   const { model, labels } = request;
-  const call = callOf(context, "synthesizeSpeech", model, labels, (_target, strict) => ({ case: "synthesizeSpeech", value: strict ? { ...request, strict } : request }));
+  const call = callOf(context, { operation: "synthesizeSpeech", model, operationFor: (_target, strict) => ({ case: "synthesizeSpeech", value: strict ? { ...request, strict } : request }), boundAt: (target) => boundOfSpeech(request, target) }, labels);
   const reply = await runCall(call, pipeline);
   for await (const { start, native, end } of reply.messages) {
     if (start !== undefined) {

@@ -3,8 +3,8 @@ import type { NativePayload, Warning } from "#gen/weir/inference/v1/generation_p
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { filesIn, filesInTypes } from "../domain/account-objects.ts";
-import { unaryFor, type AskedUnary } from "../domain/asked.ts";
-import { sizeOfUnary } from "../domain/call-size.ts";
+import type { AskedUnary } from "../domain/asked.ts";
+import { unaryCall } from "../domain/asked-call.ts";
 import type { UnaryCall, UnaryEndpoint } from "../domain/dialect.ts";
 import { runCall } from "../domain/pipeline.ts";
 import { envelopeOf, nativeResponse, withEnvelope, type UnaryName, type UnaryRequest, type UnaryResponse } from "../domain/unary-operation.ts";
@@ -23,7 +23,7 @@ export async function callUnary<Name extends UnaryName>(operation: Name, request
     unknownFields: () => dialectCall?.unknownFields ?? [],
     toRequest: () => (dialectCall === undefined ? request : withEnvelope(dialectCall.toRequest(), { model })),
   };
-  const reply = await runCall(callOf(context, operation, model, labels, (target, strictly) => unaryFor(asked, target, strictly), undefined, sizeOfUnary(asked)), dependencies.pipeline);
+  const reply = await runCall(callOf(context, unaryCall(asked), labels), dependencies.pipeline);
   const identification = { requestId: context.requestId, target: reply.target.name };
   const inDialect = (body: Uint8Array, warnings: readonly Warning[]) => nativeResponse(operation, { ...identification, warnings: [...warnings, ...reply.warnings()], native: { dialect: native!.dialect, body } });
   let response: UnaryResponse<Name> | undefined;

@@ -1,21 +1,34 @@
-/** Owns routing's copies of the provider catalogue and of the price version in force. */
+/** Owns routing's copies of the provider catalogue, of the price version in force, and of what models cost at most. */
 import { create } from "@bufbuild/protobuf";
-import { WatchPriceVersionRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { WatchBoundPricesRequestSchema, WatchPriceVersionRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { WatchCatalogRequestSchema, type Provider } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Logger } from "#platform/logger.ts";
 import { followView } from "#platform/pushed-view.ts";
+import type { BoundPrices } from "../domain/budget/bound-rates.ts";
 import type { RoutingPeers } from "../peers.ts";
 
 export interface CatalogueView {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly priceVersion: string;
+  /** Undefined until metering has told them. */
+  readonly boundPrices: BoundPrices | undefined;
 }
 
 const identity = { kind: "service", name: "routing" } as const;
 
-/** Resolves when both are here; the returned object changes as they do, until the signal fires. */
+/** Resolves when catalogue and price version are here, without which no call can be made; the returned object changes as they do, until the signal fires. */
 export async function followCatalogue(peers: Pick<RoutingPeers, "providers" | "metering">, logger: Logger, signal: AbortSignal): Promise<CatalogueView> {
-  const view = { providers: new Map<string, Provider>(), priceVersion: "" };
+  const view: { -readonly [Name in keyof CatalogueView]: CatalogueView[Name] } = { providers: new Map(), priceVersion: "", boundPrices: undefined };
+  void followView({
+    name: "bound prices",
+    open: (openSignal) => peers.metering.watchBoundPrices(create(WatchBoundPricesRequestSchema), { identity, requestId: "", signal: openSignal }),
+    apply: ({ prices, factorMillionths }) => {
+      const rates = new Map(prices.map(({ name, rates }) => [name, new Map(rates.map(({ meter, nanosPerMillion }) => [meter, nanosPerMillion]))]));
+      view.boundPrices = { rates, factorMillionths };
+    },
+    logger,
+    signal,
+  });
   await Promise.all([
     followView({
       name: "catalogue",

@@ -12,6 +12,7 @@ async function read(body: Buffer): Promise<RelayCall> {
     model: request.text("model"),
     stream: request.raw("stream_format") === "sse",
     contentType: "application/json",
+    extent: { bytes: body.length, count: 1n, files: 0n },
     bodyFor: (model) => spliceJson(body, { model }),
     writeStreamError,
   };

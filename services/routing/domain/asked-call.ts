@@ -1,0 +1,29 @@
+/** Owns what the pipeline is told of a call, made from what was asked, whatever door it came through. */
+import { generationBound, generationFor, needsFor, relayBound, relayFor, unaryBound, unaryFor, type AskedGeneration, type AskedRelay, type AskedUnary } from "./asked.ts";
+import { sizeOfGeneration, sizeOfUnary } from "./call-size.ts";
+import type { Call } from "./pipeline.ts";
+import { noTokens } from "./token-estimate.ts";
+import type { UnaryName } from "./unary-operation.ts";
+
+/** A call without who makes it. */
+export type AskedCall = Pick<Call, "operation" | "model" | "operationFor" | "boundAt" | "needs" | "plan" | "size">;
+
+export function generationCall(asked: AskedGeneration): AskedCall {
+  return {
+    operation: "generate",
+    model: asked.model,
+    operationFor: (target, strict, inTypes, outputMaximum) => generationFor(asked, target, strict, inTypes, outputMaximum),
+    boundAt: generationBound(asked),
+    needs: needsFor(asked),
+    size: sizeOfGeneration(asked),
+  };
+}
+
+export function unaryCall<Name extends UnaryName>(asked: AskedUnary<Name>): AskedCall {
+  return { operation: asked.operation, model: asked.model, operationFor: (target, strict) => unaryFor(asked, target, strict), boundAt: unaryBound(asked), size: sizeOfUnary(asked) };
+}
+
+export function relayedCall(asked: AskedRelay): AskedCall {
+  const { operation, call } = asked;
+  return { operation, model: call.model, operationFor: (target) => relayFor(asked, target), boundAt: relayBound(asked), size: { isStream: call.stream, tokens: () => noTokens } };
+}

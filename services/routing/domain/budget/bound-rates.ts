@@ -1,0 +1,23 @@
+/** Owns which of the prices that metering tells hold for a call at most. */
+import type { Meter } from "#gen/weir/types/v1/usage_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { Target } from "../plan.ts";
+import type { BoundRates } from "./bound.ts";
+
+export interface BoundPrices {
+  /** By `vendor/model`, of each meter that has one: nano-dollars for a million units. */
+  readonly rates: ReadonlyMap<string, ReadonlyMap<Meter, bigint>>;
+  /** By organization: what it pays at most of them, in millionths; absent means all of them and no more. */
+  readonly factorMillionths: Readonly<Record<string, bigint>>;
+}
+
+const evenFactorMillionths = 1_000_000n;
+const noRates: ReadonlyMap<Meter, bigint> = new Map();
+
+/** Throws DEPENDENCY_UNAVAILABLE while metering has told no prices. */
+export function boundRatesFor({ provider, model }: Target, organizationId: string, prices: BoundPrices | undefined): BoundRates {
+  if (prices === undefined) {
+    throw new GatewayError("DEPENDENCY_UNAVAILABLE", "Metering has not told its prices yet, and a budget applies to this key. Try again soon.", { metadata: { dependency: "metering" }, retryAfterMs: 1_000 });
+  }
+  return { rates: prices.rates.get(`${provider.vendor}/${model}`) ?? noRates, factorMillionths: prices.factorMillionths[organizationId] ?? evenFactorMillionths };
+}

@@ -1,0 +1,55 @@
+/** Owns the reservation of an attempt: its bound at the target, drawn before it begins, and given back as far as it turns out not to be spent. */
+import { create } from "@bufbuild/protobuf";
+import { WarningSchema, type Warning } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { Target } from "../plan.ts";
+import { clampBound, priceBound, priceLeast, priceUsage, type Bound, type BoundRates, type PricedBound } from "./bound.ts";
+import type { Hold, HoldContext, HoldSource } from "./hold.ts";
+
+/** What reservations are made with. */
+export interface Budgets {
+  readonly holds: HoldSource;
+  /** What calls of the organization to the target cost at most. */
+  readonly rates: (target: Target, organizationId: string) => BoundRates;
+}
+
+export interface Reservation {
+  readonly hold: Hold;
+  readonly rates: BoundRates;
+  readonly warnings: readonly Warning[];
+}
+
+/** Undefined where the attempt costs nothing. Throws UNPRICED_MODEL, UNBOUNDED_COST, and what `hold` throws. */
+export async function reserve(bound: Bound, target: Target, context: HoldContext, { holds, rates: ratesOf }: Budgets): Promise<Reservation | undefined> {
+  const rates = ratesOf(target, context.grant.organizationId);
+  const priced = priceBound(bound, rates, target.name);
+  if (priced.nanos === 0n) return undefined;
+  const need = {
+    bound: priced,
+    floorNanos: bound.output === undefined ? 0n : priceLeast(bound, rates, target.name),
+    clamp: (amountNanos: bigint) => clampBound(bound, rates, amountNanos, target.name),
+  };
+  const hold = await holds.hold(need, context);
+  return { hold, rates, warnings: warningsOf(priced, hold) };
+}
+
+/** The reply has come to its end. What is not reported stays drawn: the ledger will say. */
+export function settleReply({ hold, rates }: Reservation, usage: Usage | undefined): void {
+  const spent = usage === undefined ? undefined : priceUsage(usage, rates);
+  if (spent !== undefined) hold.spent(spent);
+}
+
+/** The attempt has failed, or was not even asked for, without an error of it. All is free again where providers say that nothing is billed. */
+export function settleFailure({ hold }: Reservation, error: unknown): void {
+  if (error === undefined || (error instanceof GatewayError && error.metadata[billedFact] === "false")) hold.spent(0n);
+}
+
+/** Among the facts of an error of providers: whether the vendor bills the attempt. */
+const billedFact = "billed";
+
+function warningsOf(asked: PricedBound, { bound, clampedBy }: Hold): readonly Warning[] {
+  if (bound.outputTokens === asked.outputTokens) return [];
+  const message = `${bound.outputTokens} instead of ${asked.outputTokens}, because no more is left of the budget "${clampedBy}".`;
+  return [create(WarningSchema, { field: "max_output_tokens", message })];
+}
