@@ -60,7 +60,7 @@ test("whatever a child may do, its parent may", async () => {
 /** Where routing would let the call go; empty when it refuses. */
 async function targetsOf({ model, method, address, origin }: { model: string; method: (typeof InferenceService.methods)[number] } & Omit<Caller, "credential">, held: Grant): Promise<string[]> {
   const endMs = held.expireTime === undefined ? Infinity : held.expireTime.nanos / 1_000_000;
-  const grants = { find: () => ({ grant: held, endMs }), resolve: () => Promise.reject(new Error("unused")), watch: () => () => undefined };
+  const grants = { find: () => ({ grant: held, endMs }), resolve: () => Promise.reject(new Error("unused")), ageMs: 0, heardWithin: () => Promise.resolve(), watch: () => () => undefined };
   try {
     authorizeMethod(method, await authenticate({ credential: "key", address, origin }, grants, nowMs));
     return authorizePlan(model, planTargets(model, view), held).targets.map(({ name }) => name);

@@ -1,7 +1,7 @@
 /** Owns admission: who is this, and may they do that. */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency, type Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import { isToken } from "#platform/access-token.ts";
 import { GatewayError } from "#platform/errors.ts";
@@ -40,6 +40,10 @@ export interface GrantSource {
   find(credential: Credential, connection?: object): OpenGrant | undefined;
   /** The grant as policy knows it, for a key that is not in the view yet. Throws KEY_INVALID, TOKEN_INVALID, TOKEN_EXPIRED or CALLER_NOT_ALLOWED when there is none. */
   resolve(credential: Credential): Promise<OpenGrant>;
+  /** How old what is known of grants may be by now, in milliseconds; 0 where policy does not say. */
+  readonly ageMs: number;
+  /** Resolves when policy is heard of next, at the latest after so long. */
+  heardWithin(waitMs: number): Promise<void>;
   /** Tells when the key's grant is withdrawn, until the returned function is called. */
   watch(keyId: string, onWithdrawn: OnWithdrawn): () => void;
 }
@@ -55,9 +59,24 @@ export async function authenticate(caller: Caller, grants: GrantSource, nowMs: n
   const { grant, endMs } = grants.find(credential, connection) ?? (await resolveUnknown(credential, grants));
   const withdrawal = withdrawalOf(grant);
   if (withdrawal !== undefined) throw withdrawal;
+  if (grants.ageMs > strictWithinMs && grant.consistency !== Consistency.STALE_OK) await requireContact(grants);
   if (endMs <= nowMs) throw expired(credential, endMs);
   for (const scope of grant.scopes) checkPlace(caller, scope);
   return grant;
+}
+
+/** What is known of a strict key decides for this long. */
+const strictWithinMs = 1_000;
+
+/** What policy has sent meanwhile may still lie unread, where this process itself was held up. */
+const contactWaitMs = 40;
+
+/** Throws DEPENDENCY_UNAVAILABLE. */
+async function requireContact(grants: GrantSource): Promise<void> {
+  await grants.heardWithin(contactWaitMs);
+  if (grants.ageMs <= strictWithinMs) return;
+  const message = "Policy, or its database, is out of reach, and this key is strict: it is decided on only by what is known to hold now. Try again soon; a key that is to go on by what was known last has `consistency` STALE_OK.";
+  throw new GatewayError("DEPENDENCY_UNAVAILABLE", message, { metadata: { dependency: "policy" }, retryAfterMs: strictWithinMs });
 }
 
 /** Why the grant is good for nothing any more, calls that run included; undefined while it is. */

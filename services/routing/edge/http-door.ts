@@ -348,6 +348,14 @@ function answerJson(response: HttpResponse, json: Uint8Array | string, headers: 
 function answerError(request: HttpRequest, response: HttpResponse, dialect: Dialect, error: GatewayError, requestId: string, rateLimits: Readonly<Record<string, string>> = {}): void {
   const { status, headers, body } = dialect.writeError(error, requestId);
   if (!request.complete) discardRest(request);
-  response.writeHead(status, { "x-request-id": requestId, "request-id": requestId, "x-weir-reason": error.reason, ...rateLimits, ...headers, "content-length": String(Buffer.byteLength(body)) });
+  response.writeHead(status, { "x-request-id": requestId, "request-id": requestId, "x-weir-reason": error.reason, ...rateLimits, ...retryAdvice(error), ...headers, "content-length": String(Buffer.byteLength(body)) });
   response.end(body);
+}
+
+/** The longest that a client can be left to wait between tries; OpenAI's and Anthropic's own wait no longer. */
+const longestRetryMs = 60_000;
+
+/** Clients try again after 429 by themselves: not where a budget has no room for longer than they wait. */
+function retryAdvice({ reason, retryAfterMs = Infinity }: GatewayError): Record<string, string> {
+  return reason === "BUDGET_EXCEEDED" && retryAfterMs > longestRetryMs ? { "x-should-retry": "false" } : {};
 }

@@ -1,12 +1,13 @@
 import { createSecretKey } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { GrantSchema, ResolveGrantResponseSchema, VouchedCallerSchema, WatchGrantsResponseSchema, type Grant, type VouchedCaller, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency, GrantSchema, ResolveGrantResponseSchema, VouchedCallerSchema, WatchGrantsResponseSchema, type Grant, type VouchedCaller, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";
 import { createLogger } from "#platform/logger.ts";
+import { authenticate } from "../domain/admit.ts";
 import { GrantView } from "./grant-view.ts";
 import { recheckAfterMs } from "./vouched-callers.ts";
 import { mostUnknown, unknownForMs } from "./unknown-secrets.ts";
@@ -167,6 +168,38 @@ describe("a token of an issuer", () => {
   });
 });
 
+describe("what is known of grants", () => {
+  test("has no age while policy does not tell of its database", async () => {
+    const policy = await startPolicy();
+    policy.nowMs += 60_000;
+    expect(policy.view.ageMs).toBe(0);
+  });
+
+  test("is as old as policy's own contact with its database, and older while nothing is heard", async () => {
+    const policy = await startPolicy();
+    await policy.push({ databaseAge: durationFromMs(300) });
+    expect(policy.view.ageMs).toBe(300);
+    policy.nowMs += 500;
+    expect(policy.view.ageMs).toBe(800);
+    await policy.push({ databaseAge: durationFromMs(100) });
+    expect(policy.view.ageMs).toBe(100);
+  });
+
+  test("decides on strict keys for a second, and on others for as long as it takes", async () => {
+    const policy = await startPolicy();
+    await policy.push({ grants: [grantOf("key_1", "weir_strict"), grantOf("key_2", "weir_stale", { consistency: Consistency.STALE_OK })], databaseAge: durationFromMs(0) });
+    const enter = (credential: string): Promise<Grant> => authenticate({ credential, address: "127.0.0.1", origin: undefined }, policy.view, policy.nowMs);
+    policy.nowMs += 1_000;
+    expect(await enter("weir_strict")).toMatchObject({ keyId: "key_1" });
+    policy.nowMs += 1;
+    await expect(enter("weir_strict")).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE", httpStatus: 503 });
+    expect(await enter("weir_stale")).toMatchObject({ keyId: "key_2" });
+    const entering = enter("weir_strict");
+    await policy.push({ databaseAge: durationFromMs(0) });
+    expect(await entering).toMatchObject({ keyId: "key_1" });
+  });
+});
+
 interface ScriptedPolicy {
   readonly view: GrantView;
   questions: number;
@@ -175,7 +208,7 @@ interface ScriptedPolicy {
   caller: VouchedCaller | undefined;
   answer: () => Promise<Grant>;
   /** Resolves when the view has it. */
-  push(message: Partial<Pick<WatchGrantsResponse, "snapshot" | "grants" | "pepper">>): Promise<void>;
+  push(message: Partial<Pick<WatchGrantsResponse, "snapshot" | "grants" | "pepper" | "databaseAge">>): Promise<void>;
 }
 
 /** A policy that answers and pushes as it is told, after an empty snapshot. */

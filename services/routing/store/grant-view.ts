@@ -1,7 +1,7 @@
 /** Owns routing's copy of the grants that policy pushes, found by the digest of a secret of the key, by a token of it, or by the token or certificate of its caller for whom others vouch. */
 import { createSecretKey } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, durationMs, timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { ResolveGrantRequestSchema, WatchGrantsRequestSchema, type Grant, type PolicyService, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { isToken, readToken } from "#platform/access-token.ts";
 import type { Clock } from "#platform/clock.ts";
@@ -34,6 +34,8 @@ interface Question {
   readonly request: MessageInitShape<typeof ResolveGrantRequestSchema>;
 }
 
+/** A few of them fit into the second for which strict keys are decided on without. */
+const heartbeatIntervalMs = 200;
 /** The most keys that policy is asked for at once. */
 const mostQuestions = 100;
 
@@ -53,6 +55,10 @@ export class GrantView implements GrantSource {
   #pepper = createSecretKey(Buffer.alloc(0));
   /** The last secret that came over a connection, and its digest: most connections carry one for all their calls. */
   #lastDigests = new WeakMap<object, { readonly secret: string; readonly digest: string }>();
+  /** When policy's database was last known to be in reach, on the monotonic clock; undefined for a policy that does not say. */
+  #contactMs: number | undefined;
+  /** Those who wait to hear of policy. */
+  readonly #listeners = new Set<() => void>();
 
   private constructor(options: GrantViewOptions) {
     this.#options = options;
@@ -66,12 +72,28 @@ export class GrantView implements GrantSource {
     const { policy, logger, signal } = options;
     await followView({
       name: "grants",
-      open: (openSignal) => policy.watchGrants(create(WatchGrantsRequestSchema), { identity, requestId: "", signal: openSignal }),
+      open: (openSignal) => policy.watchGrants(create(WatchGrantsRequestSchema, { heartbeatInterval: durationFromMs(heartbeatIntervalMs) }), { identity, requestId: "", signal: openSignal }),
       apply: (message) => view.#apply(message),
       logger,
       signal,
     });
     return view;
+  }
+
+  get ageMs(): number {
+    return this.#contactMs === undefined ? 0 : this.#options.clock.monotonicMs() - this.#contactMs;
+  }
+
+  heardWithin(waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        this.#listeners.delete(finish);
+        resolve();
+      };
+      const timer = setTimeout(finish, waitMs);
+      this.#listeners.add(finish);
+    });
   }
 
   /** The ids of an organization's files. */
@@ -168,7 +190,11 @@ export class GrantView implements GrantSource {
     }
   }
 
-  #apply({ snapshot, grants, pepper }: WatchGrantsResponse): void {
+  #apply({ snapshot, grants, pepper, databaseAge }: WatchGrantsResponse): void {
+    if (databaseAge !== undefined) {
+      this.#contactMs = this.#options.clock.monotonicMs() - durationMs(databaseAge);
+      for (const listener of this.#listeners) listener();
+    }
     if (snapshot) {
       this.#byKey.clear();
       this.#byDigest.clear();

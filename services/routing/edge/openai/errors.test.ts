@@ -25,6 +25,7 @@ const cases: readonly (readonly [Reason, new (...input: never[]) => APIError, ty
   ["MODEL_NOT_FOUND", NotFoundError, "invalid_request_error", "model_not_found"],
   ["METHOD_NOT_FOUND", NotFoundError, "invalid_request_error", "unknown_url"],
   ["ATTEMPT_REPEATED", ConflictError, "invalid_request_error", "attempt_repeated"],
+  ["BUDGET_EXCEEDED", RateLimitError, "insufficient_quota", "insufficient_quota"],
   ["UPSTREAM_RATE_LIMITED", RateLimitError, "rate_limit_error", "rate_limit_exceeded"],
   ["UPSTREAM_UNAUTHENTICATED", InternalServerError, "server_error", "upstream_unauthenticated"],
   ["UPSTREAM_TIMEOUT", InternalServerError, "server_error", "upstream_timeout"],

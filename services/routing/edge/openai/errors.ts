@@ -35,6 +35,7 @@ function paramOf({ reason, fieldViolations, metadata }: GatewayError): string | 
 /** A vendor's refusal keeps the vendor's own words where they are given; Weir's reasons without a counterpart are the code in lower case. */
 function classOf({ reason, httpStatus, metadata }: GatewayError): { readonly type: string; readonly code: string | null } {
   if (reason === "UPSTREAM_REJECTED") return { type: metadata["type"] || "invalid_request_error", code: metadata["code"] || null };
+  if (reason === "BUDGET_EXCEEDED") return { type: "insufficient_quota", code: "insufficient_quota" };
   const type = typeOf(httpStatus);
   const known = codes[reason];
   return { type, code: known === undefined ? reason.toLowerCase() : known };
