@@ -18,7 +18,7 @@ export interface PolicyFixture {
   readonly policy: ServiceInterface<typeof PolicyService>;
   readonly dependencies: PolicyDependencies;
   /** Stops the service before the end of the test. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -39,13 +39,19 @@ export function policyConfig(file: MessageInitShape<typeof ConfigSchema> = {}): 
 
 /** A policy service that stops after the test. */
 export async function startPolicy(connection: DatabaseConnection, clock: Clock = systemClock, config: LiveValue<PolicyConfig> = new MutableLiveValue(policyConfig())): Promise<PolicyFixture> {
+  const fixture = await openPolicyFixture(connection, clock, config);
+  afterTest(fixture.stop);
+  return fixture;
+}
+
+/** A policy service that whoever opens it stops. */
+export async function openPolicyFixture(connection: DatabaseConnection, clock: Clock = systemClock, config: LiveValue<PolicyConfig> = new MutableLiveValue(policyConfig())): Promise<PolicyFixture> {
   const logger = createLogger("silent");
   const database = await openDatabase({ connection, schema: "policy", migrationsDirectory, logger });
   const dependencies = { database, pepper: createSecretKey("pepper of the tests", "utf8"), config, clock, logger };
   const service = await createPolicyService(dependencies);
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopped ??= service.stop().then(() => database.close()));
-  afterTest(stop);
   return { policy: service.implementation, dependencies, stop };
 }
 

@@ -7,6 +7,8 @@ import type { RunningService } from "#platform/service.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import { createGuardrail } from "./rpc/create-guardrail.ts";
 import { IdentityTokens } from "./edge/identity-tokens.ts";
+import { LeaseDesk } from "./lease-desk.ts";
+import { acquireLease } from "./rpc/acquire-lease.ts";
 import { createKey } from "./rpc/create-key.ts";
 import { createMember } from "./rpc/create-member.ts";
 import { createOrganization } from "./rpc/create-organization.ts";
@@ -25,6 +27,7 @@ import { listRateLimits } from "./rpc/list-rate-limits.ts";
 import { listTeams } from "./rpc/list-teams.ts";
 import { recordKeyUses } from "./rpc/record-key-uses.ts";
 import { resolveGrant } from "./rpc/resolve-grant.ts";
+import { returnLeases } from "./rpc/return-leases.ts";
 import { revokeKey } from "./rpc/revoke-key.ts";
 import { rotateKey } from "./rpc/rotate-key.ts";
 import { updateKey } from "./rpc/update-key.ts";
@@ -33,9 +36,11 @@ import { updateOrganization } from "./rpc/update-organization.ts";
 import { updateRateLimit } from "./rpc/update-rate-limit.ts";
 import { updateTeam } from "./rpc/update-team.ts";
 import { watchGrants } from "./rpc/watch-grants.ts";
+import { watchRecalls } from "./rpc/watch-recalls.ts";
 import { watchRules } from "./rpc/watch-rules.ts";
 import { CounterSweep } from "./store/counter-sweep.ts";
 import { GrantFeed } from "./store/grant-feed.ts";
+import { RecallFeed } from "./store/recall-feed.ts";
 import { RuleFeed } from "./store/rule-feed.ts";
 
 export { bootstrapTenancy } from "./bootstrap-tenancy.ts";
@@ -50,10 +55,13 @@ export const migrationsDirectory = fileURLToPath(new URL("./store/migrations/", 
  * A call fails with DEPENDENCY_UNAVAILABLE while the database is down; a key is never called invalid for that.
  */
 export async function createPolicyService(dependencies: PolicyDependencies): Promise<RunningService<typeof PolicyService>> {
-  const sweep = new CounterSweep(dependencies.database, dependencies.logger);
+  const { database, clock, logger } = dependencies;
+  const sweep = new CounterSweep(database, logger);
   const rules = new RuleFeed(dependencies);
-  const feed = new GrantFeed(dependencies.database.pool, dependencies.logger, () => rules.changed());
+  const feed = new GrantFeed(database.pool, logger, () => rules.changed());
   const tokens = new IdentityTokens({ ...dependencies, exchange: exchangeThroughEgress });
+  const recalls = new RecallFeed(database, logger);
+  const desk = new LeaseDesk({ database, clock, recall: (organizationId, periodId) => recalls.recall(organizationId, periodId) });
   return {
     descriptor: PolicyService,
     implementation: {
@@ -93,12 +101,12 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       topUpBudget: notYet,
       transferBudget: notYet,
       checkBudgets: notYet,
-      acquireLease: notYet,
-      returnLeases: notYet,
-      watchRecalls: notYet,
+      acquireLease: (request, context) => acquireLease(request, context, desk),
+      returnLeases: (request) => returnLeases(request, dependencies, desk),
+      watchRecalls: (request, context) => watchRecalls(request, context, recalls),
     },
-    stop: async () => {
-      await Promise.all([feed.stop(), rules.stop(), sweep.stop()]);
+    async stop() {
+      await Promise.all([feed.stop(), rules.stop(), recalls.stop(), sweep.stop()]);
     },
   };
 }
