@@ -1,5 +1,5 @@
 /** Owns the tenancy that every installation begins with: an organization, a team, and keys to make the first call. */
-import type { Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency, type Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { newId } from "#platform/ids.ts";
 import { digestOfKeySecret, isKeySecret } from "#platform/key-secret.ts";
 import type { Secret } from "#platform/secret.ts";
@@ -47,6 +47,7 @@ export async function bootstrapTenancy({ database, pepper, clock }: Pick<PolicyD
       labels: {},
       createTime,
       expireTime: undefined,
+      consistency: Consistency.STRICT,
     });
     return secret;
   });

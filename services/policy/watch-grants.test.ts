@@ -2,13 +2,16 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
+import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
-import { ListOrganizationsRequestSchema, ResolveGrantRequestSchema, RevokeKeyRequestSchema, WatchGrantsRequestSchema, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency, ListOrganizationsRequestSchema, ResolveGrantRequestSchema, RevokeKeyRequestSchema, WatchGrantsRequestSchema, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { DatabaseConnection } from "#platform/database/database-connection.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
+import { createSpender, createTestBudget } from "./budgets.fixture.ts";
 import { longestGrantQueue } from "./domain/grant-queue.ts";
 import { afterTest, callContext, createTestKey, createTestTeam, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
+import { deleteBudgetById } from "./store/budgets.ts";
 
 describe("watching grants", () => {
   it("begins with a snapshot, also of nothing, and goes on with each change", async () => {
@@ -24,6 +27,31 @@ describe("watching grants", () => {
     await revoke(fixture, key!.id);
     expect(await watcher.next()).toMatchObject({ snapshot: false, grants: [{ keyId: key!.id, revoked: true }] });
     expect(await watch(fixture).next()).toMatchObject({ snapshot: true, grants: [{ keyId: key!.id, revoked: true }] });
+  });
+
+  it("says with each heartbeat how long ago the database answered, to who asks for them", async () => {
+    const fixture = await startPolicy(await createEmptyDatabase());
+    const request = create(WatchGrantsRequestSchema, { heartbeatInterval: durationFromMs(100) });
+    const watcher = fixture.policy.watchGrants(request, callContext())[Symbol.asyncIterator]();
+    const heartbeats: WatchGrantsResponse[] = [];
+    while (heartbeats.length < 3) {
+      const { value } = (await watcher.next()) as { value: WatchGrantsResponse };
+      if (value.databaseAge !== undefined) heartbeats.push(value);
+    }
+    expect(heartbeats.map(({ snapshot, grants }) => ({ snapshot, grants }))).toEqual(Array.from({ length: 3 }, () => ({ snapshot: false, grants: [] })));
+    expect(durationMs(heartbeats.at(-1)!.databaseAge!)).toBeLessThan(5_000);
+  });
+
+  it("tells of keys to which a budget applies from when it is made until it ends", async () => {
+    const fixture = await startPolicy(await createEmptyDatabase());
+    const { organizationId, teamId, keyId } = await createSpender(fixture);
+    const watcher = watch(fixture);
+    expect(await watcher.next()).toMatchObject({ grants: [{ keyId, budgeted: false, consistency: Consistency.STRICT }] });
+    const budget = await createTestBudget(fixture, organizationId, 0n, { subject: { teamId, keyId: "", memberId: "", labelName: "", labelValue: "" } });
+    // A change from just before the snapshot may be told again after it.
+    while (!(await watcher.next()).grants[0]!.budgeted);
+    await deleteBudgetById(fixture.dependencies.database, budget);
+    expect(await watcher.next()).toMatchObject({ grants: [{ keyId, budgeted: false }] });
   });
 
   it("shows within a second what another policy process changed", async () => {

@@ -1,6 +1,6 @@
 /** Owns CreateKey. */
 import { create } from "@bufbuild/protobuf";
-import { CreateKeyRequestSchema, CreateKeyResponseSchema, Role, type CreateKeyRequest, type CreateKeyResponse, type Member } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency, CreateKeyRequestSchema, CreateKeyResponseSchema, Role, type CreateKeyRequest, type CreateKeyResponse, type Member } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import type { CallContext } from "#platform/service-types.ts";
@@ -32,7 +32,7 @@ export async function createKey(request: CreateKeyRequest, { identity }: CallCon
     const member = request.memberId === "" ? undefined : await lockMember(transaction, request.memberId, { organizationId, teamId });
     const role = roleFor(request, member);
     checkWithin({ ...factsOf(role), scopes: scope === undefined ? [] : [scope], expireTime }, identity);
-    await insertKey(transaction, { id, organizationId, teamId, memberId: member?.id, name, ...storedForm(secret, pepper), role, scope, labels, createTime: new Date(clock.now()), expireTime });
+    await insertKey(transaction, { id, organizationId, teamId, memberId: member?.id, name, ...storedForm(secret, pepper), role, scope, labels, createTime: new Date(clock.now()), expireTime, consistency: request.consistency || Consistency.STRICT });
     return create(CreateKeyResponseSchema, { key: await findKey(transaction, id), secret: secret.reveal() });
   });
 }

@@ -1,6 +1,6 @@
 /** Owns UpdateKey. */
 import { create } from "@bufbuild/protobuf";
-import { UpdateKeyRequestSchema, UpdateKeyResponseSchema, type Key, type UpdateKeyRequest, type UpdateKeyResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency, UpdateKeyRequestSchema, UpdateKeyResponseSchema, type Key, type UpdateKeyRequest, type UpdateKeyResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { checkWithin } from "../domain/entitlement.ts";
@@ -28,7 +28,7 @@ export async function updateKey(request: UpdateKeyRequest, { identity }: CallCon
 }
 
 /** What the mask names, as the request has it. */
-function changesOf({ updateMask, name, scope, labels, expireTime }: UpdateKeyRequest, nowMs: number): Partial<Key> {
+function changesOf({ updateMask, name, scope, labels, expireTime, consistency }: UpdateKeyRequest, nowMs: number): Partial<Key> {
   const paths = updateMask?.paths ?? [];
   const changes: Partial<Key> = {};
   if (paths.includes("name")) changes.name = readName(name);
@@ -44,5 +44,6 @@ function changesOf({ updateMask, name, scope, labels, expireTime }: UpdateKeyReq
     checkExpireTime(expireTime, nowMs);
     changes.expireTime = expireTime!;
   }
+  if (paths.includes("consistency")) changes.consistency = consistency || Consistency.STRICT;
   return changes;
 }

@@ -4,7 +4,9 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Pool, PoolClient, QueryConfig } from "pg";
-import type { Grant, WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { WatchGrantsResponseSchema, type Grant, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";
 import { GrantQueue } from "../domain/grant-queue.ts";
@@ -18,6 +20,8 @@ const mostPendingChanges = 10_000;
 const queryTimeoutMs = 5_000;
 // A connection can die without a word; asking now and then finds out.
 const probeIntervalMs = 5_000;
+/** What heartbeats say at most, also when the database has never answered. */
+const longestAgeMs = 86_400_000;
 const firstDelayMs = 50;
 const longestDelayMs = 5_000;
 
@@ -25,6 +29,8 @@ interface Watcher {
   readonly queue: GrantQueue;
   /** Rings when the queue has something, or the feed stops. */
   readonly bell: Bell;
+  /** Undefined when it wants no heartbeats. */
+  readonly heartbeatMs: number | undefined;
 }
 
 export class GrantFeed {
@@ -36,6 +42,8 @@ export class GrantFeed {
   readonly #bell = new Bell();
   readonly #stopping = new AbortController();
   readonly #finished: Promise<void>;
+  /** When the database last answered. */
+  #heardMs = -Infinity;
 
   /** The connection that listens for changed grants listens for changed rules, too. */
   constructor(pool: Pool, logger: Logger, onRulesChanged: () => void) {
@@ -45,22 +53,27 @@ export class GrantFeed {
     this.#finished = this.#run();
   }
 
-  /** A snapshot of all grants, then each change, until the signal fires; throws SHUTTING_DOWN when the feed stops. */
-  async *watch(signal: AbortSignal): AsyncGenerator<WatchGrantsResponse> {
-    const watcher: Watcher = { queue: new GrantQueue(), bell: new Bell() };
+  /** A snapshot of all grants, then each change, and heartbeats, until the signal fires; throws SHUTTING_DOWN when the feed stops. */
+  async *watch(signal: AbortSignal, heartbeatMs?: number): AsyncGenerator<WatchGrantsResponse> {
+    const watcher: Watcher = { queue: new GrantQueue(), bell: new Bell(), heartbeatMs };
+    let beatMs = performance.now();
     const ring = (): void => watcher.bell.ring();
     signal.addEventListener("abort", ring);
     this.#watchers.add(watcher);
     try {
       while (!signal.aborted) {
         if (this.#stopping.signal.aborted) throw new GatewayError("SHUTTING_DOWN", "Policy is shutting down. Watch again in a moment.");
+        if (heartbeatMs !== undefined && performance.now() - beatMs >= heartbeatMs) {
+          beatMs = performance.now();
+          yield this.#heartbeat();
+        }
         const message = watcher.queue.take();
         if (message !== undefined) {
           yield message;
           continue;
         }
         if (watcher.queue.wantedPage !== undefined) this.#bell.ring();
-        await watcher.bell.wait();
+        await watcher.bell.wait(heartbeatMs && Math.max(0, heartbeatMs - (performance.now() - beatMs)));
       }
     } finally {
       this.#watchers.delete(watcher);
@@ -73,6 +86,10 @@ export class GrantFeed {
     this.#bell.ring();
     for (const { bell } of this.#watchers) bell.ring();
     await this.#finished;
+  }
+
+  #heartbeat(): WatchGrantsResponse {
+    return create(WatchGrantsResponseSchema, { databaseAge: durationFromMs(Math.min(performance.now() - this.#heardMs, longestAgeMs)) });
   }
 
   async #run(): Promise<void> {
@@ -93,7 +110,7 @@ export class GrantFeed {
   /** Serves the watchers over one connection, until it breaks (throws) or the feed stops. */
   async #serve(onConnected: () => void): Promise<void> {
     const client = await this.#pool.connect();
-    const connection = new ListeningConnection(client, () => this.#bell.ring(), this.#onRulesChanged);
+    const connection = new ListeningConnection(client, () => this.#bell.ring(), this.#onRulesChanged, () => (this.#heardMs = performance.now()));
     try {
       await connection.listen();
       onConnected();
@@ -136,7 +153,7 @@ export class GrantFeed {
   }
 
   async #idle(connection: ListeningConnection): Promise<void> {
-    const rang = await this.#bell.wait(probeIntervalMs);
+    const rang = await this.#bell.wait(Math.min(probeIntervalMs, ...[...this.#watchers].map(({ heartbeatMs }) => heartbeatMs ?? Infinity)));
     if (!rang) await connection.probe();
   }
 }
@@ -147,9 +164,11 @@ class ListeningConnection {
   readonly #changedKeyIds = new Set<string>();
   #hasTooManyChanges = false;
   #failure: Error | undefined;
+  readonly #onAnswer: () => void;
 
-  constructor(client: PoolClient, onEvent: () => void, onRulesChanged: () => void) {
+  constructor(client: PoolClient, onEvent: () => void, onRulesChanged: () => void, onAnswer: () => void) {
     this.#client = client;
+    this.#onAnswer = onAnswer;
     client.on("notification", ({ channel, payload }) => {
       if (channel === rulesChannel) {
         onRulesChanged();
@@ -202,8 +221,10 @@ class ListeningConnection {
     this.#changedKeyIds.add(keyId);
   }
 
-  #query(text: string, values: unknown[]): Promise<{ rows: KeyRow[] }> {
+  async #query(text: string, values: unknown[]): Promise<{ rows: KeyRow[] }> {
     const query: QueryConfig & { query_timeout: number } = { text, values, query_timeout: queryTimeoutMs };
-    return this.#client.query<KeyRow>(query);
+    const result = await this.#client.query<KeyRow>(query);
+    this.#onAnswer();
+    return result;
   }
 }

@@ -1,7 +1,7 @@
 /** Owns the table of keys: read as keys for people, without the digest, and as grants for routing. */
 import { create, fromJson, toJsonString, type JsonObject } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromDate, type Timestamp } from "@bufbuild/protobuf/wkt";
-import { GrantSchema, KeySchema, type Grant, type Key, type Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema, KeySchema, type Consistency, type Grant, type Key, type Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { ScopeSchema, type Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
@@ -24,13 +24,14 @@ export interface NewKey {
   readonly createTime: Date;
   /** Undefined when it does not end. */
   readonly expireTime: Timestamp | undefined;
+  readonly consistency: Consistency;
 }
 
 /** The team and the member, if there is one, must be of the organization. */
 export async function insertKey(database: Queryable, key: NewKey): Promise<void> {
   await database.query(
-    `INSERT INTO keys (id, organization_id, team_id, member_id, name, secret_prefix, secret_digest, role, scope, labels, create_time, expire_time)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    `INSERT INTO keys (id, organization_id, team_id, member_id, name, secret_prefix, secret_digest, role, scope, labels, create_time, expire_time, consistency)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
     [
       key.id,
       key.organizationId,
@@ -44,6 +45,7 @@ export async function insertKey(database: Queryable, key: NewKey): Promise<void>
       JSON.stringify(key.labels),
       key.createTime,
       key.expireTime && timestampDate(key.expireTime),
+      key.consistency,
     ],
   );
 }
@@ -81,8 +83,15 @@ export async function selectKeys(database: Queryable, organizationId: string, te
 }
 
 /** Writes what of a key can be changed. */
-export async function updateKeyRow(database: Queryable, { id, name, scope, labels, expireTime }: Pick<Key, "id" | "name" | "scope" | "labels" | "expireTime">): Promise<void> {
-  await database.query("UPDATE keys SET name = $2, scope = $3, labels = $4, expire_time = $5 WHERE id = $1", [id, name, writeScope(scope), JSON.stringify(labels), expireTime && timestampDate(expireTime)]);
+export async function updateKeyRow(database: Queryable, { id, name, scope, labels, expireTime, consistency }: Pick<Key, "id" | "name" | "scope" | "labels" | "expireTime" | "consistency">): Promise<void> {
+  await database.query("UPDATE keys SET name = $2, scope = $3, labels = $4, expire_time = $5, consistency = $6 WHERE id = $1", [
+    id,
+    name,
+    writeScope(scope),
+    JSON.stringify(labels),
+    expireTime && timestampDate(expireTime),
+    consistency,
+  ]);
 }
 
 export interface NewSecret {
@@ -128,7 +137,11 @@ export async function insertKeyUses(database: Queryable, uses: readonly { readon
 
 /** Rows to be read as keys or as grants; a condition may follow. */
 export const selectKey = `
-  SELECT keys.*, coalesce(members.role, keys.role) AS role, last_use_time, coalesce(organizations.suspend_time, teams.suspend_time) IS NOT NULL AS is_suspended
+  SELECT keys.*, coalesce(members.role, keys.role) AS role, last_use_time, coalesce(organizations.suspend_time, teams.suspend_time) IS NOT NULL AS is_suspended,
+         EXISTS (
+           SELECT FROM budgets WHERE budgets.organization_id = keys.organization_id AND budgets.delete_time IS NULL
+             AND coalesce(budgets.team_id, keys.team_id) = keys.team_id AND coalesce(budgets.key_id, keys.id) = keys.id AND (budgets.member_id IS NULL OR budgets.member_id = keys.member_id)
+         ) AS is_budgeted
   FROM keys
     JOIN organizations ON organizations.id = keys.organization_id
     JOIN teams ON teams.id = keys.team_id
@@ -152,6 +165,8 @@ export interface KeyRow {
   role: Role;
   member_id: string | null;
   is_suspended: boolean;
+  is_budgeted: boolean;
+  consistency: Consistency;
   scope: JsonObject;
   labels: Record<string, string>;
   create_time: Date;
@@ -195,6 +210,7 @@ function readKey(row: KeyRow): Key {
     lastUseTime: timeOf(row.last_use_time),
     issuer: row.issuer ?? "",
     subject: row.subject ?? "",
+    consistency: row.consistency,
   });
 }
 
@@ -213,6 +229,8 @@ export function readGrant(row: KeyRow): Grant {
     revoked: row.revoke_time !== null,
     suspended: row.is_suspended,
     memberId: row.member_id ?? "",
+    budgeted: row.is_budgeted,
+    consistency: row.consistency,
     expireTime: timeOf(row.expire_time),
     previousSecretDigest: row.previous_secret_digest ?? new Uint8Array(),
     previousSecretExpireTime: timeOf(row.previous_secret_expire_time),
