@@ -24,7 +24,7 @@ interface ServiceFacts {
 
 const catalog: Readonly<Record<ServiceName, ServiceFacts>> = {
   metering: { descriptor: MeteringService, calls: [] },
-  policy: { descriptor: PolicyService, calls: [] },
+  policy: { descriptor: PolicyService, calls: ["metering"] },
   providers: { descriptor: ProvidersService, calls: ["metering"] },
   routing: { descriptor: InferenceService, calls: ["policy", "providers", "metering"] },
 };

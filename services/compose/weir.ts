@@ -99,8 +99,8 @@ class Start {
   async run(stop: (drainMs: number) => Promise<void>): Promise<RunningWeir> {
     const { services, data, readiness } = this.#options;
     await data.create();
-    const inferenceKey = services.has("policy") ? await this.#startPolicy() : undefined;
     if (services.has("metering")) await this.#startMetering();
+    const inferenceKey = services.has("policy") ? await this.#startPolicy() : undefined;
     if (services.has("providers")) await this.#startProviders();
     const internalListener = await this.#listenInternally();
     readiness.waitsFor(`answers from ${this.#peers.remote.join(", ") || "its services"}`);
@@ -136,7 +136,8 @@ class Start {
     const { data } = this.#options;
     const database = await this.#openDatabase("policy", policy.migrationsDirectory);
     const pepper = await data.pepper();
-    const dependencies = { database, pepper, config: deriveLive(this.#live, (current) => current.policy), clock: systemClock, logger: this.#loggerOf("policy") };
+    const peers = { metering: this.#peers.of("metering", "policy") };
+    const dependencies = { database, pepper, config: deriveLive(this.#live, (current) => current.policy), clock: systemClock, logger: this.#loggerOf("policy"), peers };
     const inferenceKey = await ensureKeys(data, dependencies);
     const service = await policy.createPolicyService(dependencies);
     this.#cleanups.push(() => service.stop());

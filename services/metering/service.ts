@@ -36,6 +36,8 @@ import { recordContent } from "./rpc/record-content.ts";
 import { recordUsage } from "./rpc/record-usage.ts";
 import { reportJournal } from "./rpc/report-journal.ts";
 import { rerateUsage } from "./rpc/rerate-usage.ts";
+import { takeLeasePostings } from "./rpc/take-lease-postings.ts";
+import { watchBoundPrices } from "./rpc/watch-bound-prices.ts";
 import { verifyAuditLog } from "./rpc/verify-audit-log.ts";
 import { watchPriceVersion } from "./rpc/watch-price-version.ts";
 import { watchUsage } from "./rpc/watch-usage.ts";
@@ -93,12 +95,8 @@ export async function createMeteringService({ database, config, eventLog, clock,
         return work.finally(() => recording.delete(work));
       },
       watchPriceVersion: (_request, { signal }) => watchPriceVersion(follower.priceBook, AbortSignal.any([signal, stopping.signal])),
-      watchBoundPrices: () => {
-        throw new GatewayError("METHOD_NOT_FOUND", "Bound prices are not served yet.");
-      },
-      takeLeasePostings: () => {
-        throw new GatewayError("METHOD_NOT_FOUND", "Lease postings are not served yet.");
-      },
+      watchBoundPrices: (_request, { signal }) => watchBoundPrices(follower.priceBook, clock, AbortSignal.any([signal, stopping.signal])),
+      takeLeasePostings: (request, { signal }) => takeLeasePostings(database, request, AbortSignal.any([signal, stopping.signal])),
       queryUsage: (request, { identity }) => queryUsage(database, clock, config.current.labels, request, identity),
       watchUsage: (request, { identity, signal }) => watchUsage(() => queryUsage(database, clock, config.current.labels, request.query!, identity), request, AbortSignal.any([signal, stopping.signal])),
       listAttempts: (request, { identity }) => listAttempts(database, request, identity),

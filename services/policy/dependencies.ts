@@ -5,6 +5,7 @@ import type { Database } from "#platform/database/database.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { PolicyConfig } from "./config.ts";
+import type { PolicyPeers } from "./peers.ts";
 
 export interface PolicyDependencies {
   /** Migrated with `migrationsDirectory`; its schema belongs to policy alone. */
@@ -14,4 +15,5 @@ export interface PolicyDependencies {
   readonly config: LiveValue<PolicyConfig>;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly peers: PolicyPeers;
 }

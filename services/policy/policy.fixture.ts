@@ -1,9 +1,11 @@
 /** Owns what policy's tests share: policy services, one or several on one real database. */
 import { createSecretKey } from "node:crypto";
+import { once } from "node:events";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach } from "vitest";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { CreateKeyRequestSchema, CreateOrganizationRequestSchema, CreateTeamRequestSchema, type CreateKeyResponse, type PolicyService, type Team } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { TakeLeasePostingsResponseSchema } from "#gen/weir/metering/v1/lease_posting_pb.ts";
 import type { DatabaseConnection } from "#platform/database/database-connection.ts";
 import { openDatabase } from "#platform/database/database.ts";
 import { systemClock, type Clock } from "#platform/clock.ts";
@@ -12,6 +14,7 @@ import { createLogger } from "#platform/logger.ts";
 import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
 import { readPolicyConfig, type PolicyConfig } from "./config.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
+import type { PolicyPeers } from "./peers.ts";
 import { createPolicyService, migrationsDirectory } from "./service.ts";
 
 export interface PolicyFixture {
@@ -45,15 +48,23 @@ export async function startPolicy(connection: DatabaseConnection, clock: Clock =
 }
 
 /** A policy service that whoever opens it stops. */
-export async function openPolicyFixture(connection: DatabaseConnection, clock: Clock = systemClock, config: LiveValue<PolicyConfig> = new MutableLiveValue(policyConfig())): Promise<PolicyFixture> {
+export async function openPolicyFixture(connection: DatabaseConnection, clock: Clock = systemClock, config: LiveValue<PolicyConfig> = new MutableLiveValue(policyConfig()), peers: PolicyPeers = { metering: silentLedger }): Promise<PolicyFixture> {
   const logger = createLogger("silent");
   const database = await openDatabase({ connection, schema: "policy", migrationsDirectory, logger });
-  const dependencies = { database, pepper: createSecretKey("pepper of the tests", "utf8"), config, clock, logger };
+  const dependencies = { database, pepper: createSecretKey("pepper of the tests", "utf8"), config, clock, logger, peers };
   const service = await createPolicyService(dependencies);
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopped ??= service.stop().then(() => database.close()));
   return { policy: service.implementation, dependencies, stop };
 }
+
+/** A ledger to which nothing is posted. */
+const silentLedger: PolicyPeers["metering"] = {
+  async takeLeasePostings(_request, { signal }) {
+    await once(signal, "abort");
+    return create(TakeLeasePostingsResponseSchema);
+  },
+};
 
 /** The context of a call by a service. */
 export function callContext(signal: AbortSignal = new AbortController().signal): CallContext {

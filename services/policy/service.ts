@@ -8,6 +8,7 @@ import type { PolicyDependencies } from "./dependencies.ts";
 import { createGuardrail } from "./rpc/create-guardrail.ts";
 import { IdentityTokens } from "./edge/identity-tokens.ts";
 import { LeaseDesk } from "./lease-desk.ts";
+import { followPostings } from "./posting-follower.ts";
 import { acquireLease } from "./rpc/acquire-lease.ts";
 import { createKey } from "./rpc/create-key.ts";
 import { createMember } from "./rpc/create-member.ts";
@@ -55,13 +56,14 @@ export const migrationsDirectory = fileURLToPath(new URL("./store/migrations/", 
  * A call fails with DEPENDENCY_UNAVAILABLE while the database is down; a key is never called invalid for that.
  */
 export async function createPolicyService(dependencies: PolicyDependencies): Promise<RunningService<typeof PolicyService>> {
-  const { database, clock, logger } = dependencies;
+  const { database, clock, logger, peers } = dependencies;
   const sweep = new CounterSweep(database, logger);
   const rules = new RuleFeed(dependencies);
   const feed = new GrantFeed(database.pool, logger, () => rules.changed());
   const tokens = new IdentityTokens({ ...dependencies, exchange: exchangeThroughEgress });
   const recalls = new RecallFeed(database, logger);
   const desk = new LeaseDesk({ database, clock, recall: (organizationId, periodId) => recalls.recall(organizationId, periodId) });
+  const postings = followPostings({ database, peers, logger, onSettled: () => desk.lookAgain() });
   return {
     descriptor: PolicyService,
     implementation: {
@@ -106,7 +108,7 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       watchRecalls: (request, context) => watchRecalls(request, context, recalls),
     },
     async stop() {
-      await Promise.all([feed.stop(), rules.stop(), recalls.stop(), sweep.stop()]);
+      await Promise.all([feed.stop(), rules.stop(), recalls.stop(), postings.stop(), sweep.stop()]);
     },
   };
 }

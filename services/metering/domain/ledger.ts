@@ -21,6 +21,9 @@ export interface LineIdentity {
   readonly model: string;
   /** The version by which it is rated: its intent's, or that of the newest re-rating. */
   readonly priceVersion: string;
+  /** The lease that its bound was drawn from; empty when no budget applied. */
+  readonly leaseId: string;
+  readonly boundNanos: bigint;
 }
 
 /** What an attempt came to; a higher rank replaces it. */
@@ -129,6 +132,8 @@ export function openLine(source: PostableEvent, books: PriceBooks, labels: reado
     vendor: intent.vendor,
     model: intent.model,
     priceVersion: intent.priceVersion,
+    leaseId: intent.leaseId,
+    boundNanos: intent.boundNanos,
   };
   return { source, identity, figures: figuresOf(source, identity, 0, books), previous: undefined };
 }

@@ -66,7 +66,7 @@ export function rateUsage(usage: Pick<Usage, "quantities"> | undefined, price: P
   for (const { meter, quantity } of usage.quantities) {
     if (quantity === 0n) continue;
     if (meter === Meter.REQUESTS) countsRequests = true;
-    const rate = rates.get(meter) ?? rates.get(fallbackMeters.get(meter) ?? meter);
+    const rate = rateOf(rates, meter);
     if (rate === undefined) return unpriced;
     total += quantity * rate * (audioUnits / unitsPerRate(meter));
   }
@@ -75,8 +75,13 @@ export function rateUsage(usage: Pick<Usage, "quantities"> | undefined, price: P
   return { costNanos: roundHalfUp(total, audioUnits), chargeNanos: roundHalfUp(total * factorMillionths, audioUnits * factorsPerOne), isUnpriced: false };
 }
 
+/** The rate of a meter, or of the one that it costs as much as. */
+export function rateOf(rates: Rates, meter: Meter): bigint | undefined {
+  return rates.get(meter) ?? rates.get(fallbackMeters.get(meter) ?? meter);
+}
+
 /** How many units a rate is for. */
-function unitsPerRate(meter: Meter): bigint {
+export function unitsPerRate(meter: Meter): bigint {
   return meter === Meter.AUDIO_MILLISECONDS ? audioUnits : usualUnits;
 }
 

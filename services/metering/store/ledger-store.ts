@@ -25,6 +25,8 @@ const intentColumns: readonly Column<LedgerChange>[] = [
   { name: "operation", type: "text", value: ({ source }) => source.intent.operation },
   { name: "is_stream", type: "boolean", value: ({ source }) => source.intent.stream },
   { name: "price_version", type: "text", value: ({ identity }) => identity.priceVersion },
+  { name: "lease_id", type: "text", value: ({ identity }) => identity.leaseId || null },
+  { name: "bound_nanos", type: "bigint", value: ({ identity }) => (identity.leaseId === "" ? null : identity.boundNanos) },
 ];
 
 const outcomeColumns: readonly Column<LedgerChange>[] = [
@@ -68,7 +70,7 @@ const ratingColumns: readonly Column<LineChange>[] = [
 
 /** What a line that stands is read by. */
 export const standingColumns = `attempts.attempt_id, attempts.start_time, organization_id, team_id, key_id, route, report_labels, provider, vendor, model,
-  coalesce(rerated_version, price_version) as price_version, rank, generation, result, quantities, duration_ms, first_byte_ms, cost_nanos, charge_nanos, is_unpriced`;
+  coalesce(rerated_version, price_version) as price_version, rank, generation, result, quantities, duration_ms, first_byte_ms, cost_nanos, charge_nanos, is_unpriced, lease_id, bound_nanos`;
 
 const postingColumns: readonly Column<Posting>[] = [
   { name: "attempt_id", type: "text", value: ({ attemptId }) => attemptId },
@@ -184,6 +186,8 @@ export interface StandingRow {
   readonly cost_nanos: bigint | null;
   readonly charge_nanos: bigint | null;
   readonly is_unpriced: boolean;
+  readonly lease_id: string | null;
+  readonly bound_nanos: bigint | null;
 }
 
 export function toStandingLine(row: StandingRow): StandingLine {
@@ -199,6 +203,8 @@ export function toStandingLine(row: StandingRow): StandingLine {
     vendor: row.vendor,
     model: row.model,
     priceVersion: row.price_version,
+    leaseId: row.lease_id ?? "",
+    boundNanos: row.bound_nanos ?? 0n,
   };
   const figures: LineFigures = {
     rank: row.rank as UsageSource,

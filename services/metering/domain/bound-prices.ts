@@ -1,0 +1,53 @@
+/** Owns the dearest that a price book can rate anything by: what bounds of calls that are still to come are computed with. */
+import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
+import type { PriceBook } from "./price-book.ts";
+import { evenFactorMillionths, rateOf, unitsPerRate, type PriceEntry, type Rates } from "./rate.ts";
+
+export interface BoundPrices {
+  /** By `vendor/model`: nano-dollars for a million units of each meter that has a price, rounded up. */
+  readonly prices: ReadonlyMap<string, ReadonlyMap<Meter, bigint>>;
+  /** By organization, where it can pay more than the price. */
+  readonly factorsMillionths: ReadonlyMap<string, bigint>;
+}
+
+interface Span {
+  readonly fromMs?: number;
+  readonly untilMs?: number;
+}
+
+const meters = Object.values(Meter).filter((meter) => meter !== Meter.UNSPECIFIED);
+const units = 1_000_000n;
+
+/** Over whatever can hold for a call that starts between the two moments: service tiers, long prompts, dated prices and mark-ups. */
+export function boundPricesOf(book: PriceBook, startMs: number, endMs: number): BoundPrices {
+  const canHold = ({ fromMs = -Infinity, untilMs = Infinity }: Span): boolean => fromMs < endMs && untilMs > startMs;
+  const prices = new Map<string, ReadonlyMap<Meter, bigint>>();
+  for (const [name, entries] of book.entries) {
+    const rates = dearest(entries.filter(canHold).flatMap(ratesOf));
+    if (rates.size > 0) prices.set(name, rates);
+  }
+  const factorsMillionths = new Map<string, bigint>();
+  for (const [organizationId, adjustments] of book.adjustments) {
+    const factor = adjustments.filter(canHold).reduce((most, { factorMillionths }) => (factorMillionths > most ? factorMillionths : most), evenFactorMillionths);
+    if (factor > evenFactorMillionths) factorsMillionths.set(organizationId, factor);
+  }
+  return { prices, factorsMillionths };
+}
+
+function ratesOf({ rates, longPrompt }: PriceEntry): Rates[] {
+  return longPrompt === undefined ? [rates] : [rates, longPrompt.rates];
+}
+
+function dearest(all: readonly Rates[]): ReadonlyMap<Meter, bigint> {
+  const most = new Map<Meter, bigint>();
+  for (const rates of all) {
+    for (const meter of meters) {
+      const rate = rateOf(rates, meter);
+      if (rate === undefined) continue;
+      const unitsOfRate = unitsPerRate(meter);
+      const nanosPerMillion = (rate * units + unitsOfRate - 1n) / unitsOfRate;
+      if (nanosPerMillion >= (most.get(meter) ?? 0n)) most.set(meter, nanosPerMillion);
+    }
+  }
+  return most;
+}

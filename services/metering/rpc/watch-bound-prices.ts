@@ -1,0 +1,38 @@
+/** Owns WatchBoundPrices: the dearest prices of the next day, told anew when the book changes and every hour, because prices have dates. */
+import { create } from "@bufbuild/protobuf";
+import { WatchBoundPricesResponseSchema, type WatchBoundPricesResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { Clock } from "#platform/clock.ts";
+import type { LiveValue } from "#platform/live-value.ts";
+import { boundPricesOf } from "../domain/bound-prices.ts";
+import type { PriceBook } from "../domain/price-book.ts";
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
+/** Ends when the signal fires. */
+export async function* watchBoundPrices(priceBook: LiveValue<PriceBook>, clock: Clock, signal: AbortSignal): AsyncGenerator<WatchBoundPricesResponse, void> {
+  let woken = Promise.withResolvers<void>();
+  const wake = (): void => woken.resolve();
+  const unsubscribe = priceBook.subscribe(wake);
+  const timer = setInterval(wake, hourMs);
+  signal.addEventListener("abort", wake);
+  try {
+    while (!signal.aborted) {
+      woken = Promise.withResolvers<void>();
+      yield messageOf(priceBook.current, clock.now());
+      await woken.promise;
+    }
+  } finally {
+    unsubscribe();
+    clearInterval(timer);
+    signal.removeEventListener("abort", wake);
+  }
+}
+
+function messageOf(book: PriceBook, nowMs: number): WatchBoundPricesResponse {
+  const { prices, factorsMillionths } = boundPricesOf(book, nowMs, nowMs + dayMs);
+  return create(WatchBoundPricesResponseSchema, {
+    prices: [...prices].map(([name, rates]) => ({ name, rates: [...rates].map(([meter, nanosPerMillion]) => ({ meter, nanosPerMillion })) })),
+    factorMillionths: Object.fromEntries(factorsMillionths),
+  });
+}

@@ -1,0 +1,75 @@
+/** Owns bringing the ledger's postings onto the books of budgets, and closing leases of which nothing more can come. */
+import { setTimeout as pause } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { TakeLeasePostingsRequestSchema } from "#gen/weir/metering/v1/lease_posting_pb.ts";
+import type { Database } from "#platform/database/database.ts";
+import type { Logger } from "#platform/logger.ts";
+import type { PolicyPeers } from "./peers.ts";
+import { closeLeases, forgetLeases } from "./store/leases.ts";
+import { applyPostings, findProgress } from "./store/posting-progress.ts";
+
+export interface PostingFollowerDependencies {
+  readonly database: Database;
+  readonly peers: PolicyPeers;
+  readonly logger: Logger;
+  /** Told when there may be more room. */
+  readonly onSettled: () => void;
+}
+
+export interface PostingFollower {
+  /** Resolves when nothing of it is left running. */
+  stop(): Promise<void>;
+}
+
+const maxWaitMs = 1_000;
+/** How far the clocks of machines may be apart before a lease is closed too early; what is posted later counts all the same. */
+const clockSkewMs = 10_000;
+const closedAtOnce = 1_000;
+/** Corrections of older attempts do not count any more. */
+const rememberedMs = 90 * 86_400_000;
+const firstDelayMs = 50;
+const longestDelayMs = 5_000;
+
+/** Policy processes take turns as it comes: of those that hold the same postings, one applies them. */
+export function followPostings({ database, peers: { metering }, logger, onSettled }: PostingFollowerDependencies): PostingFollower {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const running = run();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+
+  async function run(): Promise<void> {
+    let delayMs = firstDelayMs;
+    while (!signal.aborted) {
+      try {
+        const isApplied = await takeSome();
+        delayMs = firstDelayMs;
+        // Another process is at it.
+        if (!isApplied) await pause(maxWaitMs, undefined, { signal }).catch(() => undefined);
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.warn({ error, retryInMs: delayMs }, "postings cannot be taken from the ledger; what budgets hold stays held until they can");
+        await pause(delayMs, undefined, { signal }).catch(() => undefined);
+        delayMs = Math.min(delayMs * 2, longestDelayMs);
+      }
+    }
+  }
+
+  async function takeSome(): Promise<boolean> {
+    const progress = await findProgress(database);
+    const request = create(TakeLeasePostingsRequestSchema, { confirmedPostingIds: [...progress.postingIds], maxWait: durationFromMs(maxWaitMs) });
+    const { postings, completeBeforeTime } = await metering.takeLeasePostings(request, { identity: { kind: "service", name: "policy" }, requestId: "", signal });
+    if (postings.length > 0 || progress.postingIds.length > 0) {
+      if (!(await database.transaction((transaction) => applyPostings(transaction, progress, postings)))) return false;
+    }
+    const closed = completeBeforeTime === undefined ? 0 : await closeLeases(database, new Date(timestampMs(completeBeforeTime) - clockSkewMs), closedAtOnce);
+    if (postings.length + closed > 0) onSettled();
+    await forgetLeases(database, new Date(Date.now() - rememberedMs), closedAtOnce);
+    return true;
+  }
+}
