@@ -150,6 +150,18 @@ describe("an attempt that a budget applies to", () => {
     expect(reply.target.name).toBe("second/model");
   });
 
+  test("without a bound is refused where a budget does apply, and made where none does", async () => {
+    const boundAt = () => {
+      throw new GatewayError("UNBOUNDED_COST", "Without end.");
+    };
+    const { error, sent } = await failure({ first: "never" }, { grant, boundAt });
+    expect(error.reason).toBe("UNBOUNDED_COST");
+    expect(sent).toEqual([]);
+    const holds = new ScriptedHolds();
+    holds.leaseId = "";
+    expect((await run({ first: "hello" }, { grant, boundAt }, [], {}, holds)).sent).toHaveLength(1);
+  });
+
   test("that costs nothing draws nothing", async () => {
     const { sent } = await run({ first: "hello" }, { grant, boundAt: () => ({ quantities: [], advice: "" }) }, [], {}, new ScriptedHolds());
     expect(sent[0]).toMatchObject({ leaseId: "", boundNanos: 0n });
@@ -169,10 +181,11 @@ class ScriptedHolds implements HoldSource {
     const bound = this.#grantedNanos === undefined ? need.bound : need.clamp(this.#grantedNanos)!;
     if (bound.nanos > 500n) throw new GatewayError("BUDGET_EXCEEDED", "Too little is left.");
     this.log.push(`${bound.nanos} for ${this.target}`);
-    return { leaseId: "lea_1", bound, clampedBy: this.#grantedNanos === undefined ? "" : "monthly", startWithinMs: 1_000, spent: (nanos) => void this.log.push(`spent ${nanos}`) };
+    return { leaseId: this.leaseId, bound, clampedBy: this.#grantedNanos === undefined ? "" : "monthly", startWithinMs: 1_000, spent: (nanos) => void this.log.push(`spent ${nanos}`) };
   }
 
   target = "";
+  leaseId = "lea_1";
 }
 
 function outputOf(tokens: bigint): Bound {

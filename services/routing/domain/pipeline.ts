@@ -163,7 +163,7 @@ function attemptTarget(call: Call, plan: Plan, target: Target, guard: CallGuard 
 async function reserveAndSend(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, dependencies: PipelineDependencies): Promise<StartedReply> {
   const labels = { ...call.labels, ...call.grant.labels };
   const context = { grant: call.grant, labels, signal: call.signal, deadlineMs: call.deadlineMs };
-  const reservation = await reserve(call.boundAt(target), target, context, dependencies.budgets);
+  const reservation = await reserve((at) => call.boundAt(at), target, context, dependencies.budgets);
   return send(call, plan, target, guard, reservation, dependencies);
 }
 

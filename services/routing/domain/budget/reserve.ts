@@ -5,7 +5,7 @@ import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Target } from "../plan.ts";
 import { clampBound, priceBound, priceLeast, priceUsage, type Bound, type BoundRates, type PricedBound } from "./bound.ts";
-import type { Hold, HoldContext, HoldSource } from "./hold.ts";
+import type { Hold, HoldContext, HoldSource, Need } from "./hold.ts";
 
 /** What reservations are made with. */
 export interface Budgets {
@@ -20,18 +20,43 @@ export interface Reservation {
   readonly warnings: readonly Warning[];
 }
 
-/** Undefined where the attempt costs nothing. Throws UNPRICED_MODEL, UNBOUNDED_COST, and what `hold` throws. */
-export async function reserve(bound: Bound, target: Target, context: HoldContext, { holds, rates: ratesOf }: Budgets): Promise<Reservation | undefined> {
-  const rates = ratesOf(target, context.grant.organizationId);
-  const priced = priceBound(bound, rates, target.name);
-  if (priced.nanos === 0n) return undefined;
-  const need = {
-    bound: priced,
-    floorNanos: bound.output === undefined ? 0n : priceLeast(bound, rates, target.name),
-    clamp: (amountNanos: bigint) => clampBound(bound, rates, amountNanos, target.name),
+/** Undefined where the attempt costs nothing, or no budget applies to it after all. Throws UNPRICED_MODEL, UNBOUNDED_COST, and what `hold` throws. */
+export async function reserve(boundAt: (target: Target) => Bound, target: Target, context: HoldContext, budgets: Budgets): Promise<Reservation | undefined> {
+  const rates = budgets.rates(target, context.grant.organizationId);
+  const need = await needWhereBudgeted(() => needOf(boundAt(target), rates, target), context, budgets);
+  if (need === undefined || need.bound.nanos === 0n) return undefined;
+  const hold = await budgets.holds.hold(need, context);
+  return { hold, rates, warnings: warningsOf(need.bound, hold) };
+}
+
+function needOf(bound: Bound, rates: BoundRates, { name }: Target): Need {
+  return {
+    bound: priceBound(bound, rates, name),
+    floorNanos: bound.output === undefined ? 0n : priceLeast(bound, rates, name),
+    clamp: (amountNanos) => clampBound(bound, rates, amountNanos, name),
   };
-  const hold = await holds.hold(need, context);
-  return { hold, rates, warnings: warningsOf(priced, hold) };
+}
+
+const nothing: Need = { bound: { nanos: 0n, outputTokens: undefined }, floorNanos: 0n, clamp: () => undefined };
+
+/** What has no price or no bound is refused only where a budget does apply; undefined where none does. */
+async function needWhereBudgeted(readNeed: () => Need, context: HoldContext, { holds }: Budgets): Promise<Need | undefined> {
+  try {
+    return readNeed();
+  } catch (error) {
+    if (await isExempt(context, holds)) return undefined;
+    throw error;
+  }
+}
+
+async function isExempt(context: HoldContext, holds: HoldSource): Promise<boolean> {
+  try {
+    const { leaseId } = await holds.hold(nothing, context);
+    return leaseId === "";
+  } catch {
+    // A budget that has nothing left is one.
+    return false;
+  }
 }
 
 /** The reply has come to its end. What is not reported stays drawn: the ledger will say. */
