@@ -93,12 +93,13 @@ class Line {
     const { clock } = this.#dependencies;
     const { holderId, keyId, labels, leastNanos, floorNanos, wantedNanos, maxWaitMs, signal } = call;
     const need: LeaseNeed = { leaseId: newId("lea", clock), holderId, keyId, labels, leastNanos, floorNanos, wantedNanos, canWait: maxWaitMs > 0 };
-    return new Promise((resolve, reject) => {
-      const waiting: Waiting = { call, need, sinceMs: clock.monotonicMs(), resolve, reject };
-      this.#waiting.push(waiting);
-      signal.addEventListener("abort", () => this.#leave(waiting), { once: true });
-      this.lookAgain();
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<GrantedLease>();
+    const waiting: Waiting = { call, need, sinceMs: clock.monotonicMs(), resolve, reject };
+    const leave = (): void => this.#leave(waiting);
+    signal.addEventListener("abort", leave);
+    this.#waiting.push(waiting);
+    this.lookAgain();
+    return promise.finally(() => signal.removeEventListener("abort", leave));
   }
 
   lookAgain(): void {

@@ -2,7 +2,6 @@
 import { fileURLToPath } from "node:url";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { exchangeThroughEgress } from "#platform/egress/egress-exchange.ts";
-import { GatewayError } from "#platform/errors.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import { createGuardrail } from "./rpc/create-guardrail.ts";
@@ -10,16 +9,21 @@ import { IdentityTokens } from "./edge/identity-tokens.ts";
 import { LeaseDesk } from "./lease-desk.ts";
 import { followPostings } from "./posting-follower.ts";
 import { acquireLease } from "./rpc/acquire-lease.ts";
+import { checkBudgets } from "./rpc/check-budgets.ts";
+import { createBudget } from "./rpc/create-budget.ts";
 import { createKey } from "./rpc/create-key.ts";
 import { createMember } from "./rpc/create-member.ts";
 import { createOrganization } from "./rpc/create-organization.ts";
 import { createRateLimit } from "./rpc/create-rate-limit.ts";
 import { createTeam } from "./rpc/create-team.ts";
 import { createToken } from "./rpc/create-token.ts";
+import { deleteBudget } from "./rpc/delete-budget.ts";
 import { deleteGuardrail } from "./rpc/delete-guardrail.ts";
 import { deleteMember } from "./rpc/delete-member.ts";
 import { deleteRateLimit } from "./rpc/delete-rate-limit.ts";
 import { drawRates } from "./rpc/draw-rates.ts";
+import { listBudgetUsage } from "./rpc/list-budget-usage.ts";
+import { listBudgets } from "./rpc/list-budgets.ts";
 import { listGuardrails } from "./rpc/list-guardrails.ts";
 import { listKeys } from "./rpc/list-keys.ts";
 import { listMembers } from "./rpc/list-members.ts";
@@ -31,6 +35,9 @@ import { resolveGrant } from "./rpc/resolve-grant.ts";
 import { returnLeases } from "./rpc/return-leases.ts";
 import { revokeKey } from "./rpc/revoke-key.ts";
 import { rotateKey } from "./rpc/rotate-key.ts";
+import { topUpBudget } from "./rpc/top-up-budget.ts";
+import { transferBudget } from "./rpc/transfer-budget.ts";
+import { updateBudget } from "./rpc/update-budget.ts";
 import { updateKey } from "./rpc/update-key.ts";
 import { updateMember } from "./rpc/update-member.ts";
 import { updateOrganization } from "./rpc/update-organization.ts";
@@ -95,14 +102,14 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       watchGrants: (request, context) => watchGrants(request, context, feed, dependencies.pepper),
       resolveGrant: (request) => resolveGrant(request, dependencies, tokens),
       recordKeyUses: (request) => recordKeyUses(request, dependencies),
-      createBudget: notYet,
-      listBudgets: notYet,
-      listBudgetUsage: notYet,
-      updateBudget: notYet,
-      deleteBudget: notYet,
-      topUpBudget: notYet,
-      transferBudget: notYet,
-      checkBudgets: notYet,
+      createBudget: (request, context) => createBudget(request, context, dependencies, recalls),
+      listBudgets: (request) => listBudgets(request, dependencies),
+      listBudgetUsage: (request, context) => listBudgetUsage(request, context, dependencies),
+      updateBudget: (request, context) => updateBudget(request, context, dependencies, recalls, desk),
+      deleteBudget: (request, context) => deleteBudget(request, context, dependencies, desk),
+      topUpBudget: (request, context) => topUpBudget(request, context, dependencies, desk),
+      transferBudget: (request, context) => transferBudget(request, context, dependencies, desk),
+      checkBudgets: () => checkBudgets(dependencies),
       acquireLease: (request, context) => acquireLease(request, context, desk),
       returnLeases: (request) => returnLeases(request, dependencies, desk),
       watchRecalls: (request, context) => watchRecalls(request, context, recalls),
@@ -111,8 +118,4 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       await Promise.all([feed.stop(), rules.stop(), recalls.stop(), postings.stop(), sweep.stop()]);
     },
   };
-}
-
-function notYet(): never {
-  throw new GatewayError("METHOD_NOT_FOUND", "Budgets are not served yet.");
 }

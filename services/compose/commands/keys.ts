@@ -2,8 +2,8 @@
 import { durationFromMs, timestampDate, timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
-import type { Command } from "commander";
-import { PolicyService, Role, type Key } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Option, type Command } from "commander";
+import { Consistency, PolicyService, Role, type Key } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Scope, ScopeSchema } from "#gen/weir/policy/v1/scope_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
@@ -23,7 +23,11 @@ interface BoundOptions {
   readonly origin?: readonly string[];
   readonly label?: readonly string[];
   readonly expires?: string;
+  readonly consistency?: ConsistencyName;
 }
+
+const consistencies = { strict: Consistency.STRICT, stale_ok: Consistency.STALE_OK } as const;
+type ConsistencyName = keyof typeof consistencies;
 
 interface CreateOptions extends RunningWeirOptions, BoundOptions {
   readonly team?: string;
@@ -77,7 +81,8 @@ function addBoundOptions(command: Command): Command {
     .option("--from <range>", "IP addresses it may be used from, such as 192.0.2.0/24; repeat for more", collect)
     .option("--origin <origin>", "web pages it may be used from, such as https://app.example.com; repeat for more", collect)
     .option("--label <name=value>", "a label that its calls carry; repeat for more", collect)
-    .option("--expires <span>", "end the key after this time, such as 90d; `never` takes its end away");
+    .option("--expires <span>", "end the key after this time, such as 90d; `never` takes its end away")
+    .addOption(new Option("--consistency <kind>", "while policy is out of reach, refuse its calls or go on by what is known (default: strict)").choices(Object.keys(consistencies)));
 }
 
 function collect(value: string, former: readonly string[] = []): readonly string[] {
@@ -88,7 +93,7 @@ async function createKey(name: string, options: CreateOptions, policy: Client<ty
   const teamId = options.team ?? (await defaultTeam(policy));
   const role = options.role === undefined ? Role.UNSPECIFIED : roleNamed(options.role);
   const { scope, expireTime } = boundsOf(options);
-  const { key, secret } = await policy.createKey({ teamId, name, role, memberId: options.member ?? "", labels: labelsOf(options), ...(scope && { scope }), ...(expireTime && { expireTime }) });
+  const { key, secret } = await policy.createKey({ teamId, name, role, memberId: options.member ?? "", labels: labelsOf(options), consistency: consistencyOf(options), ...(scope && { scope }), ...(expireTime && { expireTime }) });
   console.log(`Created ${key!.id}. Its secret, shown this once:\n\n${secret}\n`);
 }
 
@@ -99,9 +104,10 @@ async function updateKey(keyId: string, options: UpdateOptions, policy: Client<t
     ...(scope === undefined && options.unbound === undefined ? [] : ["scope"]),
     ...(options.label === undefined ? [] : ["labels"]),
     ...(options.expires === undefined ? [] : ["expire_time"]),
+    ...(options.consistency === undefined ? [] : ["consistency"]),
   ];
   if (paths.length === 0) throw new GatewayError("INVALID_REQUEST", "Say what to change; `weir keys update --help` lists what can be.");
-  const { key } = await policy.updateKey({ keyId, updateMask: { paths }, name: options.name ?? "", labels: labelsOf(options), ...(scope && { scope }), ...(expireTime && { expireTime }) });
+  const { key } = await policy.updateKey({ keyId, updateMask: { paths }, name: options.name ?? "", labels: labelsOf(options), consistency: consistencyOf(options), ...(scope && { scope }), ...(expireTime && { expireTime }) });
   console.log(`Changed ${key!.id} (${key!.name}).`);
 }
 
@@ -125,6 +131,10 @@ function boundsOf({ allow, provider, operation, from, origin, expires }: BoundOp
     ...(hasScope && { scope: { models: [...(allow ?? [])], providers: [...(provider ?? [])], operations: [...(operation ?? [])], ipRanges: [...(from ?? [])], origins: [...(origin ?? [])] } }),
     ...(expires !== undefined && expires !== "never" && { expireTime: timestampFromMs(systemClock.now() + readSpanMs(expires, "--expires")) }),
   };
+}
+
+function consistencyOf({ consistency }: BoundOptions): Consistency {
+  return consistency === undefined ? Consistency.UNSPECIFIED : consistencies[consistency];
 }
 
 function labelsOf({ label = [] }: BoundOptions): Record<string, string> {

@@ -86,21 +86,17 @@ export async function selectBudgets(database: Queryable, organizationId: string,
 export async function selectPeriods(database: Queryable, budgetId: string, { size, after }: Page): Promise<{ readonly periodId: string; readonly usage: BudgetUsage }[]> {
   const [before] = after ?? [maximumId];
   const { rows } = await database.query<PeriodRow>(
-    `SELECT period_id, label_value, ${finiteTimes}, limit_nanos + extra_nanos AS limit_nanos, posted_nanos, held_nanos, limit_nanos + extra_nanos - posted_nanos - held_nanos AS headroom_nanos
+    `SELECT period_id, budget_periods.label_value, ${finiteTimes}, limit_nanos + extra_nanos AS limit_nanos, posted_nanos, held_nanos, limit_nanos + extra_nanos - posted_nanos - held_nanos AS headroom_nanos
      FROM budget_periods JOIN budgets USING (budget_id) WHERE budget_id = $1 AND period_id < $2 ORDER BY period_id DESC LIMIT $3`,
     [budgetId, before, size + 1],
   );
   return rows.map((row) => ({ periodId: row.period_id.toString(), usage: readUsage(row) }));
 }
 
-/** The current period of one value of a budget, of a rolling one its window, made if it is missing and locked until the transaction ends. */
-export async function lockCurrentPeriod(transaction: Queryable, budgetId: string, labelValue: string): Promise<bigint> {
+/** The current period of one value of a budget, made if it is missing. */
+export async function ensureCurrentPeriod(transaction: Queryable, budgetId: string, labelValue: string): Promise<bigint> {
   const { rows } = await transaction.query<{ period_id: bigint }>("SELECT ensure_period(budgets, $2) AS period_id FROM budgets WHERE budget_id = $1", [budgetId, labelValue]);
   return rows[0]!.period_id;
-}
-
-export async function lockPeriods(transaction: Queryable, periodIds: readonly bigint[]): Promise<void> {
-  await transaction.query("SELECT FROM budget_periods WHERE period_id = ANY ($1) ORDER BY period_id FOR NO KEY UPDATE", [periodIds]);
 }
 
 export async function findPeriodUsage(database: Queryable, periodId: bigint): Promise<BudgetUsage> {

@@ -35,8 +35,10 @@ CROSS JOIN LATERAL (
 ) AS window_sums;
 
 -- Which budgets apply to each of these calls, and their current periods. `place` is the call's, from 1.
-CREATE FUNCTION periods_of_calls(organization text, call_keys text[], call_labels jsonb[]) RETURNS TABLE (place bigint, period_id bigint) LANGUAGE sql AS $$
-  SELECT calls.place, coalesce(
+CREATE FUNCTION periods_of_calls(organization text, call_keys text[], call_labels jsonb[]) RETURNS TABLE (place bigint, period_id bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY SELECT calls.place, coalesce(
     (SELECT periods.period_id FROM budget_periods AS periods
      WHERE periods.budget_id = budgets.budget_id AND periods.label_value = applied.value AND periods.start_time <= now() AND periods.end_time > now()),
     ensure_period(budgets, applied.value))
@@ -47,7 +49,8 @@ CREATE FUNCTION periods_of_calls(organization text, call_keys text[], call_label
     AND (budgets.key_id IS NULL OR budgets.key_id = keys.id)
     AND (budgets.member_id IS NULL OR budgets.member_id = keys.member_id)
     AND (budgets.label_name IS NULL OR CASE budgets.label_value WHEN '*' THEN calls.labels ? budgets.label_name ELSE calls.labels ->> budgets.label_name = budgets.label_value END)
-  CROSS JOIN LATERAL (SELECT CASE budgets.label_value WHEN '*' THEN calls.labels ->> budgets.label_name ELSE '' END AS value) AS applied
+  CROSS JOIN LATERAL (SELECT CASE budgets.label_value WHEN '*' THEN calls.labels ->> budgets.label_name ELSE '' END AS value) AS applied;
+END
 $$;
 
 -- Takes an amount for each of these calls of one organization from all budgets that apply to it, or nothing where one has too little left.
@@ -131,8 +134,12 @@ BEGIN
 END
 $$;
 
--- The room of a period as it is now, also where the statement that asks is what has changed it.
-CREATE FUNCTION room_of(wanted bigint) RETURNS SETOF budget_rooms LANGUAGE sql VOLATILE AS 'SELECT * FROM budget_rooms WHERE period_id = wanted';
+-- The room of a period as it is now, also where the statement that asks is what has changed it; of none, nothing is asked.
+CREATE FUNCTION room_of(wanted bigint) RETURNS SETOF budget_rooms LANGUAGE plpgsql STRICT AS $$
+BEGIN
+  RETURN QUERY SELECT * FROM budget_rooms WHERE period_id = wanted;
+END
+$$;
 
 -- Settles leases: what is returned of them, what attempts under them came to, and, with `closes`, that nothing more is to come. Each entry says
 -- one of the first two of one lease; null says nothing. Returns how many of the leases there are.

@@ -1,0 +1,39 @@
+/** Owns what may stand as a budget. */
+import { BudgetPeriod, type Budget, type BudgetSubject, type CreateBudgetRequest } from "#gen/weir/policy/v1/budget_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+
+/** The label's value that gives each value a budget of its own. */
+export const eachValue = "*";
+
+/** Throws INVALID_REQUEST. */
+export function checkBudget({ period, rollingWindow, timeZone, subject }: Pick<CreateBudgetRequest, "period" | "rollingWindow" | "timeZone" | "subject">): void {
+  if ((period === BudgetPeriod.ROLLING) !== (rollingWindow !== undefined)) {
+    throw invalid("rolling_window", "A rolling period has a window, and no other period has one.");
+  }
+  if (timeZone !== "" && !isTimeZone(timeZone)) throw invalid("time_zone", "A time zone is an IANA name, such as Europe/Berlin.");
+  const { labelName = "", labelValue = "" } = subject ?? {};
+  if ((labelName === "") !== (labelValue === "")) throw invalid("subject.label_value", "A label has a name and a value, or * for each value.");
+}
+
+/** Throws INVALID_REQUEST for a budget of the configuration file: that would bring it back as it was. */
+export function checkChangeable({ isConfigured, name }: Budget): void {
+  if (isConfigured) throw invalid("budget_id", `The budget "${name}" is of the configuration file: change it there.`);
+}
+
+/** Throws INVALID_REQUEST when a value is missing, or given to a budget that has one for all. */
+export function checkValue(field: string, subject: BudgetSubject | undefined, labelValue: string): void {
+  if ((subject?.labelValue === eachValue) !== (labelValue !== "")) throw invalid(field, "A budget with one for each value of its label needs to know of which, and no other one.");
+}
+
+function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z][A-Za-z0-9_+/-]*$/.test(name)) return false;
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+}
+
+function invalid(field: string, description: string): GatewayError {
+  return new GatewayError("INVALID_REQUEST", `${description} Correct \`${field}\` and send it again.`, { fieldViolations: [{ field, description }] });
+}

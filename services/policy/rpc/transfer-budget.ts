@@ -1,0 +1,34 @@
+/** Owns TransferBudget. */
+import { create } from "@bufbuild/protobuf";
+import { TransferBudgetRequestSchema, TransferBudgetResponseSchema, type TransferBudgetRequest, type TransferBudgetResponse } from "#gen/weir/policy/v1/budget_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { CallContext } from "#platform/service-types.ts";
+import type { PolicyDependencies } from "../dependencies.ts";
+import { checkValue } from "../domain/budget-terms.ts";
+import { changeableBy } from "../domain/reach.ts";
+import { inputOf } from "../domain/request-input.ts";
+import type { LeaseDesk } from "../lease-desk.ts";
+import { claimRequest } from "../store/answered-requests.ts";
+import { transferBetween } from "../store/budget-entries.ts";
+import { ensureCurrentPeriod, findBudget, findPeriodUsage } from "../store/budgets.ts";
+import { nameOf } from "./caller.ts";
+
+export async function transferBudget(request: TransferBudgetRequest, { identity }: CallContext, { database }: PolicyDependencies, desk: LeaseDesk): Promise<TransferBudgetResponse> {
+  const { fromBudgetId, fromLabelValue, toBudgetId, toLabelValue, amountNanos, note, requestId } = request;
+  const tenant = changeableBy(identity);
+  const response = await database.transaction(async (transaction) => {
+    const giver = await findBudget(transaction, fromBudgetId, tenant);
+    const taker = await findBudget(transaction, toBudgetId, tenant);
+    checkValue("from_label_value", giver.subject, fromLabelValue);
+    checkValue("to_label_value", taker.subject, toLabelValue);
+    if (giver.organizationId !== taker.organizationId) throw new GatewayError("INVALID_REQUEST", "The budgets are of two organizations, between which nothing is transferred. Choose another one.");
+    const fromId = await ensureCurrentPeriod(transaction, giver.id, fromLabelValue);
+    const toId = await ensureCurrentPeriod(transaction, taker.id, toLabelValue);
+    if (fromId === toId) throw new GatewayError("INVALID_REQUEST", "A budget transfers nothing to itself. Choose another one.");
+    const answeredId = await claimRequest(transaction, { method: "TransferBudget", identity, requestId, input: inputOf(TransferBudgetRequestSchema, request), resultId: giver.id });
+    if (answeredId === undefined) await transferBetween(transaction, fromId, toId, amountNanos, { note, enteredBy: nameOf(identity) });
+    return create(TransferBudgetResponseSchema, { from: await findPeriodUsage(transaction, fromId), to: await findPeriodUsage(transaction, toId) });
+  });
+  desk.lookAgain();
+  return response;
+}
