@@ -31,7 +31,6 @@ export async function createTestBudget({ dependencies: { database, clock } }: Po
     enforcement: BudgetEnforcement.HARD,
     shortage: BudgetShortage.REFUSE,
     alertPercents: [],
-    isConfigured: false,
     ...terms,
   });
   return id;

@@ -39,7 +39,7 @@ describe("budgets", () => {
     const spender = await createSpender(fixture);
     const { organizationId } = spender;
     const budget = await createBudget(fixture, organizationId, { name: "of the team", subject: { teamId: spender.teamId }, alertPercents: [50, 100], requestId: "once" });
-    expect(budget).toMatchObject({ organizationId, timeZone: "UTC", enforcement: BudgetEnforcement.HARD, shortage: BudgetShortage.REFUSE, alertPercents: [50, 100], isConfigured: false });
+    expect(budget).toMatchObject({ organizationId, timeZone: "UTC", enforcement: BudgetEnforcement.HARD, shortage: BudgetShortage.REFUSE, alertPercents: [50, 100] });
     expect(await createBudget(fixture, organizationId, { name: "of the team", subject: { teamId: spender.teamId }, alertPercents: [50, 100], requestId: "once" })).toMatchObject({ id: budget.id });
     await expect(createBudget(fixture, organizationId, { name: "of the team" })).rejects.toMatchObject({ reason: "ALREADY_EXISTS" });
     await createBudget(fixture, organizationId, { name: "of all", period: BudgetPeriod.ROLLING, rollingWindow: durationFromMs(3_600_000) });

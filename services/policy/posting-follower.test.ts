@@ -2,11 +2,12 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, it, vi } from "vitest";
 import { LeasePostingSchema, TakeLeasePostingsResponseSchema, type LeasePosting } from "#gen/weir/metering/v1/lease_posting_pb.ts";
+import { ListBudgetUsageRequestSchema } from "#gen/weir/policy/v1/budget_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { createSpender, createTestBudget, needOf } from "./budgets.fixture.ts";
 import type { PolicyPeers } from "./peers.ts";
-import { afterTest, openPolicyFixture, type PolicyFixture } from "./policy.fixture.ts";
+import { afterTest, callContext, openPolicyFixture, type PolicyFixture } from "./policy.fixture.ts";
 import { findBudget } from "./store/budgets.ts";
 import { acquireLeases } from "./store/leases.ts";
 
@@ -50,7 +51,7 @@ it("brings each posting onto the books once, whichever policy process takes it, 
   const [fixture] = fixtures as [PolicyFixture];
   const { database } = fixture.dependencies;
   const spender = await createSpender(fixture);
-  const budget = await createTestBudget(fixture, spender.organizationId, 10_000n);
+  const budget = await createTestBudget(fixture, spender.organizationId, 1_000n, { alertPercents: [50, 60, 61] });
   const need = needOf(spender, 1_000n);
   await acquireLeases(database, spender.organizationId, 30_000, [need]);
 
@@ -58,6 +59,8 @@ it("brings each posting onto the books once, whichever policy process takes it, 
   await vi.waitFor(() => expect(ledger.isEmpty).toBe(true), { timeout: 40_000 });
   const usage = async () => (await findBudget(database, budget, { organizationId: "", teamId: "" })).usage;
   expect(await usage()).toMatchObject({ postedNanos: 600n, heldNanos: 400n });
+  const { usage: periods } = await fixture.policy.listBudgetUsage(create(ListBudgetUsageRequestSchema, { budgetId: budget }), callContext());
+  expect(periods).toMatchObject([{ reachedPercents: [50, 60] }]);
 
   ledger.completeBeforeMs = Date.now() + 30_000;
   const { asked } = ledger;

@@ -6,6 +6,7 @@ import { TakeLeasePostingsRequestSchema } from "#gen/weir/metering/v1/lease_post
 import type { Database } from "#platform/database/database.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { PolicyPeers } from "./peers.ts";
+import { noteCrossings } from "./store/budget-crossings.ts";
 import { closeLeases, forgetLeases } from "./store/leases.ts";
 import { applyPostings, findProgress } from "./store/posting-progress.ts";
 
@@ -65,7 +66,12 @@ export function followPostings({ database, peers: { metering }, logger, onSettle
     const request = create(TakeLeasePostingsRequestSchema, { confirmedPostingIds: [...progress.postingIds], maxWait: durationFromMs(maxWaitMs) });
     const { postings, completeBeforeTime } = await metering.takeLeasePostings(request, { identity: { kind: "service", name: "policy" }, requestId: "", signal });
     if (postings.length > 0 || progress.postingIds.length > 0) {
-      if (!(await database.transaction((transaction) => applyPostings(transaction, progress, postings)))) return false;
+      const crossings = await database.transaction(async (transaction) => {
+        if (!(await applyPostings(transaction, progress, postings))) return undefined;
+        return noteCrossings(transaction, postings.map(({ leaseId }) => leaseId));
+      });
+      if (crossings === undefined) return false;
+      for (const crossing of crossings) logger.warn(crossing, "a budget has reached a share of its limit");
     }
     const closed = completeBeforeTime === undefined ? 0 : await closeLeases(database, new Date(timestampMs(completeBeforeTime) - clockSkewMs), closedAtOnce);
     if (postings.length + closed > 0) onSettled();

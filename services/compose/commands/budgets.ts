@@ -113,9 +113,9 @@ function addOrganizationOption(command: Command): Command {
 
 function addTermsOptions(command: Command): Command {
   return command
-    .option("--soft", "bound nothing, only count and alert")
+    .option("--soft", "bound nothing, only count")
     .addOption(new Option("--shortage <what>", "what becomes of calls that could cost more than is left").choices(Object.keys(shortages)))
-    .option("--alert-at <percent>", "send an alert when so much of the limit is spent; repeat for more", collectPercents);
+    .option("--alert-at <percent>", "note in the usage and the log when so much of the limit is spent; repeat for more", collectPercents);
 }
 
 async function createBudget(name: string, options: CreateOptions, policy: Policy): Promise<void> {
@@ -174,8 +174,8 @@ function describeSubject({ teamId = "", keyId = "", memberId = "", labelName = "
 
 async function listUsage(budgetId: string, policy: Policy): Promise<void> {
   const usage = await everyPage((page) => policy.listBudgetUsage({ ...page, budgetId }), (page) => page.usage);
-  const rows = usage.map((each) => [each.labelValue, shownTime(each.startTime), shownTime(each.endTime), ...amountsOf(each)]);
-  console.log(table([["VALUE", "FROM", "UNTIL", "LIMIT", "SPENT", "HELD", "LEFT"], ...rows], [3, 4, 5, 6]).join("\n"));
+  const rows = usage.map((each) => [each.labelValue, shownTime(each.startTime), shownTime(each.endTime), ...amountsOf(each), each.reachedPercents.map((percent) => `${percent} %`).join(", ")]);
+  console.log(table([["VALUE", "FROM", "UNTIL", "LIMIT", "SPENT", "HELD", "LEFT", "REACHED"], ...rows], [3, 4, 5, 6]).join("\n"));
 }
 
 async function checkBudgets(policy: Policy): Promise<void> {

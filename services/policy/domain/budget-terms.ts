@@ -1,5 +1,5 @@
 /** Owns what may stand as a budget. */
-import { BudgetPeriod, type Budget, type BudgetSubject, type CreateBudgetRequest } from "#gen/weir/policy/v1/budget_pb.ts";
+import { BudgetPeriod, type BudgetSubject, type CreateBudgetRequest } from "#gen/weir/policy/v1/budget_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 
 /** The label's value that gives each value a budget of its own. */
@@ -13,11 +13,6 @@ export function checkBudget({ period, rollingWindow, timeZone, subject }: Pick<C
   if (timeZone !== "" && !isTimeZone(timeZone)) throw invalid("time_zone", "A time zone is an IANA name, such as Europe/Berlin.");
   const { labelName = "", labelValue = "" } = subject ?? {};
   if ((labelName === "") !== (labelValue === "")) throw invalid("subject.label_value", "A label has a name and a value, or * for each value.");
-}
-
-/** Throws INVALID_REQUEST for a budget of the configuration file: that would bring it back as it was. */
-export function checkChangeable({ isConfigured, name }: Budget): void {
-  if (isConfigured) throw invalid("budget_id", `The budget "${name}" is of the configuration file: change it there.`);
 }
 
 /** Throws INVALID_REQUEST when a value is missing, or given to a budget that has one for all. */

@@ -33,7 +33,6 @@ export async function createBudget(request: CreateBudgetRequest, { identity }: C
         enforcement,
         shortage: shortage || BudgetShortage.REFUSE,
         alertPercents,
-        isConfigured: false,
       });
     }
     return findBudget(transaction, answeredId ?? id, visibleTo(identity));

@@ -24,18 +24,17 @@ export interface NewBudget extends BudgetTerms {
   /** 0 but for rolling periods. */
   readonly rollingWindowMs: number;
   readonly timeZone: string;
-  readonly isConfigured: boolean;
 }
 
 /** Throws ALREADY_EXISTS when the name is taken, NOT_FOUND when the organization or the subject is not there. */
 export async function insertBudget(transaction: Queryable, budget: NewBudget): Promise<void> {
-  const { id, organizationId, name, subject, limitNanos, period, rollingWindowMs, timeZone, enforcement, shortage, alertPercents, isConfigured } = budget;
+  const { id, organizationId, name, subject, limitNanos, period, rollingWindowMs, timeZone, enforcement, shortage, alertPercents } = budget;
   await checkSubject(transaction, organizationId, subject);
   const { rowCount } = await transaction.query(
-    `INSERT INTO budgets (budget_id, organization_id, name, team_id, key_id, member_id, label_name, label_value, limit_nanos, period, rolling_window, time_zone, is_hard, shortage, alert_percents, is_configured)
-     VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), nullif($6, ''), nullif($7, ''), nullif($8, ''), $9, $10, $11 * interval '1 millisecond', $12, $13, $14, $15, $16)
+    `INSERT INTO budgets (budget_id, organization_id, name, team_id, key_id, member_id, label_name, label_value, limit_nanos, period, rolling_window, time_zone, is_hard, shortage, alert_percents)
+     VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), nullif($6, ''), nullif($7, ''), nullif($8, ''), $9, $10, $11 * interval '1 millisecond', $12, $13, $14, $15)
      ON CONFLICT (organization_id, name) WHERE delete_time IS NULL DO NOTHING`,
-    [id, organizationId, name, subject.teamId, subject.keyId, subject.memberId, subject.labelName, subject.labelValue, limitNanos, period, rollingWindowMs, timeZone, isHard(enforcement), shortage, alertPercents, isConfigured],
+    [id, organizationId, name, subject.teamId, subject.keyId, subject.memberId, subject.labelName, subject.labelValue, limitNanos, period, rollingWindowMs, timeZone, isHard(enforcement), shortage, alertPercents],
   );
   if (rowCount !== 1) throw nameTaken(name);
 }
@@ -86,7 +85,8 @@ export async function selectBudgets(database: Queryable, organizationId: string,
 export async function selectPeriods(database: Queryable, budgetId: string, { size, after }: Page): Promise<{ readonly periodId: string; readonly usage: BudgetUsage }[]> {
   const [before] = after ?? [maximumId];
   const { rows } = await database.query<PeriodRow>(
-    `SELECT period_id, budget_periods.label_value, ${finiteTimes}, limit_nanos + extra_nanos AS limit_nanos, posted_nanos, held_nanos, limit_nanos + extra_nanos - posted_nanos - held_nanos AS headroom_nanos
+    `SELECT period_id, budget_periods.label_value, ${finiteTimes}, limit_nanos + extra_nanos AS limit_nanos, posted_nanos, held_nanos, limit_nanos + extra_nanos - posted_nanos - held_nanos AS headroom_nanos,
+            ARRAY(SELECT percent FROM budget_crossings WHERE budget_crossings.period_id = budget_periods.period_id ORDER BY percent) AS reached_percents
      FROM budget_periods JOIN budgets USING (budget_id) WHERE budget_id = $1 AND period_id < $2 ORDER BY period_id DESC LIMIT $3`,
     [budgetId, before, size + 1],
   );
@@ -151,6 +151,7 @@ interface UsageColumns {
   posted_nanos: bigint;
   held_nanos: bigint;
   headroom_nanos: bigint;
+  reached_percents?: number[];
 }
 
 interface PeriodRow extends UsageColumns {
@@ -175,12 +176,11 @@ interface BudgetRow extends UsageColumns {
   is_hard: boolean;
   shortage: BudgetShortage;
   alert_percents: number[];
-  is_configured: boolean;
   create_time: Date;
   period_limit: bigint;
 }
 
-function readUsage({ label_value: labelValue, start_time, end_time, limit_nanos: limitNanos, posted_nanos: postedNanos, held_nanos: heldNanos, headroom_nanos }: Omit<PeriodRow, "period_id">): BudgetUsage {
+function readUsage({ label_value: labelValue, start_time, end_time, limit_nanos: limitNanos, posted_nanos: postedNanos, held_nanos: heldNanos, headroom_nanos, reached_percents: reachedPercents = [] }: Omit<PeriodRow, "period_id">): BudgetUsage {
   return create(BudgetUsageSchema, {
     labelValue,
     ...(start_time && { startTime: timestampFromDate(start_time) }),
@@ -189,6 +189,7 @@ function readUsage({ label_value: labelValue, start_time, end_time, limit_nanos:
     postedNanos,
     heldNanos,
     headroomNanos: headroom_nanos > 0n ? headroom_nanos : 0n,
+    reachedPercents,
   });
 }
 
@@ -208,6 +209,5 @@ function readBudget(row: BudgetRow): Budget {
     alertPercents: row.alert_percents,
     createTime: timestampFromDate(row.create_time),
     usage: readUsage({ ...row, label_value: "", limit_nanos: row.period_limit }),
-    isConfigured: row.is_configured,
   });
 }

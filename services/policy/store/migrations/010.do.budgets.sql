@@ -18,7 +18,6 @@ CREATE TABLE budgets (
   is_hard boolean NOT NULL,
   shortage smallint NOT NULL,             -- weir.policy.v1.BudgetShortage
   alert_percents integer[] NOT NULL,
-  is_configured boolean NOT NULL,
   create_time timestamptz NOT NULL DEFAULT now(),
   delete_time timestamptz,
   CHECK ((label_name IS NULL) = (label_value IS NULL))

@@ -10,3 +10,14 @@ CREATE TABLE budget_entries (
 );
 
 CREATE INDEX budget_entries_by_period ON budget_entries (period_id);
+
+-- Which share of its limit a period's spending has reached: one row, for good, for each percent that the budget asks for.
+CREATE TABLE budget_crossings (
+  crossing_id text PRIMARY KEY DEFAULT 'crossing_' || gen_random_uuid(),
+  period_id bigint NOT NULL REFERENCES budget_periods (period_id),
+  percent integer NOT NULL,
+  limit_nanos bigint NOT NULL,
+  posted_nanos bigint NOT NULL,
+  cross_time timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (period_id, percent)
+);
