@@ -3,7 +3,7 @@ import { BudgetPeriod, type BudgetSubject, type CreateBudgetRequest } from "#gen
 import { GatewayError } from "#platform/errors.ts";
 
 /** The label's value that gives each value a budget of its own. */
-export const eachValue = "*";
+const eachValue = "*";
 
 /** Throws INVALID_REQUEST. */
 export function checkBudget({ period, rollingWindow, timeZone, subject }: Pick<CreateBudgetRequest, "period" | "rollingWindow" | "timeZone" | "subject">): void {

@@ -17,7 +17,7 @@ export interface Shortage {
 }
 
 /** How long holders may take to give back what is called back, before a call is refused for the lack of it. */
-export const recallMs = 250;
+const recallMs = 250;
 
 /** How long a call may wait in all for room to come; 0 when it is to be refused now. */
 export function patienceMs(short: Shortage, leastNanos: bigint, maxWaitMs: number): number {
