@@ -47,7 +47,6 @@ export async function bootstrapTenancy({ database, pepper, clock }: Pick<PolicyD
       labels: {},
       createTime,
       expireTime: undefined,
-      // A first try is not to end because a database is restarted; budgets hold all the same.
       consistency: Consistency.STALE_OK,
     });
     return secret;

@@ -82,7 +82,7 @@ function addBoundOptions(command: Command): Command {
     .option("--origin <origin>", "web pages it may be used from, such as https://app.example.com; repeat for more", collect)
     .option("--label <name=value>", "a label that its calls carry; repeat for more", collect)
     .option("--expires <span>", "end the key after this time, such as 90d; `never` takes its end away")
-    .addOption(new Option("--consistency <kind>", "while policy is out of reach, refuse its calls or go on by what is known (default: strict)").choices(Object.keys(consistencies)));
+    .addOption(new Option("--consistency <kind>", "while policy is out of reach, refuse its calls or go on by what is known (default: stale_ok)").choices(Object.keys(consistencies)));
 }
 
 function collect(value: string, former: readonly string[] = []): readonly string[] {

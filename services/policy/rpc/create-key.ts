@@ -32,7 +32,7 @@ export async function createKey(request: CreateKeyRequest, { identity }: CallCon
     const member = request.memberId === "" ? undefined : await lockMember(transaction, request.memberId, { organizationId, teamId });
     const role = roleFor(request, member);
     checkWithin({ ...factsOf(role), scopes: scope === undefined ? [] : [scope], expireTime }, identity);
-    await insertKey(transaction, { id, organizationId, teamId, memberId: member?.id, name, ...storedForm(secret, pepper), role, scope, labels, createTime: new Date(clock.now()), expireTime, consistency: request.consistency || Consistency.STRICT });
+    await insertKey(transaction, { id, organizationId, teamId, memberId: member?.id, name, ...storedForm(secret, pepper), role, scope, labels, createTime: new Date(clock.now()), expireTime, consistency: request.consistency || Consistency.STALE_OK });
     return create(CreateKeyResponseSchema, { key: await findKey(transaction, id), secret: secret.reveal() });
   });
 }

@@ -44,6 +44,6 @@ function changesOf({ updateMask, name, scope, labels, expireTime, consistency }:
     checkExpireTime(expireTime, nowMs);
     changes.expireTime = expireTime!;
   }
-  if (paths.includes("consistency")) changes.consistency = consistency || Consistency.STRICT;
+  if (paths.includes("consistency")) changes.consistency = consistency || Consistency.STALE_OK;
   return changes;
 }

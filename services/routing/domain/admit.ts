@@ -59,7 +59,7 @@ export async function authenticate(caller: Caller, grants: GrantSource, nowMs: n
   const { grant, endMs } = grants.find(credential, connection) ?? (await resolveUnknown(credential, grants));
   const withdrawal = withdrawalOf(grant);
   if (withdrawal !== undefined) throw withdrawal;
-  if (grants.ageMs > strictWithinMs && grant.consistency !== Consistency.STALE_OK) await requireContact(grants);
+  if (grants.ageMs > strictWithinMs && grant.consistency === Consistency.STRICT) await requireContact(grants);
   if (endMs <= nowMs) throw expired(credential, endMs);
   for (const scope of grant.scopes) checkPlace(caller, scope);
   return grant;

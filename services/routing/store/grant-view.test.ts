@@ -187,7 +187,7 @@ describe("what is known of grants", () => {
 
   test("decides on strict keys for a second, and on others for as long as it takes", async () => {
     const policy = await startPolicy();
-    await policy.push({ grants: [grantOf("key_1", "weir_strict"), grantOf("key_2", "weir_stale", { consistency: Consistency.STALE_OK })], databaseAge: durationFromMs(0) });
+    await policy.push({ grants: [grantOf("key_1", "weir_strict", { consistency: Consistency.STRICT }), grantOf("key_2", "weir_stale", { consistency: Consistency.STALE_OK })], databaseAge: durationFromMs(0) });
     const enter = (credential: string): Promise<Grant> => authenticate({ credential, address: "127.0.0.1", origin: undefined }, policy.view, policy.nowMs);
     policy.nowMs += 1_000;
     expect(await enter("weir_strict")).toMatchObject({ keyId: "key_1" });

@@ -1087,7 +1087,7 @@ export type CreateKeyRequest = Message<"weir.policy.v1.CreateKeyRequest"> & {
   memberId: string;
 
   /**
-   * What decides about its calls while policy is out of reach; unspecified means strict.
+   * What decides about its calls while policy is out of reach; unspecified means stale_ok.
    *
    * @generated from field: weir.policy.v1.Consistency consistency = 10;
    */
@@ -2330,7 +2330,7 @@ export const ReachSchema: GenEnum<Reach> = /*@__PURE__*/
  */
 export const Consistency = {
   /**
-   * Not known: as CONSISTENCY_STRICT.
+   * Not said: as CONSISTENCY_STALE_OK.
    *
    * @generated from enum value: CONSISTENCY_UNSPECIFIED = 0;
    */

@@ -93,4 +93,4 @@ $$;
 CREATE TRIGGER announce_budget_change AFTER INSERT OR UPDATE OF delete_time ON budgets FOR EACH ROW EXECUTE FUNCTION announce_budget_change();
 
 -- A weir.policy.v1.Consistency.
-ALTER TABLE keys ADD COLUMN consistency smallint NOT NULL DEFAULT 1;
+ALTER TABLE keys ADD COLUMN consistency smallint NOT NULL DEFAULT 2;
