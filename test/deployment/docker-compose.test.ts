@@ -132,7 +132,8 @@ describe("Dockerfile", () => {
   });
 });
 
-describe("its services, started one by one as processes", () => {
+// Commands in containers are processes of their own, on a machine that may be busy; and a drain may take all of limits.drain_timeout.
+describe("its services, started one by one as processes", { timeout: 90_000 }, () => {
   let scratch: string;
   let compose: ComposeFile;
   let containers: LocalContainers;
@@ -184,8 +185,7 @@ describe("its services, started one by one as processes", () => {
     }
   });
 
-  // Four processes start at once, on a machine that may be busy.
-  test("each becomes healthy, though those it needs come after it", { timeout: 90_000 }, async () => {
+  test("each becomes healthy, though those it needs come after it", async () => {
     const routing = start("routing");
     const providers = start("providers");
     await expect.poll(async () => `${(await routing.health()).output}${routing.log()}`, { timeout: 30_000, interval: 200 }).toMatch(/Weir is not ready: waiting for answers from .*policy at /);
@@ -241,8 +241,7 @@ describe("its services, started one by one as processes", () => {
     await client.end();
   });
 
-  // A drain may take all of limits.drain_timeout.
-  test("SIGTERM ends all with exit code 0", { timeout: 90_000 }, async () => {
+  test("SIGTERM ends all with exit code 0", async () => {
     const codes = await Promise.all([...running].map(async ([name, container]) => [name, await container.stop()]));
     expect(codes).toEqual([...running.keys()].map((name) => [name, 0]));
   });
