@@ -49,7 +49,7 @@ describe("against a running Weir", () => {
   async function output(program: string, words: readonly string[]): Promise<string> {
     const { PATH, HOME } = process.env;
     const env = { PATH, HOME, WEIR_ADDRESS: weir.origin, WEIR_KEY: weir.inferenceKey, WEIR_DATA: weir.dataDirectory };
-    return (await run(program, words, { cwd: root, env, timeout: 20_000 })).stdout;
+    return (await run(program, words, { cwd: root, env, timeout: 60_000 })).stdout;
   }
 
   test.each(["openai-sdk.ts", "anthropic-sdk.ts", "google-genai-sdk.ts", "grpc-stub.ts"])("%s prints the answer", async (file) => {
