@@ -61,7 +61,7 @@ export async function openPolicyFixture(connection: DatabaseConnection, clock: C
 /** A ledger to which nothing is posted. */
 const silentLedger: PolicyPeers["metering"] = {
   async takeLeasePostings(_request, { signal }) {
-    await once(signal, "abort");
+    if (!signal.aborted) await once(signal, "abort");
     return create(TakeLeasePostingsResponseSchema);
   },
 };
