@@ -108,7 +108,7 @@ export function addBudgetsCommand(program: Command, environment: Environment): v
 }
 
 function addOrganizationOption(command: Command): Command {
-  return addRunningWeirOptions(command).option("--organization <id>", "the organization (needed with a key that reaches several)");
+  return addRunningWeirOptions(command).option("--organization <id>", "the organization (to be named where the key reaches several)");
 }
 
 function addTermsOptions(command: Command): Command {
@@ -119,7 +119,7 @@ function addTermsOptions(command: Command): Command {
 }
 
 async function createBudget(name: string, options: CreateOptions, policy: Policy): Promise<void> {
-  const { organization = "", limit, per, timeZone = "", team = "", key = "", member = "", label } = options;
+  const { organization = await onlyOrganization(policy), limit, per, timeZone = "", team = "", key = "", member = "", label } = options;
   const [labelName = "", labelValue = ""] = label === undefined ? [] : readLabel(label);
   const period = Object.hasOwn(periods, per) ? periods[per as keyof typeof periods] : BudgetPeriod.ROLLING;
   const { budget } = await policy.createBudget({
@@ -133,6 +133,12 @@ async function createBudget(name: string, options: CreateOptions, policy: Policy
     ...termsOf(options),
   });
   console.log(`Created ${budget!.id}.`);
+}
+
+async function onlyOrganization(policy: Policy): Promise<string> {
+  const organizations = await everyPage((page) => policy.listOrganizations(page), (page) => page.organizations);
+  if (organizations.length === 1) return organizations[0]!.id;
+  throw new GatewayError("INVALID_REQUEST", `There are ${organizations.length} organizations; name one of \`weir organizations list\` with --organization.`);
 }
 
 async function updateBudget(budgetId: string, options: UpdateOptions & { readonly hard?: true }, policy: Policy): Promise<void> {
