@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { exchangeThroughEgress } from "#platform/egress/egress-exchange.ts";
 import type { RunningService } from "#platform/service.ts";
+import { followConfiguredBudgets } from "./configured-budgets.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import { createGuardrail } from "./rpc/create-guardrail.ts";
 import { IdentityTokens } from "./edge/identity-tokens.ts";
@@ -48,7 +49,7 @@ import { watchRecalls } from "./rpc/watch-recalls.ts";
 import { watchRules } from "./rpc/watch-rules.ts";
 import { CounterSweep } from "./store/counter-sweep.ts";
 import { GrantFeed } from "./store/grant-feed.ts";
-import { RecallFeed } from "./store/recall-feed.ts";
+import { allPeriods, RecallFeed } from "./store/recall-feed.ts";
 import { RuleFeed } from "./store/rule-feed.ts";
 
 export { bootstrapTenancy } from "./bootstrap-tenancy.ts";
@@ -71,6 +72,13 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
   const recalls = new RecallFeed(database, logger);
   const desk = new LeaseDesk({ database, clock, recall: (organizationId, periodId) => recalls.recall(organizationId, periodId) });
   const postings = followPostings({ database, peers, logger, onSettled: () => desk.lookAgain() });
+  const configured = followConfiguredBudgets({
+    ...dependencies,
+    async onChanged(organizationId) {
+      await recalls.recall(organizationId, allPeriods);
+      desk.lookAgain();
+    },
+  });
   return {
     descriptor: PolicyService,
     implementation: {
@@ -115,7 +123,7 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       watchRecalls: (request, context) => watchRecalls(request, context, recalls),
     },
     async stop() {
-      await Promise.all([feed.stop(), rules.stop(), recalls.stop(), postings.stop(), sweep.stop()]);
+      await Promise.all([feed.stop(), rules.stop(), recalls.stop(), configured.stop(), postings.stop(), sweep.stop()]);
     },
   };
 }

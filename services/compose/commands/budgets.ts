@@ -169,9 +169,9 @@ async function listBudgets({ organization = "" }: OrganizationOption, policy: Po
   console.log(table([heads, ...budgets.map(describeBudget)], [5, 6, 7, 8]).join("\n"));
 }
 
-function describeBudget({ id, name, subject, period, rollingWindow, enforcement, usage }: Budget): string[] {
+function describeBudget({ id, name, subject, period, rollingWindow, enforcement, isConfigured, usage }: Budget): string[] {
   const per = period === BudgetPeriod.ROLLING ? `${Number(rollingWindow!.seconds) / 3_600}h` : (Object.entries(periods).find(([, value]) => value === period)?.[0] ?? "");
-  return [id, name, describeSubject(subject), per, enforcement === BudgetEnforcement.SOFT ? "soft" : "hard", ...amountsOf(usage!), shownTime(usage!.endTime)];
+  return [id, name, describeSubject(subject), per, `${enforcement === BudgetEnforcement.SOFT ? "soft" : "hard"}${isConfigured ? " (weir.yaml)" : ""}`, ...amountsOf(usage!), shownTime(usage!.endTime)];
 }
 
 function describeSubject({ teamId = "", keyId = "", memberId = "", labelName = "", labelValue = "" }: Partial<BudgetSubject> = {}): string {

@@ -1,5 +1,5 @@
 /** Owns what may stand as a budget. */
-import { BudgetPeriod, type BudgetSubject, type CreateBudgetRequest } from "#gen/weir/policy/v1/budget_pb.ts";
+import { BudgetPeriod, type Budget, type BudgetSubject, type CreateBudgetRequest } from "#gen/weir/policy/v1/budget_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 
 /** The label's value that gives each value a budget of its own. */
@@ -18,6 +18,11 @@ export function checkBudget({ period, rollingWindow, timeZone, subject }: Pick<C
 /** Throws INVALID_REQUEST when a value is missing, or given to a budget that has one for all. */
 export function checkValue(field: string, subject: BudgetSubject | undefined, labelValue: string): void {
   if ((subject?.labelValue === eachValue) !== (labelValue !== "")) throw invalid(field, "A budget with one for each value of its label needs to know of which, and no other one.");
+}
+
+/** Throws INVALID_REQUEST when it is changed elsewhere. */
+export function checkChangeable({ name, isConfigured }: Pick<Budget, "name" | "isConfigured">): void {
+  if (isConfigured) throw new GatewayError("INVALID_REQUEST", `The budget "${name}" stands in weir.yaml. Change it there, under \`budgets\`, or end it by taking it out.`);
 }
 
 function isTimeZone(name: string): boolean {

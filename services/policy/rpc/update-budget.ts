@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { BudgetShortage, UpdateBudgetRequestSchema, UpdateBudgetResponseSchema, type Budget, type UpdateBudgetRequest, type UpdateBudgetResponse } from "#gen/weir/policy/v1/budget_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
+import { checkChangeable } from "../domain/budget-terms.ts";
 import { readName } from "../domain/names.ts";
 import { changeableBy } from "../domain/reach.ts";
 import { inputOf } from "../domain/request-input.ts";
@@ -18,6 +19,7 @@ export async function updateBudget(request: UpdateBudgetRequest, { identity }: C
     const answeredId = await claimRequest(transaction, { method: "UpdateBudget", identity, requestId, input: inputOf(UpdateBudgetRequestSchema, request), resultId: budgetId });
     if (answeredId === undefined) {
       const present = await lockBudget(transaction, budgetId, tenant);
+      checkChangeable(present);
       await updateBudgetRow(transaction, present, { ...present, ...changesOf(request) });
     }
     return findBudget(transaction, budgetId, tenant);

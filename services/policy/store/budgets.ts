@@ -122,7 +122,8 @@ const selectBudget = `
     ) AS values
   ) AS sums`;
 
-async function checkSubject(transaction: Queryable, organizationId: string, { teamId, keyId, memberId }: NewBudget["subject"]): Promise<void> {
+/** Throws NOT_FOUND. */
+export async function checkSubject(transaction: Queryable, organizationId: string, { teamId, keyId, memberId }: NewBudget["subject"]): Promise<void> {
   const { rows } = await transaction.query<{ missing: string }>(
     `SELECT kind AS missing FROM (VALUES
        ('organization', EXISTS (SELECT FROM organizations WHERE id = $1)),
@@ -177,6 +178,7 @@ interface BudgetRow extends UsageColumns {
   shortage: BudgetShortage;
   alert_percents: number[];
   create_time: Date;
+  is_configured: boolean;
   period_limit: bigint;
 }
 
@@ -208,6 +210,7 @@ function readBudget(row: BudgetRow): Budget {
     shortage: row.shortage,
     alertPercents: row.alert_percents,
     createTime: timestampFromDate(row.create_time),
+    isConfigured: row.is_configured,
     usage: readUsage({ ...row, label_value: "", limit_nanos: row.period_limit }),
   });
 }

@@ -42,6 +42,6 @@ async function findVouchedKey(database: Queryable, { issuer, subject, organizati
 }
 
 /** Whoever gives an organization the name that is another's id must not pass for it. */
-function columnOf(table: "organizations" | "teams", nameOrId: string): string {
+export function columnOf(table: "organizations" | "teams", nameOrId: string): string {
   return `${table}.${nameOrId.startsWith(table === "teams" ? "team_" : "org_") ? "id" : "name"}`;
 }
