@@ -118,6 +118,26 @@ describe("a key that a budget applies to", () => {
     expect(searching.headers.get("x-weir-reason")).toBe("UNBOUNDED_COST");
   });
 
+  test.each([
+    { case: "a negative number of replies", body: { n: -5 } },
+    { case: "no reply", body: { n: 0 } },
+    { case: "a negative output maximum", body: { max_tokens: -1_000_000 } },
+    { case: "no output", body: { max_tokens: 0 } },
+    { case: "more output than numbers hold", body: { max_tokens: Number.MAX_SAFE_INTEGER, n: 2 ** 31 - 1 } },
+  ])("gains nothing by asking for $case, and nobody else's call fails of it", async ({ body }) => {
+    const { secret, budget } = await keyWithBudget({ limitNanos: 2n * (100n * nanosPerOutputToken + 1_000_000n) });
+    const ordinary = { model: "near/words" };
+    expect((await ask(secret, ordinary)).status).toBe(200);
+    const before = upstream.requests.length;
+    const [odd, even] = await Promise.all([ask(secret, { ...ordinary, max_tokens: 1_000_000, ...body }), ask(secret, ordinary)]);
+    expect([400, 429]).toContain(odd.status);
+    expect(even.status).toBe(200);
+    expect(upstream.requests.length - before).toBe(1);
+    const large = await ask(secret, { ...ordinary, max_tokens: 1_000 });
+    expect(large.status).toBe(429);
+    await expect.poll(() => usageOf(budget)).toMatchObject({ postedNanos: 2n * (10n * nanosPerOutputToken + 1_000n) });
+  });
+
   test("leaves another key of its organization alone, though that calls a model without a price", async () => {
     const { secret } = await keyWithBudget({ limitNanos: 0n });
     expect((await ask(secret, { model: "near/fee" })).status).toBe(429);

@@ -9,6 +9,7 @@ import { newId } from "#platform/ids.ts";
 import type { Logger } from "#platform/logger.ts";
 import { followView } from "#platform/pushed-view.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
+import { mostNanos } from "../domain/budget/bound.ts";
 import type { Hold, HoldContext, HoldSource, Need } from "../domain/budget/hold.ts";
 import { Lease } from "./lease.ts";
 import { LeaseReturns } from "./lease-returns.ts";
@@ -36,6 +37,8 @@ const mostWaiting = 10_000;
 const mostQuestions = 3;
 /** How many bounds a lease is to be good for, where little was drawn so far. */
 const leastAhead = 4n;
+/** The most that is asked for, however many wait. */
+const mostWantedNanos = mostNanos;
 /** For how long nothing is asked for ahead of need, after policy gave less than that. */
 const scarceMs = 1_000;
 /** An attempt begins this long before its lease ends, or not under it: what is between is on its way. */
@@ -241,7 +244,8 @@ export class LeaseHolder implements HoldSource {
     const { organizationId, keyId } = context.grant;
     const askedAtMs = clock.monotonicMs();
     const waitMs = Math.max(0, Math.min(longestMs, context.deadlineMs - clock.now()));
-    const wantedNanos = leastAhead * neededNanos + 2n * balance.drawnNanos;
+    const wishedNanos = leastAhead * neededNanos + 2n * balance.drawnNanos;
+    const wantedNanos = wishedNanos < mostWantedNanos ? wishedNanos : mostWantedNanos;
     balance.drawnNanos = 0n;
     const request = create(AcquireLeaseRequestSchema, {
       holderId: this.#id,

@@ -46,6 +46,15 @@ describe("the bound of a generation", () => {
     expect(bound({}).output).toMatchObject({ maximumTokens: undefined });
   });
 
+  test("is not lessened by what a caller asks none of, or less", () => {
+    for (const candidateCount of [0, -8]) expect(bound({ candidateCount, maxOutputTokens: 100n }).output).toMatchObject({ candidates: 1n });
+    for (const maxOutputTokens of [0n, -100n]) expect(bound({ maxOutputTokens }, { maxOutputTokens: 8_000n }).output).toMatchObject({ maximumTokens: 8_000n });
+    expect(bound({ maxOutputTokens: 0n }, { maxOutputTokens: 8_000n }, "anthropic").output).toMatchObject({ maximumTokens: 0n });
+    expect(bound({ reasoning: { budgetTokens: -1_000n } }).output).toMatchObject({ leastTokens: 256n });
+    const { quantities } = boundOfRelay("generateImages", { bytes: 10, count: -4n, files: 0n }, target("openai"));
+    expect(quantities.find(({ meters }) => meters.includes(Meter.IMAGES))!.quantity).toBe(1n);
+  });
+
   test("can be lowered to no less than what its thinking takes", () => {
     expect(bound({ reasoning: { budgetTokens: 4_096n } }).output).toMatchObject({ leastTokens: 4_352n });
   });

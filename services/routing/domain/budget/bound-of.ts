@@ -38,12 +38,17 @@ export function boundOfGeneration(extent: GenerationExtent, target: Target): Bou
     ],
     output: {
       meters: generatedOutput,
-      candidates: extent.candidates,
-      maximumTokens: extent.maximumOutputTokens ?? factsOf(target)?.maxOutputTokens,
+      candidates: atLeastOne(extent.candidates),
+      maximumTokens: limits(extent.maximumOutputTokens, target) ? extent.maximumOutputTokens : factsOf(target)?.maxOutputTokens,
       leastTokens: extent.leastOutputTokens,
     },
     advice: adviceFor(target, "Say in the request how many tokens may be generated, and send files and images with it"),
   };
+}
+
+/** Below 1 a maximum may be none (https://docs.ollama.com/modelfile); only Anthropic reads 0 as no output, to warm its cache: https://platform.claude.com/docs/en/build-with-claude/prompt-caching */
+function limits(maximum: bigint | undefined, { provider }: Target): maximum is bigint {
+  return maximum !== undefined && maximum >= (provider.vendor.endsWith("anthropic") ? 0n : 1n);
 }
 
 /** Of what vendors do for nothing. */
@@ -118,8 +123,9 @@ function boundOfText(characters: bigint, tokens: bigint, target: Target): Bound 
   };
 }
 
-function boundOfImages(count: bigint, promptTokens: bigint, images: bigint, target: Target): Bound {
+function boundOfImages(asked: bigint, promptTokens: bigint, images: bigint, target: Target): Bound {
   const { vendor } = target.provider;
+  const count = atLeastOne(asked);
   const inputImages = images === 0n ? 0n : times(images, mostImageInputTokens(vendor, target.model));
   return {
     quantities: [
@@ -170,6 +176,11 @@ function millisecondsOf(soundBytes: bigint): bigint {
 function adviceFor({ provider, model }: Target, advice = ""): string {
   const setting = `state \`max_output_tokens\` and \`context_window_tokens\` of ${provider.vendor}/${model} under \`models\` in weir.yaml.`;
   return advice === "" ? `${setting[0]!.toUpperCase()}${setting.slice(1)}` : `${advice}, or ${setting}`;
+}
+
+/** What a caller asks none of, or less, the vendor refuses or makes one of. */
+function atLeastOne(count: bigint): bigint {
+  return count < 1n ? 1n : count;
 }
 
 function lesser(left: bigint | undefined, right: bigint | undefined): bigint | undefined {

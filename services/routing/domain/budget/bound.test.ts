@@ -119,6 +119,10 @@ describe("a bound", () => {
     expect(priceBound(endless, free, name)).toEqual({ nanos: 0n, outputTokens: undefined });
   });
 
+  test("that no call comes to is refused, before it is more than 64 bits hold", () => {
+    expect(() => priceBound(boundOf({ ...asked, maximum: 2n ** 53n }), rates, name)).toThrow(expect.objectContaining({ reason: "UNBOUNDED_COST" }));
+  });
+
   test("of an operation that vendors do not charge for needs no price", () => {
     expect(priceBound({ quantities: [], advice: "" }, { rates: new Map(), factorMillionths: 1_000_000n }, name)).toEqual({ nanos: 0n, outputTokens: undefined });
   });

@@ -50,13 +50,18 @@ type ExactCost = bigint;
 
 const costPerNano = 1_000_000n * 1_000_000n;
 
-/** Throws UNPRICED_MODEL where the model has no price, UNBOUNDED_COST where something of it has a price and no bound. */
+/** $100,000: no call costs as much, and sums of what thousands of calls could cost stay within 64 bits. */
+export const mostNanos = 100_000_000_000_000n;
+
+/** Throws UNPRICED_MODEL where the model has no price, UNBOUNDED_COST where something of it has a price and no bound, or one that no call comes to. */
 export function priceBound(bound: Bound, rates: BoundRates, target: string): PricedBound {
   requirePrice(bound, rates, target);
   const { output } = bound;
   const outputTokens = output?.maximumTokens;
   const cost = costWithoutOutput(bound, rates, target) + (output === undefined ? 0n : costOf({ ...output, quantity: totalOutput(output) }, bound, rates, target));
-  return { nanos: roundUp(cost), outputTokens };
+  const nanos = roundUp(cost);
+  if (nanos > mostNanos) throw new GatewayError("UNBOUNDED_COST", `This request could cost more than $100,000 at ${target}, and a budget applies to this key. Ask for fewer tokens or pieces.`, { metadata: { model: target } });
+  return { nanos, outputTokens };
 }
 
 /**

@@ -62,7 +62,7 @@ export function extentOf(generation: Generation, untranslated: Untranslated): Ge
   if (generation.tools.length > 0) measure.textTokens += toolPromptTokens;
   const { outputFormat } = generation;
   if (outputFormat?.kind.case === "jsonSchema") measure.textTokens += textIn(outputFormat.kind.value);
-  const thinkingTokens = generation.reasoning?.budgetTokens ?? 0n;
+  const budgetTokens = generation.reasoning?.budgetTokens ?? 0n;
   return {
     textTokens: BigInt(tokensAround.request + measure.textTokens),
     images: BigInt(measure.images),
@@ -72,7 +72,7 @@ export function extentOf(generation: Generation, untranslated: Untranslated): Ge
     candidates: BigInt(generation.candidateCount ?? 1),
     maximumOutputTokens: generation.maxOutputTokens,
     // Where it may think for so long, vendors refuse a maximum that leaves nothing for words.
-    leastOutputTokens: leastUsefulTokens + thinkingTokens,
+    leastOutputTokens: leastUsefulTokens + (budgetTokens > 0n ? budgetTokens : 0n),
     unlimitedBy: measure.unlimitedBy ?? untranslated.fields.find((field) => unlimitedFields.some((pattern) => pattern.test(field))),
   };
 }
