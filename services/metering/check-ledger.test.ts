@@ -8,7 +8,7 @@ import type { Database, Queryable } from "#platform/database/database.ts";
 import { createLogger } from "#platform/logger.ts";
 import { createMetricsRegistry } from "#platform/metrics.ts";
 import { seededRandom } from "../../test/harness/random.ts";
-import { checkHour, checkMonth } from "./check-ledger.ts";
+import { checkDay, checkHour, checkMonth } from "./check-ledger.ts";
 import type { LedgerDifference } from "./domain/ledger-difference.ts";
 import { foldDeltas } from "./store/fold-deltas.ts";
 import { PriceVersions } from "./store/price-versions.ts";
@@ -17,6 +17,7 @@ import { watchLedger } from "./watch-ledger.ts";
 
 const hourMs = 3_600_000;
 const hour = { startMs: testNowMs - (testNowMs % hourMs), endMs: testNowMs - (testNowMs % hourMs) + hourMs };
+const day = { startMs: Date.UTC(2026, 10, 20), endMs: Date.UTC(2026, 10, 21) };
 const month = { startMs: Date.UTC(2026, 10), endMs: Date.UTC(2026, 11) };
 const attemptCount = 30;
 
@@ -42,7 +43,7 @@ async function startFilledMetering(): Promise<TestMetering> {
 }
 
 async function differencesIn(queryable: Queryable): Promise<LedgerDifference[]> {
-  return [...(await checkHour(queryable, new PriceVersions(), hour)).differences, ...(await checkMonth(queryable, month))];
+  return [...(await checkHour(queryable, new PriceVersions(), hour)).differences, ...(await checkDay(queryable, day)), ...(await checkMonth(queryable, month))];
 }
 
 /** What somebody could do to the tables; each names the place that it changed. */
@@ -69,6 +70,8 @@ const injections: readonly ((queryable: Queryable, attemptId: string) => Promise
             posted as (update postings set amount_nanos = amount_nanos * 2 where attempt_id = $1),
             sums as (update usage_rollups r set cost_nanos = r.cost_nanos + l.cost_nanos / 2, charge_nanos = r.charge_nanos + l.charge_nanos / 2 from line l
                      where r.key_id = l.key_id and r.model = l.model and r.hour = date_trunc('hour', l.start_time, 'UTC')),
+            days as (update usage_days d set cost_nanos = d.cost_nanos + l.cost_nanos / 2, charge_nanos = d.charge_nanos + l.charge_nanos / 2 from line l
+                     where d.key_id = l.key_id and d.model = l.model and d.day = date_trunc('day', l.start_time, 'UTC')),
             sides as (select 'key:' || key_id as account, charge_nanos / 2 as amount from line union all select 'vendor:' || vendor, -cost_nanos / 2 from line
                       union all select 'margin:' || organization_id, (cost_nanos - charge_nanos) / 2 from line)
        update balances b set amount_nanos = b.amount_nanos + sides.amount from sides where b.account = sides.account`,
@@ -76,6 +79,8 @@ const injections: readonly ((queryable: Queryable, attemptId: string) => Promise
     ),
   (queryable, id) => queryable.query("update usage_rollups set attempts = attempts + 1 where key_id = (select key_id from attempts where attempt_id = $1)", [id]),
   (queryable, id) => queryable.query("delete from usage_rollups where key_id = (select key_id from attempts where attempt_id = $1)", [id]),
+  (queryable, id) => queryable.query("update usage_days set durations[1] = durations[1] + 1 where key_id = (select key_id from attempts where attempt_id = $1)", [id]),
+  (queryable, id) => queryable.query("delete from usage_days where key_id = (select key_id from attempts where attempt_id = $1)", [id]),
   (queryable, id) => queryable.query("update balances set amount_nanos = amount_nanos + 1 where account = (select 'key:' || key_id from attempts where attempt_id = $1)", [id]),
 ];
 
@@ -127,15 +132,19 @@ test("sums and balances are had back from the lines, beside events that come mea
   const metering = await startFilledMetering();
   const { database, implementation, priceVersion } = metering;
   const sums = () => database.query("select * from usage_rollups order by key_id, organization_id, model").then(({ rows }) => rows);
+  const days = () => database.query("select * from usage_days order by key_id, organization_id, model").then(({ rows }) => rows);
   const balances = () => database.query("select * from balances where amount_nanos <> 0 order by account").then(({ rows }) => rows);
-  const [sumsBefore, balancesBefore] = [await sums(), await balances()];
+  const [sumsBefore, daysBefore, balancesBefore] = [await sums(), await days(), await balances()];
 
   await database.query("update usage_rollups set attempts = 99, quantities = '{1}' where key_id = 'key_1'");
   await database.query("delete from usage_rollups where key_id = 'key_2'");
+  await database.query("update usage_days set cost_nanos = 1 where key_id = 'key_2'");
+  await database.query("delete from usage_days where key_id = 'key_3'");
   await database.query("update balances set amount_nanos = 7");
   const rebuilt = await implementation.rebuildLedger(create(RebuildLedgerRequestSchema), testContext);
   expect(rebuilt).toMatchObject({ hours: 1n, rollups: BigInt(sumsBefore.length) });
   expect(await sums()).toEqual(sumsBefore);
+  expect(await days()).toEqual(daysBefore);
   expect(await balances()).toEqual(balancesBefore);
 
   const recording = Array.from({ length: 20 }, (_, batch) => metering.record(...[0, 1, 2].map((index) => usageEvent({ attempt: 1_000 + batch * 3 + index, priceVersion, key: `key_${index}` }))));

@@ -1,8 +1,8 @@
-/** Owns the check of the ledger: lines = postings = sums = balances, and each line rated as its version says. */
+/** Owns the check of the ledger: lines = postings = sums by hour = sums by day = balances, and each line rated as its version says. */
 import type { Database, Queryable } from "#platform/database/database.ts";
-import { hoursOf, monthsOf, ratingDifferences, type LedgerDifference, type Period } from "./domain/ledger-difference.ts";
+import { daysOf, hoursOf, monthsOf, ratingDifferences, type LedgerDifference, type Period } from "./domain/ledger-difference.ts";
 import type { RatedLine } from "./domain/rerate.ts";
-import { balanceDifferences, postingDifferences, rollupDifferences } from "./store/ledger-differences.ts";
+import { balanceDifferences, dayDifferences, postingDifferences, rollupDifferences } from "./store/ledger-differences.ts";
 import type { PriceVersions } from "./store/price-versions.ts";
 import { selectRatedLines } from "./store/rated-lines.ts";
 
@@ -26,6 +26,10 @@ export async function checkLedger(database: Database, priceVersions: PriceVersio
     differences.push(...found.differences);
     if (differences.length >= maximum) return { attempts, differences: differences.slice(0, maximum) };
   }
+  for (const day of daysOf(period)) {
+    signal.throwIfAborted();
+    differences.push(...(await checkDay(database, day)));
+  }
   for (const month of monthsOf(period)) differences.push(...(await checkMonth(database, month)));
   return { attempts, differences: differences.slice(0, maximum) };
 }
@@ -42,6 +46,11 @@ export async function checkHour(queryable: Queryable, priceVersions: PriceVersio
     if (lines.length < linesPerPage) return { attempts, differences };
     after = lines.at(-1)!.identity;
   }
+}
+
+/** Compares the sums of a day with those of its hours. */
+export async function checkDay(queryable: Queryable, { startMs, endMs }: Period): Promise<LedgerDifference[]> {
+  return dayDifferences(queryable, startMs, endMs, namedPerHour);
 }
 
 /** Compares the sums of a month with the balances. */

@@ -39,7 +39,7 @@ try {
   });
   await timed("rebuilt", async () => {
     await implementation.rebuildLedger(create(RebuildLedgerRequestSchema), context);
-    await database.query("analyze usage_rollups");
+    await database.query("analyze usage_rollups, usage_days");
   });
   const { rows } = await database.query<{ attempts: bigint; sums: bigint; size: string }>(
     "select (select count(*) from attempts) as attempts, (select count(*) from usage_rollups) as sums, pg_size_pretty(pg_database_size(current_database())) as size",
@@ -61,6 +61,7 @@ try {
     "a month of one key by day": { ...period(30), groupBy: [DAY], keyId: "key_7" },
     "a month by organization": { ...period(30), groupBy: [ORGANIZATION] },
     "a month by day": { ...period(30), groupBy: [DAY] },
+    "a month by model, with latencies": { ...period(30), groupBy: [MODEL], withLatency: true },
   };
   for (const [name, query] of Object.entries(queries)) await measure(name, () => implementation.queryUsage(create(QueryUsageRequestSchema, query), context));
   await measure("the newest 100 attempts of one organization", () => implementation.listAttempts(create(ListAttemptsRequestSchema, { organizationId: "org_3" }), context));

@@ -18,6 +18,7 @@ export interface Period {
 }
 
 export const hourMs = 3_600_000;
+export const dayMs = 24 * hourMs;
 
 /** The lines whose cost or charge is not what their version of the price book gives. */
 export function ratingDifferences(lines: readonly RatedLine[], books: PriceBooks): LedgerDifference[] {
@@ -38,6 +39,11 @@ export function wholeHours({ startMs, endMs }: Period): Period {
 /** The hours of a period of whole hours. */
 export function* hoursOf({ startMs, endMs }: Period): Generator<Period> {
   for (let hour = startMs; hour < endMs; hour += hourMs) yield { startMs: hour, endMs: hour + hourMs };
+}
+
+/** The days, UTC, that a period is in. */
+export function* daysOf({ startMs, endMs }: Period): Generator<Period> {
+  for (let day = Math.floor(startMs / dayMs) * dayMs; day < endMs; day += dayMs) yield { startMs: day, endMs: day + dayMs };
 }
 
 /** The months, UTC, that a period is in. */

@@ -2,8 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import { RebuildLedgerResponseSchema, type RebuildLedgerRequest, type RebuildLedgerResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { Database } from "#platform/database/database.ts";
-import { hoursOf, monthsOf } from "../domain/ledger-difference.ts";
-import { rebuildBalances, rebuildRollups } from "../store/rebuild.ts";
+import { daysOf, hoursOf, monthsOf } from "../domain/ledger-difference.ts";
+import { rebuildBalances, rebuildDays, rebuildRollups } from "../store/rebuild.ts";
 import { hoursAsked } from "./hours-asked.ts";
 
 export async function rebuildLedger(database: Database, request: RebuildLedgerRequest, signal: AbortSignal): Promise<RebuildLedgerResponse> {
@@ -14,6 +14,10 @@ export async function rebuildLedger(database: Database, request: RebuildLedgerRe
     signal.throwIfAborted();
     response.rollups += BigInt(await rebuildRollups(database, startMs, endMs));
     response.hours++;
+  }
+  for (const { startMs, endMs } of daysOf(period)) {
+    signal.throwIfAborted();
+    await rebuildDays(database, startMs, endMs);
   }
   for (const { startMs, endMs } of monthsOf(period)) response.balances += BigInt(await rebuildBalances(database, startMs, endMs));
   return response;

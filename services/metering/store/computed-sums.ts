@@ -2,8 +2,14 @@
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 
-/** By what sums are kept; with the hour, the key of `usage_rollups`. */
-export const rollupKeys = ["hour", "organization_id", "team_id", "key_id", "route", "provider", "vendor", "model", "report_labels"];
+/** By what sums are kept, beside their time. */
+export const usageKeys = ["organization_id", "team_id", "key_id", "route", "provider", "vendor", "model", "report_labels"];
+
+/** The key of `usage_rollups`. */
+export const rollupKeys = ["hour", ...usageKeys];
+
+/** The key of `usage_days`. */
+export const dayKeys = ["day", ...usageKeys];
 
 /** What is summed, beside the quantities. */
 export const rollupCounts: Readonly<Record<string, string>> = {
@@ -41,11 +47,30 @@ export const computedRollups = `
   )
   select ${keys}, ${Object.keys(rollupCounts).join(", ")}, coalesce(quantities, '{}') as quantities, ${Object.keys(rollupLists).join(", ")} from counts left join measured using (${keys})`;
 
-/** A query for what sums come to on each account and month: `sums` is a relation with the columns of `usage_rollups`. */
+const counts = Object.keys(rollupCounts);
+
+/** The columns that are lists. */
+export const sumLists = ["quantities", ...Object.keys(rollupLists)];
+
+/** The columns of sums, beside their key. */
+export const sumColumns = [...counts, ...sumLists];
+
+/** What sums of some key come to together, column by column. */
+export const sumsOfSums = [...counts.map((name) => `sum(${name})::int8 as ${name}`), ...sumLists.map((name) => `array_sum(${name}) as ${name}`)].join(", ");
+
+/** A query for what sums come to by day, with the columns of `usage_days`: `sums` is a relation with the columns of `usage_rollups`. */
+export function daysOf(sums: string): string {
+  return `select date_trunc('day', hour, 'UTC') as day, ${usageKeys.join(", ")}, ${sumsOfSums} from ${sums} group by 1, ${usageKeys.join(", ")}`;
+}
+
+/** A query for the sums of the days that begin from $1 on, before $2, with the columns of `usage_days`. */
+export const computedDays = daysOf("(select * from usage_rollups where hour >= $1::timestamptz and hour < $2::timestamptz) as asked");
+
+/** A query for what sums come to on each account and month: `sums` is a relation with the columns of `usage_days`. */
 export function balancesOf(sums: string): string {
   return `
   select account, month, sum(amount)::int8 as amount_nanos
-  from (select *, date_trunc('month', hour at time zone 'UTC')::date as month from ${sums}) as months, lateral (values
+  from (select *, date_trunc('month', day at time zone 'UTC')::date as month from ${sums}) as months, lateral (values
     ('key:' || key_id, charge_nanos), ('vendor:' || vendor, -cost_nanos), ('margin:' || organization_id, cost_nanos - charge_nanos)
   ) as sides (account, amount)
   group by account, month`;
@@ -54,7 +79,7 @@ export function balancesOf(sums: string): string {
 /** A query for the balances of the months that begin from $1 on, before $2, with the columns of `balances`. */
 export const computedBalances = `
   select account, month, sum(amount_nanos)::int8 as amount_nanos from (
-    ${balancesOf("(select * from usage_rollups where hour >= $1::timestamptz and hour < $2::timestamptz) as asked")}
+    ${balancesOf("(select * from usage_days where day >= $1::timestamptz and day < $2::timestamptz) as asked")}
     union all
     select account, month, amount_nanos from vendor_postings
     where month >= ($1::timestamptz at time zone 'UTC')::date and month < ($2::timestamptz at time zone 'UTC')::date

@@ -1,23 +1,20 @@
 /** Owns taking what batches have added into the sums and balances that stay. */
 import type { Database, Queryable } from "#platform/database/database.ts";
-import { balancesOf, rollupCounts, rollupKeys, rollupLists } from "./computed-sums.ts";
+import { balancesOf, dayKeys, daysOf, rollupCounts, rollupKeys, rollupLists, sumColumns } from "./computed-sums.ts";
 
 const keys = rollupKeys.join(", ");
-const counts = Object.keys(rollupCounts);
-const lists = ["quantities", ...Object.keys(rollupLists)];
-const columns = [keys, ...counts, ...lists].join(", ");
 
 const fold = `
   with taken as (delete from usage_deltas where ctid = any(array(select ctid from usage_deltas limit $1)) returning *),
-  added as (
-    select ${keys}, ${counts.map((name) => `sum(${name})::int8 as ${name}`).join(", ")}, array_sum(quantities) as quantities,
+  hours as (
+    select ${keys}, ${Object.keys(rollupCounts).map((name) => `sum(${name})::int8 as ${name}`).join(", ")}, array_sum(quantities) as quantities,
            ${Object.keys(rollupLists).map((name) => `histogram_of(array_concat(${name})) as ${name}`).join(", ")}
     from taken group by ${keys}
-  ), folded as (
-    insert into usage_rollups as sums (${columns}) select ${columns} from added
-    on conflict (${keys}) do update set ${[...counts.map((name) => `${name} = sums.${name} + excluded.${name}`), ...lists.map((name) => `${name} = array_add(sums.${name}, excluded.${name})`)].join(", ")}
-  ), balanced as (
-    insert into balances as sums (account, month, amount_nanos) ${balancesOf("added")}
+  ), days as (${daysOf("hours")}),
+  folded_hours as (${addTo("usage_rollups", rollupKeys, "hours")}),
+  folded_days as (${addTo("usage_days", dayKeys, "days")}),
+  balanced as (
+    insert into balances as sums (account, month, amount_nanos) ${balancesOf("days")}
     on conflict (account, month) do update set amount_nanos = sums.amount_nanos + excluded.amount_nanos
   )
   select count(*) as taken from taken`;
@@ -34,4 +31,10 @@ export function foldDeltas(database: Database, limit: number): Promise<number> {
     const { rows } = await transaction.query<{ taken: bigint }>(fold, [limit]);
     return Number(rows[0]!.taken);
   });
+}
+
+function addTo(table: string, key: readonly string[], added: string): string {
+  const columns = [...key, ...sumColumns].join(", ");
+  const sums = sumColumns.map((name) => `${name} = ${name in rollupCounts ? `sums.${name} + excluded.${name}` : `array_add(sums.${name}, excluded.${name})`}`);
+  return `insert into ${table} as sums (${columns}) select ${columns} from ${added} on conflict (${key.join(", ")}) do update set ${sums.join(", ")}`;
 }

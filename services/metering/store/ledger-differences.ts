@@ -1,7 +1,7 @@
 /** Owns the comparison of lines, postings, sums and balances: what does not agree, row by row. */
 import type { Queryable } from "#platform/database/database.ts";
 import type { LedgerDifference } from "../domain/ledger-difference.ts";
-import { computedBalances, computedRollups, rollupCounts, rollupKeys, rollupLists } from "./computed-sums.ts";
+import { computedBalances, computedDays, computedRollups, dayKeys, rollupCounts, rollupKeys, sumLists, sumsOfSums } from "./computed-sums.ts";
 
 type Row = { readonly row: string; readonly detail: string };
 
@@ -35,29 +35,42 @@ export function postingDifferences(queryable: Queryable, startMs: number, endMs:
 
 /** Sums of the hours that are not those of their attempts. */
 export function rollupDifferences(queryable: Queryable, startMs: number, endMs: number, limit: number): Promise<LedgerDifference[]> {
-  const counts = Object.keys(rollupCounts);
-  const lists = ["quantities", ...Object.keys(rollupLists)];
-  const figures = (of: string): string => `array[${counts.map((name) => `coalesce(${of}.${name}, 0)`).join(", ")}] || coalesce(${of}.quantities, '{}')`;
-  const differs = lists.map((name) => `array_trim_zeros(coalesce(kept.${name}, '{}')) <> array_trim_zeros(coalesce(computed.${name}, '{}'))`);
-  return select(
-    queryable,
-    "rollup",
-    `with computed as (${computedRollups}), kept as (${keptRollups})
-     select concat_ws(' ', to_char(hour at time zone 'UTC', 'YYYY-MM-DD"T"HH24'), organization_id, team_id, key_id, route, provider, model, report_labels) as row,
-            format('holds %s; its attempts come to %s (${counts.join(", ")}, quantities)', ${figures("kept")}, ${figures("computed")}) as detail
-     from kept full join computed using (${rollupKeys.join(", ")})
-     where array_trim_zeros(${figures("kept")}) <> array_trim_zeros(${figures("computed")}) or ${differs.join(" or ")}
-     order by 1 limit $3`,
-    [startMs, endMs],
-    limit,
-  );
+  const time = `to_char(hour at time zone 'UTC', 'YYYY-MM-DD"T"HH24')`;
+  return select(queryable, "rollup", sumDifferences({ key: rollupKeys, time, kept: keptRollups, computed: computedRollups, parts: "attempts" }), [startMs, endMs], limit);
+}
+
+/** Sums of the days that are not those of their hours, without what is not folded yet. */
+export function dayDifferences(queryable: Queryable, startMs: number, endMs: number, limit: number): Promise<LedgerDifference[]> {
+  const time = `to_char(day at time zone 'UTC', 'YYYY-MM-DD')`;
+  const kept = "select * from usage_days where day >= $1::timestamptz and day < $2::timestamptz";
+  return select(queryable, "rollup", sumDifferences({ key: dayKeys, time, kept, computed: computedDays, parts: "hours" }), [startMs, endMs], limit);
 }
 
 /** The sums of an hour as they are, folded or not. */
-const keptRollups = `
-  select ${rollupKeys.join(", ")}, ${Object.keys(rollupCounts).map((name) => `sum(${name})::int8 as ${name}`).join(", ")},
-         ${["quantities", ...Object.keys(rollupLists)].map((name) => `array_sum(${name}) as ${name}`).join(", ")}
-  from usage_sums where hour >= $1::timestamptz and hour < $2::timestamptz group by ${rollupKeys.join(", ")}`;
+const keptRollups = `select ${rollupKeys.join(", ")}, ${sumsOfSums} from usage_sums where hour >= $1::timestamptz and hour < $2::timestamptz group by ${rollupKeys.join(", ")}`;
+
+interface SumComparison {
+  readonly key: readonly string[];
+  /** How a row's time is written. */
+  readonly time: string;
+  readonly kept: string;
+  readonly computed: string;
+  /** What `computed` adds up. */
+  readonly parts: string;
+}
+
+function sumDifferences({ key, time, kept, computed, parts }: SumComparison): string {
+  const counts = Object.keys(rollupCounts);
+  const figures = (of: string): string => `array[${counts.map((name) => `coalesce(${of}.${name}, 0)`).join(", ")}] || coalesce(${of}.quantities, '{}')`;
+  const differs = sumLists.map((name) => `array_trim_zeros(coalesce(kept.${name}, '{}')) <> array_trim_zeros(coalesce(computed.${name}, '{}'))`);
+  return `
+    with computed as (${computed}), kept as (${kept})
+    select concat_ws(' ', ${time}, organization_id, team_id, key_id, route, provider, model, report_labels) as row,
+           format('holds %s; its ${parts} come to %s (${counts.join(", ")}, quantities)', ${figures("kept")}, ${figures("computed")}) as detail
+    from kept full join computed using (${key.join(", ")})
+    where array_trim_zeros(${figures("kept")}) <> array_trim_zeros(${figures("computed")}) or ${differs.join(" or ")}
+    order by 1 limit $3`;
+}
 
 /** Balances of the months that are not those of their sums, without what is not folded yet. */
 export function balanceDifferences(queryable: Queryable, startMs: number, endMs: number, limit: number): Promise<LedgerDifference[]> {

@@ -1,8 +1,6 @@
 /** Owns computing sums and balances anew from the lines, while events go on coming. */
 import type { Database } from "#platform/database/database.ts";
-import { computedBalances, computedRollups, rollupCounts, rollupKeys, rollupLists } from "./computed-sums.ts";
-
-const columns = [...rollupKeys, ...Object.keys(rollupCounts), "quantities", ...Object.keys(rollupLists)].join(", ");
+import { computedBalances, computedDays, computedRollups, dayKeys, rollupKeys, sumColumns } from "./computed-sums.ts";
 
 /** Puts the sums of these hours in the place of those that stand, and returns how many there are; batches that come meanwhile wait. */
 export async function rebuildRollups(database: Database, startMs: number, endMs: number): Promise<number> {
@@ -11,15 +9,25 @@ export async function rebuildRollups(database: Database, startMs: number, endMs:
     await transaction.query("lock table usage_deltas, usage_rollups in share row exclusive mode");
     const period = [new Date(startMs).toISOString(), new Date(endMs).toISOString()];
     for (const table of ["usage_deltas", "usage_rollups"]) await transaction.query(`delete from ${table} where hour >= $1::timestamptz and hour < $2::timestamptz`, period);
-    const { rowCount } = await transaction.query(`insert into usage_rollups (${columns}) ${computedRollups}`, period);
+    const { rowCount } = await transaction.query(`insert into usage_rollups (${[...rollupKeys, ...sumColumns].join(", ")}) ${computedRollups}`, period);
     return rowCount ?? 0;
   });
 }
 
-/** The same for the balances of whole months, from the sums and what reconciliations posted. */
+/** The same for whole days, from the sums of their hours. */
+export async function rebuildDays(database: Database, startMs: number, endMs: number): Promise<void> {
+  await database.transaction(async (transaction) => {
+    await transaction.query("lock table usage_rollups, usage_days in share row exclusive mode");
+    const period = [new Date(startMs).toISOString(), new Date(endMs).toISOString()];
+    await transaction.query("delete from usage_days where day >= $1::timestamptz and day < $2::timestamptz", period);
+    await transaction.query(`insert into usage_days (${[...dayKeys, ...sumColumns].join(", ")}) ${computedDays}`, period);
+  });
+}
+
+/** The same for the balances of whole months, from the sums by day and what reconciliations posted. */
 export async function rebuildBalances(database: Database, startMs: number, endMs: number): Promise<number> {
   return database.transaction(async (transaction) => {
-    await transaction.query("lock table usage_rollups, vendor_postings, balances in share row exclusive mode");
+    await transaction.query("lock table usage_days, vendor_postings, balances in share row exclusive mode");
     const period = [new Date(startMs).toISOString(), new Date(endMs).toISOString()];
     await transaction.query("delete from balances where month >= ($1::timestamptz at time zone 'UTC')::date and month < ($2::timestamptz at time zone 'UTC')::date", period);
     const { rowCount } = await transaction.query(`insert into balances (account, month, amount_nanos) ${computedBalances}`, period);

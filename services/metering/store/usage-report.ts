@@ -1,7 +1,10 @@
-/** Owns the sums that reports show, read from the hourly sums. */
+/** Owns the sums that reports show, read from those by day and by hour. */
 import { UsageDimension } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { MeterSchema } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
+import { latencyBounds } from "../domain/latency-histogram.ts";
+import { dayMs } from "../domain/ledger-difference.ts";
+import { rollupCounts, rollupLists, usageKeys } from "./computed-sums.ts";
 
 export interface UsageQuery {
   readonly startMs: number;
@@ -40,20 +43,25 @@ export interface UsageSum {
   readonly firstBytes: bigint[];
 }
 
-const dimensions: ReadonlyMap<UsageDimension, string> = new Map([
-  [UsageDimension.ORGANIZATION, "organization_id"],
-  [UsageDimension.TEAM, "team_id"],
-  [UsageDimension.KEY, "key_id"],
-  [UsageDimension.MODEL, "provider || '/' || model"],
-  [UsageDimension.HOUR, "to_char(hour at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24')"],
-  [UsageDimension.DAY, "to_char(hour at time zone 'UTC', 'YYYY-MM-DD')"],
-  [UsageDimension.MONTH, "to_char(hour at time zone 'UTC', 'YYYY-MM')"],
-  [UsageDimension.VENDOR, "vendor"],
-  [UsageDimension.ROUTE, "route"],
+/** What is grouped by, and for times, how they are written. */
+interface Dimension {
+  readonly value: string;
+  readonly format?: string;
+}
+
+const dimensions: ReadonlyMap<UsageDimension, Dimension> = new Map([
+  [UsageDimension.ORGANIZATION, { value: "organization_id" }],
+  [UsageDimension.TEAM, { value: "team_id" }],
+  [UsageDimension.KEY, { value: "key_id" }],
+  [UsageDimension.MODEL, { value: "provider || '/' || model" }],
+  [UsageDimension.HOUR, { value: "hour", format: 'YYYY-MM-DD"T"HH24' }],
+  [UsageDimension.DAY, { value: "date_trunc('day', hour, 'UTC')", format: "YYYY-MM-DD" }],
+  [UsageDimension.MONTH, { value: "date_trunc('month', hour, 'UTC')", format: "YYYY-MM" }],
+  [UsageDimension.VENDOR, { value: "vendor" }],
+  [UsageDimension.ROUTE, { value: "route" }],
 ]);
 
 const highestMeter = Math.max(...MeterSchema.values.map(({ number }) => number));
-const quantitySums = Array.from({ length: highestMeter }, (_, index) => `coalesce(sum(quantities[${index + 1}]), 0)`).join(", ");
 
 export function isDimension(dimension: UsageDimension): boolean {
   return dimensions.has(dimension);
@@ -61,41 +69,59 @@ export function isDimension(dimension: UsageDimension): boolean {
 
 /** Sums by group, dearest first, and equally dear ones by their values. Without dimensions, one row. */
 export async function selectUsage(queryable: Queryable, query: UsageQuery): Promise<UsageSum[]> {
-  const values: unknown[] = [new Date(query.startMs).toISOString(), new Date(query.endMs).toISOString()];
+  const { startMs, endMs } = query;
+  const wholeDays = query.groupBy.includes(UsageDimension.HOUR) ? { startMs: endMs, endMs } : wholeDaysIn(startMs, endMs);
+  const values: unknown[] = [startMs, wholeDays.startMs, wholeDays.endMs, endMs].map((timeMs) => new Date(timeMs).toISOString());
   const parameter = (value: unknown): string => `$${values.push(value)}`;
-  const expressions = [...query.groupBy.map((dimension) => dimensions.get(dimension)!), ...query.groupByLabels.map((name) => `coalesce(report_labels::jsonb ->> ${parameter(name)}, '')`)];
-  const group = `array[${expressions.map((expression) => `(${expression}) collate "C"`).join(", ")}]::text[]`;
-  const conditions = ["hour >= $1::timestamptz", "hour < $2::timestamptz"];
-  for (const [column, value] of Object.entries({ organization_id: query.organizationId, team_id: query.teamId, key_id: query.keyId })) if (value !== "") conditions.push(`${column} = ${parameter(value)}`);
+  const groups: Dimension[] = [...query.groupBy.map((dimension) => dimensions.get(dimension)!), ...query.groupByLabels.map((name) => ({ value: `coalesce(report_labels::jsonb ->> ${parameter(name)}, '')` }))];
+  const texts = groups.map(({ value, format }) => `(${format === undefined ? value : `to_char(${value} at time zone 'UTC', '${format}')`}) collate "C"`);
+  const tenant = Object.entries({ organization_id: query.organizationId, team_id: query.teamId, key_id: query.keyId }).filter(([, value]) => value !== "");
+  const conditions = tenant.map(([column, value]) => `${column} = ${parameter(value)}`);
+  const histogram = (name: string): string => (query.withLatency ? sumByPlace(name, latencyBounds.length + 1) : "'{}'::int8[]");
   let after = "";
   if (query.after !== undefined) {
     const cost = `${parameter(query.after.costNanos)}::numeric`;
     after = `where cost < ${cost} or (cost = ${cost} and "group" > ${parameter(query.after.group)}::text[] collate "C")`;
   }
-  const limit = parameter(query.limit);
-  const histogram = (name: string): string =>
-    query.withLatency
-      ? `array(select sum(count)::int8 from counted, unnest(${name}) with ordinality as counts (count, bucket) where counted."group" = page."group" group by bucket order by bucket)`
-      : "'{}'::int8[]";
   const { rows } = await queryable.query<SumRow>(
-    `with counted as ${query.withLatency ? "materialized" : "not materialized"} (select *, ${group} as "group" from usage_sums where ${conditions.join(" and ")}),
-          sums as (
-            select "group", coalesce(sum(attempts), 0) as attempts, coalesce(sum(failed_attempts), 0) as failed,
-                   coalesce(sum(orphaned_attempts), 0) as orphaned, coalesce(sum(unpriced_attempts), 0) as unpriced,
-                   coalesce(sum(cost_nanos), 0) as cost, coalesce(sum(charge_nanos), 0) as charge, array[${quantitySums}] as quantities
-            from counted group by "group"
-          ),
-          page as (select * from sums ${after} order by cost desc, "group" collate "C" limit ${limit})
-     select "group", attempts::int8, failed::int8, orphaned::int8, unpriced::int8, cost::int8, charge::int8, quantities::int8[],
-            ${histogram("durations")} as durations, ${histogram("first_bytes")} as first_bytes
-     from page order by page.cost desc, "group" collate "C"`,
+    `with sums as (
+       select array[${texts.join(", ")}]::text[] as "group", ${sumOf("attempts")} as attempts, ${sumOf("failed_attempts")} as failed, ${sumOf("orphaned_attempts")} as orphaned, ${sumOf("unpriced_attempts")} as unpriced,
+              ${sumOf("cost_nanos")} as cost, ${sumOf("charge_nanos")} as charge, ${sumByPlace("quantities", highestMeter)} as quantities, ${histogram("durations")} as durations, ${histogram("first_bytes")} as first_bytes
+       from (${usageOf(query.withLatency)}) as usage ${conditions.length === 0 ? "" : `where ${conditions.join(" and ")}`} ${groups.length === 0 ? "" : `group by ${groups.map(({ value }) => value).join(", ")}`}
+     )
+     select * from sums ${after} order by cost desc, "group" collate "C" limit ${parameter(query.limit)}`,
     values,
   );
-  if (rows.length === 0 && expressions.length === 0) return [emptySum];
   return rows.map(toSum);
 }
 
-const emptySum: UsageSum = { group: [], attempts: 0n, failedAttempts: 0n, orphanedAttempts: 0n, unpricedAttempts: 0n, costNanos: 0n, chargeNanos: 0n, quantities: [], durations: [], firstBytes: [] };
+/** The days, UTC, that a period has from beginning to end; from its end to its end if there is none. */
+function wholeDaysIn(startMs: number, endMs: number): { readonly startMs: number; readonly endMs: number } {
+  const firstMs = Math.ceil(startMs / dayMs) * dayMs;
+  const lastMs = Math.floor(endMs / dayMs) * dayMs;
+  return firstMs < lastMs ? { startMs: firstMs, endMs: lastMs } : { startMs: endMs, endMs };
+}
+
+/** A query for the sums from $1 on, before $4: by day from $2 to $3 and by hour beside that, and what is not folded yet. */
+function usageOf(withLatency: boolean): string {
+  const columns = [...usageKeys, ...Object.keys(rollupCounts), "quantities"].join(", ");
+  const histograms = Object.keys(rollupLists);
+  const folded = [columns, ...(withLatency ? histograms : [])].join(", ");
+  const unfolded = [columns, ...(withLatency ? histograms.map((name) => `histogram_of(${name})`) : [])].join(", ");
+  return `
+    select day as hour, ${folded} from usage_days where day >= $2::timestamptz and day < $3::timestamptz
+    union all select hour, ${folded} from usage_rollups where hour >= $1::timestamptz and hour < $2::timestamptz
+    union all select hour, ${folded} from usage_rollups where hour >= $3::timestamptz and hour < $4::timestamptz
+    union all select hour, ${unfolded} from usage_deltas where hour >= $1::timestamptz and hour < $4::timestamptz`;
+}
+
+function sumOf(value: string): string {
+  return `coalesce(sum(${value}), 0)::int8`;
+}
+
+function sumByPlace(list: string, places: number): string {
+  return `array[${Array.from({ length: places }, (_, index) => sumOf(`${list}[${index + 1}]`)).join(", ")}]`;
+}
 
 interface SumRow {
   readonly group: string[];
