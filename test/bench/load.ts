@@ -1,7 +1,7 @@
 /** Owns the callers of the bench: a process that plays a load against a port, checks every reply and takes the times. */
 import { chunkIntervalMs, replyBody, requestBody } from "./exchange.ts";
 import { LoadConnection } from "./load-connection.ts";
-import { loads, type Load, type LoadOrder, type LoadResult } from "./loads.ts";
+import type { Load, LoadOrder, LoadResult } from "./loads.ts";
 import { quantilesOf } from "./statistics.ts";
 import { callerRequest, isTranslation, translatedUpstreamBody, upstreamRequest } from "./translated-exchange.ts";
 
@@ -12,8 +12,7 @@ process.on("message", (order: LoadOrder) => void play(order).then((result) => pr
 process.on("disconnect", () => process.exit());
 process.send!({});
 
-async function play({ port, key, ofWeir, load: name, durationMs }: LoadOrder): Promise<LoadResult> {
-  const load: Load = loads[name];
+async function play({ port, key, ofWeir, load, durationMs }: LoadOrder): Promise<LoadResult> {
   const { pace, chunks } = load;
   const isPaced = "perSecond" in pace;
   const { request, isReply } = exchangeOf(load, ofWeir);

@@ -31,7 +31,7 @@ export interface LoadOrder {
   readonly key: string;
   /** Whether a Weir is asked; else the upstream, also by way of the pipe. */
   readonly ofWeir: boolean;
-  readonly load: LoadName;
+  readonly load: Load;
   readonly durationMs: number;
 }
 

@@ -88,7 +88,7 @@ async function play(load: LoadName, target: Target, durationMs: number): Promise
   const weir = weirs[target];
   const pids = weir?.pids ?? (target === "pipe" ? [pipe.pid] : []);
   const before = readCpuUseOf(pids);
-  const result = await loader.ask({ port: portOf[target], key: weir?.key ?? "none", ofWeir: weir !== undefined, load, durationMs });
+  const result = await loader.ask({ port: portOf[target], key: weir?.key ?? "none", ofWeir: weir !== undefined, load: loads[load], durationMs });
   sent[target] += result.replies;
   for (const [failure, count] of Object.entries(result.failures)) failures.push(`${loads[load].name}, ${target}: ${count} times ${failure}`);
   // What a request costs includes its posting, which ends after its reply.

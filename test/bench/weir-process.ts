@@ -50,11 +50,11 @@ export function nodeFlags(): readonly string[] {
   return firstLine!.split(" ").filter((word) => word.startsWith("--"));
 }
 
-/** Starts Weir in a new data directory, as `npm start` does. */
-export async function startWeirTogether(upstreamPort: number): Promise<BenchedWeir> {
+/** Starts Weir in a new data directory, as `npm start` does; with a PostgreSQL of its own, unless one is given. */
+export async function startWeirTogether(upstreamPort: number, databaseUrl?: string): Promise<BenchedWeir> {
   const directory = await mkdtemp(dataDirectories);
   await writeFile(join(directory, "weir.yaml"), JSON.stringify(configFor(upstreamPort)));
-  const process = await startProcess(directory, "weir", []);
+  const process = await startProcess(directory, "weir", [], databaseUrl === undefined ? {} : { WEIR_DATABASE_URL: databaseUrl });
   return benched(directory, [process], { keys: directory, address: directory, log: join(directory, "weir.log") });
 }
 
@@ -76,7 +76,7 @@ interface StartedProcess {
 }
 
 /** Its data and its log are in the directory under its name; ready when it says so. */
-async function startProcess(directory: string, name: string, words: readonly string[]): Promise<StartedProcess> {
+async function startProcess(directory: string, name: string, words: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<StartedProcess> {
   const logPath = join(directory, `${name}.log`);
   const child = startNode({
     cpus: gatewayCpus,
@@ -84,7 +84,7 @@ async function startProcess(directory: string, name: string, words: readonly str
     stdio: ["ignore", "pipe", openSync(logPath, "a")],
     cwd: root,
     // Nothing else: no vendor's key, no database of somebody's own.
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"] },
+    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
   });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const stop = async (): Promise<void> => {
