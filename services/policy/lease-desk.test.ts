@@ -51,6 +51,7 @@ describe("the line for leases", () => {
       reason: "BUDGET_EXCEEDED",
       message: 'The budget "everything" has $1.50 of $1.50 left, and this call could cost $2.00. Ask for less output, have the budget topped up.',
       metadata: { budget: "everything", period: "total", headroom_nanos: "1500000000" },
+      quotaViolations: [{ subject: 'budget="everything"', quotaMetric: "cost_nanos", quotaValue: 1_500_000_000n }],
       retryAfterMs: undefined,
     });
   });

@@ -4,7 +4,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import OpenAI, { RateLimitError } from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
+import { ErrorInfoSchema, QuotaFailureSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { BudgetPeriod, BudgetShortage, type Budget, type CreateBudgetRequestSchema } from "#gen/weir/policy/v1/budget_pb.ts";
@@ -83,6 +83,7 @@ describe("a call for which a budget has too little left", () => {
     const byRpc = await weir.client(InferenceService, secret).generate({ generation }).then(() => expect.unreachable(), (error: unknown) => ConnectError.from(error));
     expect(byRpc.code).toBe(Code.ResourceExhausted);
     expect(byRpc.findDetails(ErrorInfoSchema)[0]).toMatchObject({ reason: "BUDGET_EXCEEDED" });
+    expect(byRpc.findDetails(QuotaFailureSchema)[0]!.violations).toMatchObject([{ quotaMetric: "cost_nanos", quotaId: expect.stringMatching(/^bud_/) as string, quotaValue: 1n }]);
   });
 
   test("is clamped where the budget says so: fewer tokens are asked for, and the caller is told", async () => {

@@ -37,6 +37,7 @@ export function budgetExceeded(short: Shortage, leastNanos: bigint): GatewayErro
     `The budget "${name}" has ${dollars(left)} of ${dollars(limitNanos)} left, and this call could cost ${dollars(leastNanos)}. Ask for less output, have the budget topped up${end}.`,
     {
       metadata: { budget: name, budget_id: budgetId, period: word, limit_nanos: limitNanos.toString(), headroom_nanos: left.toString() },
+      quotaViolations: [{ subject: `budget="${name}"`, description: `The budget "${name}" has too little left.`, quotaMetric: "cost_nanos", quotaId: budgetId, quotaValue: limitNanos }],
       ...(endsInMs === undefined ? {} : { retryAfterMs: Math.max(0, Math.ceil(endsInMs)) }),
     },
   );
