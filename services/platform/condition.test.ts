@@ -33,6 +33,9 @@ test.each([
   ["false && model > 1", /no matching overload/],
   ['false && user == "ada"', /unresolved attribute/],
   ["model && true", /type mismatch/],
+  ["[1, 2].all(a, [1, 2].all(b, a != b))", /a list within a list/],
+  ["[1, 2].exists(a, {1: [a].all(b, b == 1)}[1])", /a list within a list/],
+  ["[model].map(a, a + a).map(a, a + a) == []", /a list within a list/],
 ])("%s is refused when it is read", (text, message) => {
   expect(() => readCondition(text)).toThrow(message);
   expect(() => readCondition(text)).toThrow(expect.objectContaining({ reason: "INVALID_REQUEST" }));

@@ -32,6 +32,7 @@ const environment = celEnv();
 export function readCondition(text: string): Condition {
   if (text === "") return () => true;
   const expr = parsed(text);
+  refuseNested(text, expr);
   const labelNames = [...subexpressions(expr)].map(labelNameOf).filter((name) => name !== undefined);
   checkEachPart(text, expr, labelNames);
   const evaluate = plan(environment, expr);
@@ -47,6 +48,22 @@ function parsed(text: string): Expr {
   } catch (error) {
     throw invalid(text, error instanceof Error ? error.message : "it cannot be read");
   }
+}
+
+// Each turn of one would take all turns of the other: a short text could keep a processor busy for ever.
+function refuseNested(text: string, expr: Expr): void {
+  for (const { exprKind } of subexpressions(expr)) {
+    if (exprKind.case !== "comprehensionExpr") continue;
+    const { iterRange, accuInit, loopCondition, loopStep, result } = exprKind.value;
+    for (const inner of [iterRange, accuInit, loopCondition, loopStep, result]) {
+      if (inner !== undefined && [...subexpressions(inner)].some(goesThroughList)) throw invalid(text, "it goes through a list within a list");
+    }
+  }
+}
+
+/** `exists`, `all`, `map` and their like. */
+function goesThroughList({ exprKind }: Expr): boolean {
+  return exprKind.case === "comprehensionExpr";
 }
 
 // What stands behind `&&` is not evaluated at every call, and a mistake there would show late.
@@ -75,6 +92,8 @@ function childrenOf({ exprKind }: Expr): readonly Expr[] {
       return exprKind.value.operand === undefined ? [] : [exprKind.value.operand];
     case "listExpr":
       return exprKind.value.elements;
+    case "structExpr":
+      return exprKind.value.entries.flatMap(({ keyKind, value }) => [keyKind.case === "mapKey" ? keyKind.value : undefined, value]).filter((child) => child !== undefined);
     case "comprehensionExpr":
       // What is said of each element has variables of its own, and can be evaluated with them alone.
       return exprKind.value.iterRange === undefined ? [] : [exprKind.value.iterRange];
