@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
 import { ReportJournalRequestSchema } from "#gen/weir/metering/v1/journal_pb.ts";
-import { TakeLeasePostingsRequestSchema, type TakeLeasePostingsResponse } from "#gen/weir/metering/v1/lease_posting_pb.ts";
+import { SumLeasesRequestSchema, TakeLeasePostingsRequestSchema, type TakeLeasePostingsResponse } from "#gen/weir/metering/v1/lease_posting_pb.ts";
 import { WatchBoundPricesRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { AttemptResult, UsageEventSchema, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
@@ -38,7 +38,13 @@ test("what attempts came to is handed over until it is confirmed, corrections as
   expect((await take(metering)).postings).toEqual(postings);
 
   await metering.record(underLease(metering, { attempt: 2, usage: one }), underLease(metering, { attempt: 1, usage: one }));
-  expect((await take(metering, postings.map(({ postingId }) => postingId))).postings).toMatchObject([{ deltaNanos: price - bound }]);
+  const sumsOf = async () => (await metering.implementation.sumLeases(create(SumLeasesRequestSchema, { leaseIds: ["lea_1", "lea_2"] }), testContext)).sums.toSorted((left, right) => (left.leaseId < right.leaseId ? -1 : 1));
+  expect(await sumsOf()).toMatchObject([{ leaseId: "lea_2", countedNanos: 0n }]);
+  const later = await take(metering, postings.map(({ postingId }) => postingId));
+  expect(later.postings).toMatchObject([{ deltaNanos: price - bound }]);
+  await take(metering, later.postings.map(({ postingId }) => postingId));
+  const told = [...postings, ...later.postings].reduce((sum, { deltaNanos }) => sum + deltaNanos, 0n);
+  expect(await sumsOf()).toMatchObject([{ leaseId: "lea_1", countedNanos: told }, { leaseId: "lea_2", countedNanos: 0n }]);
 });
 
 test("all is told up to where every journal is, and a lost one has been posted", async () => {

@@ -36,6 +36,7 @@ import { recordContent } from "./rpc/record-content.ts";
 import { recordUsage } from "./rpc/record-usage.ts";
 import { reportJournal } from "./rpc/report-journal.ts";
 import { rerateUsage } from "./rpc/rerate-usage.ts";
+import { sumLeases } from "./rpc/sum-leases.ts";
 import { takeLeasePostings } from "./rpc/take-lease-postings.ts";
 import { watchBoundPrices } from "./rpc/watch-bound-prices.ts";
 import { verifyAuditLog } from "./rpc/verify-audit-log.ts";
@@ -96,6 +97,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
       },
       watchPriceVersion: (_request, { signal }) => watchPriceVersion(follower.priceBook, AbortSignal.any([signal, stopping.signal])),
       watchBoundPrices: (_request, { signal }) => watchBoundPrices(follower.priceBook, clock, AbortSignal.any([signal, stopping.signal])),
+      sumLeases: (request) => sumLeases(database, request),
       takeLeasePostings: (request, { signal }) => takeLeasePostings(database, request, AbortSignal.any([signal, stopping.signal])),
       queryUsage: (request, { identity }) => queryUsage(database, clock, config.current.labels, request, identity),
       watchUsage: (request, { identity, signal }) => watchUsage(() => queryUsage(database, clock, config.current.labels, request.query!, identity), request, AbortSignal.any([signal, stopping.signal])),

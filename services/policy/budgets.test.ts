@@ -19,7 +19,7 @@ import { GrantSchema, Reach } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { createSpender, createTestBudget, needOf } from "./budgets.fixture.ts";
 import { callContext, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
-import { acquireLeases } from "./store/leases.ts";
+import { acquireLeases, postToLeases, type LeaseNeed } from "./store/leases.ts";
 
 type CreateInit = Omit<NonNullable<Parameters<typeof create<typeof CreateBudgetRequestSchema>>[1]>, "$typeName">;
 
@@ -55,7 +55,24 @@ describe("budgets", () => {
     for (let times = 0; times < 2; times++) await policy.deleteBudget(create(DeleteBudgetRequestSchema, { budgetId: budget.id }), callContext());
     expect(await listed(fixture, organizationId)).toMatchObject([{ name: "of all" }]);
     await createBudget(fixture, organizationId, { name: "of the team" });
-    expect(await policy.checkBudgets(create(CheckBudgetsRequestSchema), callContext())).toMatchObject({ checkedPeriods: 2n, differences: [] });
+    expect(await policy.checkBudgets(create(CheckBudgetsRequestSchema), callContext())).toMatchObject({ checkedPeriods: 2n, differences: [], checkedLeases: 1n, leaseDifferences: [] });
+  });
+
+  it("that have of a lease what the ledger does not have are named", async () => {
+    const fixture = await startPolicy(await createEmptyDatabase());
+    const spender = await createSpender(fixture);
+    const { organizationId } = spender;
+    await createTestBudget(fixture, organizationId, 100n);
+    const { database } = fixture.dependencies;
+    const needs = [needOf(spender, 30n), needOf(spender, 20n)];
+    await acquireLeases(database, organizationId, 30_000, needs);
+    const [{ leaseId }] = needs as [LeaseNeed];
+    await postToLeases(database, [{ leaseId, organizationId, deltaNanos: 7n }]);
+    expect(await fixture.policy.checkBudgets(create(CheckBudgetsRequestSchema), callContext())).toMatchObject({
+      differences: [],
+      checkedLeases: 2n,
+      leaseDifferences: [{ leaseId, organizationId, postedNanos: 7n, ledgerNanos: 0n }],
+    });
   });
 
   it.each<[string, CreateInit]>([

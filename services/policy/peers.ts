@@ -3,6 +3,6 @@ import type { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.
 import type { ServiceInterface } from "#platform/service-types.ts";
 
 export interface PolicyPeers {
-  /** What was posted for attempts under leases. */
-  readonly metering: Pick<ServiceInterface<typeof MeteringService>, "takeLeasePostings">;
+  /** What was posted for attempts under leases, and what of them stands. */
+  readonly metering: Pick<ServiceInterface<typeof MeteringService>, "takeLeasePostings" | "sumLeases">;
 }

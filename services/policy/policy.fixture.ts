@@ -5,7 +5,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach } from "vitest";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { CreateKeyRequestSchema, CreateOrganizationRequestSchema, CreateTeamRequestSchema, type CreateKeyResponse, type PolicyService, type Team } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { TakeLeasePostingsResponseSchema } from "#gen/weir/metering/v1/lease_posting_pb.ts";
+import { SumLeasesResponseSchema, TakeLeasePostingsResponseSchema } from "#gen/weir/metering/v1/lease_posting_pb.ts";
 import type { DatabaseConnection } from "#platform/database/database-connection.ts";
 import { openDatabase } from "#platform/database/database.ts";
 import { systemClock, type Clock } from "#platform/clock.ts";
@@ -64,6 +64,7 @@ const silentLedger: PolicyPeers["metering"] = {
     if (!signal.aborted) await once(signal, "abort");
     return create(TakeLeasePostingsResponseSchema);
   },
+  sumLeases: async ({ leaseIds }) => create(SumLeasesResponseSchema, { sums: leaseIds.map((leaseId) => ({ leaseId })) }),
 };
 
 /** The context of a call by a service. */

@@ -28,6 +28,7 @@ class Ledger {
   }
 
   readonly metering: PolicyPeers["metering"] = {
+    sumLeases: () => Promise.reject(new Error("nobody asks")),
     takeLeasePostings: async ({ confirmedPostingIds }, { signal }) => {
       for (const id of confirmedPostingIds) this.#waiting.delete(id);
       // The answer is lost, what was confirmed is forgotten all the same.

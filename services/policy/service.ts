@@ -117,7 +117,7 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       deleteBudget: (request, context) => deleteBudget(request, context, dependencies, desk),
       topUpBudget: (request, context) => topUpBudget(request, context, dependencies, desk),
       transferBudget: (request, context) => transferBudget(request, context, dependencies, desk),
-      checkBudgets: () => checkBudgets(dependencies),
+      checkBudgets: (_request, context) => checkBudgets(context, dependencies),
       acquireLease: (request, context) => acquireLease(request, context, desk),
       returnLeases: (request) => returnLeases(request, dependencies, desk),
       watchRecalls: (request, context) => watchRecalls(request, context, recalls),

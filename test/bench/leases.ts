@@ -32,6 +32,7 @@ const metering = {
     await once(signal, "abort");
     return create(TakeLeasePostingsResponseSchema);
   },
+  sumLeases: () => Promise.reject(new Error("nobody asks")),
 };
 const policy = await createPolicyService({ database, pepper: createSecretKey("pepper of the bench", "utf8"), config: new MutableLiveValue(readPolicyConfig(create(ConfigSchema))), clock: systemClock, logger, peers: { metering } });
 const { implementation } = policy;

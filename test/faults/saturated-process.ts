@@ -44,7 +44,7 @@ const facts = { organization: "org_1", team: "", key: "", member: "", model: "",
 const { connection, amount } = JSON.parse(process.argv[2]!) as Orders;
 const logger = createLogger("silent");
 const database = await openDatabase({ connection, schema: "policy", migrationsDirectory, logger });
-const policy = await createPolicyService({ database, pepper: createSecretKey("pepper", "utf8"), config: new MutableLiveValue(readPolicyConfig(create(ConfigSchema))), clock: systemClock, logger, peers: { metering: { takeLeasePostings: () => new Promise(() => undefined) } } });
+const policy = await createPolicyService({ database, pepper: createSecretKey("pepper", "utf8"), config: new MutableLiveValue(readPolicyConfig(create(ConfigSchema))), clock: systemClock, logger, peers: { metering: { takeLeasePostings: () => new Promise(() => undefined), sumLeases: () => new Promise(() => undefined) } } });
 const counters = new RateCounters({ policy: policy.implementation, clock: systemClock });
 const limit = readRateLimit(create(RateLimitSchema, { id: "rlm_drill", rule: { name: "drill", count: "requests", amount: BigInt(amount), window: "second" } }))!;
 

@@ -158,6 +158,9 @@ describe("a key that a budget applies to", () => {
     upstream.answerWith(json(200, completionOf(10)));
     await expect.poll(async () => (await usageOf(budget)).postedNanos > 0n).toBe(true);
     expect((await usageOf(budget)).postedNanos).toBeLessThan(1_000_000n);
+    const check = await weir.client(PolicyService).checkBudgets({});
+    expect(check).toMatchObject({ differences: [], leaseDifferences: [] });
+    expect(check.checkedLeases).toBeGreaterThan(0n);
   });
 });
 

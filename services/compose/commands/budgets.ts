@@ -103,7 +103,7 @@ export function addBudgetsCommand(program: Command, environment: Environment): v
       console.log(`${fromBudgetId} has ${dollars(from!.headroomNanos)} dollars left, ${toBudgetId} has ${dollars(to!.headroomNanos)}.`);
     });
   addRunningWeirOptions(budgets.command("check"))
-    .description("compare what budgets have counted with the sums of their leases; exits with 1 where they differ")
+    .description("compare what budgets have counted with the sums of their leases, and these with the ledger; exits with 1 where they differ")
     .action(async (options: RunningWeirOptions) => checkBudgets(await policyOf(options)));
 }
 
@@ -185,13 +185,18 @@ async function listUsage(budgetId: string, policy: Policy): Promise<void> {
 }
 
 async function checkBudgets(policy: Policy): Promise<void> {
-  const { checkedPeriods, differences } = await policy.checkBudgets({});
+  const { checkedPeriods, differences, checkedLeases, leaseDifferences } = await policy.checkBudgets({});
   if (differences.length > 0) {
     const rows = differences.map((each) => [each.budgetId, each.labelValue, shownTime(each.startTime), ...[each.postedNanos, each.leasePostedNanos, each.heldNanos, each.leaseHeldNanos].map(dollars)]);
     console.log(table([["BUDGET", "VALUE", "FROM", "SPENT", "BY LEASES", "HELD", "BY LEASES"], ...rows], [3, 4, 5, 6]).join("\n"));
-    process.exitCode = 1;
   }
-  console.log(`${checkedPeriods} periods checked, ${differences.length === 0 ? "no difference" : `${differences.length} differences`}.`);
+  if (leaseDifferences.length > 0) {
+    const rows = leaseDifferences.map((each) => [each.leaseId, each.organizationId, dollars(each.postedNanos), dollars(each.ledgerNanos)]);
+    console.log(table([["LEASE", "ORGANIZATION", "SPENT", "IN THE LEDGER"], ...rows], [2, 3]).join("\n"));
+  }
+  const found = differences.length + leaseDifferences.length;
+  if (found > 0) process.exitCode = 1;
+  console.log(`${checkedPeriods} periods and ${checkedLeases} leases checked, ${found === 0 ? "no difference" : `${found} differences`}.`);
 }
 
 function amountsOf({ limitNanos, postedNanos, heldNanos, headroomNanos }: BudgetUsage): string[] {

@@ -1,5 +1,6 @@
 /** Owns what policy has still to be told of leases, and up to when it has been told all. */
 import { JournalState } from "#gen/weir/metering/v1/journal_pb.ts";
+import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import type { LeaseDelta } from "../domain/lease-posting.ts";
 import { batchParameters, batchRelation, columnNames, type Column } from "./batch-statement.ts";
@@ -32,6 +33,17 @@ export async function selectLeasePostings(queryable: Queryable, limit: number): 
     attemptId: attempt_id,
     deltaNanos: delta_nanos,
   }));
+}
+
+/** What the attempts under each of these leases come to, as `leaseDeltasOf` counts; without those of which something is still to be told. */
+export async function selectLeaseSums(queryable: Queryable, leaseIds: readonly string[]): Promise<{ readonly leaseId: string; readonly countedNanos: bigint }[]> {
+  const { rows } = await queryable.query<{ lease_id: string; counted_nanos: bigint }>(
+    `select asked.lease_id, coalesce(sum(coalesce(charge_nanos, case when result = $2 then 0 else bound_nanos end)), 0)::int8 as counted_nanos
+     from unnest($1::text[]) as asked (lease_id) left join attempts using (lease_id)
+     where asked.lease_id not in (select lease_id from lease_postings) group by asked.lease_id`,
+    [leaseIds, AttemptResult.NOT_SENT],
+  );
+  return rows.map(({ lease_id: leaseId, counted_nanos: countedNanos }) => ({ leaseId, countedNanos }));
 }
 
 export async function deleteLeasePostings(queryable: Queryable, postingIds: readonly bigint[]): Promise<void> {

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/metering/v1/lease_posting.proto.
  */
 export const file_weir_metering_v1_lease_posting: GenFile = /*@__PURE__*/
-  fileDesc("CiR3ZWlyL21ldGVyaW5nL3YxL2xlYXNlX3Bvc3RpbmcucHJvdG8SEHdlaXIubWV0ZXJpbmcudjEidgoMTGVhc2VQb3N0aW5nEhIKCnBvc3RpbmdfaWQYASABKAMSEAoIbGVhc2VfaWQYAiABKAkSFwoPb3JnYW5pemF0aW9uX2lkGAMgASgJEhIKCmF0dGVtcHRfaWQYBCABKAkSEwoLZGVsdGFfbmFub3MYBSABKAMifwoYVGFrZUxlYXNlUG9zdGluZ3NSZXF1ZXN0EigKFWNvbmZpcm1lZF9wb3N0aW5nX2lkcxgBIAMoA0IJukgGkgEDEOgHEjkKCG1heF93YWl0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgy6SAmqAQYiAggeMgAihwEKGVRha2VMZWFzZVBvc3RpbmdzUmVzcG9uc2USMAoIcG9zdGluZ3MYASADKAsyHi53ZWlyLm1ldGVyaW5nLnYxLkxlYXNlUG9zdGluZxI4ChRjb21wbGV0ZV9iZWZvcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiR3ZWlyL21ldGVyaW5nL3YxL2xlYXNlX3Bvc3RpbmcucHJvdG8SEHdlaXIubWV0ZXJpbmcudjEidgoMTGVhc2VQb3N0aW5nEhIKCnBvc3RpbmdfaWQYASABKAMSEAoIbGVhc2VfaWQYAiABKAkSFwoPb3JnYW5pemF0aW9uX2lkGAMgASgJEhIKCmF0dGVtcHRfaWQYBCABKAkSEwoLZGVsdGFfbmFub3MYBSABKAMifwoYVGFrZUxlYXNlUG9zdGluZ3NSZXF1ZXN0EigKFWNvbmZpcm1lZF9wb3N0aW5nX2lkcxgBIAMoA0IJukgGkgEDEOgHEjkKCG1heF93YWl0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgy6SAmqAQYiAggeMgAihwEKGVRha2VMZWFzZVBvc3RpbmdzUmVzcG9uc2USMAoIcG9zdGluZ3MYASADKAsyHi53ZWlyLm1ldGVyaW5nLnYxLkxlYXNlUG9zdGluZxI4ChRjb21wbGV0ZV9iZWZvcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiMAoQU3VtTGVhc2VzUmVxdWVzdBIcCglsZWFzZV9pZHMYASADKAlCCbpIBpIBAxDoByIzCghMZWFzZVN1bRIQCghsZWFzZV9pZBgBIAEoCRIVCg1jb3VudGVkX25hbm9zGAIgASgDIj0KEVN1bUxlYXNlc1Jlc3BvbnNlEigKBHN1bXMYASADKAsyGi53ZWlyLm1ldGVyaW5nLnYxLkxlYXNlU3VtYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What a posting changed for a lease.
@@ -121,4 +121,74 @@ export type TakeLeasePostingsResponse = Message<"weir.metering.v1.TakeLeasePosti
  */
 export const TakeLeasePostingsResponseSchema: GenMessage<TakeLeasePostingsResponse> = /*@__PURE__*/
   messageDesc(file_weir_metering_v1_lease_posting, 2);
+
+/**
+ * Asks what the ledger has of leases.
+ *
+ * @generated from message weir.metering.v1.SumLeasesRequest
+ */
+export type SumLeasesRequest = Message<"weir.metering.v1.SumLeasesRequest"> & {
+  /**
+   * The leases.
+   *
+   * @generated from field: repeated string lease_ids = 1;
+   */
+  leaseIds: string[];
+};
+
+/**
+ * Describes the message weir.metering.v1.SumLeasesRequest.
+ * Use `create(SumLeasesRequestSchema)` to create a new message.
+ */
+export const SumLeasesRequestSchema: GenMessage<SumLeasesRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_lease_posting, 3);
+
+/**
+ * What the ledger has of a lease.
+ *
+ * @generated from message weir.metering.v1.LeaseSum
+ */
+export type LeaseSum = Message<"weir.metering.v1.LeaseSum"> & {
+  /**
+   * The lease.
+   *
+   * @generated from field: string lease_id = 1;
+   */
+  leaseId: string;
+
+  /**
+   * What its attempts come to, as budgets count it, in billionths of a US dollar.
+   *
+   * @generated from field: int64 counted_nanos = 2;
+   */
+  countedNanos: bigint;
+};
+
+/**
+ * Describes the message weir.metering.v1.LeaseSum.
+ * Use `create(LeaseSumSchema)` to create a new message.
+ */
+export const LeaseSumSchema: GenMessage<LeaseSum> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_lease_posting, 4);
+
+/**
+ * What the ledger has of leases.
+ *
+ * @generated from message weir.metering.v1.SumLeasesResponse
+ */
+export type SumLeasesResponse = Message<"weir.metering.v1.SumLeasesResponse"> & {
+  /**
+   * Of those of the leases about which policy has confirmed all postings.
+   *
+   * @generated from field: repeated weir.metering.v1.LeaseSum sums = 1;
+   */
+  sums: LeaseSum[];
+};
+
+/**
+ * Describes the message weir.metering.v1.SumLeasesResponse.
+ * Use `create(SumLeasesResponseSchema)` to create a new message.
+ */
+export const SumLeasesResponseSchema: GenMessage<SumLeasesResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_lease_posting, 5);
 

@@ -2722,7 +2722,7 @@ export const PolicyService: GenService<{
     output: typeof TransferBudgetResponseSchema;
   },
   /**
-   * Compares what the budgets have counted with the sums of their leases.
+   * Compares what the budgets have counted with the sums of their leases, and these with the ledger.
    *
    * @generated from rpc weir.policy.v1.PolicyService.CheckBudgets
    */
