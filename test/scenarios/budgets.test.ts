@@ -139,6 +139,17 @@ describe("a key that a budget applies to", () => {
     await expect.poll(() => usageOf(budget)).toMatchObject({ postedNanos: 2n * (10n * nanosPerOutputToken + 1_000n) });
   });
 
+  test("is refused for labels that budgets cannot hold, and nobody else's call fails of it", async () => {
+    const { secret } = await keyWithBudget({ limitNanos: 1_000_000_000n });
+    const generation = { model: "near/words", maxOutputTokens: 5n, labels: { user: "a\0b" }, messages: [{ role: Role.USER, parts: [{ kind: { case: "text" as const, value: { text: "Hi" } } }] }] };
+    const byRpc = weir.client(InferenceService, secret).generate({ generation }).then(() => expect.unreachable(), (error: unknown) => ConnectError.from(error).code);
+    const byHttp = ask(secret, { model: "near/words" }, undefined, { "x-weir-labels": `user=${"é".repeat(200)}` });
+    const other = ask(secret, { model: "near/words" });
+    expect(await byRpc).toBe(Code.InvalidArgument);
+    expect((await byHttp).status).toBe(400);
+    expect((await other).status).toBe(200);
+  });
+
   test("leaves another key of its organization alone, though that calls a model without a price", async () => {
     const { secret } = await keyWithBudget({ limitNanos: 0n });
     expect((await ask(secret, { model: "near/fee" })).status).toBe(429);
@@ -180,10 +191,10 @@ async function usageOf({ id }: Budget): Promise<NonNullable<Budget["usage"]>> {
   return all.find((budget) => budget.id === id)!.usage!;
 }
 
-function ask(key: string, body: object, signal?: AbortSignal): Promise<Response> {
+function ask(key: string, body: object, signal?: AbortSignal, headers: Record<string, string> = {}): Promise<Response> {
   return fetch(`${weir.origin}/v1/chat/completions`, {
     method: "POST",
-    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...headers },
     body: JSON.stringify({ max_tokens: 100, messages: [{ role: "user", content: "Hi" }], ...body }),
     ...(signal === undefined ? {} : { signal }),
   });

@@ -5,6 +5,8 @@ import { GatewayError } from "#platform/errors.ts";
 const labelsHeader = "x-weir-labels";
 
 const maximumLabels = 16;
+/** Of UTF-8, as by RPC. */
+const longestValue = 256;
 const namePattern = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** The labels of a request. Throws INVALID_REQUEST when the header cannot be read. */
@@ -15,8 +17,8 @@ export function readLabels(header: string | string[] | undefined): Record<string
     const equals = pair.indexOf("=");
     const name = pair.slice(0, equals).trim();
     const value = pair.slice(equals + 1).trim();
-    if (equals < 0 || !namePattern.test(name) || value.length > 256) {
-      throw new GatewayError("INVALID_REQUEST", `The header ${labelsHeader} is wrong at "${pair.slice(0, 60)}": write \`name=value, name=value\`, names in lower case, values up to 256 characters.`, {
+    if (equals < 0 || !namePattern.test(name) || Buffer.byteLength(value) > longestValue) {
+      throw new GatewayError("INVALID_REQUEST", `The header ${labelsHeader} is wrong at "${pair.slice(0, 60)}": write \`name=value, name=value\`, names in lower case, values up to ${longestValue} bytes.`, {
         fieldViolations: [{ field: labelsHeader, description: "not `name=value`" }],
       });
     }

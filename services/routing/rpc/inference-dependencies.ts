@@ -63,9 +63,18 @@ function firstOf<Source, Value>(sources: readonly Source[], valueOf: (source: So
   return undefined;
 }
 
-/** The call of an RPC, for the pipeline. */
+/** The call of an RPC, for the pipeline. Throws INVALID_REQUEST for labels that cannot be put on record. */
 export function callOf(context: CallContext, asked: AskedCall, labels: Record<string, string>): Call {
+  for (const name in labels) if (unstorable.test(name) || unstorable.test(labels[name]!)) throw unstorableLabel();
   return { ...asked, requestId: context.requestId, grant: grantOf(context), labels, signal: context.signal, deadlineMs: context.deadlineMs! };
+}
+
+/** Databases hold no text with it: the call of this label would take those that are put on record with it along. */
+const unstorable = /\0/;
+
+function unstorableLabel(): GatewayError {
+  const description = "A label's name and value have no NUL character.";
+  return new GatewayError("INVALID_REQUEST", `${description} Leave it out.`, { fieldViolations: [{ field: "labels", description }] });
 }
 
 /** The caller's grant. Throws PERMISSION_DENIED for a service: inference is always on a key's account. */
