@@ -127,5 +127,8 @@ describe("budgets", () => {
     await expect(transfer(1n, "")).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
     const { rows } = await fixture.dependencies.database.query("SELECT sum(amount_nanos)::int8 AS entered, (SELECT sum(extra_nanos)::int8 FROM budget_periods) AS counted FROM budget_entries");
     expect(rows).toEqual([{ entered: 30n, counted: 30n }]);
+    const topUp = (amountNanos: bigint) => policy.topUpBudget(create(TopUpBudgetRequestSchema, { budgetId, amountNanos }), callContext());
+    await expect(topUp(10n ** 17n)).resolves.toBeDefined();
+    await expect(topUp(10n ** 17n)).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
   });
 });
