@@ -5,7 +5,7 @@ import { findNatsServer } from "./test/harness/nats-server.ts";
 import { wirings } from "./test/harness/wiring.ts";
 
 // Weir is started as a user starts it, and other work may share the machine.
-const patience = { testTimeout: 30_000, hookTimeout: 60_000, expect: { poll: { timeout: 20_000 } } };
+const patience = { testTimeout: 60_000, hookTimeout: 120_000, expect: { poll: { timeout: 20_000 } } };
 const scenarios = ["test/scenarios/**/*.test.ts", "test/sdk/{grpc,openai,anthropic}.test.ts"];
 
 // Vitest reads its configuration from a default export only.

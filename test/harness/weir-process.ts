@@ -21,7 +21,7 @@ export interface WeirProcess {
 }
 
 const root = new URL("../../", import.meta.url).pathname;
-const startWithinMs = 40_000;
+const startWithinMs = 90_000;
 
 // What a failed test has left running would slow down all that come after it.
 const running = new Set<ChildProcess>();
