@@ -12,6 +12,7 @@ import { openDatabase } from "#platform/database/database.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
 import { readPolicyConfig } from "../../services/policy/config.ts";
+import type { PolicyPeers } from "../../services/policy/peers.ts";
 import { createPolicyService, migrationsDirectory } from "../../services/policy/service.ts";
 import { admitCall } from "../../services/routing/domain/rate-admission.ts";
 import { readRateLimit } from "../../services/routing/domain/rate-limit.ts";
@@ -44,7 +45,12 @@ const facts = { organization: "org_1", team: "", key: "", member: "", model: "",
 const { connection, amount } = JSON.parse(process.argv[2]!) as Orders;
 const logger = createLogger("silent");
 const database = await openDatabase({ connection, schema: "policy", migrationsDirectory, logger });
-const policy = await createPolicyService({ database, pepper: createSecretKey("pepper", "utf8"), config: new MutableLiveValue(readPolicyConfig(create(ConfigSchema))), clock: systemClock, logger, peers: { metering: { takeLeasePostings: () => new Promise(() => undefined), sumLeases: () => new Promise(() => undefined) } } });
+/** A ledger to which nothing is posted. */
+const noLedger: PolicyPeers["metering"] = {
+  takeLeasePostings: (_request, { signal }) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error))),
+  sumLeases: () => Promise.reject(new Error("There is no ledger.")),
+};
+const policy = await createPolicyService({ database, pepper: createSecretKey("pepper", "utf8"), config: new MutableLiveValue(readPolicyConfig(create(ConfigSchema))), clock: systemClock, logger, peers: { metering: noLedger } });
 const counters = new RateCounters({ policy: policy.implementation, clock: systemClock });
 const limit = readRateLimit(create(RateLimitSchema, { id: "rlm_drill", rule: { name: "drill", count: "requests", amount: BigInt(amount), window: "second" } }))!;
 

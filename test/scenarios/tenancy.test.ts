@@ -7,6 +7,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
 import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import { ruleOf } from "#platform/method-guard.ts";
@@ -22,6 +23,7 @@ interface Tenant {
   readonly memberId: string;
   readonly guardrailId: string;
   readonly rateLimitId: string;
+  readonly budgetId: string;
   /** By role. */
   readonly secrets: ReadonlyMap<Role, string>;
 }
@@ -55,6 +57,8 @@ async function createTenant(name: string): Promise<Tenant> {
   const { member } = await policy.createMember({ organizationId, email: `${name}@example.com`, role: Role.AUDITOR });
   const { guardrail } = await policy.createGuardrail({ rule: { organizationId, name, detectors: ["email"], mode: "shadow" } });
   const { rateLimit } = await policy.createRateLimit({ rule: { organizationId, name, count: "requests", amount: 1_000n, window: "second" } });
+  // Of calls that nobody makes: the others go on without a price.
+  const { budget } = await policy.createBudget({ organizationId, name, subject: { labelName: "nobody", labelValue: name }, limitNanos: 1_000_000_000n, period: BudgetPeriod.TOTAL });
   const secrets = new Map<Role, string>();
   let keyId = "";
   for (const role of roles) {
@@ -62,7 +66,7 @@ async function createTenant(name: string): Promise<Tenant> {
     secrets.set(role, secret);
     keyId = key!.id;
   }
-  return { organizationId, teamId: team!.id, keyId, memberId: member!.id, guardrailId: guardrail!.id, rateLimitId: rateLimit!.id, secrets };
+  return { organizationId, teamId: team!.id, keyId, memberId: member!.id, guardrailId: guardrail!.id, rateLimitId: rateLimit!.id, budgetId: budget!.id, secrets };
 }
 
 test("there are admin methods to try", () => {
@@ -175,6 +179,8 @@ async function stateOfOther(): Promise<unknown> {
     (await policy.listMembers({ organizationId })).members,
     (await policy.listGuardrails({ organizationId })).guardrails,
     (await policy.listRateLimits({ organizationId })).rateLimits,
+    (await policy.listBudgets({ organizationId })).budgets,
+    (await policy.listBudgetUsage({ budgetId: other.budgetId })).usage,
     keys.map((key) => ({ ...key, lastUseTime: undefined })),
   ];
 }
@@ -206,7 +212,12 @@ function fill(message: ReflectMessage, field: DescField, ids: Tenant | undefined
     // A member's key has no role of its own.
     member_id: field.parent.name === "CreateKeyRequest" ? "" : (ids?.memberId ?? "mem_none"),
     rate_limit_id: ids?.rateLimitId ?? "rlm_none",
+    budget_id: ids?.budgetId ?? "bud_none",
+    from_budget_id: ids?.budgetId ?? "bud_none",
+    to_budget_id: "bud_none",
+    period: BudgetPeriod.TOTAL,
     amount: 1n,
+    amount_nanos: 1n,
     name,
     email: `${name.replaceAll(/\W/g, ".")}@example.com`,
     role: field.parent.name === "CreateKeyRequest" ? Role.INFERENCE : Role.AUDITOR,
