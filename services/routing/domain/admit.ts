@@ -69,7 +69,7 @@ export async function authenticate(caller: Caller, grants: GrantSource, nowMs: n
 const strictWithinMs = 1_000;
 
 /** What policy has sent meanwhile may still lie unread, where this process itself was held up. */
-const contactWaitMs = 40;
+const contactWaitMs = 20;
 
 /** Throws DEPENDENCY_UNAVAILABLE. */
 async function requireContact(grants: GrantSource): Promise<void> {
