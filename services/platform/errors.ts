@@ -136,7 +136,7 @@ export function toConnectError(error: GatewayError): ConnectError {
     value: { reason: error.reason, domain: errorDomain, metadata: { ...error.metadata } },
   });
   if (error.retryAfterMs !== undefined) {
-    connectError.details.push({ desc: RetryInfoSchema, value: { retryDelay: durationFromMs(error.retryAfterMs) } });
+    connectError.details.push({ desc: RetryInfoSchema, value: { retryDelay: durationFromMs(Math.ceil(error.retryAfterMs)) } });
   }
   if (error.quotaViolations.length > 0) {
     connectError.details.push({ desc: QuotaFailureSchema, value: create(QuotaFailureSchema, { violations: [...error.quotaViolations] }) });

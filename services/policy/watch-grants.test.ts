@@ -1,10 +1,10 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
-import { Consistency, ListOrganizationsRequestSchema, ResolveGrantRequestSchema, RevokeKeyRequestSchema, WatchGrantsRequestSchema, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency, ListOrganizationsRequestSchema, ResolveGrantRequestSchema, RevokeKeyRequestSchema, WatchGrantsRequestSchema, WatchGrantsResponseSchema, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { DatabaseConnection } from "#platform/database/database-connection.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
@@ -39,6 +39,7 @@ describe("watching grants", () => {
       if (value.databaseAge !== undefined) heartbeats.push(value);
     }
     expect(heartbeats.map(({ snapshot, grants }) => ({ snapshot, grants }))).toEqual(Array.from({ length: 3 }, () => ({ snapshot: false, grants: [] })));
+    for (const heartbeat of heartbeats) expect(() => toBinary(WatchGrantsResponseSchema, heartbeat)).not.toThrow();
     expect(durationMs(heartbeats.at(-1)!.databaseAge!)).toBeLessThan(5_000);
   });
 

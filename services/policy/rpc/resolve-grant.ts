@@ -26,5 +26,5 @@ async function resolveVouched({ issuer, subject, place, endMs }: VouchedIdentity
   const grant = await ensureVouchedKey(database, { id: newId("key", clock), issuer, subject, organization, team, role, createTime: new Date(clock.now()) });
   if (grant === undefined) throw new GatewayError("CALLER_NOT_ALLOWED", `The rule under \`identity\` that fits this caller (${issuer}) names an organization or a team that there is not. Ask your operator to check it.`, { metadata: { issuer } });
   const { permissions, reach } = factsOf(role);
-  return create(ResolveGrantResponseSchema, { grant, caller: { expireTime: timestampFromMs(endMs), permissions: [...permissions], reach, labels } });
+  return create(ResolveGrantResponseSchema, { grant, caller: { expireTime: timestampFromMs(Math.floor(endMs)), permissions: [...permissions], reach, labels } });
 }

@@ -89,7 +89,8 @@ export class GrantFeed {
   }
 
   #heartbeat(): WatchGrantsResponse {
-    return create(WatchGrantsResponseSchema, { databaseAge: durationFromMs(Math.min(performance.now() - this.#heardMs, longestAgeMs)) });
+    // Whole: a fraction becomes nanoseconds that are none, which cannot be written and would end the stream.
+    return create(WatchGrantsResponseSchema, { databaseAge: durationFromMs(Math.ceil(Math.min(performance.now() - this.#heardMs, longestAgeMs))) });
   }
 
   async #run(): Promise<void> {

@@ -18,7 +18,7 @@ export function rateLimitOf(unit: RateLimitUnit, texts: RateLimitTexts): RateLim
   const rateLimit = create(RateLimitSchema, { unit });
   if (limit !== undefined) rateLimit.limit = limit;
   if (remaining !== undefined) rateLimit.remaining = remaining;
-  if (texts.resetTimeMs !== undefined) rateLimit.resetTime = timestampFromMs(texts.resetTimeMs);
+  if (texts.resetTimeMs !== undefined) rateLimit.resetTime = timestampFromMs(Math.ceil(texts.resetTimeMs));
   return rateLimit;
 }
 
