@@ -38,4 +38,11 @@ describe("a caller", () => {
     const labels = [["department", "{dep}"], ["channel", "jwt"], ["missing", "{none}"]] as const;
     expect(placeOf({ dep: `a\n${"b".repeat(300)}` }, [rule({ labels })])!.labels).toEqual({ department: `a ${"b".repeat(254)}`, channel: "jwt" });
   });
+
+  it("has labels of no more than 256 bytes, cut between characters", () => {
+    const labels = [["department", "{dep}"]] as const;
+    expect(placeOf({ dep: `a${"é".repeat(200)}` }, [rule({ labels })])!.labels).toEqual({ department: `a${"é".repeat(127)}` });
+    expect(placeOf({ dep: `a${"😀".repeat(100)}` }, [rule({ labels })])!.labels).toEqual({ department: `a${"😀".repeat(63)}` });
+    expect(placeOf({ dep: "a\ud83d" }, [rule({ labels })])!.labels).toEqual({ department: "a\ufffd" });
+  });
 });

@@ -22,6 +22,7 @@ export interface CallerPlace {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** In bytes of UTF-8, as in all labels. */
 const longestLabel = 256;
 
 /** Undefined when no rule fits. A rule that takes its organization or team from a claim that has not exactly one value does not fit. */
@@ -41,9 +42,16 @@ function fillLabels(labels: CallerRule["labels"], claims: Claims): Record<string
   const filled: Record<string, string> = {};
   for (const [name, template] of labels) {
     const value = fill(template, claims);
-    if (value !== undefined) filled[name] = value.slice(0, longestLabel).replaceAll(/\p{Cc}/gu, " ");
+    if (value !== undefined) filled[name] = beginningOf(value).replaceAll(/\p{Cc}/gu, " ");
   }
   return filled;
+}
+
+/** As many whole characters as there is room for. */
+function beginningOf(value: string): string {
+  const room = new Uint8Array(longestLabel);
+  const { read } = new TextEncoder().encodeInto(value, room);
+  return value.slice(0, read).toWellFormed();
 }
 
 function fill(template: string, claims: Claims): string | undefined {
