@@ -19,7 +19,7 @@ import { reserve, settleFailure, settleReply, type Budgets, type Reservation } f
 import type { CallSize } from "./call-size.ts";
 import { capableTargets, type OperationName } from "./capability.ts";
 import { refuseUnfit, type Needs } from "./fitness.ts";
-import type { RuleSource } from "./grant-rules.ts";
+import type { GrantRules, RuleSource } from "./grant-rules.ts";
 import type { CallGuard, Finding } from "./guardrails/call-guard.ts";
 import { guardFor } from "./guardrails/guard-for.ts";
 import { guardedReply } from "./guardrails/guarded-reply.ts";
@@ -90,13 +90,15 @@ export interface PipelineDependencies {
 const startWithinMs = 30_000;
 
 /** Resolves with the first reply that begins. Throws the last failure, naming all that was tried, or RATE_LIMITED before anything is. */
-export async function runCall(call: Call, dependencies: PipelineDependencies): Promise<Reply> {
-  const limits = dependencies.rulesOf(call.grant)?.rateLimits ?? [];
-  if (limits.length === 0) return runAdmitted(call, dependencies);
+export async function runCall(asked: Call, dependencies: PipelineDependencies): Promise<Reply> {
+  // The key's labels win: whoever is charged does not choose by what.
+  const call: Call = { ...asked, labels: { ...asked.labels, ...asked.grant.labels } };
+  const rules = dependencies.rulesOf(call.grant);
+  if (rules === undefined || rules.rateLimits.length === 0) return runAdmitted(call, rules, dependencies);
   const { isStream, tokens } = call.size ?? { isStream: false, tokens: () => noTokens };
-  const admitted = await admitCall({ facts: factsOf(call, dependencies.view()), isStream, tokens }, limits, dependencies.rateCounterOf);
+  const admitted = await admitCall({ facts: factsOf(call, dependencies.view()), isStream, tokens }, rules.rateLimits, dependencies.rateCounterOf);
   try {
-    const reply = await runAdmitted(call, dependencies);
+    const reply = await runAdmitted(call, rules, dependencies);
     return { ...reply, messages: admitted.watch(reply.messages, call.signal), rateLimits: admitted.rateLimits };
   } catch (error) {
     admitted.fail();
@@ -113,14 +115,13 @@ function factsOf({ grant, model, operation, labels }: Call, { routes }: Planning
     model,
     route: routes.has(model) ? model : "",
     operation: operation === "files" ? "Files" : InferenceService.method[operation].name,
-    labels: { ...labels, ...grant.labels },
+    labels,
   };
 }
 
-async function runAdmitted(call: Call, dependencies: PipelineDependencies): Promise<Reply> {
+async function runAdmitted(call: Call, rules: GrantRules | undefined, dependencies: PipelineDependencies): Promise<Reply> {
   const view = dependencies.view();
   const plan = call.plan ?? authorizePlan(call.model, planTargets(call.model, view), call.grant);
-  const rules = dependencies.rulesOf(call.grant);
   const guard = rules === undefined ? undefined : guardFor(call.model, plan, rules.guardrails, (finding) => dependencies.onFinding(call.requestId, finding));
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
@@ -161,8 +162,7 @@ function attemptTarget(call: Call, plan: Plan, target: Target, guard: CallGuard 
 }
 
 async function reserveAndSend(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, dependencies: PipelineDependencies): Promise<StartedReply> {
-  const labels = { ...call.labels, ...call.grant.labels };
-  const context = { grant: call.grant, labels, signal: call.signal, deadlineMs: call.deadlineMs };
+  const context = { grant: call.grant, labels: call.labels, signal: call.signal, deadlineMs: call.deadlineMs };
   const reservation = await reserve((at) => call.boundAt(at), target, context, dependencies.budgets);
   return send(call, plan, target, guard, reservation, dependencies);
 }
@@ -198,7 +198,7 @@ function attemptRequest(call: Call, { route, strict }: Plan, target: Target, inT
   attribution.organizationId = call.grant.organizationId;
   attribution.teamId = call.grant.teamId;
   attribution.keyId = call.grant.keyId;
-  attribution.labels = { ...call.labels, ...call.grant.labels };
+  attribution.labels = call.labels;
   const request = { ...emptyRequest };
   request.attemptId = newId("att", clock);
   request.requestId = call.requestId;
