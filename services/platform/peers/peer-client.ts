@@ -87,7 +87,7 @@ function unaryMethod(remote: Remote, method: DescMethod): UntypedMethod {
     });
   return async (request, context) => {
     const { connection } = remote;
-    if (!connection.isReady) await connection.wait();
+    if (!connection.isReady) await connection.wait(context);
     const firstSentMs = performance.now();
     for (;;) {
       if (connection.isClosed) throw notSentByClosed(remote);
@@ -95,7 +95,7 @@ function unaryMethod(remote: Remote, method: DescMethod): UntypedMethod {
         return await send(request, context);
       } catch (error) {
         if (error instanceof GatewayError) throw error;
-        if (!wasNotSent(error as ServiceError) || !(await connection.mayTryAgain(firstSentMs))) throw fromGrpcError(error as ServiceError, remote);
+        if (!wasNotSent(error as ServiceError) || !(await connection.mayTryAgain(firstSentMs, context))) throw fromGrpcError(error as ServiceError, remote);
       }
     }
   };
@@ -106,7 +106,7 @@ function streamMethod(remote: Remote, method: DescMethod): UntypedMethod {
   const serialize = serializerOf(method.input);
   const deserialize = deserializerOf(method.output);
   return (request, context) =>
-    new PeerStream(remote, context.signal, () => {
+    new PeerStream(remote, context, () => {
       const options: CallOptions = context.deadlineMs === undefined ? {} : { deadline: context.deadlineMs };
       return withoutStack(() => remote.client.makeServerStreamRequest(path, serialize, deserialize, request, metadataOf(remote, context), options));
     });
@@ -131,7 +131,7 @@ interface Waiter {
 /** The call begins with the first `next`; who stops iterating early cancels it. An arriving message resolves the waiting `next` at once. */
 class PeerStream implements AsyncIterableIterator<Message> {
   readonly #remote: Remote;
-  readonly #signal: AbortSignal;
+  readonly #context: CallContext;
   readonly #open: () => ClientReadableStream<Message>;
   #hasBegun = false;
   #firstSentMs: number | undefined;
@@ -141,9 +141,9 @@ class PeerStream implements AsyncIterableIterator<Message> {
   #isOver = false;
   #failure: unknown;
 
-  constructor(remote: Remote, signal: AbortSignal, open: () => ClientReadableStream<Message>) {
+  constructor(remote: Remote, context: CallContext, open: () => ClientReadableStream<Message>) {
     this.#remote = remote;
-    this.#signal = signal;
+    this.#context = context;
     this.#open = open;
   }
 
@@ -172,17 +172,17 @@ class PeerStream implements AsyncIterableIterator<Message> {
 
   /** The context's signal fires. */
   handleEvent(): void {
-    this.#finish(reasonOf(this.#signal));
+    this.#finish(reasonOf(this.#context.signal));
     this.#call?.cancel();
   }
 
   #begin(): void {
     this.#hasBegun = true;
-    if (this.#signal.aborted) return this.#finish(reasonOf(this.#signal));
-    this.#signal.addEventListener("abort", this);
+    if (this.#context.signal.aborted) return this.#finish(reasonOf(this.#context.signal));
+    this.#context.signal.addEventListener("abort", this);
     const { connection } = this.#remote;
     if (connection.isReady) this.#send();
-    else void connection.wait().then(() => this.#send());
+    else void connection.wait(this.#context).then(() => this.#send());
   }
 
   #send(): void {
@@ -207,7 +207,7 @@ class PeerStream implements AsyncIterableIterator<Message> {
   }
 
   async #sendAgain(refusal: ServiceError): Promise<void> {
-    if (await this.#remote.connection.mayTryAgain(this.#firstSentMs!)) this.#send();
+    if (await this.#remote.connection.mayTryAgain(this.#firstSentMs!, this.#context)) this.#send();
     else this.#finish(fromGrpcError(refusal, this.#remote));
   }
 
@@ -226,7 +226,7 @@ class PeerStream implements AsyncIterableIterator<Message> {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#failure = failure;
-    this.#signal.removeEventListener("abort", this);
+    this.#context.signal.removeEventListener("abort", this);
     const waiter = this.#waiter;
     this.#waiter = undefined;
     if (waiter !== undefined) this.#last().then((result) => waiter.resolve(result), (error: unknown) => waiter.reject(error));

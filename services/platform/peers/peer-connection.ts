@@ -1,5 +1,9 @@
 /** Owns waiting, for a short while, for a peer that is not connected: it may just be restarting. */
 import { connectivityState, type Client } from "@grpc/grpc-js";
+import type { CallContext } from "../service-types.ts";
+
+/** Until when whoever makes the call cares for it. */
+type Patience = Pick<CallContext, "signal" | "deadlineMs">;
 
 /** News of an instance that goes comes right behind what it refuses. */
 const newsMs = 10;
@@ -29,11 +33,11 @@ export class PeerConnection {
     return this.#isClosed;
   }
 
-  /** Resolves when there is a connection, or when there is no use in waiting longer: then the call itself says why. */
-  async wait(): Promise<void> {
+  /** Resolves when there is a connection, or when there is no use in waiting longer, for the peer or for the caller: then the call itself says why. */
+  async wait({ signal, deadlineMs = Infinity }: Patience): Promise<void> {
     this.#goneSinceMs ??= performance.now();
-    const endMs = this.#goneSinceMs + this.#maximumAbsenceMs;
-    while (!this.isReady && !this.#isClosed && performance.now() < endMs) await this.#changed(endMs - performance.now());
+    const endMs = Math.min(this.#goneSinceMs + this.#maximumAbsenceMs, performance.now() + deadlineMs - Date.now());
+    while (!this.isReady && !this.#isClosed && !signal.aborted && performance.now() < endMs) await this.#changed(endMs - performance.now(), signal);
   }
 
   /** Nobody waits any longer. */
@@ -46,11 +50,11 @@ export class PeerConnection {
    * For a call that no instance has begun, since it was first sent then: whether to send it again, as soon as there is something new.
    * False when the peer has been gone, or has kept refusing, for too long.
    */
-  async mayTryAgain(firstSentMs: number): Promise<boolean> {
+  async mayTryAgain(firstSentMs: number, patience: Patience): Promise<boolean> {
     const sinceMs = Math.min(firstSentMs, this.#goneSinceMs ?? Infinity);
     if (this.#isClosed || performance.now() - sinceMs >= this.#maximumAbsenceMs) return false;
     await new Promise((resolve) => setTimeout(resolve, newsMs));
-    if (!this.isReady) await this.wait();
+    if (!this.isReady) await this.wait(patience);
     return true;
   }
 
@@ -59,8 +63,15 @@ export class PeerConnection {
     return this.#isClosed ? connectivityState.SHUTDOWN : this.#client.getChannel().getConnectivityState(true);
   }
 
-  /** Resolves when the connection is in another state than now, or after the time. */
-  #changed(withinMs: number): Promise<void> {
-    return new Promise((resolve) => this.#client.getChannel().watchConnectivityState(this.#state(), Date.now() + withinMs, () => resolve()));
+  /** Resolves when the connection is in another state than now, when the signal fires, or after the time. */
+  #changed(withinMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        signal.removeEventListener("abort", end);
+        resolve();
+      };
+      signal.addEventListener("abort", end);
+      this.#client.getChannel().watchConnectivityState(this.#state(), Date.now() + withinMs, end);
+    });
   }
 }

@@ -136,6 +136,19 @@ describe("a peer that is not there", () => {
     await answer;
   });
 
+  test.each([
+    ["a call", (peer: Metering, context: CallContext) => peer.recordUsage(emptyBatch, context)],
+    ["a stream", (peer: Metering, context: CallContext) => collect(peer.watchPriceVersion(watchRequest, context))],
+  ])("is not waited for longer than %s has time, or its caller stays", async (_name, call) => {
+    const peer = peerAt([await freePort()], { maximumAbsenceMs: 30_000 });
+    const startMs = performance.now();
+    expect((await failureOf(call(peer, contextOf({ deadlineMs: Date.now() + 100 })))).reason).toBe("DEADLINE_EXCEEDED");
+    const caller = new AbortController();
+    setTimeout(() => caller.abort(), 100);
+    expect((await failureOf(call(peer, contextOf({ signal: caller.signal })))).reason).toBe("CANCELLED");
+    expect(performance.now() - startMs).toBeLessThan(10_000);
+  });
+
   test("is not waited for once the client is closed, and keeps no process from its end", async () => {
     const timers = (): number => process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
     const client = clientOf([await freePort()], { maximumAbsenceMs: 60_000 });
