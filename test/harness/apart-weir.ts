@@ -54,6 +54,7 @@ export async function prepareApartWeir({ config, configPath, dataDirectory, envi
 
   const started = new Map<string, WeirProcess>();
   const all: WeirProcess[] = [];
+  const serviceOf = new Map<WeirProcess, Service>();
   return {
     async start(service, instance = 0) {
       const name = `${service} ${instance}`;
@@ -63,6 +64,7 @@ export async function prepareApartWeir({ config, configPath, dataDirectory, envi
       const process = await startWeirProcess({ words: ["--services", service, "--config", configPath, "--data", dataDirectory, portOption, String(port)], environment: variables });
       started.set(name, process);
       all.push(process);
+      serviceOf.set(process, service);
       return process;
     },
     originOf: (instance) => `http://127.0.0.1:${ports.get(`routing ${instance}`)}`,
@@ -71,8 +73,8 @@ export async function prepareApartWeir({ config, configPath, dataDirectory, envi
     async stop(signal) {
       const codes: (number | null)[] = [];
       // The callers before those whom they call, as an operator would; a crash waits for nobody.
-      const ends = signal === "SIGKILL" ? all.map((process) => process.stop(signal)) : [];
-      for (const process of all.toReversed()) codes.push(await (ends.shift() ?? process.stop(signal)));
+      const groups = signal === "SIGKILL" ? [all] : services.toReversed().map((service) => all.filter((process) => serviceOf.get(process) === service));
+      for (const group of groups) codes.push(...(await Promise.all(group.map((process) => process.stop(signal)))));
       return codes.includes(null) ? null : Math.max(...(codes as number[]));
     },
   };

@@ -40,7 +40,7 @@ export class KeyUses {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#flush();
-    await Promise.race([this.#sending, pause(stopWithinMs)]);
+    await Promise.race([this.#sending, pause(stopWithinMs, undefined, { ref: false })]);
   }
 
   #flush(): void {

@@ -1,4 +1,5 @@
 /** Owns the leases of this process: what policy has taken from budgets for it, from which attempts draw their bounds without asking anybody. */
+import { setTimeout as pause } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { AcquireLeaseRequestSchema, WatchRecallsRequestSchema, type AcquireLeaseResponse, type LeaseScope } from "#gen/weir/policy/v1/lease_pb.ts";
@@ -114,7 +115,7 @@ export class LeaseHolder implements HoldSource {
     clearInterval(this.#timer);
     for (const leaseId of this.#byId.keys()) this.#giveUp(leaseId);
     const told = Promise.allSettled(this.#questions).then(() => this.#returns.flush());
-    await Promise.race([told, new Promise((resolve) => setTimeout(resolve, stopWithinMs))]);
+    await Promise.race([told, pause(stopWithinMs, undefined, { ref: false })]);
     this.#returns.stop();
   }
 
