@@ -16,10 +16,8 @@ import { listenInternally, type InternalListener, type OfferedService } from "#p
 import type { Secret } from "#platform/secret.ts";
 import type { UntypedService } from "#platform/service-types.ts";
 import { waitFor } from "#platform/wait-for.ts";
-import * as metering from "../metering/service.ts";
-import * as policy from "../policy/service.ts";
-import * as providers from "../providers/service.ts";
-import { createRoutingService } from "../routing/service.ts";
+import type { BootstrapKey } from "../policy/service.ts";
+import type { CredentialStore } from "../providers/service.ts";
 import { auditConfiguration } from "./audit-configuration.ts";
 import { callersOf, offeredBy, peerDescriptors, type ServiceName, type ServiceSet } from "./catalog.ts";
 import { readSecret, writeSecret, type DataDirectory } from "./data-directory.ts";
@@ -58,6 +56,19 @@ export interface RunningWeir {
   /** Stops all: no new requests, running ones up to the bound, then everything behind them. */
   stop(drainMs: number): Promise<void>;
 }
+
+/** Each is loaded only in a process that runs it: all of them take a second. */
+const load = {
+  metering: () => import("../metering/service.ts"),
+  policy: () => import("../policy/service.ts"),
+  providers: () => import("../providers/service.ts"),
+  routing: () => import("../routing/service.ts"),
+};
+
+type Providers = Awaited<ReturnType<typeof load.providers>>;
+
+/** Makes sure that there is such a key, and returns it. */
+type Bootstrap = (key: BootstrapKey) => Promise<Secret>;
 
 type Cleanup = (drainMs: number) => Promise<void> | void;
 
@@ -134,11 +145,12 @@ class Start {
   /** Returns the key for inference that every start can show. */
   async #startPolicy(): Promise<Secret> {
     const { data } = this.#options;
+    const policy = await load.policy();
     const database = await this.#openDatabase("policy", policy.migrationsDirectory);
     const pepper = await data.pepper();
     const peers = { metering: this.#peers.of("metering", "policy") };
     const dependencies = { database, pepper, config: deriveLive(this.#live, (current) => current.policy), clock: systemClock, logger: this.#loggerOf("policy"), peers };
-    const inferenceKey = await ensureKeys(data, dependencies);
+    const inferenceKey = await ensureKeys(data, (key) => policy.bootstrapTenancy(dependencies, key));
     const service = await policy.createPolicyService(dependencies);
     this.#cleanups.push(() => service.stop());
     this.#peers.own("policy", service.implementation);
@@ -146,6 +158,7 @@ class Start {
   }
 
   async #startMetering(): Promise<void> {
+    const metering = await load.metering();
     const database = await this.#openDatabase("metering", metering.migrationsDirectory);
     const config = deriveLive(this.#live, (current) => current.metering);
     const eventLog = this.#openEventLog("metering", randomUUID());
@@ -155,6 +168,7 @@ class Start {
   }
 
   async #startProviders(): Promise<void> {
+    const providers = await load.providers();
     const instance = await this.#options.data.claimInstance();
     this.#cleanups.push(() => instance.lock.release());
     const eventLog = this.#openEventLog("providers", instance.id);
@@ -163,7 +177,7 @@ class Start {
       config: deriveLive(this.#live, (current) => current.providers),
       instance: instance.name,
       journalDirectory: instance.journal,
-      credentialStore: this.#credentialStore(),
+      credentialStore: this.#credentialStore(providers),
       claimLeftoverJournal: () => this.#options.data.claimLeftoverJournal(),
       onUnfit: (why) => {
         this.#unfit = why;
@@ -178,7 +192,7 @@ class Start {
   }
 
   /** Nothing of it is opened before a provider takes stored credentials, or one is stored. */
-  #credentialStore(): providers.CredentialStore | undefined {
+  #credentialStore(providers: Providers): CredentialStore | undefined {
     const { databases, data, variables } = this.#options;
     if (!databases.schemas.includes("providers")) return undefined;
     return {
@@ -201,6 +215,7 @@ class Start {
 
   async #startRouting(): Promise<Listener> {
     const { settings, data } = this.#options;
+    const { createRoutingService } = await load.routing();
     const service = await createRoutingService({
       config: deriveLive(this.#live, (current) => current.routing),
       peers: { policy: this.#peers.of("policy", "routing"), providers: this.#peers.of("providers", "routing"), metering: this.#peers.of("metering", "routing") },
@@ -297,14 +312,14 @@ function followConfigFile({ settings, configPath, variables, logger }: WeirOptio
 }
 
 /** The keys of a first start, kept on file so that every start can show a call that works; returns the one for inference. */
-async function ensureKeys(data: DataDirectory, dependencies: policy.PolicyDependencies): Promise<Secret> {
-  await ensureKey(data.adminKeyFile, "admin", Role.INSTALLATION_ADMIN, dependencies);
-  return ensureKey(data.inferenceKeyFile, "first inference key", Role.INFERENCE, dependencies);
+async function ensureKeys(data: DataDirectory, bootstrap: Bootstrap): Promise<Secret> {
+  await ensureKey(data.adminKeyFile, "admin", Role.INSTALLATION_ADMIN, bootstrap);
+  return ensureKey(data.inferenceKeyFile, "first inference key", Role.INFERENCE, bootstrap);
 }
 
-async function ensureKey(file: string, name: string, role: Role, dependencies: policy.PolicyDependencies): Promise<Secret> {
+async function ensureKey(file: string, name: string, role: Role, bootstrap: Bootstrap): Promise<Secret> {
   const storedSecret = await readSecret(file);
-  const secret = await policy.bootstrapTenancy(dependencies, { name, role, storedSecret });
+  const secret = await bootstrap({ name, role, storedSecret });
   if (secret.reveal() !== storedSecret?.reveal()) await writeSecret(file, secret);
   return secret;
 }

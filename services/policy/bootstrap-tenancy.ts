@@ -11,7 +11,7 @@ import { ensureTeam } from "./store/teams.ts";
 
 const defaultName = "default";
 
-interface BootstrapKey {
+export interface BootstrapKey {
   readonly name: string;
   readonly role: Role;
   /** The secret that the installation has on file; undefined when it has none. */

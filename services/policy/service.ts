@@ -52,8 +52,7 @@ import { GrantFeed } from "./store/grant-feed.ts";
 import { allPeriods, RecallFeed } from "./store/recall-feed.ts";
 import { RuleFeed } from "./store/rule-feed.ts";
 
-export { bootstrapTenancy } from "./bootstrap-tenancy.ts";
-export type { PolicyDependencies } from "./dependencies.ts";
+export { bootstrapTenancy, type BootstrapKey } from "./bootstrap-tenancy.ts";
 
 /** The plain-SQL migrations of policy's schema. */
 export const migrationsDirectory = fileURLToPath(new URL("./store/migrations/", import.meta.url));
