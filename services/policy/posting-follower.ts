@@ -4,6 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { TakeLeasePostingsRequestSchema } from "#gen/weir/metering/v1/lease_posting_pb.ts";
 import type { Database } from "#platform/database/database.ts";
+import { keepTrying } from "#platform/keep-trying.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { PolicyPeers } from "./peers.ts";
 import { noteCrossings } from "./store/budget-crossings.ts";
@@ -29,14 +30,13 @@ const clockSkewMs = 10_000;
 const closedAtOnce = 1_000;
 /** Corrections of older attempts do not count any more. */
 const rememberedMs = 90 * 86_400_000;
-const firstDelayMs = 50;
-const longestDelayMs = 5_000;
 
 /** Policy processes take turns as it comes: of those that hold the same postings, one applies them. */
 export function followPostings({ database, peers: { metering }, logger, onSettled }: PostingFollowerDependencies): PostingFollower {
   const stopping = new AbortController();
   const { signal } = stopping;
-  const running = run();
+  const onFailure = (error: unknown, retryInMs: number): void => logger.warn({ error, retryInMs }, "postings cannot be taken from the ledger; what budgets hold stays held until they can");
+  const running = keepTrying(follow, { signal, onFailure });
   return {
     async stop() {
       stopping.abort();
@@ -44,21 +44,11 @@ export function followPostings({ database, peers: { metering }, logger, onSettle
     },
   };
 
-  async function run(): Promise<void> {
-    let delayMs = firstDelayMs;
-    while (!signal.aborted) {
-      try {
-        const isApplied = await takeSome();
-        delayMs = firstDelayMs;
-        // Another process is at it.
-        if (!isApplied) await pause(maxWaitMs, undefined, { signal }).catch(() => undefined);
-      } catch (error) {
-        if (signal.aborted) return;
-        logger.warn({ error, retryInMs: delayMs }, "postings cannot be taken from the ledger; what budgets hold stays held until they can");
-        await pause(delayMs, undefined, { signal }).catch(() => undefined);
-        delayMs = Math.min(delayMs * 2, longestDelayMs);
-      }
-    }
+  async function follow(goesWell: () => void): Promise<void> {
+    const isApplied = await takeSome();
+    goesWell();
+    // Another process is at it.
+    if (!isApplied) await pause(maxWaitMs, undefined, { signal }).catch(() => undefined);
   }
 
   async function takeSome(): Promise<boolean> {

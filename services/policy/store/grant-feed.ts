@@ -2,28 +2,23 @@
  * Owns pushing grants to watchers. One connection of its own listens for changes and reads them, one query at a time,
  * so that every watcher is told in the order of the commits; when it breaks, a new one begins with new snapshots.
  */
-import { setTimeout as pause } from "node:timers/promises";
-import type { Pool, PoolClient, QueryConfig } from "pg";
+import type { Pool } from "pg";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { WatchGrantsResponseSchema, type Grant, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { keepTrying } from "#platform/keep-trying.ts";
 import type { Logger } from "#platform/logger.ts";
 import { GrantQueue } from "../domain/grant-queue.ts";
 import { Bell } from "./bell.ts";
 import { readGrant, selectKey, type KeyRow } from "./keys.ts";
+import { ListeningConnection, probeIntervalMs } from "./listening-connection.ts";
 
-const rulesChannel = "weir_policy_rules";
 const pageSize = 500;
 /** The most changes that wait to be read; beyond it every watcher gets a new snapshot instead. */
 const mostPendingChanges = 10_000;
-const queryTimeoutMs = 5_000;
-// A connection can die without a word; asking now and then finds out.
-const probeIntervalMs = 5_000;
 /** What heartbeats say at most, also when the database has never answered. */
 const longestAgeMs = 86_400_000;
-const firstDelayMs = 50;
-const longestDelayMs = 5_000;
 
 interface Watcher {
   readonly queue: GrantQueue;
@@ -94,47 +89,44 @@ export class GrantFeed {
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#stopping;
-    let delayMs = firstDelayMs;
-    while (!signal.aborted) {
-      try {
-        await this.#serve(() => (delayMs = firstDelayMs));
-      } catch (error) {
-        if (signal.aborted) return;
-        this.#logger.warn({ error, retryInMs: delayMs }, "the connection that listens for changed grants broke; watchers keep what they have until it is back");
-        await pause(delayMs, undefined, { signal }).catch(() => undefined);
-        delayMs = Math.min(delayMs * 2, longestDelayMs);
-      }
-    }
+    const onFailure = (error: unknown, retryInMs: number): void =>
+      this.#logger.warn({ error, retryInMs }, "the connection that listens for changed grants broke; watchers keep what they have until it is back");
+    await keepTrying((goesWell) => this.#serve(goesWell), { signal: this.#stopping.signal, onFailure });
   }
 
   /** Serves the watchers over one connection, until it breaks (throws) or the feed stops. */
-  async #serve(onConnected: () => void): Promise<void> {
-    const client = await this.#pool.connect();
-    const connection = new ListeningConnection(client, () => this.#bell.ring(), this.#onRulesChanged, () => (this.#heardMs = performance.now()));
+  async #serve(goesWell: () => void): Promise<void> {
+    const changes = new ChangedKeys();
+    const channels = {
+      weir_policy_grants: (keyId: string) => {
+        changes.add(keyId);
+        this.#bell.ring();
+      },
+      weir_policy_rules: this.#onRulesChanged,
+    };
+    const connection = await ListeningConnection.open(this.#pool, channels, () => this.#bell.ring());
     try {
-      await connection.listen();
-      onConnected();
+      this.#heard();
+      goesWell();
       // What changed while nobody listened is not known.
       for (const { queue } of this.#watchers) queue.restart();
       this.#onRulesChanged();
       while (!this.#stopping.signal.aborted) {
         connection.check();
-        if (!(await this.#deliverSome(connection))) await this.#idle(connection);
+        if (!(await this.#deliverSome(connection, changes))) await this.#idle(connection);
       }
     } finally {
-      // Not given back to the pool: whoever gets a connection must not listen.
-      client.release(true);
+      connection.close();
     }
   }
 
   /** One step of work; false when there is none. */
-  async #deliverSome(connection: ListeningConnection): Promise<boolean> {
-    const keyIds = connection.takeChanges();
+  async #deliverSome(connection: ListeningConnection, changes: ChangedKeys): Promise<boolean> {
+    const keyIds = changes.take();
     if (keyIds === "too many") {
       for (const { queue } of this.#watchers) queue.restart();
     } else if (keyIds.length > 0) {
-      const grants = await connection.readGrants(`${selectKey} WHERE keys.id = ANY($1)`, [keyIds]);
+      const grants = await this.#readGrants(connection, `${selectKey} WHERE keys.id = ANY($1)`, [keyIds]);
       for (const watcher of this.#watchers) {
         watcher.queue.addChanges(grants);
         watcher.bell.ring();
@@ -147,7 +139,7 @@ export class GrantFeed {
   async #deliverPage(connection: ListeningConnection): Promise<boolean> {
     const watcher = this.#watchers.values().find(({ queue }) => queue.wantedPage !== undefined);
     if (watcher === undefined) return false;
-    const grants = await connection.readGrants(`${selectKey} WHERE keys.id > $1 ORDER BY keys.id LIMIT $2`, [watcher.queue.wantedPage, pageSize]);
+    const grants = await this.#readGrants(connection, `${selectKey} WHERE keys.id > $1 ORDER BY keys.id LIMIT $2`, [watcher.queue.wantedPage, pageSize]);
     watcher.queue.addPage(grants, grants.length < pageSize);
     watcher.bell.ring();
     return true;
@@ -155,77 +147,43 @@ export class GrantFeed {
 
   async #idle(connection: ListeningConnection): Promise<void> {
     const rang = await this.#bell.wait(Math.min(probeIntervalMs, ...[...this.#watchers].map(({ heartbeatMs }) => heartbeatMs ?? Infinity)));
-    if (!rang) await connection.probe();
-  }
-}
-
-/** A connection that listens for changed keys and reads grants. */
-class ListeningConnection {
-  readonly #client: PoolClient;
-  readonly #changedKeyIds = new Set<string>();
-  #hasTooManyChanges = false;
-  #failure: Error | undefined;
-  readonly #onAnswer: () => void;
-
-  constructor(client: PoolClient, onEvent: () => void, onRulesChanged: () => void, onAnswer: () => void) {
-    this.#client = client;
-    this.#onAnswer = onAnswer;
-    client.on("notification", ({ channel, payload }) => {
-      if (channel === rulesChannel) {
-        onRulesChanged();
-        return;
-      }
-      this.#noteChange(payload ?? "");
-      onEvent();
-    });
-    client.on("error", (error) => {
-      this.#failure = error;
-      onEvent();
-    });
+    if (rang) return;
+    await connection.probe();
+    this.#heard();
   }
 
-  async listen(): Promise<void> {
-    await this.#query("LISTEN weir_policy_grants", []);
-    await this.#query(`LISTEN ${rulesChannel}`, []);
-  }
-
-  /** Throws when the connection broke. */
-  check(): void {
-    if (this.#failure !== undefined) throw this.#failure;
-  }
-
-  async probe(): Promise<void> {
-    await this.#query("SELECT 1", []);
-  }
-
-  /** A batch of the key ids that changed since they were last taken. */
-  takeChanges(): string[] | "too many" {
-    if (this.#hasTooManyChanges) {
-      this.#hasTooManyChanges = false;
-      return "too many";
-    }
-    const batch = [...this.#changedKeyIds.values().take(pageSize)];
-    for (const keyId of batch) this.#changedKeyIds.delete(keyId);
-    return batch;
-  }
-
-  async readGrants(text: string, values: unknown[]): Promise<Grant[]> {
-    const { rows } = await this.#query(text, values);
+  async #readGrants(connection: ListeningConnection, text: string, values: unknown[]): Promise<Grant[]> {
+    const rows = await connection.query<KeyRow>(text, values);
+    this.#heard();
     return rows.map(readGrant);
   }
 
-  #noteChange(keyId: string): void {
-    if (this.#changedKeyIds.size >= mostPendingChanges) {
-      this.#changedKeyIds.clear();
-      this.#hasTooManyChanges = true;
+  #heard(): void {
+    this.#heardMs = performance.now();
+  }
+}
+
+/** The keys that changed and have not been read. */
+class ChangedKeys {
+  readonly #ids = new Set<string>();
+  #areTooMany = false;
+
+  add(keyId: string): void {
+    if (this.#ids.size >= mostPendingChanges) {
+      this.#ids.clear();
+      this.#areTooMany = true;
     }
-    this.#changedKeyIds.add(keyId);
+    this.#ids.add(keyId);
   }
 
-  async #query(text: string, values: unknown[]): Promise<{ rows: KeyRow[] }> {
-    const query: QueryConfig & { query_timeout: number } = { text, values, query_timeout: queryTimeoutMs };
-    const result = await this.#client.query<KeyRow>(query);
-    this.#onAnswer();
-    return result;
+  /** A batch of those that changed since they were last taken. */
+  take(): string[] | "too many" {
+    if (this.#areTooMany) {
+      this.#areTooMany = false;
+      return "too many";
+    }
+    const batch = [...this.#ids.values().take(pageSize)];
+    for (const keyId of batch) this.#ids.delete(keyId);
+    return batch;
   }
 }

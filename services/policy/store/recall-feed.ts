@@ -1,19 +1,15 @@
 /** Owns telling holders which leases to give back: whichever policy process is short, every one tells its watchers. */
-import { setTimeout as pause } from "node:timers/promises";
-import type { PoolClient } from "pg";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { keepTrying } from "#platform/keep-trying.ts";
 import type { Logger } from "#platform/logger.ts";
 import { Bell } from "./bell.ts";
 import { selectDrawableLeases } from "./leases.ts";
+import { ListeningConnection, probeIntervalMs } from "./listening-connection.ts";
 
 const channel = "weir_policy_recalls";
 /** The same is not called back more often than this. */
 const recallEveryMs = 50;
-/** A connection can die without a word; asking now and then finds out. */
-const probeIntervalMs = 5_000;
-const firstDelayMs = 50;
-const longestDelayMs = 5_000;
 
 /** Every period of the organization. */
 export const allPeriods = 0n;
@@ -84,41 +80,27 @@ export class RecallFeed {
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#stopping;
-    for (let delayMs = firstDelayMs; !signal.aborted; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
-      try {
-        await this.#listen(() => (delayMs = firstDelayMs));
-      } catch (error) {
-        if (signal.aborted) return;
-        this.#logger.warn({ error, retryInMs: delayMs }, "the connection that listens for recalls of leases broke; calls may be refused for a lack that these would end");
-        await pause(delayMs, undefined, { signal }).catch(() => undefined);
-      }
-    }
+    const onFailure = (error: unknown, retryInMs: number): void =>
+      this.#logger.warn({ error, retryInMs }, "the connection that listens for recalls of leases broke; calls may be refused for a lack that these would end");
+    await keepTrying((goesWell) => this.#serve(goesWell), { signal: this.#stopping.signal, onFailure });
   }
 
   /** Until the connection breaks (throws) or the feed stops. */
-  async #listen(onListening: () => void): Promise<void> {
-    const client = await this.#database.pool.connect();
-    let failure: Error | undefined;
-    client.on("notification", ({ payload }) => {
-      this.#wanted.add(payload ?? "");
+  async #serve(goesWell: () => void): Promise<void> {
+    const want = (payload: string): void => {
+      this.#wanted.add(payload);
       this.#bell.ring();
-    });
-    client.on("error", (error) => {
-      failure = error;
-      this.#bell.ring();
-    });
+    };
+    const connection = await ListeningConnection.open(this.#database.pool, { [channel]: want }, () => this.#bell.ring());
     try {
-      await client.query(`LISTEN ${channel}`);
-      onListening();
+      goesWell();
       while (!this.#stopping.signal.aborted) {
-        if (failure !== undefined) throw failure;
-        if (!(await this.#bell.wait(probeIntervalMs))) await probe(client);
+        connection.check();
+        if (!(await this.#bell.wait(probeIntervalMs))) await connection.probe();
         await this.#tellWatchers();
       }
     } finally {
-      // Not given back to the pool: whoever gets a connection must not listen.
-      client.release(true);
+      connection.close();
     }
   }
 
@@ -134,8 +116,4 @@ export class RecallFeed {
       }
     }
   }
-}
-
-async function probe(client: PoolClient): Promise<void> {
-  await client.query("SELECT 1");
 }
