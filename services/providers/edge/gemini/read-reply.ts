@@ -1,12 +1,12 @@
 /** Owns the reading of a whole reply. */
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { Role, type Part } from "#gen/weir/inference/v1/content_pb.ts";
 import { CandidateSchema, FinishReason, type Candidate } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerateResponseSchema, StreamGenerateResponseSchema, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary, StreamEventInit } from "../../domain/adapter.ts";
 import { asCount, asObject, asObjects, asText, textOf, type JsonObject } from "../../domain/vendor-json.ts";
+import { readIsoTime } from "../../domain/vendor-time.ts";
 import { CandidateReader } from "./candidate-reader.ts";
 import { countSearches } from "./citations.ts";
 import { finishWordOf } from "./finish-reason.ts";
@@ -18,7 +18,8 @@ export function readReply(body: Uint8Array): { readonly response: GenerateRespon
   const reply = parseReplyJson(textOf(body));
   const summary = summarize(reply);
   const id = asText(reply["responseId"]);
-  const createTime = readCreateTime(reply["createTime"]);
+  // The Gemini API does not say it, Vertex AI does.
+  const createTime = readIsoTime(reply["createTime"]);
   const response = create(GenerateResponseSchema, {
     id,
     model: summary.servedModel,
@@ -39,12 +40,6 @@ export function summarizeReply(body: Uint8Array): ReplySummary {
 export function blockReasonOf(reply: JsonObject): string {
   const reason = asText(asObject(reply["promptFeedback"])["blockReason"]);
   return reason === "BLOCKED_REASON_UNSPECIFIED" ? "" : reason;
-}
-
-/** When the reply was begun; the Gemini API does not say it, Vertex AI does. */
-export function readCreateTime(value: unknown): Timestamp | undefined {
-  const timeMs = Date.parse(asText(value));
-  return Number.isNaN(timeMs) ? undefined : timestampFromMs(timeMs);
 }
 
 function summarize(reply: JsonObject): ReplySummary {

@@ -6,9 +6,10 @@ import { parseJsonObject } from "#platform/json.ts";
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader, type VendorRequest } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
 import { asCount, asObject, asObjects, asText, isObject, type JsonObject } from "../../domain/vendor-json.ts";
+import { readIsoTime } from "../../domain/vendor-time.ts";
 import { CandidateReader } from "./candidate-reader.ts";
 import { readErrorEvent } from "./errors.ts";
-import { blockReasonOf, readCreateTime } from "./read-reply.ts";
+import { blockReasonOf } from "./read-reply.ts";
 import { parseReplyJson } from "./reply-json.ts";
 import { readUsage, serviceTierOf } from "./usage.ts";
 
@@ -84,7 +85,7 @@ class ChunkReader implements StreamReader {
     if (this.#hasStarted) return [];
     this.#hasStarted = true;
     this.#replyId = asText(chunk["responseId"]);
-    const createTime = readCreateTime(chunk["createTime"]);
+    const createTime = readIsoTime(chunk["createTime"]);
     const usage = this.#usage;
     const start = { id: this.#replyId, model: this.#servedModel, ...(createTime === undefined ? {} : { createTime }), ...(usage === undefined ? {} : { usage }) };
     return [{ event: { case: "start", value: start } }];

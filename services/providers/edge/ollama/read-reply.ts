@@ -1,6 +1,6 @@
 /** Owns the reading of a whole reply, and of what one has in common with a message of a stream. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { Role, type Part, type PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
 import { FinishReason, type TokenLogprobSchema } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerateResponseSchema, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
@@ -8,6 +8,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary } from "../../domain/adapter.ts";
 import { parseExactJson } from "../../domain/exact-json.ts";
 import { asObject, asObjects, asText, isObject, textOf, type JsonObject } from "../../domain/vendor-json.ts";
+import { readIsoTime } from "../../domain/vendor-time.ts";
 import { readUsage } from "./usage.ts";
 
 type PartInit = Exclude<MessageInitShape<typeof PartSchema>, Part>;
@@ -72,8 +73,7 @@ export function readFinishReason(word: string, hasToolCalls: boolean): FinishRea
 }
 
 export function readTime(reply: JsonObject): Timestamp | undefined {
-  const milliseconds = timeOf(reply);
-  return Number.isNaN(milliseconds) ? undefined : timestampFromMs(milliseconds);
+  return readIsoTime(reply["created_at"]);
 }
 
 interface ToolCall {
@@ -86,7 +86,7 @@ interface ToolCall {
 export function readToolCalls(message: JsonObject, reply: JsonObject, firstIndex: number): ToolCall[] {
   return asObjects(message["tool_calls"]).map((call, index) => {
     const called = asObject(call["function"]);
-    const id = asText(call["id"]) || `call_${timeOf(reply) || 0}_${firstIndex + index}`;
+    const id = asText(call["id"]) || `call_${Date.parse(asText(reply["created_at"])) || 0}_${firstIndex + index}`;
     return { id, name: asText(called["name"]), arguments: JSON.stringify(called["arguments"] ?? {}) };
   });
 }
@@ -114,8 +114,4 @@ function readTexts(message: JsonObject): PartInit[] {
     ...(thinking === "" ? [] : [{ kind: { case: "reasoning" as const, value: { text: thinking } } }]),
     ...(content === "" ? [] : [{ kind: { case: "text" as const, value: { text: content } } }]),
   ];
-}
-
-function timeOf(reply: JsonObject): number {
-  return Date.parse(asText(reply["created_at"]));
 }

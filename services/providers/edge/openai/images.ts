@@ -1,6 +1,5 @@
 /** Owns making images: the request to the vendor and the reading of its images. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { GenerateImagesResponseSchema, ImageDelivery, type GeneratedImageSchema, type GenerateImagesRequest, type GenerateImagesResponse } from "#gen/weir/inference/v1/image_generation_pb.ts";
 import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
@@ -10,6 +9,7 @@ import { askedImages, countedImages } from "../../domain/counted-images.ts";
 import { aspectRatioOf, sidesOf } from "../../domain/image-size.ts";
 import type { RelayForm } from "../../domain/relay-form.ts";
 import { asCount, asObject, asObjects, asText, isObject, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
+import { readSeconds } from "../../domain/vendor-time.ts";
 import { Warnings } from "../../domain/warnings.ts";
 import { createMediaStreamReader } from "./media-stream-reader.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
@@ -123,11 +123,11 @@ export function readImages(body: Uint8Array): { readonly response: GenerateImage
   const format = asText(reply["output_format"]);
   const images = asObjects(reply["data"]).flatMap((image) => readImage(image, format));
   if (images.length === 0) throw new GatewayError("UPSTREAM_PROTOCOL", "The vendor's reply holds no image; try again, or use another target.");
-  const created = asCount(reply["created"]);
+  const createTime = readSeconds(reply["created"]);
   const response = create(GenerateImagesResponseSchema, {
     model: summary.servedModel,
     images,
-    ...(created === undefined ? {} : { createTime: timestampFromMs(created * 1000) }),
+    ...(createTime === undefined ? {} : { createTime }),
     ...(summary.usage === undefined ? {} : { usage: summary.usage }),
     ...textMember(reply, "size", "size"),
     ...textMember(reply, "quality", "quality"),

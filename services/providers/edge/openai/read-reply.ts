@@ -1,6 +1,5 @@
 /** Owns the reading of a whole `chat.completion`. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Role, type Part, type PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
 import type { Candidate, CandidateSchema } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerateResponseSchema, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
@@ -9,6 +8,7 @@ import type { ReplySummary } from "../../domain/adapter.ts";
 import { readCitations } from "./citations.ts";
 import { readFinishReason } from "./finish-reason.ts";
 import { asCount, asObject, asObjects, asText, isObject, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
+import { readSeconds } from "../../domain/vendor-time.ts";
 import { readLogprobs } from "./logprobs.ts";
 import { readImageUrl } from "./media-url.ts";
 import { joinPieces, readReasoningPieces, readThinkingPart } from "./reasoning.ts";
@@ -22,13 +22,13 @@ export function readReply(body: Uint8Array): { readonly response: GenerateRespon
   const choices = asObjects(reply["choices"]);
   if (choices.length === 0) throw new GatewayError("UPSTREAM_PROTOCOL", "The vendor's reply holds no choice; try again, or use another target.");
   const summary = summarize(reply);
-  const created = asCount(reply["created"]);
+  const createTime = readSeconds(reply["created"]);
   const id = asText(reply["id"]);
   const response = create(GenerateResponseSchema, {
     id,
     model: summary.servedModel,
     candidates: choices.map((choice, position) => readChoice(choice, position, id)),
-    ...(created === undefined ? {} : { createTime: timestampFromMs(created * 1000) }),
+    ...(createTime === undefined ? {} : { createTime }),
     ...(summary.usage === undefined ? {} : { usage: summary.usage }),
     ...(summary.serviceTier === "" ? {} : { serviceTier: summary.serviceTier }),
   });

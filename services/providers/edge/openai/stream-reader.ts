@@ -1,5 +1,4 @@
 /** Owns the reading of a streamed reply, chunk by chunk. */
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader, type VendorRequest } from "../../domain/adapter.ts";
@@ -7,6 +6,7 @@ import type { StreamedEvent } from "../../domain/event-splitter.ts";
 import { CandidateReader } from "./candidate-reader.ts";
 import { readErrorEvent } from "./errors.ts";
 import { asCount, asObjects, asText, parseVendorJson, type JsonObject } from "../../domain/vendor-json.ts";
+import { readSeconds } from "../../domain/vendor-time.ts";
 import { readUsage } from "./usage.ts";
 
 /** The most candidates that a stream may hold, as in OpenAI's `n`; a server cannot fill the memory with more. */
@@ -81,9 +81,8 @@ class ChunkReader implements StreamReader {
     if (this.#hasStarted || (id === "" && asObjects(chunk["choices"]).length === 0)) return [];
     this.#hasStarted = true;
     this.#replyId = id;
-    const created = asCount(chunk["created"]);
-    const createTime = created === undefined ? {} : { createTime: timestampFromMs(created * 1000) };
-    return [{ event: { case: "start", value: { id, model: this.#servedModel, ...createTime } } }];
+    const createTime = readSeconds(chunk["created"]);
+    return [{ event: { case: "start", value: { id, model: this.#servedModel, ...(createTime === undefined ? {} : { createTime }) } } }];
   }
 
   #readChoice(choice: JsonObject, position: number): StreamEventInit[] {
