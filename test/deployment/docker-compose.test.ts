@@ -80,7 +80,7 @@ describe("docker-compose.yml", () => {
       if (password !== undefined) expect(password, name).toMatch(/^\$\{\w+:\?[^}]+\}$/);
     }
     const secrets = [...variablesOf(written)].filter((name) => name.endsWith("_PASSWORD"));
-    expect(secrets).toHaveLength(4);
+    expect(secrets).toHaveLength(5);
     for (const missing of secrets) {
       const others = Object.fromEntries(secrets.filter((name) => name !== missing).map((name) => [name, "x"]));
       expect(() => readComposeFile(others)).toThrow(`required variable ${missing} is missing a value: is missing in .env`);
@@ -230,10 +230,11 @@ describe("its services, started one by one as processes", { timeout: 90_000 }, (
     expect(instances()).toEqual(["1", "2"]);
   });
 
-  test("the roles of the services have no rights but those on their own schema", async () => {
-    const { password } = new URL(compose.services["policy"]!.environment!["WEIR_DATABASE_URL"]!);
-    const client = new pg.Client({ ...database, user: "policy", password });
+  test.each(["policy", "providers"])("the role of %s has no rights but those on its own schema", async (user) => {
+    const { password } = new URL(compose.services[user]!.environment!["WEIR_DATABASE_URL"]!);
+    const client = new pg.Client({ ...database, user, password });
     await client.connect();
+    await client.query(`CREATE TABLE ${user}.mine (); DROP TABLE ${user}.mine`);
     await expect(client.query("CREATE TABLE metering.mine ()")).rejects.toThrow("permission denied for schema metering");
     await expect(client.query("CREATE SCHEMA mine")).rejects.toThrow("permission denied for database");
     await expect(client.query("CREATE TABLE public.mine ()")).rejects.toThrow("permission denied for schema public");
