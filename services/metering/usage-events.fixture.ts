@@ -1,7 +1,7 @@
 /** Owns the events, and the running service on a fresh database, that metering's tests start from. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { onTestFinished, vi } from "vitest";
+import { onTestFinished } from "vitest";
 import { createTestDatabase } from "../../test/harness/database.ts";
 import { RecordUsageRequestSchema, type RecordUsageResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import {
@@ -20,9 +20,6 @@ import { createMetricsRegistry } from "#platform/metrics.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { defaultLabels, type MeteringConfig } from "./config.ts";
 import { createMeteringService, migrationsDirectory } from "./service.ts";
-
-// Every test makes a database, which takes seconds on a machine that is busy.
-vi.setConfig({ testTimeout: 60_000 });
 
 export const testNowMs = Date.UTC(2026, 10, 20, 12, 30);
 

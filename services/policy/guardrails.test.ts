@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { GuardrailRuleSchema, type GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { CreateGuardrailRequestSchema, DeleteGuardrailRequestSchema, GrantSchema, ListGuardrailsRequestSchema, Reach, WatchRulesRequestSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
-import { afterTest, callContext, createTestTeam, policyConfig, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
+import { callContext, createTestTeam, policyConfig, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
 
 it("tells the rules of the file and those made by RPC, and every change, wherever it was made", async () => {
   const connection = await createEmptyDatabase();
@@ -68,7 +68,7 @@ function createGuardrail({ policy }: PolicyFixture, made: GuardrailRule, context
 /** Reads on until rules of these names are told; false when the stream ends before. */
 function watch({ policy }: PolicyFixture): (names: readonly string[]) => Promise<boolean> {
   const controller = new AbortController();
-  afterTest(async () => controller.abort());
+  onTestFinished(() => controller.abort());
   const messages = policy.watchRules(create(WatchRulesRequestSchema), callContext(controller.signal))[Symbol.asyncIterator]();
   return async (names) => {
     for (;;) {

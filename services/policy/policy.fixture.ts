@@ -2,7 +2,7 @@
 import { createSecretKey } from "node:crypto";
 import { once } from "node:events";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { CreateKeyRequestSchema, CreateOrganizationRequestSchema, CreateTeamRequestSchema, type CreateKeyResponse, type PolicyService, type Team } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { SumLeasesResponseSchema, TakeLeasePostingsResponseSchema } from "#gen/weir/metering/v1/lease_posting_pb.ts";
@@ -24,17 +24,6 @@ export interface PolicyFixture {
   readonly stop: () => Promise<void>;
 }
 
-const cleanups: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-/** Runs after the test, before what was there earlier is taken away. */
-export function afterTest(cleanup: () => Promise<void>): void {
-  cleanups.push(cleanup);
-}
-
 /** What policy takes from a file that says this. */
 export function policyConfig(file: MessageInitShape<typeof ConfigSchema> = {}): PolicyConfig {
   return readPolicyConfig(create(ConfigSchema, file));
@@ -43,7 +32,7 @@ export function policyConfig(file: MessageInitShape<typeof ConfigSchema> = {}): 
 /** A policy service that stops after the test. */
 export async function startPolicy(connection: DatabaseConnection, clock: Clock = systemClock, config: LiveValue<PolicyConfig> = new MutableLiveValue(policyConfig())): Promise<PolicyFixture> {
   const fixture = await openPolicyFixture(connection, clock, config);
-  afterTest(fixture.stop);
+  onTestFinished(fixture.stop);
   return fixture;
 }
 

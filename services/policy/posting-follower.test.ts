@@ -1,13 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { expect, it, vi } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { LeasePostingSchema, TakeLeasePostingsResponseSchema, type LeasePosting } from "#gen/weir/metering/v1/lease_posting_pb.ts";
 import { ListBudgetUsageRequestSchema } from "#gen/weir/policy/v1/budget_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { createSpender, createTestBudget, needOf } from "./budgets.fixture.ts";
 import type { PolicyPeers } from "./peers.ts";
-import { afterTest, callContext, openPolicyFixture, type PolicyFixture } from "./policy.fixture.ts";
+import { callContext, openPolicyFixture, type PolicyFixture } from "./policy.fixture.ts";
 import { findBudget } from "./store/budgets.ts";
 import { acquireLeases } from "./store/leases.ts";
 
@@ -46,7 +46,7 @@ it("brings each posting onto the books once, whichever policy process takes it, 
   const fixtures: PolicyFixture[] = [];
   for (let process = 0; process < 3; process++) {
     const fixture = await openPolicyFixture(connection, systemClock, undefined, ledger);
-    afterTest(fixture.stop);
+    onTestFinished(fixture.stop);
     fixtures.push(fixture);
   }
   const [fixture] = fixtures as [PolicyFixture];

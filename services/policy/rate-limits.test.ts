@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import {
   CreateRateLimitRequestSchema,
@@ -16,7 +16,7 @@ import { MutableLiveValue } from "#platform/live-value.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { readPolicyConfig, type PolicyConfig } from "./config.ts";
-import { afterTest, callContext, createTestTeam, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
+import { callContext, createTestTeam, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
 
 type Rule = MessageInitShape<typeof RateLimitRuleSchema>;
 
@@ -84,7 +84,7 @@ async function createRateLimit({ policy }: PolicyFixture, rule: Rule, context = 
 /** Reads on until the rate limits are as wanted. */
 function watch({ policy }: PolicyFixture): (areWanted: (limits: readonly RateLimit[]) => boolean) => Promise<readonly RateLimit[]> {
   const controller = new AbortController();
-  afterTest(async () => controller.abort());
+  onTestFinished(() => controller.abort());
   const messages = policy.watchRules(create(WatchRulesRequestSchema), callContext(controller.signal))[Symbol.asyncIterator]();
   return async (areWanted) => {
     for (;;) {

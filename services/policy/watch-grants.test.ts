@@ -3,14 +3,14 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { Consistency, ListOrganizationsRequestSchema, ResolveGrantRequestSchema, RevokeKeyRequestSchema, WatchGrantsRequestSchema, WatchGrantsResponseSchema, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { DatabaseConnection } from "#platform/database/database-connection.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { createSpender, createTestBudget } from "./budgets.fixture.ts";
 import { longestGrantQueue } from "./domain/grant-queue.ts";
-import { afterTest, callContext, createTestKey, createTestTeam, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
+import { callContext, createTestKey, createTestTeam, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
 import { deleteBudgetById } from "./store/budgets.ts";
 
 describe("watching grants", () => {
@@ -227,7 +227,7 @@ async function interruptibleConnection({ host = "localhost", port = 5432, ...log
     server.listen(nearPort, "127.0.0.1");
     await once(server, "listening");
   };
-  afterTest(async () => {
+  onTestFinished(async () => {
     if (server.listening) await cut();
   });
   return { connection: { ...login, host: "127.0.0.1", port: nearPort }, cut, mend };

@@ -23,9 +23,13 @@ export interface WeirProcess {
 const root = new URL("../../", import.meta.url).pathname;
 const startWithinMs = 90_000;
 
-// What a failed test has left running would slow down all that come after it.
 const running = new Set<ChildProcess>();
-process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+process.once("exit", killLeftovers);
+
+/** What a failed test has left running would slow down all that come after it. */
+export function killLeftovers(): void {
+  for (const child of running) child.kill("SIGKILL");
+}
 
 /** Resolves when it is ready. */
 export async function startWeirProcess({ words, environment }: WeirProcessOptions): Promise<WeirProcess> {
