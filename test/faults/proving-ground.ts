@@ -1,0 +1,83 @@
+/** Owns what every drill under load stands on: a Weir apart with a PostgreSQL and a NATS of its own, and an upstream that keeps an fsynced list of what it served. */
+import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startPostgresServer } from "#platform/database/postgres-server.ts";
+import { createLogger } from "#platform/logger.ts";
+import { urlOf, type ApartWeir } from "../harness/apart-weir.ts";
+import { findNatsServer, startNatsServer, type NatsServer } from "../harness/nats-server.ts";
+import { startPacingProvider } from "../harness/pacing-provider.ts";
+import { startApartWeir, type WeirClient } from "../harness/start-weir.ts";
+
+/** Without it the drills of NATS cannot be run, and usage goes to metering directly. */
+export const natsProgram = await findNatsServer();
+
+/** What the upstream reports of every call. */
+export const servedTokens = [3n, 5n];
+
+export interface ProvingGround {
+  readonly weir: WeirClient;
+  readonly apart: ApartWeir;
+  readonly dataDirectory: string;
+  readonly nats: NatsServer | undefined;
+  readonly postgres: {
+    /** Ends it in good order, until it is started again. */
+    stop(): Promise<void>;
+    start(): Promise<void>;
+    /** The process that all others of it hang on; who starts it keeps it running. */
+    postmaster(): Promise<number>;
+  };
+  /** What the upstream has said an answer to, or begun to, oldest first. */
+  served(): Promise<readonly Served[]>;
+  stop(): Promise<void>;
+}
+
+export interface Served {
+  readonly model: string;
+  readonly timeMs: number;
+}
+
+export interface Ground {
+  /** Fields of weir.yaml beside the provider `up`, as JSON would have them. */
+  readonly config?: object;
+}
+
+export async function openProvingGround({ config = {} }: Ground = {}): Promise<ProvingGround> {
+  const directory = await mkdtemp(join(tmpdir(), "weir-faults-"));
+  const startPostgres = () => startPostgresServer({ dataDirectory: join(directory, "postgres"), logger: createLogger("silent") });
+  let postgres = await startPostgres();
+  const nats = natsProgram === undefined ? undefined : await startNatsServer(natsProgram);
+  const list = join(directory, "served");
+  const listFile = openSync(list, "a");
+  const upstream = await startPacingProvider((body) => {
+    writeSync(listFile, `${(JSON.parse(body.toString()) as { model: string }).model} ${Date.now()}\n`);
+    fdatasyncSync(listFile);
+  });
+  const whole = { providers: { up: { vendor: "openai", api_key: "k", base_url: upstream.baseUrl, models: ["m"] } }, breaker: { open_time: "1s" }, logging: { level: "error" }, ...config };
+  const environment = nats === undefined ? {} : { WEIR_NATS_URL: nats.url };
+  const { stop, ...apart } = await startApartWeir(JSON.stringify(whole), { environment, databaseUrl: urlOf(postgres.administration) });
+  return {
+    ...apart,
+    nats,
+    postgres: {
+      stop: () => postgres.stop(),
+      start: async () => void (postgres = await startPostgres()),
+      postmaster: async () => Number((await readFile(join(directory, "postgres", "cluster", "postmaster.pid"), "utf8")).split("\n")[0]),
+    },
+    served: async () => (await readFile(list, "utf8")).trimEnd().split("\n").map(readServed),
+    async stop() {
+      await stop();
+      await upstream.stop();
+      await nats?.stop();
+      await postgres.stop();
+      closeSync(listFile);
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function readServed(line: string): Served {
+  const [model, timeMs] = line.split(" ") as [string, string];
+  return { model, timeMs: Number(timeMs) };
+}
