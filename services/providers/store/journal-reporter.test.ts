@@ -18,7 +18,7 @@ const logger = createLogger("silent");
 async function startReporter(answer: (place: number) => JournalState | Error) {
   const { journal } = await Journal.open({
     directory: "/journal",
-    maximumBytes: 8 * minimumJournalBytes,
+    maximumBytes: 16 * minimumJournalBytes,
     disk: new SimulatedDisk(seededRandom(1), Infinity),
     lock: () => ({ release: () => undefined }),
     newId: () => "jrn_first",
@@ -70,7 +70,7 @@ test("an attempt is told when a report finds it open, again until metering has h
   reporter.settled(short);
   reporter.start();
   await nextReports(1);
-  expect(reports[0]).toMatchObject({ journalId: "jrn_first", instance: "here/1", opened: [], unconfirmed: 1n });
+  expect(reports[0]).toMatchObject({ journalId: "jrn_first", instance: "here/1", unconfirmed: 1n });
 
   journal.confirm([short]);
   await begin(old);
@@ -102,6 +102,22 @@ test("more attempts than fit into one report go in several, none twice", async (
   await nextReports(3);
   expect(reports.flatMap(({ opened }) => opened.map(({ attemptId }) => attemptId))).toEqual(ids);
   expect(reports.map(({ opened }) => opened.length).slice(0, 2)).toEqual([32, 8]);
+  await reporter.stop();
+});
+
+test("what has ended is told, too, as long as the ledger has not confirmed it: a lost disk takes it along", async () => {
+  const { journal, reporter, reports, begin, nextReports } = await startReporter(() => JournalState.OPEN);
+  const ended = Array.from({ length: 600 }, () => idAt(nowMs));
+  await Promise.all(ended.map((id) => begin(id)));
+  await Promise.all(ended.map((id) => journal.settle(id, Buffer.of())));
+  for (const id of ended) reporter.settled(id);
+  reporter.start();
+  await nextReports(4);
+  expect(reports.flatMap(({ opened }) => opened.map(({ attemptId }) => attemptId))).toEqual(ended);
+  expect(reports.map(({ opened }) => opened.length).slice(0, 3)).toEqual([500, 100, 0]);
+  journal.confirm(ended);
+  await nextReports(3);
+  expect(reports.flatMap(({ closedAttemptIds }) => closedAttemptIds)).toEqual(ended);
   await reporter.stop();
 });
 

@@ -12,7 +12,7 @@ import type { Logger } from "#platform/logger.ts";
 import { maximumAgeMs } from "../domain/sent-attempts.ts";
 
 export interface JournalReporterOptions {
-  readonly journal: Pick<Journal, "id" | "changeId" | "unconfirmedIds" | "has" | "usage">;
+  readonly journal: Pick<Journal, "id" | "changeId" | "unconfirmedIds" | "has" | "read" | "usage">;
   readonly registry: JournalRegistry;
   /** The folder's name, for people. */
   readonly instance: string;
@@ -23,7 +23,7 @@ export interface JournalReporterOptions {
   readonly intervalMs?: number;
 }
 
-/** What began and ended between two reports, metering learns by its event; what a lost disk takes of it, nobody does. */
+/** What began and was confirmed between two reports is in none; what a lost disk takes of what began after the last one, nobody learns. */
 const reportIntervalMs = 2_000;
 const answerTimeoutMs = 2_000;
 /** A stop waits for a last answer no longer. */
@@ -37,7 +37,7 @@ export class JournalReporter {
   readonly #options: JournalReporterOptions;
   /** Intents of attempts under way, encoded, by attempt id. */
   readonly #open = new Map<string, Uint8Array>();
-  /** Attempts that metering knows to be open. */
+  /** Attempts that metering knows to be unconfirmed. */
   readonly #known = new Set<string>();
   readonly #stopping = new AbortController();
   #isRegistered = false;
@@ -91,7 +91,7 @@ export class JournalReporter {
   /** Resolves to true when there is more to say. */
   async #report(signal: AbortSignal): Promise<boolean> {
     const { registry } = this.#options;
-    const { request, isAll } = this.#compose();
+    const { request, isAll } = await this.#compose();
     const { state, openAttemptIds } = await registry.report(request, signal);
     if (state === JournalState.LOST) return this.#hearLost();
     this.#isRegistered = true;
@@ -101,18 +101,12 @@ export class JournalReporter {
     return !isAll;
   }
 
-  #compose(): { readonly request: ReportJournalRequest; readonly isAll: boolean } {
+  async #compose(): Promise<{ readonly request: ReportJournalRequest; readonly isAll: boolean }> {
+    const { intents, isAll: areAllOpened } = await this.#untold();
     const { journal, instance, clock } = this.#options;
     const request = create(ReportJournalRequestSchema, { journalId: journal.id, instance, lowWaterTime: timestampFromMs(this.#lowWaterMs(clock.now())), unconfirmed: BigInt(journal.usage.entries) });
-    let openedBytes = 0;
-    let isAll = true;
-    for (const [attemptId, intent] of this.#open) {
-      if (this.#known.has(attemptId)) continue;
-      openedBytes += intent.length;
-      isAll = request.opened.length < maximumOpened && openedBytes <= maximumOpenedBytes;
-      if (!isAll) break;
-      request.opened.push(fromBinary(AttemptIntentSchema, intent));
-    }
+    request.opened = intents.map((intent) => fromBinary(AttemptIntentSchema, intent));
+    let isAll = areAllOpened;
     for (const attemptId of this.#known) {
       if (journal.has(attemptId)) continue;
       if (request.closedAttemptIds.push(attemptId) < maximumClosed) continue;
@@ -122,6 +116,29 @@ export class JournalReporter {
     request.isFirst = !this.#isRegistered;
     request.isClosed = isAll && this.#stopping.signal.aborted && journal.usage.entries === 0;
     return { request, isAll };
+  }
+
+  /** Of what metering has not heard of, the oldest, as much as fits: also what has ended, for nothing else says so while events do not arrive. */
+  async #untold(): Promise<{ readonly intents: readonly Uint8Array[]; readonly isAll: boolean }> {
+    const { journal } = this.#options;
+    const untold: [id: string, intent: Uint8Array | undefined][] = [];
+    for (const id of journal.unconfirmedIds()) {
+      if (!this.#known.has(id)) untold.push([id, this.#open.get(id)]);
+      if (untold.length > maximumOpened) break;
+    }
+    const ended = untold.filter(([, intent]) => intent === undefined).map(([id]) => id);
+    // A disk that fails is told of elsewhere, and what is under way is known without it.
+    const read = new Map((await journal.read(ended).catch(() => [])).map(({ id, beginPayload }) => [id, beginPayload]));
+    const intents: Uint8Array[] = [];
+    let bytes = 0;
+    for (const [id, known] of untold) {
+      const intent = known ?? read.get(id);
+      if (intent === undefined) continue;
+      bytes += intent.length;
+      if (intents.length === maximumOpened || bytes > maximumOpenedBytes) return { intents, isAll: false };
+      intents.push(intent);
+    }
+    return { intents, isAll: true };
   }
 
   /** Ids sort by the time that is in them; one that is yet to begin may be as old as providers accept. */

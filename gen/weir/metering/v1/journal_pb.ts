@@ -138,7 +138,7 @@ export type ReportJournalRequest = Message<"weir.metering.v1.ReportJournalReques
   unconfirmed: bigint;
 
   /**
-   * Attempts that are under way and were not in a report before.
+   * Attempts that are under way or unconfirmed, and were not in a report before.
    *
    * @generated from field: repeated weir.metering.v1.AttemptIntent opened = 5;
    */
