@@ -53,9 +53,10 @@ async function isExempt(context: HoldContext, holds: HoldSource): Promise<boolea
   try {
     const { leaseId } = await holds.hold(nothing, context);
     return leaseId === "";
-  } catch {
-    // A budget that has nothing left is one.
-    return false;
+  } catch (error) {
+    // A budget that has nothing left is one; whether there is one cannot be said while policy is away.
+    if (error instanceof GatewayError && error.reason === "BUDGET_EXCEEDED") return false;
+    throw error;
   }
 }
 
