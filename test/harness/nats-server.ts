@@ -39,6 +39,8 @@ export interface NatsServer {
   kill(): Promise<void>;
   /** Starts it again on the same port and the same files. */
   start(): Promise<void>;
+  /** Loses its disk: all that JetStream has stored, streams and consumers included. Only while it does not run. */
+  loseStorage(): Promise<void>;
   /** Stops it and removes its files. */
   stop(): Promise<void>;
 }
@@ -48,7 +50,8 @@ export async function startNatsServer(program: NatsProgram, configuration = ""):
   const directory = await mkdtemp(join(tmpdir(), "weir-nats-"));
   const port = await freePort();
   const file = join(directory, "nats.conf");
-  await writeFile(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: ${JSON.stringify(join(directory, "store"))}, max_file_store: 4GB }\n${configuration}\n`);
+  const store = join(directory, "store");
+  await writeFile(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: ${JSON.stringify(store)}, max_file_store: 4GB }\n${configuration}\n`);
   let child: ChildProcess | undefined;
   const container = `weir-nats-${port}`;
 
@@ -72,6 +75,7 @@ export async function startNatsServer(program: NatsProgram, configuration = ""):
       child = spawn(program.command, [...(program.isDocker ? inDocker : []), "-c", file], { stdio: ["ignore", "ignore", "pipe"] });
       await answers(child, port);
     },
+    loseStorage: () => rm(store, { recursive: true }),
     async stop() {
       await server.kill();
       await rm(directory, { recursive: true, force: true });
