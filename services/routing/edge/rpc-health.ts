@@ -11,6 +11,7 @@ export function addHealth(router: ConnectRouter, serviceNames: readonly string[]
       health.check(request).catch((error: unknown) => {
         throw toConnectError(toGatewayError(error));
       }),
+    list: () => health.list(),
     watch: (request, { signal }) => health.watch(request, { signal }),
   });
 }
