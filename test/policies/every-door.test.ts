@@ -1,0 +1,215 @@
+/** Proves that no door lets a call by a policy: every dialect's every path and every RPC, each tried with what each policy refuses and with what it admits. */
+import { globSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import { create, type DescMethod, type DescService } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
+import { Consistency, PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { AuditClass, Exposure, Permission } from "#gen/weir/types/v1/method_pb.ts";
+import { GatewayError, type Reason } from "#platform/errors.ts";
+import { ruleOf } from "#platform/method-guard.ts";
+import type { Dialect, Endpoint } from "../../services/routing/domain/dialect.ts";
+import { dialects } from "../../services/routing/edge/dialects.ts";
+import type { ScriptedProvider } from "../harness/scripted-provider.ts";
+import { startWeir, type Weir } from "../harness/start-weir.ts";
+import { enforced, httpRows, rpcRowOf, type HttpRow, type Policy } from "./doors.ts";
+import { startEveryVendor } from "./every-vendor.ts";
+
+/** What came of a call. */
+interface Outcome {
+  /** Undefined where it was admitted, and answered. */
+  readonly reason: Reason | undefined;
+  /** In words, for what went wrong. */
+  readonly text: string;
+  readonly requestId: string;
+}
+
+const word = "forbiddenword";
+
+let upstream: ScriptedProvider;
+let weir: Weir;
+/** By the policy that refuses them; `admitted` by none. */
+let keys: Readonly<Record<Exclude<Policy, "audit"> | "admitted" | "caller", string>>;
+let fileId: string;
+const audited: { readonly door: string; readonly requestId: string }[] = [];
+const billed: { readonly door: string; readonly requestId: string }[] = [];
+
+beforeAll(async () => {
+  upstream = await startEveryVendor();
+  const price = '{ input: "1", output: "1", image_input: "1", image_output: "1", image: "1", characters: "1", audio_input: "1", audio_output: "1", audio_minute: "1", search_unit: "1", request: "1" }';
+  weir = await startWeir({
+    config: `
+providers:
+  up: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] }
+  keeps: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m], responses_api: true }
+  counts: { vendor: anthropic, api_key: k, base_url: "${upstream.baseUrl}", models: [m] }
+  ranks: { vendor: cohere, api_key: k, base_url: "${upstream.baseUrl}", models: [m] }
+models: { openai/m: { max_output_tokens: 100 } }
+prices: { openai/m: ${price}, cohere/m: ${price} }
+`,
+  });
+  const policy = weir.client(PolicyService);
+  const [team] = (await policy.listTeams({})).teams;
+  const { id: teamId, organizationId } = team!;
+  const makeKey = async (name: string, role: Role) => {
+    const { key, secret } = await policy.createKey({ teamId, name, role, consistency: Consistency.STALE_OK });
+    return { keyId: key!.id, secret };
+  };
+  const [auth, caller, admitted] = [await makeKey("auth", Role.AUDITOR), await makeKey("caller", Role.INFERENCE), await makeKey("admitted", Role.INSTALLATION_ADMIN)];
+  const [rate, budget, guardrail] = [await makeKey("rate", Role.INSTALLATION_ADMIN), await makeKey("budget", Role.INSTALLATION_ADMIN), await makeKey("guardrail", Role.INSTALLATION_ADMIN)];
+  await policy.createRateLimit({ rule: { organizationId, keyId: rate.keyId, name: "one", count: "requests", amount: 1n, window: "day" } });
+  await policy.createBudget({ organizationId, name: "nothing", subject: { keyId: budget.keyId }, limitNanos: 1n, period: BudgetPeriod.TOTAL });
+  await policy.createGuardrail({ rule: { organizationId, keyId: guardrail.keyId, name: "words", words: [word], mode: "block" } });
+  keys = { auth: auth.secret, caller: caller.secret, admitted: admitted.secret, rate: rate.secret, budget: budget.secret, guardrail: guardrail.secret };
+  // In force, and the one request of the rate limit is used up.
+  for (const name of ["rate", "budget", "guardrail"] as const) {
+    await vi.waitFor(async () => expect((await askByHttp(...doorOf("openai POST /v1/chat/completions"), keys[name])).reason).toBe(refusals[name]), { timeout: 20_000 });
+  }
+  const uploaded = await fetch(`${weir.origin}/v1/files`, { method: "POST", headers: { authorization: `Bearer ${admitted.secret}` }, body: httpRows["openai POST /v1/files"]!.body!(word) as FormData });
+  fileId = ((await uploaded.json()) as { id: string }).id;
+});
+afterAll(async () => {
+  await weir?.stop();
+  await upstream?.stop();
+});
+
+const refusals = { auth: "PERMISSION_DENIED", rate: "RATE_LIMITED", budget: "BUDGET_EXCEEDED", guardrail: "GUARDRAIL_BLOCKED" } as const satisfies Partial<Record<Policy, Reason>>;
+const tried = Object.keys(refusals) as (keyof typeof refusals)[];
+
+const endpoints = dialects.flatMap((dialect) => dialect.endpoints.map((endpoint) => [`${dialect.name} ${endpoint.method} ${endpoint.path}`, dialect, endpoint] as const));
+const services = await servicesOf(globSync("gen/{weir,grpc}/**/*_pb.ts"));
+const methods = services.flatMap((service) => service.methods.map((method) => [`${service.typeName}/${method.name}`, method] as const));
+
+test("every door has a row, and every row a door", () => {
+  expect(endpoints.map(([name]) => name).filter((name) => !Object.hasOwn(httpRows, name)), "paths without a row in doors.ts").toEqual([]);
+  const paths = new Set<string>(endpoints.map(([name]) => name));
+  expect(Object.keys(httpRows).map((name) => name.replace(/ \(.*/, "")).filter((name) => !paths.has(name)), "rows of no path").toEqual([]);
+  expect(methods.filter(([, method]) => rpcRowOf(method) === undefined).map(([name]) => name), "RPCs without a row in doors.ts").toEqual([]);
+});
+
+describe("by HTTP", () => {
+  test.each(Object.keys(httpRows))("%s", async (name) => {
+    const door = doorOf(name);
+    const [, , { row }] = door;
+    for (const policy of tried) {
+      const { reason, text } = await askByHttp(...door, keys[policy]);
+      expect(reason, `${policy}: ${text}`).toBe(row[policy] === enforced ? refusals[policy] : undefined);
+    }
+    expect((await askByHttp(...door, "")).reason).toBe(row.auth === enforced ? "KEY_MISSING" : undefined);
+    const { reason, text, requestId } = await askByHttp(...door, keys.admitted);
+    expect(reason, text).toBeUndefined();
+    if (row.audit === enforced) billed.push({ door: name, requestId });
+  });
+});
+
+describe("by RPC", () => {
+  test.each(methods)("%s", async (name, method) => {
+    const { row, request } = rpcRowOf(method)!;
+    const { exposure, audit, permission } = ruleOf(method);
+    const ask = (key: string): Promise<Outcome> => askByRpc(method, request(word), key);
+    if (exposure === Exposure.INTERNAL) {
+      for (const key of ["", ...Object.values(keys)]) expect((await ask(key)).reason).toMatch(/^METHOD_NOT_(EXPOSED|FOUND)$/);
+      return;
+    }
+    expect((await ask("")).reason).toBe(row.auth === enforced ? "KEY_MISSING" : undefined);
+    for (const policy of tried) {
+      // Who may call models may not manage, and the other way round.
+      const isForCallers = permission === Permission.INFERENCE_USE || permission === Permission.TOKEN_CREATE;
+      const { reason, text, requestId } = await ask(policy === "auth" && !isForCallers ? keys.caller : keys[policy]);
+      if (row[policy] === enforced) expect(reason, `${policy}: ${text}`).toBe(refusals[policy]);
+      else expect(Object.values(refusals), `${policy}: ${text}`).not.toContain(reason);
+      if (exposure === Exposure.ADMIN && policy === "auth") audited.push({ door: `${name}, denied`, requestId });
+    }
+    const { reason, text, requestId } = await ask(keys.admitted);
+    // What is about nothing that there is was looked for, or was made by another key before.
+    expect(exposure === Exposure.ADMIN ? [undefined, "NOT_FOUND", "ALREADY_EXISTS"] : [undefined], text).toContain(reason);
+    if (audit === AuditClass.INFERENCE && row.audit === enforced) billed.push({ door: name, requestId });
+    if (audit === AuditClass.WRITE || audit === AuditClass.SENSITIVE_READ) audited.push({ door: name, requestId });
+  });
+});
+
+test("every call of a model stands in the ledger, and every change and every denied call of management in the audit log", async () => {
+  expect(billed.length).toBeGreaterThan(40);
+  expect(audited.length).toBeGreaterThan(60);
+  const metering = weir.client(MeteringService);
+  const missingInLedger = async (): Promise<readonly string[]> => {
+    const lines = new Set((await metering.listAttempts({ pageSize: 1_000 })).attempts.map(({ event }) => event!.intent!.requestId));
+    return billed.filter(({ requestId }) => !lines.has(requestId)).map(({ door }) => door);
+  };
+  await expect.poll(missingInLedger).toEqual([]);
+  const recorded = new Set((await metering.listAuditEntries({ pageSize: 1_000 })).entries.map(({ callId }) => callId));
+  expect(audited.filter(({ requestId }) => !recorded.has(requestId)).map(({ door }) => door)).toEqual([]);
+});
+
+function doorOf(name: string): readonly [Dialect, Endpoint, HttpRow] {
+  const [, dialect, endpoint] = endpoints.find(([door]) => door === name.replace(/ \(.*/, ""))!;
+  return [dialect, endpoint, httpRows[name]!];
+}
+
+/** An error that is not in the dialect's own form is none that its clients can read, and fails the test. */
+async function askByHttp(dialect: Dialect, { method, path }: Endpoint, { body }: HttpRow, key: string): Promise<Outcome> {
+  const sent = body?.(word);
+  const isForm = sent instanceof FormData;
+  const response = await fetch(weir.origin + path.replace("{model}", path.endsWith(":countTokens") ? "counts/m" : "up/m").replace("{id}", fileId), {
+    method,
+    headers: { ...headersOf(dialect, key), ...(sent === undefined || isForm ? {} : { "content-type": "application/json" }) },
+    ...(sent === undefined ? {} : { body: isForm ? sent : JSON.stringify(sent) }),
+  });
+  const text = await response.text();
+  const requestId = response.headers.get("x-request-id")!;
+  if (response.status === 200) return { reason: undefined, text, requestId };
+  const reason = response.headers.get("x-weir-reason") as Reason;
+  const expected = dialect.writeError(new GatewayError(reason, ""), requestId);
+  expect([response.status, shapeOf(JSON.parse(text))]).toEqual([expected.status, shapeOf(JSON.parse(expected.body))]);
+  return { reason, text, requestId };
+}
+
+/** By which a dialect knows its own where paths are shared. */
+function headersOf({ name }: Dialect, key: string): Record<string, string> {
+  if (name === "anthropic") return { "anthropic-version": "2023-06-01", ...(key === "" ? {} : { "x-api-key": key }) };
+  if (name === "gemini") return { "x-goog-api-key": key };
+  return key === "" ? {} : { authorization: `Bearer ${key}` };
+}
+
+function shapeOf(value: unknown): unknown {
+  if (Array.isArray(value)) return "list";
+  if (typeof value !== "object" || value === null) return "value";
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, shapeOf(member)]));
+}
+
+async function askByRpc(method: DescMethod, request: object, key: string): Promise<Outcome> {
+  const transport = createGrpcTransport({ baseUrl: weir.origin });
+  const header = key === "" ? {} : { authorization: `Bearer ${key}` };
+  const over = new AbortController();
+  const message = create(method.input, request as never);
+  try {
+    if (method.methodKind === "unary") {
+      const response = await transport.unary(method as never, over.signal, 20_000, header, message);
+      return { reason: undefined, text: "", requestId: response.header.get("x-request-id") ?? "" };
+    }
+    const response = await transport.stream(method as never, over.signal, 20_000, header, only(message));
+    // The first one says that it was let in.
+    for await (const _ of response.message) break;
+    return { reason: undefined, text: "", requestId: response.header.get("x-request-id") ?? "" };
+  } catch (thrown) {
+    const error = ConnectError.from(thrown);
+    const [info] = error.findDetails(ErrorInfoSchema);
+    const reason = error.code === Code.Unimplemented && info === undefined ? "METHOD_NOT_FOUND" : (info?.reason as Reason);
+    return { reason, text: `${error.message} ${JSON.stringify(info)}`, requestId: error.metadata.get("x-request-id") ?? "" };
+  } finally {
+    over.abort();
+  }
+}
+
+async function* only<Value>(value: Value): AsyncIterable<Value> {
+  yield value;
+}
+
+async function servicesOf(files: readonly string[]): Promise<DescService[]> {
+  const modules = await Promise.all(files.map((file) => import(pathToFileURL(file).href) as Promise<Record<string, unknown>>));
+  return modules.flatMap((module) => Object.values(module)).filter((value): value is DescService => typeof value === "object" && value !== null && "kind" in value && value.kind === "service");
+}
