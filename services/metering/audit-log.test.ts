@@ -9,7 +9,9 @@ import type { Queryable } from "#platform/database/database.ts";
 import { createLogger } from "#platform/logger.ts";
 import { createMetricsRegistry } from "#platform/metrics.ts";
 import { startTestMetering, testContext, type TestMetering } from "./usage-events.fixture.ts";
-import { verifyChains } from "./verify-audit-log.ts";
+import { keepAuditEntries } from "./keep-retention.ts";
+import type { StoredHead } from "./store/audit-log.ts";
+import { verifyChains, type AuditFault } from "./verify-audit-log.ts";
 import { watchAuditLog } from "./watch-audit-log.ts";
 
 type Sketch = MessageInitShape<typeof AuditRecordSchema>;
@@ -83,6 +85,73 @@ test("of an end that is cut off together with its head, the heads seen before te
   await watch.stop();
 });
 
+/** Six entries in each of two logs, of which the first three are past their retention and gone. */
+async function startWithAnchor() {
+  const metering = await startTestMetering();
+  const older: string[] = [];
+  for (let n = 1; n <= 12; n++) await record(metering, { callId: `req_${n}`, organizationId: `org_${n % 2}` });
+  // Written anew as it would have been an hour ago: what is hashed has the time in it.
+  for (const organization of ["org_0", "org_1"]) older.push(await setBack(metering.database, organization, 3, 3_600_000));
+  const { heads } = await verify(metering);
+  const stop = keepAuditEntries(metering.database, () => 1_800_000, createLogger("silent"));
+  await expect.poll(async () => (await verify(metering)).anchors.length).toBe(2);
+  await stop();
+  return { metering, heads, older };
+}
+
+/** As if the first entries of a log had been recorded so much earlier; returns the hash of the last of them. */
+async function setBack(queryable: Queryable, organization: string, count: number, byMs: number): Promise<string> {
+  const { rows } = await queryable.query<{ sequence: bigint; entry: string }>("select sequence, entry from audit_entries where organization_id = $1 order by sequence", [organization]);
+  let hash = Buffer.alloc(32);
+  let last = "";
+  for (const { sequence, entry } of rows) {
+    const text = JSON.parse(entry) as { time: string };
+    if (sequence <= BigInt(count)) text.time = new Date(Date.parse(text.time) - byMs).toISOString();
+    const written = JSON.stringify(text);
+    hash = createHash("sha256").update(hash).update(written).digest();
+    await queryable.query("update audit_entries set entry = $3, hash = $4, record_time = $5 where organization_id = $1 and sequence = $2", [organization, sequence.toString(), written, hash, text.time]);
+    if (sequence === BigInt(count)) last = hash.toString("hex");
+  }
+  await queryable.query("update audit_heads set hash = $2 where organization_id = $1", [organization, hash]);
+  return last;
+}
+
+test("what is past its retention is gone, and the rest verifies from where it begins", async () => {
+  const { metering, heads, older } = await startWithAnchor();
+  const verified = await verify(metering, { knownHeads: heads });
+  expect(verified).toMatchObject({ entries: 6n, faults: [], heads, anchors: [{ organizationId: "org_0", sequence: 3n, hash: older[0]! }, { organizationId: "org_1", sequence: 3n, hash: older[1]! }] });
+  expect((await list(metering)).entries.map(({ sequence }) => sequence)).toEqual([6n, 6n, 5n, 5n, 4n, 4n]);
+  // A head that was seen long ago, and the one that is the anchor now.
+  const known = [{ organizationId: "org_0", sequence: 2n, hash: "00".repeat(32) }, { organizationId: "org_0", sequence: 3n, hash: older[0]! }];
+  expect((await verify(metering, { knownHeads: known })).faults).toEqual([]);
+  expect((await verify(metering, { knownHeads: [{ ...known[1]!, hash: "00".repeat(32) }] })).faults).toMatchObject([{ organizationId: "org_0", sequence: 3n }]);
+
+  const { links, anchor } = await metering.implementation.listAuditLinks(create(ListAuditLinksRequestSchema, { organizationId: "org_0" }), testContext);
+  let hash = Buffer.from(anchor!.hash, "hex");
+  for (const { entry } of links) hash = createHash("sha256").update(hash).update(entry).digest();
+  expect(hash.toString("hex")).toBe(heads[0]!.hash);
+  await record(metering, { callId: "req_new", organizationId: "org_0" });
+  expect(await verify(metering)).toMatchObject({ entries: 7n, faults: [] });
+});
+
+const editsOfAnchors: Readonly<Record<string, string>> = {
+  "an anchor changed": "update audit_anchors set hash = set_byte(hash, 0, 255 - get_byte(hash, 0)) where organization_id = 'org_0'",
+  "an anchor taken away": "delete from audit_anchors where organization_id = 'org_0'",
+  "an anchor put back": "update audit_anchors set sequence = 2 where organization_id = 'org_0'",
+  "an anchor put forward": "update audit_anchors set sequence = 4, hash = (select hash from audit_entries where organization_id = 'org_0' and sequence = 4) where organization_id = 'org_0'",
+  "the first entry behind it taken away": "delete from audit_entries where organization_id = 'org_0' and sequence = 4",
+  "an entry put in before it": "insert into audit_entries select organization_id, 3, record_time, 'req_x', actor, method, outcome, entry, hash from audit_entries where organization_id = 'org_0' and sequence = 4",
+  "all but the anchor taken away": "with gone as (delete from audit_entries where organization_id = 'org_0') delete from audit_heads where organization_id = 'org_0'",
+};
+
+test("what is done to an anchor, or to the entries next to it, is found", async () => {
+  const { metering } = await startWithAnchor();
+  for (const [name, edit] of Object.entries(editsOfAnchors)) {
+    const faults = await faultsAfter(metering, "org_0", (transaction) => transaction.query(edit));
+    expect(faults, name).toMatchObject([{ organizationId: "org_0" }]);
+  }
+});
+
 const edits = 1_000;
 /** Of each of two logs. */
 const length = 8;
@@ -92,22 +161,30 @@ test(`${edits} of ${edits} edits are found, by WEIR_SEED=${seed}`, async () => {
   const metering = await startTestMetering();
   const { database } = metering;
   for (let n = 0; n < 2 * length; n++) await record(metering, { callId: `req_${n}`, organizationId: `org_${n % 2}`, requestJson: JSON.stringify({ name: `key ${n}` }) });
-  const knownHeads = (await database.query<{ organization_id: string; sequence: bigint; hash: Buffer }>("select * from audit_heads")).rows;
+  const knownHeads = (await database.query<StoredHead>("select * from audit_heads")).rows;
   const random = seededRandom(seed);
   const undetected: string[] = [];
   for (let n = 0; n < edits; n++) {
-    await database.transaction(async (transaction) => {
-      const { kind, organization, sequence } = await edit(transaction, random);
-      const { faults } = await verifyChains(transaction, organization, knownHeads, testContext.signal);
-      if (faults.length === 0) undetected.push(`${n}: ${kind}, ${organization} ${sequence}`);
-      throw rolledBack;
-    }).catch((error: unknown) => {
-      if (error !== rolledBack) throw error;
-    });
+    const { kind, organization, sequence, edit } = chooseEdit(random);
+    const faults = await faultsAfter(metering, organization, edit, knownHeads);
+    if (faults.length === 0) undetected.push(`${n}: ${kind}, ${organization} ${sequence}`);
   }
   expect(undetected).toEqual([]);
   expect((await verify(metering)).faults).toEqual([]);
 });
+
+/** What the verification of a log finds after an edit, which is taken back. */
+async function faultsAfter({ database }: TestMetering, organization: string, edit: (queryable: Queryable) => Promise<unknown>, knownHeads: readonly StoredHead[] = []): Promise<readonly AuditFault[]> {
+  let found: readonly AuditFault[] = [];
+  await database.transaction(async (transaction) => {
+    await edit(transaction);
+    ({ faults: found } = await verifyChains(transaction, organization, knownHeads, testContext.signal));
+    throw rolledBack;
+  }).catch((error: unknown) => {
+    if (error !== rolledBack) throw error;
+  });
+  return found;
+}
 
 const rolledBack = new Error("every edit is taken back");
 
@@ -169,10 +246,9 @@ const kinds: Readonly<Record<string, Edit>> = {
   },
 };
 
-async function edit(queryable: Queryable, random: () => number): Promise<{ kind: string; organization: string; sequence: number }> {
+function chooseEdit(random: () => number) {
   const pick = (most: number): number => Math.floor(random() * most);
   const names = Object.keys(kinds);
   const [kind, organization, sequence] = [names[pick(names.length)]!, `org_${pick(2)}`, 1 + pick(length)];
-  await kinds[kind]!(queryable, organization, sequence, pick);
-  return { kind, organization, sequence };
+  return { kind, organization, sequence, edit: (queryable: Queryable) => kinds[kind]!(queryable, organization, sequence, pick) };
 }

@@ -17,6 +17,8 @@ export interface MeteringConfig {
   readonly contentKey?: KeyObject;
   /** How long content is kept. */
   readonly contentRetentionMs?: number;
+  /** How long entries of the audit log are kept; undefined for ever. */
+  readonly auditRetentionMs?: number;
 }
 
 /** Longer than most outages of a network: a fenced process has to be started again. */
@@ -47,5 +49,6 @@ export function readMeteringConfig(config: Config): MeteringConfig {
     labels: labels.length === 0 ? defaultLabels : labels.toSorted(),
     ...(contentKey === "" ? {} : { contentKey: createSecretKey(contentKey, "base64") }),
     ...(retention === undefined ? {} : { contentRetentionMs: durationMs(retention) }),
+    ...(config.audit?.retention === undefined ? {} : { auditRetentionMs: durationMs(config.audit.retention) }),
   };
 }

@@ -6,7 +6,7 @@ import type { CallContentSchema } from "#gen/weir/metering/v1/content_pb.ts";
 import { EraseContentRequestSchema, ListAuditEntriesRequestSchema, ReadContentRequestSchema, RecordContentRequestSchema, VerifyAuditLogRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { createLogger } from "#platform/logger.ts";
 import { seal, unseal } from "#platform/seal.ts";
-import { keepContent } from "./keep-content.ts";
+import { keepContent } from "./keep-retention.ts";
 import { startMeteringOn, startTestMetering, testContext, type TestMetering } from "./usage-events.fixture.ts";
 
 const prompt = "my secret prompt";

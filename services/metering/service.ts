@@ -14,7 +14,7 @@ import { answerJournalReports } from "./edge/journal-reports.ts";
 import { startUsageConsumer } from "./edge/usage-consumer.ts";
 import { keepFolding } from "./fold-sums.ts";
 import { followImportedPrices } from "./imported-prices.ts";
-import { keepContent } from "./keep-content.ts";
+import { keepAuditEntries, keepContent } from "./keep-retention.ts";
 import { watchForLostJournals } from "./lost-journals.ts";
 import { followPriceBook } from "./price-book-follower.ts";
 import { checkLedger } from "./rpc/check-ledger.ts";
@@ -72,6 +72,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
   const watch = watchLedger({ database, priceVersions, clock, logger, metrics });
   const auditWatch = watchAuditLog(database, logger, metrics);
   const stopKeepingContent = keepContent(database, () => config.current.contentRetentionMs ?? defaultContentRetentionMs, logger);
+  const stopKeepingAudit = keepAuditEntries(database, () => config.current.auditRetentionMs, logger);
   const stopping = new AbortController();
   const recording = new Set<Promise<unknown>>();
   const record = (request: RecordUsageRequest): Promise<RecordUsageResponse> => recordUsage({ database, config, partitions, priceVersions, clock, logger }, request);
@@ -129,6 +130,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
       await watch.stop();
       await auditWatch.stop();
       await stopKeepingContent();
+      await stopKeepingAudit();
       await folding.stop();
       await imported.stop();
       await follower.stop();

@@ -1,7 +1,7 @@
 /** Owns the verification of the audit log: every chain computed anew, up to its head, and past the heads that were seen before. */
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { chainBegin, faultOf, type ChainPlace } from "./domain/audit-chain.ts";
-import { selectChains, selectChangedContents, selectLinks, selectLostHeads, type StoredHead } from "./store/audit-log.ts";
+import { selectAnchors, selectChains, selectChangedContents, selectLinks, selectLostHeads, type StoredAnchor, type StoredHead } from "./store/audit-log.ts";
 
 export interface AuditFault {
   readonly organizationId: string;
@@ -12,6 +12,8 @@ export interface AuditFault {
 export interface AuditVerification {
   readonly entries: bigint;
   readonly heads: readonly StoredHead[];
+  /** Where logs begin that do not begin at their first entry any more. */
+  readonly anchors: readonly StoredAnchor[];
   readonly faults: readonly AuditFault[];
 }
 
@@ -29,29 +31,32 @@ export function verifyAuditLog(database: Database, organizationId: string, known
 /** As `verifyAuditLog`, of what this transaction sees. */
 export async function verifyChains(queryable: Queryable, organizationId: string, knownHeads: readonly StoredHead[], signal: AbortSignal): Promise<AuditVerification> {
   const heads = await selectChains(queryable, organizationId);
+  const anchors = await selectAnchors(queryable, organizationId);
   const faults: AuditFault[] = [];
   let entries = 0n;
-  for (const head of heads) entries += await verifyChain(queryable, head, (sequence, detail) => faults.push({ organizationId: head.organization_id, sequence, detail }), signal);
+  for (const head of heads) entries += await verifyChain(queryable, anchors.find((anchor) => anchor.organization_id === head.organization_id) ?? chainBegin, head, (sequence, detail) => faults.push({ organizationId: head.organization_id, sequence, detail }), signal);
   for (const lost of await selectLostHeads(queryable, knownHeads)) {
     faults.push({ organizationId: lost.organization_id, sequence: lost.sequence, detail: `it was seen with the hash ${lost.hash.toString("hex")}, and does not stand any more` });
   }
   for (const { organization_id, sequence, call_id } of await selectChangedContents(queryable, organizationId, maximumFaults)) {
     faults.push({ organizationId: organization_id, sequence, detail: `the content that is kept of ${call_id} is not what was recorded of it` });
   }
-  return { entries, heads, faults: faults.slice(0, maximumFaults) };
+  return { entries, heads, anchors, faults: faults.slice(0, maximumFaults) };
 }
 
 /** Returns how many entries there are. */
-async function verifyChain(queryable: Queryable, head: StoredHead, report: (sequence: bigint, detail: string) => void, signal: AbortSignal): Promise<bigint> {
-  let place: ChainPlace = chainBegin;
+async function verifyChain(queryable: Queryable, begin: ChainPlace, head: StoredHead, report: (sequence: bigint, detail: string) => void, signal: AbortSignal): Promise<bigint> {
+  let place = begin;
+  let read = 0n;
   let entries = 0n;
   for (;;) {
     signal.throwIfAborted();
-    const lines = await selectLinks(queryable, head.organization_id, place.sequence, pageSize);
+    const lines = await selectLinks(queryable, head.organization_id, read, pageSize);
     for (const line of lines) {
       const fault = faultOf(line, place);
       if (fault !== undefined) report(line.sequence, fault);
-      place = line;
+      if (line.sequence > place.sequence) place = line;
+      read = line.sequence;
       entries += 1n;
     }
     if (lines.length < pageSize) break;

@@ -72,11 +72,15 @@ async function list({ organization = "", from, until, by = "", method = "", limi
 
 async function verify({ organization = "", heads: path }: VerifyOptions, metering: Metering): Promise<void> {
   const knownHeads = path === undefined ? [] : await readHeads(path);
-  const { entries, heads, faults } = await metering.verifyAuditLog({ organizationId: organization, knownHeads });
+  const { entries, heads, anchors, faults } = await metering.verifyAuditLog({ organizationId: organization, knownHeads });
   if (faults.length > 0) {
     console.log(table([["ORGANIZATION", "ENTRY", "FAULT"], ...faults.map(({ organizationId, sequence, detail }) => [organizationId, String(sequence), detail])], [1]).join("\n"));
     process.exitCode = 1;
   } else if (path !== undefined) await writeHeads(path, knownHeads, heads);
+  if (anchors.length > 0) {
+    const rows = anchors.map(({ organizationId, sequence, hash, recordTime }) => [organizationId, String(sequence + 1n), timestampDate(recordTime!).toISOString(), hash]);
+    console.log(table([["ORGANIZATION", "VERIFIED FROM", "GONE UNTIL", "BEHIND THE HASH"], ...rows], [1]).join("\n"));
+  }
   console.log(`${entries} entries of ${heads.length} logs verified, ${faults.length === 0 ? "nothing was changed" : `${faults.length} faults`}.`);
 }
 
@@ -105,6 +109,8 @@ async function exportLinks({ organization = "" }: OrganizationOptions, metering:
   let pageToken = "";
   do {
     const page = await metering.listAuditLinks({ organizationId: organization, pageSize: 1_000, pageToken });
+    // Before the first link, whose hash is computed from it.
+    if (pageToken === "" && page.anchor !== undefined) console.log(JSON.stringify({ sequence: Number(page.anchor.sequence), hash: page.anchor.hash }));
     for (const { sequence, hash, entry } of page.links) console.log(JSON.stringify({ sequence: Number(sequence), hash, entry }));
     pageToken = page.nextPageToken;
   } while (pageToken !== "");

@@ -5,13 +5,14 @@ import { AuditFaultSchema, VerifyAuditLogResponseSchema, type VerifyAuditLogRequ
 import type { Database } from "#platform/database/database.ts";
 import type { StoredHead } from "../store/audit-log.ts";
 import { verifyAuditLog as verify } from "../verify-audit-log.ts";
+import { anchorMessage } from "./audit-anchor.ts";
 
 export async function verifyAuditLog(database: Database, request: VerifyAuditLogRequest, signal: AbortSignal): Promise<VerifyAuditLogResponse> {
   const { organizationId } = request;
   // Of whoever reaches one organization, what is said of another one is neither asked nor answered.
   const knownHeads = request.knownHeads.filter((head) => organizationId === "" || head.organizationId === organizationId).map(toStored);
-  const { entries, heads, faults } = await verify(database, organizationId, knownHeads, signal);
-  return create(VerifyAuditLogResponseSchema, { entries, heads: heads.map(toMessage), faults: faults.map((fault) => create(AuditFaultSchema, fault)) });
+  const { entries, heads, anchors, faults } = await verify(database, organizationId, knownHeads, signal);
+  return create(VerifyAuditLogResponseSchema, { entries, heads: heads.map(toMessage), anchors: anchors.map(anchorMessage), faults: faults.map((fault) => create(AuditFaultSchema, fault)) });
 }
 
 function toStored({ organizationId, sequence, hash }: AuditHead): StoredHead {

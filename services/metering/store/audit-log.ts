@@ -9,6 +9,11 @@ export interface StoredHead {
   readonly hash: Buffer;
 }
 
+/** The last entry that is past its retention and gone: behind it the chain begins. */
+export interface StoredAnchor extends StoredHead {
+  readonly record_time: Date;
+}
+
 /** Durable when it resolves, all or none. An outcome of a call that stands already is not recorded again. */
 export async function appendAudit(database: Database, records: readonly AuditRecord[]): Promise<void> {
   await database.transaction((transaction) => appendAuditIn(transaction, records));
@@ -135,22 +140,51 @@ export async function selectHeads(queryable: Queryable): Promise<readonly Stored
   return rows;
 }
 
-/** As `selectHeads`, with the chains that have entries and no head, as if they ended at their beginning; of one organization, or with an empty id of all. */
+/** As `selectHeads`, with the chains that have entries or an anchor, and no head, as if they ended at their beginning; of one organization, or with an empty id of all. */
 export async function selectChains(queryable: Queryable, organizationId: string): Promise<readonly StoredHead[]> {
   const { rows } = await queryable.query<StoredHead>(
     `select organization_id, coalesce(sequence, 0) as sequence, coalesce(hash, $2) as hash
-     from audit_heads full join (select distinct organization_id from audit_entries) as chains using (organization_id)
+     from audit_heads full join (select organization_id from audit_entries union select organization_id from audit_anchors) as chains using (organization_id)
      where $1 = '' or organization_id = $1 order by organization_id`,
     [organizationId, chainBegin.hash],
   );
   return rows;
 }
 
-/** Those of the heads that do not stand in their chains. */
+/** Where chains begin that do not begin at their first entry any more; of one organization, or with an empty id of all. */
+export async function selectAnchors(queryable: Queryable, organizationId: string): Promise<readonly StoredAnchor[]> {
+  const { rows } = await queryable.query<StoredAnchor>("select organization_id, sequence, hash, record_time from audit_anchors where $1 = '' or organization_id = $1 order by organization_id", [organizationId]);
+  return rows;
+}
+
+/**
+ * Takes away the oldest entries of one chain that has some of this age, at most so many, with the content that they prove; its anchor is then
+ * the last of them. Undefined when no chain has any.
+ */
+export async function deleteOlderAuditEntries(queryable: Queryable, ageMs: number, limit: number): Promise<StoredAnchor | undefined> {
+  const { rows } = await queryable.query<StoredAnchor>(
+    `with past as (select now() - $1 * interval '1 millisecond' as until),
+     chain as (select organization_id from audit_entries, past where record_time < until order by record_time limit 1),
+     gone as (
+       delete from audit_entries using chain, past where audit_entries.organization_id = chain.organization_id
+         and sequence = any(array(select sequence from audit_entries join chain using (organization_id) where record_time < until order by sequence limit $2))
+       returning audit_entries.organization_id, sequence, hash, record_time, call_id),
+     unproven as (delete from contents using gone where contents.organization_id = gone.organization_id and contents.call_id = gone.call_id)
+     insert into audit_anchors select organization_id, sequence, hash, record_time from gone order by sequence desc limit 1
+     on conflict (organization_id) do update set sequence = excluded.sequence, hash = excluded.hash, record_time = excluded.record_time
+     returning organization_id, sequence, hash, record_time`,
+    [ageMs, limit],
+  );
+  return rows[0];
+}
+
+/** Those of the heads that do not stand in their chains, though they are not past their retention. */
 export async function selectLostHeads(queryable: Queryable, heads: readonly StoredHead[]): Promise<readonly StoredHead[]> {
   const { rows } = await queryable.query<StoredHead>(
     `select organization_id, sequence, known.hash from unnest($1::text[], $2::int8[], $3::bytea[]) as known (organization_id, sequence, hash)
-     left join audit_entries using (organization_id, sequence) where sequence > 0 and audit_entries.hash is distinct from known.hash
+     left join (select organization_id, sequence, hash from audit_entries union all select organization_id, sequence, hash from audit_anchors) as standing using (organization_id, sequence)
+     where sequence > 0 and standing.hash is distinct from known.hash
+       and not exists (select from audit_anchors where audit_anchors.organization_id = known.organization_id and audit_anchors.sequence > known.sequence)
      order by organization_id, sequence`,
     [heads.map((head) => head.organization_id), heads.map(({ sequence }) => sequence.toString()), heads.map(({ hash }) => hash)],
   );

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/metering/v1/audit.proto.
  */
 export const file_weir_metering_v1_audit: GenFile = /*@__PURE__*/
-  fileDesc("Chx3ZWlyL21ldGVyaW5nL3YxL2F1ZGl0LnByb3RvEhB3ZWlyLm1ldGVyaW5nLnYxIqECCgtBdWRpdFJlY29yZBIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASGgoHY2FsbF9pZBgCIAEoCUIJukgGcgQQAShAEhkKBWFjdG9yGAMgASgJQgq6SAdyBRABKIACEiYKFWFjdG9yX29yZ2FuaXphdGlvbl9pZBgEIAEoCUIHukgEcgIoQBIeCg1hY3Rvcl90ZWFtX2lkGAUgASgJQge6SARyAihAEhgKB2FkZHJlc3MYBiABKAlCB7pIBHICKEASGgoGbWV0aG9kGAcgASgJQgq6SAdyBRABKIACEh8KDHJlcXVlc3RfanNvbhgIIAEoCUIJukgGcgQogIACEhoKB291dGNvbWUYCSABKAlCCbpIBnIEEAEoQCKGAgoKQXVkaXRFbnRyeRIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSLwoLcmVjb3JkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2NhbGxfaWQYBCABKAkSDQoFYWN0b3IYBSABKAkSHQoVYWN0b3Jfb3JnYW5pemF0aW9uX2lkGAYgASgJEhUKDWFjdG9yX3RlYW1faWQYByABKAkSDwoHYWRkcmVzcxgIIAEoCRIOCgZtZXRob2QYCSABKAkSFAoMcmVxdWVzdF9qc29uGAogASgJEg8KB291dGNvbWUYCyABKAkiXwoJQXVkaXRIZWFkEiAKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIHukgEcgIoQBIZCghzZXF1ZW5jZRgCIAEoA0IHukgEIgIoABIVCgRoYXNoGAMgASgJQge6SARyAihAYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Chx3ZWlyL21ldGVyaW5nL3YxL2F1ZGl0LnByb3RvEhB3ZWlyLm1ldGVyaW5nLnYxIqECCgtBdWRpdFJlY29yZBIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASGgoHY2FsbF9pZBgCIAEoCUIJukgGcgQQAShAEhkKBWFjdG9yGAMgASgJQgq6SAdyBRABKIACEiYKFWFjdG9yX29yZ2FuaXphdGlvbl9pZBgEIAEoCUIHukgEcgIoQBIeCg1hY3Rvcl90ZWFtX2lkGAUgASgJQge6SARyAihAEhgKB2FkZHJlc3MYBiABKAlCB7pIBHICKEASGgoGbWV0aG9kGAcgASgJQgq6SAdyBRABKIACEh8KDHJlcXVlc3RfanNvbhgIIAEoCUIJukgGcgQogIACEhoKB291dGNvbWUYCSABKAlCCbpIBnIEEAEoQCKGAgoKQXVkaXRFbnRyeRIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSLwoLcmVjb3JkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2NhbGxfaWQYBCABKAkSDQoFYWN0b3IYBSABKAkSHQoVYWN0b3Jfb3JnYW5pemF0aW9uX2lkGAYgASgJEhUKDWFjdG9yX3RlYW1faWQYByABKAkSDwoHYWRkcmVzcxgIIAEoCRIOCgZtZXRob2QYCSABKAkSFAoMcmVxdWVzdF9qc29uGAogASgJEg8KB291dGNvbWUYCyABKAkiXwoJQXVkaXRIZWFkEiAKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIHukgEcgIoQBIZCghzZXF1ZW5jZRgCIAEoA0IHukgEIgIoABIVCgRoYXNoGAMgASgJQge6SARyAihAIncKC0F1ZGl0QW5jaG9yEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoAxIMCgRoYXNoGAMgASgJEi8KC3JlY29yZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * What an emitter tells of one call, or of a change of the configuration.
@@ -219,4 +219,46 @@ export type AuditHead = Message<"weir.metering.v1.AuditHead"> & {
  */
 export const AuditHeadSchema: GenMessage<AuditHead> = /*@__PURE__*/
   messageDesc(file_weir_metering_v1_audit, 2);
+
+/**
+ * Where a log begins whose older entries are past their retention and gone: the last of these.
+ *
+ * @generated from message weir.metering.v1.AuditAnchor
+ */
+export type AuditAnchor = Message<"weir.metering.v1.AuditAnchor"> & {
+  /**
+   * Whose log; empty for the installation's own.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The number of the entry.
+   *
+   * @generated from field: int64 sequence = 2;
+   */
+  sequence: bigint;
+
+  /**
+   * Its hash, in hexadecimal: with it the next one's is computed.
+   *
+   * @generated from field: string hash = 3;
+   */
+  hash: string;
+
+  /**
+   * When it was recorded.
+   *
+   * @generated from field: google.protobuf.Timestamp record_time = 4;
+   */
+  recordTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message weir.metering.v1.AuditAnchor.
+ * Use `create(AuditAnchorSchema)` to create a new message.
+ */
+export const AuditAnchorSchema: GenMessage<AuditAnchor> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_audit, 3);
 
