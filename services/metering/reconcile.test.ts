@@ -2,9 +2,10 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
-import { CheckLedgerRequestSchema, ComparisonStatus, ListAttemptsRequestSchema, RebuildLedgerRequestSchema, ReconcileUsageRequestSchema, type VendorLineSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { CheckLedgerRequestSchema, ComparisonStatus, ImportPricesRequestSchema, ListAttemptsRequestSchema, RebuildLedgerRequestSchema, ReconcileUsageRequestSchema, type VendorLineSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
+import { seededRandom } from "../../test/harness/random.ts";
 import { foldDeltas } from "./store/fold-deltas.ts";
 import { attemptIdAt, startTestMetering, testContext, testNowMs, usageEvent, type TestMetering } from "./usage-events.fixture.ts";
 
@@ -153,4 +154,60 @@ test("requests correct their attempts and resolve orphans, by adjusting entries 
   expect(again.map(({ status, corrected }) => [status, corrected])).toEqual([[EQUAL, false], [EQUAL, false], [DIFFERENT, false], [EQUAL, false], [MISSING_HERE, false], [MISSING_THERE, false]]);
   expect(await balances(metering)).toEqual({ "key:key_a": key, "vendor:demo": -key - 86n, "difference:demo": 86n });
   await expect(reconcile(metering, [lines[0]!, lines[0]!])).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+});
+
+const seed = Number(process.env["WEIR_SEED"] ?? 20261121);
+
+/** What somebody could do to the tables so that they agree with themselves everywhere, once sums and balances are had back from the lines; and what the vendor's lines say to it. */
+interface Forgery {
+  readonly sql: string;
+  readonly status: ComparisonStatus;
+  /** Whether it is the attempt itself that is named, or the copy of it. */
+  readonly isOfCopy?: true;
+}
+
+const copyOf = (upstreamRequestId: string): string => `
+  with copy as (insert into attempts select (made).* from (
+         select jsonb_populate_record(attempts, jsonb_build_object('attempt_id', overlay(attempt_id placing 'z' from 15 for 1), 'upstream_request_id', ${upstreamRequestId})) as made from attempts where attempt_id = $1) as made)
+  insert into postings select overlay(attempt_id placing 'z' from 15 for 1), start_time, rank, account, organization_id, amount_nanos, price_version, post_time, generation from postings where attempt_id = $1`;
+const repriced = (line: string, nanos: string): string => `
+  with line as (update attempts set ${line}, cost_nanos = cost_nanos + ${nanos}, charge_nanos = charge_nanos + ${nanos} where attempt_id = $1)
+  update postings set amount_nanos = amount_nanos + case when account like 'key:%' then ${nanos} else -(${nanos}) end where attempt_id = $1`;
+
+const forgeries: Readonly<Record<string, Forgery>> = {
+  "a line taken away with its postings": { sql: "with line as (delete from attempts where attempt_id = $1) delete from postings where attempt_id = $1", status: MISSING_HERE },
+  "a second line under the vendor's id": { sql: copyOf("upstream_request_id"), status: MISSING_THERE, isOfCopy: true },
+  "a second line under another id": { sql: copyOf("upstream_request_id || '-again'"), status: MISSING_THERE, isOfCopy: true },
+  "more tokens at the same price": { sql: repriced("quantities[1] = quantities[1] + 7", "7000"), status: DIFFERENT },
+  "the same tokens by another version of the price book": { sql: repriced("price_version = $2", "1000000"), status: DIFFERENT },
+};
+
+test(`100 of 100 deletions, duplicates and repricings that agree with themselves are found by the vendor's lines, by WEIR_SEED=${seed}`, async () => {
+  const metering = await startTestMetering();
+  const { database, implementation } = metering;
+  const places = Array.from({ length: 300 }, (_, place) => place);
+  const idOf = (place: number): string => `gen-${place}`;
+  const timeOf = (place: number): number => testNowMs + place;
+  await metering.record(...places.map((place) => served(idOf(place), { attempt: place, timeMs: timeOf(place), priceVersion: metering.priceVersion })));
+  const { priceVersion: dearer } = await implementation.importPrices(create(ImportPricesRequestSchema, { prices: [{ name: "demo/demo-chat", price: { input: "2", output: "4" } }] }), testContext);
+  const quantities = [{ meter: Meter.INPUT_TOKENS, quantity: 1_000n }, { meter: Meter.OUTPUT_TOKENS, quantity: 100n }];
+  const lines = places.map((place): Line => ({ lineId: idOf(place), upstreamRequestId: idOf(place), model: "demo-chat", startTime: timestampFromMs(timeOf(place)), quantities, costNanos: cost }));
+
+  const random = seededRandom(seed);
+  const chosen = places.map((place) => ({ place, order: random() })).sort((left, right) => left.order - right.order).slice(0, 100);
+  const expected = new Map<string, ComparisonStatus>();
+  const names = Object.keys(forgeries);
+  for (const [index, { place }] of chosen.entries()) {
+    const { sql, status, isOfCopy } = forgeries[names[index % names.length]!]!;
+    const attemptId = attemptIdAt(timeOf(place), place);
+    await database.query(sql, sql.includes("$2") ? [attemptId, dearer] : [attemptId]);
+    expected.set(isOfCopy ? `${attemptId.slice(0, 14)}z${attemptId.slice(15)}` : idOf(place), status);
+  }
+  await implementation.rebuildLedger(create(RebuildLedgerRequestSchema), testContext);
+  await expectSound(metering);
+
+  const compared = await reconcile(metering, lines, "csv");
+  const found = compared.filter(({ status }) => status !== EQUAL).map(({ status, attemptId, upstreamRequestId }) => [status === MISSING_THERE ? attemptId : upstreamRequestId, status] as const);
+  expect(new Map(found)).toEqual(expected);
+  expect(found).toHaveLength(100);
 });

@@ -78,11 +78,11 @@ export function isSameUsage(left: readonly bigint[], right: readonly bigint[]): 
 }
 
 /**
- * Which attempt each line about a request is of: the one with the vendor's id; else an orphan of the same model and hour that never learned an
+ * Which attempt each line about a request is of: the first with the vendor's id; else an orphan of the same model and hour that never learned an
  * id, where there are as many such orphans as lines, in the order of time.
  */
 export function matchRequests(lines: readonly VendorLine[], candidates: readonly Candidate[]): Map<VendorLine, string> {
-  const byId = new Map(candidates.filter(({ upstreamRequestId }) => upstreamRequestId !== "").map((candidate) => [candidate.upstreamRequestId, candidate.attemptId]));
+  const byId = new Map(candidates.filter(({ upstreamRequestId }) => upstreamRequestId !== "").toReversed().map((candidate) => [candidate.upstreamRequestId, candidate.attemptId]));
   const matched = new Map(lines.flatMap((line) => (byId.has(line.upstreamRequestId) ? [[line, byId.get(line.upstreamRequestId)!] as const] : [])));
   const orphans = candidates.filter(({ upstreamRequestId, rank }) => upstreamRequestId === "" && rank === UsageSource.ORPHANED);
   const unmatched = Map.groupBy(lines.filter((line) => !matched.has(line)), ({ model, startMs }) => `${hourOf(startMs)} ${model}`);

@@ -153,10 +153,11 @@ async function settleRequests(transaction: Queryable, source: VendorSource, requ
   return [...comparisons, ...(await unlistedRequests(transaction, source, requests))];
 }
 
-/** Attempts between the first and the last request that no line is of. They may stand in another file: nothing is posted for them. */
+/** Attempts between the first and the last request that no line is of, a second one of a request among them. They may stand in another file: nothing is posted for them. */
 async function unlistedRequests(transaction: Queryable, source: VendorSource, requests: readonly RequestMatch[]): Promise<UsageComparison[]> {
   const { startMs, endMs } = periodAround(requests.map(({ line }) => line), 0);
-  const rows = await selectUnlisted(transaction, source, { startMs, endMs: endMs + 1 }, maximumUnlisted);
+  const matched = new Map(requests.flatMap(({ line, attempt }) => (attempt === undefined ? [] : [[line.upstreamRequestId, attempt.attempt_id] as const])));
+  const rows = await selectUnlisted(transaction, source, { startMs, endMs: endMs + 1 }, matched, maximumUnlisted);
   return rows.map((row) =>
     create(UsageComparisonSchema, {
       status: ComparisonStatus.MISSING_THERE,

@@ -85,13 +85,14 @@ export async function selectCandidates(queryable: Queryable, vendor: string, { s
   return rows;
 }
 
-/** The attempts of a vendor in a period that used something under an id which none of the source's lines has. */
-export async function selectUnlisted(queryable: Queryable, { vendor, source }: VendorSource, { startMs, endMs }: VendorPeriod, limit: number): Promise<readonly AttemptRow[]> {
+/** The attempts of a vendor in a period that used something under an id which none of the source's lines has, or which is another attempt's: `matched` has the attempt of each id. */
+export async function selectUnlisted(queryable: Queryable, { vendor, source }: VendorSource, { startMs, endMs }: VendorPeriod, matched: ReadonlyMap<string, string>, limit: number): Promise<readonly AttemptRow[]> {
   const { rows } = await queryable.query<AttemptRow>(
     `select ${attemptColumns} from attempts where start_time >= $1::timestamptz and start_time < $2::timestamptz and vendor = $3 and upstream_request_id <> '' and ${hasUsage}
-       and upstream_request_id not in (select upstream_request_id from vendor_lines where vendor = $3 and source = $4)
-     order by start_time, attempt_id limit $5`,
-    [time(startMs), time(endMs), vendor, source, limit],
+       and (upstream_request_id not in (select upstream_request_id from vendor_lines where vendor = $3 and source = $4)
+            or (upstream_request_id in (select unnest($5::text[])) and attempt_id not in (select unnest($6::text[]))))
+     order by start_time, attempt_id limit $7`,
+    [time(startMs), time(endMs), vendor, source, [...matched.keys()], [...matched.values()], limit],
   );
   return rows;
 }
