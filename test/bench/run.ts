@@ -5,13 +5,18 @@ import { parseArgs } from "node:util";
 import { usagePerReply } from "./exchange.ts";
 import { Figures, type Phase, type Target } from "./figures.ts";
 import { measureSyncMs } from "./disk-sync.ts";
+import { measureLedger } from "./ledger.ts";
 import { loads, type LoadName, type LoadOrder, type LoadResult } from "./loads.ts";
 import { canPin, gatewayCpus, Helper, otherCpus, pin } from "./pinned-process.ts";
 import { readCpuUseOf } from "./process-cpu.ts";
 import { markdown, type Check, type Run } from "./report.ts";
 import { nodeFlags, startWeirApart, startWeirTogether, type BenchedWeir } from "./weir-process.ts";
 
-const { values: options } = parseArgs({ options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false } } });
+const { values: options } = parseArgs({ options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false }, ledger: { type: "boolean", default: false } } });
+if (options.ledger) {
+  measureLedger({ quick: options.quick });
+  process.exit();
+}
 const rounds = options.quick ? 1 : 3;
 const phaseMs = options.quick ? 1_500 : 4_000;
 const warmUpMs = options.quick ? 1_500 : 3_000;

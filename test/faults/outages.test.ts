@@ -28,7 +28,7 @@ const journalBytes = isLong ? 24 * 2 ** 20 : 1.5 * 2 ** 20;
 const silenceMs = 12_000;
 /** How long a report may be under way, so old may be what it says. */
 const reportWithinMs = 2_000;
-const paidCalls = 3_000;
+const paidCalls = isLong ? 10_000 : 3_000;
 const patience = { timeout: isLong ? 900_000 : 180_000 };
 
 let ground: ProvingGround;
