@@ -10,6 +10,7 @@ const fixedParts: Readonly<Record<string, (file: Config) => ConfigInit>> = {
   listen: ({ listen }) => (listen === undefined ? {} : { listen: { ...listen, trustedProxies: [] } }),
   internal: ({ internal }) => (internal === undefined ? {} : { internal }),
   peers: ({ peers }) => ({ peers }),
+  "alerts.nats": ({ alerts }) => (alerts?.nats === true ? { alerts: { nats: true } } : {}),
   events: ({ events }) => (events === undefined ? {} : { events }),
   "limits.max_journal_bytes": ({ limits }) => (limits?.maxJournalBytes === undefined ? {} : { limits: { maxJournalBytes: limits.maxJournalBytes } }),
 };

@@ -45,11 +45,14 @@ export function readSettings(file: Config, variables: Variables): Settings {
   const routing = readRoutingConfig(file);
   const providers = readProvidersConfig(file, variables);
   checkTargets(routing, providers);
+  const policy = readPolicyConfig(file);
+  const nats = readNatsSettings(file.events?.nats, variables["WEIR_NATS_URL"]);
+  if (policy.alerts.nats && nats === undefined) throw new GatewayError("INVALID_REQUEST", "alerts.nats: there is no NATS to publish them to. Set events.nats or WEIR_NATS_URL, or leave it out.");
   return {
     file,
     routing,
     metering: readMeteringConfig(file),
-    policy: readPolicyConfig(file),
+    policy,
     providers,
     publicAddress: file.listen?.address ?? "127.0.0.1",
     publicPort: file.listen?.port ?? 8080,
@@ -57,7 +60,7 @@ export function readSettings(file: Config, variables: Variables): Settings {
     adminPort: file.listen?.adminPort ?? defaultAdminPort,
     internalPort: file.internal?.port ?? 8090,
     logLevel: (file.logging?.level || "info") as LogLevel,
-    nats: readNatsSettings(file.events?.nats, variables["WEIR_NATS_URL"]),
+    nats,
     drainTimeoutMs: file.limits?.drainTimeout === undefined ? 30_000 : durationMs(file.limits.drainTimeout),
   };
 }

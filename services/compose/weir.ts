@@ -149,7 +149,9 @@ class Start {
     const database = await this.#openDatabase("policy", policy.migrationsDirectory);
     const pepper = await data.pepper();
     const peers = { metering: this.#peers.of("metering", "policy") };
-    const dependencies = { database, pepper, config: deriveLive(this.#live, (current) => current.policy), clock: systemClock, logger: this.#loggerOf("policy"), peers };
+    const eventLog = this.#options.settings.policy.alerts.nats ? this.#openEventLog("policy", randomUUID()) : undefined;
+    const config = deriveLive(this.#live, (current) => current.policy);
+    const dependencies = { ...(eventLog === undefined ? {} : { eventLog }), database, pepper, config, clock: systemClock, logger: this.#loggerOf("policy"), peers, metrics: this.#options.metrics };
     const inferenceKey = await ensureKeys(data, (key) => policy.bootstrapTenancy(dependencies, key));
     const service = await policy.createPolicyService(dependencies);
     this.#cleanups.push(() => service.stop());
@@ -242,8 +244,8 @@ class Start {
     this.#cleanups.push(auditConfiguration({ metering: this.#peers.of("metering", self), self, services, live: this.#live, logger: this.#loggerOf(self) }));
   }
 
-  /** Undefined where usage events go straight to metering. */
-  #openEventLog(service: "providers" | "metering", instance: string): NatsLink | undefined {
+  /** Undefined where there is no NATS: usage events go straight to metering. */
+  #openEventLog(service: "providers" | "metering" | "policy", instance: string): NatsLink | undefined {
     const { nats } = this.#options.settings;
     if (nats === undefined) return undefined;
     const link = connectNats({ settings: nats, service, instance, logger: this.#loggerOf(service) });

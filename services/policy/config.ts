@@ -6,6 +6,7 @@ import { RateLimitSchema, type RateLimit, type RateLimitRule } from "#gen/weir/p
 import { readCondition } from "#platform/condition.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { compilePattern } from "#platform/linear-pattern.ts";
+import { readAlertConfig, type AlertConfig } from "./alert-config.ts";
 import { readBudgetConfig } from "./budget-config.ts";
 import { readIdentityConfig, type IdentityConfig } from "./identity-config.ts";
 import type { ConfiguredBudget } from "./store/configured-budgets.ts";
@@ -14,14 +15,15 @@ export interface PolicyConfig extends IdentityConfig {
   readonly guardrails: readonly GuardrailRule[];
   readonly rateLimits: readonly RateLimit[];
   readonly budgets: readonly ConfiguredBudget[];
+  readonly alerts: AlertConfig;
 }
 
-/** Throws INVALID_REQUEST when an issuer, or the name of a rule of a kind, is there twice, or a pattern, condition or budget cannot be used. */
-export function readPolicyConfig({ identity, guardrails, rateLimits, budgets }: Config): PolicyConfig {
+/** Throws INVALID_REQUEST when an issuer, or the name of a rule or webhook, is there twice, or a pattern, condition, budget or webhook cannot be used. */
+export function readPolicyConfig({ identity, guardrails, rateLimits, budgets, alerts }: Config): PolicyConfig {
   checkNames("guardrails", guardrails);
   checkNames("rate_limits", rateLimits);
   for (const { patterns } of guardrails) for (const pattern of patterns) compilePattern(pattern);
-  return { ...readIdentityConfig(identity), guardrails, rateLimits: rateLimits.map(configuredLimit), budgets: readBudgetConfig(budgets) };
+  return { ...readIdentityConfig(identity), guardrails, rateLimits: rateLimits.map(configuredLimit), budgets: readBudgetConfig(budgets), alerts: readAlertConfig(alerts) };
 }
 
 // By its name, so that what was counted stays counted when the file is read again.

@@ -2,8 +2,10 @@
 import type { KeyObject } from "node:crypto";
 import type { Clock } from "#platform/clock.ts";
 import type { Database } from "#platform/database/database.ts";
+import type { NatsLink } from "#platform/event-log/nats-link.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
+import type { Registry } from "#platform/metrics.ts";
 import type { PolicyConfig } from "./config.ts";
 import type { PolicyPeers } from "./peers.ts";
 
@@ -16,4 +18,7 @@ export interface PolicyDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly peers: PolicyPeers;
+  /** Where alerts are published to NATS, too: the link to it. */
+  readonly eventLog?: NatsLink;
+  readonly metrics: Registry;
 }

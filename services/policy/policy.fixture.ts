@@ -11,6 +11,7 @@ import { openDatabase } from "#platform/database/database.ts";
 import { systemClock, type Clock } from "#platform/clock.ts";
 import { MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
+import { createMetricsRegistry } from "#platform/metrics.ts";
 import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
 import { readPolicyConfig, type PolicyConfig } from "./config.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
@@ -40,7 +41,7 @@ export async function startPolicy(connection: DatabaseConnection, clock: Clock =
 export async function openPolicyFixture(connection: DatabaseConnection, clock: Clock = systemClock, config: LiveValue<PolicyConfig> = new MutableLiveValue(policyConfig()), peers: PolicyPeers = { metering: silentLedger }): Promise<PolicyFixture> {
   const logger = createLogger("silent");
   const database = await openDatabase({ connection, schema: "policy", migrationsDirectory, logger });
-  const dependencies = { database, pepper: createSecretKey("pepper of the tests", "utf8"), config, clock, logger, peers };
+  const dependencies = { database, pepper: createSecretKey("pepper of the tests", "utf8"), config, clock, logger, peers, metrics: createMetricsRegistry() };
   const service = await createPolicyService(dependencies);
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopped ??= service.stop().then(() => database.close()));

@@ -6,7 +6,9 @@ import { TakeLeasePostingsRequestSchema } from "#gen/weir/metering/v1/lease_post
 import type { Database } from "#platform/database/database.ts";
 import { keepTrying } from "#platform/keep-trying.ts";
 import type { Logger } from "#platform/logger.ts";
+import type { AlertDestination } from "./domain/alert-destination.ts";
 import type { PolicyPeers } from "./peers.ts";
+import { addDeliveries } from "./store/alert-deliveries.ts";
 import { noteCrossings } from "./store/budget-crossings.ts";
 import { closeLeases, forgetLeases } from "./store/leases.ts";
 import { applyPostings, findProgress } from "./store/posting-progress.ts";
@@ -17,6 +19,11 @@ export interface PostingFollowerDependencies {
   readonly logger: Logger;
   /** Told when there may be more room. */
   readonly onSettled: () => void;
+  readonly alerts: {
+    readonly destinations: () => readonly AlertDestination[];
+    /** Told when there are some to be delivered. */
+    readonly onReached: () => void;
+  };
 }
 
 export interface PostingFollower {
@@ -32,7 +39,7 @@ const closedAtOnce = 1_000;
 const rememberedMs = 90 * 86_400_000;
 
 /** Policy processes take turns as it comes: of those that hold the same postings, one applies them. */
-export function followPostings({ database, peers: { metering }, logger, onSettled }: PostingFollowerDependencies): PostingFollower {
+export function followPostings({ database, peers: { metering }, logger, onSettled, alerts }: PostingFollowerDependencies): PostingFollower {
   const stopping = new AbortController();
   const { signal } = stopping;
   const onFailure = (error: unknown, retryInMs: number): void => logger.warn({ error, retryInMs }, "postings cannot be taken from the ledger; what budgets hold stays held until they can");
@@ -58,9 +65,12 @@ export function followPostings({ database, peers: { metering }, logger, onSettle
     if (postings.length > 0 || progress.postingIds.length > 0) {
       const crossings = await database.transaction(async (transaction) => {
         if (!(await applyPostings(transaction, progress, postings))) return undefined;
-        return noteCrossings(transaction, postings.map(({ leaseId }) => leaseId));
+        const noted = await noteCrossings(transaction, postings.map(({ leaseId }) => leaseId));
+        await addDeliveries(transaction, noted, alerts.destinations());
+        return noted;
       });
       if (crossings === undefined) return false;
+      if (crossings.length > 0) alerts.onReached();
       for (const crossing of crossings) logger.warn(crossing, "a budget has reached a share of its limit");
     }
     const closed = completeBeforeTime === undefined ? 0 : await closeLeases(database, new Date(timestampMs(completeBeforeTime) - clockSkewMs), closedAtOnce);

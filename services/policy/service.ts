@@ -3,6 +3,8 @@ import { fileURLToPath } from "node:url";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { exchangeThroughEgress } from "#platform/egress/egress-exchange.ts";
 import type { RunningService } from "#platform/service.ts";
+import { AlertCourier } from "./alert-courier.ts";
+import { AlertDestinations } from "./alert-destinations.ts";
 import { followConfiguredBudgets } from "./configured-budgets.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import { createGuardrail } from "./rpc/create-guardrail.ts";
@@ -23,6 +25,7 @@ import { deleteGuardrail } from "./rpc/delete-guardrail.ts";
 import { deleteMember } from "./rpc/delete-member.ts";
 import { deleteRateLimit } from "./rpc/delete-rate-limit.ts";
 import { drawRates } from "./rpc/draw-rates.ts";
+import { listBudgetAlerts } from "./rpc/list-budget-alerts.ts";
 import { listBudgetUsage } from "./rpc/list-budget-usage.ts";
 import { listBudgets } from "./rpc/list-budgets.ts";
 import { listGuardrails } from "./rpc/list-guardrails.ts";
@@ -33,9 +36,11 @@ import { listRateLimits } from "./rpc/list-rate-limits.ts";
 import { listTeams } from "./rpc/list-teams.ts";
 import { recordKeyUses } from "./rpc/record-key-uses.ts";
 import { resolveGrant } from "./rpc/resolve-grant.ts";
+import { retryBudgetAlerts } from "./rpc/retry-budget-alerts.ts";
 import { returnLeases } from "./rpc/return-leases.ts";
 import { revokeKey } from "./rpc/revoke-key.ts";
 import { rotateKey } from "./rpc/rotate-key.ts";
+import { testBudgetAlerts } from "./rpc/test-budget-alerts.ts";
 import { topUpBudget } from "./rpc/top-up-budget.ts";
 import { transferBudget } from "./rpc/transfer-budget.ts";
 import { updateBudget } from "./rpc/update-budget.ts";
@@ -63,14 +68,17 @@ export const migrationsDirectory = fileURLToPath(new URL("./store/migrations/", 
  * A call fails with DEPENDENCY_UNAVAILABLE while the database is down; a key is never called invalid for that.
  */
 export async function createPolicyService(dependencies: PolicyDependencies): Promise<RunningService<typeof PolicyService>> {
-  const { database, clock, logger, peers } = dependencies;
+  const { database, clock, logger, peers, metrics } = dependencies;
   const sweep = new CounterSweep(database, logger);
   const rules = new RuleFeed(dependencies);
   const feed = new GrantFeed(database.pool, logger, () => rules.changed());
   const tokens = new IdentityTokens({ ...dependencies, exchange: exchangeThroughEgress });
   const recalls = new RecallFeed(database, logger);
   const desk = new LeaseDesk({ database, clock, recall: (organizationId, periodId) => recalls.recall(organizationId, periodId) });
-  const postings = followPostings({ database, peers, logger, onSettled: () => desk.lookAgain() });
+  const destinations = new AlertDestinations(dependencies);
+  const courier = new AlertCourier({ database, destinations, logger, metrics });
+  const alerts = { destinations: () => destinations.all, onReached: () => courier.ring() };
+  const postings = followPostings({ database, peers, logger, onSettled: () => desk.lookAgain(), alerts });
   const configured = followConfiguredBudgets({
     ...dependencies,
     async onChanged(organizationId) {
@@ -117,12 +125,15 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       topUpBudget: (request, context) => topUpBudget(request, context, dependencies, desk),
       transferBudget: (request, context) => transferBudget(request, context, dependencies, desk),
       checkBudgets: (_request, context) => checkBudgets(context, dependencies),
+      listBudgetAlerts: (request) => listBudgetAlerts(request, dependencies),
+      testBudgetAlerts: (request, context) => testBudgetAlerts(request, context, dependencies, destinations),
+      retryBudgetAlerts: (request) => retryBudgetAlerts(request, dependencies, courier),
       acquireLease: (request, context) => acquireLease(request, context, desk),
       returnLeases: (request) => returnLeases(request, dependencies, desk),
       watchRecalls: (request, context) => watchRecalls(request, context, recalls),
     },
     async stop() {
-      await Promise.all([feed.stop(), rules.stop(), recalls.stop(), configured.stop(), postings.stop(), sweep.stop()]);
+      await Promise.all([feed.stop(), rules.stop(), recalls.stop(), configured.stop(), postings.stop(), courier.stop(), sweep.stop()]);
     },
   };
 }

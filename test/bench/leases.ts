@@ -16,6 +16,7 @@ import { openDatabase } from "#platform/database/database.ts";
 import { startPostgresServer } from "#platform/database/postgres-server.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
+import { createMetricsRegistry } from "#platform/metrics.ts";
 import { readPolicyConfig } from "../../services/policy/config.ts";
 import { createPolicyService, migrationsDirectory } from "../../services/policy/service.ts";
 import { quantilesOf } from "./statistics.ts";
@@ -34,7 +35,7 @@ const metering = {
   },
   sumLeases: () => Promise.reject(new Error("nobody asks")),
 };
-const policy = await createPolicyService({ database, pepper: createSecretKey("pepper of the bench", "utf8"), config: new MutableLiveValue(readPolicyConfig(create(ConfigSchema))), clock: systemClock, logger, peers: { metering } });
+const policy = await createPolicyService({ database, pepper: createSecretKey("pepper of the bench", "utf8"), config: new MutableLiveValue(readPolicyConfig(create(ConfigSchema))), clock: systemClock, logger, metrics: createMetricsRegistry(), peers: { metering } });
 const { implementation } = policy;
 const context = { identity: { kind: "service" as const, name: "bench" }, requestId: "", signal: new AbortController().signal };
 

@@ -11,6 +11,7 @@ import type { DatabaseConnection } from "#platform/database/database-connection.
 import { openDatabase } from "#platform/database/database.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
+import { createMetricsRegistry } from "#platform/metrics.ts";
 import { readPolicyConfig } from "../../services/policy/config.ts";
 import type { PolicyPeers } from "../../services/policy/peers.ts";
 import { createPolicyService, migrationsDirectory } from "../../services/policy/service.ts";
@@ -50,7 +51,7 @@ const noLedger: PolicyPeers["metering"] = {
   takeLeasePostings: (_request, { signal }) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error))),
   sumLeases: () => Promise.reject(new Error("There is no ledger.")),
 };
-const policy = await createPolicyService({ database, pepper: createSecretKey("pepper", "utf8"), config: new MutableLiveValue(readPolicyConfig(create(ConfigSchema))), clock: systemClock, logger, peers: { metering: noLedger } });
+const policy = await createPolicyService({ database, pepper: createSecretKey("pepper", "utf8"), config: new MutableLiveValue(readPolicyConfig(create(ConfigSchema))), clock: systemClock, logger, metrics: createMetricsRegistry(), peers: { metering: noLedger } });
 const counters = new RateCounters({ policy: policy.implementation, clock: systemClock });
 const limit = readRateLimit(create(RateLimitSchema, { id: "rlm_drill", rule: { name: "drill", count: "requests", amount: BigInt(amount), window: "second" } }))!;
 

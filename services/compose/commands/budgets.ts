@@ -11,6 +11,7 @@ import { dollars, readDollars } from "../nanos.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
 import { readSpanMs } from "../time-span.ts";
+import { addBudgetAlertsCommand } from "./budget-alerts.ts";
 
 type Policy = Client<typeof PolicyService>;
 
@@ -102,6 +103,7 @@ export function addBudgetsCommand(program: Command, environment: Environment): v
       const { from, to } = await (await policyOf(options)).transferBudget({ fromBudgetId, fromLabelValue: fromValue, toBudgetId, toLabelValue: toValue, amountNanos: readDollars(amount), note });
       console.log(`${fromBudgetId} has ${dollars(from!.headroomNanos)} dollars left, ${toBudgetId} has ${dollars(to!.headroomNanos)}.`);
     });
+  addBudgetAlertsCommand(budgets, environment);
   addRunningWeirOptions(budgets.command("check"))
     .description("compare what budgets have counted with the sums of their leases, and these with the ledger; exits with 1 where they differ")
     .action(async (options: RunningWeirOptions) => checkBudgets(await policyOf(options)));

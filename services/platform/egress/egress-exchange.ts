@@ -23,13 +23,20 @@ export type Exchange = (request: ExchangeRequest, signal: AbortSignal) => Promis
 
 const maximumReplyBytes = 1024 * 1024;
 
-const agent = new Agent({ allowH2: false, pipelining: 1, connections: 8, maxResponseSize: maximumReplyBytes, connect: { lookup: createCheckedLookup((address) => reasonToRefuse(address, true)) } });
-
 /** For hosts that the operator has chosen: private addresses are dialled, those of metadata services never. */
-export const exchangeThroughEgress: Exchange = async ({ method, url, headers, body }, signal) => {
-  refuseForbiddenHost(url, true);
-  const { origin, pathname, search } = new URL(url);
-  const reply = await agent.request({ origin, path: pathname + search, method, headers: { ...headers }, body: body ?? null, signal });
-  const flat = Object.entries(reply.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : (value ?? "")] as const);
-  return { status: reply.statusCode, headers: Object.fromEntries(flat), body: Buffer.from(await reply.body.arrayBuffer()) };
-};
+export const exchangeThroughEgress = exchangeBy(true);
+
+/** For hosts that are to be on the internet: private addresses are not dialled. */
+export const exchangeWithPublicHost = exchangeBy(false);
+
+function exchangeBy(allowPrivateAddresses: boolean): Exchange {
+  const lookup = createCheckedLookup((address) => reasonToRefuse(address, allowPrivateAddresses));
+  const agent = new Agent({ allowH2: false, pipelining: 1, connections: 8, maxResponseSize: maximumReplyBytes, connect: { lookup } });
+  return async ({ method, url, headers, body }, signal) => {
+    refuseForbiddenHost(url, allowPrivateAddresses);
+    const { origin, pathname, search } = new URL(url);
+    const reply = await agent.request({ origin, path: pathname + search, method, headers: { ...headers }, body: body ?? null, signal });
+    const flat = Object.entries(reply.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : (value ?? "")] as const);
+    return { status: reply.statusCode, headers: Object.fromEntries(flat), body: Buffer.from(await reply.body.arrayBuffer()) };
+  };
+}

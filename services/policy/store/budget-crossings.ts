@@ -4,6 +4,7 @@ import type { Queryable } from "#platform/database/database.ts";
 export interface Crossing {
   readonly crossingId: string;
   readonly organizationId: string;
+  readonly organization: string;
   readonly budgetId: string;
   readonly budget: string;
   readonly labelValue: string;
@@ -27,13 +28,15 @@ export async function noteCrossings(transaction: Queryable, leaseIds: readonly s
          )
        ON CONFLICT DO NOTHING RETURNING *
      )
-     SELECT crossing_id, organization_id, budget_id, name, label_value, percent, noted.limit_nanos::text AS limit_nanos, noted.posted_nanos::text AS posted_nanos
-     FROM noted JOIN (SELECT period_id, budget_id, budget_periods.label_value, organization_id, name FROM budget_periods JOIN budgets USING (budget_id)) AS periods USING (period_id)`,
+     SELECT crossing_id, organization_id, organizations.name AS organization, budget_id, periods.name, label_value, percent, noted.limit_nanos::text AS limit_nanos, noted.posted_nanos::text AS posted_nanos
+     FROM noted JOIN (SELECT period_id, budget_id, budget_periods.label_value, organization_id, name FROM budget_periods JOIN budgets USING (budget_id)) AS periods USING (period_id)
+     JOIN organizations ON organizations.id = organization_id`,
     [leaseIds],
   );
-  return rows.map(({ crossing_id, organization_id, budget_id, name, label_value, percent, limit_nanos, posted_nanos }) => ({
+  return rows.map(({ crossing_id, organization_id, organization, budget_id, name, label_value, percent, limit_nanos, posted_nanos }) => ({
     crossingId: crossing_id,
     organizationId: organization_id,
+    organization,
     budgetId: budget_id,
     budget: name,
     labelValue: label_value,
@@ -46,6 +49,7 @@ export async function noteCrossings(transaction: Queryable, leaseIds: readonly s
 interface CrossingRow {
   crossing_id: string;
   organization_id: string;
+  organization: string;
   budget_id: string;
   name: string;
   label_value: string;

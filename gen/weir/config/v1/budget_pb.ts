@@ -108,7 +108,7 @@ export type Budget = Message<"weir.config.v1.Budget"> & {
   shortage: string;
 
   /**
-   * Percents of the limit that are noted when spending reaches them, such as 50 and 80.
+   * Percents of the limit that are noted when spending reaches them, such as 50 and 80, and told to those of `alerts`.
    *
    * @generated from field: repeated int32 alert_percents = 13;
    */

@@ -1,0 +1,26 @@
+/** Owns what policy takes from the configuration about alerts. */
+import type { Alerts } from "#gen/weir/config/v1/alerts_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { Secret } from "#platform/secret.ts";
+import type { AlertWebhook } from "./domain/alert-destination.ts";
+
+export interface AlertConfig {
+  readonly webhooks: readonly AlertWebhook[];
+  /** They are published to NATS, too. */
+  readonly nats: boolean;
+}
+
+/** Throws INVALID_REQUEST when a name stands twice, or an address is none. */
+export function readAlertConfig(alerts: Alerts | undefined): AlertConfig {
+  const webhooks = alerts?.webhooks ?? [];
+  const names = new Set<string>();
+  for (const { name, url } of webhooks) {
+    if (names.has(name)) throw new GatewayError("INVALID_REQUEST", `alerts.webhooks: two are called "${name}". Give each a name of its own: by it is told what was delivered.`);
+    if (!URL.canParse(url)) throw new GatewayError("INVALID_REQUEST", `alerts.webhooks: the url of "${name}" is no address. Write one such as https://hooks.example.com/weir.`);
+    names.add(name);
+  }
+  return {
+    webhooks: webhooks.map(({ name, url, secrets, organizations, privateAddress }) => ({ name, url: new Secret(url), secrets: secrets.map((secret) => new Secret(secret)), organizations, privateAddress })),
+    nats: alerts?.nats ?? false,
+  };
+}

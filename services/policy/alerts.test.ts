@@ -1,0 +1,198 @@
+/** Owns the proof that each alert is delivered, signed, by whichever process, and that what is not taken does not vanish. */
+import { readFileSync } from "node:fs";
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { create } from "@bufbuild/protobuf";
+import OpenAI from "openai";
+import { expect, it } from "vitest";
+import { LeasePostingSchema, TakeLeasePostingsResponseSchema } from "#gen/weir/metering/v1/lease_posting_pb.ts";
+import { AlertDeliveryState, ListBudgetAlertsRequestSchema, RetryBudgetAlertsRequestSchema, TestBudgetAlertsRequestSchema } from "#gen/weir/policy/v1/budget_alert_pb.ts";
+import { systemClock } from "#platform/clock.ts";
+import { MutableLiveValue } from "#platform/live-value.ts";
+import { createEmptyDatabase } from "../../test/harness/database.ts";
+import { createSpender, createTestBudget, needOf } from "./budgets.fixture.ts";
+import type { PolicyConfig } from "./config.ts";
+import type { PolicyPeers } from "./peers.ts";
+import { afterTest, callContext, openPolicyFixture, policyConfig, type PolicyFixture } from "./policy.fixture.ts";
+import { claimDeliveries } from "./store/alert-deliveries.ts";
+import { acquireLeases } from "./store/leases.ts";
+
+const secret = `whsec_${Buffer.alloc(24, 7).toString("base64")}`;
+const newerSecret = `whsec_${Buffer.alloc(32, 9).toString("base64")}`;
+const { WAITING, DELIVERED, GIVEN_UP } = AlertDeliveryState;
+
+it("delivers an alert once, signed with each secret, though several processes share the work", async () => {
+  const hook = await startHook();
+  const { fixtures, reach } = await startPolicies(3, policyConfig({ alerts: { webhooks: [{ name: "ops", url: hook.url, secrets: [secret, newerSecret], privateAddress: true }] } }));
+  const { organizationId, budgetId } = await reach();
+  await expect.poll(() => alertsOf(fixtures[0]!)).toMatchObject([{ percent: 50, deliveries: [{ destination: "ops", state: DELIVERED, attempts: 1, problem: "" }] }]);
+  const [{ headers, body }] = hook.received as [Received];
+  const { id, ...alert } = (JSON.parse(body) as { data: { id: string } }).data;
+  expect(hook.received).toHaveLength(1);
+  expect(headers["webhook-id"]).toBe(id);
+  expect(alert).toMatchObject({ organizationId, organization: "acme", budgetId, percent: 50, limitNanos: "1000", postedNanos: "600" });
+  for (const each of [secret, newerSecret]) {
+    expect(await isAcceptedByOpenai(headers, body, each)).toBe(true);
+    expect((await documentedCheck())(headers, body, each)).toBe(true);
+  }
+  for (const isAccepted of [isAcceptedByOpenai, await documentedCheck()]) {
+    expect(await isAccepted(headers, body.replace("acme", "evil"), secret)).toBe(false);
+    expect(await isAccepted(headers, body, `whsec_${Buffer.alloc(24, 8).toString("base64")}`)).toBe(false);
+    expect(await isAccepted({ ...headers, "webhook-timestamp": "1600000000" }, body, secret)).toBe(false);
+  }
+});
+
+it("delivers again what failed, under the same id, and holds up no other destination", async () => {
+  const [broken, sound] = [await startHook(500), await startHook()];
+  const { fixtures: [fixture], reach } = await startPolicies(1, policyConfig({
+    alerts: { webhooks: [hookNamed("broken", broken), hookNamed("sound", sound)] },
+  }));
+  await reach();
+  await expect.poll(() => alertsOf(fixture!)).toMatchObject([{ deliveries: [{ destination: "broken", state: WAITING, attempts: 1, problem: "it answered with status 500" }, { destination: "sound", state: DELIVERED }] }]);
+  broken.status = 204;
+  await fixture!.dependencies.database.query("UPDATE alert_deliveries SET next_time = now()");
+  await ringOf(fixture!);
+  await expect.poll(() => alertsOf(fixture!)).toMatchObject([{ deliveries: [{ state: DELIVERED, attempts: 2, problem: "" }, {}] }]);
+  const ids = [...broken.received, ...sound.received].map(({ headers }) => headers["webhook-id"]);
+  expect(new Set(ids).size).toBe(1);
+  expect(broken.received.map(({ body }) => body)).toEqual([sound.received[0]!.body, sound.received[0]!.body]);
+  expect(sound.received).toHaveLength(1);
+});
+
+it("gives up what is refused for good or was tried to the end, shows it and counts it, and delivers it when that is asked for", async () => {
+  const [gone, broken] = [await startHook(410), await startHook(500)];
+  const { fixtures: [fixture], reach } = await startPolicies(1, policyConfig({ alerts: { webhooks: [hookNamed("gone", gone), hookNamed("broken", broken)] } }));
+  await reach();
+  await expect.poll(() => alertsOf(fixture!)).toMatchObject([{ deliveries: [{ state: WAITING, attempts: 1 }, { state: GIVEN_UP, attempts: 1, problem: "it answered with status 410" }] }]);
+  await fixture!.dependencies.database.query("UPDATE alert_deliveries SET next_time = now(), attempts = 9 WHERE destination = 'broken'");
+  await ringOf(fixture!);
+  await expect.poll(() => alertsOf(fixture!)).toMatchObject([{ deliveries: [{ state: GIVEN_UP, attempts: 10 }, {}] }]);
+  expect(await fixture!.dependencies.metrics.metrics()).toContain('weir_alert_deliveries_total{destination="gone",outcome="given_up"} 1');
+
+  gone.status = 200;
+  expect(await fixture!.policy.retryBudgetAlerts(create(RetryBudgetAlertsRequestSchema, { destination: "gone" }), callContext())).toMatchObject({ count: 1n });
+  await expect.poll(() => alertsOf(fixture!)).toMatchObject([{ deliveries: [{ state: GIVEN_UP }, { state: DELIVERED, attempts: 1 }] }]);
+});
+
+it("delivers what a process had taken that died, and abandons what is for a destination that is configured no more", async () => {
+  const hook = await startHook();
+  const config = new MutableLiveValue(policyConfig({ alerts: { webhooks: [{ ...hookNamed("ops", hook), organizations: ["nobody"] }] } }));
+  const { fixtures: [fixture], reach } = await startPolicies(1, config);
+  const { database } = fixture!.dependencies;
+  await reach();
+  await expect.poll(() => alertsOf(fixture!)).toMatchObject([{ deliveries: [] }]);
+  await database.query("INSERT INTO alert_deliveries (crossing_id, destination) SELECT crossing_id, name FROM budget_crossings, unnest(ARRAY ['later', 'never']) AS name");
+  expect(await claimDeliveries(database, "later", 10, 0)).toMatchObject([{ attempts: 1 }]);
+  await database.query("UPDATE alert_deliveries SET next_time = now() - interval '25 hours' WHERE destination = 'never'");
+  config.set(policyConfig({ alerts: { webhooks: [hookNamed("later", hook)] } }));
+  await ringOf(fixture!);
+  await expect.poll(() => alertsOf(fixture!)).toMatchObject([{ deliveries: [{ destination: "later", state: DELIVERED, attempts: 2 }, { destination: "never", state: GIVEN_UP }] }]);
+  expect(hook.received).toHaveLength(1);
+});
+
+it("dials no private address that is not allowed, follows no redirect, and says so when it is tried", async () => {
+  const [hidden, elsewhere] = [await startHook(), await startHook(302)];
+  const { fixtures: [fixture] } = await startPolicies(1, policyConfig({
+    alerts: { webhooks: [{ ...hookNamed("private", hidden), privateAddress: false }, hookNamed("redirect", elsewhere), hookNamed("sound", hidden)] },
+  }));
+  const problemOf = async (destination: string) => (await fixture!.policy.testBudgetAlerts(create(TestBudgetAlertsRequestSchema, { destination }), callContext())).problem;
+  expect(await problemOf("private")).toBe("it cannot be reached; the log of policy says why");
+  expect(await problemOf("redirect")).toBe("it answered with status 302");
+  expect(await problemOf("unknown")).toContain("no destination of this name");
+  expect(hidden.received).toEqual([]);
+  expect(await problemOf("sound")).toBe("");
+  expect(JSON.parse(hidden.received[0]!.body)).toMatchObject({ type: "budget.test", data: { id: hidden.received[0]!.headers["webhook-id"] } });
+});
+
+it("takes no configuration with two webhooks of a name, or an address that is none", () => {
+  const webhook = { name: "ops", url: "https://hooks.example.com/", secrets: [secret] };
+  expect(() => policyConfig({ alerts: { webhooks: [webhook, webhook] } })).toThrow(/two are called "ops"/);
+  expect(() => policyConfig({ alerts: { webhooks: [{ ...webhook, url: "https://[hooks/" }] } })).toThrow(/no address/);
+});
+
+interface Received {
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+interface Hook {
+  readonly url: string;
+  status: number;
+  readonly received: Received[];
+}
+
+async function startHook(status = 200): Promise<Hook> {
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      hook.received.push({ headers: request.headers, body });
+      response.writeHead(hook.status, { location: "http://127.0.0.1:1/" }).end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  afterTest(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const hook: Hook = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/weir?token=1`, status, received: [] };
+  return hook;
+}
+
+function hookNamed(name: string, { url }: Hook) {
+  return { name, url, secrets: [secret], privateAddress: true };
+}
+
+/** Processes of policy on one database, and a ledger that posts 60 % of a budget when it is told to. */
+async function startPolicies(count: number, config: PolicyConfig | MutableLiveValue<PolicyConfig>) {
+  const connection = await createEmptyDatabase();
+  const due: { leaseId: string; organizationId: string }[] = [];
+  const metering: PolicyPeers["metering"] = {
+    sumLeases: () => Promise.reject(new Error("nobody asks")),
+    takeLeasePostings: async ({ confirmedPostingIds }, { signal }) => {
+      if (confirmedPostingIds.length > 0) due.splice(0);
+      await new Promise((resolve) => setTimeout(resolve, 5, signal));
+      return create(TakeLeasePostingsResponseSchema, { postings: due.map((lease) => create(LeasePostingSchema, { ...lease, postingId: 1n, attemptId: "att_1", deltaNanos: 600n })) });
+    },
+  };
+  const fixtures: PolicyFixture[] = [];
+  for (let process = 0; process < count; process++) {
+    const fixture = await openPolicyFixture(connection, systemClock, config instanceof MutableLiveValue ? config : new MutableLiveValue(config), { metering });
+    afterTest(fixture.stop);
+    fixtures.push(fixture);
+  }
+  const reach = async () => {
+    const [fixture] = fixtures as [PolicyFixture];
+    const spender = await createSpender(fixture);
+    const budgetId = await createTestBudget(fixture, spender.organizationId, 1_000n, { alertPercents: [50] });
+    const need = needOf(spender, 1_000n);
+    await acquireLeases(fixture.dependencies.database, spender.organizationId, 30_000, [need]);
+    due.push({ leaseId: need.leaseId, organizationId: spender.organizationId });
+    return { organizationId: spender.organizationId, budgetId };
+  };
+  return { fixtures, reach };
+}
+
+async function alertsOf({ policy }: PolicyFixture) {
+  const { alerts } = await policy.listBudgetAlerts(create(ListBudgetAlertsRequestSchema), callContext());
+  return alerts.map(({ alert, deliveries }) => ({ percent: alert!.percent, deliveries }));
+}
+
+/** Lets the process look for what is due now. */
+async function ringOf({ policy }: PolicyFixture): Promise<void> {
+  await policy.retryBudgetAlerts(create(RetryBudgetAlertsRequestSchema, { destination: "none" }), callContext());
+}
+
+async function isAcceptedByOpenai(headers: IncomingHttpHeaders, body: string, by: string): Promise<boolean> {
+  const client = new OpenAI({ apiKey: "none" });
+  return client.webhooks.verifySignature(body, headers as Record<string, string>, by).then(() => true, () => false);
+}
+
+type Check = (headers: IncomingHttpHeaders, body: string, secret: string) => boolean;
+
+/** The function that docs/budgets.md shows. */
+async function documentedCheck(): Promise<Check> {
+  const page = readFileSync(new URL("../../docs/budgets.md", import.meta.url), "utf8");
+  const [, code] = /^```js\n([\s\S]*?)^```$/m.exec(page)!;
+  const module = (await import(`data:text/javascript,${encodeURIComponent(code!)}`)) as { isFromWeir: Check };
+  return module.isFromWeir;
+}
