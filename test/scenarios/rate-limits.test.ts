@@ -22,9 +22,12 @@ beforeAll(async () => {
   weir = await startWeir({
     config: `
 providers:
-  openai: { vendor: openai, api_key: k, base_url: "${vendor.baseUrl}", models: [m, other] }
+  openai: { vendor: openai, api_key: k, base_url: "${vendor.baseUrl}", models: [m, other, priced] }
+prices:
+  openai/priced: { input: "0", output: "100", request: "0.01" }
 rate_limits:
   - { name: end-users, count: requests, amount: 3, window: day, per: [labels.end_user], where: 'labels.end_user.startsWith("limited-")' }
+  - { name: pace, count: spend, amount: 0.05e9, window: day, per: [labels.pace], where: 'labels.pace != ""' }
 `,
   });
   const policy = weir.client(PolicyService);
@@ -98,6 +101,39 @@ test("tokens are estimated before a call and corrected by what the vendor report
   await expect(ask(secret, { max_completion_tokens: 950 })).rejects.toBeInstanceOf(OpenAI.RateLimitError);
 });
 
+test("spending is estimated before a call and corrected by what it cost", async () => {
+  const secret = await limitedKey("spend", { count: "spend", amount: 100_000_000n, window: "day" });
+  const asked = (tokens: number) => ask(secret, { model: "openai/priced", max_completion_tokens: tokens });
+  // A cent, and a hundredth of one for each token: 0.09 could be spent, and 0.012 are.
+  expect((await asked(800)).response.status).toBe(200);
+  await expect(asked(800)).rejects.toThrow('The rate limit "spend" is reached: 0.1 US dollars per day');
+  expect((await asked(700)).response.status).toBe(200);
+  // 0.076 are left; a call that the vendor refuses costs nothing.
+  vendor.answerWith(json(400, { error: { message: "No.", type: "invalid_request_error" } }));
+  await expect(asked(500)).rejects.toMatchObject({ status: 400 });
+  vendor.answerWith(json(200, completion));
+  expect((await asked(650)).response.status).toBe(200);
+  await expect(asked(600)).rejects.toBeInstanceOf(OpenAI.RateLimitError);
+  // What has no price counts as nothing.
+  expect((await ask(secret)).response.status).toBe(200);
+});
+
+test("a limit on spending in weir.yaml says its amount in billionths of a dollar", async () => {
+  const secret = await limitedKey("unlimited", { count: "requests", amount: 1_000n, window: "day" });
+  const paced = async (tokens: number): Promise<number> => {
+    const reply = await fetch(`${weir.origin}/v1/chat/completions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${secret}`, "content-type": "application/json", "x-weir-labels": "pace=slow" },
+      body: JSON.stringify({ model: "openai/priced", max_completion_tokens: tokens, messages: [{ role: "user", content: "Hi" }] }),
+    });
+    return reply.status;
+  };
+  // 0.012 each.
+  const statuses = [];
+  for (let call = 0; call < 5; call++) statuses.push(await paced(20));
+  expect(statuses).toEqual([200, 200, 200, 200, 429]);
+});
+
 test("calls at one time are bounded, and a place is free again however a call ends", async () => {
   const secret = await limitedKey("concurrent", { count: "concurrent_requests", amount: 1n, window: "" });
   let answer = (): void => undefined;
@@ -162,7 +198,7 @@ async function limitedKey(name: string, limited: Limited): Promise<string> {
   return secret;
 }
 
-function ask(secret: string, { maxRetries = 0, ...fields }: { maxRetries?: number; max_completion_tokens?: number } = {}, signal?: AbortSignal, headers: Record<string, string> = {}) {
+function ask(secret: string, { maxRetries = 0, ...fields }: { maxRetries?: number; model?: string; max_completion_tokens?: number } = {}, signal?: AbortSignal, headers: Record<string, string> = {}) {
   const openai = new OpenAI({ baseURL: `${weir.origin}/v1`, apiKey: secret, maxRetries });
   return openai.chat.completions.create({ model: "openai/m", messages: [{ role: "user", content: "Hi" }], ...fields }, { signal, headers }).withResponse();
 }

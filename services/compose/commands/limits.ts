@@ -7,6 +7,7 @@ import { RateLimitRuleSchema, type RateLimit } from "#gen/weir/policy/v1/rate_li
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
 import { everyPage } from "../every-page.ts";
+import { dollars, readDollars } from "../nanos.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
 
@@ -30,8 +31,8 @@ export function addLimitsCommand(program: Command, environment: Environment): vo
   const policyOf = (options: RunningWeirOptions): Promise<Policy> => connect(PolicyService, options, environment);
   const limits = program.command("limits").description("create, list, change and delete rate limits");
   addOrganizationOption(limits.command("create <name>").description("create a rate limit; in force within a second"))
-    .requiredOption("--count <what>", "requests, input_tokens, output_tokens, tokens, concurrent_requests or concurrent_streams")
-    .requiredOption("--amount <number>", "how much of it")
+    .requiredOption("--count <what>", "requests, input_tokens, output_tokens, tokens, spend, concurrent_requests or concurrent_streams")
+    .requiredOption("--amount <number>", "how much of it; of spend in US dollars")
     .option("--window <window>", "second, minute, hour or day; concurrent_… have none")
     .option("--team <id>", "only calls of this team")
     .option("--key <id>", "only calls of this key")
@@ -39,7 +40,7 @@ export function addLimitsCommand(program: Command, environment: Environment): vo
     .option("--where <condition>", "which calls are counted, in CEL (default: all)")
     .action(async (name: string, options: CreateOptions) => {
       const { organization = "", count, amount, window = "", team = "", key = "", per = [], where = "" } = options;
-      const rule = create(RateLimitRuleSchema, { name, organizationId: organization, teamId: team, keyId: key, count, amount: readAmount(amount), window, per: [...per], where });
+      const rule = create(RateLimitRuleSchema, { name, organizationId: organization, teamId: team, keyId: key, count, amount: readAmount(count, amount), window, per: [...per], where });
       const { rateLimit } = await (await policyOf(options)).createRateLimit({ rule });
       console.log(`Created ${rateLimit!.id}.`);
     });
@@ -49,7 +50,10 @@ export function addLimitsCommand(program: Command, environment: Environment): vo
     console.log(table([["ID", "NAME", "AMOUNT", "FOR", "PER", "WHERE"], ...found.map(shown)]).join("\n"));
   });
   addRunningWeirOptions(limits.command("update <id> <amount>").description("change the amount; what was counted stays counted")).action(async (rateLimitId: string, amount: string, options: RunningWeirOptions) => {
-    await (await policyOf(options)).updateRateLimit({ rateLimitId, amount: readAmount(amount), updateMask: { paths: ["amount"] } });
+    const policy = await policyOf(options);
+    const limits = await everyPage((page) => policy.listRateLimits(page), (page) => page.rateLimits);
+    const count = limits.find(({ id }) => id === rateLimitId)?.rule?.count ?? "";
+    await policy.updateRateLimit({ rateLimitId, amount: readAmount(count, amount), updateMask: { paths: ["amount"] } });
     console.log(`Changed ${rateLimitId}.`);
   });
   addRunningWeirOptions(limits.command("delete <id>").description("delete a rate limit")).action(async (rateLimitId: string, options: RunningWeirOptions) => {
@@ -64,11 +68,12 @@ function addOrganizationOption(command: Command): Command {
 
 function shown({ id, rule }: RateLimit): string[] {
   const { name, count, amount, window, organizationId, teamId, keyId, per, where } = rule!;
-  const rate = `${amount} ${count}${window === "" ? "" : ` per ${window}`}`;
+  const rate = `${count === "spend" ? `${dollars(amount)} dollars` : `${amount} ${count}`}${window === "" ? "" : ` per ${window}`}`;
   return [id, name, rate, keyId || teamId || organizationId || "each organization", per.join(" "), where];
 }
 
-function readAmount(text: string): bigint {
+function readAmount(count: string, text: string): bigint {
+  if (count === "spend") return readDollars(text);
   if (/^\d{1,13}$/.test(text)) return BigInt(text);
   throw new GatewayError("INVALID_REQUEST", `The amount is a whole number, and not "${text}".`);
 }

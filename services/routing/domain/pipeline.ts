@@ -28,6 +28,7 @@ import type { Breathe } from "./guardrails/look-through.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { admitCall, type RateCounterSource } from "./rate-admission.ts";
 import { noTokens } from "./token-estimate.ts";
+import { spendingOf } from "./spending.ts";
 import { verdictOn } from "./verdict.ts";
 
 /** A caller's call, whatever door it came through. */
@@ -96,14 +97,20 @@ export async function runCall(asked: Call, dependencies: PipelineDependencies): 
   const rules = dependencies.rulesOf(call.grant);
   if (rules === undefined || rules.rateLimits.length === 0) return runAdmitted(call, rules, dependencies);
   const { isStream, tokens } = call.size ?? { isStream: false, tokens: () => noTokens };
-  const admitted = await admitCall({ facts: factsOf(call, dependencies.view()), isStream, tokens }, rules.rateLimits, dependencies.rateCounterOf);
+  const { view, budgets } = dependencies;
+  const spending = spendingOf(call, () => planOf(call, view()).targets[0]!, (target) => budgets.rates(target, call.grant.organizationId));
+  const admitted = await admitCall({ facts: factsOf(call, view()), isStream, tokens, spending }, rules.rateLimits, dependencies.rateCounterOf);
   try {
     const reply = await runAdmitted(call, rules, dependencies);
-    return { ...reply, messages: admitted.watch(reply.messages, call.signal), rateLimits: admitted.rateLimits };
+    return { ...reply, messages: admitted.watch(reply.messages, call.signal, reply.target), rateLimits: admitted.rateLimits };
   } catch (error) {
     admitted.fail();
     throw error;
   }
+}
+
+function planOf({ plan, model, grant }: Call, view: PlanningView): Plan {
+  return plan ?? authorizePlan(model, planTargets(model, view), grant);
 }
 
 function factsOf({ grant, model, operation, labels }: Call, { routes }: PlanningView): CallFacts {
@@ -121,7 +128,7 @@ function factsOf({ grant, model, operation, labels }: Call, { routes }: Planning
 
 async function runAdmitted(call: Call, rules: GrantRules | undefined, dependencies: PipelineDependencies): Promise<Reply> {
   const view = dependencies.view();
-  const plan = call.plan ?? authorizePlan(call.model, planTargets(call.model, view), call.grant);
+  const plan = planOf(call, view);
   const guard = rules === undefined ? undefined : guardFor(call.model, plan, rules.guardrails, (finding) => dependencies.onFinding(call.requestId, finding));
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {

@@ -6,7 +6,9 @@ import { RateLimitSchema, type RateLimit, type RateLimitUnit } from "#gen/weir/t
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { CallFacts } from "#platform/condition.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { AppliedLimit } from "./rate-limit.ts";
+import type { AppliedLimit, CountedSize } from "./rate-limit.ts";
+import type { Target } from "./plan.ts";
+import type { Spending } from "./spending.ts";
 import { countTokens, noTokens, type TokenCount } from "./token-estimate.ts";
 
 /** One counter, as it is seen in this process. */
@@ -44,8 +46,8 @@ export class RateLimitedError extends GatewayError {
 
   constructor(takings: readonly Taking[], retryAfterMs: number) {
     const [{ limit, counted }] = takings as readonly [Taking, ...Taking[]];
-    const { id, name, count, amount, windowMs } = limit;
-    const rate = windowMs === undefined ? `${amount} ${count.replaceAll("_", " ")}` : `${amount} ${count.replaceAll("_", " ")} per ${windowNames.get(windowMs)!}`;
+    const { id, name, said, windowMs } = limit;
+    const rate = windowMs === undefined ? said : `${said} per ${windowNames.get(windowMs)!}`;
     const advice = windowMs === undefined ? "Try again when some of them have ended" : `Try again in ${Math.ceil(retryAfterMs / 1000)} s`;
     super("RATE_LIMITED", `The rate limit "${name}" is reached: ${rate} for ${counted}. ${advice}, or have the limit raised.`, {
       retryAfterMs,
@@ -73,6 +75,8 @@ export interface LimitedCall {
   readonly isStream: boolean;
   /** An estimate; asked for only where tokens are counted. */
   readonly tokens: () => TokenCount;
+  /** Asked only where spending is counted. */
+  readonly spending: Spending;
 }
 
 /**
@@ -81,22 +85,23 @@ export interface LimitedCall {
  */
 export function admitCall(call: LimitedCall, limits: readonly AppliedLimit[], counterOf: RateCounterSource): AdmittedCall | Promise<AdmittedCall> {
   const takings: Taking[] = [];
+  const size: CountedSize = { isStream: call.isStream, tokens: call.tokens, spentNanos: () => call.spending.before(call.tokens()) };
   for (const limit of limits) {
     if (!limit.where(call.facts)) continue;
-    const asked = limit.takenBy(call.isStream, call.tokens);
+    const asked = limit.takenBy(size);
     if (asked === undefined) continue;
     const counted = limit.counterOf(call.facts);
     // What is larger than a whole window gets in with a whole window, and is corrected after.
     takings.push({ limit, counter: counterOf(limit, counted), counted, amount: Math.min(asked, limit.amount), windowTimeMs: 0 });
   }
   const missing = takings.filter((taking) => !taking.counter.take(taking.amount) || !noteWindow(taking));
-  return missing.length === 0 ? new AdmittedCall(takings, call.tokens) : drawMissing(call, takings, missing);
+  return missing.length === 0 ? new AdmittedCall(takings, call) : drawMissing(call, takings, missing);
 }
 
 async function drawMissing(call: LimitedCall, takings: readonly Taking[], missing: readonly Taking[]): Promise<AdmittedCall> {
   const refusals = new Map<Taking, unknown>();
   await Promise.all(missing.map((taking) => taking.counter.draw(taking.amount).then(() => noteWindow(taking), (error: unknown) => refusals.set(taking, error))));
-  if (refusals.size === 0) return new AdmittedCall(takings, call.tokens);
+  if (refusals.size === 0) return new AdmittedCall(takings, call);
   for (const taking of takings) if (!refusals.has(taking)) taking.counter.correct(-taking.amount, taking.windowTimeMs);
   throw refusalOf(refusals);
 }
@@ -118,12 +123,12 @@ function refusalOf(refusals: ReadonlyMap<Taking, unknown>): unknown {
 /** A call that was let in; it is ended once, whatever becomes of it. */
 export class AdmittedCall {
   readonly #takings: readonly Taking[];
-  readonly #tokens: () => TokenCount;
+  readonly #call: LimitedCall;
   #hasEnded = false;
 
-  constructor(takings: readonly Taking[], tokens: () => TokenCount) {
+  constructor(takings: readonly Taking[], call: LimitedCall) {
     this.#takings = takings;
-    this.#tokens = tokens;
+    this.#call = call;
   }
 
   /** What headers tell. */
@@ -133,26 +138,34 @@ export class AdmittedCall {
 
   /** No attempt came to a reply. */
   fail(): void {
-    this.#end(() => noTokens);
+    this.#end({ isStream: false, tokens: () => noTokens, spentNanos: () => 0 });
   }
 
   /** The reply, by which the call ends: with what the vendor reports, or else with about what came of it. */
-  watch(messages: AsyncIterable<AttemptResponse>, signal: AbortSignal): AsyncIterable<AttemptResponse> {
+  watch(messages: AsyncIterable<AttemptResponse>, signal: AbortSignal, target: Target): AsyncIterable<AttemptResponse> {
     const countsPieces = this.#takings.some(({ limit }) => limit.isEstimated);
-    return new WatchedReply(messages[Symbol.asyncIterator](), signal, countsPieces, (usage, pieces) => this.#end(() => (usage === undefined ? this.#soFar(pieces) : countTokens(usage))));
+    return new WatchedReply(messages[Symbol.asyncIterator](), signal, countsPieces, (usage, pieces) => this.#end(usage === undefined ? this.#soFar(pieces) : this.#reported(usage, target)));
   }
 
-  #soFar(pieces: number): TokenCount {
-    const { input, output } = this.#tokens();
-    return { input, output: Math.min(output, pieces) };
+  #soFar(pieces: number): CountedSize {
+    const tokens = (): TokenCount => {
+      const { input, output } = this.#call.tokens();
+      return { input, output: Math.min(output, pieces) };
+    };
+    return { isStream: false, tokens, spentNanos: () => this.#call.spending.before(tokens()) };
   }
 
-  #end(tokens: () => TokenCount): void {
+  #reported(usage: Usage, target: Target): CountedSize {
+    const { tokens, spending } = this.#call;
+    return { isStream: false, tokens: () => countTokens(usage), spentNanos: () => spending.after(usage, target) ?? spending.before(tokens()) };
+  }
+
+  #end(size: CountedSize): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     for (const { limit, counter, amount, windowTimeMs } of this.#takings) {
       if (limit.windowMs === undefined) counter.correct(-amount, windowTimeMs);
-      else if (limit.isEstimated) counter.correct(limit.takenBy(false, tokens)! - amount, windowTimeMs);
+      else if (limit.isEstimated) counter.correct(limit.takenBy(size)! - amount, windowTimeMs);
     }
   }
 }

@@ -10,17 +10,27 @@ export interface AppliedLimit {
   readonly name: string;
   readonly count: string;
   readonly amount: number;
+  /** The amount of what, for people. */
+  readonly said: string;
   /** Undefined where it counts what runs at one time. */
   readonly windowMs: number | undefined;
   /** What headers call it; undefined where they have no word for it. */
   readonly unit: RateLimitUnit | undefined;
   readonly where: Condition;
   /** What it counts of a call; undefined where the call has nothing of it. */
-  readonly takenBy: (isStream: boolean, tokens: () => TokenCount) => number | undefined;
+  readonly takenBy: (size: CountedSize) => number | undefined;
   /** True where what it takes is an estimate. */
   readonly isEstimated: boolean;
   /** What a call's counter is of, for people and as a key; the organization is always in it. */
   readonly counterOf: (facts: CallFacts) => string;
+}
+
+/** What of a call is counted, each read where it is. */
+export interface CountedSize {
+  readonly isStream: boolean;
+  readonly tokens: () => TokenCount;
+  /** In billionths of a US dollar. */
+  readonly spentNanos: () => number;
 }
 
 /** What can be counted: how much a call takes of it, and what headers call it. */
@@ -34,11 +44,12 @@ const one = (): number => 1;
 
 const counts: Readonly<Record<string, Count>> = {
   requests: { takenBy: one, isEstimated: false, unit: RateLimitUnit.REQUESTS },
-  input_tokens: { takenBy: (_, tokens) => tokens().input, isEstimated: true, unit: RateLimitUnit.INPUT_TOKENS },
-  output_tokens: { takenBy: (_, tokens) => tokens().output, isEstimated: true, unit: RateLimitUnit.OUTPUT_TOKENS },
-  tokens: { takenBy: (_, tokens) => tokens().input + tokens().output, isEstimated: true, unit: RateLimitUnit.TOKENS },
+  input_tokens: { takenBy: ({ tokens }) => tokens().input, isEstimated: true, unit: RateLimitUnit.INPUT_TOKENS },
+  output_tokens: { takenBy: ({ tokens }) => tokens().output, isEstimated: true, unit: RateLimitUnit.OUTPUT_TOKENS },
+  tokens: { takenBy: ({ tokens }) => tokens().input + tokens().output, isEstimated: true, unit: RateLimitUnit.TOKENS },
+  spend: { takenBy: ({ spentNanos }) => spentNanos(), isEstimated: true, unit: undefined },
   concurrent_requests: { takenBy: one, isEstimated: false, unit: undefined },
-  concurrent_streams: { takenBy: (isStream) => (isStream ? 1 : undefined), isEstimated: false, unit: undefined },
+  concurrent_streams: { takenBy: ({ isStream }) => (isStream ? 1 : undefined), isEstimated: false, unit: undefined },
 };
 
 const windowsMs: Readonly<Record<string, number>> = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 };
@@ -54,6 +65,7 @@ export function readRateLimit({ id, rule }: RateLimit): AppliedLimit | undefined
     name,
     count,
     amount: Number(amount),
+    said: count === "spend" ? `${Number(amount) / 1e9} US dollars` : `${amount} ${count.replaceAll("_", " ")}`,
     windowMs: windowsMs[window],
     where: conditionOf(where),
     ...counted,

@@ -150,7 +150,7 @@ export class SliceCounter implements RateCounter {
       amount: BigInt(this.amount),
       window: durationFromMs(this.#limit.windowMs!),
       need: BigInt(need),
-      want: BigInt(want),
+      want: BigInt(Math.min(want, this.amount)),
       debt: BigInt(debt),
       credit: BigInt(credit),
       creditWindowTime: timestampFromMs(windowTimeMs),

@@ -117,12 +117,14 @@ test("what was drawn and not used goes back at the end", async () => {
   expect([...policy.used.values()]).toEqual([0]);
 });
 
+const noSpending = { before: () => 0, after: () => 0 };
+
 function limit(count: string, amount: bigint): AppliedLimit {
   return readRateLimit(create(RateLimitSchema, { id: `rlm_${count}`, rule: { name: count, count, amount, window: count.startsWith("concurrent") ? "" : "minute", per: ["key"] } }))!;
 }
 
 async function admit(limits: readonly AppliedLimit[], estimate = { input: 10, output: 10 }, isStream = false): Promise<AdmittedCall> {
-  return admitCall({ facts, isStream, tokens: () => estimate }, limits, counters.counterOf);
+  return admitCall({ facts, isStream, tokens: () => estimate, spending: noSpending }, limits, counters.counterOf);
 }
 
 /** Policy with one process and one window that never ends. */

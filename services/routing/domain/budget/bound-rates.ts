@@ -17,7 +17,7 @@ const noRates: ReadonlyMap<Meter, bigint> = new Map();
 /** Throws DEPENDENCY_UNAVAILABLE while metering has told no prices. */
 export function boundRatesFor({ provider, model }: Target, organizationId: string, prices: BoundPrices | undefined): BoundRates {
   if (prices === undefined) {
-    throw new GatewayError("DEPENDENCY_UNAVAILABLE", "Metering has not told its prices yet, and a budget applies to this key. Try again soon.", { metadata: { dependency: "metering" }, retryAfterMs: 1_000 });
+    throw new GatewayError("DEPENDENCY_UNAVAILABLE", "Metering has not told its prices yet, and a budget or a limit on spending applies to this key. Try again soon.", { metadata: { dependency: "metering" }, retryAfterMs: 1_000 });
   }
   return { rates: prices.rates.get(`${provider.vendor}/${model}`) ?? noRates, factorMillionths: prices.factorMillionths[organizationId] ?? evenFactorMillionths };
 }

@@ -1,0 +1,53 @@
+/**
+ * Owns what a call is taken to spend, as rate limits count it: about what it could come to before it, what it came to after it.
+ * In billionths of a US dollar, as whole numbers: a window has at most a million dollars, so they stay exact.
+ */
+import { create } from "@bufbuild/protobuf";
+import { Meter, UsageSchema, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
+import { mostNanos, priceBound, priceUsage, type Bound, type BoundRates } from "./budget/bound.ts";
+import type { OperationName } from "./capability.ts";
+import type { Target } from "./plan.ts";
+import type { TokenCount } from "./token-estimate.ts";
+
+export interface Spending {
+  /** Of so many tokens, at the target that is asked first; nothing where it has no price. Throws DEPENDENCY_UNAVAILABLE while no prices are known. */
+  before(tokens: TokenCount): number;
+  /** Undefined where a part of it has no price. */
+  after(usage: Usage, target: Target): number | undefined;
+}
+
+export interface SpendingCall {
+  readonly operation: OperationName;
+  boundAt(target: Target): Bound;
+}
+
+export function spendingOf(call: SpendingCall, firstTarget: () => Target, ratesAt: (target: Target) => BoundRates): Spending {
+  return {
+    before(tokens) {
+      const target = firstTarget();
+      const rates = ratesAt(target);
+      const nanos = call.operation === "generate" ? priceOfTokens(tokens, rates) : priceOfBound(call, target, rates);
+      return Number(nanos < mostNanos ? nanos : mostNanos);
+    },
+    after(usage, target) {
+      const nanos = priceUsage(usage, ratesAt(target));
+      return nanos === undefined ? undefined : Number(nanos);
+    },
+  };
+}
+
+function priceOfTokens({ input, output }: TokenCount, rates: BoundRates): bigint {
+  const quantities = [{ meter: Meter.INPUT_TOKENS, quantity: BigInt(input) }, { meter: Meter.OUTPUT_TOKENS, quantity: BigInt(output) }];
+  return priceUsage(create(UsageSchema, { quantities }), rates) ?? 0n;
+}
+
+/** What has no price or no bound is counted when it is known. */
+function priceOfBound(call: SpendingCall, target: Target, rates: BoundRates): bigint {
+  try {
+    return priceBound(call.boundAt(target), rates, target.name).nanos;
+  } catch (error) {
+    if (error instanceof GatewayError) return 0n;
+    throw error;
+  }
+}
