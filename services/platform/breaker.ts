@@ -22,6 +22,8 @@ export interface Breaker {
    */
   run<T>(action: () => Promise<T>): Promise<T>;
   reportFailure(): void;
+  /** Whether nothing is let through now. */
+  readonly isOpen: boolean;
   shutdown(): void;
 }
 
@@ -50,6 +52,9 @@ export function createBreaker(name: string, settings: BreakerSettings, healthOf:
       // opossum has counted the beginning as a success for good: two failures outweigh it.
       for (let failure = 0; failure < 2; failure++) circuit.fire(reject).catch(() => undefined);
     },
+    get isOpen() {
+      return circuit.opened;
+    },
     shutdown: () => circuit.shutdown(),
   };
 }
@@ -60,10 +65,14 @@ async function run(circuit: CircuitBreaker<[Action], unknown>, action: Action, n
     return await circuit.fire(action);
   } catch (error) {
     if ((error as { code?: unknown }).code === openCode) {
-      throw new GatewayError("CIRCUIT_OPEN", `${name} failed too often and is left alone for a while.`, { metadata: { target: name } });
+      throw circuitOpen(name);
     }
     // opossum takes a filtered error for a success; a probe that says nothing must not close the circuit.
     if (isProbe && healthOf(error) === "unknown") circuit.open();
     throw error;
   }
+}
+
+export function circuitOpen(name: string): GatewayError {
+  return new GatewayError("CIRCUIT_OPEN", `${name} failed too often and is left alone for a while.`, { metadata: { target: name } });
 }

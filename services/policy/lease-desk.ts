@@ -32,7 +32,7 @@ export interface LeaseDeskDependencies {
 }
 
 /** How long a lease lives, where no period ends before. */
-const leaseLifeMs = 30_000;
+export const leaseLifeMs = 30_000;
 /** The most calls of an organization that wait. */
 const longestLine = 1_000;
 /** How often is looked for room that another policy process made. */

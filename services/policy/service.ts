@@ -28,12 +28,15 @@ import { drawRates } from "./rpc/draw-rates.ts";
 import { listBudgetAlerts } from "./rpc/list-budget-alerts.ts";
 import { listBudgetUsage } from "./rpc/list-budget-usage.ts";
 import { listBudgets } from "./rpc/list-budgets.ts";
+import { listCallBudgets } from "./rpc/list-call-budgets.ts";
 import { listGuardrails } from "./rpc/list-guardrails.ts";
 import { listKeys } from "./rpc/list-keys.ts";
 import { listMembers } from "./rpc/list-members.ts";
 import { listOrganizations } from "./rpc/list-organizations.ts";
 import { listRateLimits } from "./rpc/list-rate-limits.ts";
 import { listTeams } from "./rpc/list-teams.ts";
+import { peekLease } from "./rpc/peek-lease.ts";
+import { peekRates } from "./rpc/peek-rates.ts";
 import { recordKeyUses } from "./rpc/record-key-uses.ts";
 import { resolveGrant } from "./rpc/resolve-grant.ts";
 import { retryBudgetAlerts } from "./rpc/retry-budget-alerts.ts";
@@ -113,6 +116,7 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       updateRateLimit: (request, context) => updateRateLimit(request, context, dependencies),
       deleteRateLimit: (request, context) => deleteRateLimit(request, context, dependencies),
       drawRates: (request) => drawRates(request, dependencies, sweep),
+      peekRates: (request) => peekRates(request, dependencies, sweep),
       watchRules: (request, context) => watchRules(request, context, rules),
       watchGrants: (request, context) => watchGrants(request, context, feed, dependencies.pepper),
       resolveGrant: (request) => resolveGrant(request, dependencies, tokens),
@@ -129,6 +133,8 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       testBudgetAlerts: (request, context) => testBudgetAlerts(request, context, dependencies, destinations),
       retryBudgetAlerts: (request) => retryBudgetAlerts(request, dependencies, courier),
       acquireLease: (request, context) => acquireLease(request, context, desk),
+      peekLease: (request) => peekLease(request, dependencies),
+      listCallBudgets: (request) => listCallBudgets(request, dependencies),
       returnLeases: (request) => returnLeases(request, dependencies, desk),
       watchRecalls: (request, context) => watchRecalls(request, context, recalls),
     },

@@ -18,6 +18,7 @@ import type { RoutingConfig } from "./config.ts";
 import { ByteRoom } from "./domain/byte-room.ts";
 import { boundRatesFor } from "./domain/budget/bound-rates.ts";
 import { Breakers } from "./domain/breakers.ts";
+import type { Peeks } from "./domain/dry-run.ts";
 import { EndpointIndex } from "./domain/endpoint-index.ts";
 import type { FileIds } from "./domain/file-ids.ts";
 import type { PipelineDependencies } from "./domain/pipeline.ts";
@@ -30,6 +31,7 @@ import { dialects } from "./edge/dialects.ts";
 import { createFrontDoor } from "./edge/front-door.ts";
 import { RequestObserver } from "./edge/request-scope.ts";
 import type { RoutingPeers } from "./peers.ts";
+import { createExplainDecision } from "./rpc/explain-decision.ts";
 import { generate } from "./rpc/generate.ts";
 import { listModelsPage } from "./rpc/list-models.ts";
 import { editImages } from "./rpc/edit-images.ts";
@@ -40,6 +42,7 @@ import { transcribe } from "./rpc/transcribe.ts";
 import { callUnary } from "./rpc/unary.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
 import { GrantView } from "./store/grant-view.ts";
+import { budgetsOfCall } from "./store/call-budgets.ts";
 import { LeaseHolder } from "./store/lease-holder.ts";
 import { KeyUses } from "./store/key-uses.ts";
 import { RateCounters } from "./store/rate-counters.ts";
@@ -112,7 +115,11 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     transcribe: (request, context) => transcribe(request, context, dependencies),
     listModels: (request, context) => listModelsPage(request, context, dependencies),
   };
-  const operatorImplementation: ServiceInterface<typeof OperatorService> = { testGuardrail: (request) => Promise.resolve(testGuardrail(request)) };
+  const peeks: Peeks = { rateRoom: rateCounters.peek, hold: (need, context) => holds.peek(need, context), budgetsOf: (context) => budgetsOfCall(peers.policy, context) };
+  const operatorImplementation: ServiceInterface<typeof OperatorService> = {
+    testGuardrail: (request) => Promise.resolve(testGuardrail(request)),
+    explainDecision: createExplainDecision({ ...dependencies, grants, clock, peeks }),
+  };
   const sender = sendContents({ metering: peers.metering, clock, logger, metrics });
   const contents = createContentKeeper(config, (content) => sender.add(content));
   const frontDoor = createFrontDoor({

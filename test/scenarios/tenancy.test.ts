@@ -216,6 +216,8 @@ function fill(message: ReflectMessage, field: DescField, ids: Tenant | undefined
     from_budget_id: ids?.budgetId ?? "bud_none",
     to_budget_id: "bud_none",
     period: BudgetPeriod.TOTAL,
+    destination: "nobody",
+    ...(field.parent.name === "ExplainDecisionRequest" && { model: "demo/demo-chat" }),
     amount: 1n,
     amount_nanos: 1n,
     name,

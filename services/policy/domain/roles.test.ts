@@ -7,8 +7,8 @@ import { factsOf } from "./roles.ts";
 const all = Object.values(Role).filter((role) => typeof role === "number");
 
 describe("roles", () => {
-  it("let an inference key call models, make tokens that do, and nothing else", () => {
-    expect(factsOf(Role.INFERENCE)).toEqual({ permissions: [Permission.INFERENCE_USE, Permission.TOKEN_CREATE], reach: Reach.TEAM });
+  it("let an inference key call models, make tokens that do, ask what would become of its calls, and nothing else", () => {
+    expect(factsOf(Role.INFERENCE)).toEqual({ permissions: [Permission.INFERENCE_USE, Permission.TOKEN_CREATE, Permission.DECISION_EXPLAIN], reach: Reach.TEAM });
   });
 
   it("let the installation's admin do all that a key can, but not pass for a service of Weir", () => {
@@ -23,8 +23,8 @@ describe("roles", () => {
   });
 
   it("let those who only look change nothing", () => {
-    expect(factsOf(Role.BILLING).permissions).toEqual([Permission.TENANCY_READ, Permission.USAGE_READ, Permission.BUDGET_READ]);
-    expect(factsOf(Role.AUDITOR).permissions).toEqual([Permission.TENANCY_READ, Permission.USAGE_READ, Permission.BUDGET_READ, Permission.AUDIT_READ]);
+    expect(factsOf(Role.BILLING).permissions).toEqual([Permission.DECISION_EXPLAIN, Permission.TENANCY_READ, Permission.USAGE_READ, Permission.BUDGET_READ]);
+    expect(factsOf(Role.AUDITOR).permissions).toEqual([Permission.DECISION_EXPLAIN, Permission.TENANCY_READ, Permission.USAGE_READ, Permission.BUDGET_READ, Permission.AUDIT_READ]);
   });
 
   it("keep owners from being made by anybody below", () => {

@@ -2,11 +2,11 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { DrawRatesResponseSchema, type DrawRatesRequest, type DrawRatesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import type { PolicyDependencies } from "../dependencies.ts";
+import type { Queryable } from "#platform/database/database.ts";
 import { drawPermits, drawRates as drawSlices, permitLeaseMs } from "../store/rate-counters.ts";
 import type { CounterSweep } from "../store/counter-sweep.ts";
 
-export async function drawRates({ holderId, rates, permits }: DrawRatesRequest, { database }: PolicyDependencies, { full }: CounterSweep): Promise<DrawRatesResponse> {
+export async function drawRates({ holderId, rates, permits }: DrawRatesRequest, { database }: { readonly database: Queryable }, { full }: CounterSweep): Promise<DrawRatesResponse> {
   const [slices, leases] = await Promise.all([drawSlices(database, holderId, rates, full), drawPermits(database, holderId, permits, full)]);
   return create(DrawRatesResponseSchema, { rates: slices, permits: leases, lease: durationFromMs(permitLeaseMs) });
 }

@@ -142,6 +142,10 @@ function isHard(enforcement: BudgetEnforcement): boolean {
   return enforcement !== BudgetEnforcement.SOFT;
 }
 
+export function enforcementOf(isHard: boolean): BudgetEnforcement {
+  return isHard ? BudgetEnforcement.HARD : BudgetEnforcement.SOFT;
+}
+
 function nameTaken(name: string): GatewayError {
   return new GatewayError("ALREADY_EXISTS", `The organization has a budget named "${name}" already. Choose another name, or change that one.`, { metadata: { kind: "budget", name } });
 }
@@ -155,7 +159,7 @@ interface UsageColumns {
   reached_percents?: number[];
 }
 
-interface PeriodRow extends UsageColumns {
+export interface PeriodRow extends UsageColumns {
   period_id: bigint;
   label_value: string;
   limit_nanos: bigint;
@@ -182,7 +186,7 @@ interface BudgetRow extends UsageColumns {
   period_limit: bigint;
 }
 
-function readUsage({ label_value: labelValue, start_time, end_time, limit_nanos: limitNanos, posted_nanos: postedNanos, held_nanos: heldNanos, headroom_nanos, reached_percents: reachedPercents = [] }: Omit<PeriodRow, "period_id">): BudgetUsage {
+export function readUsage({ label_value: labelValue, start_time, end_time, limit_nanos: limitNanos, posted_nanos: postedNanos, held_nanos: heldNanos, headroom_nanos, reached_percents: reachedPercents = [] }: Omit<PeriodRow, "period_id">): BudgetUsage {
   return create(BudgetUsageSchema, {
     labelValue,
     ...(start_time && { startTime: timestampFromDate(start_time) }),
@@ -206,7 +210,7 @@ function readBudget(row: BudgetRow): Budget {
     period: row.period,
     ...(windowMs > 0 && { rollingWindow: durationFromMs(windowMs) }),
     timeZone: row.time_zone,
-    enforcement: row.is_hard ? BudgetEnforcement.HARD : BudgetEnforcement.SOFT,
+    enforcement: enforcementOf(row.is_hard),
     shortage: row.shortage,
     alertPercents: row.alert_percents,
     createTime: timestampFromDate(row.create_time),

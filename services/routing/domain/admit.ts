@@ -56,11 +56,15 @@ export async function authenticate(caller: Caller, grants: GrantSource, nowMs: n
   if (credential === undefined || credential === "") {
     throw new GatewayError("KEY_MISSING", "The call carries no key. Send `Authorization: Bearer weir_…`; `weir keys create` makes one.");
   }
-  const { grant, endMs } = grants.find(credential, connection) ?? (await resolveUnknown(credential, grants));
+  return letIn(caller, grants.find(credential, connection) ?? (await resolveUnknown(credential, grants)), grants, nowMs);
+}
+
+/** What of the grant speaks against the caller, once it is found; throws as `authenticate` does. */
+export async function letIn(caller: Caller, { grant, endMs }: OpenGrant, grants: Pick<GrantSource, "ageMs" | "heardWithin">, nowMs: number): Promise<Grant> {
   const withdrawal = withdrawalOf(grant);
   if (withdrawal !== undefined) throw withdrawal;
   if (grants.ageMs > strictWithinMs && grant.consistency === Consistency.STRICT) await requireContact(grants);
-  if (endMs <= nowMs) throw expired(credential, endMs);
+  if (endMs <= nowMs) throw expired(caller.credential ?? "", endMs);
   for (const scope of grant.scopes) checkPlace(caller, scope);
   return grant;
 }
@@ -72,7 +76,7 @@ const strictWithinMs = 1_000;
 const contactWaitMs = 20;
 
 /** Throws DEPENDENCY_UNAVAILABLE. */
-async function requireContact(grants: GrantSource): Promise<void> {
+async function requireContact(grants: Pick<GrantSource, "ageMs" | "heardWithin">): Promise<void> {
   await grants.heardWithin(contactWaitMs);
   if (grants.ageMs <= strictWithinMs) return;
   const message = "Policy, or its database, is out of reach, and this key is strict: it is decided on only by what is known to hold now. Try again soon; a key that is to go on by what was known last has `consistency` STALE_OK.";

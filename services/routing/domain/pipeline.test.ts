@@ -197,7 +197,7 @@ type Script = string | GatewayError | readonly (string | GatewayError | AttemptR
 function harness(script: Record<string, Script>, failures: string[], facts: Facts, holds: ScriptedHolds): { dependencies: PipelineDependencies; sent: AttemptRequest[] } {
   const sent: AttemptRequest[] = [];
   const providers = new Map(Object.keys(script).map((name) => [name, create(ProviderSchema, { name, modelFacts: facts[name] === undefined ? {} : { model: facts[name] } })]));
-  const breaker = (name: string): Breaker => ({ run: (action) => action(), reportFailure: () => void failures.push(name), shutdown: () => undefined });
+  const breaker = (name: string): Breaker => ({ run: (action) => action(), reportFailure: () => void failures.push(name), isOpen: false, shutdown: () => undefined });
   async function* attempt(request: AttemptRequest): AsyncIterable<AttemptResponse> {
     sent.push(request);
     for (const step of [script[request.provider]!].flat()) {

@@ -109,7 +109,8 @@ export async function runCall(asked: Call, dependencies: PipelineDependencies): 
   }
 }
 
-function planOf({ plan, model, grant }: Call, view: PlanningView): Plan {
+/** Where the call may go. Throws MODEL_NOT_FOUND, MODEL_NOT_ALLOWED, PROVIDER_NOT_ALLOWED. */
+export function planOf({ plan, model, grant }: Call, view: PlanningView): Plan {
   return plan ?? authorizePlan(model, planTargets(model, view), grant);
 }
 

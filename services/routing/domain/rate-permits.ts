@@ -28,6 +28,11 @@ export class RatePermits {
     return Math.max(0, this.#remaining + this.#granted - this.#running);
   }
 
+  /** How many more may run without asking. */
+  inHand(nowMs: number): number {
+    return nowMs < this.#endMs ? Math.max(0, this.#granted - this.#running) : 0;
+  }
+
   /** Whether one more may run; then it does. */
   take(nowMs: number): boolean {
     if (nowMs >= this.#endMs || this.#running >= this.#granted) return false;

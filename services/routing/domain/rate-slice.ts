@@ -47,6 +47,11 @@ export class RateSlice {
     return Math.max(0, this.#remaining + this.#left - this.#debt);
   }
 
+  /** What can be taken without asking. */
+  inHand(nowMs: number): number {
+    return nowMs < this.#endMs ? this.#left : 0;
+  }
+
   /** Whether there was so much in hand; then it is taken. */
   take(amount: number, nowMs: number): boolean {
     if (nowMs >= this.#endMs || amount > this.#left) return false;

@@ -118,6 +118,14 @@ export class GrantView implements GrantSource {
     throw new GatewayError("KEY_INVALID", "This key is not known. Check that it belongs to this installation, or have a new one created.");
   }
 
+  /** The grant of a key by its id, however its secrets stand. Throws KEY_INVALID when there is none. */
+  async ofKey(keyId: string): Promise<OpenGrant> {
+    if (!this.#byKey.has(keyId)) await this.#askOnce({ id: keyId, request: { keyId } });
+    const grant = this.#byKey.get(keyId);
+    if (grant === undefined) throw new GatewayError("KEY_INVALID", "There is no key of this id.");
+    return { grant, endMs: endOf(grant.expireTime) };
+  }
+
   watch(keyId: string, onWithdrawn: OnWithdrawn): () => void {
     const watchers = this.#watchers.get(keyId) ?? new Set();
     this.#watchers.set(keyId, watchers.add(onWithdrawn));

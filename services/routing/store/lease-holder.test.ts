@@ -270,6 +270,7 @@ class ScriptedPolicy {
   isDown = false;
   clamps = false;
   exempts = false;
+  readonly peekLease = (): Promise<never> => Promise.reject(new Error("nobody asks"));
   #recalled: string[] = [];
   #wake = (): void => undefined;
 

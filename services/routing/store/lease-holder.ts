@@ -2,7 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
-import { AcquireLeaseRequestSchema, WatchRecallsRequestSchema, type AcquireLeaseResponse, type LeaseScope } from "#gen/weir/policy/v1/lease_pb.ts";
+import { AcquireLeaseRequestSchema, PeekLeaseRequestSchema, WatchRecallsRequestSchema, type AcquireLeaseResponse, type LeaseScope } from "#gen/weir/policy/v1/lease_pb.ts";
 import type { Grant, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
@@ -12,11 +12,12 @@ import { followView } from "#platform/pushed-view.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import { mostNanos } from "../domain/budget/bound.ts";
 import type { Hold, HoldContext, HoldSource, Need } from "../domain/budget/hold.ts";
+import type { PeekedHold } from "../domain/dry-run.ts";
 import { Lease } from "./lease.ts";
 import { LeaseReturns } from "./lease-returns.ts";
 
 export interface LeaseHolderOptions {
-  readonly policy: Pick<ServiceInterface<typeof PolicyService>, "acquireLease" | "returnLeases" | "watchRecalls">;
+  readonly policy: Pick<ServiceInterface<typeof PolicyService>, "acquireLease" | "peekLease" | "returnLeases" | "watchRecalls">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends the following of recalls. */
@@ -107,6 +108,25 @@ export class LeaseHolder implements HoldSource {
       }
     }
     return this.#wait(balance, need, context);
+  }
+
+  /** What `hold` would come to now, without drawing or waiting. Throws as `hold` does. */
+  async peek(need: Need, { grant, labels, deadlineMs }: HoldContext): Promise<PeekedHold> {
+    const { policy, clock } = this.#options;
+    const { organizationId, keyId } = grant;
+    const leases = this.#balances.get(keyOf(grant, labels, this.#scopes.get(organizationId)))?.leases ?? new Set<Lease>();
+    const nowMs = clock.monotonicMs();
+    const inHand = [...leases].filter(({ endMs }) => endMs - nowMs >= leastLifeMs).map(({ freeNanos }) => freeNanos);
+    // What is in hand and too small goes back before more is asked for.
+    const backNanos = inHand.some((nanos) => nanos >= need.bound.nanos) ? need.bound.nanos : inHand.reduce((sum, nanos) => sum + nanos, 0n);
+    const beyond = (nanos: bigint): bigint => (nanos > backNanos ? nanos - backNanos : 0n);
+    const maxWaitMs = Math.max(0, Math.min(longestWaitMs, deadlineMs - clock.now()));
+    const leastNanos = beyond(need.bound.nanos);
+    const lease = { holderId: this.#id, organizationId, keyId, labels: { ...labels }, leastNanos, floorNanos: beyond(need.floorNanos), wantedNanos: leastNanos, maxWait: durationFromMs(Math.floor(maxWaitMs)) };
+    const { isBudgeted, amountNanos, clampedBy, waitsFor } = await policy.peekLease(create(PeekLeaseRequestSchema, { lease }), { identity, requestId: "", signal: AbortSignal.timeout(acquireTimeoutMs) });
+    if (!isBudgeted) return { hold: exempt(need, longestWaitMs), waitsFor };
+    const bound = clampedBy === "" ? need.bound : (need.clamp(amountNanos + backNanos) ?? need.bound);
+    return { hold: { leaseId: "peeked", bound, clampedBy, startWithinMs: longestWaitMs, spent: () => undefined }, waitsFor };
   }
 
   /** Gives everything back, where policy answers soon. */

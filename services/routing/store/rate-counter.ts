@@ -21,7 +21,7 @@ export interface Draws {
 /** How long a refusal is believed; others may have given back meanwhile. */
 const refusalMs = 100;
 /** When a place may be free where calls at one time are limited: nobody knows. */
-const permitRetryMs = 1_000;
+export const permitRetryMs = 1_000;
 
 interface Waiter {
   readonly amount: number;
@@ -136,6 +136,15 @@ export class SliceCounter implements RateCounter {
     return !this.#slice.isInDebt && this.#queue.length === 0;
   }
 
+  get inHand(): number {
+    return this.#slice.inHand(this.#clock.monotonicMs());
+  }
+
+  /** A draw of nothing, by which policy says what is left. */
+  get question() {
+    return { rates: [create(RateDrawSchema, { rateLimitId: this.#limit.id, counter: digestOf(this.#key), amount: BigInt(this.amount), window: durationFromMs(this.#limit.windowMs!) })] };
+  }
+
   /** A turn has passed: true when there is something to say. */
   turn(): boolean {
     return this.#slice.turn(this.#clock.monotonicMs());
@@ -229,6 +238,15 @@ export class PermitCounter implements RateCounter {
 
   get mayBeForgotten(): boolean {
     return this.#permits.isIdle() && this.#queue.length === 0;
+  }
+
+  get inHand(): number {
+    return this.#permits.inHand(this.#clock.monotonicMs());
+  }
+
+  /** As in SliceCounter. */
+  get question() {
+    return { permits: [create(PermitDrawSchema, { rateLimitId: this.#limit.id, counter: digestOf(this.#key), amount: BigInt(this.amount) })] };
   }
 
   /** As in SliceCounter. */

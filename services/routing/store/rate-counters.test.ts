@@ -134,6 +134,8 @@ class TestPolicy {
   isAway = false;
   isSilent = false;
 
+  readonly peekRates = (): Promise<never> => Promise.reject(new Error("nobody asks"));
+
   readonly drawRates = async (request: DrawRatesRequest): Promise<DrawRatesResponse> => {
     this.draws.push(request);
     if (this.isSilent) return new Promise(() => undefined);

@@ -5,15 +5,16 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { DrawRatesRequestSchema, type DrawRatesResponse, type PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { DrawRatesRequestSchema, PeekRatesRequestSchema, type DrawRatesResponse, type PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
+import type { RateRoom } from "../domain/dry-run.ts";
 import type { RateCounter } from "../domain/rate-admission.ts";
 import type { AppliedLimit } from "../domain/rate-limit.ts";
-import { PermitCounter, SliceCounter, type Draws } from "./rate-counter.ts";
+import { PermitCounter, permitRetryMs, SliceCounter, type Draws } from "./rate-counter.ts";
 
 export interface RateCountersOptions {
-  readonly policy: Pick<ServiceInterface<typeof PolicyService>, "drawRates">;
+  readonly policy: Pick<ServiceInterface<typeof PolicyService>, "drawRates" | "peekRates">;
   readonly clock: Clock;
 }
 
@@ -26,6 +27,13 @@ const mostDraws = 500;
 const mostCounters = 20_000;
 
 const identity = { kind: "service", name: "routing" } as const;
+/** No process's: what every process holds counts as taken. */
+const peekHolderId = "peek";
+
+/** Another way of counting is another counter; another amount is not. */
+function keyOf({ id, count, windowMs }: AppliedLimit, counted: string): string {
+  return `${id} ${count} ${windowMs} ${counted}`;
+}
 
 export class RateCounters {
   readonly #options: RateCountersOptions;
@@ -45,15 +53,29 @@ export class RateCounters {
   }
 
   readonly counterOf = (limit: AppliedLimit, counted: string): RateCounter => {
-    // Another way of counting is another counter; another amount is not.
-    const key = `${limit.id} ${limit.count} ${limit.windowMs} ${counted}`;
-    const counter = this.#counters.get(key) ?? new (limit.windowMs === undefined ? PermitCounter : SliceCounter)(limit, key, this.#options.clock, this.#draws);
+    const key = keyOf(limit, counted);
+    const counter = this.#counters.get(key) ?? this.#create(limit, key);
     counter.amount = limit.amount;
     // At the end of the map stands what was used last.
     this.#counters.delete(key);
     this.#counters.set(key, counter);
     return counter;
   };
+
+  /** What this process could take of it at most, of what is in hand and of what policy has left, without taking it. */
+  readonly peek = async (limit: AppliedLimit, counted: string): Promise<RateRoom> => {
+    const key = keyOf(limit, counted);
+    const counter = this.#counters.get(key) ?? this.#create(limit, key);
+    counter.amount = limit.amount;
+    const request = create(PeekRatesRequestSchema, { draw: { holderId: peekHolderId, ...counter.question } });
+    const { drawn } = await this.#options.policy.peekRates(request, { identity, requestId: "", signal: AbortSignal.timeout(answerWithinMs) });
+    const { rates: [slice], permits: [permits] } = drawn!;
+    return { remaining: counter.inHand + Math.max(0, Number((slice ?? permits!).remaining)), retryAfterMs: slice === undefined ? permitRetryMs : Math.max(1, durationMs(slice.windowRest!)) };
+  };
+
+  #create(limit: AppliedLimit, key: string): SliceCounter | PermitCounter {
+    return new (limit.windowMs === undefined ? PermitCounter : SliceCounter)(limit, key, this.#options.clock, this.#draws);
+  }
 
   /** Gives back what was drawn and not used. */
   async stop(): Promise<void> {

@@ -9,13 +9,15 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
+import type { BudgetEnforcement, BudgetUsage } from "./budget_pb.ts";
+import { file_weir_policy_v1_budget } from "./budget_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file weir/policy/v1/lease.proto.
  */
 export const file_weir_policy_v1_lease: GenFile = /*@__PURE__*/
-  fileDesc("Chp3ZWlyL3BvbGljeS92MS9sZWFzZS5wcm90bxIOd2Vpci5wb2xpY3kudjEiQgoKTGVhc2VTY29wZRIPCgdieV90ZWFtGAEgASgIEg4KBmJ5X2tleRgCIAEoCBITCgtsYWJlbF9uYW1lcxgDIAMoCSKwAwoTQWNxdWlyZUxlYXNlUmVxdWVzdBIcCglob2xkZXJfaWQYASABKAlCCbpIBnIEEAEoQBIiCg9vcmdhbml6YXRpb25faWQYAiABKAlCCbpIBnIEEAEoQBIZCgZrZXlfaWQYAyABKAlCCbpIBnIEEAEoQBJYCgZsYWJlbHMYBCADKAsyLy53ZWlyLnBvbGljeS52MS5BY3F1aXJlTGVhc2VSZXF1ZXN0LkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQAShAKgVyAyiAAhImCgtsZWFzdF9uYW5vcxgFIAEoA0IRukgOIgwYgICQu7rWrfANKAASJgoLZmxvb3JfbmFub3MYBiABKANCEbpIDiIMGICAkLu61q3wDSgAEicKDHdhbnRlZF9uYW5vcxgHIAEoA0IRukgOIgwYgICQu7rWrfANKAASOgoIbWF4X3dhaXQYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICqoBByIDCNgEMgAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKmAQoUQWNxdWlyZUxlYXNlUmVzcG9uc2USEAoIbGVhc2VfaWQYASABKAkSFAoMYW1vdW50X25hbm9zGAIgASgDEicKBGxpZmUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKQoFc2NvcGUYBCABKAsyGi53ZWlyLnBvbGljeS52MS5MZWFzZVNjb3BlEhIKCmNsYW1wZWRfYnkYBSABKAkibwoTUmV0dXJuTGVhc2VzUmVxdWVzdBIcCglob2xkZXJfaWQYASABKAlCCbpIBnIEEAEoQBI6CgZsZWFzZXMYAiADKAsyHS53ZWlyLnBvbGljeS52MS5SZXR1cm5lZExlYXNlQgu6SAiSAQUIARDoByJWCg1SZXR1cm5lZExlYXNlEhsKCGxlYXNlX2lkGAEgASgJQgm6SAZyBBABKEASKAoNdW5zcGVudF9uYW5vcxgCIAEoA0IRukgOIgwYgICQu7rWrfANKAAiFgoUUmV0dXJuTGVhc2VzUmVzcG9uc2UiMwoTV2F0Y2hSZWNhbGxzUmVxdWVzdBIcCglob2xkZXJfaWQYASABKAlCCbpIBnIEEAEoQCIpChRXYXRjaFJlY2FsbHNSZXNwb25zZRIRCglsZWFzZV9pZHMYASADKAliBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("Chp3ZWlyL3BvbGljeS92MS9sZWFzZS5wcm90bxIOd2Vpci5wb2xpY3kudjEiQgoKTGVhc2VTY29wZRIPCgdieV90ZWFtGAEgASgIEg4KBmJ5X2tleRgCIAEoCBITCgtsYWJlbF9uYW1lcxgDIAMoCSKwAwoTQWNxdWlyZUxlYXNlUmVxdWVzdBIcCglob2xkZXJfaWQYASABKAlCCbpIBnIEEAEoQBIiCg9vcmdhbml6YXRpb25faWQYAiABKAlCCbpIBnIEEAEoQBIZCgZrZXlfaWQYAyABKAlCCbpIBnIEEAEoQBJYCgZsYWJlbHMYBCADKAsyLy53ZWlyLnBvbGljeS52MS5BY3F1aXJlTGVhc2VSZXF1ZXN0LkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQAShAKgVyAyiAAhImCgtsZWFzdF9uYW5vcxgFIAEoA0IRukgOIgwYgICQu7rWrfANKAASJgoLZmxvb3JfbmFub3MYBiABKANCEbpIDiIMGICAkLu61q3wDSgAEicKDHdhbnRlZF9uYW5vcxgHIAEoA0IRukgOIgwYgICQu7rWrfANKAASOgoIbWF4X3dhaXQYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICqoBByIDCNgEMgAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKmAQoUQWNxdWlyZUxlYXNlUmVzcG9uc2USEAoIbGVhc2VfaWQYASABKAkSFAoMYW1vdW50X25hbm9zGAIgASgDEicKBGxpZmUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKQoFc2NvcGUYBCABKAsyGi53ZWlyLnBvbGljeS52MS5MZWFzZVNjb3BlEhIKCmNsYW1wZWRfYnkYBSABKAkiTgoQUGVla0xlYXNlUmVxdWVzdBI6CgVsZWFzZRgBIAEoCzIjLndlaXIucG9saWN5LnYxLkFjcXVpcmVMZWFzZVJlcXVlc3RCBrpIA8gBASJlChFQZWVrTGVhc2VSZXNwb25zZRITCgtpc19idWRnZXRlZBgBIAEoCBIUCgxhbW91bnRfbmFub3MYAiABKAMSEgoKY2xhbXBlZF9ieRgDIAEoCRIRCgl3YWl0c19mb3IYBCABKAki4wEKFkxpc3RDYWxsQnVkZ2V0c1JlcXVlc3QSIgoPb3JnYW5pemF0aW9uX2lkGAEgASgJQgm6SAZyBBABKEASGQoGa2V5X2lkGAIgASgJQgm6SAZyBBABKEASWwoGbGFiZWxzGAMgAygLMjIud2Vpci5wb2xpY3kudjEuTGlzdENhbGxCdWRnZXRzUmVxdWVzdC5MYWJlbHNFbnRyeUIXukgUmgEREEAiBnIEEAEoQCoFcgMogAIaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJGChdMaXN0Q2FsbEJ1ZGdldHNSZXNwb25zZRIrCgdidWRnZXRzGAEgAygLMhoud2Vpci5wb2xpY3kudjEuQ2FsbEJ1ZGdldCKKAQoKQ2FsbEJ1ZGdldBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEjYKC2VuZm9yY2VtZW50GAMgASgOMiEud2Vpci5wb2xpY3kudjEuQnVkZ2V0RW5mb3JjZW1lbnQSKgoFdXNhZ2UYBCABKAsyGy53ZWlyLnBvbGljeS52MS5CdWRnZXRVc2FnZSJvChNSZXR1cm5MZWFzZXNSZXF1ZXN0EhwKCWhvbGRlcl9pZBgBIAEoCUIJukgGcgQQAShAEjoKBmxlYXNlcxgCIAMoCzIdLndlaXIucG9saWN5LnYxLlJldHVybmVkTGVhc2VCC7pICJIBBQgBEOgHIlYKDVJldHVybmVkTGVhc2USGwoIbGVhc2VfaWQYASABKAlCCbpIBnIEEAEoQBIoCg11bnNwZW50X25hbm9zGAIgASgDQhG6SA4iDBiAgJC7utat8A0oACIWChRSZXR1cm5MZWFzZXNSZXNwb25zZSIzChNXYXRjaFJlY2FsbHNSZXF1ZXN0EhwKCWhvbGRlcl9pZBgBIAEoCUIJukgGcgQQAShAIikKFFdhdGNoUmVjYWxsc1Jlc3BvbnNlEhEKCWxlYXNlX2lkcxgBIAMoCWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_weir_policy_v1_budget]);
 
 /**
  * For which calls of an organization a lease is good: those that are alike in all of this.
@@ -172,6 +174,167 @@ export const AcquireLeaseResponseSchema: GenMessage<AcquireLeaseResponse> = /*@_
   messageDesc(file_weir_policy_v1_lease, 2);
 
 /**
+ * Asks what AcquireLease would answer now.
+ *
+ * @generated from message weir.policy.v1.PeekLeaseRequest
+ */
+export type PeekLeaseRequest = Message<"weir.policy.v1.PeekLeaseRequest"> & {
+  /**
+   * What it would be asked.
+   *
+   * @generated from field: weir.policy.v1.AcquireLeaseRequest lease = 1;
+   */
+  lease?: AcquireLeaseRequest | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.PeekLeaseRequest.
+ * Use `create(PeekLeaseRequestSchema)` to create a new message.
+ */
+export const PeekLeaseRequestSchema: GenMessage<PeekLeaseRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_lease, 3);
+
+/**
+ * What it would answer. Fails with BUDGET_EXCEEDED as it would, but without waiting.
+ *
+ * @generated from message weir.policy.v1.PeekLeaseResponse
+ */
+export type PeekLeaseResponse = Message<"weir.policy.v1.PeekLeaseResponse"> & {
+  /**
+   * Whether a budget applies at all.
+   *
+   * @generated from field: bool is_budgeted = 1;
+   */
+  isBudgeted: boolean;
+
+  /**
+   * What could be drawn.
+   *
+   * @generated from field: int64 amount_nanos = 2;
+   */
+  amountNanos: bigint;
+
+  /**
+   * As in AcquireLeaseResponse.
+   *
+   * @generated from field: string clamped_by = 3;
+   */
+  clampedBy: string;
+
+  /**
+   * The budget for which the call would wait, by its name; then nothing could be drawn now.
+   *
+   * @generated from field: string waits_for = 4;
+   */
+  waitsFor: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.PeekLeaseResponse.
+ * Use `create(PeekLeaseResponseSchema)` to create a new message.
+ */
+export const PeekLeaseResponseSchema: GenMessage<PeekLeaseResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_lease, 4);
+
+/**
+ * Asks which budgets count a call.
+ *
+ * @generated from message weir.policy.v1.ListCallBudgetsRequest
+ */
+export type ListCallBudgetsRequest = Message<"weir.policy.v1.ListCallBudgetsRequest"> & {
+  /**
+   * The organization of the call's key.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The call's key.
+   *
+   * @generated from field: string key_id = 2;
+   */
+  keyId: string;
+
+  /**
+   * The call's labels, as in AcquireLeaseRequest.
+   *
+   * @generated from field: map<string, string> labels = 3;
+   */
+  labels: { [key: string]: string };
+};
+
+/**
+ * Describes the message weir.policy.v1.ListCallBudgetsRequest.
+ * Use `create(ListCallBudgetsRequestSchema)` to create a new message.
+ */
+export const ListCallBudgetsRequestSchema: GenMessage<ListCallBudgetsRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_lease, 5);
+
+/**
+ * The budgets that count it, by name, the first 100.
+ *
+ * @generated from message weir.policy.v1.ListCallBudgetsResponse
+ */
+export type ListCallBudgetsResponse = Message<"weir.policy.v1.ListCallBudgetsResponse"> & {
+  /**
+   * The budgets.
+   *
+   * @generated from field: repeated weir.policy.v1.CallBudget budgets = 1;
+   */
+  budgets: CallBudget[];
+};
+
+/**
+ * Describes the message weir.policy.v1.ListCallBudgetsResponse.
+ * Use `create(ListCallBudgetsResponseSchema)` to create a new message.
+ */
+export const ListCallBudgetsResponseSchema: GenMessage<ListCallBudgetsResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_lease, 6);
+
+/**
+ * A budget that counts a call.
+ *
+ * @generated from message weir.policy.v1.CallBudget
+ */
+export type CallBudget = Message<"weir.policy.v1.CallBudget"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * What it does to calls that it has no room for.
+   *
+   * @generated from field: weir.policy.v1.BudgetEnforcement enforcement = 3;
+   */
+  enforcement: BudgetEnforcement;
+
+  /**
+   * Its period as it is now.
+   *
+   * @generated from field: weir.policy.v1.BudgetUsage usage = 4;
+   */
+  usage?: BudgetUsage | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.CallBudget.
+ * Use `create(CallBudgetSchema)` to create a new message.
+ */
+export const CallBudgetSchema: GenMessage<CallBudget> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_lease, 7);
+
+/**
  * What is not drawn from leases, and never will be.
  *
  * @generated from message weir.policy.v1.ReturnLeasesRequest
@@ -197,7 +360,7 @@ export type ReturnLeasesRequest = Message<"weir.policy.v1.ReturnLeasesRequest"> 
  * Use `create(ReturnLeasesRequestSchema)` to create a new message.
  */
 export const ReturnLeasesRequestSchema: GenMessage<ReturnLeasesRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_lease, 3);
+  messageDesc(file_weir_policy_v1_lease, 8);
 
 /**
  * A lease from which nothing more is drawn.
@@ -226,7 +389,7 @@ export type ReturnedLease = Message<"weir.policy.v1.ReturnedLease"> & {
  * Use `create(ReturnedLeaseSchema)` to create a new message.
  */
 export const ReturnedLeaseSchema: GenMessage<ReturnedLease> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_lease, 4);
+  messageDesc(file_weir_policy_v1_lease, 9);
 
 /**
  * It is free for others.
@@ -241,7 +404,7 @@ export type ReturnLeasesResponse = Message<"weir.policy.v1.ReturnLeasesResponse"
  * Use `create(ReturnLeasesResponseSchema)` to create a new message.
  */
 export const ReturnLeasesResponseSchema: GenMessage<ReturnLeasesResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_lease, 5);
+  messageDesc(file_weir_policy_v1_lease, 10);
 
 /**
  * Asks for what policy wants back.
@@ -262,7 +425,7 @@ export type WatchRecallsRequest = Message<"weir.policy.v1.WatchRecallsRequest"> 
  * Use `create(WatchRecallsRequestSchema)` to create a new message.
  */
 export const WatchRecallsRequestSchema: GenMessage<WatchRecallsRequest> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_lease, 6);
+  messageDesc(file_weir_policy_v1_lease, 11);
 
 /**
  * Leases to return now, because somebody has too little room: with nothing in `unspent_nanos`, too, if so it is.
@@ -283,5 +446,5 @@ export type WatchRecallsResponse = Message<"weir.policy.v1.WatchRecallsResponse"
  * Use `create(WatchRecallsResponseSchema)` to create a new message.
  */
 export const WatchRecallsResponseSchema: GenMessage<WatchRecallsResponse> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_lease, 7);
+  messageDesc(file_weir_policy_v1_lease, 12);
 

@@ -9,6 +9,8 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { GuardrailRule } from "../../policy/v1/guardrail_pb.ts";
 import { file_weir_policy_v1_guardrail } from "../../policy/v1/guardrail_pb.ts";
+import type { ExplainDecisionRequestSchema, ExplainDecisionResponseSchema } from "./decision_pb.ts";
+import { file_weir_routing_v1_decision } from "./decision_pb.ts";
 import { file_weir_types_v1_method } from "../../types/v1/method_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/routing/v1/routing_service.proto.
  */
 export const file_weir_routing_v1_routing_service: GenFile = /*@__PURE__*/
-  fileDesc("CiV3ZWlyL3JvdXRpbmcvdjEvcm91dGluZ19zZXJ2aWNlLnByb3RvEg93ZWlyLnJvdXRpbmcudjEiZAoUVGVzdEd1YXJkcmFpbFJlcXVlc3QSMwoEcnVsZRgBIAEoCzIdLndlaXIucG9saWN5LnYxLkd1YXJkcmFpbFJ1bGVCBrpIA8gBARIXCgR0ZXh0GAIgASgJQgm6SAZyBCiAgAQiWwoVVGVzdEd1YXJkcmFpbFJlc3BvbnNlEi0KBWZpbmRzGAEgAygLMh4ud2Vpci5yb3V0aW5nLnYxLkd1YXJkcmFpbEZpbmQSEwoLbWFza2VkX3RleHQYAiABKAkiLwoNR3VhcmRyYWlsRmluZBIQCghkZXRlY3RvchgBIAEoCRIMCgR0ZXh0GAIgASgJMn4KDlJvdXRpbmdTZXJ2aWNlEmwKDVRlc3RHdWFyZHJhaWwSJS53ZWlyLnJvdXRpbmcudjEuVGVzdEd1YXJkcmFpbFJlcXVlc3QaJi53ZWlyLnJvdXRpbmcudjEuVGVzdEd1YXJkcmFpbFJlc3BvbnNlIgyqvBgICAIQERgCIANiBnByb3RvMw", [file_buf_validate_validate, file_weir_policy_v1_guardrail, file_weir_types_v1_method]);
+  fileDesc("CiV3ZWlyL3JvdXRpbmcvdjEvcm91dGluZ19zZXJ2aWNlLnByb3RvEg93ZWlyLnJvdXRpbmcudjEiZAoUVGVzdEd1YXJkcmFpbFJlcXVlc3QSMwoEcnVsZRgBIAEoCzIdLndlaXIucG9saWN5LnYxLkd1YXJkcmFpbFJ1bGVCBrpIA8gBARIXCgR0ZXh0GAIgASgJQgm6SAZyBCiAgAQiWwoVVGVzdEd1YXJkcmFpbFJlc3BvbnNlEi0KBWZpbmRzGAEgAygLMh4ud2Vpci5yb3V0aW5nLnYxLkd1YXJkcmFpbEZpbmQSEwoLbWFza2VkX3RleHQYAiABKAkiLwoNR3VhcmRyYWlsRmluZBIQCghkZXRlY3RvchgBIAEoCRIMCgR0ZXh0GAIgASgJMvIBCg5Sb3V0aW5nU2VydmljZRJsCg1UZXN0R3VhcmRyYWlsEiUud2Vpci5yb3V0aW5nLnYxLlRlc3RHdWFyZHJhaWxSZXF1ZXN0GiYud2Vpci5yb3V0aW5nLnYxLlRlc3RHdWFyZHJhaWxSZXNwb25zZSIMqrwYCAgCEBEYAiADEnIKD0V4cGxhaW5EZWNpc2lvbhInLndlaXIucm91dGluZy52MS5FeHBsYWluRGVjaXNpb25SZXF1ZXN0Gigud2Vpci5yb3V0aW5nLnYxLkV4cGxhaW5EZWNpc2lvblJlc3BvbnNlIgyqvBgICAIQFhgCIANiBnByb3RvMw", [file_buf_validate_validate, file_weir_policy_v1_guardrail, file_weir_routing_v1_decision, file_weir_types_v1_method]);
 
 /**
  * Asks what a guardrail finds.
@@ -117,6 +119,17 @@ export const RoutingService: GenService<{
     methodKind: "unary";
     input: typeof TestGuardrailRequestSchema;
     output: typeof TestGuardrailResponseSchema;
+  },
+  /**
+   * Says what would become of a call, which rule decides, and how each rule stands that applies to it. It goes the way of a call up to where the
+   * vendor would be asked; nothing is reserved, counted or sent.
+   *
+   * @generated from rpc weir.routing.v1.RoutingService.ExplainDecision
+   */
+  explainDecision: {
+    methodKind: "unary";
+    input: typeof ExplainDecisionRequestSchema;
+    output: typeof ExplainDecisionResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_weir_routing_v1_routing_service, 0);

@@ -10,6 +10,11 @@ export function guardFor(model: string, plan: Plan, rules: readonly GuardrailRul
   return applying.length === 0 ? undefined : new CallGuard(applying, onFinding);
 }
 
+/** Of these rules those that are for calls of the model. */
+export function rulesMeant(model: string, plan: Plan, rules: readonly GuardrailRule[]): readonly GuardrailRule[] {
+  return rules.filter(({ models }) => models.length === 0 || models.some((name) => isMeant(name, model, plan)));
+}
+
 /** A rule for a target is for every call that may reach it. */
 function isMeant(name: string, model: string, { route, targets }: Plan): boolean {
   if (name === model || name === route) return true;

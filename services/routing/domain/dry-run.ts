@@ -1,0 +1,109 @@
+/** Owns a run of the pipeline that takes, counts and sends nothing: the same way with other ends, and what was seen on it. */
+import { create } from "@bufbuild/protobuf";
+import type { CallBudget } from "#gen/weir/policy/v1/lease_pb.ts";
+import { AttemptEndSchema, AttemptResponseSchema, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { circuitOpen, type Breaker } from "#platform/breaker.ts";
+import type { Hold, HoldContext, Need } from "./budget/hold.ts";
+import type { Finding } from "./guardrails/call-guard.ts";
+import type { PipelineDependencies } from "./pipeline.ts";
+import type { Target } from "./plan.ts";
+import { RateExceeded, type RateCounter } from "./rate-admission.ts";
+import type { AppliedLimit } from "./rate-limit.ts";
+
+/** What is left of a rate limit's counter. */
+export interface RateRoom {
+  readonly remaining: number;
+  readonly retryAfterMs: number;
+}
+
+export interface PeekedHold {
+  readonly hold: Hold;
+  /** The budget for which the call would wait first; empty where none. */
+  readonly waitsFor: string;
+}
+
+/** How limits and budgets stand, asked without a trace. */
+export interface Peeks {
+  rateRoom(limit: AppliedLimit, counted: string): Promise<RateRoom>;
+  hold(need: Need, context: HoldContext): Promise<PeekedHold>;
+  budgetsOf(context: HoldContext): Promise<readonly CallBudget[]>;
+}
+
+/** What a run came by. */
+export interface Sights {
+  readonly limits: { readonly limit: AppliedLimit; readonly counted: string; readonly needed: number; readonly remaining: number }[];
+  budgets: readonly CallBudget[];
+  neededNanos: bigint;
+  waitsFor: string;
+  readonly findings: Finding[];
+  readonly failures: { readonly target: Target; readonly error: unknown }[];
+}
+
+/** The pipeline with other ends; a call that would be sent has its reply begin, and end with nothing. */
+export function dryRun(pipeline: PipelineDependencies, peeks: Peeks): { readonly pipeline: PipelineDependencies; readonly sights: Sights } {
+  const sights: Sights = { limits: [], budgets: [], neededNanos: 0n, waitsFor: "", findings: [], failures: [] };
+  return {
+    sights,
+    pipeline: {
+      ...pipeline,
+      rateCounterOf: (limit, counted) => new PeekingCounter(limit, counted, peeks, sights),
+      breaker: (name) => withoutTrace(name, pipeline.breaker(name)),
+      attempt: sendNothing,
+      budgets: { ...pipeline.budgets, holds: { hold: (need, context) => peekHold(need, context, peeks, sights) } },
+      onFailedAttempt: (_requestId, target, error) => void sights.failures.push({ target, error }),
+      onFinding: (_requestId, finding) => void sights.findings.push(finding),
+    },
+  };
+}
+
+/** Has nothing in hand, so that what is left is asked of policy. */
+class PeekingCounter implements RateCounter {
+  readonly #limit: AppliedLimit;
+  readonly #counted: string;
+  readonly #peeks: Peeks;
+  readonly #sights: Sights;
+  readonly windowTimeMs = 0;
+  readonly resetTimeMs = 0;
+  remaining = 0;
+
+  constructor(limit: AppliedLimit, counted: string, peeks: Peeks, sights: Sights) {
+    this.#limit = limit;
+    this.#counted = counted;
+    this.#peeks = peeks;
+    this.#sights = sights;
+  }
+
+  take(): boolean {
+    return false;
+  }
+
+  async draw(amount: number): Promise<void> {
+    const { remaining, retryAfterMs } = await this.#peeks.rateRoom(this.#limit, this.#counted);
+    this.remaining = remaining;
+    this.#sights.limits.push({ limit: this.#limit, counted: this.#counted, needed: amount, remaining });
+    if (amount > remaining) throw new RateExceeded(retryAfterMs);
+  }
+
+  correct(): void {}
+}
+
+async function peekHold(need: Need, context: HoldContext, peeks: Peeks, sights: Sights): Promise<Hold> {
+  sights.neededNanos = need.bound.nanos;
+  sights.budgets = await peeks.budgetsOf(context);
+  const { hold, waitsFor } = await peeks.hold(need, context);
+  sights.waitsFor = waitsFor;
+  return hold;
+}
+
+function withoutTrace(name: string, breaker: Breaker): Breaker {
+  return {
+    isOpen: breaker.isOpen,
+    run: (action) => (breaker.isOpen ? Promise.reject(circuitOpen(name)) : action()),
+    reportFailure: () => undefined,
+    shutdown: () => undefined,
+  };
+}
+
+async function* sendNothing(): AsyncIterable<AttemptResponse> {
+  yield create(AttemptResponseSchema, { end: create(AttemptEndSchema) });
+}
