@@ -76,6 +76,20 @@ describe("against a running Weir", () => {
     expect(JSON.parse(await output("sh", ["-e", "examples/buf-curl.sh"]))).toMatchObject({ candidates: [{ message: { parts: [{ text: { text: demoAnswer } }] } }] });
   });
 
+  test("policy-cases.yaml comes out as it says, and `weir policy test` shows where one does not", async () => {
+    const weirCommand = (...words: string[]): Promise<string> => output(process.execPath, ["services/compose/weir.js", ...words]);
+    await weirCommand("keys", "create", "search service", "--allow", "search/*");
+    expect(await weirCommand("policy", "test", "examples/policy-cases.yaml")).toMatch(/^2 cases, all as they should be[.]$/m);
+    expect(await weirCommand("policy", "explain", "demo/demo-chat", "--key", "search service")).toMatch(/^Denied: MODEL_NOT_ALLOWED[.] .*\n\n +RULE +NAME.*\n[*] +key +scope[.]models$/m);
+
+    const changed = join(weir.dataDirectory, "policy-cases.yaml");
+    await writeFile(changed, read("examples/policy-cases.yaml").replace("MODEL_NOT_ALLOWED", "BUDGET_EXCEEDED").replace("by: scope.models", "by: a-budget"));
+    const differing = (await weirCommand("policy", "test", changed).catch((error: unknown) => error)) as { code: number; stdout: string };
+    expect(differing.code).toBe(1);
+    expect(differing.stdout).toContain("DIFF  the search service does not\n        - denied: BUDGET_EXCEEDED\n        + denied: MODEL_NOT_ALLOWED\n        - by a-budget\n        + by scope.models\n");
+    expect(differing.stdout).toContain("ok    the first key reaches the demo\n");
+  });
+
   test("administration.sh makes a key, lists it and reports usage", async () => {
     const [attempt] = await weir.attempts(1);
     const report = await output("sh", ["-e", "examples/administration.sh"]);

@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command, environ
   keys: async () => (await import("./commands/keys.ts")).addKeysCommand,
   guardrails: async () => (await import("./commands/guardrails.ts")).addGuardrailsCommand,
   limits: async () => (await import("./commands/limits.ts")).addLimitsCommand,
+  policy: async () => (await import("./commands/policy.ts")).addPolicyCommand,
   budgets: async () => (await import("./commands/budgets.ts")).addBudgetsCommand,
   usage: async () => (await import("./commands/usage.ts")).addUsageCommand,
   prices: async () => (await import("./commands/prices.ts")).addPricesCommand,
