@@ -94,7 +94,7 @@ it("delivers what a process had taken that died, and abandons what is for a dest
 it("dials no private address that is not allowed, follows no redirect, and says so when it is tried", async () => {
   const [hidden, elsewhere] = [await startHook(), await startHook(302)];
   const { fixtures: [fixture] } = await startPolicies(1, policyConfig({
-    alerts: { webhooks: [{ ...hookNamed("private", hidden), privateAddress: false }, hookNamed("redirect", elsewhere), hookNamed("sound", hidden)] },
+    alerts: { webhooks: [{ ...hookNamed("private", hidden), url: hidden.url.replace("127.0.0.1", "localhost"), privateAddress: false }, hookNamed("redirect", elsewhere), hookNamed("sound", hidden)] },
   }));
   const problemOf = async (destination: string) => (await fixture!.policy.testBudgetAlerts(create(TestBudgetAlertsRequestSchema, { destination }), callContext())).problem;
   expect(await problemOf("private")).toBe("it cannot be reached; the log of policy says why");
@@ -105,10 +105,14 @@ it("dials no private address that is not allowed, follows no redirect, and says 
   expect(JSON.parse(hidden.received[0]!.body)).toMatchObject({ type: "budget.test", data: { id: hidden.received[0]!.headers["webhook-id"] } });
 });
 
-it("takes no configuration with two webhooks of a name, or an address that is none", () => {
+it("takes no configuration with two webhooks of a name, or an address that must not be dialled", () => {
   const webhook = { name: "ops", url: "https://hooks.example.com/", secrets: [secret] };
   expect(() => policyConfig({ alerts: { webhooks: [webhook, webhook] } })).toThrow(/two are called "ops"/);
   expect(() => policyConfig({ alerts: { webhooks: [{ ...webhook, url: "https://[hooks/" }] } })).toThrow(/no address/);
+  const atHome = { ...webhook, url: "http://10.0.0.1/hook?token=hidden" };
+  expect(() => policyConfig({ alerts: { webhooks: [atHome] } })).toThrow(/^http:[/][/]10[.]0[.]0[.]1 cannot be used/);
+  expect(policyConfig({ alerts: { webhooks: [{ ...atHome, privateAddress: true }] } }).alerts.webhooks).toHaveLength(1);
+  expect(() => policyConfig({ alerts: { webhooks: [{ ...webhook, url: "http://169.254.169.254/", privateAddress: true }] } })).toThrow(/never dialled/);
 });
 
 interface Received {

@@ -72,7 +72,7 @@ process.disconnect();
 async function call(): Promise<void> {
   while (Date.now() < untilMs) {
     const beganMs = performance.now();
-    const outcome = admitCall({ facts, isStream: false, tokens: () => noTokens, spending: { before: () => 0, after: () => 0 } }, [limit], counters.counterOf);
+    const outcome = admitCall({ facts, isStream: false, tokens: () => noTokens, spending: () => ({ before: () => 0, after: () => 0 }) }, [limit], counters.counterOf);
     if (!(outcome instanceof Promise)) {
       decisions++;
       decisionsMs += performance.now() - beganMs;

@@ -33,8 +33,9 @@ function exchangeBy(allowPrivateAddresses: boolean): Exchange {
   const lookup = createCheckedLookup((address) => reasonToRefuse(address, allowPrivateAddresses));
   const agent = new Agent({ allowH2: false, pipelining: 1, connections: 8, maxResponseSize: maximumReplyBytes, connect: { lookup } });
   return async ({ method, url, headers, body }, signal) => {
-    refuseForbiddenHost(url, allowPrivateAddresses);
     const { origin, pathname, search } = new URL(url);
+    // What stands behind the host may be a secret, and what is refused is logged.
+    refuseForbiddenHost(origin, allowPrivateAddresses);
     const reply = await agent.request({ origin, path: pathname + search, method, headers: { ...headers }, body: body ?? null, signal });
     const flat = Object.entries(reply.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : (value ?? "")] as const);
     return { status: reply.statusCode, headers: Object.fromEntries(flat), body: Buffer.from(await reply.body.arrayBuffer()) };

@@ -28,7 +28,7 @@ import type { Breathe } from "./guardrails/look-through.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { admitCall, type RateCounterSource } from "./rate-admission.ts";
 import { noTokens } from "./token-estimate.ts";
-import { spendingOf } from "./spending.ts";
+import { spendingOf, type Spending } from "./spending.ts";
 import { verdictOn } from "./verdict.ts";
 
 /** A caller's call, whatever door it came through. */
@@ -98,7 +98,7 @@ export async function runCall(asked: Call, dependencies: PipelineDependencies): 
   if (rules === undefined || rules.rateLimits.length === 0) return runAdmitted(call, rules, dependencies);
   const { isStream, tokens } = call.size ?? { isStream: false, tokens: () => noTokens };
   const { view, budgets } = dependencies;
-  const spending = spendingOf(call, () => planOf(call, view()).targets[0]!, (target) => budgets.rates(target, call.grant.organizationId));
+  const spending = (): Spending => spendingOf(call, () => planOf(call, view()).targets[0]!, (target) => budgets.rates(target, call.grant.organizationId));
   const admitted = await admitCall({ facts: factsOf(call, view()), isStream, tokens, spending }, rules.rateLimits, dependencies.rateCounterOf);
   try {
     const reply = await runAdmitted(call, rules, dependencies);

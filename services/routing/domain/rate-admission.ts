@@ -76,7 +76,7 @@ export interface LimitedCall {
   /** An estimate; asked for only where tokens are counted. */
   readonly tokens: () => TokenCount;
   /** Asked only where spending is counted. */
-  readonly spending: Spending;
+  readonly spending: () => Spending;
 }
 
 /**
@@ -85,7 +85,7 @@ export interface LimitedCall {
  */
 export function admitCall(call: LimitedCall, limits: readonly AppliedLimit[], counterOf: RateCounterSource): AdmittedCall | Promise<AdmittedCall> {
   const takings: Taking[] = [];
-  const size: CountedSize = { isStream: call.isStream, tokens: call.tokens, spentNanos: () => call.spending.before(call.tokens()) };
+  const size: CountedSize = { isStream: call.isStream, tokens: call.tokens, spentNanos: () => call.spending().before(call.tokens()) };
   for (const limit of limits) {
     if (!limit.where(call.facts)) continue;
     const asked = limit.takenBy(size);
@@ -152,12 +152,12 @@ export class AdmittedCall {
       const { input, output } = this.#call.tokens();
       return { input, output: Math.min(output, pieces) };
     };
-    return { isStream: false, tokens, spentNanos: () => this.#call.spending.before(tokens()) };
+    return { isStream: false, tokens, spentNanos: () => this.#call.spending().before(tokens()) };
   }
 
   #reported(usage: Usage, target: Target): CountedSize {
     const { tokens, spending } = this.#call;
-    return { isStream: false, tokens: () => countTokens(usage), spentNanos: () => spending.after(usage, target) ?? spending.before(tokens()) };
+    return { isStream: false, tokens: () => countTokens(usage), spentNanos: () => spending().after(usage, target) ?? spending().before(tokens()) };
   }
 
   #end(size: CountedSize): void {

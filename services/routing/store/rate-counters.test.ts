@@ -117,7 +117,7 @@ test("what was drawn and not used goes back at the end", async () => {
   expect([...policy.used.values()]).toEqual([0]);
 });
 
-const noSpending = { before: () => 0, after: () => 0 };
+const noSpending = () => ({ before: () => 0, after: () => 0 });
 
 function limit(count: string, amount: bigint): AppliedLimit {
   return readRateLimit(create(RateLimitSchema, { id: `rlm_${count}`, rule: { name: count, count, amount, window: count.startsWith("concurrent") ? "" : "minute", per: ["key"] } }))!;
