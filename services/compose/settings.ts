@@ -48,6 +48,7 @@ export function readSettings(file: Config, variables: Variables): Settings {
   const policy = readPolicyConfig(file);
   const nats = readNatsSettings(file.events?.nats, variables["WEIR_NATS_URL"]);
   if (policy.alerts.nats && nats === undefined) throw new GatewayError("INVALID_REQUEST", "alerts.nats: there is no NATS to publish them to. Set events.nats or WEIR_NATS_URL, or leave it out.");
+  checkPlugins(file);
   return {
     file,
     routing,
@@ -75,6 +76,14 @@ function readPublicTls({ listen }: Config): ListenerTlsSettings | undefined {
 function checkTargets({ routes }: RoutingConfig, { providers }: ProvidersConfig): void {
   const faults = [...routes].flatMap(([route, { targets }]) =>
     targets.filter((target) => !providers.has(target.slice(0, target.indexOf("/")))).map((target) => ({ field: `routes.${route}.targets`, description: `"${target}" names no provider; there are ${[...providers.keys()].join(", ")}.` })),
+  );
+  if (faults.length > 0) throw new GatewayError("INVALID_REQUEST", faults.map(({ field, description }) => `${field}: ${description}`).join("\n"), { fieldViolations: faults });
+}
+
+/** What guardrails of the file name is in the file. */
+function checkPlugins({ guardrails, guardrailPlugins }: Config): void {
+  const faults = guardrails.flatMap(({ check }, index) =>
+    check.case !== "plugin" || Object.hasOwn(guardrailPlugins, check.value) ? [] : [{ field: `guardrails[${index}].plugin`, description: `"${check.value}" names no plug-in; guardrail_plugins has ${Object.keys(guardrailPlugins).join(", ") || "none"}.` }],
   );
   if (faults.length > 0) throw new GatewayError("INVALID_REQUEST", faults.map(({ field, description }) => `${field}: ${description}`).join("\n"), { fieldViolations: faults });
 }

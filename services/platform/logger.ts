@@ -39,13 +39,13 @@ function createTimestamp(): () => string {
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   return {
-    message: mayQuote(error) ? "in the vendor's words, which are the caller's alone" : error.message,
+    message: mayQuote(error) ? "in the words of others, which are the caller's alone" : error.message,
     ...(error instanceof GatewayError ? { reason: error.reason, metadata: error.metadata } : { stack: error.stack }),
     ...(error.cause === undefined ? {} : { cause: describeError(error.cause) }),
   };
 }
 
-/** Vendors quote what they were sent, prompts above all. */
+/** Vendors, and plug-ins of guardrails, quote what they were sent, prompts above all. */
 function mayQuote(error: Error): boolean {
-  return error instanceof GatewayError && (error.reason.startsWith("UPSTREAM_") || "tried" in error.metadata);
+  return error instanceof GatewayError && (error.reason.startsWith("UPSTREAM_") || error.reason === "GUARDRAIL_BLOCKED" || "tried" in error.metadata);
 }

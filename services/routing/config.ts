@@ -2,8 +2,10 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Config } from "#gen/weir/config/v1/config_pb.ts";
+import type { GuardrailPlugin } from "#gen/weir/config/v1/guardrail_plugin_pb.ts";
 import type { BreakerSettings } from "#platform/breaker.ts";
 import type { Route } from "./domain/plan.ts";
+import type { PluginSettings } from "./edge/guardrail-plugins/plugin.ts";
 
 export interface RoutingConfig {
   /** By name. */
@@ -22,6 +24,8 @@ export interface RoutingConfig {
   readonly breaker: BreakerSettings;
   /** The organizations whose requests and replies are kept; `*` for all. */
   readonly keptOrganizations: ReadonlySet<string>;
+  /** Who judges texts for guardrails, by name. */
+  readonly plugins: ReadonlyMap<string, PluginSettings>;
 }
 
 export function readRoutingConfig(config: Config): RoutingConfig {
@@ -41,6 +45,16 @@ export function readRoutingConfig(config: Config): RoutingConfig {
       openMs: milliseconds(config.breaker?.openTime, 10_000),
     },
     keptOrganizations: new Set(config.content?.organizations),
+    plugins: new Map(Object.entries(config.guardrailPlugins).map(([name, plugin]) => [name, pluginSettings(plugin)])),
+  };
+}
+
+function pluginSettings({ url, tls, maxConcurrentCalls, maxMessageBytes }: GuardrailPlugin): PluginSettings {
+  return {
+    url,
+    tls: { authorityFile: tls?.authorityFile ?? "", certificateFile: tls?.certificateFile ?? "", keyFile: tls?.keyFile ?? "" },
+    maximumCalls: maxConcurrentCalls ?? 64,
+    maximumMessageBytes: Number(maxMessageBytes ?? 4n * 1024n * 1024n),
   };
 }
 

@@ -26,9 +26,11 @@ import { verdictOn } from "./domain/verdict.ts";
 import { createAuditTrail } from "./audit-trail.ts";
 import { sendContents } from "./content-sender.ts";
 import { createContentKeeper } from "./edge/content-recording.ts";
+import { createOutsideChecks } from "./outside-checks.ts";
 import { createAdmission } from "./edge/admission.ts";
 import { dialects } from "./edge/dialects.ts";
 import { createFrontDoor } from "./edge/front-door.ts";
+import { PluginSet } from "./edge/guardrail-plugins/plugin-set.ts";
 import { RequestObserver } from "./edge/request-scope.ts";
 import type { RoutingPeers } from "./peers.ts";
 import { createExplainDecision } from "./rpc/explain-decision.ts";
@@ -80,6 +82,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
 
   const findings = new Counter({ name: "weir_guardrail_findings_total", help: "Calls in which a guardrail found something, by rule, mode, detector and side.", labelNames: ["rule", "mode", "detector", "side"], registers: [metrics] });
 
+  const plugins = new PluginSet(config);
   const rateCounters = new RateCounters({ policy: peers.policy, clock });
   const pipeline: PipelineDependencies = {
     view: () => ({ routes: config.current.routes, providers: catalogue.providers }),
@@ -99,6 +102,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       logger.info({ requestId, ...finding }, "a guardrail found something");
     },
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
+    askOutside: createOutsideChecks({ plugin: (name, question, signal) => plugins.judge(name, question, signal) }, logger, metrics),
   };
   const fileIds = (organizationId: string): FileIds => grants.fileIds(organizationId);
   const dependencies = { pipeline, dialects, fileIds, parseJson: parseJsonObject };
@@ -117,7 +121,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   };
   const peeks: Peeks = { rateRoom: rateCounters.peek, hold: (need, context) => holds.peek(need, context), budgetsOf: (context) => budgetsOfCall(peers.policy, context) };
   const operatorImplementation: ServiceInterface<typeof OperatorService> = {
-    testGuardrail: (request) => Promise.resolve(testGuardrail(request)),
+    testGuardrail: (request, context) => testGuardrail(request, context, pipeline.askOutside),
     explainDecision: createExplainDecision({ ...dependencies, grants, clock, peeks }),
   };
   const sender = sendContents({ metering: peers.metering, clock, logger, metrics });
@@ -149,6 +153,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       await Promise.all([uses.stop(), rateCounters.stop(), sender.stop(), holds.stop()]);
       stopping.abort();
       breakers.shutdown();
+      plugins.close();
     },
   };
 }

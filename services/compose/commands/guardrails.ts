@@ -1,4 +1,5 @@
 /** Owns `weir guardrails`: what a running Weir looks for in the texts of calls. */
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -23,6 +24,9 @@ interface CreateOptions extends RunningWeirOptions {
   readonly team?: string;
   readonly key?: string;
   readonly restore?: true;
+  readonly plugin?: string;
+  readonly timeoutMs?: string;
+  readonly failOpen?: true;
 }
 
 interface ListOptions extends RunningWeirOptions {
@@ -43,6 +47,9 @@ export function addGuardrailsCommand(program: Command, environment: Environment)
     .option("--team <id>", "calls of this team")
     .option("--key <id>", "calls of this key")
     .option("--restore", "with --mode mask: put originals back in the reply")
+    .option("--plugin <name>", "have the plug-in of this name in weir.yaml judge the texts")
+    .option("--timeout-ms <number>", "how long the judgement may take (default: 5000)")
+    .option("--fail-open", "let texts pass when there is no judgement in time")
     .action(async (name: string, options: CreateOptions) => createGuardrail(name, options, await connect(PolicyService, options, environment)));
   addRunningWeirOptions(guardrails.command("list"))
     .description("list guardrails, those of weir.yaml first")
@@ -66,9 +73,13 @@ function collect(value: string, former: readonly string[] = []): readonly string
 }
 
 async function createGuardrail(name: string, options: CreateOptions, policy: Policy): Promise<void> {
-  const { mode, detect = [], pattern = [], word = [], side = [], model = [], organization = "", team = "", key = "", restore = false } = options;
+  const { mode, detect = [], pattern = [], word = [], side = [], model = [], organization = "", team = "", key = "", restore = false, plugin, timeoutMs, failOpen = false } = options;
   const { guardrail } = await policy.createGuardrail({
-    rule: { name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore },
+    rule: {
+      name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore, failOpen,
+      ...(plugin === undefined ? {} : { check: { case: "plugin" as const, value: plugin } }),
+      ...(timeoutMs === undefined ? {} : { timeout: durationFromMs(Number(timeoutMs)) }),
+    },
   });
   console.log(`Created ${guardrail!.id}.`);
 }
@@ -76,8 +87,10 @@ async function createGuardrail(name: string, options: CreateOptions, policy: Pol
 async function testGuardrail(name: string, text: string, policy: Policy, routing: Client<typeof RoutingService>): Promise<void> {
   const rule = (await guardrailsOf("", policy)).find((guardrail) => guardrail.rule!.name === name)?.rule;
   if (rule === undefined) throw new GatewayError("NOT_FOUND", `There is no guardrail called "${name}"; \`weir guardrails list\` shows those there are.`);
-  const { finds, maskedText } = await routing.testGuardrail({ rule, text });
-  console.log([...finds.map((find) => `${find.detector}: ${find.text}`), ...(finds.length === 0 ? ["It finds nothing."] : ["", maskedText])].join("\n"));
+  const { finds, maskedText, judgement } = await routing.testGuardrail({ rule, text });
+  const lines = finds.map((find) => `${find.detector}: ${find.text}`);
+  if (judgement !== undefined) lines.push(`${judgement.check}: ${judgement.verdict}${judgement.reason === "" ? "" : ` (${judgement.reason})`}`);
+  console.log([...lines, ...(lines.length === 0 ? ["It finds nothing."] : ["", maskedText])].join("\n"));
 }
 
 function guardrailsOf(organizationId: string, policy: Policy): Promise<Guardrail[]> {
@@ -90,7 +103,7 @@ async function listGuardrails({ organization = "" }: ListOptions, policy: Policy
 }
 
 function describe({ id, rule }: Guardrail): string[] {
-  const { name, mode, sides, detectors, patterns, words, organizationId, teamId, keyId, models, restore } = rule!;
-  const looksFor = [...detectors, ...patterns.map((pattern) => `/${pattern}/`), ...(words.length === 0 ? [] : [`${words.length} words`])];
+  const { name, mode, sides, detectors, patterns, words, organizationId, teamId, keyId, models, restore, check } = rule!;
+  const looksFor = [...detectors, ...patterns.map((pattern) => `/${pattern}/`), ...(words.length === 0 ? [] : [`${words.length} words`]), ...(check.case === undefined ? [] : [`plugin:${check.value}`])];
   return [id || "weir.yaml", name, restore ? `${mode}, restore` : mode, sides.join(",") || "both", looksFor.join(","), [organizationId, teamId, keyId, ...models].filter((part) => part !== "").join(",") || "all"];
 }

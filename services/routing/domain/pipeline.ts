@@ -25,6 +25,7 @@ import { guardFor } from "./guardrails/guard-for.ts";
 import { guardedReply } from "./guardrails/guarded-reply.ts";
 import { guardedRequest } from "./guardrails/guarded-request.ts";
 import type { Breathe } from "./guardrails/look-through.ts";
+import type { AskOutside } from "./guardrails/outside-check.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { admitCall, type RateCounterSource } from "./rate-admission.ts";
 import { noTokens } from "./token-estimate.ts";
@@ -85,6 +86,8 @@ export interface PipelineDependencies {
   /** Told of what guardrails find in a call, each kind of finding once. */
   readonly onFinding: (requestId: string, finding: Finding) => void;
   readonly breathe: Breathe;
+  /** Has texts judged by others, where a guardrail says so. */
+  readonly askOutside: AskOutside;
 }
 
 /** How long an attempt may wait at providers before it begins. */
@@ -122,15 +125,20 @@ function factsOf({ grant, model, operation, labels }: Call, { routes }: Planning
     member: grant.memberId,
     model,
     route: routes.has(model) ? model : "",
-    operation: operation === "files" ? "Files" : InferenceService.method[operation].name,
+    operation: operationWord(operation),
     labels,
   };
+}
+
+/** The operation by its RPC, for rules. */
+export function operationWord(operation: OperationName): string {
+  return operation === "files" ? "Files" : InferenceService.method[operation].name;
 }
 
 async function runAdmitted(call: Call, rules: GrantRules | undefined, dependencies: PipelineDependencies): Promise<Reply> {
   const view = dependencies.view();
   const plan = planOf(call, view);
-  const guard = rules === undefined ? undefined : guardFor(call.model, plan, rules.guardrails, (finding) => dependencies.onFinding(call.requestId, finding));
+  const guard = rules === undefined ? undefined : guardFor(call, plan, rules.guardrails, (finding) => dependencies.onFinding(call.requestId, finding), dependencies.askOutside);
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
     try {

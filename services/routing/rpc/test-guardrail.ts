@@ -2,22 +2,36 @@
 import { create } from "@bufbuild/protobuf";
 import { GuardrailFindSchema, TestGuardrailResponseSchema, type GuardrailFind, type TestGuardrailRequest, type TestGuardrailResponse } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { compilePattern } from "#platform/linear-pattern.ts";
+import type { CallContext } from "#platform/service-types.ts";
 import { compiledRule } from "../domain/guardrails/compiled-rules.ts";
+import type { AskOutside } from "../domain/guardrails/outside-check.ts";
+import { changedText } from "../domain/guardrails/outside-guard.ts";
 import { Placeholders } from "../domain/guardrails/placeholders.ts";
 import { TextStream } from "../domain/guardrails/text-stream.ts";
+import { grantOf } from "./inference-dependencies.ts";
 
-/** Throws INVALID_REQUEST for a pattern that RE2 does not have. */
-export function testGuardrail({ rule, text }: TestGuardrailRequest): TestGuardrailResponse {
+/** Throws INVALID_REQUEST for a pattern that RE2 does not have, and what keeps others who judge from doing so. */
+export async function testGuardrail({ rule, text }: TestGuardrailRequest, context: CallContext, askOutside: AskOutside): Promise<TestGuardrailResponse> {
   for (const pattern of rule!.patterns) compilePattern(pattern);
+  const { detectors, check } = compiledRule(rule!);
   const finds: GuardrailFind[] = [];
   const placeholders = new Placeholders();
   const stream = new TextStream(
-    compiledRule(rule!).detectors.map(({ name, detector }) => ({
+    detectors.map(({ name, detector }) => ({
       detector,
       onFind: (found) => finds.push(create(GuardrailFindSchema, { detector: name, text: found })),
       replacementFor: (found) => placeholders.for(detector.label, found),
     })),
   );
   const maskedText = stream.push(text) + stream.end();
-  return create(TestGuardrailResponseSchema, { finds, maskedText });
+  if (check === undefined || maskedText.trim() === "") return create(TestGuardrailResponseSchema, { finds, maskedText });
+  const { requestId, signal, deadlineMs } = context;
+  const call = { requestId, grant: grantOf(context), model: "", operation: "generate" as const, labels: {}, signal, deadlineMs: deadlineMs! };
+  const judgement = await askOutside(check, { rule: rule!.name, side: "input", texts: [maskedText], call });
+  const change = judgement.verdict === "mask" ? judgement.changes.get(0) : undefined;
+  return create(TestGuardrailResponseSchema, {
+    finds,
+    maskedText: change === undefined ? maskedText : changedText(maskedText, change, (label, found) => placeholders.for(label, found)),
+    judgement: { check: check.name, verdict: judgement.verdict, reason: "reason" in judgement ? judgement.reason : "" },
+  });
 }

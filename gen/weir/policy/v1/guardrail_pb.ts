@@ -7,15 +7,15 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file weir/policy/v1/guardrail.proto.
  */
 export const file_weir_policy_v1_guardrail: GenFile = /*@__PURE__*/
-  fileDesc("Ch53ZWlyL3BvbGljeS92MS9ndWFyZHJhaWwucHJvdG8SDndlaXIucG9saWN5LnYxIoQGCg1HdWFyZHJhaWxSdWxlEi8KBG5hbWUYASABKAlCIbpIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9JBIgCg9vcmdhbml6YXRpb25faWQYAiABKAlCB7pIBHICKEASGAoHdGVhbV9pZBgDIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYBCABKAlCB7pIBHICKEASIwoGbW9kZWxzGAUgAygJQhO6SBCSAQ0QZBgBIgdyBRABKIAEElwKCWRldGVjdG9ycxgGIAMoCUJJukhGkgFDEGQYASI9cjtSBWVtYWlsUgVwaG9uZVIEY2FyZFIEaWJhblILbmF0aW9uYWxfaWRSCmlwX2FkZHJlc3NSBnNlY3JldBIlCghwYXR0ZXJucxgHIAMoCUITukgQkgENEGQYASIHcgUQASiACBIjCgV3b3JkcxgIIAMoCUIUukgRkgEOEJBOGAEiB3IFEAEogAISMgoEbW9kZRgJIAEoCUIkukghch9SBWJsb2NrUgRtYXNrUghhbm5vdGF0ZVIGc2hhZG93EioKBXNpZGVzGAogAygJQhu6SBiSARUYASIRcg9SBWlucHV0UgZvdXRwdXQSDwoHcmVzdG9yZRgLIAEoCDqsArpIqAIapAEKG2d1YXJkcmFpbC5zb21ldGhpbmdfdG9fZmluZBJCYSBndWFyZHJhaWwgbG9va3MgZm9yIHNvbWV0aGluZzogbmFtZSBkZXRlY3RvcnMsIHBhdHRlcm5zIG9yIHdvcmRzGkFzaXplKHRoaXMuZGV0ZWN0b3JzKSArIHNpemUodGhpcy5wYXR0ZXJucykgKyBzaXplKHRoaXMud29yZHMpID4gMBp/ChxndWFyZHJhaWwucmVzdG9yZV9uZWVkc19tYXNrEjlyZXN0b3JlIHB1dHMgYmFjayB3aGF0IHdhcyBtYXNrZWQ6IGl0IG5lZWRzIHRoZSBtb2RlIG1hc2saJCF0aGlzLnJlc3RvcmUgfHwgdGhpcy5tb2RlID09ICdtYXNrJyJ1CglHdWFyZHJhaWwSCgoCaWQYASABKAkSKwoEcnVsZRgCIAEoCzIdLndlaXIucG9saWN5LnYxLkd1YXJkcmFpbFJ1bGUSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Ch53ZWlyL3BvbGljeS92MS9ndWFyZHJhaWwucHJvdG8SDndlaXIucG9saWN5LnYxIpMKCg1HdWFyZHJhaWxSdWxlEi8KBG5hbWUYASABKAlCIbpIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9JBIgCg9vcmdhbml6YXRpb25faWQYAiABKAlCB7pIBHICKEASGAoHdGVhbV9pZBgDIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYBCABKAlCB7pIBHICKEASIwoGbW9kZWxzGAUgAygJQhO6SBCSAQ0QZBgBIgdyBRABKIAEElwKCWRldGVjdG9ycxgGIAMoCUJJukhGkgFDEGQYASI9cjtSBWVtYWlsUgVwaG9uZVIEY2FyZFIEaWJhblILbmF0aW9uYWxfaWRSCmlwX2FkZHJlc3NSBnNlY3JldBIlCghwYXR0ZXJucxgHIAMoCUITukgQkgENEGQYASIHcgUQASiACBIjCgV3b3JkcxgIIAMoCUIUukgRkgEOEJBOGAEiB3IFEAEogAISMgoEbW9kZRgJIAEoCUIkukghch9SBWJsb2NrUgRtYXNrUghhbm5vdGF0ZVIGc2hhZG93EioKBXNpZGVzGAogAygJQhu6SBiSARUYASIRcg9SBWlucHV0UgZvdXRwdXQSDwoHcmVzdG9yZRgLIAEoCBIzCgZwbHVnaW4YHiABKAlCIbpIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9JEgAEjgKB3RpbWVvdXQYISABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDLpICaoBBiICCB4qABIRCglmYWlsX29wZW4YIiABKAg6sAW6SKwFGtEBChtndWFyZHJhaWwuc29tZXRoaW5nX3RvX2ZpbmQSW2EgZ3VhcmRyYWlsIGxvb2tzIGZvciBzb21ldGhpbmc6IG5hbWUgZGV0ZWN0b3JzLCBwYXR0ZXJucyBvciB3b3Jkcywgb3Igd2hvIGp1ZGdlcyB0aGUgdGV4dHMaVXNpemUodGhpcy5kZXRlY3RvcnMpICsgc2l6ZSh0aGlzLnBhdHRlcm5zKSArIHNpemUodGhpcy53b3JkcykgPiAwIHx8IGhhcyh0aGlzLnBsdWdpbikasAEKGGd1YXJkcmFpbC5jaGVja19oYXNfbW9kZRJJd2hlcmUgb3RoZXJzIGp1ZGdlIHRoZSB0ZXh0cywgdGhlIG1vZGUgaXMgYmxvY2ssIG1hc2ssIGFubm90YXRlIG9yIHNoYWRvdxpJIWhhcyh0aGlzLnBsdWdpbikgfHwgdGhpcy5tb2RlIGluIFsnYmxvY2snLCAnbWFzaycsICdhbm5vdGF0ZScsICdzaGFkb3cnXRqhAQoYZ3VhcmRyYWlsLmNoZWNrX2Nhbl9mYWlsEkl0aW1lb3V0IGFuZCBmYWlsX29wZW4gYXJlIGFib3V0IG90aGVycyB3aG8ganVkZ2UgdGhlIHRleHRzOiBuYW1lIGEgcGx1Z2luGjpoYXModGhpcy5wbHVnaW4pIHx8ICEoaGFzKHRoaXMudGltZW91dCkgfHwgdGhpcy5mYWlsX29wZW4pGn8KHGd1YXJkcmFpbC5yZXN0b3JlX25lZWRzX21hc2sSOXJlc3RvcmUgcHV0cyBiYWNrIHdoYXQgd2FzIG1hc2tlZDogaXQgbmVlZHMgdGhlIG1vZGUgbWFzaxokIXRoaXMucmVzdG9yZSB8fCB0aGlzLm1vZGUgPT0gJ21hc2snQgcKBWNoZWNrInUKCUd1YXJkcmFpbBIKCgJpZBgBIAEoCRIrCgRydWxlGAIgASgLMh0ud2Vpci5wb2xpY3kudjEuR3VhcmRyYWlsUnVsZRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A guardrail: what is looked for in the text of which calls, and what happens where it is found.
@@ -100,6 +100,35 @@ export type GuardrailRule = Message<"weir.policy.v1.GuardrailRule"> & {
    * @generated from field: bool restore = 11;
    */
   restore: boolean;
+
+  /**
+   * Who judges the texts, beside what is looked for.
+   *
+   * @generated from oneof weir.policy.v1.GuardrailRule.check
+   */
+  check: {
+    /**
+     * A plug-in, by its name in `guardrail_plugins` of weir.yaml.
+     *
+     * @generated from field: string plugin = 30;
+     */
+    value: string;
+    case: "plugin";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * How long the judgement may take; default 5s.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 33;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * Lets texts pass when there is no judgement in time; else `block` and `mask` refuse the call then.
+   *
+   * @generated from field: bool fail_open = 34;
+   */
+  failOpen: boolean;
 };
 
 /**

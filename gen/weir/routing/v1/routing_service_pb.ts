@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/routing/v1/routing_service.proto.
  */
 export const file_weir_routing_v1_routing_service: GenFile = /*@__PURE__*/
-  fileDesc("CiV3ZWlyL3JvdXRpbmcvdjEvcm91dGluZ19zZXJ2aWNlLnByb3RvEg93ZWlyLnJvdXRpbmcudjEiZAoUVGVzdEd1YXJkcmFpbFJlcXVlc3QSMwoEcnVsZRgBIAEoCzIdLndlaXIucG9saWN5LnYxLkd1YXJkcmFpbFJ1bGVCBrpIA8gBARIXCgR0ZXh0GAIgASgJQgm6SAZyBCiAgAQiWwoVVGVzdEd1YXJkcmFpbFJlc3BvbnNlEi0KBWZpbmRzGAEgAygLMh4ud2Vpci5yb3V0aW5nLnYxLkd1YXJkcmFpbEZpbmQSEwoLbWFza2VkX3RleHQYAiABKAkiLwoNR3VhcmRyYWlsRmluZBIQCghkZXRlY3RvchgBIAEoCRIMCgR0ZXh0GAIgASgJMvIBCg5Sb3V0aW5nU2VydmljZRJsCg1UZXN0R3VhcmRyYWlsEiUud2Vpci5yb3V0aW5nLnYxLlRlc3RHdWFyZHJhaWxSZXF1ZXN0GiYud2Vpci5yb3V0aW5nLnYxLlRlc3RHdWFyZHJhaWxSZXNwb25zZSIMqrwYCAgCEBEYAiADEnIKD0V4cGxhaW5EZWNpc2lvbhInLndlaXIucm91dGluZy52MS5FeHBsYWluRGVjaXNpb25SZXF1ZXN0Gigud2Vpci5yb3V0aW5nLnYxLkV4cGxhaW5EZWNpc2lvblJlc3BvbnNlIgyqvBgICAIQFhgCIANiBnByb3RvMw", [file_buf_validate_validate, file_weir_policy_v1_guardrail, file_weir_routing_v1_decision, file_weir_types_v1_method]);
+  fileDesc("CiV3ZWlyL3JvdXRpbmcvdjEvcm91dGluZ19zZXJ2aWNlLnByb3RvEg93ZWlyLnJvdXRpbmcudjEiZAoUVGVzdEd1YXJkcmFpbFJlcXVlc3QSMwoEcnVsZRgBIAEoCzIdLndlaXIucG9saWN5LnYxLkd1YXJkcmFpbFJ1bGVCBrpIA8gBARIXCgR0ZXh0GAIgASgJQgm6SAZyBCiAgAQikwEKFVRlc3RHdWFyZHJhaWxSZXNwb25zZRItCgVmaW5kcxgBIAMoCzIeLndlaXIucm91dGluZy52MS5HdWFyZHJhaWxGaW5kEhMKC21hc2tlZF90ZXh0GAIgASgJEjYKCWp1ZGdlbWVudBgDIAEoCzIjLndlaXIucm91dGluZy52MS5HdWFyZHJhaWxKdWRnZW1lbnQiRAoSR3VhcmRyYWlsSnVkZ2VtZW50Eg0KBWNoZWNrGAEgASgJEg8KB3ZlcmRpY3QYAiABKAkSDgoGcmVhc29uGAMgASgJIi8KDUd1YXJkcmFpbEZpbmQSEAoIZGV0ZWN0b3IYASABKAkSDAoEdGV4dBgCIAEoCTLyAQoOUm91dGluZ1NlcnZpY2USbAoNVGVzdEd1YXJkcmFpbBIlLndlaXIucm91dGluZy52MS5UZXN0R3VhcmRyYWlsUmVxdWVzdBomLndlaXIucm91dGluZy52MS5UZXN0R3VhcmRyYWlsUmVzcG9uc2UiDKq8GAgIAhARGAIgAxJyCg9FeHBsYWluRGVjaXNpb24SJy53ZWlyLnJvdXRpbmcudjEuRXhwbGFpbkRlY2lzaW9uUmVxdWVzdBooLndlaXIucm91dGluZy52MS5FeHBsYWluRGVjaXNpb25SZXNwb25zZSIMqrwYCAgCEBYYAiADYgZwcm90bzM", [file_buf_validate_validate, file_weir_policy_v1_guardrail, file_weir_routing_v1_decision, file_weir_types_v1_method]);
 
 /**
  * Asks what a guardrail finds.
@@ -67,6 +67,13 @@ export type TestGuardrailResponse = Message<"weir.routing.v1.TestGuardrailRespon
    * @generated from field: string masked_text = 2;
    */
   maskedText: string;
+
+  /**
+   * What others say who judge the text; absent where the rule names nobody. They are asked as for a call of the caller's own.
+   *
+   * @generated from field: weir.routing.v1.GuardrailJudgement judgement = 3;
+   */
+  judgement?: GuardrailJudgement | undefined;
 };
 
 /**
@@ -75,6 +82,41 @@ export type TestGuardrailResponse = Message<"weir.routing.v1.TestGuardrailRespon
  */
 export const TestGuardrailResponseSchema: GenMessage<TestGuardrailResponse> = /*@__PURE__*/
   messageDesc(file_weir_routing_v1_routing_service, 1);
+
+/**
+ * What others say of a text.
+ *
+ * @generated from message weir.routing.v1.GuardrailJudgement
+ */
+export type GuardrailJudgement = Message<"weir.routing.v1.GuardrailJudgement"> & {
+  /**
+   * Who: `plugin:toxicity`.
+   *
+   * @generated from field: string check = 1;
+   */
+  check: string;
+
+  /**
+   * `allow`, `block`, `mask` or `annotate`.
+   *
+   * @generated from field: string verdict = 2;
+   */
+  verdict: string;
+
+  /**
+   * Why, in their words; may be empty.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message weir.routing.v1.GuardrailJudgement.
+ * Use `create(GuardrailJudgementSchema)` to create a new message.
+ */
+export const GuardrailJudgementSchema: GenMessage<GuardrailJudgement> = /*@__PURE__*/
+  messageDesc(file_weir_routing_v1_routing_service, 2);
 
 /**
  * One find.
@@ -102,7 +144,7 @@ export type GuardrailFind = Message<"weir.routing.v1.GuardrailFind"> & {
  * Use `create(GuardrailFindSchema)` to create a new message.
  */
 export const GuardrailFindSchema: GenMessage<GuardrailFind> = /*@__PURE__*/
-  messageDesc(file_weir_routing_v1_routing_service, 2);
+  messageDesc(file_weir_routing_v1_routing_service, 3);
 
 /**
  * Tells operators what the front door would do.

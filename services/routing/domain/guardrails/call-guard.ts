@@ -4,6 +4,8 @@ import { WarningSchema, type Warning } from "#gen/weir/inference/v1/generation_p
 import { GatewayError } from "#platform/errors.ts";
 import type { CompiledRule, NamedDetector, Side } from "./compiled-rules.ts";
 import type { Detector } from "./detector.ts";
+import type { AskOutside, CheckedCall } from "./outside-check.ts";
+import { OutsideGuard } from "./outside-guard.ts";
 import { Placeholders } from "./placeholders.ts";
 import { TextStream, type Watch } from "./text-stream.ts";
 import { exactDetector } from "./words.ts";
@@ -22,12 +24,23 @@ export class CallGuard {
   readonly #placeholders = new Placeholders();
   /** What is to be put back, by its placeholder. */
   readonly #originals = new Map<string, string>();
-  readonly #findings = new Map<string, Finding>();
+  /** What the caller is told of each; undefined where that is nothing. */
+  readonly #findings = new Map<string, Warning | undefined>();
+  readonly #outside: OutsideGuard | undefined;
 
-  /** Of rules that are all for the call; told of each kind of finding once. */
-  constructor(rules: readonly CompiledRule[], onFinding: (finding: Finding) => void) {
+  /** Of rules that are all for the call; told of each kind of finding once. Without `outside`, nobody else is asked to judge. */
+  constructor(rules: readonly CompiledRule[], onFinding: (finding: Finding) => void, outside?: { readonly call: CheckedCall; readonly ask: AskOutside }) {
     this.#rules = rules;
     this.#onFinding = onFinding;
+    if (outside === undefined || rules.every(({ check }) => check === undefined)) return;
+    this.#outside = new OutsideGuard(rules, outside.call, outside.ask, {
+      object: ({ name: rule }, mode, { name: detector }, side, reason) => {
+        const objection = `${detector} objects${reason === "" ? "" : ` (${reason})`}`;
+        this.#found({ rule, mode, detector, side }, mode === "mask" ? `masked what ${detector} objects to` : objection, `${objection} to its ${side}`);
+      },
+      placeholder: ({ restore }, side, label, text) => this.#mask(label, text, restore && side === "input"),
+      pass: ({ name: rule, mode }, { name: detector }, side) => this.#warn(`${rule} ${detector} ${side}`, mode, side, `guardrail ${rule} was passed over: ${detector} gave no judgement`),
+    });
   }
 
   /** Whether something is to be done with texts of this side. */
@@ -46,10 +59,19 @@ export class CallGuard {
     return new TextStream([...restoring, ...this.#watches(side)]);
   }
 
+  /** The texts as others who judge them let them go on. Throws GUARDRAIL_BLOCKED or GUARDRAIL_UNAVAILABLE. */
+  checkOutside(side: Side, texts: readonly string[]): Promise<readonly string[]> | readonly string[] {
+    return this.#outside === undefined ? texts : this.#outside.check(side, texts);
+  }
+
+  /** Those who judge a whole reply; undefined where there are none. */
+  get outsideOfOutput(): OutsideGuard | undefined {
+    return this.#outside?.asks("output") === true ? this.#outside : undefined;
+  }
+
   /** What callers are told: what was masked or is to be annotated. */
   get warnings(): readonly Warning[] {
-    const told = [...this.#findings.values()].filter(({ mode }) => mode !== "shadow");
-    return told.map(({ rule, mode, detector, side }) => create(WarningSchema, { field: side, message: `guardrail ${rule} ${mode === "mask" ? "masked" : "found"} ${detector}` }));
+    return [...this.#findings.values()].filter((warning) => warning !== undefined);
   }
 
   get #restores(): boolean {
@@ -87,17 +109,21 @@ export class CallGuard {
     return placeholder;
   }
 
-  #found(finding: Finding): void {
+  #found(finding: Finding, told = `${finding.mode === "mask" ? "masked" : "found"} ${finding.detector}`, why = `it found ${finding.detector} in its ${finding.side}`): void {
+    const { rule, mode, detector, side } = finding;
     const key = Object.values(finding).join(" ");
     if (!this.#findings.has(key)) {
-      this.#findings.set(key, finding);
+      this.#warn(key, mode, side, `guardrail ${rule} ${told}`);
       this.#onFinding(finding);
     }
-    if (finding.mode !== "block") return;
-    const { rule, detector, side } = finding;
-    throw new GatewayError("GUARDRAIL_BLOCKED", `The guardrail "${rule}" blocked this call: it found ${detector} in its ${side}. Leave that out, or ask whoever made the rule.`, {
+    if (mode !== "block") return;
+    throw new GatewayError("GUARDRAIL_BLOCKED", `The guardrail "${rule}" blocked this call: ${why}. Leave that out, or ask whoever made the rule.`, {
       metadata: { guardrail: rule, detector, side },
     });
+  }
+
+  #warn(key: string, mode: string, side: Side, message: string): void {
+    this.#findings.set(key, mode === "shadow" ? undefined : create(WarningSchema, { field: side, message }));
   }
 
   /** Puts originals back where their placeholders stand. */

@@ -3,6 +3,7 @@ import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Detector } from "./detector.ts";
 import { detectors } from "./detectors.ts";
+import { outsideCheckOf, type OutsideCheck } from "./outside-check.ts";
 import { patternDetector } from "./pattern.ts";
 import { wordsDetector } from "./words.ts";
 
@@ -17,6 +18,8 @@ export interface CompiledRule {
   /** Empty for all. */
   readonly models: readonly string[];
   readonly detectors: readonly NamedDetector[];
+  /** Absent where nobody else judges. */
+  readonly check?: OutsideCheck | undefined;
 }
 
 export interface NamedDetector {
@@ -38,7 +41,8 @@ export function compiledRule(rule: GuardrailRule): CompiledRule {
 // Every request asks, and a rule never changes: a changed one is another object.
 const compiledRules = new WeakMap<GuardrailRule, CompiledRule>();
 
-function compile({ name, mode, restore, sides, models, detectors: names, patterns, words }: GuardrailRule): CompiledRule {
+function compile(rule: GuardrailRule): CompiledRule {
+  const { name, mode, restore, sides, models, detectors: names, patterns, words } = rule;
   const listed = names.flatMap((detectorName) => {
     const found = Object.hasOwn(detectors, detectorName) ? detectors[detectorName] : undefined;
     if (found === undefined) throw unavailable(name, `this version has no detector "${detectorName}"`);
@@ -46,7 +50,7 @@ function compile({ name, mode, restore, sides, models, detectors: names, pattern
   });
   const own = patterns.map((pattern) => ({ name: "pattern", detector: patternOf(name, pattern) }));
   const dictionary = words.length === 0 ? [] : [{ name: "word", detector: wordsDetector(words) }];
-  return { name, mode: mode as Mode, restore, sides: sides.length === 0 ? ["input", "output"] : (sides as Side[]), models, detectors: [...listed, ...own, ...dictionary] };
+  return { name, mode: mode as Mode, restore, sides: sides.length === 0 ? ["input", "output"] : (sides as Side[]), models, detectors: [...listed, ...own, ...dictionary], check: outsideCheckOf(rule) };
 }
 
 function patternOf(rule: string, pattern: string): Detector {

@@ -3,11 +3,12 @@ import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import type { Plan } from "../plan.ts";
 import { CallGuard, type Finding } from "./call-guard.ts";
 import { compiledRule } from "./compiled-rules.ts";
+import type { AskOutside, CheckedCall } from "./outside-check.ts";
 
 /** Undefined where none is for the call. Throws GUARDRAIL_UNAVAILABLE for one that this version cannot carry out. */
-export function guardFor(model: string, plan: Plan, rules: readonly GuardrailRule[], onFinding: (finding: Finding) => void): CallGuard | undefined {
-  const applying = rules.map(compiledRule).filter(({ models }) => models.length === 0 || models.some((name) => isMeant(name, model, plan)));
-  return applying.length === 0 ? undefined : new CallGuard(applying, onFinding);
+export function guardFor(call: CheckedCall, plan: Plan, rules: readonly GuardrailRule[], onFinding: (finding: Finding) => void, ask: AskOutside): CallGuard | undefined {
+  const applying = rules.map(compiledRule).filter(({ models }) => models.length === 0 || models.some((name) => isMeant(name, call.model, plan)));
+  return applying.length === 0 ? undefined : new CallGuard(applying, onFinding, { call, ask });
 }
 
 /** Of these rules those that are for calls of the model. */

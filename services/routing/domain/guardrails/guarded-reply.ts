@@ -3,6 +3,7 @@ import { AttemptResponseSchema, type AttemptResponse } from "#gen/weir/providers
 import { GatewayError } from "#platform/errors.ts";
 import type { OperationName } from "../capability.ts";
 import type { CallGuard } from "./call-guard.ts";
+import { checkedStream } from "./checked-stream.ts";
 import { GuardedParts } from "./guarded-parts.ts";
 import { lookThrough, type Breathe } from "./look-through.ts";
 import { isJson, rewriteJson } from "./rewrite-json.ts";
@@ -12,7 +13,13 @@ import { rewriteMessage } from "./rewrite-message.ts";
 const maximumHeldBytes = 64 * 1024 * 1024;
 
 /** The reply as the guardrails let it go to the caller; a generation is in types. Throws GUARDRAIL_BLOCKED. */
-export async function* guardedReply(messages: AsyncIterable<AttemptResponse>, operation: OperationName, guard: CallGuard, breathe: Breathe): AsyncGenerator<AttemptResponse, void> {
+export function guardedReply(messages: AsyncIterable<AttemptResponse>, operation: OperationName, guard: CallGuard, breathe: Breathe): AsyncGenerator<AttemptResponse, void> {
+  const looked = lookedThrough(messages, operation, guard, breathe);
+  const outside = guard.outsideOfOutput;
+  return outside === undefined ? looked : checkedStream(looked, outside);
+}
+
+async function* lookedThrough(messages: AsyncIterable<AttemptResponse>, operation: OperationName, guard: CallGuard, breathe: Breathe): AsyncGenerator<AttemptResponse, void> {
   const parts = new GuardedParts(guard);
   const held: AttemptResponse[] = [];
   let heldBytes = 0;

@@ -10,12 +10,24 @@ export type Breathe = () => Promise<void>;
 export const pieceLength = 8 * 1024;
 
 /** What `rewriteAll` makes of its texts, each as the guard leaves it. It is called twice and must ask for the same texts in the same order. Throws GUARDRAIL_BLOCKED. */
-export async function lookThrough<Result>(rewriteAll: (rewrite: Rewrite) => Result, guard: CallGuard, side: Side, breathe: Breathe): Promise<Result> {
+export function lookThrough<Result>(rewriteAll: (rewrite: Rewrite) => Result, guard: CallGuard, side: Side, breathe: Breathe): Promise<Result> {
+  return rewriteTexts(rewriteAll, async (texts) => guard.checkOutside(side, await detect(texts, guard, side, breathe)));
+}
+
+/** What `rewriteAll` makes of its texts, all of them as `change` leaves them. */
+export async function rewriteTexts<Result>(rewriteAll: (rewrite: Rewrite) => Result, change: (texts: readonly string[]) => Promise<readonly string[]>): Promise<Result> {
   const texts: string[] = [];
   const untouched = rewriteAll((text) => {
     texts.push(text);
     return text;
   });
+  const rewritten = await change(texts);
+  if (rewritten.every((text, index) => text === texts[index])) return untouched;
+  let next = 0;
+  return rewriteAll(() => rewritten[next++]!);
+}
+
+async function detect(texts: readonly string[], guard: CallGuard, side: Side, breathe: Breathe): Promise<string[]> {
   let lengthUntilBreath = pieceLength;
   const rewritten: string[] = [];
   for (const text of texts) {
@@ -31,7 +43,5 @@ export async function lookThrough<Result>(rewriteAll: (rewrite: Rewrite) => Resu
     }
     rewritten.push(result + stream.end());
   }
-  if (rewritten.every((text, index) => text === texts[index])) return untouched;
-  let next = 0;
-  return rewriteAll(() => rewritten[next++]!);
+  return rewritten;
 }

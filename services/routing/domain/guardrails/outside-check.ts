@@ -1,0 +1,55 @@
+/** Owns what it is to have texts judged by others: what they are asked, and what they can say. */
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import type { Call } from "../pipeline.ts";
+import type { Side } from "./compiled-rules.ts";
+
+/** Who judges, as a rule names it. */
+export interface OutsideCheck {
+  /** For people, metrics and logs: `plugin:toxicity`. */
+  readonly name: string;
+  readonly judge: Judge;
+  readonly timeoutMs: number;
+  /** Texts pass when there is no judgement in time. */
+  readonly failOpen: boolean;
+}
+
+export type Judge = Extract<GuardrailRule["check"], { case: string }>;
+
+/** The call whose texts are judged. */
+export type CheckedCall = Pick<Call, "requestId" | "grant" | "model" | "operation" | "labels" | "signal" | "deadlineMs">;
+
+export interface Question {
+  /** The rule's name. */
+  readonly rule: string;
+  readonly side: Side;
+  /** Never empty. */
+  readonly texts: readonly string[];
+  readonly call: CheckedCall;
+}
+
+/** Part of a text, as offsets into it, the end exclusive. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+  /** As it stands in a placeholder: `PERSON`. */
+  readonly label: string;
+}
+
+/** Reasons are for callers, and may be empty. */
+export type Judgement =
+  | { readonly verdict: "allow" }
+  | { readonly verdict: "block" | "annotate"; readonly reason: string }
+  /** Of each text by its index: what stands in its place, or where placeholders stand, in order and apart from each other. */
+  | { readonly verdict: "mask"; readonly changes: ReadonlyMap<number, string | readonly Span[]> };
+
+/** Rejects when there is no judgement in time, whatever the reason. */
+export type AskOutside = (check: OutsideCheck, question: Question) => Promise<Judgement>;
+
+const defaultTimeoutMs = 5_000;
+
+/** Undefined where nobody else judges. */
+export function outsideCheckOf({ check, timeout, failOpen }: GuardrailRule): OutsideCheck | undefined {
+  if (check.case === undefined) return undefined;
+  return { name: `plugin:${check.value}`, judge: check, timeoutMs: timeout === undefined ? defaultTimeoutMs : durationMs(timeout), failOpen };
+}

@@ -1,0 +1,92 @@
+/** Owns the guardrail plug-ins of the configuration: each opened when first needed, bounded, and left alone for a while when it fails. */
+import { isDeepStrictEqual } from "node:util";
+import { toBinary } from "@bufbuild/protobuf";
+import { CheckRequestSchema } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
+import { createBreaker, type Breaker, type BreakerSettings } from "#platform/breaker.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { LiveValue } from "#platform/live-value.ts";
+import type { Judgement, Question } from "../../domain/guardrails/outside-check.ts";
+import { openGrpcPlugin } from "./grpc-plugin.ts";
+import { checkRequest, judgementOf } from "./plugin-messages.ts";
+import type { Plugin, PluginSettings } from "./plugin.ts";
+
+export interface PluginConfig {
+  /** By name. */
+  readonly plugins: ReadonlyMap<string, PluginSettings>;
+  readonly breaker: BreakerSettings;
+}
+
+interface OpenPlugin {
+  readonly settings: PluginSettings;
+  readonly breakerSettings: BreakerSettings;
+  readonly plugin: Plugin;
+  readonly breaker: Breaker;
+  calls: number;
+}
+
+export class PluginSet {
+  readonly #config: LiveValue<PluginConfig>;
+  readonly #open = new Map<string, OpenPlugin>();
+  readonly #unsubscribe: () => void;
+
+  constructor(config: LiveValue<PluginConfig>) {
+    this.#config = config;
+    this.#unsubscribe = config.subscribe((changed) => this.#closeWhere((name, { settings, breakerSettings }) => !isDeepStrictEqual([settings, breakerSettings], [changed.plugins.get(name), changed.breaker])));
+  }
+
+  /** Rejects with DEPENDENCY_UNAVAILABLE, OVERLOADED, BODY_TOO_LARGE or CIRCUIT_OPEN, and with the signal's reason. */
+  async judge(name: string, question: Question, signal: AbortSignal): Promise<Judgement> {
+    const opened = this.#opened(name);
+    const { maximumCalls, maximumMessageBytes } = opened.settings;
+    if (opened.calls >= maximumCalls) throw new GatewayError("OVERLOADED", `The guardrail plug-in "${name}" is asked ${maximumCalls} times at once already (guardrail_plugins.${name}.max_concurrent_calls).`);
+    const request = checkRequest(question);
+    const bytes = toBinary(CheckRequestSchema, request).length;
+    if (bytes > maximumMessageBytes) throw new GatewayError("BODY_TOO_LARGE", `The texts take ${bytes} bytes, more than the guardrail plug-in "${name}" is sent (guardrail_plugins.${name}.max_message_bytes).`);
+    opened.calls++;
+    try {
+      return await opened.breaker.run(async () => readAnswer(name, await opened.plugin.check(request, signal), question));
+    } finally {
+      opened.calls--;
+    }
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    this.#closeWhere(() => true);
+  }
+
+  #opened(name: string): OpenPlugin {
+    let opened = this.#open.get(name);
+    if (opened === undefined) {
+      const { plugins, breaker } = this.#config.current;
+      const settings = plugins.get(name);
+      if (settings === undefined) throw new GatewayError("DEPENDENCY_UNAVAILABLE", `There is no guardrail plug-in "${name}": guardrail_plugins of weir.yaml does not name it.`, { metadata: { plugin: name } });
+      opened = { settings, breakerSettings: breaker, plugin: openGrpcPlugin(name, settings), breaker: createBreaker(`guardrail plug-in "${name}"`, breaker, healthOf), calls: 0 };
+      this.#open.set(name, opened);
+    }
+    return opened;
+  }
+
+  #closeWhere(isOver: (name: string, opened: OpenPlugin) => boolean): void {
+    for (const [name, opened] of this.#open) {
+      if (!isOver(name, opened)) continue;
+      this.#open.delete(name);
+      opened.breaker.shutdown();
+      opened.plugin.close();
+    }
+  }
+}
+
+function readAnswer(name: string, response: Parameters<typeof judgementOf>[0], { texts }: Question): Judgement {
+  try {
+    return judgementOf(response, texts);
+  } catch (error) {
+    const why = error instanceof GatewayError ? error.fieldViolations.map(({ field }) => field || "verdict").join(", ") + " breaks its contract" : (error as Error).message;
+    throw new GatewayError("DEPENDENCY_UNAVAILABLE", `The guardrail plug-in "${name}" gave an answer that cannot be used: it ${why}.`, { metadata: { plugin: name } });
+  }
+}
+
+/** Who left before the answer came says nothing of the plug-in. */
+function healthOf(error: unknown): "failed" | "unknown" {
+  return error instanceof GatewayError && error.reason === "CANCELLED" ? "unknown" : "failed";
+}
