@@ -31,7 +31,7 @@ export const exchangeWithPublicHost = exchangeBy(false);
 
 function exchangeBy(allowPrivateAddresses: boolean): Exchange {
   const lookup = createCheckedLookup((address) => reasonToRefuse(address, allowPrivateAddresses));
-  const agent = new Agent({ allowH2: false, pipelining: 1, connections: 8, maxResponseSize: maximumReplyBytes, connect: { lookup } });
+  const agent = new Agent({ allowH2: false, pipelining: 1, connections: 64, maxResponseSize: maximumReplyBytes, connect: { lookup } });
   return async ({ method, url, headers, body }, signal) => {
     const { origin, pathname, search } = new URL(url);
     // What stands behind the host may be a secret, and what is refused is logged.
