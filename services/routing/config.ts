@@ -4,6 +4,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Config } from "#gen/weir/config/v1/config_pb.ts";
 import type { GuardrailPlugin } from "#gen/weir/config/v1/guardrail_plugin_pb.ts";
 import type { BreakerSettings } from "#platform/breaker.ts";
+import { Secret } from "#platform/secret.ts";
 import type { Route } from "./domain/plan.ts";
 import type { PluginSettings } from "./edge/guardrail-plugins/plugin.ts";
 
@@ -49,10 +50,11 @@ export function readRoutingConfig(config: Config): RoutingConfig {
   };
 }
 
-function pluginSettings({ url, tls, maxConcurrentCalls, maxMessageBytes }: GuardrailPlugin): PluginSettings {
+function pluginSettings({ url, tls, secrets, maxConcurrentCalls, maxMessageBytes }: GuardrailPlugin): PluginSettings {
   return {
     url,
     tls: { authorityFile: tls?.authorityFile ?? "", certificateFile: tls?.certificateFile ?? "", keyFile: tls?.keyFile ?? "" },
+    secrets: secrets.map((secret) => new Secret(secret)),
     maximumCalls: maxConcurrentCalls ?? 64,
     maximumMessageBytes: Number(maxMessageBytes ?? 4n * 1024n * 1024n),
   };

@@ -82,7 +82,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
 
   const findings = new Counter({ name: "weir_guardrail_findings_total", help: "Calls in which a guardrail found something, by rule, mode, detector and side.", labelNames: ["rule", "mode", "detector", "side"], registers: [metrics] });
 
-  const plugins = new PluginSet(config);
+  const plugins = new PluginSet(config, clock);
   const rateCounters = new RateCounters({ policy: peers.policy, clock });
   const pipeline: PipelineDependencies = {
     view: () => ({ routes: config.current.routes, providers: catalogue.providers }),

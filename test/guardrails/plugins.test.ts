@@ -1,5 +1,6 @@
 /** Proves that plug-ins judge what goes in and what comes out, within their bounds, and what happens when they do not. */
 import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { createServer, type Http2Server } from "node:http2";
@@ -24,9 +25,11 @@ type Response = MessageInitShape<typeof CheckResponseSchema>;
 type Check = (request: CheckRequest, signal: AbortSignal) => Response | Promise<Response>;
 
 const execute = promisify(execFile);
+const webhookSecrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="];
 
 let upstream: ScriptedProvider;
 let plugin: Http2Server;
+let webhook: ScriptedProvider;
 let example: ChildProcess;
 let weir: Weir;
 let check: Check;
@@ -55,6 +58,7 @@ beforeAll(async () => {
     }),
   );
   await new Promise<void>((resolve) => plugin.listen(0, "127.0.0.1", resolve));
+  webhook = await startScriptedProvider(() => undefined);
   const examplePort = await freePort();
   example = spawn(process.execPath, ["examples/guardrail-plugin.ts", String(examplePort)], { stdio: ["ignore", "pipe", "inherit"] });
   await once(example.stdout!, "data");
@@ -65,7 +69,7 @@ providers:
   oai: { vendor: openai, api_key: sk-openai-secret, base_url: "${upstream.baseUrl}", models: [m] }
   lost: { vendor: openai, api_key: sk-openai-secret, base_url: "http://127.0.0.1:1/v1", models: [m] }
 routes:
-${[...modes, ...modes.map((mode) => `out-${mode}`), "example", "restore", "open", "closed", "gone", "quick", "full", "small"].map((name) => `  ${name}: { targets: [oai/m] }`).join("\n")}
+${[...modes, ...modes.map((mode) => `out-${mode}`), "example", "restore", "open", "closed", "gone", "quick", "full", "small", "hook"].map((name) => `  ${name}: { targets: [oai/m] }`).join("\n")}
   fallback: { targets: [lost/m, oai/m] }
 breaker: { minimum_calls: 1000 }
 guardrail_plugins:
@@ -74,6 +78,7 @@ guardrail_plugins:
   small: { url: "grpc://127.0.0.1:${(plugin.address() as AddressInfo).port}", max_message_bytes: 1024 }
   example: { url: "grpc://127.0.0.1:${examplePort}" }
   nobody: { url: "grpc://127.0.0.1:1" }
+  hook: { url: "${webhook.baseUrl}/judge?for=weir", secrets: [${webhookSecrets.join(", ")}] }
 guardrails:
 ${modes.map((mode) => `  - { name: in-${mode}, models: [${mode}${mode === "block" ? ", fallback" : ""}], plugin: test, mode: ${mode}, sides: [input] }`).join("\n")}
 ${modes.map((mode) => `  - { name: out-${mode}, models: [out-${mode}], plugin: test, mode: ${mode}, sides: [output] }`).join("\n")}
@@ -84,6 +89,7 @@ ${modes.map((mode) => `  - { name: out-${mode}, models: [out-${mode}], plugin: t
   - { name: counted, models: [gone], plugin: nobody, mode: annotate }
   - { name: quick, models: [quick], plugin: test, mode: block, timeout: 0.05s }
   - { name: full, models: [full], plugin: one-at-a-time, mode: block, sides: [input] }
+  - { name: hooked, models: [hook], plugin: hook, mode: mask, sides: [input] }
   - { name: small, models: [small], plugin: small, mode: block, sides: [input] }
 `,
   });
@@ -91,6 +97,7 @@ ${modes.map((mode) => `  - { name: out-${mode}, models: [out-${mode}], plugin: t
 afterAll(async () => {
   await weir?.stop();
   await upstream?.stop();
+  await webhook?.stop();
   plugin?.close();
   example?.kill();
 });
@@ -249,6 +256,29 @@ test("the example hides people and keeps the merger secret", async () => {
   expect(await refusal(ask("example", "When is the merger?"))).toContain("the merger is not public");
 });
 
+test("a webhook is asked in signed JSON, and answers in JSON", async () => {
+  webhook.answerWith(json(200, { mask: { spans: [{ textId: "1", start: 4, end: 7, label: "WATER" }] }, ofTomorrow: 1 }));
+  const startSeconds = Math.floor(Date.now() / 1_000);
+  await ask("hook", "The sea.");
+  expect(lastSent()).toContain("The [WATER_1].");
+  const { method, path, headers, body } = webhook.requests[0]!;
+  expect([method, path, headers["content-type"]]).toEqual(["POST", "/v1/judge?for=weir", "application/json"]);
+  expect(JSON.parse(body.toString())).toMatchObject({ guardrail: "hooked", side: "SIDE_INPUT", operation: "Generate", model: "hook", texts: [{ id: "1", text: "The sea." }] });
+  const [id, timestamp] = [String(headers["webhook-id"]), String(headers["webhook-timestamp"])];
+  expect(Number(timestamp)).toBeGreaterThanOrEqual(startSeconds);
+  const signatures = webhookSecrets.map((secret) => `v1,${createHmac("sha256", Buffer.from(secret.slice(6), "base64")).update(`${id}.${timestamp}.${body.toString()}`).digest("base64")}`);
+  expect(headers["webhook-signature"]).toBe(signatures.join(" "));
+
+  webhook.answerWith(json(200, { block: { reason: "no swimming" } }));
+  expect(await refusal(ask("hook", "The sea."))).toContain("plugin:hook objects (no swimming)");
+  expect(webhook.requests[1]!.headers["webhook-id"]).not.toBe(id);
+  const broken: Answer[] = [json(500, { allow: {} }), json(200, {}), (_, response) => void response.writeHead(302, { location: "/" }).end(), (_, response) => void response.end("no JSON"), (_, response) => void response.destroy()];
+  for (const answer of broken) {
+    webhook.answerWith(answer);
+    expect(await refusal(ask("hook", "The sea."))).toContain("503");
+  }
+});
+
 test("a rule can be tried, and made by the command", async () => {
   check = maskSea;
   const { maskedText, judgement } = await weir.client(RoutingService).testGuardrail({ rule: { name: "try", mode: "shadow", detectors: ["email"], check: { case: "plugin", value: "test" } }, text: "ada@example.com at sea" });
@@ -274,6 +304,8 @@ test.each([
   ["guardrails: [{ name: x, plugin: nobody, mode: block }]", /names no plug-in/],
   ["guardrail_plugins: { x: { url: 'ftp://x:1' } }", /url/],
   ["guardrail_plugins: { x: { url: 'grpc://x:1', tls: {} } }", /certificates belong to TLS/],
+  ["guardrail_plugins: { x: { url: 'https://x' } }", /a webhook needs secrets/],
+  ["guardrail_plugins: { x: { url: 'https://x', secrets: [whsec_c2hvcnQ=] } }", /secrets/],
   ["guardrails: [{ name: x, words: [y], mode: block, fail_open: true }]", /fail_open are about others/],
 ])("%s is refused", async (text, fault) => {
   const path = join(weir.dataDirectory, "broken.yaml");

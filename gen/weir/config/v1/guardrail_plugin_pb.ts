@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/config/v1/guardrail_plugin.proto.
  */
 export const file_weir_config_v1_guardrail_plugin: GenFile = /*@__PURE__*/
-  fileDesc("CiV3ZWlyL2NvbmZpZy92MS9ndWFyZHJhaWxfcGx1Z2luLnByb3RvEg53ZWlyLmNvbmZpZy52MSKaAwoPR3VhcmRyYWlsUGx1Z2luEjUKA3VybBgBIAEoCUIoukglciMogCAyHl5ncnBjcz86Ly9bXkAvPyNdKzpbMC05XXsxLDV9JBIvCgN0bHMYAiABKAsyIi53ZWlyLmNvbmZpZy52MS5HdWFyZHJhaWxQbHVnaW5UbHMSLQoUbWF4X2NvbmN1cnJlbnRfY2FsbHMYAyABKAVCCrpIBxoFGJBOKAFIAIgBARItChFtYXhfbWVzc2FnZV9ieXRlcxgEIAEoA0INukgKIggYgICAICiACEgBiAEBOpEBukiNARqKAQoUZ3VhcmRyYWlsX3BsdWdpbi50bHMSP2NlcnRpZmljYXRlcyBiZWxvbmcgdG8gVExTOiBncnBjczovLyBoYXMgdGhlbSwgYW5kIG5vdGhpbmcgZWxzZRoxIWhhcyh0aGlzLnRscykgfHwgdGhpcy51cmwuc3RhcnRzV2l0aCgnZ3JwY3M6Ly8nKUIXChVfbWF4X2NvbmN1cnJlbnRfY2FsbHNCFAoSX21heF9tZXNzYWdlX2J5dGVzIoICChJHdWFyZHJhaWxQbHVnaW5UbHMSIAoOYXV0aG9yaXR5X2ZpbGUYASABKAlCCLpIBXIDKIAgEiIKEGNlcnRpZmljYXRlX2ZpbGUYAiABKAlCCLpIBXIDKIAgEhoKCGtleV9maWxlGAMgASgJQgi6SAVyAyiAIDqJAbpIhQEaggEKGWd1YXJkcmFpbF9wbHVnaW5fdGxzLnBhaXISLWNlcnRpZmljYXRlX2ZpbGUgYW5kIGtleV9maWxlIGJlbG9uZyB0b2dldGhlcho2KHRoaXMuY2VydGlmaWNhdGVfZmlsZSA9PSAnJykgPT0gKHRoaXMua2V5X2ZpbGUgPT0gJycpYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("CiV3ZWlyL2NvbmZpZy92MS9ndWFyZHJhaWxfcGx1Z2luLnByb3RvEg53ZWlyLmNvbmZpZy52MSL3BQoPR3VhcmRyYWlsUGx1Z2luElUKA3VybBgBIAEoCUJIukhFckMogCAyPl4oZ3JwY3M/Oi8vW15ALz8jXSs6WzAtOV17MSw1fXxodHRwcz86Ly9bXkAvPyNdKyhbLz9dW14jXSopPykkEi8KA3RscxgCIAEoCzIiLndlaXIuY29uZmlnLnYxLkd1YXJkcmFpbFBsdWdpblRscxItChRtYXhfY29uY3VycmVudF9jYWxscxgDIAEoBUIKukgHGgUYkE4oAUgAiAEBEi0KEW1heF9tZXNzYWdlX2J5dGVzGAQgASgDQg26SAoiCBiAgIAgKIAISAGIAQESewoHc2VjcmV0cxgFIAMoCUJqgAEBukhkkgFhEAUYASJbclkyV153aHNlY18oW0EtWmEtejAtOSsvXXs0fSl7OCwyMH0oW0EtWmEtejAtOSsvXXs0fXxbQS1aYS16MC05Ky9dezN9PXxbQS1aYS16MC05Ky9dezJ9PT0pJDrRArpIzQIaigEKFGd1YXJkcmFpbF9wbHVnaW4udGxzEj9jZXJ0aWZpY2F0ZXMgYmVsb25nIHRvIFRMUzogZ3JwY3M6Ly8gaGFzIHRoZW0sIGFuZCBub3RoaW5nIGVsc2UaMSFoYXModGhpcy50bHMpIHx8IHRoaXMudXJsLnN0YXJ0c1dpdGgoJ2dycGNzOi8vJykavQEKGGd1YXJkcmFpbF9wbHVnaW4uc2VjcmV0cxJoYSB3ZWJob29rIG5lZWRzIHNlY3JldHMsIGJ5IHdoaWNoIGl0IGtub3dzIHRoYXQgaXQgaXMgV2VpciB3aG8gYXNrczsgYSBwbHVnLWluIHRoYXQgc3BlYWtzIGdSUEMgaGFzIG5vbmUaN3RoaXMudXJsLnN0YXJ0c1dpdGgoJ2h0dHAnKSA9PSAoc2l6ZSh0aGlzLnNlY3JldHMpID4gMClCFwoVX21heF9jb25jdXJyZW50X2NhbGxzQhQKEl9tYXhfbWVzc2FnZV9ieXRlcyKCAgoSR3VhcmRyYWlsUGx1Z2luVGxzEiAKDmF1dGhvcml0eV9maWxlGAEgASgJQgi6SAVyAyiAIBIiChBjZXJ0aWZpY2F0ZV9maWxlGAIgASgJQgi6SAVyAyiAIBIaCghrZXlfZmlsZRgDIAEoCUIIukgFcgMogCA6iQG6SIUBGoIBChlndWFyZHJhaWxfcGx1Z2luX3Rscy5wYWlyEi1jZXJ0aWZpY2F0ZV9maWxlIGFuZCBrZXlfZmlsZSBiZWxvbmcgdG9nZXRoZXIaNih0aGlzLmNlcnRpZmljYXRlX2ZpbGUgPT0gJycpID09ICh0aGlzLmtleV9maWxlID09ICcnKWIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * A plug-in that judges texts for guardrails.
@@ -22,7 +22,7 @@ export const file_weir_config_v1_guardrail_plugin: GenFile = /*@__PURE__*/
  */
 export type GuardrailPlugin = Message<"weir.config.v1.GuardrailPlugin"> & {
   /**
-   * Where it is: `grpc://host:port`, with TLS `grpcs://host:port`.
+   * Where it is: `grpc://host:port`, with TLS `grpcs://host:port`; or the address of a webhook, `https://host/path`.
    *
    * @generated from field: string url = 1;
    */
@@ -48,6 +48,14 @@ export type GuardrailPlugin = Message<"weir.config.v1.GuardrailPlugin"> & {
    * @generated from field: optional int64 max_message_bytes = 4;
    */
   maxMessageBytes?: bigint | undefined;
+
+  /**
+   * Of a webhook, what questions are signed with: `whsec_` and 24 to 64 random bytes in base64; write ${NAME} to take it from the
+   * environment. Several while one takes the place of another: each signs.
+   *
+   * @generated from field: repeated string secrets = 5;
+   */
+  secrets: string[];
 };
 
 /**

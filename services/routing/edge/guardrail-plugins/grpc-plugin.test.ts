@@ -39,9 +39,9 @@ test("TLS holds both ways: who shows no certificate of the authority gets no ans
 });
 
 test("the metadata service of a cloud is never dialled", () => {
-  expect(() => openGrpcPlugin("x", { url: "grpc://169.254.169.254:80", tls: { authorityFile: "", certificateFile: "", keyFile: "" }, maximumCalls: 1, maximumMessageBytes: 1024 })).toThrow(/never dialled/);
+  expect(() => openGrpcPlugin("x", { url: "grpc://169.254.169.254:80", tls: { authorityFile: "", certificateFile: "", keyFile: "" }, secrets: [], maximumCalls: 1, maximumMessageBytes: 1024 })).toThrow(/never dialled/);
 });
 
 function open(tls: PluginSettings["tls"]): ReturnType<typeof openGrpcPlugin> {
-  return openGrpcPlugin("tls", { url: `grpcs://localhost:${(server.address() as AddressInfo).port}`, tls, maximumCalls: 1, maximumMessageBytes: 1024 });
+  return openGrpcPlugin("tls", { url: `grpcs://localhost:${(server.address() as AddressInfo).port}`, tls, secrets: [], maximumCalls: 1, maximumMessageBytes: 1024 });
 }

@@ -3,12 +3,17 @@ import { isDeepStrictEqual } from "node:util";
 import { toBinary } from "@bufbuild/protobuf";
 import { CheckRequestSchema } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
 import { createBreaker, type Breaker, type BreakerSettings } from "#platform/breaker.ts";
+import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Judgement, Question } from "../../domain/guardrails/outside-check.ts";
 import { openGrpcPlugin } from "./grpc-plugin.ts";
 import { checkRequest, judgementOf } from "./plugin-messages.ts";
 import type { Plugin, PluginSettings } from "./plugin.ts";
+import { openWebhookPlugin } from "./webhook-plugin.ts";
+
+/** By the scheme of their addresses. */
+const openers: Readonly<Record<string, (name: string, settings: PluginSettings, clock: Clock) => Plugin>> = { "grpc:": openGrpcPlugin, "grpcs:": openGrpcPlugin, "http:": openWebhookPlugin, "https:": openWebhookPlugin };
 
 export interface PluginConfig {
   /** By name. */
@@ -26,12 +31,14 @@ interface OpenPlugin {
 
 export class PluginSet {
   readonly #config: LiveValue<PluginConfig>;
+  readonly #clock: Clock;
   readonly #open = new Map<string, OpenPlugin>();
   readonly #unsubscribe: () => void;
 
-  constructor(config: LiveValue<PluginConfig>) {
+  constructor(config: LiveValue<PluginConfig>, clock: Clock) {
     this.#config = config;
-    this.#unsubscribe = config.subscribe((changed) => this.#closeWhere((name, { settings, breakerSettings }) => !isDeepStrictEqual([settings, breakerSettings], [changed.plugins.get(name), changed.breaker])));
+    this.#clock = clock;
+    this.#unsubscribe = config.subscribe((changed) => this.#closeWhere((name, { settings, breakerSettings }) => !isSame(settings, changed.plugins.get(name)) || !isDeepStrictEqual(breakerSettings, changed.breaker)));
   }
 
   /** Rejects with DEPENDENCY_UNAVAILABLE, OVERLOADED, BODY_TOO_LARGE or CIRCUIT_OPEN, and with the signal's reason. */
@@ -61,7 +68,7 @@ export class PluginSet {
       const { plugins, breaker } = this.#config.current;
       const settings = plugins.get(name);
       if (settings === undefined) throw new GatewayError("DEPENDENCY_UNAVAILABLE", `There is no guardrail plug-in "${name}": guardrail_plugins of weir.yaml does not name it.`, { metadata: { plugin: name } });
-      opened = { settings, breakerSettings: breaker, plugin: openGrpcPlugin(name, settings), breaker: createBreaker(`guardrail plug-in "${name}"`, breaker, healthOf), calls: 0 };
+      opened = { settings, breakerSettings: breaker, plugin: openers[new URL(settings.url).protocol]!(name, settings, this.#clock), breaker: createBreaker(`guardrail plug-in "${name}"`, breaker, healthOf), calls: 0 };
       this.#open.set(name, opened);
     }
     return opened;
@@ -75,6 +82,11 @@ export class PluginSet {
       opened.plugin.close();
     }
   }
+}
+
+function isSame(settings: PluginSettings, changed: PluginSettings | undefined): boolean {
+  const revealed = ({ secrets, ...rest }: PluginSettings): object => ({ ...rest, secrets: secrets.map((secret) => secret.reveal()) });
+  return changed !== undefined && isDeepStrictEqual(revealed(settings), revealed(changed));
 }
 
 function readAnswer(name: string, response: Parameters<typeof judgementOf>[0], { texts }: Question): Judgement {

@@ -1,10 +1,13 @@
 /** Owns what a guardrail plug-in is to Weir, whatever it speaks, and how it is configured. */
+import type { Secret } from "#platform/secret.ts";
 import type { CheckRequest, CheckResponse } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
 
 export interface PluginSettings {
   readonly url: string;
   /** PEM files; empty where there is none. */
   readonly tls: { readonly authorityFile: string; readonly certificateFile: string; readonly keyFile: string };
+  /** Of a webhook. */
+  readonly secrets: readonly Secret[];
   readonly maximumCalls: number;
   readonly maximumMessageBytes: number;
 }
