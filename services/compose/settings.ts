@@ -48,7 +48,7 @@ export function readSettings(file: Config, variables: Variables): Settings {
   const policy = readPolicyConfig(file);
   const nats = readNatsSettings(file.events?.nats, variables["WEIR_NATS_URL"]);
   if (policy.alerts.nats && nats === undefined) throw new GatewayError("INVALID_REQUEST", "alerts.nats: there is no NATS to publish them to. Set events.nats or WEIR_NATS_URL, or leave it out.");
-  checkPlugins(file);
+  checkJudges(file, routing, providers);
   return {
     file,
     routing,
@@ -77,13 +77,21 @@ function checkTargets({ routes }: RoutingConfig, { providers }: ProvidersConfig)
   const faults = [...routes].flatMap(([route, { targets }]) =>
     targets.filter((target) => !providers.has(target.slice(0, target.indexOf("/")))).map((target) => ({ field: `routes.${route}.targets`, description: `"${target}" names no provider; there are ${[...providers.keys()].join(", ")}.` })),
   );
-  if (faults.length > 0) throw new GatewayError("INVALID_REQUEST", faults.map(({ field, description }) => `${field}: ${description}`).join("\n"), { fieldViolations: faults });
+  refuseFaults(faults);
 }
 
-/** What guardrails of the file name is in the file. */
-function checkPlugins({ guardrails, guardrailPlugins }: Config): void {
-  const faults = guardrails.flatMap(({ check }, index) =>
-    check.case !== "plugin" || Object.hasOwn(guardrailPlugins, check.value) ? [] : [{ field: `guardrails[${index}].plugin`, description: `"${check.value}" names no plug-in; guardrail_plugins has ${Object.keys(guardrailPlugins).join(", ") || "none"}.` }],
-  );
+/** Who judges texts for the file's guardrails is in the file, too. */
+function checkJudges({ guardrails, guardrailPlugins }: Config, { routes }: RoutingConfig, { providers }: ProvidersConfig): void {
+  const isModel = (name: string): boolean => routes.has(name) || providers.has(name.slice(0, name.indexOf("/"))) || [...providers.values()].some(({ models }) => models.includes(name));
+  const faults = guardrails.flatMap(({ check }, index) => {
+    if (check.case === undefined) return [];
+    const field = `guardrails[${index}].${check.case}`;
+    if (check.case !== "plugin") return isModel(check.value.model) ? [] : [{ field, description: `"${check.value.model}" names no route, and no model of a provider.` }];
+    return Object.hasOwn(guardrailPlugins, check.value) ? [] : [{ field, description: `"${check.value}" names no plug-in; guardrail_plugins has ${Object.keys(guardrailPlugins).join(", ") || "none"}.` }];
+  });
+  refuseFaults(faults);
+}
+
+function refuseFaults(faults: readonly { readonly field: string; readonly description: string }[]): void {
   if (faults.length > 0) throw new GatewayError("INVALID_REQUEST", faults.map(({ field, description }) => `${field}: ${description}`).join("\n"), { fieldViolations: faults });
 }

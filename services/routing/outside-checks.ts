@@ -34,5 +34,7 @@ export function createOutsideChecks(judges: Judges, logger: Logger, metrics: Reg
 }
 
 function ask(judges: Judges, judge: Judge, question: Question, signal: AbortSignal): Promise<Judgement> {
-  return judges[judge.case](judge.value, question, signal);
+  // The compiler does not follow a case to its own value.
+  const asked = judges[judge.case] as (value: unknown, question: Question, signal: AbortSignal) => Promise<Judgement>;
+  return asked(judge.value, question, signal);
 }

@@ -21,6 +21,8 @@ import { Breakers } from "./domain/breakers.ts";
 import type { Peeks } from "./domain/dry-run.ts";
 import { EndpointIndex } from "./domain/endpoint-index.ts";
 import type { FileIds } from "./domain/file-ids.ts";
+import { judgeByModeration } from "./domain/guardrails/moderation.ts";
+import { runOwnCall } from "./domain/guardrails/own-call.ts";
 import type { PipelineDependencies } from "./domain/pipeline.ts";
 import { verdictOn } from "./domain/verdict.ts";
 import { createAuditTrail } from "./audit-trail.ts";
@@ -102,7 +104,14 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       logger.info({ requestId, ...finding }, "a guardrail found something");
     },
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
-    askOutside: createOutsideChecks({ plugin: (name, question, signal) => plugins.judge(name, question, signal) }, logger, metrics),
+    askOutside: createOutsideChecks(
+      {
+        plugin: (name, question, signal) => plugins.judge(name, question, signal),
+        moderation: (moderation, question, signal) => judgeByModeration(moderation, question.texts, (asked) => runOwnCall(asked, question, signal, pipeline)),
+      },
+      logger,
+      metrics,
+    ),
   };
   const fileIds = (organizationId: string): FileIds => grants.fileIds(organizationId);
   const dependencies = { pipeline, dialects, fileIds, parseJson: parseJsonObject };

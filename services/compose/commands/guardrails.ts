@@ -1,9 +1,10 @@
 /** Owns `weir guardrails`: what a running Weir looks for in the texts of calls. */
+import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import type { Guardrail } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import { GuardrailModerationSchema, type Guardrail, type GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
@@ -25,6 +26,8 @@ interface CreateOptions extends RunningWeirOptions {
   readonly key?: string;
   readonly restore?: true;
   readonly plugin?: string;
+  readonly moderate?: string;
+  readonly threshold?: readonly string[];
   readonly timeoutMs?: string;
   readonly failOpen?: true;
 }
@@ -48,6 +51,8 @@ export function addGuardrailsCommand(program: Command, environment: Environment)
     .option("--key <id>", "calls of this key")
     .option("--restore", "with --mode mask: put originals back in the reply")
     .option("--plugin <name>", "have the plug-in of this name in weir.yaml judge the texts")
+    .option("--moderate <model>", "have a moderation model judge the texts: a route, or `provider/model`")
+    .option("--threshold <category=score>", "with --moderate: a category that counts, from this score on; repeat for more", collect)
     .option("--timeout-ms <number>", "how long the judgement may take (default: 5000)")
     .option("--fail-open", "let texts pass when there is no judgement in time")
     .action(async (name: string, options: CreateOptions) => createGuardrail(name, options, await connect(PolicyService, options, environment)));
@@ -73,15 +78,32 @@ function collect(value: string, former: readonly string[] = []): readonly string
 }
 
 async function createGuardrail(name: string, options: CreateOptions, policy: Policy): Promise<void> {
-  const { mode, detect = [], pattern = [], word = [], side = [], model = [], organization = "", team = "", key = "", restore = false, plugin, timeoutMs, failOpen = false } = options;
+  const { mode, detect = [], pattern = [], word = [], side = [], model = [], organization = "", team = "", key = "", restore = false, timeoutMs, failOpen = false } = options;
   const { guardrail } = await policy.createGuardrail({
     rule: {
       name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore, failOpen,
-      ...(plugin === undefined ? {} : { check: { case: "plugin" as const, value: plugin } }),
+      check: checkOf(options),
       ...(timeoutMs === undefined ? {} : { timeout: durationFromMs(Number(timeoutMs)) }),
     },
   });
   console.log(`Created ${guardrail!.id}.`);
+}
+
+function checkOf({ plugin, moderate, threshold = [] }: CreateOptions): GuardrailRule["check"] {
+  if (plugin !== undefined) return { case: "plugin", value: plugin };
+  if (moderate !== undefined) return { case: "moderation", value: create(GuardrailModerationSchema, { model: moderate, thresholds: Object.fromEntries(threshold.map(readThreshold)) }) };
+  return { case: undefined };
+}
+
+function readThreshold(text: string): [category: string, score: number] {
+  const [, category = "", score = ""] = /^(.+)=([\d.]+)$/.exec(text) ?? [];
+  if (category === "" || Number.isNaN(Number(score))) throw new GatewayError("INVALID_REQUEST", `--threshold ${text}: write a category and a score, such as violence=0.5.`);
+  return [category, Number(score)];
+}
+
+function shownCheck(check: GuardrailRule["check"]): string[] {
+  if (check.case === undefined) return [];
+  return [check.case === "plugin" ? `plugin:${check.value}` : `${check.case}:${check.value.model}`];
 }
 
 async function testGuardrail(name: string, text: string, policy: Policy, routing: Client<typeof RoutingService>): Promise<void> {
@@ -104,6 +126,6 @@ async function listGuardrails({ organization = "" }: ListOptions, policy: Policy
 
 function describe({ id, rule }: Guardrail): string[] {
   const { name, mode, sides, detectors, patterns, words, organizationId, teamId, keyId, models, restore, check } = rule!;
-  const looksFor = [...detectors, ...patterns.map((pattern) => `/${pattern}/`), ...(words.length === 0 ? [] : [`${words.length} words`]), ...(check.case === undefined ? [] : [`plugin:${check.value}`])];
+  const looksFor = [...detectors, ...patterns.map((pattern) => `/${pattern}/`), ...(words.length === 0 ? [] : [`${words.length} words`]), ...shownCheck(check)];
   return [id || "weir.yaml", name, restore ? `${mode}, restore` : mode, sides.join(",") || "both", looksFor.join(","), [organizationId, teamId, keyId, ...models].filter((part) => part !== "").join(",") || "all"];
 }

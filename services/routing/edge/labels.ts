@@ -1,5 +1,6 @@
 /** Owns the header by which callers of the HTTP dialects label their requests for attribution. */
 import { GatewayError } from "#platform/errors.ts";
+import { isReservedLabel } from "../domain/reserved-labels.ts";
 
 /** Lists labels as `name=value, name=value`. */
 const labelsHeader = "x-weir-labels";
@@ -17,8 +18,8 @@ export function readLabels(header: string | string[] | undefined): Record<string
     const equals = pair.indexOf("=");
     const name = pair.slice(0, equals).trim();
     const value = pair.slice(equals + 1).trim();
-    if (equals < 0 || !namePattern.test(name) || Buffer.byteLength(value) > longestValue) {
-      throw new GatewayError("INVALID_REQUEST", `The header ${labelsHeader} is wrong at "${pair.slice(0, 60)}": write \`name=value, name=value\`, names in lower case, values up to ${longestValue} bytes.`, {
+    if (equals < 0 || !namePattern.test(name) || isReservedLabel(name) || Buffer.byteLength(value) > longestValue) {
+      throw new GatewayError("INVALID_REQUEST", `The header ${labelsHeader} is wrong at "${pair.slice(0, 60)}": write \`name=value, name=value\`, names in lower case and not beginning with weir_, values up to ${longestValue} bytes.`, {
         fieldViolations: [{ field: labelsHeader, description: "not `name=value`" }],
       });
     }

@@ -9,6 +9,7 @@ import type { AskedCall } from "../domain/asked-call.ts";
 import type { Dialect, GenerateCall } from "../domain/dialect.ts";
 import type { FileIds } from "../domain/file-ids.ts";
 import type { Call, PipelineDependencies } from "../domain/pipeline.ts";
+import { isReservedLabel } from "../domain/reserved-labels.ts";
 
 export interface InferenceDependencies {
   readonly pipeline: PipelineDependencies;
@@ -65,15 +66,17 @@ function firstOf<Source, Value>(sources: readonly Source[], valueOf: (source: So
 
 /** The call of an RPC, for the pipeline. Throws INVALID_REQUEST for labels that cannot be put on record. */
 export function callOf(context: CallContext, asked: AskedCall, labels: Record<string, string>): Call {
-  for (const name in labels) if (unstorable.test(name) || unstorable.test(labels[name]!)) throw unstorableLabel();
+  for (const name in labels) {
+    if (unstorable.test(name) || unstorable.test(labels[name]!)) throw wrongLabel("A label's name and value have no NUL character.");
+    if (isReservedLabel(name)) throw wrongLabel("Labels that begin with weir_ are given by Weir alone.");
+  }
   return { ...asked, requestId: context.requestId, grant: grantOf(context), labels, signal: context.signal, deadlineMs: context.deadlineMs! };
 }
 
 /** Databases hold no text with it: the call of this label would take those that are put on record with it along. */
 const unstorable = /\0/;
 
-function unstorableLabel(): GatewayError {
-  const description = "A label's name and value have no NUL character.";
+function wrongLabel(description: string): GatewayError {
   return new GatewayError("INVALID_REQUEST", `${description} Leave it out.`, { fieldViolations: [{ field: "labels", description }] });
 }
 

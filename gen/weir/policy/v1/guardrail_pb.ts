@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/policy/v1/guardrail.proto.
  */
 export const file_weir_policy_v1_guardrail: GenFile = /*@__PURE__*/
-  fileDesc("Ch53ZWlyL3BvbGljeS92MS9ndWFyZHJhaWwucHJvdG8SDndlaXIucG9saWN5LnYxIpMKCg1HdWFyZHJhaWxSdWxlEi8KBG5hbWUYASABKAlCIbpIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9JBIgCg9vcmdhbml6YXRpb25faWQYAiABKAlCB7pIBHICKEASGAoHdGVhbV9pZBgDIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYBCABKAlCB7pIBHICKEASIwoGbW9kZWxzGAUgAygJQhO6SBCSAQ0QZBgBIgdyBRABKIAEElwKCWRldGVjdG9ycxgGIAMoCUJJukhGkgFDEGQYASI9cjtSBWVtYWlsUgVwaG9uZVIEY2FyZFIEaWJhblILbmF0aW9uYWxfaWRSCmlwX2FkZHJlc3NSBnNlY3JldBIlCghwYXR0ZXJucxgHIAMoCUITukgQkgENEGQYASIHcgUQASiACBIjCgV3b3JkcxgIIAMoCUIUukgRkgEOEJBOGAEiB3IFEAEogAISMgoEbW9kZRgJIAEoCUIkukghch9SBWJsb2NrUgRtYXNrUghhbm5vdGF0ZVIGc2hhZG93EioKBXNpZGVzGAogAygJQhu6SBiSARUYASIRcg9SBWlucHV0UgZvdXRwdXQSDwoHcmVzdG9yZRgLIAEoCBIzCgZwbHVnaW4YHiABKAlCIbpIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9JEgAEjgKB3RpbWVvdXQYISABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDLpICaoBBiICCB4qABIRCglmYWlsX29wZW4YIiABKAg6sAW6SKwFGtEBChtndWFyZHJhaWwuc29tZXRoaW5nX3RvX2ZpbmQSW2EgZ3VhcmRyYWlsIGxvb2tzIGZvciBzb21ldGhpbmc6IG5hbWUgZGV0ZWN0b3JzLCBwYXR0ZXJucyBvciB3b3Jkcywgb3Igd2hvIGp1ZGdlcyB0aGUgdGV4dHMaVXNpemUodGhpcy5kZXRlY3RvcnMpICsgc2l6ZSh0aGlzLnBhdHRlcm5zKSArIHNpemUodGhpcy53b3JkcykgPiAwIHx8IGhhcyh0aGlzLnBsdWdpbikasAEKGGd1YXJkcmFpbC5jaGVja19oYXNfbW9kZRJJd2hlcmUgb3RoZXJzIGp1ZGdlIHRoZSB0ZXh0cywgdGhlIG1vZGUgaXMgYmxvY2ssIG1hc2ssIGFubm90YXRlIG9yIHNoYWRvdxpJIWhhcyh0aGlzLnBsdWdpbikgfHwgdGhpcy5tb2RlIGluIFsnYmxvY2snLCAnbWFzaycsICdhbm5vdGF0ZScsICdzaGFkb3cnXRqhAQoYZ3VhcmRyYWlsLmNoZWNrX2Nhbl9mYWlsEkl0aW1lb3V0IGFuZCBmYWlsX29wZW4gYXJlIGFib3V0IG90aGVycyB3aG8ganVkZ2UgdGhlIHRleHRzOiBuYW1lIGEgcGx1Z2luGjpoYXModGhpcy5wbHVnaW4pIHx8ICEoaGFzKHRoaXMudGltZW91dCkgfHwgdGhpcy5mYWlsX29wZW4pGn8KHGd1YXJkcmFpbC5yZXN0b3JlX25lZWRzX21hc2sSOXJlc3RvcmUgcHV0cyBiYWNrIHdoYXQgd2FzIG1hc2tlZDogaXQgbmVlZHMgdGhlIG1vZGUgbWFzaxokIXRoaXMucmVzdG9yZSB8fCB0aGlzLm1vZGUgPT0gJ21hc2snQgcKBWNoZWNrInUKCUd1YXJkcmFpbBIKCgJpZBgBIAEoCRIrCgRydWxlGAIgASgLMh0ud2Vpci5wb2xpY3kudjEuR3VhcmRyYWlsUnVsZRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch53ZWlyL3BvbGljeS92MS9ndWFyZHJhaWwucHJvdG8SDndlaXIucG9saWN5LnYxIt0MCg1HdWFyZHJhaWxSdWxlEi8KBG5hbWUYASABKAlCIbpIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9JBIgCg9vcmdhbml6YXRpb25faWQYAiABKAlCB7pIBHICKEASGAoHdGVhbV9pZBgDIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYBCABKAlCB7pIBHICKEASIwoGbW9kZWxzGAUgAygJQhO6SBCSAQ0QZBgBIgdyBRABKIAEElwKCWRldGVjdG9ycxgGIAMoCUJJukhGkgFDEGQYASI9cjtSBWVtYWlsUgVwaG9uZVIEY2FyZFIEaWJhblILbmF0aW9uYWxfaWRSCmlwX2FkZHJlc3NSBnNlY3JldBIlCghwYXR0ZXJucxgHIAMoCUITukgQkgENEGQYASIHcgUQASiACBIjCgV3b3JkcxgIIAMoCUIUukgRkgEOEJBOGAEiB3IFEAEogAISMgoEbW9kZRgJIAEoCUIkukghch9SBWJsb2NrUgRtYXNrUghhbm5vdGF0ZVIGc2hhZG93EioKBXNpZGVzGAogAygJQhu6SBiSARUYASIRcg9SBWlucHV0UgZvdXRwdXQSDwoHcmVzdG9yZRgLIAEoCBIzCgZwbHVnaW4YHiABKAlCIbpIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9JEgAEjkKCm1vZGVyYXRpb24YHyABKAsyIy53ZWlyLnBvbGljeS52MS5HdWFyZHJhaWxNb2RlcmF0aW9uSAASOAoHdGltZW91dBghIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIHioAEhEKCWZhaWxfb3BlbhgiIAEoCDq/B7pIuwca6QEKG2d1YXJkcmFpbC5zb21ldGhpbmdfdG9fZmluZBJbYSBndWFyZHJhaWwgbG9va3MgZm9yIHNvbWV0aGluZzogbmFtZSBkZXRlY3RvcnMsIHBhdHRlcm5zIG9yIHdvcmRzLCBvciB3aG8ganVkZ2VzIHRoZSB0ZXh0cxptc2l6ZSh0aGlzLmRldGVjdG9ycykgKyBzaXplKHRoaXMucGF0dGVybnMpICsgc2l6ZSh0aGlzLndvcmRzKSA+IDAgfHwgaGFzKHRoaXMucGx1Z2luKSB8fCBoYXModGhpcy5tb2RlcmF0aW9uKRrKAQoYZ3VhcmRyYWlsLmNoZWNrX2hhc19tb2RlEkl3aGVyZSBvdGhlcnMganVkZ2UgdGhlIHRleHRzLCB0aGUgbW9kZSBpcyBibG9jaywgbWFzaywgYW5ub3RhdGUgb3Igc2hhZG93GmMhKGhhcyh0aGlzLnBsdWdpbikgfHwgaGFzKHRoaXMubW9kZXJhdGlvbikpIHx8IHRoaXMubW9kZSBpbiBbJ2Jsb2NrJywgJ21hc2snLCAnYW5ub3RhdGUnLCAnc2hhZG93J10ayQEKGGd1YXJkcmFpbC5jaGVja19jYW5fZmFpbBJZdGltZW91dCBhbmQgZmFpbF9vcGVuIGFyZSBhYm91dCBvdGhlcnMgd2hvIGp1ZGdlIHRoZSB0ZXh0czogbmFtZSBhIHBsdWdpbiBvciBhIG1vZGVyYXRpb24aUmhhcyh0aGlzLnBsdWdpbikgfHwgaGFzKHRoaXMubW9kZXJhdGlvbikgfHwgIShoYXModGhpcy50aW1lb3V0KSB8fCB0aGlzLmZhaWxfb3BlbikasgEKHWd1YXJkcmFpbC5tb2RlbHNfbWFza19ub3RoaW5nEmNtb2RlbHMganVkZ2UgdGV4dHMgYXMgYSB3aG9sZSBhbmQgbWFzayBub3RoaW5nOiBhIG1vZGVyYXRpb24gaGFzIHRoZSBtb2RlIGJsb2NrLCBhbm5vdGF0ZSBvciBzaGFkb3caLCFoYXModGhpcy5tb2RlcmF0aW9uKSB8fCB0aGlzLm1vZGUgIT0gJ21hc2snGn8KHGd1YXJkcmFpbC5yZXN0b3JlX25lZWRzX21hc2sSOXJlc3RvcmUgcHV0cyBiYWNrIHdoYXQgd2FzIG1hc2tlZDogaXQgbmVlZHMgdGhlIG1vZGUgbWFzaxokIXRoaXMucmVzdG9yZSB8fCB0aGlzLm1vZGUgPT0gJ21hc2snQgcKBWNoZWNrItUBChNHdWFyZHJhaWxNb2RlcmF0aW9uEhkKBW1vZGVsGAEgASgJQgq6SAdyBRABKIAEEnAKCnRocmVzaG9sZHMYAiADKAsyMy53ZWlyLnBvbGljeS52MS5HdWFyZHJhaWxNb2RlcmF0aW9uLlRocmVzaG9sZHNFbnRyeUInukgkmgEhEGQiB3IFEAEogAEqFBISGQAAAAAAAPA/KQAAAAAAAAAAGjEKD1RocmVzaG9sZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBInUKCUd1YXJkcmFpbBIKCgJpZBgBIAEoCRIrCgRydWxlGAIgASgLMh0ud2Vpci5wb2xpY3kudjEuR3VhcmRyYWlsUnVsZRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A guardrail: what is looked for in the text of which calls, and what happens where it is found.
@@ -114,6 +114,14 @@ export type GuardrailRule = Message<"weir.policy.v1.GuardrailRule"> & {
      */
     value: string;
     case: "plugin";
+  } | {
+    /**
+     * A vendor's moderation model, asked on the account of the call.
+     *
+     * @generated from field: weir.policy.v1.GuardrailModeration moderation = 31;
+     */
+    value: GuardrailModeration;
+    case: "moderation";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -137,6 +145,35 @@ export type GuardrailRule = Message<"weir.policy.v1.GuardrailRule"> & {
  */
 export const GuardrailRuleSchema: GenMessage<GuardrailRule> = /*@__PURE__*/
   messageDesc(file_weir_policy_v1_guardrail, 0);
+
+/**
+ * A judgement by a vendor's moderation model.
+ *
+ * @generated from message weir.policy.v1.GuardrailModeration
+ */
+export type GuardrailModeration = Message<"weir.policy.v1.GuardrailModeration"> & {
+  /**
+   * A route, or `provider/model`, that can moderate. It need not be one that the caller may use.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * The categories that count, by the vendor's names, each from this score on (0 to 1), or when it is broken where the vendor gives
+   * no scores; default all, when the vendor says that they are broken.
+   *
+   * @generated from field: map<string, double> thresholds = 2;
+   */
+  thresholds: { [key: string]: number };
+};
+
+/**
+ * Describes the message weir.policy.v1.GuardrailModeration.
+ * Use `create(GuardrailModerationSchema)` to create a new message.
+ */
+export const GuardrailModerationSchema: GenMessage<GuardrailModeration> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_guardrail, 1);
 
 /**
  * A guardrail as it is kept.
@@ -171,5 +208,5 @@ export type Guardrail = Message<"weir.policy.v1.Guardrail"> & {
  * Use `create(GuardrailSchema)` to create a new message.
  */
 export const GuardrailSchema: GenMessage<Guardrail> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_guardrail, 1);
+  messageDesc(file_weir_policy_v1_guardrail, 2);
 

@@ -51,5 +51,5 @@ const defaultTimeoutMs = 5_000;
 /** Undefined where nobody else judges. */
 export function outsideCheckOf({ check, timeout, failOpen }: GuardrailRule): OutsideCheck | undefined {
   if (check.case === undefined) return undefined;
-  return { name: `plugin:${check.value}`, judge: check, timeoutMs: timeout === undefined ? defaultTimeoutMs : durationMs(timeout), failOpen };
+  return { name: check.case === "plugin" ? `plugin:${check.value}` : check.case, judge: check, timeoutMs: timeout === undefined ? defaultTimeoutMs : durationMs(timeout), failOpen };
 }
