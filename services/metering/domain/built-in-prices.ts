@@ -136,6 +136,13 @@ const prices: readonly BuiltInPrice[] = [
     asOf: "2026-11-21",
   },
   {
+    vendor: "openai",
+    models: ["omni-moderation-latest", "omni-moderation-2024-09-26"],
+    input: "0",
+    source: "https://developers.openai.com/api/docs/models/omni-moderation-latest.md",
+    asOf: "2026-11-21",
+  },
+  {
     vendor: "anthropic",
     models: ["claude-fable-5-1"],
     input: "10",
