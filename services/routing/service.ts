@@ -1,4 +1,5 @@
 /** Owns putting the rooms of routing together: the views, the pipeline, the RPCs and the front door. */
+import { randomUUID } from "node:crypto";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -21,6 +22,7 @@ import { Breakers } from "./domain/breakers.ts";
 import type { Peeks } from "./domain/dry-run.ts";
 import { EndpointIndex } from "./domain/endpoint-index.ts";
 import type { FileIds } from "./domain/file-ids.ts";
+import { judgeByModel } from "./domain/guardrails/judge.ts";
 import { judgeByModeration } from "./domain/guardrails/moderation.ts";
 import { runOwnCall } from "./domain/guardrails/own-call.ts";
 import type { PipelineDependencies } from "./domain/pipeline.ts";
@@ -108,6 +110,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       {
         plugin: (name, question, signal) => plugins.judge(name, question, signal),
         moderation: (moderation, question, signal) => judgeByModeration(moderation, question.texts, (asked) => runOwnCall(asked, question, signal, pipeline)),
+        judge: (judge, question, signal) => judgeByModel(judge, question.texts, randomUUID(), (asked) => runOwnCall(asked, question, signal, pipeline)),
       },
       logger,
       metrics,

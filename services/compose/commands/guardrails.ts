@@ -4,7 +4,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { GuardrailModerationSchema, type Guardrail, type GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import { GuardrailJudgeSchema, GuardrailModerationSchema, type Guardrail, type GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
@@ -28,6 +28,9 @@ interface CreateOptions extends RunningWeirOptions {
   readonly plugin?: string;
   readonly moderate?: string;
   readonly threshold?: readonly string[];
+  readonly judge?: string;
+  readonly question?: string;
+  readonly expected?: string;
   readonly timeoutMs?: string;
   readonly failOpen?: true;
 }
@@ -53,6 +56,9 @@ export function addGuardrailsCommand(program: Command, environment: Environment)
     .option("--plugin <name>", "have the plug-in of this name in weir.yaml judge the texts")
     .option("--moderate <model>", "have a moderation model judge the texts: a route, or `provider/model`")
     .option("--threshold <category=score>", "with --moderate: a category that counts, from this score on; repeat for more", collect)
+    .option("--judge <model>", "have a model answer --question about the texts: a route, or `provider/model`")
+    .option("--question <text>", "with --judge: a question to be answered with yes or no")
+    .option("--expected <answer>", "with --judge: the answer with which texts pass (default: no)")
     .option("--timeout-ms <number>", "how long the judgement may take (default: 5000)")
     .option("--fail-open", "let texts pass when there is no judgement in time")
     .action(async (name: string, options: CreateOptions) => createGuardrail(name, options, await connect(PolicyService, options, environment)));
@@ -89,9 +95,10 @@ async function createGuardrail(name: string, options: CreateOptions, policy: Pol
   console.log(`Created ${guardrail!.id}.`);
 }
 
-function checkOf({ plugin, moderate, threshold = [] }: CreateOptions): GuardrailRule["check"] {
+function checkOf({ plugin, moderate, threshold = [], judge, question = "", expected = "" }: CreateOptions): GuardrailRule["check"] {
   if (plugin !== undefined) return { case: "plugin", value: plugin };
   if (moderate !== undefined) return { case: "moderation", value: create(GuardrailModerationSchema, { model: moderate, thresholds: Object.fromEntries(threshold.map(readThreshold)) }) };
+  if (judge !== undefined) return { case: "judge", value: create(GuardrailJudgeSchema, { model: judge, question, expected }) };
   return { case: undefined };
 }
 
