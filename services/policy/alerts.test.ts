@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { create } from "@bufbuild/protobuf";
 import OpenAI from "openai";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { LeasePostingSchema, TakeLeasePostingsResponseSchema } from "#gen/weir/metering/v1/lease_posting_pb.ts";
 import { AlertDeliveryState, ListBudgetAlertsRequestSchema, RetryBudgetAlertsRequestSchema, TestBudgetAlertsRequestSchema } from "#gen/weir/policy/v1/budget_alert_pb.ts";
 import { systemClock } from "#platform/clock.ts";
@@ -14,7 +14,7 @@ import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { createSpender, createTestBudget, needOf } from "./budgets.fixture.ts";
 import type { PolicyConfig } from "./config.ts";
 import type { PolicyPeers } from "./peers.ts";
-import { afterTest, callContext, openPolicyFixture, policyConfig, type PolicyFixture } from "./policy.fixture.ts";
+import { callContext, openPolicyFixture, policyConfig, type PolicyFixture } from "./policy.fixture.ts";
 import { claimDeliveries } from "./store/alert-deliveries.ts";
 import { acquireLeases } from "./store/leases.ts";
 
@@ -134,7 +134,7 @@ async function startHook(status = 200): Promise<Hook> {
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  afterTest(async () => {
+  onTestFinished(async () => {
     server.closeAllConnections();
     server.close();
   });
@@ -161,7 +161,7 @@ async function startPolicies(count: number, config: PolicyConfig | MutableLiveVa
   const fixtures: PolicyFixture[] = [];
   for (let process = 0; process < count; process++) {
     const fixture = await openPolicyFixture(connection, systemClock, config instanceof MutableLiveValue ? config : new MutableLiveValue(config), { metering });
-    afterTest(fixture.stop);
+    onTestFinished(fixture.stop);
     fixtures.push(fixture);
   }
   const reach = async () => {
