@@ -52,15 +52,15 @@ export function followPostings({ database, peers: { metering }, logger, onSettle
   };
 
   async function follow(goesWell: () => void): Promise<void> {
-    const isApplied = await takeSome();
+    const mayHaveMore = await takeSome();
     goesWell();
-    // Another process is at it.
-    if (!isApplied) await pause(maxWaitMs, undefined, { signal }).catch(() => undefined);
+    if (!mayHaveMore) await pause(maxWaitMs, undefined, { signal }).catch(() => undefined);
   }
 
+  /** False when nothing is to be expected soon: without leases only a correction, or where another process is at it. */
   async function takeSome(): Promise<boolean> {
     const progress = await findProgress(database);
-    const request = create(TakeLeasePostingsRequestSchema, { confirmedPostingIds: [...progress.postingIds], maxWait: durationFromMs(maxWaitMs) });
+    const request = create(TakeLeasePostingsRequestSchema, { confirmedPostingIds: [...progress.postingIds], maxWait: durationFromMs(progress.hasOpenLeases ? maxWaitMs : 0) });
     const { postings, completeBeforeTime } = await metering.takeLeasePostings(request, { identity: { kind: "service", name: "policy" }, requestId: "", signal });
     if (postings.length > 0 || progress.postingIds.length > 0) {
       const crossings = await database.transaction(async (transaction) => {
@@ -76,6 +76,6 @@ export function followPostings({ database, peers: { metering }, logger, onSettle
     const closed = completeBeforeTime === undefined ? 0 : await closeLeases(database, new Date(timestampMs(completeBeforeTime) - clockSkewMs), closedAtOnce);
     if (postings.length + closed > 0) onSettled();
     await forgetLeases(database, new Date(Date.now() - rememberedMs), closedAtOnce);
-    return true;
+    return progress.hasOpenLeases || postings.length > 0;
   }
 }

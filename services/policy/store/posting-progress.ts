@@ -6,6 +6,8 @@ export interface PostingProgress {
   readonly version: bigint;
   /** What was applied last, and the ledger may forget. */
   readonly postingIds: readonly bigint[];
+  /** Whether more is to come soon: some lease may still be drawn from. */
+  readonly hasOpenLeases: boolean;
 }
 
 export interface NumberedPosting extends PostedAmount {
@@ -13,8 +15,10 @@ export interface NumberedPosting extends PostedAmount {
 }
 
 export async function findProgress(database: Queryable): Promise<PostingProgress> {
-  const { rows } = await database.query<{ version: bigint; posting_ids: bigint[] }>("SELECT version, posting_ids FROM posting_progress");
-  return { version: rows[0]!.version, postingIds: rows[0]!.posting_ids };
+  const { rows } = await database.query<{ version: bigint; posting_ids: bigint[]; has_open_leases: boolean }>(
+    "SELECT version, posting_ids, EXISTS (SELECT FROM leases WHERE close_time IS NULL) AS has_open_leases FROM posting_progress",
+  );
+  return { version: rows[0]!.version, postingIds: rows[0]!.posting_ids, hasOpenLeases: rows[0]!.has_open_leases };
 }
 
 /**
