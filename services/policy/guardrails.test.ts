@@ -47,6 +47,17 @@ it("keeps a caller of one organization to that organization", async () => {
   await expect(fixture.policy.deleteGuardrail(create(DeleteGuardrailRequestSchema, { guardrailId: forAll!.id }), owner)).rejects.toMatchObject({ reason: "NOT_FOUND" });
 });
 
+it("lets nobody have texts judged by a model that they are not allowed", async () => {
+  const fixture = await startPolicy(await createEmptyDatabase());
+  const { organizationId } = await createTestTeam(fixture);
+  const makerOf = (scope: { models?: string[]; providers?: string[] }): CallContext => ({ ...callContext(), identity: { kind: "caller", grant: create(GrantSchema, { organizationId, reach: Reach.ORGANIZATION, scopes: [scope] }) } });
+  const judgedBy = (model: string): GuardrailRule => create(GuardrailRuleSchema, { name: `by-${model.replaceAll(/\W/g, "-")}`, mode: "block", check: { case: "judge", value: { model, question: "?" } } });
+  await createGuardrail(fixture, judgedBy("cheap"), makerOf({ models: ["cheap"] }));
+  await createGuardrail(fixture, judgedBy("near/small"), makerOf({ models: ["near/*"], providers: ["near"] }));
+  await expect(createGuardrail(fixture, judgedBy("dear"), makerOf({ models: ["cheap"] }))).rejects.toMatchObject({ reason: "PERMISSION_DENIED", metadata: { field: "scope.models" } });
+  await expect(createGuardrail(fixture, judgedBy("far/large"), makerOf({ providers: ["near"] }))).rejects.toMatchObject({ reason: "PERMISSION_DENIED", metadata: { field: "scope.providers" } });
+});
+
 it("refuses a name twice, a team that is not there, and answers a repeated call alike", async () => {
   const fixture = await startPolicy(await createEmptyDatabase());
   const team = await createTestTeam(fixture);
