@@ -182,10 +182,42 @@ test("the output is judged as a whole, streaming or not", async () => {
     expect((await asking("out-annotate", "Where?")).text, how).toBe("🌊 By the sea, at sea.");
     expect((await asking("out-shadow", "Where?")).text, how).toBe("🌊 By the sea, at sea.");
     expect(await refusal(asking("out-block", "Where?")), how).toMatch(/400 .*out-block/);
+    await expect.poll(() => asked.length, { message: how }).toBe(4);
     expect(asked.map(({ texts }) => texts.map(({ text }) => text)), how).toEqual(Array.from({ length: 4 }, () => ["🌊 By the sea, at sea."]));
   }
   check = () => allow;
   expect((await askForStream("out-block", "Where?")).text).toBe("🌊 By the sea, at sea.");
+});
+
+test("a rule in shadow is asked beside the call, which does not wait for it", async () => {
+  const answer = Promise.withResolvers<Response>();
+  check = () => answer.promise;
+  expect((await ask("shadow", "You fool.")).text).toBe("done");
+  expect((await askForStream("out-shadow", "Where?")).text).toBe("done");
+  answer.resolve(block);
+  const foundBy = (rule: string): boolean => weir.log().some((line) => line["msg"] === "a guardrail found something" && line["rule"] === rule && line["detector"] === "plugin:test");
+  await expect.poll(() => foundBy("in-shadow") && foundBy("out-shadow")).toBe(true);
+});
+
+test("the arguments of tools are judged, and changed, as JSON", async () => {
+  check = maskSea;
+  const call = { id: "call_1", type: "function", function: { name: "go", arguments: JSON.stringify({ to: 'the "sea"', by: ["sea"] }) } };
+  const chunk = (delta: object, finish: string | null): string => `data: ${JSON.stringify({ id: "c", created: 1, model: "m", object: "chat.completion.chunk", choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
+  const pieces = call.function.arguments.match(/.{1,4}/g)!.map((piece) => chunk({ tool_calls: [{ index: 0, function: { arguments: piece } }] }, null));
+  upstream.answerWith(eventStream([chunk({ tool_calls: [{ ...call, index: 0, function: { name: "go", arguments: "" } }] }, null), ...pieces, chunk({}, "tool_calls"), "data: [DONE]\n\n"]));
+  let streamed = "";
+  for await (const { choices } of await openai().chat.completions.create({ model: "out-mask", stream: true, messages: [{ role: "user", content: "Go." }] })) streamed += choices[0]?.delta.tool_calls?.[0]?.function?.arguments ?? "";
+  expect(JSON.parse(streamed)).toEqual({ to: 'the "[WATER_1]"', by: ["[WATER_1]"] });
+});
+
+test("other operations are judged alike", async () => {
+  upstream.answerWith(json(200, { object: "list", model: "m", data: [{ object: "embedding", index: 0, embedding: [0.5] }], usage: { prompt_tokens: 1, total_tokens: 1 } }));
+  check = maskSea;
+  await openai().embeddings.create({ model: "mask", input: ["one", "two sea"], encoding_format: "float" });
+  expect(JSON.parse(lastSent())).toMatchObject({ input: ["one", "two [WATER_1]"] });
+  expect(asked).toMatchObject([{ operation: "Embed", texts: [{ text: "one" }, { text: "two sea" }] }]);
+  check = () => block;
+  expect(await refusal(openai().images.edit({ model: "block", prompt: "You fool.", image: new File([new Uint8Array([1])], "a.png") }))).toContain("400");
 });
 
 test("what was masked comes back in the reply", async () => {

@@ -49,7 +49,8 @@ export class OutsideGuard {
     let checked = texts;
     // What one masks, the next does not see; those that change nothing need not wait for each other.
     for (const rule of rules.filter(({ mode }) => mode === "mask")) checked = await this.#checkBy(rule, side, checked);
-    await Promise.all(rules.filter(({ mode }) => mode !== "mask").map((rule) => this.#checkBy(rule, side, checked)));
+    for (const rule of rules.filter(({ mode }) => mode === "shadow")) void this.#checkBeside(rule, side, checked);
+    await Promise.all(rules.filter(({ mode }) => mode !== "mask" && mode !== "shadow").map((rule) => this.#checkBy(rule, side, checked)));
     if (side === "input") this.#lastInput = { texts, checked };
     return checked;
   }
@@ -76,6 +77,12 @@ export class OutsideGuard {
       masked[index] = changedText(texts[index]!, change, (label, text) => this.#effects.placeholder(rule, side, label, text));
     }
     return masked;
+  }
+
+  /** The call does not wait for it, and may be over before. */
+  async #checkBeside(rule: CheckingRule, side: Side, texts: readonly string[]): Promise<void> {
+    const call = { ...this.#call, signal: new AbortController().signal };
+    await new OutsideGuard([rule], call, this.#ask, this.#effects).#checkBy(rule, side, texts);
   }
 
   async #judgement(rule: CheckingRule, side: Side, texts: readonly string[]): Promise<Judgement> {
