@@ -24,9 +24,11 @@ export class CallGuard {
   readonly #placeholders = new Placeholders();
   /** What is to be put back, by its placeholder. */
   readonly #originals = new Map<string, string>();
-  /** What the caller is told of each; undefined where that is nothing. */
-  readonly #findings = new Map<string, Warning | undefined>();
+  /** Each with what the caller is told of it. */
+  readonly #findings = new Map<string, { readonly finding: Finding; readonly warning: Warning }>();
   readonly #outside: OutsideGuard | undefined;
+  /** That texts passed without the judgement of others. */
+  readonly #omissions = new Map<string, Warning>();
 
   /** Of rules that are all for the call; told of each kind of finding once. Without `outside`, nobody else is asked to judge. */
   constructor(rules: readonly CompiledRule[], onFinding: (finding: Finding) => void, outside?: { readonly call: CheckedCall; readonly ask: AskOutside }) {
@@ -34,12 +36,11 @@ export class CallGuard {
     this.#onFinding = onFinding;
     if (outside === undefined || rules.every(({ check }) => check === undefined)) return;
     this.#outside = new OutsideGuard(rules, outside.call, outside.ask, {
-      object: ({ name: rule }, mode, { name: detector }, side, reason) => {
-        const objection = `${detector} objects${reason === "" ? "" : ` (${reason})`}`;
-        this.#found({ rule, mode, detector, side }, mode === "mask" ? `masked what ${detector} objects to` : objection, `${objection} to its ${side}`);
-      },
+      object: ({ name: rule }, mode, { name: detector }, side, reason) => this.#objected({ rule, mode, detector, side }, reason),
       placeholder: ({ restore }, side, label, text) => this.#mask(label, text, restore && side === "input"),
-      pass: ({ name: rule, mode }, { name: detector }, side) => this.#warn(`${rule} ${detector} ${side}`, mode, side, `guardrail ${rule} was passed over: ${detector} gave no judgement`),
+      pass: ({ name: rule, mode }, { name }, side) => {
+        if (mode !== "shadow") this.#omissions.set(`${rule} ${side}`, create(WarningSchema, { field: side, message: `guardrail ${rule} was passed over: ${name} gave no judgement` }));
+      },
     });
   }
 
@@ -71,7 +72,8 @@ export class CallGuard {
 
   /** What callers are told: what was masked or is to be annotated. */
   get warnings(): readonly Warning[] {
-    return [...this.#findings.values()].filter((warning) => warning !== undefined);
+    const told = [...this.#findings.values()].filter(({ finding }) => finding.mode !== "shadow").map(({ warning }) => warning);
+    return [...told, ...this.#omissions.values()];
   }
 
   get #restores(): boolean {
@@ -109,21 +111,31 @@ export class CallGuard {
     return placeholder;
   }
 
-  #found(finding: Finding, told = `${finding.mode === "mask" ? "masked" : "found"} ${finding.detector}`, why = `it found ${finding.detector} in its ${finding.side}`): void {
+  #found(finding: Finding): void {
     const { rule, mode, detector, side } = finding;
-    const key = Object.values(finding).join(" ");
-    if (!this.#findings.has(key)) {
-      this.#warn(key, mode, side, `guardrail ${rule} ${told}`);
-      this.#onFinding(finding);
-    }
+    this.#note(finding, create(WarningSchema, { field: side, message: `guardrail ${rule} ${mode === "mask" ? "masked" : "found"} ${detector}` }));
     if (mode !== "block") return;
-    throw new GatewayError("GUARDRAIL_BLOCKED", `The guardrail "${rule}" blocked this call: ${why}. Leave that out, or ask whoever made the rule.`, {
+    throw new GatewayError("GUARDRAIL_BLOCKED", `The guardrail "${rule}" blocked this call: it found ${detector} in its ${side}. Leave that out, or ask whoever made the rule.`, {
       metadata: { guardrail: rule, detector, side },
     });
   }
 
-  #warn(key: string, mode: string, side: Side, message: string): void {
-    this.#findings.set(key, mode === "shadow" ? undefined : create(WarningSchema, { field: side, message }));
+  /** Others who judge have something against it. */
+  #objected(finding: Finding, reason: string): void {
+    const { rule, mode, detector, side } = finding;
+    const objection = `${detector} objects${reason === "" ? "" : ` (${reason})`}`;
+    this.#note(finding, create(WarningSchema, { field: side, message: `guardrail ${rule} ${mode === "mask" ? `masked what ${detector} objects to` : objection}` }));
+    if (mode !== "block") return;
+    throw new GatewayError("GUARDRAIL_BLOCKED", `The guardrail "${rule}" blocked this call: ${objection} to its ${side}. Leave that out, or ask whoever made the rule.`, {
+      metadata: { guardrail: rule, detector, side },
+    });
+  }
+
+  #note(finding: Finding, warning: Warning): void {
+    const key = Object.values(finding).join(" ");
+    if (this.#findings.has(key)) return;
+    this.#findings.set(key, { finding, warning });
+    this.#onFinding(finding);
   }
 
   /** Puts originals back where their placeholders stand. */

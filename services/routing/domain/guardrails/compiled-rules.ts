@@ -41,8 +41,7 @@ export function compiledRule(rule: GuardrailRule): CompiledRule {
 // Every request asks, and a rule never changes: a changed one is another object.
 const compiledRules = new WeakMap<GuardrailRule, CompiledRule>();
 
-function compile(rule: GuardrailRule): CompiledRule {
-  const { name, mode, restore, sides, models, detectors: names, patterns, words } = rule;
+function compile({ name, mode, restore, sides, models, detectors: names, patterns, words, check, timeout, failOpen }: GuardrailRule): CompiledRule {
   const listed = names.flatMap((detectorName) => {
     const found = Object.hasOwn(detectors, detectorName) ? detectors[detectorName] : undefined;
     if (found === undefined) throw unavailable(name, `this version has no detector "${detectorName}"`);
@@ -50,7 +49,7 @@ function compile(rule: GuardrailRule): CompiledRule {
   });
   const own = patterns.map((pattern) => ({ name: "pattern", detector: patternOf(name, pattern) }));
   const dictionary = words.length === 0 ? [] : [{ name: "word", detector: wordsDetector(words) }];
-  return { name, mode: mode as Mode, restore, sides: sides.length === 0 ? ["input", "output"] : (sides as Side[]), models, detectors: [...listed, ...own, ...dictionary], check: outsideCheckOf(rule) };
+  return { name, mode: mode as Mode, restore, sides: sides.length === 0 ? ["input", "output"] : (sides as Side[]), models, detectors: [...listed, ...own, ...dictionary], check: outsideCheckOf({ check, timeout, failOpen }) };
 }
 
 function patternOf(rule: string, pattern: string): Detector {

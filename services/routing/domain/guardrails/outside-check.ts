@@ -49,7 +49,7 @@ export type AskOutside = (check: OutsideCheck, question: Question) => Promise<Ju
 const defaultTimeoutMs = 5_000;
 
 /** Undefined where nobody else judges. */
-export function outsideCheckOf({ check, timeout, failOpen }: GuardrailRule): OutsideCheck | undefined {
+export function outsideCheckOf({ check, timeout, failOpen }: Pick<GuardrailRule, "check" | "timeout" | "failOpen">): OutsideCheck | undefined {
   if (check.case === undefined) return undefined;
   return { name: check.case === "plugin" ? `plugin:${check.value}` : check.case, judge: check, timeoutMs: timeout === undefined ? defaultTimeoutMs : durationMs(timeout), failOpen };
 }
