@@ -27,7 +27,7 @@ interface CreateOptions extends RunningWeirOptions {
   readonly restore?: true;
   readonly plugin?: string;
   readonly moderate?: string;
-  readonly threshold?: readonly string[];
+  readonly category?: readonly string[];
   readonly judge?: string;
   readonly question?: string;
   readonly expected?: string;
@@ -55,7 +55,7 @@ export function addGuardrailsCommand(program: Command, environment: Environment)
     .option("--restore", "with --mode mask: put originals back in the reply")
     .option("--plugin <name>", "have the plug-in of this name in weir.yaml judge the texts")
     .option("--moderate <model>", "have a moderation model judge the texts: a route, or `provider/model`")
-    .option("--threshold <category=score>", "with --moderate: a category that counts, from this score on; repeat for more", collect)
+    .option("--category <name=score>", "with --moderate: a category that counts, from this score on; repeat for more", collect)
     .option("--judge <model>", "have a model answer --question about the texts: a route, or `provider/model`")
     .option("--question <text>", "with --judge: a question to be answered with yes or no")
     .option("--expected <answer>", "with --judge: the answer with which texts pass (default: no)")
@@ -95,17 +95,17 @@ async function createGuardrail(name: string, options: CreateOptions, policy: Pol
   console.log(`Created ${guardrail!.id}.`);
 }
 
-function checkOf({ plugin, moderate, threshold = [], judge, question = "", expected = "" }: CreateOptions): GuardrailRule["check"] {
+function checkOf({ plugin, moderate, category = [], judge, question = "", expected = "" }: CreateOptions): GuardrailRule["check"] {
   if (plugin !== undefined) return { case: "plugin", value: plugin };
-  if (moderate !== undefined) return { case: "moderation", value: create(GuardrailModerationSchema, { model: moderate, thresholds: Object.fromEntries(threshold.map(readThreshold)) }) };
+  if (moderate !== undefined) return { case: "moderation", value: create(GuardrailModerationSchema, { model: moderate, thresholds: Object.fromEntries(category.map(readCategory)) }) };
   if (judge !== undefined) return { case: "judge", value: create(GuardrailJudgeSchema, { model: judge, question, expected }) };
   return { case: undefined };
 }
 
-function readThreshold(text: string): [category: string, score: number] {
-  const [, category = "", score = ""] = /^(.+)=([\d.]+)$/.exec(text) ?? [];
-  if (category === "" || Number.isNaN(Number(score))) throw new GatewayError("INVALID_REQUEST", `--threshold ${text}: write a category and a score, such as violence=0.5.`);
-  return [category, Number(score)];
+function readCategory(text: string): [name: string, score: number] {
+  const [, name = "", score = ""] = /^(.+)=([\d.]+)$/.exec(text) ?? [];
+  if (name === "" || Number.isNaN(Number(score))) throw new GatewayError("INVALID_REQUEST", `--category ${text}: write its name and a score, such as violence=0.5.`);
+  return [name, Number(score)];
 }
 
 function shownCheck(check: GuardrailRule["check"]): string[] {
