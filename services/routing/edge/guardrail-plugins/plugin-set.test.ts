@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { afterEach, expect, test } from "vitest";
 import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { systemClock } from "#platform/clock.ts";
+import { GatewayError } from "#platform/errors.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { Secret } from "#platform/secret.ts";
 import type { Question } from "../../domain/guardrails/outside-check.ts";
@@ -22,6 +23,13 @@ test("a plug-in that keeps failing is left alone, until its configuration change
   expect(await ask()).toBe("CIRCUIT_OPEN");
   config.set(configOf("whsec_dHdv"));
   expect(await ask()).toBe("DEPENDENCY_UNAVAILABLE");
+});
+
+test("that callers leave, or have no time, says nothing of the plug-in", async () => {
+  set = new PluginSet(new MutableLiveValue(configOf("whsec_b25l")), systemClock);
+  for (const reason of ["DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", "CANCELLED"] as const) {
+    await expect(set.judge("lost", question, AbortSignal.abort(new GatewayError(reason, "")))).rejects.toMatchObject({ reason });
+  }
 });
 
 test("one that is not configured gives no judgement", async () => {

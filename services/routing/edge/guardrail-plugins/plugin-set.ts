@@ -1,8 +1,8 @@
 /** Owns the guardrail plug-ins of the configuration: each opened when first needed, bounded, and left alone for a while when it fails. */
 import { isDeepStrictEqual } from "node:util";
 import { toBinary } from "@bufbuild/protobuf";
-import { CheckRequestSchema } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
-import { createBreaker, type Breaker, type BreakerSettings } from "#platform/breaker.ts";
+import { CheckRequestSchema, type CheckResponse } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
+import { createBreaker, type Breaker, type BreakerSettings, type Health } from "#platform/breaker.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { LiveValue } from "#platform/live-value.ts";
@@ -89,16 +89,15 @@ function isSame(settings: PluginSettings, changed: PluginSettings | undefined): 
   return changed !== undefined && isDeepStrictEqual(revealed(settings), revealed(changed));
 }
 
-function readAnswer(name: string, response: Parameters<typeof judgementOf>[0], { texts }: Question): Judgement {
+function readAnswer(name: string, response: CheckResponse, { texts }: Question): Judgement {
   try {
     return judgementOf(response, texts);
-  } catch (error) {
-    const why = error instanceof GatewayError ? error.fieldViolations.map(({ field }) => field || "verdict").join(", ") + " breaks its contract" : (error as Error).message;
-    throw new GatewayError("DEPENDENCY_UNAVAILABLE", `The guardrail plug-in "${name}" gave an answer that cannot be used: it ${why}.`, { metadata: { plugin: name } });
+  } catch (cause) {
+    throw new GatewayError("DEPENDENCY_UNAVAILABLE", `The guardrail plug-in "${name}" gave an answer that breaks its contract.`, { metadata: { plugin: name }, cause });
   }
 }
 
-/** Who left before the answer came says nothing of the plug-in. */
-function healthOf(error: unknown): "failed" | "unknown" {
-  return error instanceof GatewayError && error.reason === "CANCELLED" ? "unknown" : "failed";
+/** That its caller left, or gave the call less time than the rule does, says nothing of the plug-in: else whoever calls could have it left alone. */
+function healthOf(error: unknown): Health {
+  return error instanceof GatewayError && error.reason !== "DEPENDENCY_UNAVAILABLE" ? "unknown" : "failed";
 }
