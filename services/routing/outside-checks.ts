@@ -2,7 +2,7 @@
 import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";
 import { Histogram, type Registry } from "#platform/metrics.ts";
-import type { AskOutside, Judge, Judgement, Question } from "./domain/guardrails/outside-check.ts";
+import { JudgedTooLate, type AskOutside, type Judge, type Judgement, type Question } from "./domain/guardrails/outside-check.ts";
 
 /** How each kind of judge is asked; rejects when the signal fires. */
 export type Judges = { readonly [Kind in Judge["case"]]: (value: Extract<Judge, { case: Kind }>["value"], question: Question, signal: AbortSignal) => Promise<Judgement> };
@@ -17,18 +17,19 @@ export function createOutsideChecks(judges: Judges, logger: Logger, metrics: Reg
   });
   return async (check, question) => {
     const { rule, call } = question;
-    const time = AbortSignal.timeout(check.timeoutMs);
+    const time = new AbortController();
+    const timer = setTimeout(() => time.abort(new JudgedTooLate(check)), check.timeoutMs);
     const stopClock = seconds.startTimer({ rule, check: check.name });
     try {
-      const judgement = await ask(judges, check.judge, question, AbortSignal.any([call.signal, time]));
+      const judgement = await ask(judges, check.judge, question, AbortSignal.any([call.signal, time.signal]));
       stopClock({ outcome: judgement.verdict });
       return judgement;
-    } catch (thrown) {
-      const isLate = time.aborted && !call.signal.aborted;
-      const error = isLate ? new GatewayError("DEADLINE_EXCEEDED", `${check.name} took longer than the ${check.timeoutMs} ms that the guardrail gives it.`) : thrown;
+    } catch (error) {
       stopClock({ outcome: error instanceof GatewayError ? error.reason : "INTERNAL" });
       if (!call.signal.aborted) logger.warn({ requestId: call.requestId, rule, check: check.name, error }, "a guardrail got no judgement");
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
   };
 }

@@ -3,6 +3,7 @@ import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
+import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
 import { Consistency, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
@@ -14,6 +15,7 @@ let weir: Weir;
 let moderations: Answer;
 let reply = "";
 let answer = "";
+const silence = "the vendor says nothing";
 
 beforeAll(async () => {
   upstream = await startScriptedProvider((request, response) => answerTo(request)(request, response));
@@ -23,7 +25,7 @@ providers:
   oai: { vendor: openai, api_key: sk-openai-secret, base_url: "${upstream.baseUrl}", models: [m, mod, j] }
 models: { openai/m: { max_output_tokens: 1000 }, openai/j: { max_output_tokens: 4000 } }
 routes:
-${["decent", "strict-decent", "odd", "out", "noted", "advised", "in-english", "saved"].map((name) => `  ${name}: { targets: [oai/m] }`).join("\n")}
+${["decent", "strict-decent", "odd", "out", "noted", "advised", "in-english", "saved", "hurried"].map((name) => `  ${name}: { targets: [oai/m] }`).join("\n")}
   moderators: { targets: [oai/mod] }
   judges: { targets: [oai/j] }
 guardrails:
@@ -35,6 +37,7 @@ guardrails:
   - { name: no-advice, models: [advised, judges], judge: { model: judges, question: "Does a text ask for medical advice?" }, mode: block, sides: [input] }
   - { name: in-english, models: [in-english], judge: { model: oai/j, question: "Is the text in English?", expected: "yes" }, mode: block, sides: [output] }
   - { name: saved, models: [saved], judge: { model: oai/j, question: "Is it bad?" }, mode: block, sides: [input], fail_open: true }
+  - { name: hurried, models: [hurried], judge: { model: oai/j, question: "Is it bad?" }, mode: block, sides: [input], timeout: 2s }
 prices:
   openai/m: { input: "0", output: "0", request: "0.02" }
   openai/j: { input: "0", output: "0", request: "0.02" }
@@ -55,6 +58,7 @@ beforeEach(() => {
 
 function answerTo({ path, body }: UpstreamRequest): Answer {
   if (path.endsWith("/moderations")) return moderations;
+  if (answer === silence) return () => undefined;
   return says((JSON.parse(body.toString()) as { readonly model: string }).model === "j" ? answer : reply);
 }
 
@@ -154,6 +158,14 @@ test("a judge is asked the question, with the texts set apart, and texts pass wi
   for (answer of ["no", '{"answer":"maybe"}', 'The text says {"answer":"no"}, so: yes', "x"]) expect(await refusal(ask("advised", text)), answer).toContain("503");
   const passed = await ask("saved", text).withResponse();
   expect(passed.response.headers.get("x-weir-warnings")).toBe("input: guardrail saved was passed over: judge gave no judgement");
+});
+
+test("a judge that takes too long is given up, and stands in the ledger as given up", async () => {
+  answer = silence;
+  const error = await ask("hurried", "Hello").catch((thrown: unknown) => thrown);
+  expect(String(error)).toMatch(/503 .*"hurried" could not be carried out/);
+  const attempts = await weir.attempts(1, { requestId: (error as InstanceType<typeof OpenAI.APIError>).headers!.get("x-request-id")! });
+  expect(attempts.map(({ event }) => [event!.intent!.attribution!.labels, event!.outcome!.result, event!.outcome!.errorReason])).toEqual([[{ weir_guardrail: "hurried" }, AttemptResult.CANCELLED, "DEADLINE_EXCEEDED"]]);
 });
 
 test("a judge costs the caller's budget, and is not asked beyond it", async () => {

@@ -87,7 +87,7 @@ ${modes.map((mode) => `  - { name: out-${mode}, models: [out-${mode}], plugin: t
   - { name: open, models: [open], plugin: nobody, mode: block, fail_open: true, timeout: 2s }
   - { name: closed, models: [closed], plugin: nobody, mode: block, timeout: 2s }
   - { name: counted, models: [gone], plugin: nobody, mode: annotate }
-  - { name: quick, models: [quick], plugin: test, mode: block, timeout: 0.05s }
+  - { name: quick, models: [quick], plugin: test, mode: block, sides: [input], timeout: 1s }
   - { name: full, models: [full], plugin: one-at-a-time, mode: block, sides: [input] }
   - { name: hooked, models: [hook], plugin: hook, mode: mask, sides: [input] }
   - { name: small, models: [small], plugin: small, mode: block, sides: [input] }

@@ -1,6 +1,7 @@
 /** Owns what it is to have texts judged by others: what they are asked, and what they can say. */
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import { GatewayError } from "#platform/errors.ts";
 import type { Call } from "../pipeline.ts";
 import type { Side } from "./compiled-rules.ts";
 
@@ -42,6 +43,13 @@ export type Judgement =
   | { readonly verdict: "block" | "annotate"; readonly reason: string }
   /** Of each text by its index: what stands in its place, or where placeholders stand, in order and apart from each other. */
   | { readonly verdict: "mask"; readonly changes: ReadonlyMap<number, string | readonly Span[]> };
+
+/** Whoever judges had the rule's time, and used it up. */
+export class JudgedTooLate extends GatewayError {
+  constructor({ name, timeoutMs }: OutsideCheck) {
+    super("DEADLINE_EXCEEDED", `${name} took longer than the ${timeoutMs} ms that the guardrail gives it.`);
+  }
+}
 
 /** Rejects when there is no judgement in time, whatever the reason. */
 export type AskOutside = (check: OutsideCheck, question: Question) => Promise<Judgement>;

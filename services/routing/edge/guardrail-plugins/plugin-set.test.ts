@@ -5,7 +5,7 @@ import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { Secret } from "#platform/secret.ts";
-import type { Question } from "../../domain/guardrails/outside-check.ts";
+import { JudgedTooLate, type Question } from "../../domain/guardrails/outside-check.ts";
 import { PluginSet, type PluginConfig } from "./plugin-set.ts";
 
 const { signal } = new AbortController();
@@ -30,6 +30,12 @@ test("that callers leave, or have no time, says nothing of the plug-in", async (
   for (const reason of ["DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", "CANCELLED"] as const) {
     await expect(set.judge("lost", question, AbortSignal.abort(new GatewayError(reason, "")))).rejects.toMatchObject({ reason });
   }
+});
+
+test("one that uses up the rule's time is left alone", async () => {
+  set = new PluginSet(new MutableLiveValue(configOf("whsec_b25l")), systemClock);
+  const ask = (): Promise<unknown> => set!.judge("lost", question, AbortSignal.abort(new JudgedTooLate({ name: "plugin:lost", judge: { case: "plugin", value: "lost" }, timeoutMs: 1, failOpen: false })));
+  for (const reason of ["DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", "CIRCUIT_OPEN"]) await expect(ask()).rejects.toMatchObject({ reason });
 });
 
 test("one that is not configured gives no judgement", async () => {

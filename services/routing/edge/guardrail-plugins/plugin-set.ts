@@ -6,7 +6,7 @@ import { createBreaker, type Breaker, type BreakerSettings, type Health } from "
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { LiveValue } from "#platform/live-value.ts";
-import type { Judgement, Question } from "../../domain/guardrails/outside-check.ts";
+import { JudgedTooLate, type Judgement, type Question } from "../../domain/guardrails/outside-check.ts";
 import { openGrpcPlugin } from "./grpc-plugin.ts";
 import { checkRequest, judgementOf } from "./plugin-messages.ts";
 import type { Plugin, PluginSettings } from "./plugin.ts";
@@ -99,5 +99,5 @@ function readAnswer(name: string, response: CheckResponse, { texts }: Question):
 
 /** That its caller left, or gave the call less time than the rule does, says nothing of the plug-in: else whoever calls could have it left alone. */
 function healthOf(error: unknown): Health {
-  return error instanceof GatewayError && error.reason !== "DEPENDENCY_UNAVAILABLE" ? "unknown" : "failed";
+  return error instanceof JudgedTooLate || (error instanceof GatewayError && error.reason === "DEPENDENCY_UNAVAILABLE") ? "failed" : "unknown";
 }
