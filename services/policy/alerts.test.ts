@@ -91,6 +91,22 @@ it("delivers what a process had taken that died, and abandons what is for a dest
   expect(hook.received).toHaveLength(1);
 });
 
+it("gives what is due to one process alone, however many ask at once", async () => {
+  const { fixtures: [fixture], reach } = await startPolicies(1, policyConfig());
+  const { database } = fixture!.dependencies;
+  await reach();
+  await expect.poll(() => alertsOf(fixture!)).toHaveLength(1);
+  await database.query(`INSERT INTO budget_crossings (period_id, percent, limit_nanos, posted_nanos) SELECT period_id, percents, 1, 1 FROM budget_crossings, generate_series(101, 199) AS percents`);
+  await database.query("INSERT INTO alert_deliveries (crossing_id, destination) SELECT crossing_id, 'ops' FROM budget_crossings");
+  const claimed: string[] = [];
+  const claimAll = async (): Promise<void> => {
+    for (let due = await claimDeliveries(database, "ops", 3, 60_000); due.length > 0; due = await claimDeliveries(database, "ops", 3, 60_000)) claimed.push(...due.map(({ alert }) => alert.id));
+  };
+  await Promise.all(Array.from({ length: 6 }, claimAll));
+  expect(claimed).toHaveLength(100);
+  expect(new Set(claimed).size).toBe(100);
+});
+
 it("dials no private address that is not allowed, follows no redirect, and says so when it is tried", async () => {
   const [hidden, elsewhere] = [await startHook(), await startHook(302)];
   const { fixtures: [fixture] } = await startPolicies(1, policyConfig({
