@@ -142,7 +142,9 @@ test("a key asks of itself, of others only with the right to see them, and of no
   const { organization } = await policy.createOrganization({ name: "elsewhere" });
   const { team } = await policy.createTeam({ organizationId: organization!.id, name: "elsewhere" });
   const { key: foreign } = await policy.createKey({ teamId: team!.id, name: "elsewhere" });
-  expect(await explain({ model: "one/m" }, secret)).toMatchObject({ allowed: true });
+  expect(await explain({ model: "both" }, secret)).toMatchObject({ allowed: true, rules: [] });
+  const refused = await explain({ model: "both", text: "ada@example.com" }, secret);
+  expect(refused.rules).toMatchObject([{ name: "no-mail", decides: true, state: { case: undefined } }]);
   expect(await explain({ keyId, model: "one/m" }, secret)).toMatchObject({ allowed: true });
   await expect(explain({ keyId: otherId, model: "one/m" }, secret)).rejects.toMatchObject({ code: Code.PermissionDenied });
   expect(await explain({ keyId, model: "one/m" }, owner)).toMatchObject({ allowed: true });

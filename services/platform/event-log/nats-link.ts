@@ -34,7 +34,7 @@ const longestRetryMs = 5_000;
 /** A server that is silent for this long twice is given up, and dialled again. */
 const pingIntervalMs = 10_000;
 
-/** Returns at once; while NATS is away everything else works, and events wait in their journals. */
+/** Returns at once; while NATS is away everything else works, and what is to go through it waits. */
 export function connectNats({ settings, service, instance, logger }: NatsLinkOptions): NatsLink {
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(instance)) throw new GatewayError("INVALID_REQUEST", `The instance name "${instance}" must be 1 to 64 letters, digits, - or _.`);
   const servers = settings.servers.join(", ");
@@ -58,7 +58,7 @@ export function connectNats({ settings, service, instance, logger }: NatsLinkOpt
       if (standing !== undefined && !signal.aborted) return standing;
       const over = AbortSignal.any([signal, closing.signal]);
       while (standing === undefined && !over.aborted) await Promise.race([arrival.promise, aborted(over)]);
-      if (standing === undefined || over.aborted) throw new GatewayError("DEPENDENCY_UNAVAILABLE", `NATS at ${servers} is not connected; events wait in their journals.`);
+      if (standing === undefined || over.aborted) throw new GatewayError("DEPENDENCY_UNAVAILABLE", `NATS at ${servers} is not connected; what is to go through it waits.`);
       return standing;
     },
     async close() {
@@ -84,7 +84,7 @@ export function connectNats({ settings, service, instance, logger }: NatsLinkOpt
         if (!closing.signal.aborted) logger.error({ servers, error }, "the connection to NATS has ended; it is made anew");
       } catch (error) {
         const problem = describe(error as Error);
-        if (problem !== told) logger.warn({ servers, problem }, "NATS cannot be reached; it is tried again for ever, and events wait in their journals");
+        if (problem !== told) logger.warn({ servers, problem }, "NATS cannot be reached; it is tried again for ever, and what is to go through it waits");
         told = problem;
       }
       await pause(Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2), undefined, { signal: closing.signal }).catch(() => undefined);
@@ -96,7 +96,7 @@ export function connectNats({ settings, service, instance, logger }: NatsLinkOpt
     for await (const status of connection.status()) {
       if (status.type === "disconnect" && standing !== undefined && !closing.signal.aborted) {
         fall();
-        logger.warn({ servers }, "NATS is gone; it is tried again for ever, and events wait in their journals");
+        logger.warn({ servers }, "NATS is gone; it is tried again for ever, and what is to go through it waits");
       } else if (status.type === "reconnect") {
         stand(connection);
         logger.info({ servers, version: connection.info?.version }, "NATS is connected again");

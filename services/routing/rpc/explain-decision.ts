@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Reach, type Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { ExplainDecisionResponseSchema, type ExplainDecisionRequest, type ExplainDecisionResponse } from "#gen/weir/routing/v1/decision_pb.ts";
+import { AppliedRuleSchema, ExplainDecisionResponseSchema, type AppliedRule, type ExplainDecisionRequest, type ExplainDecisionResponse } from "#gen/weir/routing/v1/decision_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
@@ -42,7 +42,8 @@ export function createExplainDecision(dependencies: ExplainDependencies): (reque
 /** Throws NOT_FOUND for a key that the caller does not reach, PERMISSION_DENIED for a caller who may ask of the own key alone. */
 async function explainDecision(asked: ExplainDecisionRequest, context: CallContext, dependencies: ExplainDependencies): Promise<ExplainDecisionResponse> {
   const request = { ...asked, text: asked.text || "Hello" };
-  const opened = await openGrant(request.keyId, grantOf(context), dependencies);
+  const own = grantOf(context);
+  const opened = await openGrant(request.keyId, own, dependencies);
   const { pipeline, sights } = dryRun(dependencies.pipeline, dependencies.peeks);
   const caller = { ...context, identity: { kind: "caller", grant: opened.grant } as const };
   const call = callOf(caller, explainedCall(request, caller, dependencies), request.labels);
@@ -51,16 +52,16 @@ async function explainDecision(asked: ExplainDecisionRequest, context: CallConte
     const reply = await runCall(call, pipeline);
     const waits = sights.waitsFor === "" ? [] : [`It would wait for room in the budget "${sights.waitsFor}".`];
     const warnings = reply.warnings().map(({ field, message }) => `${field}: ${message}`);
-    return create(ExplainDecisionResponseSchema, { allowed: true, ...describe(call, pipeline, sights, undefined), notes: [...waits, ...warnings] });
+    return create(ExplainDecisionResponseSchema, { allowed: true, ...describe(call, pipeline, sights, undefined, own), notes: [...waits, ...warnings] });
   } catch (error) {
     if (!(error instanceof GatewayError) || error.reason === "INTERNAL" || error.reason === "CANCELLED") throw error;
-    return create(ExplainDecisionResponseSchema, { reason: ErrorReason[error.reason], message: error.message, ...describe(call, pipeline, sights, error) });
+    return create(ExplainDecisionResponseSchema, { reason: ErrorReason[error.reason], message: error.message, ...describe(call, pipeline, sights, error, own) });
   }
 }
 
 async function openGrant(keyId: string, own: Grant, { grants }: ExplainDependencies): Promise<OpenGrant> {
   if (keyId === "" || keyId === own.keyId) return { grant: own, endMs: Infinity };
-  if (!own.permissions.includes(Permission.TENANCY_READ)) {
+  if (!seesRules(own)) {
     throw new GatewayError("PERMISSION_DENIED", "This key may ask of its own calls alone. Leave out key_id, or use a key that sees who is there.", { metadata: { permission: "TENANCY_READ" } });
   }
   const opened = await grants.ofKey(keyId).catch((error: unknown) => {
@@ -72,6 +73,11 @@ async function openGrant(keyId: string, own: Grant, { grants }: ExplainDependenc
   throw new GatewayError("NOT_FOUND", "There is no key of this id. ListKeys shows those there are.", { metadata: { kind: "key", id: keyId } });
 }
 
+/** Others learn of the rules what a refusal tells them. */
+function seesRules({ permissions }: Grant): boolean {
+  return permissions.includes(Permission.TENANCY_READ);
+}
+
 /** The checks at the door. */
 async function admit({ operation, address, origin }: ExplainDecisionRequest, opened: OpenGrant, { grants, clock }: ExplainDependencies): Promise<void> {
   const grant = await letIn({ credential: undefined, address: address || "an unknown address", origin: origin || undefined }, opened, grants, clock.now());
@@ -79,11 +85,18 @@ async function admit({ operation, address, origin }: ExplainDecisionRequest, ope
   authorizeMethod(method, grant);
 }
 
-function describe(call: Call, pipeline: PipelineDependencies, sights: Sights, refusal: GatewayError | undefined) {
+function describe(call: Call, pipeline: PipelineDependencies, sights: Sights, refusal: GatewayError | undefined, asker: Grant) {
   const plan = planWhereItIs(call, pipeline);
-  if (plan === undefined) return { rules: appliedRules(sights, [], refusal) };
-  const guardrails = rulesMeant(call.model, plan, pipeline.rulesOf(call.grant)?.guardrails ?? []);
-  return { rules: appliedRules(sights, guardrails, refusal), route: plan.route, targets: plannedTargets(plan.targets, sights) };
+  const guardrails = plan === undefined ? [] : rulesMeant(call.model, plan, pipeline.rulesOf(call.grant)?.guardrails ?? []);
+  const rules = appliedRules(sights, guardrails, refusal);
+  return {
+    rules: seesRules(asker) ? rules : rules.filter(({ decides }) => decides).map(withoutState),
+    ...(plan !== undefined && { route: plan.route, targets: plannedTargets(plan.targets, sights) }),
+  };
+}
+
+function withoutState({ kind, name, id, decides }: AppliedRule): AppliedRule {
+  return create(AppliedRuleSchema, { kind, name, id, decides });
 }
 
 /** Undefined for a call that comes to no plan, which its refusal says. */

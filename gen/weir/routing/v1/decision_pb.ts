@@ -124,7 +124,7 @@ export type ExplainDecisionResponse = Message<"weir.routing.v1.ExplainDecisionRe
   message: string;
 
   /**
-   * The rules that apply to it, as far as it gets.
+   * The rules that apply to it, as far as it gets. To a key without PERMISSION_TENANCY_READ, the one that decides, without how it stands.
    *
    * @generated from field: repeated weir.routing.v1.AppliedRule rules = 4;
    */
