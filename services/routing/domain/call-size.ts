@@ -2,6 +2,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { AskedGeneration, AskedUnary } from "./asked.ts";
+import { once } from "./once.ts";
 import { assumedOutputTokens, estimateBytes, estimateGeneration, type TokenCount } from "./token-estimate.ts";
 import type { UnaryName } from "./unary-operation.ts";
 
@@ -27,9 +28,4 @@ function generationTokens(asked: AskedGeneration): TokenCount {
     // As in needsFor: the target that must read it says what is wrong.
     return { ...estimateBytes(asked.native?.body.length ?? 0), output: assumedOutputTokens };
   }
-}
-
-function once<Value>(make: () => Value): () => Value {
-  let value: Value | undefined;
-  return () => (value ??= make());
 }

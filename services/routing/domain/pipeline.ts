@@ -26,10 +26,11 @@ import { guardedReply } from "./guardrails/guarded-reply.ts";
 import { guardedRequest } from "./guardrails/guarded-request.ts";
 import type { Breathe } from "./guardrails/look-through.ts";
 import type { AskOutside } from "./guardrails/outside-check.ts";
+import { once } from "./once.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { admitCall, type RateCounterSource } from "./rate-admission.ts";
 import { noTokens } from "./token-estimate.ts";
-import { spendingOf, type Spending } from "./spending.ts";
+import { spendingOf } from "./spending.ts";
 import { verdictOn } from "./verdict.ts";
 
 /** A caller's call, whatever door it came through. */
@@ -101,7 +102,7 @@ export async function runCall(asked: Call, dependencies: PipelineDependencies): 
   if (rules === undefined || rules.rateLimits.length === 0) return runAdmitted(call, rules, dependencies);
   const { isStream, tokens } = call.size ?? { isStream: false, tokens: () => noTokens };
   const { view, budgets } = dependencies;
-  const spending = (): Spending => spendingOf(call, () => planOf(call, view()).targets[0]!, (target) => budgets.rates(target, call.grant.organizationId));
+  const spending = once(() => spendingOf(call, () => planOf(call, view()).targets[0]!, (target) => budgets.rates(target, call.grant.organizationId)));
   const admitted = await admitCall({ facts: factsOf(call, view()), isStream, tokens, spending }, rules.rateLimits, dependencies.rateCounterOf);
   try {
     const reply = await runAdmitted(call, rules, dependencies);

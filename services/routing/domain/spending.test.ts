@@ -35,3 +35,13 @@ test("what has no price counts as nothing before, and is not known after; no est
   const dear = spendingOf({ operation: "generate", boundAt: () => twoImages }, () => target, rates([[Meter.INPUT_TOKENS, 10n ** 12n], [Meter.OUTPUT_TOKENS, 10n ** 12n]]));
   expect(dear.before({ input: 0, output: Number.MAX_SAFE_INTEGER })).toBe(100_000_000_000_000);
 });
+
+test("a route that is gone when the call ends is asked no more", () => {
+  let asked = 0;
+  const gone = (): Target => {
+    if (asked++ > 0) throw new GatewayError("MODEL_NOT_FOUND", "");
+    return target;
+  };
+  const spending = spendingOf({ operation: "generate", boundAt: () => twoImages }, gone, rates([[Meter.INPUT_TOKENS, 1_000_000n], [Meter.OUTPUT_TOKENS, 1_000_000n]]));
+  expect([spending.before(tokens), spending.before({ input: 10, output: 5 })]).toEqual([30, 15]);
+});

@@ -7,11 +7,12 @@ import { Meter, UsageSchema, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { mostNanos, priceBound, priceUsage, type Bound, type BoundRates } from "./budget/bound.ts";
 import type { OperationName } from "./capability.ts";
+import { once } from "./once.ts";
 import type { Target } from "./plan.ts";
 import type { TokenCount } from "./token-estimate.ts";
 
 export interface Spending {
-  /** Of so many tokens, at the target that is asked first; nothing where it has no price. Throws DEPENDENCY_UNAVAILABLE while no prices are known. */
+  /** Of so many tokens, at the target that was to be asked first when this was asked first; nothing where it has no price. Throws DEPENDENCY_UNAVAILABLE while no prices are known. */
   before(tokens: TokenCount): number;
   /** Undefined where a part of it has no price. */
   after(usage: Usage, target: Target): number | undefined;
@@ -23,9 +24,11 @@ export interface SpendingCall {
 }
 
 export function spendingOf(call: SpendingCall, firstTarget: () => Target, ratesAt: (target: Target) => BoundRates): Spending {
+  // Where the route has changed when the call ends, it is still what was estimated that is corrected.
+  const estimatedAt = once(firstTarget);
   return {
     before(tokens) {
-      const target = firstTarget();
+      const target = estimatedAt();
       const rates = ratesAt(target);
       const nanos = call.operation === "generate" ? priceOfTokens(tokens, rates) : priceOfBound(call, target, rates);
       return Number(nanos < mostNanos ? nanos : mostNanos);

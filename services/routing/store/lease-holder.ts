@@ -10,7 +10,7 @@ import { newId } from "#platform/ids.ts";
 import type { Logger } from "#platform/logger.ts";
 import { followView } from "#platform/pushed-view.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
-import { mostNanos } from "../domain/budget/bound.ts";
+import { mostNanos, type PricedBound } from "../domain/budget/bound.ts";
 import type { Hold, HoldContext, HoldSource, Need } from "../domain/budget/hold.ts";
 import type { PeekedHold } from "../domain/dry-run.ts";
 import { Lease } from "./lease.ts";
@@ -117,8 +117,9 @@ export class LeaseHolder implements HoldSource {
     const leases = this.#balances.get(keyOf(grant, labels, this.#scopes.get(organizationId)))?.leases ?? new Set<Lease>();
     const nowMs = clock.monotonicMs();
     const inHand = [...leases].filter(({ endMs }) => endMs - nowMs >= leastLifeMs).map(({ freeNanos }) => freeNanos);
+    if (inHand.some((nanos) => nanos >= need.bound.nanos)) return { hold: peeked(need.bound), waitsFor: "" };
     // What is in hand and too small goes back before more is asked for.
-    const backNanos = inHand.some((nanos) => nanos >= need.bound.nanos) ? need.bound.nanos : inHand.reduce((sum, nanos) => sum + nanos, 0n);
+    const backNanos = inHand.reduce((sum, nanos) => sum + nanos, 0n);
     const beyond = (nanos: bigint): bigint => (nanos > backNanos ? nanos - backNanos : 0n);
     const maxWaitMs = Math.max(0, Math.min(longestWaitMs, deadlineMs - clock.now()));
     const leastNanos = beyond(need.bound.nanos);
@@ -126,7 +127,7 @@ export class LeaseHolder implements HoldSource {
     const { isBudgeted, amountNanos, clampedBy, waitsFor } = await policy.peekLease(create(PeekLeaseRequestSchema, { lease }), { identity, requestId: "", signal: AbortSignal.timeout(acquireTimeoutMs) });
     if (!isBudgeted) return { hold: exempt(need, longestWaitMs), waitsFor };
     const bound = clampedBy === "" ? need.bound : (need.clamp(amountNanos + backNanos) ?? need.bound);
-    return { hold: { leaseId: "peeked", bound, clampedBy, startWithinMs: longestWaitMs, spent: () => undefined }, waitsFor };
+    return { hold: peeked(bound, clampedBy), waitsFor };
   }
 
   /** Gives everything back, where policy answers soon. */
@@ -355,6 +356,10 @@ export class LeaseHolder implements HoldSource {
 
 function exempt(need: Need, startWithinMs: number): Hold {
   return { leaseId: "", bound: need.bound, clampedBy: "", startWithinMs, spent: () => undefined };
+}
+
+function peeked(bound: PricedBound, clampedBy = ""): Hold {
+  return { leaseId: "peeked", bound, clampedBy, startWithinMs: longestWaitMs, spent: () => undefined };
 }
 
 function keyOf({ organizationId, teamId, keyId }: Grant, labels: Readonly<Record<string, string>>, scope: LeaseScope | undefined): string {
