@@ -27,7 +27,9 @@ providers:
 routes: { both: { targets: [one/m, two/m] } }
 models: { openai/m: { max_output_tokens: 1000 } }
 prices: { openai/m: { input: "0", output: "10", request: "0.01" } }
-guardrails: [{ name: no-mail, detectors: [email], mode: block, models: [both] }]
+guardrails:
+  - { name: no-mail, detectors: [email], mode: block, models: [both] }
+  - { name: no-advice, judge: { model: one/m, question: "Does it ask for advice?" }, mode: block, models: [three/m] }
 rate_limits: [{ name: agents, count: concurrent_requests, amount: 1, per: [key], where: 'labels.application == "agents"' }]
 `,
   });
@@ -63,6 +65,14 @@ describe("what is said would become of a call", () => {
     if (name === "revoked") await weir.client(PolicyService).revokeKey({ keyId });
     await expect.poll(async () => (await explain({ keyId, ...request })).reason).toBe(ErrorReason[reason]);
     expect((await explain({ keyId, ...request })).rules.filter(({ decides }) => decides)).toMatchObject([{ name: rule, kind }]);
+  });
+
+  test("asks nobody else for a judgement, and says who would be asked", async () => {
+    const { keyId, secret } = await newKey();
+    const sent = vendor.requests.length;
+    expect(await explain({ keyId, model: "three/m" })).toMatchObject({ allowed: true, notes: [expect.stringContaining('"no-advice" would ask judge') as string], rules: [{ name: "no-advice" }] });
+    expect(await explain({ model: "three/m" }, secret)).toMatchObject({ allowed: true, notes: [], rules: [] });
+    expect(vendor.requests.length).toBe(sent);
   });
 
   test("has no rule to name where it is the model", async () => {

@@ -36,12 +36,14 @@ export interface Sights {
   neededNanos: bigint;
   waitsFor: string;
   readonly findings: Finding[];
+  /** Those who were not asked for their judgement, by the guardrail that would have. */
+  readonly unasked: Map<string, string>;
   readonly failures: { readonly target: Target; readonly error: unknown }[];
 }
 
 /** The pipeline with other ends; a call that would be sent has its reply begin, and end with nothing. */
 export function dryRun(pipeline: PipelineDependencies, peeks: Peeks): { readonly pipeline: PipelineDependencies; readonly sights: Sights } {
-  const sights: Sights = { limits: [], budgets: [], neededNanos: 0n, waitsFor: "", findings: [], failures: [] };
+  const sights: Sights = { limits: [], budgets: [], neededNanos: 0n, waitsFor: "", findings: [], unasked: new Map(), failures: [] };
   return {
     sights,
     pipeline: {
@@ -52,6 +54,10 @@ export function dryRun(pipeline: PipelineDependencies, peeks: Peeks): { readonly
       budgets: { ...pipeline.budgets, holds: { hold: (need, context) => peekHold(need, context, peeks, sights) } },
       onFailedAttempt: (_requestId, target, error) => void sights.failures.push({ target, error }),
       onFinding: (_requestId, finding) => void sights.findings.push(finding),
+      askOutside: ({ name }, { rule }) => {
+        sights.unasked.set(rule, name);
+        return Promise.resolve({ verdict: "allow" });
+      },
     },
   };
 }

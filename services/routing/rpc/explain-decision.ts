@@ -51,8 +51,9 @@ async function explainDecision(asked: ExplainDecisionRequest, context: CallConte
     await admit(request, opened, dependencies);
     const reply = await runCall(call, pipeline);
     const waits = sights.waitsFor === "" ? [] : [`It would wait for room in the budget "${sights.waitsFor}".`];
+    const unasked = seesRules(own) ? [...sights.unasked].map(([rule, judge]) => `The guardrail "${rule}" would ask ${judge}, which is not asked now, and taken to allow.`) : [];
     const warnings = reply.warnings().map(({ field, message }) => `${field}: ${message}`);
-    return create(ExplainDecisionResponseSchema, { allowed: true, ...describe(call, pipeline, sights, undefined, own), notes: [...waits, ...warnings] });
+    return create(ExplainDecisionResponseSchema, { allowed: true, ...describe(call, pipeline, sights, undefined, own), notes: [...waits, ...unasked, ...warnings] });
   } catch (error) {
     if (!(error instanceof GatewayError) || error.reason === "INTERNAL" || error.reason === "CANCELLED") throw error;
     return create(ExplainDecisionResponseSchema, { reason: ErrorReason[error.reason], message: error.message, ...describe(call, pipeline, sights, error, own) });
