@@ -150,6 +150,8 @@ const rowsOfManagement: Readonly<Partial<Record<Exposure, Row>>> = { [Exposure.A
 const managementRequests: Readonly<Record<string, object>> = {
   CreateGuardrail: { rule: { organizationId: "org_none", name: "none", words: ["none"], mode: "shadow" } },
   CreateRateLimit: { rule: { organizationId: "org_none", name: "none", count: "requests", amount: 1_000n, window: "second" } },
+  // Of the own key, anybody may ask.
+  ExplainDecision: { keyId: "key_none" },
   EraseContent: { organizationId: "org_none" },
   RerateUsage: { startTime: timestampFromMs(0), endTime: timestampFromMs(1_000) },
   TestGuardrail: { rule: { name: "none", words: ["none"], mode: "shadow" } },
