@@ -23,6 +23,7 @@ interface CreateOptions extends RunningWeirOptions {
   readonly team?: string;
   readonly key?: string;
   readonly restore?: true;
+  readonly targetTag?: readonly string[];
 }
 
 interface ListOptions extends RunningWeirOptions {
@@ -33,7 +34,7 @@ export function addGuardrailsCommand(program: Command, environment: Environment)
   const guardrails = program.command("guardrails").description("create, list, delete and try guardrails on what goes in and comes out");
   addRunningWeirOptions(guardrails.command("create <name>"))
     .description("create a guardrail; what is left out bounds nothing")
-    .requiredOption("--mode <mode>", "what happens: block, mask, annotate, shadow")
+    .requiredOption("--mode <mode>", "what happens: block, mask, annotate, shadow, restrict")
     .option("--detect <detector>", "what to look for, such as email or secret (docs/guardrails.md); repeat for more", collect)
     .option("--pattern <expression>", "a regular expression in RE2's syntax; repeat for more", collect)
     .option("--word <text>", "a word or phrase; repeat for more", collect)
@@ -43,6 +44,7 @@ export function addGuardrailsCommand(program: Command, environment: Environment)
     .option("--team <id>", "calls of this team")
     .option("--key <id>", "calls of this key")
     .option("--restore", "with --mode mask: put originals back in the reply")
+    .option("--target-tag <tag>", "with --mode restrict: targets of providers with this tag may have such calls; repeat for more", collect)
     .action(async (name: string, options: CreateOptions) => createGuardrail(name, options, await connect(PolicyService, options, environment)));
   addRunningWeirOptions(guardrails.command("list"))
     .description("list guardrails, those of weir.yaml first")
@@ -66,9 +68,9 @@ function collect(value: string, former: readonly string[] = []): readonly string
 }
 
 async function createGuardrail(name: string, options: CreateOptions, policy: Policy): Promise<void> {
-  const { mode, detect = [], pattern = [], word = [], side = [], model = [], organization = "", team = "", key = "", restore = false } = options;
+  const { mode, detect = [], pattern = [], word = [], side = [], model = [], organization = "", team = "", key = "", restore = false, targetTag = [] } = options;
   const { guardrail } = await policy.createGuardrail({
-    rule: { name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore },
+    rule: { name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore, targetTags: [...targetTag] },
   });
   console.log(`Created ${guardrail!.id}.`);
 }
@@ -90,7 +92,7 @@ async function listGuardrails({ organization = "" }: ListOptions, policy: Policy
 }
 
 function describe({ id, rule }: Guardrail): string[] {
-  const { name, mode, sides, detectors, patterns, words, organizationId, teamId, keyId, models, restore } = rule!;
+  const { name, mode, sides, detectors, patterns, words, organizationId, teamId, keyId, models, restore, targetTags } = rule!;
   const looksFor = [...detectors, ...patterns.map((pattern) => `/${pattern}/`), ...(words.length === 0 ? [] : [`${words.length} words`])];
-  return [id || "weir.yaml", name, restore ? `${mode}, restore` : mode, sides.join(",") || "both", looksFor.join(","), [organizationId, teamId, keyId, ...models].filter((part) => part !== "").join(",") || "all"];
+  return [id || "weir.yaml", name, restore ? `${mode}, restore` : [mode, ...targetTags].join(" "), sides.join(",") || "both", looksFor.join(","), [organizationId, teamId, keyId, ...models].filter((part) => part !== "").join(",") || "all"];
 }

@@ -125,6 +125,8 @@ async function runAdmitted(call: Call, dependencies: PipelineDependencies): Prom
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
     try {
+      const keeper = guard?.keeperFrom(target);
+      if (keeper !== undefined) await guardedRequest({ ...emptyRequest, operation: call.operationFor(target, plan.strict, guard!.looksAt("output"), undefined) }, keeper, dependencies.breathe);
       const started = await attemptTarget(call, plan, target, guard, dependencies).catch((error: unknown) => {
         if (verdictOn(error).next === "same-target") return attemptTarget(call, plan, target, guard, dependencies);
         throw error;
@@ -270,7 +272,8 @@ class StartedReply implements AsyncIterable<AttemptResponse>, AsyncIterator<Atte
 }
 
 function failureOf(failures: readonly { readonly target: Target; readonly error: unknown }[]): unknown {
-  const last = failures.at(-1)!;
+  // Why one that may be asked did not answer says more than why others may not.
+  const last = failures.findLast(({ error }) => !(error instanceof GatewayError && error.reason === "TARGET_NOT_ALLOWED")) ?? failures.at(-1)!;
   if (failures.length === 1 || !(last.error instanceof GatewayError)) return last.error;
   if (verdictOn(last.error).next !== "next-target") return last.error;
   const tried = failures.map(({ target, error }) => `${target.name}: ${error instanceof Error ? error.message : "failed"}`).join(" ");

@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { WarningSchema, type Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import type { Target } from "../plan.ts";
 import type { CompiledRule, NamedDetector, Side } from "./compiled-rules.ts";
 import type { Detector } from "./detector.ts";
 import { Placeholders } from "./placeholders.ts";
@@ -38,6 +39,18 @@ export class CallGuard {
   /** Whether texts of this side may come out otherwise than they came in. */
   changes(side: Side): boolean {
     return this.#rules.some(({ sides, mode }) => mode === "mask" && sides.includes(side)) || (side === "output" && this.#restores);
+  }
+
+  /** A guard that finds what keeps the call from this target, and throws TARGET_NOT_ALLOWED then; undefined where nothing can. */
+  keeperFrom({ name: target, provider: { tags } }: Target): CallGuard | undefined {
+    const keeping = this.#rules.filter(({ mode, targetTags }) => mode === "restrict" && !targetTags.some((tag) => tags.includes(tag)));
+    if (keeping.length === 0) return undefined;
+    const always = keeping.find(({ detectors }) => detectors.length === 0);
+    if (always !== undefined) throw targetNotAllowed(always, target, "is for every call");
+    return new CallGuard(keeping, (finding) => {
+      this.#found(finding);
+      throw targetNotAllowed(keeping.find(({ name }) => name === finding.rule)!, target, `found ${finding.detector} in its input`);
+    });
   }
 
   /** Looks at one text of this side. Its methods throw GUARDRAIL_BLOCKED. */
@@ -104,4 +117,11 @@ export class CallGuard {
   #restoring(): Watch {
     return { detector: exactDetector("", [...this.#originals.keys()]), onFind: () => undefined, replacementFor: (placeholder) => this.#originals.get(placeholder)! };
   }
+}
+
+function targetNotAllowed({ name, targetTags }: CompiledRule, target: string, why: string): GatewayError {
+  const tags = targetTags.join(", ");
+  return new GatewayError("TARGET_NOT_ALLOWED", `The guardrail "${name}" keeps this call from ${target}: it ${why}, and only targets tagged ${tags} may have such calls. Name such a target, or ask whoever made the rule.`, {
+    metadata: { guardrail: name, target, tags },
+  });
 }

@@ -7,7 +7,7 @@ import { patternDetector } from "./pattern.ts";
 import { wordsDetector } from "./words.ts";
 
 export type Side = "input" | "output";
-export type Mode = "block" | "mask" | "annotate" | "shadow";
+export type Mode = "block" | "mask" | "annotate" | "shadow" | "restrict";
 
 export interface CompiledRule {
   readonly name: string;
@@ -17,6 +17,8 @@ export interface CompiledRule {
   /** Empty for all. */
   readonly models: readonly string[];
   readonly detectors: readonly NamedDetector[];
+  /** Of which a target needs one, with `restrict`. */
+  readonly targetTags: readonly string[];
 }
 
 export interface NamedDetector {
@@ -38,7 +40,7 @@ export function compiledRule(rule: GuardrailRule): CompiledRule {
 // Every request asks, and a rule never changes: a changed one is another object.
 const compiledRules = new WeakMap<GuardrailRule, CompiledRule>();
 
-function compile({ name, mode, restore, sides, models, detectors: names, patterns, words }: GuardrailRule): CompiledRule {
+function compile({ name, mode, restore, sides, models, detectors: names, patterns, words, targetTags }: GuardrailRule): CompiledRule {
   const listed = names.flatMap((detectorName) => {
     const found = Object.hasOwn(detectors, detectorName) ? detectors[detectorName] : undefined;
     if (found === undefined) throw unavailable(name, `this version has no detector "${detectorName}"`);
@@ -46,7 +48,13 @@ function compile({ name, mode, restore, sides, models, detectors: names, pattern
   });
   const own = patterns.map((pattern) => ({ name: "pattern", detector: patternOf(name, pattern) }));
   const dictionary = words.length === 0 ? [] : [{ name: "word", detector: wordsDetector(words) }];
-  return { name, mode: mode as Mode, restore, sides: sides.length === 0 ? ["input", "output"] : (sides as Side[]), models, detectors: [...listed, ...own, ...dictionary] };
+  return { name, mode: mode as Mode, restore, sides: sidesOf(mode, sides), models, detectors: [...listed, ...own, ...dictionary], targetTags };
+}
+
+function sidesOf(mode: string, sides: readonly string[]): readonly Side[] {
+  // What comes out is at a target already.
+  if (mode === "restrict") return ["input"];
+  return sides.length === 0 ? ["input", "output"] : (sides as Side[]);
 }
 
 function patternOf(rule: string, pattern: string): Detector {
