@@ -1,8 +1,9 @@
 /** Owns `weir guardrails`: what a running Weir looks for in the texts of calls. */
+import { fromJson, toJson, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import type { Guardrail } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import { GenerationCapsSchema, type Guardrail, type GuardrailRuleSchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
@@ -24,6 +25,16 @@ interface CreateOptions extends RunningWeirOptions {
   readonly key?: string;
   readonly restore?: true;
   readonly targetTag?: readonly string[];
+  readonly instruction?: string;
+  readonly instructionPlace?: string;
+  readonly maxOutputTokens?: string;
+  readonly minTemperature?: string;
+  readonly maxTemperature?: string;
+  readonly maxCandidates?: string;
+  readonly maxReasoningEffort?: string;
+  readonly maxReasoningTokens?: string;
+  readonly allowTool?: readonly string[];
+  readonly forbidTool?: readonly string[];
 }
 
 interface ListOptions extends RunningWeirOptions {
@@ -34,7 +45,7 @@ export function addGuardrailsCommand(program: Command, environment: Environment)
   const guardrails = program.command("guardrails").description("create, list, delete and try guardrails on what goes in and comes out");
   addRunningWeirOptions(guardrails.command("create <name>"))
     .description("create a guardrail; what is left out bounds nothing")
-    .requiredOption("--mode <mode>", "what happens: block, mask, annotate, shadow, restrict")
+    .requiredOption("--mode <mode>", "what happens: block, mask, annotate, shadow, restrict, clamp, instruct")
     .option("--detect <detector>", "what to look for, such as email or secret (docs/guardrails.md); repeat for more", collect)
     .option("--pattern <expression>", "a regular expression in RE2's syntax; repeat for more", collect)
     .option("--word <text>", "a word or phrase; repeat for more", collect)
@@ -45,6 +56,16 @@ export function addGuardrailsCommand(program: Command, environment: Environment)
     .option("--key <id>", "calls of this key")
     .option("--restore", "with --mode mask: put originals back in the reply")
     .option("--target-tag <tag>", "with --mode restrict: targets of providers with this tag may have such calls; repeat for more", collect)
+    .option("--instruction <text>", "with --mode instruct: what the model is told in every generation")
+    .option("--instruction-place <place>", "before the caller's own instructions, or after (default: before)")
+    .option("--max-output-tokens <number>", "generations may ask for no more, as all that follow; with --mode clamp it is lowered")
+    .option("--min-temperature <number>")
+    .option("--max-temperature <number>")
+    .option("--max-candidates <number>", "replies to choose from")
+    .option("--max-reasoning-effort <level>", "none, minimal, low, medium, high or extra_high")
+    .option("--max-reasoning-tokens <number>")
+    .option("--allow-tool <name>", "only tools of this name; repeat for more", collect)
+    .option("--forbid-tool <name>", "no tool of this name; repeat for more", collect)
     .action(async (name: string, options: CreateOptions) => createGuardrail(name, options, await connect(PolicyService, options, environment)));
   addRunningWeirOptions(guardrails.command("list"))
     .description("list guardrails, those of weir.yaml first")
@@ -70,9 +91,26 @@ function collect(value: string, former: readonly string[] = []): readonly string
 async function createGuardrail(name: string, options: CreateOptions, policy: Policy): Promise<void> {
   const { mode, detect = [], pattern = [], word = [], side = [], model = [], organization = "", team = "", key = "", restore = false, targetTag = [] } = options;
   const { guardrail } = await policy.createGuardrail({
-    rule: { name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore, targetTags: [...targetTag] },
+    rule: { name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore, targetTags: [...targetTag], ...readInstruction(options), ...readCaps(options) },
   });
   console.log(`Created ${guardrail!.id}.`);
+}
+
+function readInstruction({ instruction, instructionPlace = "" }: CreateOptions): Pick<MessageInitShape<typeof GuardrailRuleSchema>, "instruction"> {
+  return instruction === undefined ? {} : { instruction: { text: instruction, place: instructionPlace } };
+}
+
+function readCaps(options: CreateOptions): Pick<MessageInitShape<typeof GuardrailRuleSchema>, "caps"> {
+  const { maxOutputTokens, minTemperature, maxTemperature, maxCandidates, maxReasoningEffort, maxReasoningTokens, allowTool, forbidTool } = options;
+  const given = { maxOutputTokens, minTemperature: readNumber(minTemperature), maxTemperature: readNumber(maxTemperature), maxCandidates: readNumber(maxCandidates), maxReasoningEffort, maxReasoningTokens, allowedTools: allowTool, forbiddenTools: forbidTool };
+  const caps = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as JsonObject;
+  return Object.keys(caps).length === 0 ? {} : { caps: fromJson(GenerationCapsSchema, caps) };
+}
+
+function readNumber(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+  throw new GatewayError("INVALID_REQUEST", `"${text}" is no number.`);
 }
 
 async function testGuardrail(name: string, text: string, policy: Policy, routing: Client<typeof RoutingService>): Promise<void> {
@@ -92,7 +130,8 @@ async function listGuardrails({ organization = "" }: ListOptions, policy: Policy
 }
 
 function describe({ id, rule }: Guardrail): string[] {
-  const { name, mode, sides, detectors, patterns, words, organizationId, teamId, keyId, models, restore, targetTags } = rule!;
-  const looksFor = [...detectors, ...patterns.map((pattern) => `/${pattern}/`), ...(words.length === 0 ? [] : [`${words.length} words`])];
+  const { name, mode, sides, detectors, patterns, words, organizationId, teamId, keyId, models, restore, targetTags, caps } = rule!;
+  const capped = caps === undefined ? {} : toJson(GenerationCapsSchema, caps, { useProtoFieldName: true });
+  const looksFor = [...Object.keys(capped as object), ...detectors, ...patterns.map((pattern) => `/${pattern}/`), ...(words.length === 0 ? [] : [`${words.length} words`])];
   return [id || "weir.yaml", name, restore ? `${mode}, restore` : [mode, ...targetTags].join(" "), sides.join(",") || "both", looksFor.join(","), [organizationId, teamId, keyId, ...models].filter((part) => part !== "").join(",") || "all"];
 }

@@ -4,7 +4,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import { AttributionSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { AttemptRequestSchema, type AttemptRequest, type AttemptResponse, type ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { InferenceService, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import type { Breaker } from "#platform/breaker.ts";
@@ -21,6 +21,7 @@ import { capableTargets, type OperationName } from "./capability.ts";
 import { refuseUnfit, type Needs } from "./fitness.ts";
 import type { RuleSource } from "./grant-rules.ts";
 import type { CallGuard, Finding } from "./guardrails/call-guard.ts";
+import { governedCall } from "./guardrails/governed-call.ts";
 import { guardFor } from "./guardrails/guard-for.ts";
 import { guardedReply } from "./guardrails/guarded-reply.ts";
 import { guardedRequest } from "./guardrails/guarded-request.ts";
@@ -56,6 +57,10 @@ export interface Call {
   readonly plan?: Plan;
   /** What rate limits count of it beside that it is a request; absent where that is nothing. */
   readonly size?: CallSize | undefined;
+  /** A generation in types, and the fields that types cannot carry; absent for other operations. */
+  readonly generation?: () => { readonly generation: Generation; readonly unknownFields: readonly string[] };
+  /** What guardrails add to what goes to a target, once they have looked at it; absent where that is nothing. */
+  readonly complete?: (operation: AttemptRequest["operation"]) => AttemptRequest["operation"];
 }
 
 /** A reply that has begun. */
@@ -117,11 +122,12 @@ function factsOf({ grant, model, operation, labels }: Call, { routes }: Planning
   };
 }
 
-async function runAdmitted(call: Call, dependencies: PipelineDependencies): Promise<Reply> {
+async function runAdmitted(asked: Call, dependencies: PipelineDependencies): Promise<Reply> {
   const view = dependencies.view();
-  const plan = call.plan ?? authorizePlan(call.model, planTargets(call.model, view), call.grant);
-  const rules = dependencies.rulesOf(call.grant);
-  const guard = rules === undefined ? undefined : guardFor(call.model, plan, rules.guardrails, (finding) => dependencies.onFinding(call.requestId, finding));
+  const plan = asked.plan ?? authorizePlan(asked.model, planTargets(asked.model, view), asked.grant);
+  const rules = dependencies.rulesOf(asked.grant);
+  const guard = rules === undefined ? undefined : guardFor(asked.model, plan, rules.guardrails, (finding) => dependencies.onFinding(asked.requestId, finding));
+  const call = guard === undefined ? asked : governedCall(asked, guard);
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
     try {
@@ -176,6 +182,7 @@ async function send(call: Call, plan: Plan, target: Target, guard: CallGuard | u
   try {
     const asked = attemptRequest(call, plan, target, guard?.looksAt("output") === true, reservation, dependencies);
     const request = guard?.looksAt("input") === true ? await guardedRequest(asked, guard, dependencies.breathe) : asked;
+    if (call.complete !== undefined) request.operation = call.complete(request.operation);
     const { iterator, first } = await breaker.run(async () => {
       wasSent = true;
       const iterator = dependencies.attempt(request, context)[Symbol.asyncIterator]();

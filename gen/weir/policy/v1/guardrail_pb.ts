@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/policy/v1/guardrail.proto.
  */
 export const file_weir_policy_v1_guardrail: GenFile = /*@__PURE__*/
-  fileDesc("Ch53ZWlyL3BvbGljeS92MS9ndWFyZHJhaWwucHJvdG8SDndlaXIucG9saWN5LnYxIvkICg1HdWFyZHJhaWxSdWxlEi8KBG5hbWUYASABKAlCIbpIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9JBIgCg9vcmdhbml6YXRpb25faWQYAiABKAlCB7pIBHICKEASGAoHdGVhbV9pZBgDIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYBCABKAlCB7pIBHICKEASIwoGbW9kZWxzGAUgAygJQhO6SBCSAQ0QZBgBIgdyBRABKIAEElwKCWRldGVjdG9ycxgGIAMoCUJJukhGkgFDEGQYASI9cjtSBWVtYWlsUgVwaG9uZVIEY2FyZFIEaWJhblILbmF0aW9uYWxfaWRSCmlwX2FkZHJlc3NSBnNlY3JldBIlCghwYXR0ZXJucxgHIAMoCUITukgQkgENEGQYASIHcgUQASiACBIjCgV3b3JkcxgIIAMoCUIUukgRkgEOEJBOGAEiB3IFEAEogAISPAoEbW9kZRgJIAEoCUIuukgrcilSBWJsb2NrUgRtYXNrUghhbm5vdGF0ZVIGc2hhZG93UghyZXN0cmljdBIqCgVzaWRlcxgKIAMoCUIbukgYkgEVGAEiEXIPUgVpbnB1dFIGb3V0cHV0Eg8KB3Jlc3RvcmUYCyABKAgSQQoLdGFyZ2V0X3RhZ3MYFCADKAlCLLpIKZIBJhBkGAEiIHIeMhxeW2EtejAtOV1bYS16MC05Ll86LV17MCw2Mn0kOtQEukjQBBq/AQobZ3VhcmRyYWlsLnNvbWV0aGluZ190b19maW5kEkJhIGd1YXJkcmFpbCBsb29rcyBmb3Igc29tZXRoaW5nOiBuYW1lIGRldGVjdG9ycywgcGF0dGVybnMgb3Igd29yZHMaXHNpemUodGhpcy5kZXRlY3RvcnMpICsgc2l6ZSh0aGlzLnBhdHRlcm5zKSArIHNpemUodGhpcy53b3JkcykgPiAwIHx8IHRoaXMubW9kZSA9PSAncmVzdHJpY3QnGn8KHGd1YXJkcmFpbC5yZXN0b3JlX25lZWRzX21hc2sSOXJlc3RvcmUgcHV0cyBiYWNrIHdoYXQgd2FzIG1hc2tlZDogaXQgbmVlZHMgdGhlIG1vZGUgbWFzaxokIXRoaXMucmVzdG9yZSB8fCB0aGlzLm1vZGUgPT0gJ21hc2snGooCCiBndWFyZHJhaWwucmVzdHJpY3RfbmFtZXNfdGFyZ2V0cxJxcmVzdHJpY3Qga2VlcHMgY2FsbHMgdG8gc29tZSB0YXJnZXRzOiBpdCBuZWVkcyB0YXJnZXRfdGFncywgd2hpY2ggbm8gb3RoZXIgbW9kZSBoYXMsIGFuZCBsb29rcyBhdCB0aGUgaW5wdXQgYWxvbmUacyh0aGlzLm1vZGUgPT0gJ3Jlc3RyaWN0JykgPT0gKHNpemUodGhpcy50YXJnZXRfdGFncykgPiAwKSAmJiAodGhpcy5tb2RlICE9ICdyZXN0cmljdCcgfHwgISgnb3V0cHV0JyBpbiB0aGlzLnNpZGVzKSkidQoJR3VhcmRyYWlsEgoKAmlkGAEgASgJEisKBHJ1bGUYAiABKAsyHS53ZWlyLnBvbGljeS52MS5HdWFyZHJhaWxSdWxlEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Ch53ZWlyL3BvbGljeS92MS9ndWFyZHJhaWwucHJvdG8SDndlaXIucG9saWN5LnYxIvYOCg1HdWFyZHJhaWxSdWxlEi8KBG5hbWUYASABKAlCIbpIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9JBIgCg9vcmdhbml6YXRpb25faWQYAiABKAlCB7pIBHICKEASGAoHdGVhbV9pZBgDIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYBCABKAlCB7pIBHICKEASIwoGbW9kZWxzGAUgAygJQhO6SBCSAQ0QZBgBIgdyBRABKIAEElwKCWRldGVjdG9ycxgGIAMoCUJJukhGkgFDEGQYASI9cjtSBWVtYWlsUgVwaG9uZVIEY2FyZFIEaWJhblILbmF0aW9uYWxfaWRSCmlwX2FkZHJlc3NSBnNlY3JldBIlCghwYXR0ZXJucxgHIAMoCUITukgQkgENEGQYASIHcgUQASiACBIjCgV3b3JkcxgIIAMoCUIUukgRkgEOEJBOGAEiB3IFEAEogAISTQoEbW9kZRgJIAEoCUI/ukg8cjpSBWJsb2NrUgRtYXNrUghhbm5vdGF0ZVIGc2hhZG93UghyZXN0cmljdFIFY2xhbXBSCGluc3RydWN0EioKBXNpZGVzGAogAygJQhu6SBiSARUYASIRcg9SBWlucHV0UgZvdXRwdXQSDwoHcmVzdG9yZRgLIAEoCBJBCgt0YXJnZXRfdGFncxgUIAMoCUIsukgpkgEmEGQYASIgch4yHF5bYS16MC05XVthLXowLTkuXzotXXswLDYyfSQSMAoLaW5zdHJ1Y3Rpb24YFSABKAsyGy53ZWlyLnBvbGljeS52MS5JbnN0cnVjdGlvbhIsCgRjYXBzGBYgASgLMh4ud2Vpci5wb2xpY3kudjEuR2VuZXJhdGlvbkNhcHM64Am6SNwJGuUBChtndWFyZHJhaWwuc29tZXRoaW5nX3RvX2ZpbmQSSGEgZ3VhcmRyYWlsIGxvb2tzIGZvciBzb21ldGhpbmc6IG5hbWUgZGV0ZWN0b3JzLCBwYXR0ZXJucywgd29yZHMgb3IgY2Fwcxp8c2l6ZSh0aGlzLmRldGVjdG9ycykgKyBzaXplKHRoaXMucGF0dGVybnMpICsgc2l6ZSh0aGlzLndvcmRzKSA+IDAgfHwgaGFzKHRoaXMuY2FwcykgfHwgdGhpcy5tb2RlIGluIFsncmVzdHJpY3QnLCAnaW5zdHJ1Y3QnXRp/ChxndWFyZHJhaWwucmVzdG9yZV9uZWVkc19tYXNrEjlyZXN0b3JlIHB1dHMgYmFjayB3aGF0IHdhcyBtYXNrZWQ6IGl0IG5lZWRzIHRoZSBtb2RlIG1hc2saJCF0aGlzLnJlc3RvcmUgfHwgdGhpcy5tb2RlID09ICdtYXNrJxqKAgogZ3VhcmRyYWlsLnJlc3RyaWN0X25hbWVzX3RhcmdldHMScXJlc3RyaWN0IGtlZXBzIGNhbGxzIHRvIHNvbWUgdGFyZ2V0czogaXQgbmVlZHMgdGFyZ2V0X3RhZ3MsIHdoaWNoIG5vIG90aGVyIG1vZGUgaGFzLCBhbmQgbG9va3MgYXQgdGhlIGlucHV0IGFsb25lGnModGhpcy5tb2RlID09ICdyZXN0cmljdCcpID09IChzaXplKHRoaXMudGFyZ2V0X3RhZ3MpID4gMCkgJiYgKHRoaXMubW9kZSAhPSAncmVzdHJpY3QnIHx8ICEoJ291dHB1dCcgaW4gdGhpcy5zaWRlcykpGp4CCiJndWFyZHJhaWwuaW5zdHJ1Y3RfaGFzX2luc3RydWN0aW9uEk1pbnN0cnVjdCBuZWVkcyBhbiBpbnN0cnVjdGlvbiwgd2hpY2ggbm8gb3RoZXIgbW9kZSBoYXMsIGFuZCBsb29rcyBmb3Igbm90aGluZxqoASh0aGlzLm1vZGUgPT0gJ2luc3RydWN0JykgPT0gaGFzKHRoaXMuaW5zdHJ1Y3Rpb24pICYmICh0aGlzLm1vZGUgIT0gJ2luc3RydWN0JyB8fCAhaGFzKHRoaXMuY2FwcykgJiYgc2l6ZSh0aGlzLmRldGVjdG9ycykgKyBzaXplKHRoaXMucGF0dGVybnMpICsgc2l6ZSh0aGlzLndvcmRzKSA9PSAwKRrCAgoUZ3VhcmRyYWlsLmNhcHNfYWxvbmUScWEgZ3VhcmRyYWlsIHdpdGggY2FwcyBoYXMgdGhlIG1vZGUgYmxvY2ssIGNsYW1wLCBhbm5vdGF0ZSBvciBzaGFkb3csIGFuZCBsb29rcyBmb3Igbm90aGluZyBlbHNlOyBjbGFtcCBuZWVkcyBjYXBzGrYBaGFzKHRoaXMuY2FwcykgPyB0aGlzLm1vZGUgaW4gWydibG9jaycsICdjbGFtcCcsICdhbm5vdGF0ZScsICdzaGFkb3cnXSAmJiBzaXplKHRoaXMuZGV0ZWN0b3JzKSArIHNpemUodGhpcy5wYXR0ZXJucykgKyBzaXplKHRoaXMud29yZHMpICsgc2l6ZSh0aGlzLnNpZGVzKSA9PSAwIDogdGhpcy5tb2RlICE9ICdjbGFtcCciUAoLSW5zdHJ1Y3Rpb24SGQoEdGV4dBgBIAEoCUILukgIcgYQASiAgAESJgoFcGxhY2UYAiABKAlCF7pIFNgBAXIPUgZiZWZvcmVSBWFmdGVyIpUECg5HZW5lcmF0aW9uQ2FwcxInChFtYXhfb3V0cHV0X3Rva2VucxgBIAEoA0IHukgEIgIoAUgAiAEBEjUKD21pbl90ZW1wZXJhdHVyZRgCIAEoAUIXukgUEhIZAAAAAAAAAEApAAAAAAAAAABIAYgBARI1Cg9tYXhfdGVtcGVyYXR1cmUYAyABKAFCF7pIFBISGQAAAAAAAABAKQAAAAAAAAAASAKIAQESJAoObWF4X2NhbmRpZGF0ZXMYBCABKAVCB7pIBBoCKAFIA4gBARJUChRtYXhfcmVhc29uaW5nX2VmZm9ydBgFIAEoCUI2ukgz2AEBci5SBG5vbmVSB21pbmltYWxSA2xvd1IGbWVkaXVtUgRoaWdoUgpleHRyYV9oaWdoEioKFG1heF9yZWFzb25pbmdfdG9rZW5zGAYgASgDQge6SAQiAigASASIAQESKwoNYWxsb3dlZF90b29scxgHIAMoCUIUukgRkgEOEOgHGAEiB3IFEAEogAISLQoPZm9yYmlkZGVuX3Rvb2xzGAggAygJQhS6SBGSAQ4Q6AcYASIHcgUQASiAAkIUChJfbWF4X291dHB1dF90b2tlbnNCEgoQX21pbl90ZW1wZXJhdHVyZUISChBfbWF4X3RlbXBlcmF0dXJlQhEKD19tYXhfY2FuZGlkYXRlc0IXChVfbWF4X3JlYXNvbmluZ190b2tlbnMidQoJR3VhcmRyYWlsEgoKAmlkGAEgASgJEisKBHJ1bGUYAiABKAsyHS53ZWlyLnBvbGljeS52MS5HdWFyZHJhaWxSdWxlEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * A guardrail: what is looked for in the text of which calls, and what happens where it is found.
@@ -81,7 +81,8 @@ export type GuardrailRule = Message<"weir.policy.v1.GuardrailRule"> & {
 
   /**
    * What happens where it is found: `block` refuses the call, `mask` puts a placeholder in its place, `annotate` tells the caller,
-   * `shadow` only counts it, `restrict` keeps the call to targets with one of `target_tags`.
+   * `shadow` only counts it, `restrict` keeps the call to targets with one of `target_tags`,
+   * `clamp` lowers what is asked to `caps`, `instruct` adds `instruction`.
    *
    * @generated from field: string mode = 9;
    */
@@ -107,6 +108,20 @@ export type GuardrailRule = Message<"weir.policy.v1.GuardrailRule"> & {
    * @generated from field: repeated string target_tags = 20;
    */
   targetTags: string[];
+
+  /**
+   * With `instruct`: what the model is told in every generation, beside the caller's own instructions.
+   *
+   * @generated from field: weir.policy.v1.Instruction instruction = 21;
+   */
+  instruction?: Instruction | undefined;
+
+  /**
+   * What generations may ask for: more is refused, lowered, told of or counted, by the mode.
+   *
+   * @generated from field: weir.policy.v1.GenerationCaps caps = 22;
+   */
+  caps?: GenerationCaps | undefined;
 };
 
 /**
@@ -115,6 +130,104 @@ export type GuardrailRule = Message<"weir.policy.v1.GuardrailRule"> & {
  */
 export const GuardrailRuleSchema: GenMessage<GuardrailRule> = /*@__PURE__*/
   messageDesc(file_weir_policy_v1_guardrail, 0);
+
+/**
+ * What the model is told beside the caller's own instructions.
+ *
+ * @generated from message weir.policy.v1.Instruction
+ */
+export type Instruction = Message<"weir.policy.v1.Instruction"> & {
+  /**
+   * The text.
+   *
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * Where it stands: `before` the caller's own, or `after` them; default `before`.
+   *
+   * @generated from field: string place = 2;
+   */
+  place: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.Instruction.
+ * Use `create(InstructionSchema)` to create a new message.
+ */
+export const InstructionSchema: GenMessage<Instruction> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_guardrail, 1);
+
+/**
+ * The most that a generation may ask for. What is absent is not looked at.
+ *
+ * @generated from message weir.policy.v1.GenerationCaps
+ */
+export type GenerationCaps = Message<"weir.policy.v1.GenerationCaps"> & {
+  /**
+   * The most tokens to generate. A caller who states none has this.
+   *
+   * @generated from field: optional int64 max_output_tokens = 1;
+   */
+  maxOutputTokens?: bigint | undefined;
+
+  /**
+   * The lowest temperature.
+   *
+   * @generated from field: optional double min_temperature = 2;
+   */
+  minTemperature?: number | undefined;
+
+  /**
+   * The highest temperature.
+   *
+   * @generated from field: optional double max_temperature = 3;
+   */
+  maxTemperature?: number | undefined;
+
+  /**
+   * The most replies to choose from.
+   *
+   * @generated from field: optional int32 max_candidates = 4;
+   */
+  maxCandidates?: number | undefined;
+
+  /**
+   * The highest level of reasoning.
+   *
+   * @generated from field: string max_reasoning_effort = 5;
+   */
+  maxReasoningEffort: string;
+
+  /**
+   * The most tokens to reason with, where a caller states a number.
+   *
+   * @generated from field: optional int64 max_reasoning_tokens = 6;
+   */
+  maxReasoningTokens?: bigint | undefined;
+
+  /**
+   * The only tools that may be offered to the model, by name, a vendor's own by type (`web_search`); empty means all.
+   *
+   * @generated from field: repeated string allowed_tools = 7;
+   */
+  allowedTools: string[];
+
+  /**
+   * Tools that may not be offered, likewise.
+   *
+   * @generated from field: repeated string forbidden_tools = 8;
+   */
+  forbiddenTools: string[];
+};
+
+/**
+ * Describes the message weir.policy.v1.GenerationCaps.
+ * Use `create(GenerationCapsSchema)` to create a new message.
+ */
+export const GenerationCapsSchema: GenMessage<GenerationCaps> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_guardrail, 2);
 
 /**
  * A guardrail as it is kept.
@@ -149,5 +262,5 @@ export type Guardrail = Message<"weir.policy.v1.Guardrail"> & {
  * Use `create(GuardrailSchema)` to create a new message.
  */
 export const GuardrailSchema: GenMessage<Guardrail> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_guardrail, 1);
+  messageDesc(file_weir_policy_v1_guardrail, 3);
 

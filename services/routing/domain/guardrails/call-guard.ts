@@ -9,6 +9,14 @@ import { Placeholders } from "./placeholders.ts";
 import { TextStream, type Watch } from "./text-stream.ts";
 import { exactDetector } from "./words.ts";
 
+/** That a call asks for more than a rule allows. */
+export interface Excess {
+  /** As in the contract: `max_output_tokens`. */
+  readonly parameter: string;
+  readonly asked: string;
+  readonly allowed: string;
+}
+
 /** That a rule found something, without what it was. */
 export interface Finding {
   readonly rule: string;
@@ -23,7 +31,8 @@ export class CallGuard {
   readonly #placeholders = new Placeholders();
   /** What is to be put back, by its placeholder. */
   readonly #originals = new Map<string, string>();
-  readonly #findings = new Map<string, Finding>();
+  /** Each with what the caller is told of it. */
+  readonly #findings = new Map<string, { readonly finding: Finding; readonly warning: Warning }>();
 
   /** Of rules that are all for the call; told of each kind of finding once. */
   constructor(rules: readonly CompiledRule[], onFinding: (finding: Finding) => void) {
@@ -53,6 +62,21 @@ export class CallGuard {
     });
   }
 
+  /** The rules about what a generation asks for, and about what is added to it. */
+  get rulesOfGenerations(): readonly CompiledRule[] {
+    return this.#rules.filter(({ caps, instruction }) => caps !== undefined || instruction !== undefined);
+  }
+
+  /** Tells of it as the rule's mode says. Throws GUARDRAIL_BLOCKED. */
+  exceeded({ name: rule, mode }: CompiledRule, { parameter, asked, allowed }: Excess): void {
+    const message = mode === "clamp" ? `${allowed} instead of ${asked}: guardrail ${rule}` : `${asked}, and guardrail ${rule} allows ${allowed}`;
+    this.#note({ rule, mode, detector: parameter, side: "input" }, create(WarningSchema, { field: parameter, message }));
+    if (mode !== "block") return;
+    throw new GatewayError("GUARDRAIL_BLOCKED", `The guardrail "${rule}" blocked this call: it asks for ${parameter} ${asked}, and allowed is ${allowed}. Change that, or ask whoever made the rule.`, {
+      metadata: { guardrail: rule, detector: parameter, side: "input" },
+    });
+  }
+
   /** Looks at one text of this side. Its methods throw GUARDRAIL_BLOCKED. */
   textStream(side: Side): TextStream {
     const restoring = side === "output" && this.#originals.size > 0 ? [this.#restoring()] : [];
@@ -61,8 +85,7 @@ export class CallGuard {
 
   /** What callers are told: what was masked or is to be annotated. */
   get warnings(): readonly Warning[] {
-    const told = [...this.#findings.values()].filter(({ mode }) => mode !== "shadow");
-    return told.map(({ rule, mode, detector, side }) => create(WarningSchema, { field: side, message: `guardrail ${rule} ${mode === "mask" ? "masked" : "found"} ${detector}` }));
+    return [...this.#findings.values()].filter(({ finding }) => finding.mode !== "shadow").map(({ warning }) => warning);
   }
 
   get #restores(): boolean {
@@ -101,16 +124,19 @@ export class CallGuard {
   }
 
   #found(finding: Finding): void {
-    const key = Object.values(finding).join(" ");
-    if (!this.#findings.has(key)) {
-      this.#findings.set(key, finding);
-      this.#onFinding(finding);
-    }
-    if (finding.mode !== "block") return;
-    const { rule, detector, side } = finding;
+    const { rule, mode, detector, side } = finding;
+    this.#note(finding, create(WarningSchema, { field: side, message: `guardrail ${rule} ${mode === "mask" ? "masked" : "found"} ${detector}` }));
+    if (mode !== "block") return;
     throw new GatewayError("GUARDRAIL_BLOCKED", `The guardrail "${rule}" blocked this call: it found ${detector} in its ${side}. Leave that out, or ask whoever made the rule.`, {
       metadata: { guardrail: rule, detector, side },
     });
+  }
+
+  #note(finding: Finding, warning: Warning): void {
+    const key = Object.values(finding).join(" ");
+    if (this.#findings.has(key)) return;
+    this.#findings.set(key, { finding, warning });
+    this.#onFinding(finding);
   }
 
   /** Puts originals back where their placeholders stand. */

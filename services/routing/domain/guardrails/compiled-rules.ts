@@ -1,5 +1,5 @@
 /** Owns rules in the form in which calls are looked at: detectors made once, and each with the rules that want it. */
-import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import type { GenerationCaps, GuardrailRule, Instruction } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Detector } from "./detector.ts";
 import { detectors } from "./detectors.ts";
@@ -7,7 +7,7 @@ import { patternDetector } from "./pattern.ts";
 import { wordsDetector } from "./words.ts";
 
 export type Side = "input" | "output";
-export type Mode = "block" | "mask" | "annotate" | "shadow" | "restrict";
+export type Mode = "block" | "mask" | "annotate" | "shadow" | "restrict" | "clamp" | "instruct";
 
 export interface CompiledRule {
   readonly name: string;
@@ -19,6 +19,10 @@ export interface CompiledRule {
   readonly detectors: readonly NamedDetector[];
   /** Of which a target needs one, with `restrict`. */
   readonly targetTags: readonly string[];
+  /** With `instruct`. */
+  readonly instruction: Instruction | undefined;
+  /** What generations may ask for; a rule with them looks at no text. */
+  readonly caps: GenerationCaps | undefined;
 }
 
 export interface NamedDetector {
@@ -40,7 +44,7 @@ export function compiledRule(rule: GuardrailRule): CompiledRule {
 // Every request asks, and a rule never changes: a changed one is another object.
 const compiledRules = new WeakMap<GuardrailRule, CompiledRule>();
 
-function compile({ name, mode, restore, sides, models, detectors: names, patterns, words, targetTags }: GuardrailRule): CompiledRule {
+function compile({ name, mode, restore, sides, models, detectors: names, patterns, words, targetTags, instruction, caps }: GuardrailRule): CompiledRule {
   const listed = names.flatMap((detectorName) => {
     const found = Object.hasOwn(detectors, detectorName) ? detectors[detectorName] : undefined;
     if (found === undefined) throw unavailable(name, `this version has no detector "${detectorName}"`);
@@ -48,10 +52,11 @@ function compile({ name, mode, restore, sides, models, detectors: names, pattern
   });
   const own = patterns.map((pattern) => ({ name: "pattern", detector: patternOf(name, pattern) }));
   const dictionary = words.length === 0 ? [] : [{ name: "word", detector: wordsDetector(words) }];
-  return { name, mode: mode as Mode, restore, sides: sidesOf(mode, sides), models, detectors: [...listed, ...own, ...dictionary], targetTags };
+  return { name, mode: mode as Mode, restore, sides: sidesOf(mode, sides, caps), models, detectors: [...listed, ...own, ...dictionary], targetTags, instruction, caps };
 }
 
-function sidesOf(mode: string, sides: readonly string[]): readonly Side[] {
+function sidesOf(mode: string, sides: readonly string[], caps: GenerationCaps | undefined): readonly Side[] {
+  if (mode === "instruct" || caps !== undefined) return [];
   // What comes out is at a target already.
   if (mode === "restrict") return ["input"];
   return sides.length === 0 ? ["input", "output"] : (sides as Side[]);
