@@ -1,4 +1,5 @@
 /** Owns `weir guardrails`: what a running Weir looks for in the texts of calls. */
+import { readFile } from "node:fs/promises";
 import { fromJson, toJson, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
@@ -35,6 +36,7 @@ interface CreateOptions extends RunningWeirOptions {
   readonly maxReasoningTokens?: string;
   readonly allowTool?: readonly string[];
   readonly forbidTool?: readonly string[];
+  readonly replySchema?: string;
 }
 
 interface ListOptions extends RunningWeirOptions {
@@ -65,6 +67,7 @@ export function addGuardrailsCommand(program: Command, environment: Environment)
     .option("--max-reasoning-effort <level>", "none, minimal, low, medium, high or extra_high")
     .option("--max-reasoning-tokens <number>")
     .option("--allow-tool <name>", "only tools of this name; repeat for more", collect)
+    .option("--reply-schema <file>", "replies must be JSON under the JSON Schema in this file; `asked`: under what the caller asks for")
     .option("--forbid-tool <name>", "no tool of this name; repeat for more", collect)
     .action(async (name: string, options: CreateOptions) => createGuardrail(name, options, await connect(PolicyService, options, environment)));
   addRunningWeirOptions(guardrails.command("list"))
@@ -91,7 +94,7 @@ function collect(value: string, former: readonly string[] = []): readonly string
 async function createGuardrail(name: string, options: CreateOptions, policy: Policy): Promise<void> {
   const { mode, detect = [], pattern = [], word = [], side = [], model = [], organization = "", team = "", key = "", restore = false, targetTag = [] } = options;
   const { guardrail } = await policy.createGuardrail({
-    rule: { name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore, targetTags: [...targetTag], ...readInstruction(options), ...readCaps(options) },
+    rule: { name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore, targetTags: [...targetTag], ...readInstruction(options), ...readCaps(options), ...(await readReplySchema(options)) },
   });
   console.log(`Created ${guardrail!.id}.`);
 }
@@ -105,6 +108,11 @@ function readCaps(options: CreateOptions): Pick<MessageInitShape<typeof Guardrai
   const given = { maxOutputTokens, minTemperature: readNumber(minTemperature), maxTemperature: readNumber(maxTemperature), maxCandidates: readNumber(maxCandidates), maxReasoningEffort, maxReasoningTokens, allowedTools: allowTool, forbiddenTools: forbidTool };
   const caps = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as JsonObject;
   return Object.keys(caps).length === 0 ? {} : { caps: fromJson(GenerationCapsSchema, caps) };
+}
+
+async function readReplySchema({ replySchema }: CreateOptions): Promise<Pick<MessageInitShape<typeof GuardrailRuleSchema>, "replySchema">> {
+  if (replySchema === undefined) return {};
+  return { replySchema: { jsonSchema: replySchema === "asked" ? "" : await readFile(replySchema, "utf8") } };
 }
 
 function readNumber(text: string | undefined): number | undefined {
@@ -130,8 +138,8 @@ async function listGuardrails({ organization = "" }: ListOptions, policy: Policy
 }
 
 function describe({ id, rule }: Guardrail): string[] {
-  const { name, mode, sides, detectors, patterns, words, organizationId, teamId, keyId, models, restore, targetTags, caps } = rule!;
+  const { name, mode, sides, detectors, patterns, words, organizationId, teamId, keyId, models, restore, targetTags, caps, replySchema } = rule!;
   const capped = caps === undefined ? {} : toJson(GenerationCapsSchema, caps, { useProtoFieldName: true });
-  const looksFor = [...Object.keys(capped as object), ...detectors, ...patterns.map((pattern) => `/${pattern}/`), ...(words.length === 0 ? [] : [`${words.length} words`])];
+  const looksFor = [...Object.keys(capped as object), ...(replySchema === undefined ? [] : ["reply_schema"]), ...detectors, ...patterns.map((pattern) => `/${pattern}/`), ...(words.length === 0 ? [] : [`${words.length} words`])];
   return [id || "weir.yaml", name, restore ? `${mode}, restore` : [mode, ...targetTags].join(" "), sides.join(",") || "both", looksFor.join(","), [organizationId, teamId, keyId, ...models].filter((part) => part !== "").join(",") || "all"];
 }

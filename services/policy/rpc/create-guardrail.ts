@@ -2,9 +2,9 @@
 import { create } from "@bufbuild/protobuf";
 import { CreateGuardrailRequestSchema, CreateGuardrailResponseSchema, type CreateGuardrailRequest, type CreateGuardrailResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { newId } from "#platform/ids.ts";
-import { compilePattern } from "#platform/linear-pattern.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
+import { checkGuardrail } from "../domain/check-guardrail.ts";
 import { ownedBy } from "../domain/reach.ts";
 import { inputOf } from "../domain/request-input.ts";
 import { claimRequest } from "../store/answered-requests.ts";
@@ -14,7 +14,7 @@ import { checkRuleScope } from "../store/rule-scope.ts";
 export async function createGuardrail(request: CreateGuardrailRequest, { identity }: CallContext, { database, clock }: PolicyDependencies): Promise<CreateGuardrailResponse> {
   const { requestId } = request;
   const rule = { ...request.rule!, organizationId: ownedBy(identity, request.rule!.organizationId) };
-  for (const pattern of rule.patterns) compilePattern(pattern);
+  checkGuardrail(rule);
   const id = newId("grd", clock);
   const guardrail = await database.transaction(async (transaction) => {
     const answeredId = await claimRequest(transaction, { method: "CreateGuardrail", identity, requestId, input: inputOf(CreateGuardrailRequestSchema, request), resultId: id });

@@ -26,6 +26,7 @@ import { guardFor } from "./guardrails/guard-for.ts";
 import { guardedReply } from "./guardrails/guarded-reply.ts";
 import { guardedRequest } from "./guardrails/guarded-request.ts";
 import type { Breathe } from "./guardrails/look-through.ts";
+import type { JudgeJson } from "./guardrails/reply-schema.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { admitCall, type RateCounterSource } from "./rate-admission.ts";
 import { noTokens } from "./token-estimate.ts";
@@ -61,6 +62,8 @@ export interface Call {
   readonly generation?: () => { readonly generation: Generation; readonly unknownFields: readonly string[] };
   /** What guardrails add to what goes to a target, once they have looked at it; absent where that is nothing. */
   readonly complete?: (operation: AttemptRequest["operation"]) => AttemptRequest["operation"];
+  /** The reply as guardrails on its form let it go; absent where there are none. */
+  readonly watchReply?: (messages: AsyncIterable<AttemptResponse>) => AsyncIterable<AttemptResponse>;
 }
 
 /** A reply that has begun. */
@@ -89,6 +92,7 @@ export interface PipelineDependencies {
   /** Told of what guardrails find in a call, each kind of finding once. */
   readonly onFinding: (requestId: string, finding: Finding) => void;
   readonly breathe: Breathe;
+  readonly judgeJson: JudgeJson;
 }
 
 /** How long an attempt may wait at providers before it begins. */
@@ -127,7 +131,7 @@ async function runAdmitted(asked: Call, dependencies: PipelineDependencies): Pro
   const plan = asked.plan ?? authorizePlan(asked.model, planTargets(asked.model, view), asked.grant);
   const rules = dependencies.rulesOf(asked.grant);
   const guard = rules === undefined ? undefined : guardFor(asked.model, plan, rules.guardrails, (finding) => dependencies.onFinding(asked.requestId, finding));
-  const call = guard === undefined ? asked : governedCall(asked, guard);
+  const call = guard === undefined ? asked : governedCall(asked, guard, dependencies.judgeJson);
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
     try {
@@ -151,7 +155,8 @@ async function runAdmitted(asked: Call, dependencies: PipelineDependencies): Pro
 
 function replyOf(call: Call, { route }: Plan, target: Target, started: StartedReply, guard: CallGuard | undefined, { breathe }: PipelineDependencies): Reply {
   if (guard === undefined) return { route, target, messages: started, warnings: started.reservation === undefined ? noWarnings : () => started.warnings };
-  return { route, target, messages: guard.looksAt("output") ? guardedReply(started, call.operation, guard, breathe) : started, warnings: () => [...started.warnings, ...guard.warnings] };
+  const looked = guard.looksAt("output") ? guardedReply(started, call.operation, guard, breathe) : started;
+  return { route, target, messages: call.watchReply?.(looked) ?? looked, warnings: () => [...started.warnings, ...guard.warnings] };
 }
 
 const none: readonly Warning[] = [];

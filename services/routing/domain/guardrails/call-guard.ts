@@ -62,9 +62,9 @@ export class CallGuard {
     });
   }
 
-  /** The rules about what a generation asks for, and about what is added to it. */
+  /** The rules about what a generation asks for, what is added to it, and what form its reply has. */
   get rulesOfGenerations(): readonly CompiledRule[] {
-    return this.#rules.filter(({ caps, instruction }) => caps !== undefined || instruction !== undefined);
+    return this.#rules.filter(({ caps, instruction, replySchema }) => caps !== undefined || instruction !== undefined || replySchema !== undefined);
   }
 
   /** Tells of it as the rule's mode says. Throws GUARDRAIL_BLOCKED. */
@@ -74,6 +74,16 @@ export class CallGuard {
     if (mode !== "block") return;
     throw new GatewayError("GUARDRAIL_BLOCKED", `The guardrail "${rule}" blocked this call: it asks for ${parameter} ${asked}, and allowed is ${allowed}. Change that, or ask whoever made the rule.`, {
       metadata: { guardrail: rule, detector: parameter, side: "input" },
+    });
+  }
+
+  /** Tells of a reply that is not the JSON it should be, as the rule's mode says. Throws GUARDRAIL_BLOCKED. */
+  misshapen({ name: rule, mode }: CompiledRule, fault: string): void {
+    const finding: Finding = { rule, mode, detector: "json_schema", side: "output" };
+    this.#note(finding, create(WarningSchema, { field: "output", message: `guardrail ${rule}: ${fault}` }));
+    if (mode !== "block") return;
+    throw new GatewayError("GUARDRAIL_BLOCKED", `The guardrail "${rule}" blocked this reply, which must be JSON that fits a schema: ${fault}. Ask again, or for less; or ask whoever made the rule.`, {
+      metadata: { guardrail: rule, detector: "json_schema", side: "output" },
     });
   }
 

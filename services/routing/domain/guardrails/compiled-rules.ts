@@ -1,5 +1,5 @@
 /** Owns rules in the form in which calls are looked at: detectors made once, and each with the rules that want it. */
-import type { GenerationCaps, GuardrailRule, Instruction } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import type { GenerationCaps, GuardrailRule, Instruction, ReplySchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Detector } from "./detector.ts";
 import { detectors } from "./detectors.ts";
@@ -23,6 +23,8 @@ export interface CompiledRule {
   readonly instruction: Instruction | undefined;
   /** What generations may ask for; a rule with them looks at no text. */
   readonly caps: GenerationCaps | undefined;
+  /** What replies are to be, likewise. */
+  readonly replySchema: ReplySchema | undefined;
 }
 
 export interface NamedDetector {
@@ -44,7 +46,7 @@ export function compiledRule(rule: GuardrailRule): CompiledRule {
 // Every request asks, and a rule never changes: a changed one is another object.
 const compiledRules = new WeakMap<GuardrailRule, CompiledRule>();
 
-function compile({ name, mode, restore, sides, models, detectors: names, patterns, words, targetTags, instruction, caps }: GuardrailRule): CompiledRule {
+function compile({ name, mode, restore, sides, models, detectors: names, patterns, words, targetTags, instruction, caps, replySchema }: GuardrailRule): CompiledRule {
   const listed = names.flatMap((detectorName) => {
     const found = Object.hasOwn(detectors, detectorName) ? detectors[detectorName] : undefined;
     if (found === undefined) throw unavailable(name, `this version has no detector "${detectorName}"`);
@@ -52,11 +54,11 @@ function compile({ name, mode, restore, sides, models, detectors: names, pattern
   });
   const own = patterns.map((pattern) => ({ name: "pattern", detector: patternOf(name, pattern) }));
   const dictionary = words.length === 0 ? [] : [{ name: "word", detector: wordsDetector(words) }];
-  return { name, mode: mode as Mode, restore, sides: sidesOf(mode, sides, caps), models, detectors: [...listed, ...own, ...dictionary], targetTags, instruction, caps };
+  const looked = [...listed, ...own, ...dictionary];
+  return { name, mode: mode as Mode, restore, sides: looked.length === 0 ? [] : sidesOf(mode, sides), models, detectors: looked, targetTags, instruction, caps, replySchema };
 }
 
-function sidesOf(mode: string, sides: readonly string[], caps: GenerationCaps | undefined): readonly Side[] {
-  if (mode === "instruct" || caps !== undefined) return [];
+function sidesOf(mode: string, sides: readonly string[]): readonly Side[] {
   // What comes out is at a target already.
   if (mode === "restrict") return ["input"];
   return sides.length === 0 ? ["input", "output"] : (sides as Side[]);

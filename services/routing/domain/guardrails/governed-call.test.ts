@@ -17,7 +17,7 @@ const bound: Bound = {
 };
 const generation = create(GenerationSchema, { maxOutputTokens: 9_000n, candidateCount: 4 });
 const call = { operation: "generate", boundAt: () => bound, generation: () => ({ generation, unknownFields: [] }) } as unknown as Call;
-const under = (rule: object): Call => governedCall(call, new CallGuard([compiledRule(create(GuardrailRuleSchema, { name: "r", ...rule }))], () => undefined));
+const under = (rule: object): Call => governedCall(call, new CallGuard([compiledRule(create(GuardrailRuleSchema, { name: "r", ...rule }))], () => undefined), () => Promise.resolve(undefined));
 const nowhere = {} as Target;
 
 test("what a budget holds is what goes to the vendor: with the instructions, and within the caps", () => {

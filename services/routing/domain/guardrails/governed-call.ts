@@ -1,28 +1,31 @@
-/** Owns a generation under guardrails about what it asks for: held to their caps, and with the instructions that they add, in whatever form it goes to a target. */
+/** Owns a generation under guardrails about itself: held to their caps, with the instructions that they add, its reply judged, in whatever form it goes to a target. */
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Bound } from "../budget/bound.ts";
 import type { Call } from "../pipeline.ts";
 import type { CallGuard } from "./call-guard.ts";
 import { heldTo, type HeldGeneration } from "./caps.ts";
+import { judgedReply, replyChecks, type JudgeJson } from "./reply-schema.ts";
 import { instructionsOf, takesInstructions, withInstructions, type Instructions } from "./instructions.ts";
 
 type Operation = AttemptRequest["operation"];
 
-/** The call itself where no rule is about what it asks for. Throws GUARDRAIL_BLOCKED. */
-export function governedCall(call: Call, guard: CallGuard): Call {
+/** The call itself where no rule is about generations. Throws GUARDRAIL_BLOCKED. */
+export function governedCall(call: Call, guard: CallGuard, judge: JudgeJson): Call {
   const rules = guard.rulesOfGenerations;
   if (rules.length === 0 || call.generation === undefined) return call;
   const held = heldTo(rules, call.generation, guard);
   const instructions = instructionsOf(rules);
+  const checks = replyChecks(rules, call.generation);
   return {
     ...call,
     operationFor(target, strict, inTypes, outputMaximum) {
       const ask = (isTyped: boolean): Operation => call.operationFor(target, strict, isTyped, outputMaximum ?? held.outputMaximum);
-      const operation = ask(inTypes || held.inTypes);
+      const operation = ask(inTypes || held.inTypes || checks.length > 0);
       return changed(instructions === undefined || takesInstructions(operation) ? operation : ask(true), held);
     },
     boundAt: (target) => governedBound(call.boundAt(target), held, instructions),
     ...(instructions === undefined ? {} : { complete: (operation) => withInstructions(operation, instructions) }),
+    ...(checks.length === 0 ? {} : { watchReply: (messages) => judgedReply(messages, checks, guard, judge) }),
   };
 }
 
