@@ -14,6 +14,7 @@ const seeds = [
   "a", "@", "a@", "a@a", "a.", "a-", "-", "a@a-", "a@a.", "é", "😀", "1", "1 ", "12 ", "+1", "+1 ", "+", "(0", "(02)", "0 1", "01 ", "415-555-", "415 555 2671 ", "4111 ", "4111-", "41111111",
   "DE89 ", "DE89", "A1", "A", "AB12 ", ":", "::", "1:", "1.", "1.1.1.", "a:b:", "f:", "eyJ", "eyJ.", "eyJaaaaaaaaaa.", "sk-", "sk-proj-", "xoxb-", "weir_", "gh", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----",
   "-----BEGIN PRIVATE KEY-----\n-----END ", "AB 12 ", "12345678", "RSSMRA85T10A562", "[EMAIL_", "Project ", "project falcon ", "\n", " ", "\u0000", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
+  "ignore ", "ignore all ", "ignore all a b ", "show me your full ", "忽略之前", "前の指示", "önceki tüm ", "aWdub3Jl", "<|", "###", "\u200B", "\u{E0041}", "\u{1F3F4}", "i\u200B",
 ];
 
 /** Patterns for which a backtracking engine takes exponential time. */
