@@ -40,7 +40,7 @@ function busyMs(work: () => unknown): number {
 
 test("between two pieces of a long text, other requests have their turn", async () => {
   let breaths = 0;
-  const guard = new CallGuard([{ name: "r", mode: "mask", restore: false, sides: ["input"], models: [], detectors: [{ name: "email", detector: detectors["email"]![0]! }], targetTags: [], instruction: undefined, caps: undefined, replySchema: undefined }], () => undefined);
+  const guard = new CallGuard([{ name: "r", mode: "mask", restore: false, sides: ["input"], models: [], detectors: [{ name: "email", detector: detectors["email"]![0]! }], topics: [], targetTags: [], instruction: undefined, caps: undefined, replySchema: undefined }], () => undefined);
   const texts = ["x".repeat(1024 * 1024), ...Array.from({ length: 1_024 }, () => "y".repeat(1_024))];
   await lookThrough((rewrite) => texts.map(rewrite), guard, "input", () => Promise.resolve(void breaths++));
   expect(breaths).toBe(256);

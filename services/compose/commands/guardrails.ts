@@ -37,6 +37,9 @@ interface CreateOptions extends RunningWeirOptions {
   readonly allowTool?: readonly string[];
   readonly forbidTool?: readonly string[];
   readonly replySchema?: string;
+  readonly topic?: string;
+  readonly term?: readonly string[];
+  readonly threshold?: string;
 }
 
 interface ListOptions extends RunningWeirOptions {
@@ -51,6 +54,9 @@ export function addGuardrailsCommand(program: Command, environment: Environment)
     .option("--detect <detector>", "what to look for, such as email or secret (docs/guardrails.md); repeat for more", collect)
     .option("--pattern <expression>", "a regular expression in RE2's syntax; repeat for more", collect)
     .option("--word <text>", "a word or phrase; repeat for more", collect)
+    .option("--topic <name>", "texts that are about a topic, by --term and --threshold")
+    .option("--term <text>", "a word or phrase of the topic, `merger=3` with a weight (default: 1); repeat for more", collect)
+    .option("--threshold <number>", "the sum of weights from which on a text is about the topic, each term counted once")
     .option("--side <side>", "look at the input or the output alone", collect)
     .option("--model <name>", "calls of this route, `provider/model` or `provider/*`; repeat for more", collect)
     .option("--organization <id>", "calls of this organization")
@@ -94,7 +100,7 @@ function collect(value: string, former: readonly string[] = []): readonly string
 async function createGuardrail(name: string, options: CreateOptions, policy: Policy): Promise<void> {
   const { mode, detect = [], pattern = [], word = [], side = [], model = [], organization = "", team = "", key = "", restore = false, targetTag = [] } = options;
   const { guardrail } = await policy.createGuardrail({
-    rule: { name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore, targetTags: [...targetTag], ...readInstruction(options), ...readCaps(options), ...(await readReplySchema(options)) },
+    rule: { name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore, targetTags: [...targetTag], ...readInstruction(options), ...readCaps(options), ...readTopic(options), ...(await readReplySchema(options)) },
   });
   console.log(`Created ${guardrail!.id}.`);
 }
@@ -108,6 +114,12 @@ function readCaps(options: CreateOptions): Pick<MessageInitShape<typeof Guardrai
   const given = { maxOutputTokens, minTemperature: readNumber(minTemperature), maxTemperature: readNumber(maxTemperature), maxCandidates: readNumber(maxCandidates), maxReasoningEffort, maxReasoningTokens, allowedTools: allowTool, forbiddenTools: forbidTool };
   const caps = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as JsonObject;
   return Object.keys(caps).length === 0 ? {} : { caps: fromJson(GenerationCapsSchema, caps) };
+}
+
+function readTopic({ topic, term = [], threshold }: CreateOptions): Pick<MessageInitShape<typeof GuardrailRuleSchema>, "topics"> {
+  if (topic === undefined) return {};
+  const terms = Object.fromEntries(term.map((one) => /^(?<text>.*?)(?:=(?<weight>\d{1,4}))?$/.exec(one)!.groups!).map(({ text = "", weight = "1" }) => [text, Number(weight)]));
+  return { topics: [{ name: topic, terms, threshold: readNumber(threshold) ?? 0 }] };
 }
 
 async function readReplySchema({ replySchema }: CreateOptions): Promise<Pick<MessageInitShape<typeof GuardrailRuleSchema>, "replySchema">> {
@@ -138,8 +150,8 @@ async function listGuardrails({ organization = "" }: ListOptions, policy: Policy
 }
 
 function describe({ id, rule }: Guardrail): string[] {
-  const { name, mode, sides, detectors, patterns, words, organizationId, teamId, keyId, models, restore, targetTags, caps, replySchema } = rule!;
+  const { name, mode, sides, detectors, patterns, words, organizationId, teamId, keyId, models, restore, targetTags, caps, replySchema, topics } = rule!;
   const capped = caps === undefined ? {} : toJson(GenerationCapsSchema, caps, { useProtoFieldName: true });
-  const looksFor = [...Object.keys(capped as object), ...(replySchema === undefined ? [] : ["reply_schema"]), ...detectors, ...patterns.map((pattern) => `/${pattern}/`), ...(words.length === 0 ? [] : [`${words.length} words`])];
+  const looksFor = [...Object.keys(capped as object), ...(replySchema === undefined ? [] : ["reply_schema"]), ...detectors, ...patterns.map((pattern) => `/${pattern}/`), ...(words.length === 0 ? [] : [`${words.length} words`]), ...topics.map((topic) => `topic:${topic.name}`)];
   return [id || "weir.yaml", name, restore ? `${mode}, restore` : [mode, ...targetTags].join(" "), sides.join(",") || "both", looksFor.join(","), [organizationId, teamId, keyId, ...models].filter((part) => part !== "").join(",") || "all"];
 }

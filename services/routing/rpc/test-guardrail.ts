@@ -5,19 +5,23 @@ import { compilePattern } from "#platform/linear-pattern.ts";
 import { compiledRule } from "../domain/guardrails/compiled-rules.ts";
 import { Placeholders } from "../domain/guardrails/placeholders.ts";
 import { TextStream } from "../domain/guardrails/text-stream.ts";
+import { topicWatch } from "../domain/guardrails/topics.ts";
 
 /** Throws INVALID_REQUEST for a pattern that RE2 does not have. */
 export function testGuardrail({ rule, text }: TestGuardrailRequest): TestGuardrailResponse {
   for (const pattern of rule!.patterns) compilePattern(pattern);
   const finds: GuardrailFind[] = [];
   const placeholders = new Placeholders();
-  const stream = new TextStream(
-    compiledRule(rule!).detectors.map(({ name, detector }) => ({
+  const { detectors, topics } = compiledRule(rule!);
+  const note = (detector: string, found: string): number => finds.push(create(GuardrailFindSchema, { detector, text: found }));
+  const stream = new TextStream([
+    ...detectors.map(({ name, detector }) => ({
       detector,
-      onFind: (found) => finds.push(create(GuardrailFindSchema, { detector: name, text: found })),
-      replacementFor: (found) => placeholders.for(detector.label, found),
+      onFind: (found: string) => note(name, found),
+      replacementFor: (found: string) => placeholders.for(detector.label, found),
     })),
-  );
+    ...topics.map((topic) => topicWatch(topic, (term) => note(`topic:${topic.name}`, term))),
+  ]);
   const maskedText = stream.push(text) + stream.end();
   return create(TestGuardrailResponseSchema, { finds, maskedText });
 }

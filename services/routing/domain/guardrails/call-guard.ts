@@ -7,6 +7,7 @@ import type { CompiledRule, NamedDetector, Side } from "./compiled-rules.ts";
 import type { Detector } from "./detector.ts";
 import { Placeholders } from "./placeholders.ts";
 import { TextStream, type Watch } from "./text-stream.ts";
+import { topicWatch } from "./topics.ts";
 import { exactDetector } from "./words.ts";
 
 /** That a call asks for more than a rule allows. */
@@ -54,7 +55,7 @@ export class CallGuard {
   keeperFrom({ name: target, provider: { tags } }: Target): CallGuard | undefined {
     const keeping = this.#rules.filter(({ mode, targetTags }) => mode === "restrict" && !targetTags.some((tag) => tags.includes(tag)));
     if (keeping.length === 0) return undefined;
-    const always = keeping.find(({ detectors }) => detectors.length === 0);
+    const always = keeping.find(({ detectors, topics }) => detectors.length + topics.length === 0);
     if (always !== undefined) throw targetNotAllowed(always, target, "is for every call");
     return new CallGuard(keeping, (finding) => {
       this.#found(finding);
@@ -111,7 +112,13 @@ export class CallGuard {
         wanted.set(detector, entry);
       }
     }
-    return [...wanted].map(([detector, { name, rules }]) => this.#watch({ detector, name }, rules, side));
+    return [...[...wanted].map(([detector, { name, rules }]) => this.#watch({ detector, name }, rules, side)), ...this.#topicWatches(side)];
+  }
+
+  #topicWatches(side: Side): Watch[] {
+    return this.#rules
+      .filter(({ sides }) => sides.includes(side))
+      .flatMap(({ name: rule, mode, topics }) => topics.map((topic) => topicWatch(topic, () => this.#found({ rule, mode, detector: `topic:${topic.name}`, side }))));
   }
 
   #watch({ detector, name }: NamedDetector, rules: readonly CompiledRule[], side: Side): Watch {

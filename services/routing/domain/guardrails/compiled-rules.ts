@@ -4,6 +4,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { Detector } from "./detector.ts";
 import { detectors } from "./detectors.ts";
 import { patternDetector } from "./pattern.ts";
+import { compiledTopic, type CompiledTopic } from "./topics.ts";
 import { wordsDetector } from "./words.ts";
 
 export type Side = "input" | "output";
@@ -17,6 +18,7 @@ export interface CompiledRule {
   /** Empty for all. */
   readonly models: readonly string[];
   readonly detectors: readonly NamedDetector[];
+  readonly topics: readonly CompiledTopic[];
   /** Of which a target needs one, with `restrict`. */
   readonly targetTags: readonly string[];
   /** With `instruct`. */
@@ -46,7 +48,7 @@ export function compiledRule(rule: GuardrailRule): CompiledRule {
 // Every request asks, and a rule never changes: a changed one is another object.
 const compiledRules = new WeakMap<GuardrailRule, CompiledRule>();
 
-function compile({ name, mode, restore, sides, models, detectors: names, patterns, words, targetTags, instruction, caps, replySchema }: GuardrailRule): CompiledRule {
+function compile({ name, mode, restore, sides, models, detectors: names, patterns, words, topics, targetTags, instruction, caps, replySchema }: GuardrailRule): CompiledRule {
   const listed = names.flatMap((detectorName) => {
     const found = Object.hasOwn(detectors, detectorName) ? detectors[detectorName] : undefined;
     if (found === undefined) throw unavailable(name, `this version has no detector "${detectorName}"`);
@@ -55,7 +57,7 @@ function compile({ name, mode, restore, sides, models, detectors: names, pattern
   const own = patterns.map((pattern) => ({ name: "pattern", detector: patternOf(name, pattern) }));
   const dictionary = words.length === 0 ? [] : [{ name: "word", detector: wordsDetector(words) }];
   const looked = [...listed, ...own, ...dictionary];
-  return { name, mode: mode as Mode, restore, sides: looked.length === 0 ? [] : sidesOf(mode, sides), models, detectors: looked, targetTags, instruction, caps, replySchema };
+  return { name, mode: mode as Mode, restore, sides: looked.length + topics.length === 0 ? [] : sidesOf(mode, sides), models, detectors: looked, topics: topics.map(compiledTopic), targetTags, instruction, caps, replySchema };
 }
 
 function sidesOf(mode: string, sides: readonly string[]): readonly Side[] {
