@@ -90,7 +90,7 @@ test("what is beyond the caps is lowered, and the caller told", async () => {
 test("a lower output maximum alone leaves the bytes as they came, stated or not", async () => {
   expect((await ask("chat/completions", `{ "model" : "clamped", "max_tokens": 5000,"messages":[{"role":"user","content":"Hi"}], "seed": 1.0 }`)).warnings).toContain("100 instead of 5000");
   expect(lastSent()).toBe(`{ "model" : "m", "max_tokens": 100,"messages":[{"role":"user","content":"Hi"}], "seed": 1.0 }`);
-  expect((await ask("chat/completions", { model: "clamped", messages: greedy.messages })).warnings).toContain("100 instead of the model's own maximum");
+  expect((await ask("chat/completions", { model: "clamped", messages: greedy.messages })).warnings).toContain("at most 100 instead of the model's own maximum");
   expect(lastJson()["max_completion_tokens"]).toBe(100);
   await ask("chat/completions", { model: "clamped-ant", ...greedy });
   expect(lastJson()).toMatchObject({ max_tokens: 100 });

@@ -2,13 +2,16 @@
 import type { ReasoningOptions_Effort as Effort, Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { GenerationCaps } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import { parseJsonObject } from "#platform/json.ts";
+import { factsOf } from "../fitness.ts";
+import type { Target } from "../plan.ts";
 import type { CallGuard, Excess } from "./call-guard.ts";
 import type { CompiledRule } from "./compiled-rules.ts";
 
 /** What becomes of a generation under caps. */
 export interface HeldGeneration {
-  /** The output maximum in place of the caller's; undefined where theirs is within the caps. */
-  readonly outputMaximum: bigint | undefined;
+  /** The output maximum in place of the caller's; undefined where theirs, or the model's own, is within the caps. */
+  outputMaximumAt(target: Target): bigint | undefined;
   /** What else is otherwise than asked. */
   readonly changes: Partial<Pick<Generation, "sampling" | "candidateCount" | "reasoning" | "tools" | "toolChoice" | "parallelToolCalls">>;
   /** True where the caller's bytes would ask for what is not allowed. */
@@ -18,16 +21,27 @@ export interface HeldGeneration {
 /** Reads the generation where a rule has caps. Throws GUARDRAIL_BLOCKED, and what reading it throws: what cannot be read cannot be held to anything. */
 export function heldTo(rules: readonly CompiledRule[], read: () => { readonly generation: Generation; readonly unknownFields: readonly string[] }, guard: CallGuard): HeldGeneration {
   const capping = rules.filter(({ caps }) => caps !== undefined);
-  if (capping.length === 0) return { outputMaximum: undefined, changes: {}, inTypes: false };
+  if (capping.length === 0) return { outputMaximumAt: () => undefined, changes: {}, inTypes: false };
   const { generation: asked, unknownFields } = read();
   const held = capping.reduce((generation, rule) => heldToRule(generation, rule, guard), asked);
   const changes = Object.fromEntries(changeable.filter((name) => held[name] !== asked[name]).map((name) => [name, held[name]]));
   return {
-    outputMaximum: held.maxOutputTokens === asked.maxOutputTokens ? undefined : held.maxOutputTokens,
+    outputMaximumAt(target) {
+      const most = held.maxOutputTokens;
+      if (most === asked.maxOutputTokens) return undefined;
+      // Vendors refuse a maximum above the model's own.
+      const ownMaximum = factsOf(target)?.maxOutputTokens;
+      return statesNoMaximum(asked) && ownMaximum !== undefined && most !== undefined && ownMaximum <= most ? undefined : most;
+    },
     changes,
     // Vendors name more and more of their own tools in fields of their own.
     inTypes: Object.keys(changes).length > 0 || (unknownFields.length > 0 && capping.some(limitsTools)),
   };
+}
+
+/** Below 1 a maximum may be none (budget/bound-of.ts). */
+function statesNoMaximum({ maxOutputTokens }: Generation): boolean {
+  return maxOutputTokens === undefined || maxOutputTokens < 1n;
 }
 
 const changeable = ["sampling", "candidateCount", "reasoning", "tools", "toolChoice", "parallelToolCalls"] as const;
@@ -61,11 +75,11 @@ interface Beyond extends Excess {
 type Check = (generation: Generation, caps: GenerationCaps) => Beyond | undefined;
 
 const checks: readonly Check[] = [
-  ({ maxOutputTokens }, { maxOutputTokens: most }) => {
-    // Below 1 a maximum may be none (budget/bound-of.ts).
-    const isUnstated = maxOutputTokens === undefined || maxOutputTokens < 1n;
-    if (most === undefined || (!isUnstated && maxOutputTokens <= most)) return undefined;
-    return { parameter: "max_output_tokens", asked: isUnstated ? "the model's own maximum" : String(maxOutputTokens), allowed: String(most), isUnstated, within: { maxOutputTokens: most } };
+  (generation, { maxOutputTokens: most }) => {
+    const isUnstated = statesNoMaximum(generation);
+    if (most === undefined || (!isUnstated && generation.maxOutputTokens! <= most)) return undefined;
+    const [asked, allowed] = isUnstated ? ["the model's own maximum", `at most ${most}`] : [String(generation.maxOutputTokens), String(most)];
+    return { parameter: "max_output_tokens", asked, allowed, isUnstated, within: { maxOutputTokens: most } };
   },
   ({ sampling }, { minTemperature = 0, maxTemperature = Infinity }) => {
     const temperature = sampling?.temperature;
@@ -109,7 +123,7 @@ function choiceAmong(kept: readonly Tool[], { toolChoice }: Generation): Partial
 /** A vendor's own tool goes by its type, which says what it does whatever the caller calls it: `web_search` of `web_search_20250305` and of `{"googleSearch": {}}` `google_search`. */
 function nameOf({ kind }: Tool): string {
   if (kind.case !== "native") return kind.value?.name ?? "";
-  const tool = JSON.parse(Buffer.from(kind.value.json).toString("utf8")) as { readonly type?: unknown };
-  const word = typeof tool.type === "string" ? tool.type : (Object.keys(tool)[0] ?? "");
+  const tool = parseJsonObject(kind.value.json);
+  const word = typeof tool["type"] === "string" ? tool["type"] : (Object.keys(tool)[0] ?? "");
   return word.replace(/_\d{8}$/, "").replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -16,9 +16,10 @@ const bound: Bound = {
   advice: "",
 };
 const generation = create(GenerationSchema, { maxOutputTokens: 9_000n, candidateCount: 4 });
-const call = { operation: "generate", boundAt: () => bound, generation: () => ({ generation, unknownFields: [] }) } as unknown as Call;
-const under = (rule: object): Call => governedCall(call, new CallGuard([compiledRule(create(GuardrailRuleSchema, { name: "r", ...rule }))], () => undefined), () => Promise.resolve(undefined));
-const nowhere = {} as Target;
+const callFor = (asked: object): Call => ({ operation: "generate", boundAt: () => bound, generation: () => ({ generation: asked, unknownFields: [] }) }) as unknown as Call;
+const under = (rule: object, asked: object = generation): Call => governedCall(callFor(asked), new CallGuard([compiledRule(create(GuardrailRuleSchema, { name: "r", ...rule }))], () => undefined), () => Promise.resolve(undefined));
+const at = (maxOutputTokens?: bigint): Target => ({ model: "m", provider: { modelFacts: { m: { maxOutputTokens } } } }) as unknown as Target;
+const nowhere = at();
 
 test("what a budget holds is what goes to the vendor: with the instructions, and within the caps", () => {
   const { quantities } = under({ mode: "instruct", instruction: { text: "é".repeat(100) } }).boundAt(nowhere);
@@ -27,6 +28,14 @@ test("what a budget holds is what goes to the vendor: with the instructions, and
   expect(under({ mode: "shadow", caps: { maxOutputTokens: 100n, maxCandidates: 2 } }).boundAt(nowhere)).toEqual(bound);
 });
 
+test("a caller who states no maximum has the cap, where the model's own is not below it", () => {
+  const { maxOutputTokens: _maximum, ...unstated } = generation;
+  const capped = under({ mode: "clamp", caps: { maxOutputTokens: 100n } }, unstated);
+  expect([undefined, 50n, 100n, 200n].map((own) => capped.boundAt(at(own)).output!.maximumTokens)).toEqual([100n, 9_000n, 9_000n, 100n]);
+});
+
 test("a call that no rule is about is left as it is", () => {
-  expect(under({ mode: "block", detectors: ["email"] })).toBe(call);
+  const call = callFor(generation);
+  const guard = new CallGuard([compiledRule(create(GuardrailRuleSchema, { name: "r", mode: "block", detectors: ["email"] }))], () => undefined);
+  expect(governedCall(call, guard, () => Promise.resolve(undefined))).toBe(call);
 });

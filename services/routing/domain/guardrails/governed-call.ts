@@ -2,6 +2,7 @@
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Bound } from "../budget/bound.ts";
 import type { Call } from "../pipeline.ts";
+import type { Target } from "../plan.ts";
 import type { CallGuard } from "./call-guard.ts";
 import { heldTo, type HeldGeneration } from "./caps.ts";
 import { judgedReply, replyChecks, type JudgeJson } from "./reply-schema.ts";
@@ -19,11 +20,11 @@ export function governedCall(call: Call, guard: CallGuard, judge: JudgeJson): Ca
   return {
     ...call,
     operationFor(target, strict, inTypes, outputMaximum) {
-      const ask = (isTyped: boolean): Operation => call.operationFor(target, strict, isTyped, outputMaximum ?? held.outputMaximum);
+      const ask = (isTyped: boolean): Operation => call.operationFor(target, strict, isTyped, outputMaximum ?? held.outputMaximumAt(target));
       const operation = ask(inTypes || held.inTypes || checks.length > 0);
       return changed(instructions === undefined || takesInstructions(operation) ? operation : ask(true), held);
     },
-    boundAt: (target) => governedBound(call.boundAt(target), held, instructions),
+    boundAt: (target) => governedBound(call.boundAt(target), target, held, instructions),
     ...(instructions === undefined ? {} : { complete: (operation) => withInstructions(operation, instructions) }),
     ...(checks.length === 0 ? {} : { watchReply: (messages) => judgedReply(messages, checks, guard, judge) }),
   };
@@ -36,13 +37,13 @@ function changed(operation: Operation, { changes }: HeldGeneration): Operation {
   return { case: operation.case, value: { ...operation.value, generation: { ...generation, ...changes } } } as Operation;
 }
 
-function governedBound(bound: Bound, { outputMaximum, changes }: HeldGeneration, instructions: Instructions | undefined): Bound {
+function governedBound(bound: Bound, target: Target, held: HeldGeneration, instructions: Instructions | undefined): Bound {
   const added = instructions?.mostTokens ?? 0n;
   const { output } = bound;
   return {
     ...bound,
     // The first is what is read.
     quantities: bound.quantities.map((one, index) => (index > 0 || one.quantity === undefined ? one : { ...one, quantity: one.quantity + added })),
-    ...(output === undefined ? {} : { output: { ...output, maximumTokens: outputMaximum ?? output.maximumTokens, candidates: BigInt(changes.candidateCount ?? output.candidates) } }),
+    ...(output === undefined ? {} : { output: { ...output, maximumTokens: held.outputMaximumAt(target) ?? output.maximumTokens, candidates: BigInt(held.changes.candidateCount ?? output.candidates) } }),
   };
 }

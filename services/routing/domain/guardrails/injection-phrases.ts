@@ -159,5 +159,5 @@ function orders({ verbs, which, nouns, verbLast = false, unspaced = false }: Ove
 }
 
 function wordByWord(places: readonly string[]): Phrase {
-  return { slots: places.map((words): Slot => ({ words: words.replace("?", "").split("|"), gap: 0, isOptional: words.endsWith("?") })) };
+  return { slots: places.map((words): Slot => ({ words: words.replace("?", "").split("|"), gap: 0, isOptional: words.endsWith("?") })), notAfter: negations };
 }

@@ -47,12 +47,14 @@ interface Word {
 /** Of Chinese and Japanese, each character is a word. */
 const wordExpression = /[\u2e80-\u9fff\uf900-\ufaff]|[\p{L}\p{N}]+/gu;
 const farthest = 8;
+const sentenceEnd = /[.!?。！？]/;
 
 function wordsOf(text: string): Word[] {
   const words: Word[] = [];
   let end = 0;
   for (const { 0: word, index } of text.matchAll(wordExpression)) {
-    const begins = index - end > farthest || /[.!?。！？]/.test(text.slice(end, index));
+    const between = text.slice(end, index);
+    const begins = between !== " " && (between.length > farthest || sentenceEnd.test(between));
     end = index + word.length;
     words.push({ text: word, beginning: word.slice(0, 2), start: index, end, begins });
   }

@@ -45,6 +45,9 @@ export async function* judgedReply(messages: AsyncIterable<AttemptResponse>, che
   }
 }
 
+/** Of longer ones nothing more is kept than shows that they are, in characters; the judge takes none. */
+const longestJudged = 1024 * 1024;
+
 /** The texts of a reply, candidate by candidate. */
 class ReplyTexts {
   readonly #texts = new Map<number, string>();
@@ -77,6 +80,7 @@ class ReplyTexts {
   }
 
   #add(index: number, text: string): void {
-    this.#texts.set(index, (this.#texts.get(index) ?? "") + text);
+    const known = this.#texts.get(index) ?? "";
+    if (known.length <= longestJudged) this.#texts.set(index, known + text);
   }
 }
