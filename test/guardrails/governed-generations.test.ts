@@ -5,6 +5,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
+import { vendors } from "../../services/providers/edge/vendors.ts";
+import { nativeInstructions } from "../../services/routing/domain/guardrails/native-instructions.ts";
 import { startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
@@ -75,6 +77,11 @@ test("a translated generation carries them too, and one of the RPC", async () =>
   expect((lastJson()["messages"] as { content: string }[]).map(({ content }) => content)).toEqual(["Never speak of Project Falcon.", "Answer in French.", "Hi"]);
 });
 
+test("every dialect whose bytes a vendor takes has a place for instructions", () => {
+  const taken = Object.values(vendors).flatMap(({ adapter, adapterAtHome = adapter }) => [...adapter.nativeDialects, ...adapterAtHome.nativeDialects]);
+  expect([...new Set(taken)].sort()).toEqual(Object.keys(nativeInstructions).sort());
+});
+
 const tool = (name: string): object => ({ type: "function", function: { name, parameters: { type: "object" } } });
 const greedy = { messages: [{ role: "user", content: "Hi" }], max_tokens: 5_000, temperature: 1.5, n: 3, reasoning_effort: "high", tools: [tool("shell"), tool("add")], tool_choice: tool("shell") };
 
@@ -92,6 +99,7 @@ test("a lower output maximum alone leaves the bytes as they came, stated or not"
   expect(lastSent()).toBe(`{ "model" : "m", "max_tokens": 100,"messages":[{"role":"user","content":"Hi"}], "seed": 1.0 }`);
   expect((await ask("chat/completions", { model: "clamped", messages: greedy.messages })).warnings).toContain("at most 100 instead of the model's own maximum");
   expect(lastJson()["max_completion_tokens"]).toBe(100);
+  expect((await ask("chat/completions", { model: "clamped", max_completion_tokens: 50, max_tokens: 5_000, messages: greedy.messages })).status).toBe(400);
   await ask("chat/completions", { model: "clamped-ant", ...greedy });
   expect(lastJson()).toMatchObject({ max_tokens: 100 });
 });

@@ -10,7 +10,7 @@ import type { CompiledRule } from "./compiled-rules.ts";
 
 /** What becomes of a generation under caps. */
 export interface HeldGeneration {
-  /** The output maximum in place of the caller's; undefined where theirs, or the model's own, is within the caps. */
+  /** The output maximum, under whatever name the caller states one; undefined where no cap is on it, or the model's own is within the cap. */
   outputMaximumAt(target: Target): bigint | undefined;
   /** What else is otherwise than asked. */
   readonly changes: Partial<Pick<Generation, "sampling" | "candidateCount" | "reasoning" | "tools" | "toolChoice" | "parallelToolCalls">>;
@@ -25,13 +25,13 @@ export function heldTo(rules: readonly CompiledRule[], read: () => { readonly ge
   const { generation: asked, unknownFields } = read();
   const held = capping.reduce((generation, rule) => heldToRule(generation, rule, guard), asked);
   const changes = Object.fromEntries(changeable.filter((name) => held[name] !== asked[name]).map((name) => [name, held[name]]));
+  const limitsOutput = capping.some(({ mode, caps }) => enforces(mode) && caps!.maxOutputTokens !== undefined);
   return {
     outputMaximumAt(target) {
-      const most = held.maxOutputTokens;
-      if (most === asked.maxOutputTokens) return undefined;
+      if (!limitsOutput) return undefined;
       // Vendors refuse a maximum above the model's own.
       const ownMaximum = factsOf(target)?.maxOutputTokens;
-      return statesNoMaximum(asked) && ownMaximum !== undefined && most !== undefined && ownMaximum <= most ? undefined : most;
+      return statesNoMaximum(asked) && ownMaximum !== undefined && ownMaximum <= held.maxOutputTokens! ? undefined : held.maxOutputTokens;
     },
     changes,
     // Vendors name more and more of their own tools in fields of their own.

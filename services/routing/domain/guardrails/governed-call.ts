@@ -5,8 +5,8 @@ import type { Call } from "../pipeline.ts";
 import type { Target } from "../plan.ts";
 import type { CallGuard } from "./call-guard.ts";
 import { heldTo, type HeldGeneration } from "./caps.ts";
-import { judgedReply, replyChecks, type JudgeJson } from "./reply-schema.ts";
 import { instructionsOf, takesInstructions, withInstructions, type Instructions } from "./instructions.ts";
+import { judgedReply, replyChecks, type JudgeJson } from "./reply-schema.ts";
 
 type Operation = AttemptRequest["operation"];
 
