@@ -20,6 +20,7 @@ const meanings: Readonly<Record<Reason, readonly [code: Code, httpStatus: number
   UNSUPPORTED_OPERATION: [Code.Unimplemented, 400],
   GUARDRAIL_BLOCKED: [Code.FailedPrecondition, 400],
   GUARDRAIL_UNAVAILABLE: [Code.Unavailable, 503],
+  TARGET_NOT_ALLOWED: [Code.PermissionDenied, 403],
   KEY_MISSING: [Code.Unauthenticated, 401],
   KEY_INVALID: [Code.Unauthenticated, 401],
   KEY_REVOKED: [Code.Unauthenticated, 401],

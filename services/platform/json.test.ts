@@ -1,7 +1,7 @@
 /** Owns the proof that splicing sets what it is told and touches no other byte. */
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
-import { parseJsonObject, spliceJson, withoutMember } from "./json.ts";
+import { describe, expect, it, test } from "vitest";
+import { InsertedElements, parseJsonObject, spliceJson, withoutMember } from "./json.ts";
 
 const space = fc.constantFrom("", " ", "\n", "\t", "\r\n  ");
 const memberName = fc.oneof(fc.constantFrom("model", "stream", "stream_options", "a\"b", "ü", "\\", "__proto__", ""), fc.string({ unit: "binary", maxLength: 6 }));
@@ -16,6 +16,18 @@ function write(entries: readonly (readonly [string, unknown])[], gap: string): s
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+test("elements are put into an array at their places, and nothing else of it changes", () => {
+  fc.assert(
+    fc.property(fc.array(fc.jsonValue({ maxDepth: 2 }), { maxLength: 4 }), fc.nat(5), space, (list, index, gap) => {
+      const written = list.map((element) => `${gap}${JSON.stringify(element)}${gap}`);
+      const elements = [{ index: 0, value: { first: 1 } }, { index, value: "second" }];
+      const spliced = textOf(spliceJson(bytesOf(`{"list":[${written.join(",")}${list.length === 0 ? gap : ""}]}`), { list: new InsertedElements(elements) }));
+      expect(JSON.parse(spliced)).toEqual({ list: [{ first: 1 }, ...list.slice(0, index), "second", ...list.slice(index)] });
+      for (const element of written) expect(spliced).toContain(element.trim());
+    }),
+  );
+});
 
 describe("withoutMember", () => {
   it("gives the object without the member, and leaves every byte between the others as it came", () => {

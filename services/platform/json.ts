@@ -98,6 +98,21 @@ export class InnerSplices {
   }
 }
 
+/** In the place of a member's value: elements to put into the array that it is, in front of what stands at their index. Where it is none, it becomes one of them. */
+export class InsertedElements {
+  readonly elements: readonly InsertedElement[];
+
+  /** In the order of their indexes; one that is beyond the array's end comes last. */
+  constructor(elements: readonly InsertedElement[]) {
+    this.elements = elements;
+  }
+}
+
+export interface InsertedElement {
+  readonly index: number;
+  readonly value: unknown;
+}
+
 /**
  * The same JSON object with some top-level members set, every other byte untouched.
  * The body must be valid JSON (see parseJsonObject). Throws INVALID_REQUEST when a member to set stands twice in it,
@@ -116,7 +131,7 @@ export function spliceJson(body: Uint8Array, splices: JsonSplices): Uint8Array {
     offset = end;
   }
   if (absent.size > 0) {
-    const additions = [...absent].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value instanceof InnerSplices ? value.members : value)}`);
+    const additions = [...absent].map(([name, value]) => `${JSON.stringify(name)}:${writtenAnew(value)}`);
     pieces.push(source.subarray(offset, closingBrace), Buffer.from((isEmpty ? "" : ",") + additions.join(",")));
     offset = closingBrace;
   }
@@ -125,8 +140,37 @@ export function spliceJson(body: Uint8Array, splices: JsonSplices): Uint8Array {
 }
 
 function splicedValue(present: Buffer, value: unknown): Uint8Array {
-  if (!(value instanceof InnerSplices)) return Buffer.from(JSON.stringify(value));
-  return present[0] === openBrace ? spliceJson(present, value.members) : Buffer.from(JSON.stringify(value.members));
+  if (value instanceof InnerSplices && present[0] === openBrace) return spliceJson(present, value.members);
+  if (value instanceof InsertedElements && present[0] === openBracket) return insertElements(present, value);
+  return Buffer.from(writtenAnew(value));
+}
+
+function writtenAnew(value: unknown): string {
+  if (value instanceof InsertedElements) return JSON.stringify(value.elements.map((element) => element.value));
+  if (!(value instanceof InnerSplices)) return JSON.stringify(value);
+  const members = Object.entries(value.members).filter(([, member]) => member !== undefined);
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${writtenAnew(member)}`).join(",")}}`;
+}
+
+function insertElements(source: Buffer, { elements }: InsertedElements): Uint8Array {
+  const pieces: Uint8Array[] = [];
+  const waiting = [...elements];
+  let copied = 0;
+  let behindLast = 1;
+  let at = skipSpace(source, 1);
+  for (let index = 0; source[at] !== closeBracket; index++) {
+    while (waiting.length > 0 && waiting[0]!.index <= index) {
+      pieces.push(source.subarray(copied, at), Buffer.from(`${JSON.stringify(waiting.shift()!.value)},`));
+      copied = at;
+    }
+    behindLast = endOfValue(source, at);
+    at = skipSpace(source, behindLast);
+    if (source[at] === comma) at = skipSpace(source, at + 1);
+  }
+  const isEmpty = behindLast === 1;
+  const rest = waiting.map(({ value }, place) => `${isEmpty && place === 0 ? "" : ","}${JSON.stringify(value)}`);
+  pieces.push(source.subarray(copied, behindLast), Buffer.from(rest.join("")), source.subarray(behindLast));
+  return Buffer.concat(pieces);
 }
 
 /**
@@ -205,7 +249,7 @@ function endOfValue(source: Buffer, start: number): number {
   let at = start;
   for (;;) {
     const byte = source[at];
-    if (byte === comma || byte === closeBrace || byte === 32 || byte === 10 || byte === 13 || byte === 9) return at;
+    if (byte === comma || byte === closeBrace || byte === closeBracket || byte === 32 || byte === 10 || byte === 13 || byte === 9) return at;
     at++;
   }
 }

@@ -5,9 +5,9 @@ import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { RateLimitSchema, type RateLimit, type RateLimitRule } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { readCondition } from "#platform/condition.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { compilePattern } from "#platform/linear-pattern.ts";
 import { readAlertConfig, type AlertConfig } from "./alert-config.ts";
 import { readBudgetConfig } from "./budget-config.ts";
+import { checkGuardrail } from "./domain/check-guardrail.ts";
 import { readIdentityConfig, type IdentityConfig } from "./identity-config.ts";
 import type { ConfiguredBudget } from "./store/configured-budgets.ts";
 
@@ -22,7 +22,7 @@ export interface PolicyConfig extends IdentityConfig {
 export function readPolicyConfig({ identity, guardrails, rateLimits, budgets, alerts }: Config): PolicyConfig {
   checkNames("guardrails", guardrails);
   checkNames("rate_limits", rateLimits);
-  for (const { patterns } of guardrails) for (const pattern of patterns) compilePattern(pattern);
+  for (const rule of guardrails) checkGuardrail(rule);
   return { ...readIdentityConfig(identity), guardrails, rateLimits: rateLimits.map(configuredLimit), budgets: readBudgetConfig(budgets), alerts: readAlertConfig(alerts) };
 }
 

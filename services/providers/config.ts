@@ -43,6 +43,8 @@ export interface ProviderConfig {
   readonly hasStoredCredentials: boolean;
   readonly models: readonly string[];
   readonly onlyListedModels: boolean;
+  /** What the operator says of it. */
+  readonly tags: readonly string[];
   readonly connectTimeoutMs: number;
   readonly firstByteTimeoutMs: number;
   readonly idleTimeoutMs: number;
@@ -121,6 +123,7 @@ function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderCo
     hasStoredCredentials: provider.storedCredentials,
     models: provider.models.length > 0 ? provider.models : modelNames(provider.vendor),
     onlyListedModels: provider.onlyListedModels,
+    tags: provider.tags,
     connectTimeoutMs: milliseconds(provider.connectTimeout, defaults.connectTimeoutMs),
     firstByteTimeoutMs: milliseconds(provider.firstByteTimeout, defaults.firstByteTimeoutMs),
     idleTimeoutMs: milliseconds(provider.idleTimeout, defaults.idleTimeoutMs),
@@ -188,6 +191,7 @@ function withDefaults(vendor: string, adapter: VendorAdapter, origin: string): P
     hasStoredCredentials: false,
     models: modelNames(vendor),
     onlyListedModels: false,
+    tags: [],
     ...defaults,
     origin,
   };

@@ -11,6 +11,7 @@ import { parseJsonObject } from "#platform/json.ts";
 import type { HttpHandler } from "#platform/listener.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
+import { JsonJudge } from "#platform/json-schema/json-judge.ts";
 import { guardService } from "#platform/method-guard.ts";
 import { Counter, type Registry } from "#platform/metrics.ts";
 import { asUntyped, type ServiceInterface } from "#platform/service-types.ts";
@@ -87,6 +88,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   const findings = new Counter({ name: "weir_guardrail_findings_total", help: "Calls in which a guardrail found something, by rule, mode, detector and side.", labelNames: ["rule", "mode", "detector", "side"], registers: [metrics] });
 
   const plugins = new PluginSet(config, clock);
+  const jsonJudge = new JsonJudge();
   const rateCounters = new RateCounters({ policy: peers.policy, clock });
   const pipeline: PipelineDependencies = {
     view: () => ({ routes: config.current.routes, providers: catalogue.providers }),
@@ -115,6 +117,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       logger,
       metrics,
     ),
+    judgeJson: (schema, text) => jsonJudge.faultOf(schema, text),
   };
   const fileIds = (organizationId: string): FileIds => grants.fileIds(organizationId);
   const dependencies = { pipeline, dialects, fileIds, parseJson: parseJsonObject };
@@ -162,7 +165,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     implementation,
     frontDoor,
     stop: async () => {
-      await Promise.all([uses.stop(), rateCounters.stop(), sender.stop(), holds.stop()]);
+      await Promise.all([uses.stop(), rateCounters.stop(), sender.stop(), holds.stop(), jsonJudge.stop()]);
       stopping.abort();
       breakers.shutdown();
       plugins.close();

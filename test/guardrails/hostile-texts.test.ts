@@ -14,6 +14,7 @@ const seeds = [
   "a", "@", "a@", "a@a", "a.", "a-", "-", "a@a-", "a@a.", "é", "😀", "1", "1 ", "12 ", "+1", "+1 ", "+", "(0", "(02)", "0 1", "01 ", "415-555-", "415 555 2671 ", "4111 ", "4111-", "41111111",
   "DE89 ", "DE89", "A1", "A", "AB12 ", ":", "::", "1:", "1.", "1.1.1.", "a:b:", "f:", "eyJ", "eyJ.", "eyJaaaaaaaaaa.", "sk-", "sk-proj-", "xoxb-", "weir_", "gh", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----",
   "-----BEGIN PRIVATE KEY-----\n-----END ", "AB 12 ", "12345678", "RSSMRA85T10A562", "[EMAIL_", "Project ", "project falcon ", "\n", " ", "\u0000", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
+  "ignore ", "ignore all ", "ignore all a b ", "show me your full ", "忽略之前", "前の指示", "önceki tüm ", "aWdub3Jl", "<|", "###", "\u200B", "\u{E0041}", "\u{1F3F4}", "i\u200B",
 ];
 
 /** Patterns for which a backtracking engine takes exponential time. */
@@ -45,7 +46,7 @@ function busyMs(work: () => unknown): number {
 
 test("between two pieces of a long text, other requests have their turn", async () => {
   let breaths = 0;
-  const guard = new CallGuard([{ name: "r", mode: "mask", restore: false, sides: ["input"], models: [], detectors: [{ name: "email", detector: detectors["email"]![0]! }] }], () => undefined);
+  const guard = new CallGuard([{ name: "r", mode: "mask", restore: false, sides: ["input"], models: [], detectors: [{ name: "email", detector: detectors["email"]![0]! }], topics: [], targetTags: [], instruction: undefined, caps: undefined, replySchema: undefined }], () => undefined);
   const texts = ["x".repeat(1024 * 1024), ...Array.from({ length: 1_024 }, () => "y".repeat(1_024))];
   await lookThrough((rewrite) => texts.map(rewrite), guard, "input", () => Promise.resolve(void breaths++));
   expect(breaths).toBe(256);

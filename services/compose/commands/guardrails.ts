@@ -1,10 +1,11 @@
 /** Owns `weir guardrails`: what a running Weir looks for in the texts of calls. */
-import { create } from "@bufbuild/protobuf";
+import { readFile } from "node:fs/promises";
+import { create, fromJson, toJson, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { GuardrailJudgeSchema, GuardrailModerationSchema, type Guardrail, type GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import { GenerationCapsSchema, GuardrailJudgeSchema, GuardrailModerationSchema, type Guardrail, type GuardrailRule, type GuardrailRuleSchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
@@ -33,6 +34,21 @@ interface CreateOptions extends RunningWeirOptions {
   readonly expected?: string;
   readonly timeoutMs?: string;
   readonly failOpen?: true;
+  readonly targetTag?: readonly string[];
+  readonly instruction?: string;
+  readonly instructionPlace?: string;
+  readonly maxOutputTokens?: string;
+  readonly minTemperature?: string;
+  readonly maxTemperature?: string;
+  readonly maxCandidates?: string;
+  readonly maxReasoningEffort?: string;
+  readonly maxReasoningTokens?: string;
+  readonly allowTool?: readonly string[];
+  readonly forbidTool?: readonly string[];
+  readonly replySchema?: string;
+  readonly topic?: string;
+  readonly term?: readonly string[];
+  readonly threshold?: string;
 }
 
 interface ListOptions extends RunningWeirOptions {
@@ -43,10 +59,13 @@ export function addGuardrailsCommand(program: Command, environment: Environment)
   const guardrails = program.command("guardrails").description("create, list, delete and try guardrails on what goes in and comes out");
   addRunningWeirOptions(guardrails.command("create <name>"))
     .description("create a guardrail; what is left out bounds nothing")
-    .requiredOption("--mode <mode>", "what happens: block, mask, annotate, shadow")
+    .requiredOption("--mode <mode>", "what happens: block, mask, annotate, shadow, restrict, clamp, instruct")
     .option("--detect <detector>", "what to look for, such as email or secret (docs/guardrails.md); repeat for more", collect)
     .option("--pattern <expression>", "a regular expression in RE2's syntax; repeat for more", collect)
     .option("--word <text>", "a word or phrase; repeat for more", collect)
+    .option("--topic <name>", "texts that are about a topic, by --term and --threshold")
+    .option("--term <text>", "a word or phrase of the topic, `merger=3` with a weight (default: 1); repeat for more", collect)
+    .option("--threshold <number>", "the sum of weights from which on a text is about the topic, each term counted once")
     .option("--side <side>", "look at the input or the output alone", collect)
     .option("--model <name>", "calls of this route, `provider/model` or `provider/*`; repeat for more", collect)
     .option("--organization <id>", "calls of this organization")
@@ -61,6 +80,18 @@ export function addGuardrailsCommand(program: Command, environment: Environment)
     .option("--expected <answer>", "with --judge: the answer with which texts pass (default: no)")
     .option("--timeout-ms <number>", "how long the judgement may take (default: 5000)")
     .option("--fail-open", "let texts pass when there is no judgement in time")
+    .option("--target-tag <tag>", "with --mode restrict: targets of providers with this tag may have such calls; repeat for more", collect)
+    .option("--instruction <text>", "with --mode instruct: what the model is told in every generation")
+    .option("--instruction-place <place>", "before the caller's own instructions, or after (default: before)")
+    .option("--max-output-tokens <number>", "generations may ask for no more, as all that follow; with --mode clamp it is lowered")
+    .option("--min-temperature <number>")
+    .option("--max-temperature <number>")
+    .option("--max-candidates <number>", "replies to choose from")
+    .option("--max-reasoning-effort <level>", "none, minimal, low, medium, high or extra_high")
+    .option("--max-reasoning-tokens <number>")
+    .option("--allow-tool <name>", "only tools of this name; repeat for more", collect)
+    .option("--reply-schema <file>", "replies must be JSON under the JSON Schema in this file; `asked`: under what the caller asks for")
+    .option("--forbid-tool <name>", "no tool of this name; repeat for more", collect)
     .action(async (name: string, options: CreateOptions) => createGuardrail(name, options, await connect(PolicyService, options, environment)));
   addRunningWeirOptions(guardrails.command("list"))
     .description("list guardrails, those of weir.yaml first")
@@ -84,12 +115,13 @@ function collect(value: string, former: readonly string[] = []): readonly string
 }
 
 async function createGuardrail(name: string, options: CreateOptions, policy: Policy): Promise<void> {
-  const { mode, detect = [], pattern = [], word = [], side = [], model = [], organization = "", team = "", key = "", restore = false, timeoutMs, failOpen = false } = options;
+  const { mode, detect = [], pattern = [], word = [], side = [], model = [], organization = "", team = "", key = "", restore = false, targetTag = [], timeoutMs, failOpen = false } = options;
   const { guardrail } = await policy.createGuardrail({
     rule: {
-      name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore, failOpen,
+      name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore, failOpen, targetTags: [...targetTag],
       check: checkOf(options),
       ...(timeoutMs === undefined ? {} : { timeout: durationFromMs(Number(timeoutMs)) }),
+      ...readInstruction(options), ...readCaps(options), ...readTopic(options), ...(await readReplySchema(options)),
     },
   });
   console.log(`Created ${guardrail!.id}.`);
@@ -113,6 +145,34 @@ function shownCheck(check: GuardrailRule["check"]): string[] {
   return [check.case === "plugin" ? `plugin:${check.value}` : `${check.case}:${check.value.model}`];
 }
 
+function readInstruction({ instruction, instructionPlace = "" }: CreateOptions): Pick<MessageInitShape<typeof GuardrailRuleSchema>, "instruction"> {
+  return instruction === undefined ? {} : { instruction: { text: instruction, place: instructionPlace } };
+}
+
+function readCaps(options: CreateOptions): Pick<MessageInitShape<typeof GuardrailRuleSchema>, "caps"> {
+  const { maxOutputTokens, minTemperature, maxTemperature, maxCandidates, maxReasoningEffort, maxReasoningTokens, allowTool, forbidTool } = options;
+  const given = { maxOutputTokens, minTemperature: readNumber(minTemperature), maxTemperature: readNumber(maxTemperature), maxCandidates: readNumber(maxCandidates), maxReasoningEffort, maxReasoningTokens, allowedTools: allowTool, forbiddenTools: forbidTool };
+  const caps = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as JsonObject;
+  return Object.keys(caps).length === 0 ? {} : { caps: fromJson(GenerationCapsSchema, caps) };
+}
+
+function readTopic({ topic, term = [], threshold }: CreateOptions): Pick<MessageInitShape<typeof GuardrailRuleSchema>, "topics"> {
+  if (topic === undefined) return {};
+  const terms = Object.fromEntries(term.map((one) => /^(?<text>.*?)(?:=(?<weight>\d{1,4}))?$/.exec(one)!.groups!).map(({ text = "", weight = "1" }) => [text, Number(weight)]));
+  return { topics: [{ name: topic, terms, threshold: readNumber(threshold) ?? 0 }] };
+}
+
+async function readReplySchema({ replySchema }: CreateOptions): Promise<Pick<MessageInitShape<typeof GuardrailRuleSchema>, "replySchema">> {
+  if (replySchema === undefined) return {};
+  return { replySchema: { jsonSchema: replySchema === "asked" ? "" : await readFile(replySchema, "utf8") } };
+}
+
+function readNumber(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text);
+  throw new GatewayError("INVALID_REQUEST", `"${text}" is no number.`);
+}
+
 async function testGuardrail(name: string, text: string, policy: Policy, routing: Client<typeof RoutingService>): Promise<void> {
   const rule = (await guardrailsOf("", policy)).find((guardrail) => guardrail.rule!.name === name)?.rule;
   if (rule === undefined) throw new GatewayError("NOT_FOUND", `There is no guardrail called "${name}"; \`weir guardrails list\` shows those there are.`);
@@ -132,7 +192,8 @@ async function listGuardrails({ organization = "" }: ListOptions, policy: Policy
 }
 
 function describe({ id, rule }: Guardrail): string[] {
-  const { name, mode, sides, detectors, patterns, words, organizationId, teamId, keyId, models, restore, check } = rule!;
-  const looksFor = [...detectors, ...patterns.map((pattern) => `/${pattern}/`), ...(words.length === 0 ? [] : [`${words.length} words`]), ...shownCheck(check)];
-  return [id || "weir.yaml", name, restore ? `${mode}, restore` : mode, sides.join(",") || "both", looksFor.join(","), [organizationId, teamId, keyId, ...models].filter((part) => part !== "").join(",") || "all"];
+  const { name, mode, sides, detectors, patterns, words, organizationId, teamId, keyId, models, restore, targetTags, caps, replySchema, topics, check } = rule!;
+  const capped = caps === undefined ? {} : toJson(GenerationCapsSchema, caps, { useProtoFieldName: true });
+  const looksFor = [...Object.keys(capped as object), ...(replySchema === undefined ? [] : ["reply_schema"]), ...detectors, ...patterns.map((pattern) => `/${pattern}/`), ...(words.length === 0 ? [] : [`${words.length} words`]), ...topics.map((topic) => `topic:${topic.name}`), ...shownCheck(check)];
+  return [id || "weir.yaml", name, restore ? `${mode}, restore` : [mode, ...targetTags].join(" "), sides.join(",") || "both", looksFor.join(","), [organizationId, teamId, keyId, ...models].filter((part) => part !== "").join(",") || "all"];
 }

@@ -3,9 +3,9 @@ import { create } from "@bufbuild/protobuf";
 import { CreateGuardrailRequestSchema, CreateGuardrailResponseSchema, type CreateGuardrailRequest, type CreateGuardrailResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { newId } from "#platform/ids.ts";
-import { compilePattern } from "#platform/linear-pattern.ts";
 import type { CallContext, Identity } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
+import { checkGuardrail } from "../domain/check-guardrail.ts";
 import { checkWithin } from "../domain/entitlement.ts";
 import { ownedBy } from "../domain/reach.ts";
 import { inputOf } from "../domain/request-input.ts";
@@ -16,7 +16,7 @@ import { checkRuleScope } from "../store/rule-scope.ts";
 export async function createGuardrail(request: CreateGuardrailRequest, { identity }: CallContext, { database, clock }: PolicyDependencies): Promise<CreateGuardrailResponse> {
   const { requestId } = request;
   const rule = { ...request.rule!, organizationId: ownedBy(identity, request.rule!.organizationId) };
-  for (const pattern of rule.patterns) compilePattern(pattern);
+  checkGuardrail(rule);
   checkModel(rule, identity);
   const id = newId("grd", clock);
   const guardrail = await database.transaction(async (transaction) => {

@@ -29,12 +29,13 @@ export async function* watchCatalog(config: LiveValue<ProvidersConfig>, signal: 
 
 function catalogOf({ providers, modelFacts }: ProvidersConfig): WatchCatalogResponse {
   return create(WatchCatalogResponseSchema, {
-    providers: [...providers.values()].map(({ name, vendor, adapter, models, onlyListedModels }) => ({
+    providers: [...providers.values()].map(({ name, vendor, adapter, models, onlyListedModels, tags }) => ({
       name,
       vendor,
       nativeDialects: [...adapter.nativeDialects],
       models: [...models],
       onlyListedModels,
+      tags: [...tags],
       offers: offersOf(adapter),
       modelFacts: factsOf(vendor, modelFacts),
     })),

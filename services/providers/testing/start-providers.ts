@@ -73,6 +73,7 @@ export function configOf(provider: StartOptions["provider"]): ProvidersConfig {
     hasStoredCredentials: false,
     models: ["gpt-test"],
     onlyListedModels: false,
+    tags: [],
     connectTimeoutMs: 2_000,
     firstByteTimeoutMs: 60_000,
     idleTimeoutMs: 60_000,

@@ -6,7 +6,7 @@ import { noTokens } from "./token-estimate.ts";
 import type { UnaryName } from "./unary-operation.ts";
 
 /** A call without who makes it. */
-export type AskedCall = Pick<Call, "operation" | "model" | "operationFor" | "boundAt" | "needs" | "plan" | "size">;
+export type AskedCall = Pick<Call, "operation" | "model" | "operationFor" | "boundAt" | "needs" | "plan" | "size" | "generation">;
 
 export function generationCall(asked: AskedGeneration): AskedCall {
   return {
@@ -16,6 +16,7 @@ export function generationCall(asked: AskedGeneration): AskedCall {
     boundAt: generationBound(asked),
     needs: needsFor(asked),
     size: sizeOfGeneration(asked),
+    generation: () => ({ generation: asked.toGeneration(), unknownFields: asked.unknownFields() }),
   };
 }
 

@@ -210,7 +210,7 @@ function harness(script: Record<string, Script>, failures: string[], facts: Fact
     holds.target = target.name;
     return { rates: new Map([[Meter.INPUT_TOKENS, 0n], [Meter.OUTPUT_TOKENS, 1_000_000n]]), factorMillionths: 1_000_000n };
   };
-  return { sent, dependencies: { budgets: { holds, rates }, view: () => ({ routes, providers }), priceVersion: () => "pri_1", rulesOf: () => undefined, rateCounterOf: () => { throw new Error("There are no rate limits."); }, breaker, attempt, clock: systemClock, onFailedAttempt: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve(), askOutside: () => Promise.resolve({ verdict: "allow" }) } };
+  return { sent, dependencies: { budgets: { holds, rates }, view: () => ({ routes, providers }), priceVersion: () => "pri_1", rulesOf: () => undefined, rateCounterOf: () => { throw new Error("There are no rate limits."); }, breaker, attempt, clock: systemClock, onFailedAttempt: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve(), askOutside: () => Promise.resolve({ verdict: "allow" }), judgeJson: () => Promise.resolve(undefined) } };
 }
 
 function callWith(changes: Partial<Call>): Call {

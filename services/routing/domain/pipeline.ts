@@ -4,7 +4,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import { AttributionSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { AttemptRequestSchema, type AttemptRequest, type AttemptResponse, type ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { InferenceService, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import type { Breaker } from "#platform/breaker.ts";
@@ -21,11 +21,13 @@ import { capableTargets, type OperationName } from "./capability.ts";
 import { refuseUnfit, type Needs } from "./fitness.ts";
 import type { GrantRules, RuleSource } from "./grant-rules.ts";
 import type { CallGuard, Finding } from "./guardrails/call-guard.ts";
+import { governedCall } from "./guardrails/governed-call.ts";
 import { guardFor } from "./guardrails/guard-for.ts";
 import { guardedReply } from "./guardrails/guarded-reply.ts";
 import { guardedRequest } from "./guardrails/guarded-request.ts";
 import type { Breathe } from "./guardrails/look-through.ts";
 import type { AskOutside } from "./guardrails/outside-check.ts";
+import type { JudgeJson } from "./guardrails/reply-schema.ts";
 import { once } from "./once.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { admitCall, type RateCounterSource } from "./rate-admission.ts";
@@ -59,6 +61,12 @@ export interface Call {
   readonly plan?: Plan;
   /** What rate limits count of it beside that it is a request; absent where that is nothing. */
   readonly size?: CallSize | undefined;
+  /** A generation in types, and the fields that types cannot carry; absent for other operations. */
+  readonly generation?: () => { readonly generation: Generation; readonly unknownFields: readonly string[] };
+  /** What guardrails add to what goes to a target, once they have looked at it; absent where that is nothing. */
+  readonly complete?: (operation: AttemptRequest["operation"]) => AttemptRequest["operation"];
+  /** The reply as guardrails on its form let it go; absent where there are none. */
+  readonly watchReply?: (messages: AsyncIterable<AttemptResponse>) => AsyncIterable<AttemptResponse>;
 }
 
 /** A reply that has begun. */
@@ -89,6 +97,7 @@ export interface PipelineDependencies {
   readonly breathe: Breathe;
   /** Has texts judged by others, where a guardrail says so. */
   readonly askOutside: AskOutside;
+  readonly judgeJson: JudgeJson;
 }
 
 /** How long an attempt may wait at providers before it begins. */
@@ -136,13 +145,16 @@ export function operationWord(operation: OperationName): string {
   return operation === "files" ? "Files" : InferenceService.method[operation].name;
 }
 
-async function runAdmitted(call: Call, rules: GrantRules | undefined, dependencies: PipelineDependencies): Promise<Reply> {
+async function runAdmitted(asked: Call, rules: GrantRules | undefined, dependencies: PipelineDependencies): Promise<Reply> {
   const view = dependencies.view();
-  const plan = planOf(call, view);
-  const guard = rules === undefined ? undefined : guardFor(call, plan, rules.guardrails, (finding) => dependencies.onFinding(call.requestId, finding), dependencies.askOutside);
+  const plan = planOf(asked, view);
+  const guard = rules === undefined ? undefined : guardFor(asked, plan, rules.guardrails, (finding) => dependencies.onFinding(asked.requestId, finding), dependencies.askOutside);
+  const call = guard === undefined ? asked : governedCall(asked, guard, dependencies.judgeJson);
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
     try {
+      const keeper = guard?.keeperFrom(target);
+      if (keeper !== undefined) await guardedRequest({ ...emptyRequest, operation: call.operationFor(target, plan.strict, guard!.looksAt("output"), undefined) }, keeper, dependencies.breathe);
       const started = await attemptTarget(call, plan, target, guard, dependencies).catch((error: unknown) => {
         if (verdictOn(error).next === "same-target") return attemptTarget(call, plan, target, guard, dependencies);
         throw error;
@@ -161,7 +173,8 @@ async function runAdmitted(call: Call, rules: GrantRules | undefined, dependenci
 
 function replyOf(call: Call, { route }: Plan, target: Target, started: StartedReply, guard: CallGuard | undefined, { breathe }: PipelineDependencies): Reply {
   if (guard === undefined) return { route, target, messages: started, warnings: started.reservation === undefined ? noWarnings : () => started.warnings };
-  return { route, target, messages: guard.looksAt("output") ? guardedReply(started, call.operation, guard, breathe) : started, warnings: () => [...started.warnings, ...guard.warnings] };
+  const looked = guard.looksAt("output") ? guardedReply(started, call.operation, guard, breathe) : started;
+  return { route, target, messages: call.watchReply?.(looked) ?? looked, warnings: () => [...started.warnings, ...guard.warnings] };
 }
 
 const none: readonly Warning[] = [];
@@ -191,6 +204,7 @@ async function send(call: Call, plan: Plan, target: Target, guard: CallGuard | u
   try {
     const asked = attemptRequest(call, plan, target, guard?.looksAt("output") === true, reservation, dependencies);
     const request = guard?.looksAt("input") === true ? await guardedRequest(asked, guard, dependencies.breathe) : asked;
+    if (call.complete !== undefined) request.operation = call.complete(request.operation);
     const { iterator, first } = await breaker.run(async () => {
       wasSent = true;
       const iterator = dependencies.attempt(request, context)[Symbol.asyncIterator]();
@@ -287,7 +301,8 @@ class StartedReply implements AsyncIterable<AttemptResponse>, AsyncIterator<Atte
 }
 
 function failureOf(failures: readonly { readonly target: Target; readonly error: unknown }[]): unknown {
-  const last = failures.at(-1)!;
+  // Why one that may be asked did not answer says more than why others may not.
+  const last = failures.findLast(({ error }) => !(error instanceof GatewayError && error.reason === "TARGET_NOT_ALLOWED")) ?? failures.at(-1)!;
   if (failures.length === 1 || !(last.error instanceof GatewayError)) return last.error;
   if (verdictOn(last.error).next !== "next-target") return last.error;
   const tried = failures.map(({ target, error }) => `${target.name}: ${error instanceof Error ? error.message : "failed"}`).join(" ");

@@ -26,6 +26,7 @@ const verdicts: Readonly<Partial<Record<Reason, Verdict>>> = {
   UNBOUNDED_COST: { next: "next-target", health: "unknown" },
   UNSUPPORTED_FIELD: { next: "next-target", health: "unknown" },
   UNSUPPORTED_OPERATION: { next: "next-target", health: "unknown" },
+  TARGET_NOT_ALLOWED: { next: "next-target", health: "unknown" },
   CIRCUIT_OPEN: { next: "next-target", health: "unknown" },
   // Providers that have just started do not know which ids from before were sent, and refuse them all.
   ATTEMPT_TOO_LATE: { next: "same-target", health: "unknown" },

@@ -8,21 +8,24 @@ import type { AskOutside } from "../domain/guardrails/outside-check.ts";
 import { changedText } from "../domain/guardrails/outside-guard.ts";
 import { Placeholders } from "../domain/guardrails/placeholders.ts";
 import { TextStream } from "../domain/guardrails/text-stream.ts";
+import { topicWatch } from "../domain/guardrails/topics.ts";
 import { grantOf } from "./inference-dependencies.ts";
 
 /** Throws INVALID_REQUEST for a pattern that RE2 does not have, and what keeps others who judge from doing so. */
 export async function testGuardrail({ rule, text }: TestGuardrailRequest, context: CallContext, askOutside: AskOutside): Promise<TestGuardrailResponse> {
   for (const pattern of rule!.patterns) compilePattern(pattern);
-  const { detectors, check } = compiledRule(rule!);
+  const { detectors, topics, check } = compiledRule(rule!);
   const finds: GuardrailFind[] = [];
   const placeholders = new Placeholders();
-  const stream = new TextStream(
-    detectors.map(({ name, detector }) => ({
+  const note = (detector: string, found: string): number => finds.push(create(GuardrailFindSchema, { detector, text: found }));
+  const stream = new TextStream([
+    ...detectors.map(({ name, detector }) => ({
       detector,
-      onFind: (found) => finds.push(create(GuardrailFindSchema, { detector: name, text: found })),
-      replacementFor: (found) => placeholders.for(detector.label, found),
+      onFind: (found: string) => note(name, found),
+      replacementFor: (found: string) => placeholders.for(detector.label, found),
     })),
-  );
+    ...topics.map((topic) => topicWatch(topic, (term) => note(`topic:${topic.name}`, term))),
+  ]);
   const maskedText = stream.push(text) + stream.end();
   if (check === undefined || maskedText.trim() === "") return create(TestGuardrailResponseSchema, { finds, maskedText });
   const { requestId, signal, deadlineMs } = context;

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/policy/v1/guardrail.proto.
  */
 export const file_weir_policy_v1_guardrail: GenFile = /*@__PURE__*/
-  fileDesc("Ch53ZWlyL3BvbGljeS92MS9ndWFyZHJhaWwucHJvdG8SDndlaXIucG9saWN5LnYxIvENCg1HdWFyZHJhaWxSdWxlEi8KBG5hbWUYASABKAlCIbpIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9JBIgCg9vcmdhbml6YXRpb25faWQYAiABKAlCB7pIBHICKEASGAoHdGVhbV9pZBgDIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYBCABKAlCB7pIBHICKEASIwoGbW9kZWxzGAUgAygJQhO6SBCSAQ0QZBgBIgdyBRABKIAEElwKCWRldGVjdG9ycxgGIAMoCUJJukhGkgFDEGQYASI9cjtSBWVtYWlsUgVwaG9uZVIEY2FyZFIEaWJhblILbmF0aW9uYWxfaWRSCmlwX2FkZHJlc3NSBnNlY3JldBIlCghwYXR0ZXJucxgHIAMoCUITukgQkgENEGQYASIHcgUQASiACBIjCgV3b3JkcxgIIAMoCUIUukgRkgEOEJBOGAEiB3IFEAEogAISMgoEbW9kZRgJIAEoCUIkukghch9SBWJsb2NrUgRtYXNrUghhbm5vdGF0ZVIGc2hhZG93EioKBXNpZGVzGAogAygJQhu6SBiSARUYASIRcg9SBWlucHV0UgZvdXRwdXQSDwoHcmVzdG9yZRgLIAEoCBIzCgZwbHVnaW4YHiABKAlCIbpIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9JEgAEjkKCm1vZGVyYXRpb24YHyABKAsyIy53ZWlyLnBvbGljeS52MS5HdWFyZHJhaWxNb2RlcmF0aW9uSAASLwoFanVkZ2UYICABKAsyHi53ZWlyLnBvbGljeS52MS5HdWFyZHJhaWxKdWRnZUgAEjgKB3RpbWVvdXQYISABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDLpICaoBBiICCB4qABIRCglmYWlsX29wZW4YIiABKAg6ogi6SJ4IGv0BChtndWFyZHJhaWwuc29tZXRoaW5nX3RvX2ZpbmQSW2EgZ3VhcmRyYWlsIGxvb2tzIGZvciBzb21ldGhpbmc6IG5hbWUgZGV0ZWN0b3JzLCBwYXR0ZXJucyBvciB3b3Jkcywgb3Igd2hvIGp1ZGdlcyB0aGUgdGV4dHMagAFzaXplKHRoaXMuZGV0ZWN0b3JzKSArIHNpemUodGhpcy5wYXR0ZXJucykgKyBzaXplKHRoaXMud29yZHMpID4gMCB8fCBoYXModGhpcy5wbHVnaW4pIHx8IGhhcyh0aGlzLm1vZGVyYXRpb24pIHx8IGhhcyh0aGlzLmp1ZGdlKRrdAQoYZ3VhcmRyYWlsLmNoZWNrX2hhc19tb2RlEkl3aGVyZSBvdGhlcnMganVkZ2UgdGhlIHRleHRzLCB0aGUgbW9kZSBpcyBibG9jaywgbWFzaywgYW5ub3RhdGUgb3Igc2hhZG93GnYhKGhhcyh0aGlzLnBsdWdpbikgfHwgaGFzKHRoaXMubW9kZXJhdGlvbikgfHwgaGFzKHRoaXMuanVkZ2UpKSB8fCB0aGlzLm1vZGUgaW4gWydibG9jaycsICdtYXNrJywgJ2Fubm90YXRlJywgJ3NoYWRvdyddGuUBChhndWFyZHJhaWwuY2hlY2tfY2FuX2ZhaWwSYnRpbWVvdXQgYW5kIGZhaWxfb3BlbiBhcmUgYWJvdXQgb3RoZXJzIHdobyBqdWRnZSB0aGUgdGV4dHM6IG5hbWUgYSBwbHVnaW4sIGEgbW9kZXJhdGlvbiBvciBhIGp1ZGdlGmVoYXModGhpcy5wbHVnaW4pIHx8IGhhcyh0aGlzLm1vZGVyYXRpb24pIHx8IGhhcyh0aGlzLmp1ZGdlKSB8fCAhKGhhcyh0aGlzLnRpbWVvdXQpIHx8IHRoaXMuZmFpbF9vcGVuKRrSAQodZ3VhcmRyYWlsLm1vZGVsc19tYXNrX25vdGhpbmcSbm1vZGVscyBqdWRnZSB0ZXh0cyBhcyBhIHdob2xlIGFuZCBtYXNrIG5vdGhpbmc6IGEgbW9kZXJhdGlvbiBvciBhIGp1ZGdlIGhhcyB0aGUgbW9kZSBibG9jaywgYW5ub3RhdGUgb3Igc2hhZG93GkEhKGhhcyh0aGlzLm1vZGVyYXRpb24pIHx8IGhhcyh0aGlzLmp1ZGdlKSkgfHwgdGhpcy5tb2RlICE9ICdtYXNrJxp/ChxndWFyZHJhaWwucmVzdG9yZV9uZWVkc19tYXNrEjlyZXN0b3JlIHB1dHMgYmFjayB3aGF0IHdhcyBtYXNrZWQ6IGl0IG5lZWRzIHRoZSBtb2RlIG1hc2saJCF0aGlzLnJlc3RvcmUgfHwgdGhpcy5tb2RlID09ICdtYXNrJ0IHCgVjaGVjayLVAQoTR3VhcmRyYWlsTW9kZXJhdGlvbhIZCgVtb2RlbBgBIAEoCUIKukgHcgUQASiABBJwCgp0aHJlc2hvbGRzGAIgAygLMjMud2Vpci5wb2xpY3kudjEuR3VhcmRyYWlsTW9kZXJhdGlvbi5UaHJlc2hvbGRzRW50cnlCJ7pIJJoBIRBkIgdyBRABKIABKhQSEhkAAAAAAADwPykAAAAAAAAAABoxCg9UaHJlc2hvbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASJuCg5HdWFyZHJhaWxKdWRnZRIZCgVtb2RlbBgBIAEoCUIKukgHcgUQASiABBIdCghxdWVzdGlvbhgCIAEoCUILukgIcgYQASiAgAESIgoIZXhwZWN0ZWQYAyABKAlCELpIDXILUgBSA3llc1ICbm8idQoJR3VhcmRyYWlsEgoKAmlkGAEgASgJEisKBHJ1bGUYAiABKAsyHS53ZWlyLnBvbGljeS52MS5HdWFyZHJhaWxSdWxlEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch53ZWlyL3BvbGljeS92MS9ndWFyZHJhaWwucHJvdG8SDndlaXIucG9saWN5LnYxIrEdCg1HdWFyZHJhaWxSdWxlEi8KBG5hbWUYASABKAlCIbpIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9JBIgCg9vcmdhbml6YXRpb25faWQYAiABKAlCB7pIBHICKEASGAoHdGVhbV9pZBgDIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYBCABKAlCB7pIBHICKEASIwoGbW9kZWxzGAUgAygJQhO6SBCSAQ0QZBgBIgdyBRABKIAEEm4KCWRldGVjdG9ycxgGIAMoCUJbukhYkgFVEGQYASJPck1SBWVtYWlsUgVwaG9uZVIEY2FyZFIEaWJhblILbmF0aW9uYWxfaWRSCmlwX2FkZHJlc3NSBnNlY3JldFIQcHJvbXB0X2luamVjdGlvbhIlCghwYXR0ZXJucxgHIAMoCUITukgQkgENEGQYASIHcgUQASiACBIjCgV3b3JkcxgIIAMoCUIUukgRkgEOEJBOGAEiB3IFEAEogAISTQoEbW9kZRgJIAEoCUI/ukg8cjpSBWJsb2NrUgRtYXNrUghhbm5vdGF0ZVIGc2hhZG93UghyZXN0cmljdFIFY2xhbXBSCGluc3RydWN0EioKBXNpZGVzGAogAygJQhu6SBiSARUYASIRcg9SBWlucHV0UgZvdXRwdXQSDwoHcmVzdG9yZRgLIAEoCBJBCgt0YXJnZXRfdGFncxgUIAMoCUIsukgpkgEmEGQYASIgch4yHF5bYS16MC05XVthLXowLTkuXzotXXswLDYyfSQSMAoLaW5zdHJ1Y3Rpb24YFSABKAsyGy53ZWlyLnBvbGljeS52MS5JbnN0cnVjdGlvbhIsCgRjYXBzGBYgASgLMh4ud2Vpci5wb2xpY3kudjEuR2VuZXJhdGlvbkNhcHMSMQoMcmVwbHlfc2NoZW1hGBcgASgLMhsud2Vpci5wb2xpY3kudjEuUmVwbHlTY2hlbWESLwoGdG9waWNzGBggAygLMhUud2Vpci5wb2xpY3kudjEuVG9waWNCCLpIBZIBAhBkEjMKBnBsdWdpbhgeIAEoCUIhukgechwyGl5bYS16MC05XVthLXowLTlfLV17MCw2Mn0kSAASOQoKbW9kZXJhdGlvbhgfIAEoCzIjLndlaXIucG9saWN5LnYxLkd1YXJkcmFpbE1vZGVyYXRpb25IABIvCgVqdWRnZRggIAEoCzIeLndlaXIucG9saWN5LnYxLkd1YXJkcmFpbEp1ZGdlSAASOAoHdGltZW91dBghIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIHioAEhEKCWZhaWxfb3BlbhgiIAEoCDquFbpIqhUa9AIKG2d1YXJkcmFpbC5zb21ldGhpbmdfdG9fZmluZBJpYSBndWFyZHJhaWwgbG9va3MgZm9yIHNvbWV0aGluZzogbmFtZSBkZXRlY3RvcnMsIHBhdHRlcm5zLCB3b3JkcywgdG9waWNzIG9yIGNhcHMsIG9yIHdobyBqdWRnZXMgdGhlIHRleHRzGukBc2l6ZSh0aGlzLmRldGVjdG9ycykgKyBzaXplKHRoaXMucGF0dGVybnMpICsgc2l6ZSh0aGlzLndvcmRzKSArIHNpemUodGhpcy50b3BpY3MpID4gMCB8fCBoYXModGhpcy5wbHVnaW4pIHx8IGhhcyh0aGlzLm1vZGVyYXRpb24pIHx8IGhhcyh0aGlzLmp1ZGdlKSB8fCBoYXModGhpcy5jYXBzKSB8fCBoYXModGhpcy5yZXBseV9zY2hlbWEpIHx8IHRoaXMubW9kZSBpbiBbJ3Jlc3RyaWN0JywgJ2luc3RydWN0J10a3QEKGGd1YXJkcmFpbC5jaGVja19oYXNfbW9kZRJJd2hlcmUgb3RoZXJzIGp1ZGdlIHRoZSB0ZXh0cywgdGhlIG1vZGUgaXMgYmxvY2ssIG1hc2ssIGFubm90YXRlIG9yIHNoYWRvdxp2IShoYXModGhpcy5wbHVnaW4pIHx8IGhhcyh0aGlzLm1vZGVyYXRpb24pIHx8IGhhcyh0aGlzLmp1ZGdlKSkgfHwgdGhpcy5tb2RlIGluIFsnYmxvY2snLCAnbWFzaycsICdhbm5vdGF0ZScsICdzaGFkb3cnXRrlAQoYZ3VhcmRyYWlsLmNoZWNrX2Nhbl9mYWlsEmJ0aW1lb3V0IGFuZCBmYWlsX29wZW4gYXJlIGFib3V0IG90aGVycyB3aG8ganVkZ2UgdGhlIHRleHRzOiBuYW1lIGEgcGx1Z2luLCBhIG1vZGVyYXRpb24gb3IgYSBqdWRnZRplaGFzKHRoaXMucGx1Z2luKSB8fCBoYXModGhpcy5tb2RlcmF0aW9uKSB8fCBoYXModGhpcy5qdWRnZSkgfHwgIShoYXModGhpcy50aW1lb3V0KSB8fCB0aGlzLmZhaWxfb3Blbika0gEKHWd1YXJkcmFpbC5tb2RlbHNfbWFza19ub3RoaW5nEm5tb2RlbHMganVkZ2UgdGV4dHMgYXMgYSB3aG9sZSBhbmQgbWFzayBub3RoaW5nOiBhIG1vZGVyYXRpb24gb3IgYSBqdWRnZSBoYXMgdGhlIG1vZGUgYmxvY2ssIGFubm90YXRlIG9yIHNoYWRvdxpBIShoYXModGhpcy5tb2RlcmF0aW9uKSB8fCBoYXModGhpcy5qdWRnZSkpIHx8IHRoaXMubW9kZSAhPSAnbWFzaycafwocZ3VhcmRyYWlsLnJlc3RvcmVfbmVlZHNfbWFzaxI5cmVzdG9yZSBwdXRzIGJhY2sgd2hhdCB3YXMgbWFza2VkOiBpdCBuZWVkcyB0aGUgbW9kZSBtYXNrGiQhdGhpcy5yZXN0b3JlIHx8IHRoaXMubW9kZSA9PSAnbWFzaycaigIKIGd1YXJkcmFpbC5yZXN0cmljdF9uYW1lc190YXJnZXRzEnFyZXN0cmljdCBrZWVwcyBjYWxscyB0byBzb21lIHRhcmdldHM6IGl0IG5lZWRzIHRhcmdldF90YWdzLCB3aGljaCBubyBvdGhlciBtb2RlIGhhcywgYW5kIGxvb2tzIGF0IHRoZSBpbnB1dCBhbG9uZRpzKHRoaXMubW9kZSA9PSAncmVzdHJpY3QnKSA9PSAoc2l6ZSh0aGlzLnRhcmdldF90YWdzKSA+IDApICYmICh0aGlzLm1vZGUgIT0gJ3Jlc3RyaWN0JyB8fCAhKCdvdXRwdXQnIGluIHRoaXMuc2lkZXMpKRqyAgoiZ3VhcmRyYWlsLmluc3RydWN0X2hhc19pbnN0cnVjdGlvbhJNaW5zdHJ1Y3QgbmVlZHMgYW4gaW5zdHJ1Y3Rpb24sIHdoaWNoIG5vIG90aGVyIG1vZGUgaGFzLCBhbmQgbG9va3MgZm9yIG5vdGhpbmcavAEodGhpcy5tb2RlID09ICdpbnN0cnVjdCcpID09IGhhcyh0aGlzLmluc3RydWN0aW9uKSAmJiAodGhpcy5tb2RlICE9ICdpbnN0cnVjdCcgfHwgIWhhcyh0aGlzLmNhcHMpICYmIHNpemUodGhpcy5kZXRlY3RvcnMpICsgc2l6ZSh0aGlzLnBhdHRlcm5zKSArIHNpemUodGhpcy53b3JkcykgKyBzaXplKHRoaXMudG9waWNzKSA9PSAwKRqYAwoUZ3VhcmRyYWlsLmNhcHNfYWxvbmUScWEgZ3VhcmRyYWlsIHdpdGggY2FwcyBoYXMgdGhlIG1vZGUgYmxvY2ssIGNsYW1wLCBhbm5vdGF0ZSBvciBzaGFkb3csIGFuZCBsb29rcyBmb3Igbm90aGluZyBlbHNlOyBjbGFtcCBuZWVkcyBjYXBzGowCaGFzKHRoaXMuY2FwcykgPyB0aGlzLm1vZGUgaW4gWydibG9jaycsICdjbGFtcCcsICdhbm5vdGF0ZScsICdzaGFkb3cnXSAmJiBzaXplKHRoaXMuZGV0ZWN0b3JzKSArIHNpemUodGhpcy5wYXR0ZXJucykgKyBzaXplKHRoaXMud29yZHMpICsgc2l6ZSh0aGlzLnRvcGljcykgKyBzaXplKHRoaXMuc2lkZXMpID09IDAgJiYgIShoYXModGhpcy5wbHVnaW4pIHx8IGhhcyh0aGlzLm1vZGVyYXRpb24pIHx8IGhhcyh0aGlzLmp1ZGdlKSkgOiB0aGlzLm1vZGUgIT0gJ2NsYW1wJxqLAwocZ3VhcmRyYWlsLnJlcGx5X3NjaGVtYV9hbG9uZRJgYSBndWFyZHJhaWwgd2l0aCByZXBseV9zY2hlbWEgaGFzIHRoZSBtb2RlIGJsb2NrLCBhbm5vdGF0ZSBvciBzaGFkb3csIGFuZCBsb29rcyBmb3Igbm90aGluZyBlbHNlGogCIWhhcyh0aGlzLnJlcGx5X3NjaGVtYSkgfHwgIShoYXModGhpcy5jYXBzKSB8fCBoYXModGhpcy5wbHVnaW4pIHx8IGhhcyh0aGlzLm1vZGVyYXRpb24pIHx8IGhhcyh0aGlzLmp1ZGdlKSkgJiYgdGhpcy5tb2RlIGluIFsnYmxvY2snLCAnYW5ub3RhdGUnLCAnc2hhZG93J10gJiYgc2l6ZSh0aGlzLmRldGVjdG9ycykgKyBzaXplKHRoaXMucGF0dGVybnMpICsgc2l6ZSh0aGlzLndvcmRzKSArIHNpemUodGhpcy50b3BpY3MpICsgc2l6ZSh0aGlzLnNpZGVzKSA9PSAwGqcBCiNndWFyZHJhaWwudG9waWNzX2FyZV9vZl93aG9sZV90ZXh0cxJRYSB0ZXh0IHRoYXQgaXMgYWJvdXQgYSB0b3BpYyBjYW5ub3QgYmUgbWFza2VkOiB0b3BpY3MgbmVlZCBhbm90aGVyIG1vZGUgdGhhbiBtYXNrGi1zaXplKHRoaXMudG9waWNzKSA9PSAwIHx8IHRoaXMubW9kZSAhPSAnbWFzaydCBwoFY2hlY2si1gEKBVRvcGljEi8KBG5hbWUYASABKAlCIbpIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9JBJOCgV0ZXJtcxgCIAMoCzIgLndlaXIucG9saWN5LnYxLlRvcGljLlRlcm1zRW50cnlCHbpIGpoBFwgBEOgHIgdyBRABKIACKgcaBRjoBygBEh4KCXRocmVzaG9sZBgDIAEoBUILukgIGgYYwIQ9KAEaLAoKVGVybXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAU6AjgBIi0KC1JlcGx5U2NoZW1hEh4KC2pzb25fc2NoZW1hGAEgASgJQgm6SAZyBCiAgAQiUAoLSW5zdHJ1Y3Rpb24SGQoEdGV4dBgBIAEoCUILukgIcgYQASiAgAESJgoFcGxhY2UYAiABKAlCF7pIFNgBAXIPUgZiZWZvcmVSBWFmdGVyIpUECg5HZW5lcmF0aW9uQ2FwcxInChFtYXhfb3V0cHV0X3Rva2VucxgBIAEoA0IHukgEIgIoAUgAiAEBEjUKD21pbl90ZW1wZXJhdHVyZRgCIAEoAUIXukgUEhIZAAAAAAAAAEApAAAAAAAAAABIAYgBARI1Cg9tYXhfdGVtcGVyYXR1cmUYAyABKAFCF7pIFBISGQAAAAAAAABAKQAAAAAAAAAASAKIAQESJAoObWF4X2NhbmRpZGF0ZXMYBCABKAVCB7pIBBoCKAFIA4gBARJUChRtYXhfcmVhc29uaW5nX2VmZm9ydBgFIAEoCUI2ukgz2AEBci5SBG5vbmVSB21pbmltYWxSA2xvd1IGbWVkaXVtUgRoaWdoUgpleHRyYV9oaWdoEioKFG1heF9yZWFzb25pbmdfdG9rZW5zGAYgASgDQge6SAQiAigASASIAQESKwoNYWxsb3dlZF90b29scxgHIAMoCUIUukgRkgEOEOgHGAEiB3IFEAEogAISLQoPZm9yYmlkZGVuX3Rvb2xzGAggAygJQhS6SBGSAQ4Q6AcYASIHcgUQASiAAkIUChJfbWF4X291dHB1dF90b2tlbnNCEgoQX21pbl90ZW1wZXJhdHVyZUISChBfbWF4X3RlbXBlcmF0dXJlQhEKD19tYXhfY2FuZGlkYXRlc0IXChVfbWF4X3JlYXNvbmluZ190b2tlbnMi1QEKE0d1YXJkcmFpbE1vZGVyYXRpb24SGQoFbW9kZWwYASABKAlCCrpIB3IFEAEogAQScAoKdGhyZXNob2xkcxgCIAMoCzIzLndlaXIucG9saWN5LnYxLkd1YXJkcmFpbE1vZGVyYXRpb24uVGhyZXNob2xkc0VudHJ5Qie6SCSaASEQZCIHcgUQASiAASoUEhIZAAAAAAAA8D8pAAAAAAAAAAAaMQoPVGhyZXNob2xkc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEibgoOR3VhcmRyYWlsSnVkZ2USGQoFbW9kZWwYASABKAlCCrpIB3IFEAEogAQSHQoIcXVlc3Rpb24YAiABKAlCC7pICHIGEAEogIABEiIKCGV4cGVjdGVkGAMgASgJQhC6SA1yC1IAUgN5ZXNSAm5vInUKCUd1YXJkcmFpbBIKCgJpZBgBIAEoCRIrCgRydWxlGAIgASgLMh0ud2Vpci5wb2xpY3kudjEuR3VhcmRyYWlsUnVsZRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A guardrail: what is looked for in the text of which calls, and what happens where it is found.
@@ -81,7 +81,8 @@ export type GuardrailRule = Message<"weir.policy.v1.GuardrailRule"> & {
 
   /**
    * What happens where it is found: `block` refuses the call, `mask` puts a placeholder in its place, `annotate` tells the caller,
-   * `shadow` only counts it.
+   * `shadow` only counts it, `restrict` keeps the call to targets with one of `target_tags`,
+   * `clamp` lowers what is asked to `caps`, `instruct` adds `instruction`.
    *
    * @generated from field: string mode = 9;
    */
@@ -100,6 +101,41 @@ export type GuardrailRule = Message<"weir.policy.v1.GuardrailRule"> & {
    * @generated from field: bool restore = 11;
    */
   restore: boolean;
+
+  /**
+   * With `restrict`: the tags of providers of which a target needs one. Without anything to look for, for every call.
+   *
+   * @generated from field: repeated string target_tags = 20;
+   */
+  targetTags: string[];
+
+  /**
+   * With `instruct`: what the model is told in every generation, beside the caller's own instructions.
+   *
+   * @generated from field: weir.policy.v1.Instruction instruction = 21;
+   */
+  instruction?: Instruction | undefined;
+
+  /**
+   * What generations may ask for: more is refused, lowered, told of or counted, by the mode.
+   *
+   * @generated from field: weir.policy.v1.GenerationCaps caps = 22;
+   */
+  caps?: GenerationCaps | undefined;
+
+  /**
+   * What replies of generations are to be: finds those that are not.
+   *
+   * @generated from field: weir.policy.v1.ReplySchema reply_schema = 23;
+   */
+  replySchema?: ReplySchema | undefined;
+
+  /**
+   * What texts may be about.
+   *
+   * @generated from field: repeated weir.policy.v1.Topic topics = 24;
+   */
+  topics: Topic[];
 
   /**
    * Who judges the texts, beside what is looked for.
@@ -155,6 +191,160 @@ export const GuardrailRuleSchema: GenMessage<GuardrailRule> = /*@__PURE__*/
   messageDesc(file_weir_policy_v1_guardrail, 0);
 
 /**
+ * What a text may be about: it is when enough of these terms stand in it.
+ *
+ * @generated from message weir.policy.v1.Topic
+ */
+export type Topic = Message<"weir.policy.v1.Topic"> & {
+  /**
+   * What it is called in findings.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Words and phrases, found as whole words in any case, each with its weight; one that stands in a text often counts once.
+   *
+   * @generated from field: map<string, int32> terms = 2;
+   */
+  terms: { [key: string]: number };
+
+  /**
+   * The sum of weights from which on a text is about it.
+   *
+   * @generated from field: int32 threshold = 3;
+   */
+  threshold: number;
+};
+
+/**
+ * Describes the message weir.policy.v1.Topic.
+ * Use `create(TopicSchema)` to create a new message.
+ */
+export const TopicSchema: GenMessage<Topic> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_guardrail, 1);
+
+/**
+ * JSON that fits a schema.
+ *
+ * @generated from message weir.policy.v1.ReplySchema
+ */
+export type ReplySchema = Message<"weir.policy.v1.ReplySchema"> & {
+  /**
+   * The JSON Schema. Empty: what the caller asks for (`response_format`), if they ask for JSON.
+   *
+   * @generated from field: string json_schema = 1;
+   */
+  jsonSchema: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.ReplySchema.
+ * Use `create(ReplySchemaSchema)` to create a new message.
+ */
+export const ReplySchemaSchema: GenMessage<ReplySchema> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_guardrail, 2);
+
+/**
+ * What the model is told beside the caller's own instructions.
+ *
+ * @generated from message weir.policy.v1.Instruction
+ */
+export type Instruction = Message<"weir.policy.v1.Instruction"> & {
+  /**
+   * The text.
+   *
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * Where it stands: `before` the caller's own, or `after` them; default `before`.
+   *
+   * @generated from field: string place = 2;
+   */
+  place: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.Instruction.
+ * Use `create(InstructionSchema)` to create a new message.
+ */
+export const InstructionSchema: GenMessage<Instruction> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_guardrail, 3);
+
+/**
+ * The most that a generation may ask for. What is absent is not looked at.
+ *
+ * @generated from message weir.policy.v1.GenerationCaps
+ */
+export type GenerationCaps = Message<"weir.policy.v1.GenerationCaps"> & {
+  /**
+   * The most tokens to generate. A caller who states none has this.
+   *
+   * @generated from field: optional int64 max_output_tokens = 1;
+   */
+  maxOutputTokens?: bigint | undefined;
+
+  /**
+   * The lowest temperature.
+   *
+   * @generated from field: optional double min_temperature = 2;
+   */
+  minTemperature?: number | undefined;
+
+  /**
+   * The highest temperature.
+   *
+   * @generated from field: optional double max_temperature = 3;
+   */
+  maxTemperature?: number | undefined;
+
+  /**
+   * The most replies to choose from.
+   *
+   * @generated from field: optional int32 max_candidates = 4;
+   */
+  maxCandidates?: number | undefined;
+
+  /**
+   * The highest level of reasoning.
+   *
+   * @generated from field: string max_reasoning_effort = 5;
+   */
+  maxReasoningEffort: string;
+
+  /**
+   * The most tokens to reason with, where a caller states a number.
+   *
+   * @generated from field: optional int64 max_reasoning_tokens = 6;
+   */
+  maxReasoningTokens?: bigint | undefined;
+
+  /**
+   * The only tools that may be offered to the model, by name, a vendor's own by type (`web_search`); empty means all.
+   *
+   * @generated from field: repeated string allowed_tools = 7;
+   */
+  allowedTools: string[];
+
+  /**
+   * Tools that may not be offered, likewise.
+   *
+   * @generated from field: repeated string forbidden_tools = 8;
+   */
+  forbiddenTools: string[];
+};
+
+/**
+ * Describes the message weir.policy.v1.GenerationCaps.
+ * Use `create(GenerationCapsSchema)` to create a new message.
+ */
+export const GenerationCapsSchema: GenMessage<GenerationCaps> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_guardrail, 4);
+
+/**
  * A judgement by a vendor's moderation model.
  *
  * @generated from message weir.policy.v1.GuardrailModeration
@@ -181,7 +371,7 @@ export type GuardrailModeration = Message<"weir.policy.v1.GuardrailModeration"> 
  * Use `create(GuardrailModerationSchema)` to create a new message.
  */
 export const GuardrailModerationSchema: GenMessage<GuardrailModeration> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_guardrail, 1);
+  messageDesc(file_weir_policy_v1_guardrail, 5);
 
 /**
  * A judgement by a model that answers a question.
@@ -216,7 +406,7 @@ export type GuardrailJudge = Message<"weir.policy.v1.GuardrailJudge"> & {
  * Use `create(GuardrailJudgeSchema)` to create a new message.
  */
 export const GuardrailJudgeSchema: GenMessage<GuardrailJudge> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_guardrail, 2);
+  messageDesc(file_weir_policy_v1_guardrail, 6);
 
 /**
  * A guardrail as it is kept.
@@ -251,5 +441,5 @@ export type Guardrail = Message<"weir.policy.v1.Guardrail"> & {
  * Use `create(GuardrailSchema)` to create a new message.
  */
 export const GuardrailSchema: GenMessage<Guardrail> = /*@__PURE__*/
-  messageDesc(file_weir_policy_v1_guardrail, 3);
+  messageDesc(file_weir_policy_v1_guardrail, 7);
 

@@ -2,13 +2,23 @@
 import { create } from "@bufbuild/protobuf";
 import { WarningSchema, type Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import type { Target } from "../plan.ts";
 import type { CompiledRule, NamedDetector, Side } from "./compiled-rules.ts";
 import type { Detector } from "./detector.ts";
 import type { AskOutside, CheckedCall } from "./outside-check.ts";
 import { OutsideGuard } from "./outside-guard.ts";
 import { Placeholders } from "./placeholders.ts";
 import { TextStream, type Watch } from "./text-stream.ts";
+import { topicWatch } from "./topics.ts";
 import { exactDetector } from "./words.ts";
+
+/** That a call asks for more than a rule allows. */
+export interface Excess {
+  /** As in the contract: `max_output_tokens`. */
+  readonly parameter: string;
+  readonly asked: string;
+  readonly allowed: string;
+}
 
 /** That a rule found something, without what it was. */
 export interface Finding {
@@ -54,6 +64,43 @@ export class CallGuard {
     return this.#rules.some(({ sides, mode }) => mode === "mask" && sides.includes(side)) || (side === "output" && this.#restores);
   }
 
+  /** A guard that finds what keeps the call from this target, and throws TARGET_NOT_ALLOWED then; undefined where nothing can. */
+  keeperFrom({ name: target, provider: { tags } }: Target): CallGuard | undefined {
+    const keeping = this.#rules.filter(({ mode, targetTags }) => mode === "restrict" && !targetTags.some((tag) => tags.includes(tag)));
+    if (keeping.length === 0) return undefined;
+    const always = keeping.find(({ detectors, topics }) => detectors.length + topics.length === 0);
+    if (always !== undefined) throw targetNotAllowed(always, target, "is for every call");
+    return new CallGuard(keeping, (finding) => {
+      this.#found(finding);
+      throw targetNotAllowed(keeping.find(({ name }) => name === finding.rule)!, target, `found ${finding.detector} in its input`);
+    });
+  }
+
+  /** The rules about what a generation asks for, what is added to it, and what form its reply has. */
+  get rulesOfGenerations(): readonly CompiledRule[] {
+    return this.#rules.filter(({ caps, instruction, replySchema }) => caps !== undefined || instruction !== undefined || replySchema !== undefined);
+  }
+
+  /** Tells of it as the rule's mode says. Throws GUARDRAIL_BLOCKED. */
+  exceeded({ name: rule, mode }: CompiledRule, { parameter, asked, allowed }: Excess): void {
+    const message = mode === "clamp" ? `${allowed} instead of ${asked}: guardrail ${rule}` : `${asked}, and guardrail ${rule} allows ${allowed}`;
+    this.#note({ rule, mode, detector: parameter, side: "input" }, create(WarningSchema, { field: parameter, message }));
+    if (mode !== "block") return;
+    throw new GatewayError("GUARDRAIL_BLOCKED", `The guardrail "${rule}" blocked this call: it asks for ${parameter} ${asked}, and allowed is ${allowed}. Change that, or ask whoever made the rule.`, {
+      metadata: { guardrail: rule, detector: parameter, side: "input" },
+    });
+  }
+
+  /** Tells of a reply that is not the JSON it should be, as the rule's mode says. Throws GUARDRAIL_BLOCKED. */
+  misshapen({ name: rule, mode }: CompiledRule, fault: string): void {
+    const finding: Finding = { rule, mode, detector: "json_schema", side: "output" };
+    this.#note(finding, create(WarningSchema, { field: "output", message: `guardrail ${rule}: ${fault}` }));
+    if (mode !== "block") return;
+    throw new GatewayError("GUARDRAIL_BLOCKED", `The guardrail "${rule}" blocked this reply, which must be JSON that fits a schema: ${fault}. Ask again, or for less; or ask whoever made the rule.`, {
+      metadata: { guardrail: rule, detector: "json_schema", side: "output" },
+    });
+  }
+
   /** Looks at one text of this side. Its methods throw GUARDRAIL_BLOCKED. */
   textStream(side: Side): TextStream {
     const restoring = side === "output" && this.#originals.size > 0 ? [this.#restoring()] : [];
@@ -89,7 +136,13 @@ export class CallGuard {
         wanted.set(detector, entry);
       }
     }
-    return [...wanted].map(([detector, { name, rules }]) => this.#watch({ detector, name }, rules, side));
+    return [...[...wanted].map(([detector, { name, rules }]) => this.#watch({ detector, name }, rules, side)), ...this.#topicWatches(side)];
+  }
+
+  #topicWatches(side: Side): Watch[] {
+    return this.#rules
+      .filter(({ sides }) => sides.includes(side))
+      .flatMap(({ name: rule, mode, topics }) => topics.map((topic) => topicWatch(topic, () => this.#found({ rule, mode, detector: `topic:${topic.name}`, side }))));
   }
 
   #watch({ detector, name }: NamedDetector, rules: readonly CompiledRule[], side: Side): Watch {
@@ -142,4 +195,11 @@ export class CallGuard {
   #restoring(): Watch {
     return { detector: exactDetector("", [...this.#originals.keys()]), onFind: () => undefined, replacementFor: (placeholder) => this.#originals.get(placeholder)! };
   }
+}
+
+function targetNotAllowed({ name, targetTags }: CompiledRule, target: string, why: string): GatewayError {
+  const tags = targetTags.join(", ");
+  return new GatewayError("TARGET_NOT_ALLOWED", `The guardrail "${name}" keeps this call from ${target}: it ${why}, and only targets tagged ${tags} may have such calls. Name such a target, or ask whoever made the rule.`, {
+    metadata: { guardrail: name, target, tags },
+  });
 }

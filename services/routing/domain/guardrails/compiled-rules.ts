@@ -1,14 +1,15 @@
 /** Owns rules in the form in which calls are looked at: detectors made once, and each with the rules that want it. */
-import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import type { GenerationCaps, GuardrailRule, Instruction, ReplySchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Detector } from "./detector.ts";
 import { detectors } from "./detectors.ts";
 import { outsideCheckOf, type OutsideCheck } from "./outside-check.ts";
 import { patternDetector } from "./pattern.ts";
+import { compiledTopic, type CompiledTopic } from "./topics.ts";
 import { wordsDetector } from "./words.ts";
 
 export type Side = "input" | "output";
-export type Mode = "block" | "mask" | "annotate" | "shadow";
+export type Mode = "block" | "mask" | "annotate" | "shadow" | "restrict" | "clamp" | "instruct";
 
 export interface CompiledRule {
   readonly name: string;
@@ -20,6 +21,15 @@ export interface CompiledRule {
   readonly detectors: readonly NamedDetector[];
   /** Absent where nobody else judges. */
   readonly check?: OutsideCheck | undefined;
+  readonly topics: readonly CompiledTopic[];
+  /** Of which a target needs one, with `restrict`. */
+  readonly targetTags: readonly string[];
+  /** With `instruct`. */
+  readonly instruction: Instruction | undefined;
+  /** What generations may ask for; a rule with them looks at no text. */
+  readonly caps: GenerationCaps | undefined;
+  /** What replies are to be, likewise. */
+  readonly replySchema: ReplySchema | undefined;
 }
 
 export interface NamedDetector {
@@ -41,7 +51,7 @@ export function compiledRule(rule: GuardrailRule): CompiledRule {
 // Every request asks, and a rule never changes: a changed one is another object.
 const compiledRules = new WeakMap<GuardrailRule, CompiledRule>();
 
-function compile({ name, mode, restore, sides, models, detectors: names, patterns, words, check, timeout, failOpen }: GuardrailRule): CompiledRule {
+function compile({ name, mode, restore, sides, models, detectors: names, patterns, words, topics, targetTags, instruction, caps, replySchema, check, timeout, failOpen }: GuardrailRule): CompiledRule {
   const listed = names.flatMap((detectorName) => {
     const found = Object.hasOwn(detectors, detectorName) ? detectors[detectorName] : undefined;
     if (found === undefined) throw unavailable(name, `this version has no detector "${detectorName}"`);
@@ -49,7 +59,21 @@ function compile({ name, mode, restore, sides, models, detectors: names, pattern
   });
   const own = patterns.map((pattern) => ({ name: "pattern", detector: patternOf(name, pattern) }));
   const dictionary = words.length === 0 ? [] : [{ name: "word", detector: wordsDetector(words) }];
-  return { name, mode: mode as Mode, restore, sides: sides.length === 0 ? ["input", "output"] : (sides as Side[]), models, detectors: [...listed, ...own, ...dictionary], check: outsideCheckOf({ check, timeout, failOpen }) };
+  const looked = [...listed, ...own, ...dictionary];
+  const looksAtTexts = looked.length + topics.length > 0 || check.case !== undefined;
+  return {
+    name, mode: mode as Mode, restore, models, targetTags, instruction, caps, replySchema,
+    sides: looksAtTexts ? sidesOf(mode, sides) : [],
+    detectors: looked,
+    topics: topics.map(compiledTopic),
+    check: outsideCheckOf({ check, timeout, failOpen }),
+  };
+}
+
+function sidesOf(mode: string, sides: readonly string[]): readonly Side[] {
+  // What comes out is at a target already.
+  if (mode === "restrict") return ["input"];
+  return sides.length === 0 ? ["input", "output"] : (sides as Side[]);
 }
 
 function patternOf(rule: string, pattern: string): Detector {

@@ -7,6 +7,7 @@ import { ipAddress } from "./ip-address.ts";
 import { nationalId } from "./national-id.ts";
 import { phone } from "./phone.ts";
 import { privateKey } from "./private-key.ts";
+import { promptInjection } from "./prompt-injection.ts";
 import { secret } from "./secret.ts";
 
 export const detectors: Readonly<Record<string, readonly Detector[]>> = {
@@ -17,4 +18,5 @@ export const detectors: Readonly<Record<string, readonly Detector[]>> = {
   national_id: [nationalId],
   ip_address: [ipAddress],
   secret: [secret, privateKey],
+  prompt_injection: promptInjection,
 };

@@ -68,7 +68,7 @@ function plant(root: Node, text: string): void {
 }
 
 /** Unit by unit, so that no offset shifts. */
-function folded(text: string): string {
+export function folded(text: string): string {
   return text.replaceAll(/[\s\S]/g, (unit) => {
     const lower = unit.toLowerCase();
     return lower.length === 1 ? lower : unit;
