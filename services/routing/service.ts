@@ -136,7 +136,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   };
   const peeks: Peeks = { rateRoom: rateCounters.peek, hold: (need, context) => holds.peek(need, context), budgetsOf: (context) => budgetsOfCall(peers.policy, context) };
   const operatorImplementation: ServiceInterface<typeof OperatorService> = {
-    testGuardrail: (request, context) => testGuardrail(request, context, pipeline.askOutside),
+    testGuardrail: (request, context) => testGuardrail(request, context, pipeline),
     explainDecision: createExplainDecision({ ...dependencies, grants, clock, peeks }),
   };
   const sender = sendContents({ metering: peers.metering, clock, logger, metrics });

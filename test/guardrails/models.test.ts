@@ -5,7 +5,7 @@ import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
-import { Consistency, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency, PolicyService, Role as KeyRole } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { eventStream, json, startScriptedProvider, type Answer, type ScriptedProvider, type UpstreamRequest } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
@@ -191,5 +191,7 @@ test("a rule with a model can be tried, and masks nothing", async () => {
   moderations = judged({ hate: 0.9 });
   const { judgement } = await weir.client(RoutingService).testGuardrail({ rule: { name: "try", mode: "block", check: { case: "moderation", value: { model: "moderators" } } }, text: "War!" });
   expect(judgement).toMatchObject({ check: "moderation", verdict: "block", reason: "hate" });
+  const { secret } = await weir.client(PolicyService).createKey({ name: "narrow owner", teamId: (await weir.client(PolicyService).listKeys({})).keys[0]!.teamId, role: KeyRole.ADMIN, scope: { models: ["decent"] } });
+  await expect(weir.client(RoutingService, secret).testGuardrail({ rule: { name: "try", mode: "block", check: { case: "judge", value: { model: "judges", question: "?" } } }, text: "x" })).rejects.toThrow(/may not use|not allowed/i);
   await expect(weir.client(PolicyService).createGuardrail({ rule: { name: "try", mode: "mask", check: { case: "moderation", value: { model: "moderators" } } } })).rejects.toThrow(/mask nothing/);
 });

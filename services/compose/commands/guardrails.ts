@@ -1,7 +1,7 @@
 /** Owns `weir guardrails`: what a running Weir looks for in the texts of calls. */
 import { readFile } from "node:fs/promises";
 import { create, fromJson, toJson, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, type Duration } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -120,7 +120,7 @@ async function createGuardrail(name: string, options: CreateOptions, policy: Pol
     rule: {
       name, mode, detectors: [...detect], patterns: [...pattern], words: [...word], sides: [...side], models: [...model], organizationId: organization, teamId: team, keyId: key, restore, failOpen, targetTags: [...targetTag],
       check: checkOf(options),
-      ...(timeoutMs === undefined ? {} : { timeout: durationFromMs(Number(timeoutMs)) }),
+      ...(timeoutMs === undefined ? {} : { timeout: readTimeout(timeoutMs) }),
       ...readInstruction(options), ...readCaps(options), ...readTopic(options), ...(await readReplySchema(options)),
     },
   });
@@ -132,6 +132,11 @@ function checkOf({ plugin, moderate, category = [], judge, question = "", expect
   if (moderate !== undefined) return { case: "moderation", value: create(GuardrailModerationSchema, { model: moderate, thresholds: Object.fromEntries(category.map(readCategory)) }) };
   if (judge !== undefined) return { case: "judge", value: create(GuardrailJudgeSchema, { model: judge, question, expected }) };
   return { case: undefined };
+}
+
+function readTimeout(text: string): Duration {
+  if (!/^\d{1,5}$/.test(text)) throw new GatewayError("INVALID_REQUEST", `--timeout-ms ${text}: write a number of milliseconds, such as 500.`);
+  return durationFromMs(Number(text));
 }
 
 function readCategory(text: string): [name: string, score: number] {

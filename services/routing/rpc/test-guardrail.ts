@@ -3,16 +3,18 @@ import { create } from "@bufbuild/protobuf";
 import { GuardrailFindSchema, TestGuardrailResponseSchema, type GuardrailFind, type TestGuardrailRequest, type TestGuardrailResponse } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { compilePattern } from "#platform/linear-pattern.ts";
 import type { CallContext } from "#platform/service-types.ts";
+import { authorizePlan } from "../domain/admit.ts";
 import { compiledRule } from "../domain/guardrails/compiled-rules.ts";
-import type { AskOutside } from "../domain/guardrails/outside-check.ts";
 import { changedText } from "../domain/guardrails/outside-guard.ts";
 import { Placeholders } from "../domain/guardrails/placeholders.ts";
 import { TextStream } from "../domain/guardrails/text-stream.ts";
 import { topicWatch } from "../domain/guardrails/topics.ts";
+import type { PipelineDependencies } from "../domain/pipeline.ts";
+import { planTargets } from "../domain/plan.ts";
 import { grantOf } from "./inference-dependencies.ts";
 
-/** Throws INVALID_REQUEST for a pattern that RE2 does not have, and what keeps others who judge from doing so. */
-export async function testGuardrail({ rule, text }: TestGuardrailRequest, context: CallContext, askOutside: AskOutside): Promise<TestGuardrailResponse> {
+/** Throws INVALID_REQUEST for a pattern that RE2 does not have, MODEL_NOT_ALLOWED for a model that the caller may not use, and what keeps others who judge from doing so. */
+export async function testGuardrail({ rule, text }: TestGuardrailRequest, context: CallContext, { askOutside, view }: Pick<PipelineDependencies, "askOutside" | "view">): Promise<TestGuardrailResponse> {
   for (const pattern of rule!.patterns) compilePattern(pattern);
   const { detectors, topics, check } = compiledRule(rule!);
   const finds: GuardrailFind[] = [];
@@ -29,7 +31,9 @@ export async function testGuardrail({ rule, text }: TestGuardrailRequest, contex
   const maskedText = stream.push(text) + stream.end();
   if (check === undefined || maskedText.trim() === "") return create(TestGuardrailResponseSchema, { finds, maskedText });
   const { requestId, signal, deadlineMs } = context;
-  const call = { requestId, grant: grantOf(context), model: "", operation: "generate" as const, labels: {}, signal, deadlineMs: deadlineMs! };
+  const grant = grantOf(context);
+  if (check.judge.case !== "plugin") authorizePlan(check.judge.value.model, planTargets(check.judge.value.model, view()), grant);
+  const call = { requestId, grant, model: "", operation: "generate" as const, labels: {}, signal, deadlineMs: deadlineMs! };
   const judgement = await askOutside(check, { rule: rule!.name, side: "input", texts: [maskedText], call });
   const change = judgement.verdict === "mask" ? judgement.changes.get(0) : undefined;
   return create(TestGuardrailResponseSchema, {
