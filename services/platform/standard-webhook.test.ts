@@ -7,5 +7,5 @@ test("signs as Standard Webhooks do", () => {
   const secret = new Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
   const headers = webhookHeaders({ id: "msg_p5jXN8AQM9LWM0D4loKWxJek", body: '{"test": 2432232314}' }, [secret, secret], 1_614_265_330_999);
   const signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
-  expect(headers).toEqual({ "content-type": "application/json", "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp": "1614265330", "webhook-signature": `${signature} ${signature}` });
+  expect(headers).toEqual({ "content-type": "application/json", "user-agent": "weir", "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp": "1614265330", "webhook-signature": `${signature} ${signature}` });
 });

@@ -15,7 +15,7 @@ export interface WebhookMessage {
 export function webhookHeaders({ id, body }: WebhookMessage, secrets: readonly Secret[], nowMs: number): Record<string, string> {
   const timestamp = String(Math.floor(nowMs / 1_000));
   const signatures = secrets.map((secret) => `v1,${createHmac("sha256", keyOf(secret)).update(`${id}.${timestamp}.${body}`).digest("base64")}`);
-  return { "content-type": "application/json", "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signatures.join(" ") };
+  return { "content-type": "application/json", "user-agent": "weir", "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signatures.join(" ") };
 }
 
 function keyOf(secret: Secret): Buffer {

@@ -1,9 +1,6 @@
-/**
- * Owns the form of Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md):
- * an alert as a signed POST, and what its answer means.
- */
-import { createHmac } from "node:crypto";
+/** Owns an alert as a signed POST, and what its answer means. */
 import type { Exchange, ExchangeReply } from "#platform/egress/egress-exchange.ts";
+import { webhookHeaders } from "#platform/standard-webhook.ts";
 import { Undelivered, type AlertWebhook } from "../domain/alert-destination.ts";
 import type { AlertMessage } from "../domain/alert-message.ts";
 
@@ -12,24 +9,12 @@ const timeoutMs = 15_000;
 
 /** Resolves when the other side has taken it. Throws Undelivered. */
 export async function postAlert({ url, secrets }: AlertWebhook, { id, body }: AlertMessage, nowMs: number, exchange: Exchange, signal: AbortSignal): Promise<void> {
-  const timestamp = String(Math.floor(nowMs / 1_000));
-  const headers = {
-    "content-type": "application/json",
-    "user-agent": "weir",
-    "webhook-id": id,
-    "webhook-timestamp": timestamp,
-    "webhook-signature": secrets.map((secret) => `v1,${sign(secret.reveal(), `${id}.${timestamp}.${body}`)}`).join(" "),
-  };
+  const headers = webhookHeaders({ id, body }, secrets, nowMs);
   const timeout = AbortSignal.timeout(timeoutMs);
   const reply = await exchange({ method: "POST", url: url.reveal(), headers, body }, AbortSignal.any([signal, timeout])).catch((error: unknown) => {
     throw new Undelivered(timeout.aborted ? `it did not answer within ${timeoutMs / 1_000} s` : "it cannot be reached; the log of policy says why", { cause: error });
   });
   checkReply(reply);
-}
-
-function sign(secret: string, content: string): string {
-  const key = Buffer.from(secret.slice("whsec_".length), "base64");
-  return createHmac("sha256", key).update(content).digest("base64");
 }
 
 function checkReply({ status }: ExchangeReply): void {
