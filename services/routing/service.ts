@@ -85,7 +85,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     rateCounterOf: rateCounters.counterOf,
     breaker: (name) => breakers.get(name),
     attempt: (request, context) => peers.providers.attempt(request, context),
-    budgets: { holds, rates: (target, organizationId) => boundRatesFor(target, organizationId, catalogue.boundPrices) },
+    budgets: { holds, rates: (target, organizationId, isBatch) => boundRatesFor(target, organizationId, isBatch, catalogue.boundPrices) },
     clock,
     onFailedAttempt: (requestId, target, error) => {
       failedAttempts.inc({ provider: target.provider.name });

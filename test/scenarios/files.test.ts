@@ -144,7 +144,7 @@ test("a file of one's own goes to its vendor under the vendor's id, through byte
 test("what cannot be kept is refused before a vendor hears of it", async () => {
   const place = upstream.requests.length;
   const file = await toFile(Buffer.from("x"), "a.jsonl");
-  await expect(client.files.create({ file, purpose: "batch" })).rejects.toMatchObject({ status: 400, param: "purpose" });
+  await expect(client.files.create({ file, purpose: "fine-tune" })).rejects.toMatchObject({ status: 400, param: "purpose" });
   await expect(client.files.create({ file: await toFile(Buffer.alloc(2 * 1024 * 1024), "a"), purpose: "user_data" })).rejects.toMatchObject({ status: 413 });
   await expect(client.files.create({ file, purpose: "user_data" }, { headers: { "x-weir-provider": "ant" } })).rejects.toMatchObject({ status: 400, param: "x-weir-provider" });
   await expect(client.files.list({ limit: 0 })).rejects.toMatchObject({ status: 400, param: "limit" });

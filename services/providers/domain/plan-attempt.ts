@@ -27,8 +27,10 @@ export interface AttemptPlan {
   readonly startWarnings: readonly Warning[];
   /** A reader for the body of a reply that is no error. */
   readReply(contentType: string): ReplyReader;
-  /** What was consumed when the vendor did not say. */
-  readonly estimateUsage: (traffic: Traffic) => Usage;
+  /** What was consumed when the vendor did not say; undefined where nobody can tell. */
+  readonly estimateUsage: (traffic: Traffic) => Usage | undefined;
+  /** True where it makes a batch. */
+  readonly makesBatch?: boolean;
 }
 
 /** Throws UNSUPPORTED_FIELD or INVALID_REQUEST when the vendor cannot be asked this. */
@@ -44,7 +46,7 @@ export function planAttempt(request: AttemptRequest, adapter: VendorAdapter): At
     case "synthesizeSpeech":
       return planSpeech(operation.value, model, adapter, request.provider);
     case "relay":
-      return planRelay(operation.value, model, adapter, request.provider);
+      return planRelay(operation.value, request, adapter);
     default:
       return planUnary(operation.case, operation.value, model, adapter, request.provider);
   }
@@ -129,11 +131,13 @@ function planSpeech(request: SynthesizeSpeechRequest, model: string, { speech, v
   };
 }
 
-function planRelay(request: RelayRequest, model: string, { relays = [], vendor }: VendorAdapter, provider: string): AttemptPlan {
-  const { dialect, endpoint, contentType, body, stream, resourceId, query } = request;
+function planRelay(request: RelayRequest, { attemptId, model, provider }: AttemptRequest, { relays = [], batches, vendor }: VendorAdapter): AttemptPlan {
+  const { dialect, endpoint, contentType, stream, resourceId, query } = request;
   const method = request.method || "POST";
   const form = relays.find((relay) => relay.dialect === dialect && relay.endpoint === endpoint && (relay.method ?? "POST") === method);
   if (form === undefined) throw notOffered(endpoint, vendor, provider);
+  const makesBatch = form.makesBatch === true;
+  const body = makesBatch ? batches!.mark(request.body, attemptId) : request.body;
   const path = endpoint.replace("{id}", () => encodeURIComponent(resourceId)) + (query === "" ? "" : `?${query}`);
   return {
     operation: ledgerWord(form.operation),
@@ -142,12 +146,13 @@ function planRelay(request: RelayRequest, model: string, { relays = [], vendor }
     startWarnings: [],
     readReply: (replyType) => readerOf(form, replyType, model),
     estimateUsage: () => form.estimateUsage(body, contentType),
+    makesBatch,
   };
 }
 
 /** The word of contracts and the ledger for an operation. */
 export function ledgerWord(operation: RelayForm["operation"]): string {
-  return operation === "files" ? operation : AttemptRequestSchema.field[operation].name;
+  return operation === "files" || operation === "batches" ? operation : AttemptRequestSchema.field[operation].name;
 }
 
 /** By what the vendor says of its reply, not by what was asked: not every model that is asked for events answers with them. */

@@ -15,6 +15,7 @@ import { GatewayError, toGatewayError } from "#platform/errors.ts";
 import { timeOfId } from "#platform/ids.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { CallContext } from "#platform/service-types.ts";
+import type { BatchSettlement } from "../batch-settlement.ts";
 import { attemptOutcome } from "../domain/attempt-outcome.ts";
 import { planAttempt, type AttemptPlan } from "../domain/plan-attempt.ts";
 import { findRemoteMedia, withBytes, type RemoteMedia } from "../domain/remote-media.ts";
@@ -30,6 +31,7 @@ export interface AttemptParts {
   readonly sent: SentAttempts;
   readonly media: MediaFetcher;
   readonly recorder: Pick<AttemptRecorder, "begin" | "checkpoint" | "settle">;
+  readonly batches: Pick<BatchSettlement, "expect" | "forget" | "seen">;
   readonly running: RunningAttempts;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -137,12 +139,14 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
       if (preparation !== undefined) await preparation;
       if (this.#callerGone !== undefined) throw this.#callerGone;
       const plan = planAttempt(request, adapter);
+      const intent = intentOf(this.#request, plan, this.#provider!);
+      if (plan.makesBatch === true) await this.#parts.batches.expect(intent);
       this.#plan = plan;
       this.#refuseLate();
-      const intent = intentOf(this.#request, plan, this.#provider!);
       await this.#parts.recorder.begin(intent);
       this.#intent = intent;
     } catch (error) {
+      this.#forgetBatch();
       this.#letGo();
       return this.#fail(this.#unbilled(toGatewayError(error)));
     }
@@ -196,10 +200,18 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   ended(result: AttemptResult, error: GatewayError | undefined): void {
     this.#letGo();
     this.#parts.recorder.settle(this.#intent!, this.#outcome(result, error));
+    const batch = this.#call?.reply?.summary?.batch;
+    if (batch !== undefined) this.#parts.batches.seen(batch);
     if (error === undefined) return this.progressed();
     this.#log(error);
     const isRefused = (this.#call?.httpStatus ?? 0) >= 300;
-    this.#fail(result === AttemptResult.NOT_SENT || isRefused ? this.#unbilled(error) : error);
+    if (result !== AttemptResult.NOT_SENT && !isRefused) return this.#fail(error);
+    this.#forgetBatch();
+    this.#fail(this.#unbilled(error));
+  }
+
+  #forgetBatch(): void {
+    if (this.#plan?.makesBatch === true) this.#parts.batches.forget(this.#request.attemptId);
   }
 
   /** Tells whoever drew the attempt's bound from a lease that nothing of it is spent; it must agree with what the ledger is told. */
@@ -292,9 +304,9 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   }
 }
 
-/** Files belong to the account, whatever model reads them. */
+/** Files and batches belong to the account, whatever model reads them. */
 function isAboutNoModel({ operation }: AttemptRequest): boolean {
-  return operation.case === "relay" && operation.value.endpoint.startsWith("/files");
+  return operation.case === "relay" && /^\/(?:files|batches)\b/.test(operation.value.endpoint);
 }
 
 // Copies of empty ones: protobuf-es takes several times as long to make them, and every request has one of each.

@@ -158,7 +158,7 @@ export interface GetModelEndpoint {
   writeReply(model: Model, createTimeMs: number): unknown;
 }
 
-/** An endpoint for files that lie in the account at a vendor of the same dialect. */
+/** An endpoint for files, or batches of them, that lie in the account at a vendor of the same dialect. */
 export interface FilesEndpoint {
   readonly operation: "files";
   readonly method: "GET" | "POST" | "DELETE";

@@ -17,7 +17,7 @@ import { authorizePlan } from "./admit.ts";
 import type { Bound } from "./budget/bound.ts";
 import { reserve, settleFailure, settleReply, type Budgets, type Reservation } from "./budget/reserve.ts";
 import type { CallSize } from "./call-size.ts";
-import { capableTargets, type OperationName } from "./capability.ts";
+import { accountOperations, capableTargets, isAccountOperation, type OperationName } from "./capability.ts";
 import { refuseUnfit, type Needs } from "./fitness.ts";
 import type { RuleSource } from "./grant-rules.ts";
 import type { CallGuard, Finding } from "./guardrails/call-guard.ts";
@@ -112,7 +112,7 @@ function factsOf({ grant, model, operation, labels }: Call, { routes }: Planning
     member: grant.memberId,
     model,
     route: routes.has(model) ? model : "",
-    operation: operation === "files" ? "Files" : InferenceService.method[operation].name,
+    operation: isAccountOperation(operation) ? accountOperations[operation] : InferenceService.method[operation].name,
     labels: { ...labels, ...grant.labels },
   };
 }
@@ -122,6 +122,7 @@ async function runAdmitted(call: Call, dependencies: PipelineDependencies): Prom
   const plan = call.plan ?? authorizePlan(call.model, planTargets(call.model, view), call.grant);
   const rules = dependencies.rulesOf(call.grant);
   const guard = rules === undefined ? undefined : guardFor(call.model, plan, rules.guardrails, (finding) => dependencies.onFinding(call.requestId, finding));
+  if (guard !== undefined && call.operation === "batches") throw unguarded(call.model);
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
     try {
@@ -154,6 +155,11 @@ function isRefusal(error: unknown): boolean {
   return error instanceof GatewayError && (error.reason === "GUARDRAIL_BLOCKED" || error.reason === "GUARDRAIL_UNAVAILABLE");
 }
 
+/** What a batch generates comes hours later, when nobody looks through it. */
+function unguarded(model: string): GatewayError {
+  return new GatewayError("GUARDRAIL_UNAVAILABLE", `A guardrail is for calls of ${model}, and none can be carried out in a batch; nothing was sent. Make the calls one by one.`, { metadata: { model } });
+}
+
 function attemptTarget(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, dependencies: PipelineDependencies): Promise<StartedReply> {
   // A caller who named a single target wants that one, and its vendor knows best.
   if (plan.targets.length > 1 && call.needs !== undefined) refuseUnfit(target, call.needs);
@@ -163,7 +169,7 @@ function attemptTarget(call: Call, plan: Plan, target: Target, guard: CallGuard 
 async function reserveAndSend(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, dependencies: PipelineDependencies): Promise<StartedReply> {
   const labels = { ...call.labels, ...call.grant.labels };
   const context = { grant: call.grant, labels, signal: call.signal, deadlineMs: call.deadlineMs };
-  const reservation = await reserve((at) => call.boundAt(at), target, context, dependencies.budgets);
+  const reservation = await reserve((at) => call.boundAt(at), call.operation === "batches", target, context, dependencies.budgets);
   return send(call, plan, target, guard, reservation, dependencies);
 }
 

@@ -12,7 +12,6 @@ import { filesIn } from "../domain/account-objects.ts";
 import { authorizeMethod } from "../domain/admit.ts";
 import { withOwnCache, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
 import { generationCall, relayedCall, unaryCall, type AskedCall } from "../domain/asked-call.ts";
-import { freeOfCharge } from "../domain/budget/bound-of.ts";
 import type { RelayedName } from "../domain/capability.ts";
 import type { ByteRoom } from "../domain/byte-room.ts";
 import type { Dialect, FilesEndpoint, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RelayCall, RelayEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
@@ -184,7 +183,8 @@ async function callFiles(arrived: Arrived, dialect: Dialect, endpoint: FilesEndp
     ids: dependencies.fileIds(grant.organizationId),
     grant,
     view: dependencies.pipeline.view(),
-    run: (plan, operation) => run(arrived, { operation: "files", model: "files", operationFor: () => operation, boundAt: freeOfCharge, plan }),
+    run: (call) => run(arrived, call),
+    breathe: dependencies.pipeline.breathe,
   });
   const named = request.headers["x-weir-provider"];
   const asked = { id: target.model, query: target.query ?? "", provider: named === undefined ? undefined : String(named), contentType: request.headers["content-type"] ?? "", body: () => bodyOf(arrived) };

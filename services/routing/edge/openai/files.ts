@@ -18,8 +18,8 @@ export const filesEndpoints: readonly FilesEndpoint[] = [
   { operation: "files", method: "DELETE", path: `${path}/{id}`, answer: async ({ id }, files) => ({ json: await look(id, "DELETE", files) }) },
 ];
 
-/** Those that a request can refer to; the others are for what Weir has no door to. */
-const purposes: readonly string[] = ["user_data", "vision", "assistants"];
+/** Those that a request or a batch can refer to; the others are for what Weir has no door to. */
+const purposes: readonly string[] = ["user_data", "vision", "assistants", "batch"];
 
 async function upload({ provider: named, body, contentType }: FilesRequest, files: AccountFiles): Promise<JsonObject> {
   const provider = files.providerFor(named);
@@ -48,7 +48,7 @@ const maximumPages = 10;
 async function list({ provider: named, query }: FilesRequest, files: AccountFiles): Promise<JsonObject> {
   const asked = new URLSearchParams(query);
   const provider = files.providerFor(named);
-  const limit = readLimit(asked.get("limit"));
+  const limit = readLimit(asked.get("limit"), vendorPageSize);
   const data: JsonObject[] = [];
   let after = asked.has("after") ? files.placeOf(asked.get("after")!).vendorId : undefined;
   for (let page = 0; page < maximumPages; page++) {
@@ -72,14 +72,15 @@ function vendorQuery(asked: URLSearchParams, after: string | undefined): string 
   return query.toString();
 }
 
-function readLimit(text: string | null): number {
-  if (text === null) return vendorPageSize;
+/** The size of a page that was asked for. Throws INVALID_REQUEST beyond the most. */
+export function readLimit(text: string | null, most: number, usual = most): number {
+  if (text === null) return usual;
   const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > vendorPageSize) throw invalidField("limit", `must be a whole number from 1 to ${vendorPageSize}`);
+  if (limit < 1 || limit > most) throw invalidField("limit", `must be a whole number from 1 to ${most}`);
   return limit;
 }
 
-function pageOf(data: readonly JsonObject[], hasMore: boolean): JsonObject {
+export function pageOf(data: readonly JsonObject[], hasMore: boolean): JsonObject {
   return { object: "list", data, first_id: data[0]?.["id"] ?? null, last_id: data.at(-1)?.["id"] ?? null, has_more: hasMore };
 }
 
@@ -91,7 +92,8 @@ function shown(file: JsonObject, provider: string, { ids }: AccountFiles): JsonO
   return { ...file, ...own, id: ids.write({ provider, vendorId: id }) };
 }
 
-async function jsonOf({ messages }: Reply): Promise<JsonObject> {
+/** The JSON of a reply in one piece. */
+export async function jsonOf({ messages }: Reply): Promise<JsonObject> {
   const pieces: Uint8Array[] = [];
   for await (const { native } of messages as AsyncIterable<AttemptResponse>) pieces.push(native);
   return parseJsonObject(Buffer.concat(pieces));
