@@ -197,8 +197,16 @@ export interface NativeUnaryForm {
   summarizeReply(body: Uint8Array): ReplySummary;
 }
 
-/** Speech, whose reply is the sound itself. */
+/** Speech, whose reply goes on as sound. */
 export interface SpeechAdapter {
   /** Types → vendor. Throws UNSUPPORTED_FIELD instead of warning when the request is strict. */
   buildRequest(request: SynthesizeSpeechRequest, model: string): VendorRequest;
+  /** Takes the sound out of a whole reply; absent where the reply is the sound itself. Throws UPSTREAM_PROTOCOL when it cannot be read. */
+  readReply?(body: Uint8Array, request: SynthesizeSpeechRequest): SpokenReply;
+}
+
+export interface SpokenReply {
+  readonly sound: Uint8Array;
+  readonly mediaType: string;
+  readonly summary: ReplySummary;
 }

@@ -7,7 +7,7 @@ import { AttemptRequestSchema, AttemptResponseSchema, type AttemptRequest, type 
 import { GatewayError } from "#platform/errors.ts";
 import { SseSplitter } from "#platform/sse.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import type { NativeForm, NativeUnaryForm, UnaryAdapter, VendorAdapter, VendorRequest } from "./adapter.ts";
+import type { NativeForm, NativeUnaryForm, SpokenReply, UnaryAdapter, VendorAdapter, VendorRequest } from "./adapter.ts";
 import { ByteReply } from "./byte-reply.ts";
 import { charactersOf, estimateUsage, type Traffic } from "./estimate-usage.ts";
 import { estimateRequestTokens } from "./request-tokens.ts";
@@ -16,7 +16,7 @@ import type { RelayForm } from "./relay-form.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 import { StreamedReply } from "./streamed-reply.ts";
 import { nativeOf, type UnaryName, type UnaryRequest } from "./unary-operation.ts";
-import { WholeReply } from "./whole-reply.ts";
+import { WholeReply, type ReadBody } from "./whole-reply.ts";
 
 export interface AttemptPlan {
   /** The ledger's word. */
@@ -126,9 +126,13 @@ function planSpeech(request: SynthesizeSpeechRequest, model: string, { speech, v
     stream: true,
     vendorRequest,
     startWarnings: vendorRequest.warnings,
-    readReply: () => new ByteReply(),
+    readReply: () => (speech.readReply === undefined ? new ByteReply() : new WholeReply((body) => spokenResponse(speech.readReply!(body, request)))),
     estimateUsage: () => charactersOf(request.input),
   };
+}
+
+function spokenResponse({ sound, mediaType, summary }: SpokenReply): ReturnType<ReadBody> {
+  return { response: create(AttemptResponseSchema, { start: { contentType: mediaType }, native: sound }), summary };
 }
 
 function planRelay(request: RelayRequest, { attemptId, model, provider }: AttemptRequest, { relays = [], batches, vendor }: VendorAdapter): AttemptPlan {

@@ -255,24 +255,24 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     }
     if (message === undefined) return undefined;
     if (!this.#startWasSaid) {
-      message.start = this.#start(message.native.length > 0);
+      message.start = this.#start(message);
       this.#startWasSaid = true;
     }
     return { done: false, value: message };
   }
 
-  #start(isNative: boolean): AttemptStart {
+  #start({ native, start: said }: AttemptResponse): AttemptStart {
     const start = create(AttemptStartSchema);
     start.upstreamRequestId = this.#upstreamRequestId();
     const headers = this.#call!.headers;
-    start.contentType = headers["content-type"] ?? "";
+    start.contentType = said?.contentType ?? headers["content-type"] ?? "";
     start.warnings = [...this.#plan!.startWarnings];
     const { adapter } = this.#provider!.config;
     for (const name of adapter.forwardedReplyHeaders) {
       const value = headers[name];
       if (value !== undefined) start.headers[name] = value;
     }
-    if (!isNative) start.rateLimits.push(...(adapter.readRateLimits?.(headers, this.#parts.clock.now()) ?? []));
+    if (native.length === 0) start.rateLimits.push(...(adapter.readRateLimits?.(headers, this.#parts.clock.now()) ?? []));
     return start;
   }
 

@@ -210,9 +210,9 @@ async function relay(arrived: Arrived, dialect: Dialect, endpoint: RelayEndpoint
 }
 
 async function relayCall(arrived: Arrived, dialect: Dialect, { operation, path }: { readonly operation: RelayedName; readonly path: string }, call: RelayCall): Promise<void> {
-  const asked: AskedRelay = { operation, dialect: dialect.name, endpoint: path.slice("/v1".length), call };
+  const asked: AskedRelay = { operation, dialect: dialect.name, endpoint: path.slice("/v1".length), call, strict: strictnessOf(arrived) };
   const reply = await run(arrived, relayedCall(asked));
-  return relayStream(arrived, dialect, reply, (first) => relayWriter(first.start?.contentType ?? "", call), () => []);
+  return relayStream(arrived, dialect, reply, (first) => relayWriter(first.start?.contentType ?? "", call), (first) => first.start?.warnings ?? []);
 }
 
 /** Events can tell of an error and of silence; other bytes mean only themselves. */
