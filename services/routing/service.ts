@@ -31,13 +31,18 @@ import { createFrontDoor } from "./edge/front-door.ts";
 import { RequestObserver } from "./edge/request-scope.ts";
 import type { RoutingPeers } from "./peers.ts";
 import { generate } from "./rpc/generate.ts";
+import { getFile } from "./rpc/get-file.ts";
+import { listFilesPage } from "./rpc/list-files.ts";
 import { listModelsPage } from "./rpc/list-models.ts";
+import { readFileByRpc } from "./rpc/read-file.ts";
+import { deleteFile } from "./rpc/delete-file.ts";
 import { editImages } from "./rpc/edit-images.ts";
 import { synthesizeSpeech } from "./rpc/synthesize-speech.ts";
 import { streamGenerate } from "./rpc/stream-generate.ts";
 import { testGuardrail } from "./rpc/test-guardrail.ts";
 import { transcribe } from "./rpc/transcribe.ts";
 import { callUnary } from "./rpc/unary.ts";
+import { uploadFileByRpc } from "./rpc/upload-file.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
 import { GrantView } from "./store/grant-view.ts";
 import { LeaseHolder } from "./store/lease-holder.ts";
@@ -111,6 +116,11 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     synthesizeSpeech: (request, context) => synthesizeSpeech(request, context, dependencies),
     transcribe: (request, context) => transcribe(request, context, dependencies),
     listModels: (request, context) => listModelsPage(request, context, dependencies),
+    uploadFile: (request, context) => uploadFileByRpc(request, context, dependencies),
+    getFile: (request, context) => getFile(request, context, dependencies),
+    listFiles: (request, context) => listFilesPage(request, context, dependencies),
+    deleteFile: (request, context) => deleteFile(request, context, dependencies),
+    readFile: (request, context) => readFileByRpc(request, context, dependencies),
   };
   const operatorImplementation: ServiceInterface<typeof OperatorService> = { testGuardrail: (request) => Promise.resolve(testGuardrail(request)) };
   const sender = sendContents({ metering: peers.metering, clock, logger, metrics });

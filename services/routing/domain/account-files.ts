@@ -57,8 +57,7 @@ export class AccountFiles {
     const place = this.ids.read(id, kind);
     const { view, grant } = this.#options;
     if (place !== undefined && view.providers.has(place.provider) && mayUseFilesOf(place.provider, view, grant)) return place;
-    const list = kind === "file" ? "/v1/files" : "/v1/batches";
-    throw new GatewayError("NOT_FOUND", `There is no ${kind} "${id.slice(0, 200)}". GET ${list} lists those of your organization.`, { metadata: { kind, id: id.slice(0, 200) } });
+    throw notFound(id, kind);
   }
 
   /** The way to a model, by the vendor's name of it, for a batch of calls. Throws what stands against the caller's calling it so. */
@@ -82,6 +81,12 @@ export class AccountFiles {
     const operation = relayOf("/batches", relay);
     return this.#options.run({ operation: "batches", model: plan.targets[0]!.name, operationFor: () => operation, boundAt: () => bound, plan });
   }
+}
+
+/** The error for a file or a batch that is not there. */
+export function notFound(id: string, kind: FileKind): GatewayError {
+  const list = kind === "file" ? "/v1/files" : "/v1/batches";
+  return new GatewayError("NOT_FOUND", `There is no ${kind} "${id.slice(0, 200)}". GET ${list} lists those of your organization.`, { metadata: { kind, id: id.slice(0, 200) } });
 }
 
 function relayOf(endpoint: string, relay: MessageInitShape<typeof RelayRequestSchema>): ReturnType<AskedCall["operationFor"]> {

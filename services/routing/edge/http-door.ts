@@ -56,8 +56,7 @@ interface Arrived {
   readonly recording: ContentRecording | undefined;
 }
 
-/** Files are kept for those who may send them to a model. */
-const rpcOf = { ...InferenceService.method, getModel: InferenceService.method.listModels, getVersion: InferenceService.method.listModels, files: InferenceService.method.generate };
+const rpcOf = { ...InferenceService.method, getModel: InferenceService.method.listModels, getVersion: InferenceService.method.listModels, files: InferenceService.method.listFiles };
 
 /** Answers one request; resolves when the reply is on its way. Never throws: failures are answered. */
 export async function handleHttp(request: HttpRequest, response: HttpResponse, scope: RequestScope, dependencies: HttpDoorDependencies): Promise<void> {

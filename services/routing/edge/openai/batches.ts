@@ -3,9 +3,10 @@ import { GatewayError } from "#platform/errors.ts";
 import { InnerSplices, parseJsonObject, spliceJson } from "#platform/json.ts";
 import type { AccountFiles } from "../../domain/account-files.ts";
 import type { FilesEndpoint, FilesRequest, JsonObject } from "../../domain/dialect.ts";
+import { jsonOf } from "../../domain/kept-files.ts";
 import { invalidField } from "../request-fields.ts";
 import { readBatchInput } from "./batch-input.ts";
-import { jsonOf, pageOf, readLimit } from "./files.ts";
+import { pageOf, readLimit } from "./files.ts";
 import { ObjectReader } from "./object-reader.ts";
 
 const path = "/v1/batches";
