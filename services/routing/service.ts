@@ -41,6 +41,7 @@ import { synthesizeSpeech } from "./rpc/synthesize-speech.ts";
 import { streamGenerate } from "./rpc/stream-generate.ts";
 import { testGuardrail } from "./rpc/test-guardrail.ts";
 import { transcribe } from "./rpc/transcribe.ts";
+import { withMediaRoom } from "./rpc/media-room.ts";
 import { callUnary } from "./rpc/unary.ts";
 import { uploadFileByRpc } from "./rpc/upload-file.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
@@ -122,15 +123,16 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     deleteFile: (request, context) => deleteFile(request, context, dependencies),
     readFile: (request, context) => readFileByRpc(request, context, dependencies),
   };
+  const mediaRoom = new ByteRoom(() => config.current.maximumMediaBytes);
   const operatorImplementation: ServiceInterface<typeof OperatorService> = { testGuardrail: (request) => Promise.resolve(testGuardrail(request)) };
   const sender = sendContents({ metering: peers.metering, clock, logger, metrics });
   const contents = createContentKeeper(config, (content) => sender.add(content));
   const frontDoor = createFrontDoor({
     config,
-    http: { dialects, endpoints: new EndpointIndex(dialects), admit, pipeline, config: () => config.current, fileIds, mediaRoom: new ByteRoom(() => config.current.maximumMediaBytes), startTimeMs: clock.now(), contents },
+    http: { dialects, endpoints: new EndpointIndex(dialects), admit, pipeline, config: () => config.current, fileIds, mediaRoom, startTimeMs: clock.now(), contents },
     rpc: {
       services: [
-        { descriptor: InferenceService, owner: asUntyped(guardService(InferenceService, implementation)) },
+        { descriptor: InferenceService, owner: asUntyped(guardService(InferenceService, withMediaRoom(implementation, mediaRoom))) },
         { descriptor: OperatorService, owner: asUntyped(guardService(OperatorService, operatorImplementation)) },
         { descriptor: PolicyService, owner: asUntyped(peers.policy) },
         { descriptor: MeteringService, owner: asUntyped(peers.metering) },

@@ -13,7 +13,7 @@ import { authorizeMethod } from "../domain/admit.ts";
 import { withOwnCache, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
 import { generationCall, relayedCall, unaryCall, type AskedCall } from "../domain/asked-call.ts";
 import type { RelayedName } from "../domain/capability.ts";
-import type { ByteRoom } from "../domain/byte-room.ts";
+import { smallBytes, type ByteRoom } from "../domain/byte-room.ts";
 import type { Dialect, FilesEndpoint, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RelayCall, RelayEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
 import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
 import type { FileIds } from "../domain/file-ids.ts";
@@ -72,13 +72,13 @@ export async function handleHttp(request: HttpRequest, response: HttpResponse, s
     const recording = dependencies.contents.begin(grant, scope);
     if (recording !== undefined) recordReply(response, recording);
     const arrived = { request, response, scope, grant, dependencies, target: { model, query: address.query }, recording };
-    if (endpoint.operation === "generate") await generate(arrived, dialect, endpoint);
+    if (endpoint.operation === "generate") await withBody(arrived, (body) => generate(arrived, dialect, endpoint, body));
     else if (endpoint.operation === "listModels") answerModels(arrived, endpoint);
     else if (endpoint.operation === "getModel") answerModel(arrived, endpoint);
     else if (endpoint.operation === "getVersion") answerJson(response, JSON.stringify(endpoint.writeReply()), identification(scope));
     else if (endpoint.operation === "files") await callFiles(arrived, dialect, endpoint);
     else if (endpoint.operation === "relay") await relay(arrived, dialect, endpoint);
-    else await callUnary(arrived, dialect, endpoint);
+    else await withBody(arrived, (body) => callUnary(arrived, dialect, endpoint, body));
     scope.end();
   } catch (thrown) {
     const error = scope.end(thrown)!;
@@ -120,9 +120,8 @@ function endpointOf({ method }: HttpRequest, { path }: Address, found: readonly 
   throw new GatewayError("METHOD_NOT_FOUND", `Weir has no ${method} ${path.slice(0, 200)}. ${advice}`);
 }
 
-async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEndpoint): Promise<void> {
+async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEndpoint, body: Buffer): Promise<void> {
   const { response, scope } = arrived;
-  const body = await bodyOf(arrived);
   const parsed = parseJsonObject(body);
   const files = filesIn(parsed, arrived.dependencies.fileIds(arrived.grant.organizationId));
   const asked = endpoint.read(parsed, arrived.target);
@@ -144,9 +143,8 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
   answerJson(response, json, headersOf(arrived, dialect, reply, message, warnings));
 }
 
-async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dialect, endpoint: UnaryEndpoint<Name>): Promise<void> {
+async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dialect, endpoint: UnaryEndpoint<Name>, body: Buffer): Promise<void> {
   const { operation } = endpoint;
-  const body = await bodyOf(arrived);
   const parsed = parseJsonObject(body);
   filesIn(parsed);
   const call = endpoint.read(parsed, arrived.target);
@@ -167,6 +165,12 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
   const answer = message[operation];
   const json = answer === undefined ? message.native : JSON.stringify(call.writeReply({ ...answer, requestId: arrived.scope.requestId, target: reply.target.name }));
   answerJson(arrived.response, json, headersOf(arrived, dialect, reply, message, warningsOf(message, answer?.warnings, call.unknownFields)));
+}
+
+/** JSON of more than some text holds media, mostly; it counts as such while it is held. */
+async function withBody(arrived: Arrived, work: (body: Buffer) => Promise<void>): Promise<void> {
+  const body = await bodyOf(arrived);
+  return body.length > smallBytes ? arrived.dependencies.mediaRoom.hold(body.length, () => work(body)) : work(body);
 }
 
 /** The body is held to the end, because the next target may need it. */
