@@ -146,6 +146,24 @@ it("hears nothing of a batch about which nothing can be learned: it stands at it
   expect(events).toEqual([]);
 });
 
+it("is not waited for when the process stops while a vendor is silent, and the next one is told", async () => {
+  const intent = intentOf();
+  const settlement = start();
+  await settlement.expect(intent);
+  nowMs += hourMs;
+  const asked = Promise.withResolvers<void>();
+  vendor.answer(() => asked.resolve());
+  const looking = settlement.look();
+  await asked.promise;
+  await settlement.stop();
+  await looking;
+  expect(events).toEqual([]);
+  list(batchOf(intent.attemptId, completed));
+  nowMs += hourMs;
+  await start().look();
+  expect(events).toHaveLength(1);
+});
+
 it("keeps no batch that was not made", async () => {
   const intent = intentOf();
   const settlement = start();

@@ -129,7 +129,7 @@ export class BatchSettlement {
     const found = new Map<string, VendorBatch>();
     let after: string | undefined;
     for (let page = 0; page < mostPages && !this.#stopping.signal.aborted; page++) {
-      const { batches, next } = await askVendor(provider, adapter.listRequest(after), (body) => adapter.readList(body), this.#options.clock);
+      const { batches, next } = await askVendor({ provider, vendorRequest: adapter.listRequest(after), read: (body) => adapter.readList(body), clock: this.#options.clock, signal: this.#stopping.signal });
       for (const batch of batches) found.set(batch.attemptId, batch);
       if (next === undefined || batches.every(({ createTimeMs }) => createTimeMs < sinceMs)) break;
       after = next;

@@ -139,9 +139,9 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
       if (preparation !== undefined) await preparation;
       if (this.#callerGone !== undefined) throw this.#callerGone;
       const plan = planAttempt(request, adapter);
+      this.#plan = plan;
       const intent = intentOf(this.#request, plan, this.#provider!);
       if (plan.makesBatch === true) await this.#parts.batches.expect(intent);
-      this.#plan = plan;
       this.#refuseLate();
       await this.#parts.recorder.begin(intent);
       this.#intent = intent;
