@@ -1,4 +1,7 @@
 /** Proves that batches are an organization's own, that budgets hold their bound until they are over, and that the ledger then has what they consumed: by OpenAI's own client. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
@@ -7,10 +10,12 @@ import { Consistency, PolicyService, Role } from "#gen/weir/policy/v1/policy_ser
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { BatchAccount } from "../harness/batch-account.ts";
 import { json, startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
-import { startWeir, type Weir } from "../harness/start-weir.ts";
+import { startWeir, type Weir, type WeirClient } from "../harness/start-weir.ts";
+import { currentWiring } from "../harness/wiring.ts";
 
 const account = new BatchAccount();
 let upstream: ScriptedProvider;
+let config: string;
 let weir: Weir;
 let client: OpenAI;
 let teamId: string;
@@ -18,15 +23,14 @@ let organizationId: string;
 
 beforeAll(async () => {
   upstream = await startScriptedProvider(account.answer);
-  weir = await startWeir({
-    config: `
+  config = `
 providers:
   oai: { vendor: openai, api_key: sk-secret, base_url: "${upstream.baseUrl}", responses_api: true, models: [m, dear], only_listed_models: true }
 prices:
   openai/m: { input: "2", cached_input: "1", output: "10", tier_multipliers: { batch: "0.5" }, long_prompt: { above_input_tokens: 1000, input: "4", output: "20" } }
 models: { openai/dear: { max_output_tokens: 1000 } }
-`,
-  });
+`;
+  weir = await startWeir({ config });
   const { teams } = await weir.client(PolicyService).listTeams({ pageSize: 100 });
   ({ id: teamId, organizationId } = teams.find(({ name }) => name === "default")!);
   client = as(weir.inferenceKey);
@@ -36,7 +40,7 @@ afterAll(async () => {
   await upstream?.stop();
 });
 
-const as = (apiKey: string): OpenAI => new OpenAI({ baseURL: `${weir.origin}/v1`, apiKey, maxRetries: 0 });
+const as = (apiKey: string, { origin }: WeirClient = weir): OpenAI => new OpenAI({ baseURL: `${origin}/v1`, apiKey, maxRetries: 0 });
 const url = "/v1/chat/completions";
 const line = (body: object, members: object = {}): object => ({ custom_id: "a", method: "POST", url, body: { model: "m", messages: [{ role: "user", content: "Hi" }], max_completion_tokens: 100, ...body }, ...members });
 
@@ -50,9 +54,9 @@ async function make(owner: OpenAI, lines: readonly object[], metadata?: Record<s
 }
 
 /** The ledger's line of the batch that the vendor knows by this place. */
-async function lineOf(place: number): Promise<Attempt> {
+async function lineOf(place: number, of: WeirClient = weir): Promise<Attempt> {
   const { weir_attempt: attemptId } = account.batches[place]!["metadata"] as Record<string, string>;
-  const find = async (): Promise<Attempt | undefined> => (await weir.attempts(1)).find(({ event }) => event?.intent?.attemptId === attemptId);
+  const find = async (): Promise<Attempt | undefined> => (await of.attempts(1)).find(({ event }) => event?.intent?.attemptId === attemptId);
   await expect.poll(find).toBeDefined();
   return (await find())!;
 }
@@ -163,4 +167,19 @@ test("no batch is made where a guardrail is for its calls", async () => {
   const owner = as(secret);
   const file = await upload(owner, [line({})]);
   await expect.poll(() => owner.batches.create({ input_file_id: file, endpoint: url, completion_window: "24h" }).then(() => 200, ({ code }: { code: string }) => code)).toBe("guardrail_unavailable");
+});
+
+// What becomes of services that are killed apart is proven by test/apart.
+test.runIf(currentWiring() === "together")("a batch outlives the Weir that made it: the next one tells the ledger what it consumed", async () => {
+  const dataDirectory = await mkdtemp(join(tmpdir(), "weir-batches-"));
+  const killed = await startWeir({ config, dataDirectory });
+  const place = account.batches.length;
+  const { id } = await make(as(killed.inferenceKey, killed), [line({}), line({})]);
+  await killed.stop("SIGKILL");
+  account.end(account.batches[place]!.id, { input: 30, cached: 0, output: 20, reasoning: 0 });
+  const next = await startWeir({ config, dataDirectory });
+  expect((await as(next.inferenceKey, next).batches.retrieve(id)).status).toBe("completed");
+  await expect.poll(async () => (await lineOf(place, next)).costNanos).toBe(30n * 1_000n + 20n * 5_000n);
+  await next.stop();
+  await rm(dataDirectory, { recursive: true, force: true });
 });
