@@ -13,6 +13,7 @@ import type { RunningService } from "#platform/service.ts";
 import { waitFor } from "#platform/wait-for.ts";
 import type { ProvidersConfig } from "./config.ts";
 import { SentAttempts } from "./domain/sent-attempts.ts";
+import { BatchSettlement } from "./batch-settlement.ts";
 import { LiveProviders } from "./edge/live-providers.ts";
 import { MediaFetcher } from "./edge/media-fetcher.ts";
 import { createPeerRegistry, createPeerTransport } from "./peer-transport.ts";
@@ -85,7 +86,15 @@ export async function createProvidersService(dependencies: ProvidersDependencies
   const unfollow = followConfig(config, providers, stored, catalog, logger);
   const running = new RunningAttempts();
   const media = new MediaFetcher(deriveLive(config, ({ fetchBounds }) => fetchBounds), logger, dependencies.internet);
-  const parts: AttemptParts = { providers, sent: new SentAttempts(clock.now()), media, recorder, running, clock, logger };
+  const batches = new BatchSettlement({
+    database: dependencies.credentialStore === undefined ? undefined : () => stored.database(),
+    isNeeded: () => config.current.providers.values().some(({ adapter }) => adapter.batches !== undefined),
+    providers,
+    transport: ledger.transport,
+    clock,
+    logger,
+  });
+  const parts: AttemptParts = { providers, sent: new SentAttempts(clock.now()), media, recorder, batches, running, clock, logger };
   const credentialParts: CredentialParts = { stored, config, clock };
   const checkpoints = setInterval(() => running.checkpoint(), checkpointLookMs);
   const attempts = new Counter({ name: "weir_attempts_total", help: "Attempts that this process was asked for, by provider.", labelNames: ["provider"], registers: [metrics] });
@@ -109,7 +118,7 @@ export async function createProvidersService(dependencies: ProvidersDependencies
       unfollow();
       await running.stop(graceMs);
       clearInterval(checkpoints);
-      await Promise.all([recorder.stop(), leftovers.stop()]);
+      await Promise.all([recorder.stop(), leftovers.stop(), batches.stop()]);
       await providers.stop();
       await stored.stop();
     },

@@ -40,13 +40,19 @@ import { RequestObserver } from "./edge/request-scope.ts";
 import type { RoutingPeers } from "./peers.ts";
 import { createExplainDecision } from "./rpc/explain-decision.ts";
 import { generate } from "./rpc/generate.ts";
+import { getFile } from "./rpc/get-file.ts";
+import { listFilesPage } from "./rpc/list-files.ts";
 import { listModelsPage } from "./rpc/list-models.ts";
+import { readFileByRpc } from "./rpc/read-file.ts";
+import { deleteFile } from "./rpc/delete-file.ts";
 import { editImages } from "./rpc/edit-images.ts";
 import { synthesizeSpeech } from "./rpc/synthesize-speech.ts";
 import { streamGenerate } from "./rpc/stream-generate.ts";
 import { testGuardrail } from "./rpc/test-guardrail.ts";
 import { transcribe } from "./rpc/transcribe.ts";
+import { withMediaRoom } from "./rpc/media-room.ts";
 import { callUnary } from "./rpc/unary.ts";
+import { uploadFileByRpc } from "./rpc/upload-file.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
 import { GrantView } from "./store/grant-view.ts";
 import { budgetsOfCall } from "./store/call-budgets.ts";
@@ -97,7 +103,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     rateCounterOf: rateCounters.counterOf,
     breaker: (name) => breakers.get(name),
     attempt: (request, context) => peers.providers.attempt(request, context),
-    budgets: { holds, rates: (target, organizationId) => boundRatesFor(target, organizationId, catalogue.boundPrices) },
+    budgets: { holds, rates: (target, organizationId, isBatch) => boundRatesFor(target, organizationId, isBatch, catalogue.boundPrices) },
     clock,
     onFailedAttempt: (requestId, target, error) => {
       failedAttempts.inc({ provider: target.provider.name });
@@ -133,7 +139,13 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     synthesizeSpeech: (request, context) => synthesizeSpeech(request, context, dependencies),
     transcribe: (request, context) => transcribe(request, context, dependencies),
     listModels: (request, context) => listModelsPage(request, context, dependencies),
+    uploadFile: (request, context) => uploadFileByRpc(request, context, dependencies),
+    getFile: (request, context) => getFile(request, context, dependencies),
+    listFiles: (request, context) => listFilesPage(request, context, dependencies),
+    deleteFile: (request, context) => deleteFile(request, context, dependencies),
+    readFile: (request, context) => readFileByRpc(request, context, dependencies),
   };
+  const mediaRoom = new ByteRoom(() => config.current.maximumMediaBytes);
   const peeks: Peeks = { rateRoom: rateCounters.peek, hold: (need, context) => holds.peek(need, context), budgetsOf: (context) => budgetsOfCall(peers.policy, context) };
   const operatorImplementation: ServiceInterface<typeof OperatorService> = {
     testGuardrail: (request, context) => testGuardrail(request, context, pipeline),
@@ -143,10 +155,10 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   const contents = createContentKeeper(config, (content) => sender.add(content));
   const frontDoor = createFrontDoor({
     config,
-    http: { dialects, endpoints: new EndpointIndex(dialects), admit, pipeline, config: () => config.current, fileIds, mediaRoom: new ByteRoom(() => config.current.maximumMediaBytes), startTimeMs: clock.now(), contents },
+    http: { dialects, endpoints: new EndpointIndex(dialects), admit, pipeline, config: () => config.current, fileIds, mediaRoom, startTimeMs: clock.now(), contents },
     rpc: {
       services: [
-        { descriptor: InferenceService, owner: asUntyped(guardService(InferenceService, implementation)) },
+        { descriptor: InferenceService, owner: asUntyped(guardService(InferenceService, withMediaRoom(implementation, mediaRoom))) },
         { descriptor: OperatorService, owner: asUntyped(guardService(OperatorService, operatorImplementation)) },
         { descriptor: PolicyService, owner: asUntyped(peers.policy) },
         { descriptor: MeteringService, owner: asUntyped(peers.metering) },

@@ -26,7 +26,7 @@ providers:
   oai: { vendor: openai, api_key: sk-o, base_url: "${vendor.baseUrl}", models: [m], responses_api: true }
   mistral: { vendor: mistral, api_key: sk-m, base_url: "${vendor.baseUrl}", models: [m] }
 routes:
-  counted: { targets: [mistral/m, oai/m, claude/m] }
+  counted: { targets: [mistral/m, claude/m] }
 `,
   });
   anthropic = new Anthropic({ baseURL: weir.origin, apiKey: weir.inferenceKey, maxRetries: 0 });
@@ -93,6 +93,52 @@ test("OpenAI's SDK counts a Responses request with OpenAI in its own bytes, and 
   expect(own).toMatchObject({ path: "/v1/responses/input_tokens", body: { model: "m", input: "hello" } });
   const aws = await sentFor({ inputTokens: 6 }, async () => expect(await openai.responses.inputTokens.count({ model: "aws/m", input: "hello", instructions: "Be brief." })).toMatchObject({ object: "response.input_tokens", input_tokens: 6 }));
   expect(aws).toMatchObject({ path: "/v1/model/m/count-tokens", body: { input: { converse: { system: [{ text: "Be brief." }], messages: [{ role: "user", content: [{ text: "hello" }] }] } } } });
+});
+
+test("Anthropic's SDK and Google's count with OpenAI, as a Responses request", async () => {
+  const counts: unknown[] = [];
+  const conversation: Anthropic.MessageParam[] = [
+    { role: "user", content: [{ type: "text", text: "What is this?" }, { type: "image", source: { type: "base64", media_type: "image/png", data: "AAAA" } }] },
+    { role: "assistant", content: [{ type: "text", text: "Let me see." }, { type: "tool_use", id: "toolu_1", name: "get_flow", input: { river: "Rhine" } }] },
+    { role: "user", content: [{ type: "tool_result", tool_use_id: "toolu_1", content: "120 m³/s" }] },
+  ];
+  const sent = await sentFor({ object: "response.input_tokens", input_tokens: 33 }, async () => counts.push(await anthropic.messages.countTokens({ model: "oai/m", system: "Be brief.", messages: conversation, tools, tool_choice: { type: "tool", name: "get_flow" } })));
+  expect(counts).toEqual([{ input_tokens: 33 }]);
+  expect(sent).toMatchObject({ path: "/v1/responses/input_tokens", headers: { authorization: "Bearer sk-o" } });
+  expect(sent.body).toEqual({
+    model: "m",
+    input: [
+      { role: "system", content: "Be brief." },
+      { role: "user", content: [{ type: "input_text", text: "What is this?" }, { type: "input_image", image_url: "data:image/png;base64,AAAA", detail: "auto" }] },
+      { role: "assistant", content: "Let me see." },
+      { type: "function_call", call_id: "toolu_1", name: "get_flow", arguments: '{"river":"Rhine"}' },
+      { type: "function_call_output", call_id: "toolu_1", output: "120 m³/s" },
+    ],
+    tools: [{ type: "function", name: "get_flow", description: "The flow.", parameters: { type: "object", properties: {} }, strict: null }],
+    tool_choice: { type: "function", name: "get_flow" },
+  });
+  const plain = await sentFor({ object: "response.input_tokens", input_tokens: 4 }, async () => expect((await google.models.countTokens({ model: "oai/m", contents: "hello" })).totalTokens).toBe(4));
+  expect(plain.body).toEqual({ model: "m", input: [{ role: "user", content: "hello" }] });
+});
+
+test("a schema, a custom tool and a document are counted with OpenAI as Responses has them, and what it has no place for is told", async () => {
+  const client = weir.client(InferenceService, weir.inferenceKey);
+  const media = (mediaType: string) => ({ source: { case: "data" as const, value: new Uint8Array([1]) }, mediaType });
+  const generation = {
+    model: "oai/m",
+    outputFormat: { kind: { case: "jsonSchema" as const, value: { name: "flow", jsonSchema: '{"type":"object"}' } } },
+    tools: [{ kind: { case: "custom" as const, value: { name: "shell", formatJson: Buffer.from('{"type":"grammar","grammar":{"syntax":"lark","definition":"start: WORD"}}') } } }],
+    messages: [{ role: Role.USER, parts: [{ kind: { case: "file" as const, value: { media: media("application/pdf"), filename: "a.pdf" } } }, { kind: { case: "audio" as const, value: { media: media("audio/wav") } } }] }],
+  };
+  const warned: unknown[] = [];
+  const sent = await sentFor({ object: "response.input_tokens", input_tokens: 7 }, async () => warned.push(...(await client.countTokens({ generation } as Parameters<typeof client.countTokens>[0])).warnings.map(({ field }) => field)));
+  expect(sent.body).toEqual({
+    model: "m",
+    input: [{ role: "user", content: [{ type: "input_file", file_data: "data:application/pdf;base64,AQ==", filename: "a.pdf" }] }],
+    tools: [{ type: "custom", name: "shell", format: { type: "grammar", syntax: "lark", definition: "start: WORD" } }],
+    text: { format: { type: "json_schema", name: "flow", schema: { type: "object" } } },
+  });
+  expect(warned).toEqual(["messages.parts"]);
 });
 
 test("the RPC counts too, and options that bear on the reply alone are no matter of warnings", async () => {

@@ -7,19 +7,23 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Exposure } from "#gen/weir/types/v1/method_pb.ts";
+import type { Reason } from "#platform/errors.ts";
 import { ruleOf } from "#platform/method-guard.ts";
 import { validRequest } from "./valid-request.ts";
 
 export const policies = ["auth", "rate", "budget", "guardrail", "audit"] as const;
 export type Policy = (typeof policies)[number];
 
-/** Enforced, or why the policy does not apply. */
-export type Row = Readonly<Record<Policy, typeof enforced | string>>;
+/** Enforced; enforced by another refusal than that of calls of models; or why the policy does not apply. */
+export type Row = Readonly<Record<Policy, typeof enforced | { readonly refusedAs: Reason } | string>>;
 export const enforced = Symbol("enforced");
 
 const modelCall: Row = { auth: enforced, rate: enforced, budget: enforced, guardrail: enforced, audit: enforced };
 const count: Row = { ...modelCall, budget: "vendors count tokens for nothing" };
 const filesCall: Row = { ...modelCall, budget: "vendors keep files for nothing", guardrail: "what is in files is not looked into, as docs/guardrails.md says" };
+/** What is in its lines is judged by nobody, so that none is made where somebody would have to. */
+const batchCall: Row = { ...modelCall, guardrail: { refusedAs: "GUARDRAIL_UNAVAILABLE" } };
+const batchLook: Row = { ...filesCall, budget: "vendors tell of batches for nothing", guardrail: "nobody's words are in it" };
 const list: Row = {
   auth: enforced,
   rate: "no vendor is asked",
@@ -39,8 +43,8 @@ const open: Row = { ...list, auth: "is for those who have no key, and says nothi
 
 export interface HttpRow {
   readonly row: Row;
-  /** JSON or a form; absent where nothing is sent. */
-  readonly body?: (text: string) => object;
+  /** JSON or a form; absent where nothing is sent. The file is one that can be a batch's input. */
+  readonly body?: (text: string, fileId: string) => object;
 }
 
 const prompt = (text: string): object => ({ model: "up/m", prompt: text, max_tokens: 5 });
@@ -88,6 +92,10 @@ export const httpRows: Readonly<Record<string, HttpRow>> = {
   "openai GET /v1/files/{id}/content": { row: filesCall },
   "openai GET /v1/files/{id}": { row: filesCall },
   "openai DELETE /v1/files/{id}": { row: filesCall },
+  "openai POST /v1/batches": { row: batchCall, body: (_text, fileId) => ({ input_file_id: fileId, endpoint: "/v1/chat/completions", completion_window: "24h" }) },
+  "openai GET /v1/batches": { row: batchLook },
+  "openai GET /v1/batches/{id}": { row: batchLook },
+  "openai POST /v1/batches/{id}/cancel": { row: batchLook },
   "openai-responses POST /v1/responses": { row: modelCall, body: (input) => ({ model: "up/m", input, max_output_tokens: 16 }) },
   "openai-responses POST /v1/responses/input_tokens": { row: count, body: (input) => ({ model: "counts/m", input }) },
   "anthropic POST /v1/messages": { row: modelCall, body: chat },
@@ -112,14 +120,14 @@ export const httpRows: Readonly<Record<string, HttpRow>> = {
 
 interface RpcRow {
   readonly row: Row;
-  readonly request: (text: string) => object;
+  readonly request: (text: string, fileId: string) => object;
 }
 
 const part = (text: string) => ({ parts: [{ kind: { case: "text" as const, value: { text } } }] });
 const generation = (text: string) => ({ generation: { model: "up/m", maxOutputTokens: 5n, messages: [{ role: Role.USER, ...part(text) }] } });
 
 /** Every RPC by which models are called; the other ones have the row of their rule. */
-const inferenceRows: { readonly [Name in keyof typeof InferenceService.method]: { readonly row: Row; readonly request: (text: string) => MessageInitShape<(typeof InferenceService.method)[Name]["input"]> } } = {
+const inferenceRows: { readonly [Name in keyof typeof InferenceService.method]: { readonly row: Row; readonly request: (text: string, fileId: string) => MessageInitShape<(typeof InferenceService.method)[Name]["input"]> } } = {
   generate: { row: modelCall, request: generation },
   streamGenerate: { row: modelCall, request: generation },
   embed: { row: modelCall, request: (text) => ({ model: "up/m", inputs: [text] }) },
@@ -131,6 +139,11 @@ const inferenceRows: { readonly [Name in keyof typeof InferenceService.method]: 
   synthesizeSpeech: { row: modelCall, request: (input) => ({ model: "up/m", voice: "alloy", input }) },
   transcribe: { row: modelCall, request: (text) => ({ model: "up/m", audio: Buffer.of(1), mediaType: "audio/wav", prompt: text }) },
   listModels: { row: list, request: () => ({}) },
+  uploadFile: { row: filesCall, request: () => ({ provider: "keeps", filename: "file", purpose: "user_data", content: Buffer.of(1) }) },
+  getFile: { row: filesCall, request: (_text, id) => ({ id }) },
+  listFiles: { row: filesCall, request: () => ({ provider: "keeps" }) },
+  deleteFile: { row: filesCall, request: (_text, id) => ({ id }) },
+  readFile: { row: filesCall, request: (_text, id) => ({ id }) },
 };
 
 /** Undefined where somebody must write a row. */

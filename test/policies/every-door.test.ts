@@ -16,7 +16,7 @@ import type { Dialect, Endpoint } from "../../services/routing/domain/dialect.ts
 import { dialects } from "../../services/routing/edge/dialects.ts";
 import type { ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
-import { enforced, httpRows, rpcRowOf, type HttpRow, type Policy } from "./doors.ts";
+import { enforced, httpRows, rpcRowOf, type HttpRow, type Policy, type Row } from "./doors.ts";
 import { startEveryVendor } from "./every-vendor.ts";
 
 /** What came of a call. */
@@ -35,6 +35,7 @@ let weir: Weir;
 /** By the policy that refuses them; `admitted` by none. */
 let keys: Readonly<Record<Exclude<Policy, "audit"> | "admitted" | "caller", string>>;
 let fileId: string;
+let batchId: string;
 const audited: { readonly door: string; readonly requestId: string }[] = [];
 const billed: { readonly door: string; readonly requestId: string }[] = [];
 
@@ -69,8 +70,8 @@ prices: { openai/m: ${price}, cohere/m: ${price} }
   for (const name of ["rate", "budget", "guardrail"] as const) {
     await vi.waitFor(async () => expect((await askByHttp(...doorOf("openai POST /v1/chat/completions"), keys[name])).reason).toBe(refusals[name]), { timeout: 20_000 });
   }
-  const uploaded = await fetch(`${weir.origin}/v1/files`, { method: "POST", headers: { authorization: `Bearer ${admitted.secret}` }, body: httpRows["openai POST /v1/files"]!.body!(word) as FormData });
-  fileId = ((await uploaded.json()) as { id: string }).id;
+  fileId = await idOf("/v1/files", httpRows["openai POST /v1/files"]!.body!(word, "") as FormData);
+  batchId = await idOf("/v1/batches", JSON.stringify(httpRows["openai POST /v1/batches"]!.body!(word, fileId)));
 });
 afterAll(async () => {
   await weir?.stop();
@@ -97,7 +98,7 @@ describe("by HTTP", () => {
     const [, , { row }] = door;
     for (const policy of tried) {
       const { reason, text } = await askByHttp(...door, keys[policy]);
-      expect(reason, `${policy}: ${text}`).toBe(row[policy] === enforced ? refusals[policy] : undefined);
+      expect(reason, `${policy}: ${text}`).toBe(refusalOf(row, policy));
     }
     expect((await askByHttp(...door, "")).reason).toBe(row.auth === enforced ? "KEY_MISSING" : undefined);
     const { reason, text, requestId } = await askByHttp(...door, keys.admitted);
@@ -110,7 +111,7 @@ describe("by RPC", () => {
   test.each(methods)("%s", async (name, method) => {
     const { row, request } = rpcRowOf(method)!;
     const { exposure, audit, permission } = ruleOf(method);
-    const ask = (key: string): Promise<Outcome> => askByRpc(method, request(word), key);
+    const ask = (key: string): Promise<Outcome> => askByRpc(method, request(word, fileId), key);
     if (exposure === Exposure.INTERNAL) {
       for (const key of ["", ...Object.values(keys)]) expect((await ask(key)).reason).toMatch(/^METHOD_NOT_(EXPOSED|FOUND)$/);
       return;
@@ -120,7 +121,8 @@ describe("by RPC", () => {
       // Who may call models may not manage, and the other way round.
       const isForCallers = permission === Permission.INFERENCE_USE || permission === Permission.TOKEN_CREATE;
       const { reason, text, requestId } = await ask(policy === "auth" && !isForCallers ? keys.caller : keys[policy]);
-      if (row[policy] === enforced) expect(reason, `${policy}: ${text}`).toBe(refusals[policy]);
+      const refusal = refusalOf(row, policy);
+      if (refusal !== undefined) expect(reason, `${policy}: ${text}`).toBe(refusal);
       else expect(Object.values(refusals), `${policy}: ${text}`).not.toContain(reason);
       if (exposure === Exposure.ADMIN && policy === "auth") audited.push({ door: `${name}, denied`, requestId });
     }
@@ -145,6 +147,20 @@ test("every call of a model stands in the ledger, and every change and every den
   expect(audited.filter(({ requestId }) => !recorded.has(requestId)).map(({ door }) => door)).toEqual([]);
 });
 
+/** Undefined where the policy does not apply. */
+function refusalOf(row: Row, policy: keyof typeof refusals): Reason | undefined {
+  const cell = row[policy];
+  if (cell === enforced) return refusals[policy];
+  return typeof cell === "string" ? undefined : cell.refusedAs;
+}
+
+/** Of what is kept once this was sent. */
+async function idOf(path: string, body: string | FormData): Promise<string> {
+  const type = typeof body === "string" ? { "content-type": "application/json" } : undefined;
+  const response = await fetch(weir.origin + path, { method: "POST", headers: { authorization: `Bearer ${keys.admitted}`, ...type }, body });
+  return ((await response.json()) as { id: string }).id;
+}
+
 function doorOf(name: string): readonly [Dialect, Endpoint, HttpRow] {
   const [, dialect, endpoint] = endpoints.find(([door]) => door === name.replace(/ \(.*/, ""))!;
   return [dialect, endpoint, httpRows[name]!];
@@ -152,9 +168,9 @@ function doorOf(name: string): readonly [Dialect, Endpoint, HttpRow] {
 
 /** An error that is not in the dialect's own form is none that its clients can read, and fails the test. */
 async function askByHttp(dialect: Dialect, { method, path }: Endpoint, { body }: HttpRow, key: string): Promise<Outcome> {
-  const sent = body?.(word);
+  const sent = body?.(word, fileId);
   const isForm = sent instanceof FormData;
-  const response = await fetch(weir.origin + path.replace("{model}", path.endsWith(":countTokens") ? "counts/m" : "up/m").replace("{id}", fileId), {
+  const response = await fetch(weir.origin + path.replace("{model}", path.endsWith(":countTokens") ? "counts/m" : "up/m").replace("{id}", path.startsWith("/v1/batches") ? batchId : fileId), {
     method,
     headers: { ...headersOf(dialect, key), ...(sent === undefined || isForm ? {} : { "content-type": "application/json" }) },
     ...(sent === undefined ? {} : { body: isForm ? sent : JSON.stringify(sent) }),

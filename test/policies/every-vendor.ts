@@ -5,6 +5,8 @@ const usage = { prompt_tokens: 3, completion_tokens: 1, total_tokens: 4, input_t
 const chunk = (rest: object): string => `data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", created: 1, model: "m", ...rest })}\n\n`;
 const chatStream = [chunk({ choices: [{ index: 0, delta: { role: "assistant", content: "drop" }, finish_reason: "stop" }] }), chunk({ choices: [], usage }), "data: [DONE]\n\n"];
 const choices = [{ index: 0, finish_reason: "stop", text: "drop", message: { role: "assistant", content: "drop" } }];
+const batch = { id: "batch-1", object: "batch", status: "in_progress", input_file_id: "file-1", endpoint: "/v1/chat/completions" };
+const line = { custom_id: "a", method: "POST", url: "/v1/chat/completions", body: { model: "m", messages: [{ role: "user", content: "Hi" }], max_completion_tokens: 5 } };
 const file = { id: "file-1", object: "file", bytes: 1, created_at: 1, filename: "file", purpose: "user_data" };
 
 /** By the path behind the version. */
@@ -25,6 +27,8 @@ const replies: Readonly<Record<string, object>> = {
 const answer: Answer = (request, response) => {
   const path = new URL(request.path, "http://vendor").pathname.slice("/v1".length);
   if (path === "/audio/speech") return void response.writeHead(200, { "content-type": "audio/mpeg" }).end("sound");
+  if (path.endsWith("/content")) return void response.writeHead(200, { "content-type": "application/jsonl" }).end(`${JSON.stringify(line)}\n`);
+  if (path.startsWith("/batches")) return json(200, request.method === "GET" && path === "/batches" ? { object: "list", data: [], has_more: false } : batch)(request, response);
   if (path.startsWith("/files")) return json(200, request.method === "GET" && path === "/files" ? { object: "list", data: [file], has_more: false } : file)(request, response);
   const isStream = path === "/chat/completions" && (JSON.parse(request.body.toString()) as { stream?: boolean }).stream === true;
   return (isStream ? eventStream(chatStream) : json(replies[path] === undefined ? 404 : 200, replies[path] ?? {}))(request, response);

@@ -1,4 +1,5 @@
 /** Proves that files lie with the vendor and belong to one organization, though all share the account: by OpenAI's own client. */
+import { Code } from "@connectrpc/connect";
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
@@ -21,6 +22,8 @@ let client: OpenAI;
 let stranger: OpenAI;
 let bound: OpenAI;
 let kept: KeptFile[];
+let strangerKey: string;
+let ownTeamId: string;
 
 /** As OpenAI has it: https://developers.openai.com/api/reference/resources/files */
 const account: Answer = async (request, response) => {
@@ -71,6 +74,8 @@ limits: { max_body_bytes: 1048576 }
   const as = (apiKey: string): OpenAI => new OpenAI({ baseURL: `${weir.origin}/v1`, apiKey, maxRetries: 0 });
   client = as(weir.inferenceKey);
   stranger = as(secret);
+  strangerKey = secret;
+  ownTeamId = own.id;
   bound = as(boundSecret);
 });
 beforeEach(() => (kept = [{ id: "file-of-the-operator", filename: "secret.pdf", content: Buffer.from("secret") }]));
@@ -141,10 +146,43 @@ test("a file of one's own goes to its vendor under the vendor's id, through byte
   expect(upstream.requests.at(-1)!.body.toString()).toContain('"file_id":"file-1"');
 });
 
+test("the RPCs do the same, by the same rules", async () => {
+  const rpc = weir.client(InferenceService, weir.inferenceKey);
+  const { file } = await rpc.uploadFile({ filename: "Grüße.pdf", purpose: "user_data", content: Buffer.from("hello"), mediaType: "application/pdf" });
+  expect(file).toMatchObject({ filename: "Grüße.pdf", purpose: "user_data", sizeBytes: 5n, createTime: { seconds: 1_790_000_000n } });
+  expect(await client.files.retrieve(file!.id)).toMatchObject({ id: file!.id, filename: "Grüße.pdf" });
+  const other = await upload();
+  expect((await rpc.getFile({ id: other.id })).file).toMatchObject({ id: other.id, filename: other.filename });
+  await upload(stranger);
+  const listed: string[] = [];
+  for (let pageToken = "", page = 0; page === 0 || pageToken !== ""; page++) {
+    const { files, nextPageToken } = await rpc.listFiles({ pageSize: 1, pageToken });
+    listed.push(...files.map(({ id }) => id));
+    pageToken = nextPageToken;
+  }
+  expect(listed).toEqual([file!.id, other.id]);
+  const pieces: Uint8Array[] = [];
+  for await (const { content } of rpc.readFile({ id: file!.id })) pieces.push(content);
+  expect(Buffer.concat(pieces).toString()).toBe("hello");
+  const strange = weir.client(InferenceService, strangerKey);
+  for (const refused of [strange.getFile({ id: file!.id }), strange.deleteFile({ id: file!.id }), rpc.getFile({ id: "file-of-the-operator" })]) await expect(refused).rejects.toMatchObject({ code: Code.NotFound });
+  await expect(async () => { for await (const piece of strange.readFile({ id: file!.id })) pieces.push(piece.content); }).rejects.toMatchObject({ code: Code.NotFound });
+  await expect(rpc.uploadFile({ filename: "a", purpose: "fine-tune", content: Buffer.from("a") })).rejects.toMatchObject({ code: Code.InvalidArgument });
+  await expect(rpc.uploadFile({ provider: "ant", filename: "a", purpose: "vision", content: Buffer.from("a") })).rejects.toMatchObject({ code: Code.InvalidArgument });
+  await rpc.deleteFile({ id: file!.id });
+  await expect(rpc.getFile({ id: file!.id })).rejects.toMatchObject({ code: Code.NotFound });
+});
+
+test("a key that may not generate keeps no files, through no door", async () => {
+  const { secret } = await weir.client(PolicyService).createKey({ teamId: ownTeamId, name: "embedder", role: Role.INFERENCE, scope: { operations: ["Embed"] } });
+  await expect(weir.client(InferenceService, secret).listFiles({})).rejects.toMatchObject({ code: Code.PermissionDenied });
+  await expect(new OpenAI({ baseURL: `${weir.origin}/v1`, apiKey: secret, maxRetries: 0 }).files.list()).rejects.toMatchObject({ status: 403, code: "operation_not_allowed" });
+});
+
 test("what cannot be kept is refused before a vendor hears of it", async () => {
   const place = upstream.requests.length;
   const file = await toFile(Buffer.from("x"), "a.jsonl");
-  await expect(client.files.create({ file, purpose: "batch" })).rejects.toMatchObject({ status: 400, param: "purpose" });
+  await expect(client.files.create({ file, purpose: "fine-tune" })).rejects.toMatchObject({ status: 400, param: "purpose" });
   await expect(client.files.create({ file: await toFile(Buffer.alloc(2 * 1024 * 1024), "a"), purpose: "user_data" })).rejects.toMatchObject({ status: 413 });
   await expect(client.files.create({ file, purpose: "user_data" }, { headers: { "x-weir-provider": "ant" } })).rejects.toMatchObject({ status: 400, param: "x-weir-provider" });
   await expect(client.files.list({ limit: 0 })).rejects.toMatchObject({ status: 400, param: "limit" });

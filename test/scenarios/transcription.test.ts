@@ -1,6 +1,8 @@
 import { create } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { TimedUnit, TranscribeRequestSchema } from "#gen/weir/inference/v1/transcription_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
@@ -177,6 +179,39 @@ test("no more is held at once than the bound, and what is held is let go at the 
   answer();
   expect(await first).toBe("Hello.");
   expect(await ask()).toBe("Hello.");
+});
+
+test("sound, images and files are held within one bound, through whatever door they come, pictures in a conversation among them", async () => {
+  const rpc = weir.client(InferenceService, weir.inferenceKey);
+  const arrived = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  upstream.answerWith((request, response) => {
+    arrived.resolve();
+    void release.promise.then(() => plain("Hello.")(request, response));
+  });
+  const first = rpc.transcribe({ model: "oai/whisper", audio: sound, mediaType: "audio/mpeg" }).catch(() => undefined);
+  await arrived.promise;
+  const place = upstream.requests.length;
+  const picture = Buffer.alloc(1_200_000);
+  const message = (kind: object): never => ({ role: Role.USER, parts: [{ kind }] }) as never;
+  const generation = { model: "oai/m", messages: [message({ case: "image", value: { media: { source: { case: "data", value: picture }, mediaType: "image/png" } } })] };
+  const url = `data:image/png;base64,${picture.toString("base64")}`;
+  const refused: readonly (() => Promise<unknown>)[] = [
+    () => rpc.transcribe({ model: "oai/whisper", audio: sound, mediaType: "audio/mpeg" }),
+    () => rpc.editImages({ model: "oai/m", prompt: "more", images: [{ data: sound, mediaType: "image/png" }] }),
+    () => rpc.uploadFile({ filename: "a", purpose: "vision", content: sound }),
+    () => rpc.generate({ generation }),
+    async () => { for await (const event of rpc.streamGenerate({ generation })) expect(event).toBeUndefined(); },
+    () => rpc.countTokens({ generation }),
+  ];
+  for (const call of refused) await expect(call()).rejects.toMatchObject({ code: Code.Unavailable, message: expect.stringContaining("limits.max_media_bytes") as string });
+  await expect(client.chat.completions.create({ model: "oai/m", messages: [{ role: "user", content: [{ type: "image_url", image_url: { url } }] }] })).rejects.toMatchObject({ status: 503, code: "overloaded" });
+  expect(upstream.requests).toHaveLength(place);
+  release.resolve();
+  await first;
+  upstream.answerWith(json(200, { id: "c", object: "chat.completion", created: 1, model: "m", choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: "hi" } }] }));
+  expect((await rpc.generate({ generation })).candidates).toHaveLength(1);
+  expect((await client.chat.completions.create({ model: "oai/m", messages: [{ role: "user", content: [{ type: "image_url", image_url: { url } }] }] })).choices).toHaveLength(1);
 });
 
 test("the RPC speaks types", async () => {

@@ -112,6 +112,7 @@ const bodies: Readonly<Record<string, (asked: Wanted) => object | undefined>> = 
   "openai-responses /v1/responses": (asked) => openaiResponses.build(asked),
   "anthropic /v1/messages": (asked) => anthropicMessages.build(asked),
   "gemini /v1beta/models/{model}:generateContent": geminiBody,
+  "ollama /api/chat": ollamaBody,
 };
 
 /** The client puts what it calls the configuration into places of their own. */
@@ -120,6 +121,24 @@ function geminiBody(asked: Wanted): object | undefined {
   if (request === undefined) return undefined;
   const { systemInstruction, tools, toolConfig, ...generationConfig } = request.config;
   return { contents: request.contents, ...(systemInstruction === undefined ? {} : { systemInstruction: { parts: [{ text: systemInstruction }] } }), tools, ...(toolConfig === undefined ? {} : { toolConfig }), generationConfig };
+}
+
+/** It has no words for a choice among tools, nor for who asks. */
+function ollamaBody({ turns: said, system, tools, toolChoice, user, outputMaximum, temperature, seed, stop, effort }: Wanted): object | undefined {
+  if (toolChoice !== undefined || user !== undefined) return undefined;
+  const messages = said.flatMap(({ role, parts }): object[] => {
+    const results = parts.flatMap((part) => ("result" in part ? [{ role: "tool", tool_call_id: part.result.id, content: part.result.text }] : []));
+    const content = parts.map((part) => ("text" in part ? part.text : "")).join("");
+    const called = parts.flatMap((part) => ("call" in part ? [{ id: part.call.id, function: { name: part.call.name, arguments: part.call.input } }] : []));
+    return results.length > 0 ? results : [{ role, content, ...(called.length === 0 ? {} : { tool_calls: called }) }];
+  });
+  const options = { num_predict: outputMaximum, ...(temperature === undefined ? {} : { temperature }), ...(seed === undefined ? {} : { seed }), ...(stop === undefined ? {} : { stop }) };
+  return {
+    messages: [...(system === undefined ? [] : [{ role: "system", content: system }]), ...messages],
+    tools: tools!.map((one) => ({ type: "function", function: one })),
+    options,
+    ...(effort === undefined ? {} : { think: effort }),
+  };
 }
 
 describe.each(stages)("asked of $player.vendor", ({ player, model }) => {

@@ -140,6 +140,56 @@ describe("the openai SDK, in front of Gemini", () => {
     await expect(asked).rejects.toThrow();
   });
 
+  const samples = Buffer.from([1, 0, 2, 0, 255, 127]);
+  const spoken = (finishReason: string, parts: readonly object[]) =>
+    json(200, { candidates: [{ content: { role: "model", parts }, finishReason, index: 0 }], usageMetadata: { promptTokenCount: 6, candidatesTokenCount: 40, totalTokenCount: 46, candidatesTokensDetails: [{ modality: "AUDIO", tokenCount: 40 }] } });
+  const speaking = spoken("STOP", [{ inlineData: { mimeType: "audio/L16;codec=pcm;rate=24000", data: samples.toString("base64") } }]);
+  const speak = (members: object = {}) => client.audio.speech.create({ model: "scripted/gemini-3.8-flash-tts", voice: "Kore", input: "Grüße", ...members });
+
+  test("hears Gemini speak, as WAV, with what is not as asked, and the ledger has the tokens of sound", async () => {
+    upstream.answerWith(speaking);
+    const place = upstream.requests.length;
+    const response = await speak({ instructions: "Say cheerfully.", speed: 1.5 });
+    expect(response.headers.get("content-type")).toBe("audio/wav");
+    for (const field of ["format", "speed", "instructions"]) expect(response.headers.get("x-weir-warnings")).toContain(`${field}: `);
+    const wav = Buffer.from(await response.arrayBuffer());
+    expect([wav.toString("latin1", 0, 4), wav.readUInt32LE(4), wav.readUInt32LE(24), wav.readUInt32LE(28), wav.readUInt32LE(40)]).toEqual(["RIFF", 36 + samples.length, 24_000, 48_000, samples.length]);
+    expect(wav.subarray(44)).toEqual(samples);
+    const { path, body } = await upstream.request(place);
+    expect(path).toBe("/v1/models/gemini-3.8-flash-tts:generateContent");
+    expect(JSON.parse(body.toString())).toMatchObject({
+      contents: [{ role: "user", parts: [{ text: "Say cheerfully: Grüße" }] }],
+      generationConfig: { responseModalities: ["AUDIO"], speechConfig: { voiceConfig: { prebuiltVoiceConfig: { voiceName: "Kore" } } } },
+    });
+    const [attempt] = await weir.attempts(1, { requestId: response.headers.get("x-request-id")! });
+    expect(attempt!.event!.intent!.operation).toBe("synthesize_speech");
+    expect(attempt!.event!.outcome!.usage!.quantities.filter(({ quantity }) => quantity > 0n).map(({ meter, quantity }) => [meter, quantity])).toEqual([[Meter.INPUT_TOKENS, 6n], [Meter.AUDIO_OUTPUT_TOKENS, 40n]]);
+    expect(attempt!.costNanos).toBe(6n * 500n + 40n * 9_000n);
+  });
+
+  test("gets raw samples where it asks for them, without a warning", async () => {
+    upstream.answerWith(speaking);
+    const response = await speak({ response_format: "pcm" });
+    expect(response.headers.get("content-type")).toBe("audio/L16;codec=pcm;rate=24000");
+    expect(response.headers.get("x-weir-warnings")).toBeNull();
+    expect(Buffer.from(await response.arrayBuffer())).toEqual(samples);
+  });
+
+  test("is refused what Gemini cannot speak in, before it is asked", async () => {
+    const place = upstream.requests.length;
+    for (const members of [{ response_format: "mp3" }, { stream_format: "sse" }, { of_tomorrow: 1 }]) await expect(speak(members)).rejects.toMatchObject({ status: 400, code: "unsupported_parameter" });
+    await expect(client.audio.speech.create({ model: "scripted/gemini-3.8-flash-tts", voice: "Kore", input: "Hi" }, { headers: { "x-weir-strict": "true" } })).rejects.toMatchObject({ status: 400, param: "format" });
+    expect(upstream.requests).toHaveLength(place);
+  });
+
+  test.each([
+    { case: "says why", finishReason: "SAFETY", status: 400 },
+    { case: "says nothing", finishReason: "STOP", status: 502 },
+  ])("is told when there is no sound and Gemini $case", async ({ finishReason, status }) => {
+    upstream.answerWith(spoken(finishReason, []));
+    await expect(speak()).rejects.toMatchObject({ status });
+  });
+
   test("gets embeddings", async () => {
     upstream.answerWith(json(200, { embeddings: [{ values: [0.25, -0.5] }, { values: [1, 0] }], usageMetadata: { promptTokenCount: 5 } }));
     const place = upstream.requests.length;

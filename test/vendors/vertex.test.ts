@@ -132,6 +132,15 @@ test("OpenAI's and Google's embeddings come from predict, with the tokens that i
   expect(JSON.parse(reply)).toMatchObject({ embedding: { values: [0.5] } });
 });
 
+test("Gemini speaks on Vertex AI, too", async () => {
+  const inlineData = { mimeType: "audio/l16; rate=24000", data: "AQACAA==" };
+  vertex.answerWith(json(200, { candidates: [{ content: { role: "model", parts: [{ inlineData }] }, finishReason: "STOP" }] }));
+  const index = vertex.requests.length;
+  const response = await client.audio.speech.create({ model: "google/gemini-3.8-flash-tts", voice: "Kore", input: "Hi", response_format: "wav" });
+  expect(Buffer.from(await response.arrayBuffer()).subarray(44)).toEqual(Buffer.from([1, 0, 2, 0]));
+  expect((await vertex.request(index)).path).toBe(`${place}/publishers/google/models/gemini-3.8-flash-tts:generateContent`);
+});
+
 test("a refused identity is a typed error, and a route falls back to its next target", async () => {
   const failed = await fetch(`${weir.origin}/v1/chat/completions`, { method: "POST", headers: { authorization: `Bearer ${weir.inferenceKey}` }, body: '{"model":"broken/gemini-3.8-flash","messages":[{"role":"user","content":"Hi"}]}' });
   expect(failed.status).toBe(503);

@@ -27,6 +27,21 @@ describe("bound prices", () => {
     expect(inputAt(0)?.has(Meter.IMAGES)).toBe(false);
   });
 
+  it("are of batches those that cover them: a long prompt is none of theirs", () => {
+    const entries: PriceEntry[] = [
+      { rates: rates(9n), serviceTiers: ["priority"] },
+      { rates: rates(3n), serviceTiers: ["batch"], fromMs: 7 * day },
+      { rates: rates(1n), serviceTiers: ["batch"] },
+      { rates: rates(2n), longPrompt: { aboveInputTokens: 10n, rates: rates(4n) } },
+    ];
+    const book = createPriceBook([groupByName(entries.map((entry) => ["v/m", entry]))]);
+    const inputAt = (time: number) => boundPricesOf(book, time, time + day).batchPrices.get("v/m")?.get(Meter.INPUT_TOKENS);
+    expect(inputAt(0)).toBe(1n);
+    expect(inputAt(7 * day)).toBe(3n);
+    const unstated = createPriceBook([groupByName([["v/m", entries[3]!], ["v/priority", entries[0]!]])]);
+    expect(boundPricesOf(unstated, 0, day).batchPrices).toEqual(new Map([["v/m", expect.objectContaining({ size: 4 })]]));
+  });
+
   it("never bound a call below what it is charged", () => {
     const amount = fc.bigInt({ min: 0n, max: 10_000_000_000n });
     fc.assert(

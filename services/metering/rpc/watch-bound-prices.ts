@@ -1,9 +1,9 @@
 /** Owns WatchBoundPrices: the dearest prices of the next day, told anew when the book changes and every hour, because prices have dates. */
-import { create } from "@bufbuild/protobuf";
-import { WatchBoundPricesResponseSchema, type WatchBoundPricesResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type BoundRateSchema, WatchBoundPricesResponseSchema, type WatchBoundPricesResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { LiveValue } from "#platform/live-value.ts";
-import { boundPricesOf } from "../domain/bound-prices.ts";
+import { boundPricesOf, type BoundRates } from "../domain/bound-prices.ts";
 import type { PriceBook } from "../domain/price-book.ts";
 
 const hourMs = 3_600_000;
@@ -30,9 +30,10 @@ export async function* watchBoundPrices(priceBook: LiveValue<PriceBook>, clock: 
 }
 
 function messageOf(book: PriceBook, nowMs: number): WatchBoundPricesResponse {
-  const { prices, factorsMillionths } = boundPricesOf(book, nowMs, nowMs + dayMs);
+  const { prices, batchPrices, factorsMillionths } = boundPricesOf(book, nowMs, nowMs + dayMs);
+  const messages = (rates: BoundRates | undefined): MessageInitShape<typeof BoundRateSchema>[] => [...(rates ?? [])].map(([meter, nanosPerMillion]) => ({ meter, nanosPerMillion }));
   return create(WatchBoundPricesResponseSchema, {
-    prices: [...prices].map(([name, rates]) => ({ name, rates: [...rates].map(([meter, nanosPerMillion]) => ({ meter, nanosPerMillion })) })),
+    prices: [...prices].map(([name, rates]) => ({ name, rates: messages(rates), batchRates: messages(batchPrices.get(name)) })),
     factorMillionths: Object.fromEntries(factorsMillionths),
   });
 }

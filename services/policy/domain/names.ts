@@ -3,6 +3,7 @@ import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { scopeOperationOf } from "#platform/scope-operation.ts";
 
 const longestName = 100;
 const control = /\p{Cc}/u;
@@ -35,8 +36,7 @@ export function checkScope(scope: Scope | undefined): void {
   if (unknown !== undefined) throw invalid("scope.operations", `There is no operation "${unknown}". There are ${operationNames.join(", ")}.`);
 }
 
-// A stream is a form of its operation, not one of its own.
-const operationNames = InferenceService.methods.map(({ name }) => name).filter((name) => !name.startsWith("Stream"));
+const operationNames = [...new Set(InferenceService.methods.map(({ name }) => scopeOperationOf(name)))];
 
 /** Throws INVALID_REQUEST when the end is over already. */
 export function checkExpireTime(expireTime: Timestamp | undefined, nowMs: number): void {

@@ -12,6 +12,7 @@ import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
 import type { Secret } from "#platform/secret.ts";
+import type { BatchAdapter, VendorBatch } from "./batch.ts";
 import type { Traffic } from "./estimate-usage.ts";
 import type { EventSplitter, StreamedEvent } from "./event-splitter.ts";
 import type { RelayForm } from "./relay-form.ts";
@@ -54,6 +55,8 @@ export interface VendorAdapter {
   readonly speech?: SpeechAdapter | undefined;
   /** The endpoints that take bytes of a dialect as they are, beside those above; absent where there are none. */
   readonly relays?: readonly RelayForm[];
+  /** Absent where there are none. */
+  readonly batches?: BatchAdapter;
 }
 
 export type VendorMethod = "POST" | "GET" | "DELETE";
@@ -102,6 +105,8 @@ export interface ReplySummary {
   readonly finishReason: string;
   readonly servedModel: string;
   readonly serviceTier: string;
+  /** The batch that the reply tells of. */
+  readonly batch?: VendorBatch;
 }
 
 /** How the bytes of a dialect go to the vendor, and the reply to them comes back, untouched. */
@@ -192,8 +197,16 @@ export interface NativeUnaryForm {
   summarizeReply(body: Uint8Array): ReplySummary;
 }
 
-/** Speech, whose reply is the sound itself. */
+/** Speech, whose reply goes on as sound. */
 export interface SpeechAdapter {
   /** Types → vendor. Throws UNSUPPORTED_FIELD instead of warning when the request is strict. */
   buildRequest(request: SynthesizeSpeechRequest, model: string): VendorRequest;
+  /** Takes the sound out of a whole reply; absent where the reply is the sound itself. Throws UPSTREAM_PROTOCOL when it cannot be read. */
+  readReply?(body: Uint8Array, request: SynthesizeSpeechRequest): SpokenReply;
+}
+
+export interface SpokenReply {
+  readonly sound: Uint8Array;
+  readonly mediaType: string;
+  readonly summary: ReplySummary;
 }

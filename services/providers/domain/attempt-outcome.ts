@@ -22,7 +22,7 @@ export interface AttemptEnding {
   /** True once the vendor has said all. */
   readonly complete: boolean;
   readonly outputBytes: number;
-  readonly estimateUsage: (traffic: Traffic) => Usage;
+  readonly estimateUsage: (traffic: Traffic) => Usage | undefined;
   readonly firstByteMs: number | undefined;
   readonly durationMs: number;
   readonly endTimeMs: number;
@@ -35,7 +35,8 @@ export function attemptOutcome(ending: AttemptEnding): AttemptOutcome {
   const { summary } = ending;
   const outcome = { ...emptyOutcome };
   outcome.result = ending.result;
-  outcome.usage = usageOf(ending);
+  const usage = usageOf(ending);
+  if (usage !== undefined) outcome.usage = usage;
   outcome.finishReason = clip(summary?.finishReason);
   outcome.errorReason = ending.errorReason ?? "";
   outcome.httpStatus = ending.httpStatus;
@@ -49,10 +50,10 @@ export function attemptOutcome(ending: AttemptEnding): AttemptOutcome {
 }
 
 /**
- * Never absent, so that each outcome has a rank above an orphan's: nothing when no byte was sent or the vendor refused
- * (vendors do not bill their errors), the vendor's own figures when it has said all, else the estimate.
+ * Nothing when no byte was sent or the vendor refused (vendors do not bill their errors), the vendor's own figures when it has said all,
+ * else the estimate; undefined of a batch that may have been made.
  */
-function usageOf({ result, httpStatus, complete, summary, outputBytes, estimateUsage }: AttemptEnding): Usage {
+function usageOf({ result, httpStatus, complete, summary, outputBytes, estimateUsage }: AttemptEnding): Usage | undefined {
   if (result === AttemptResult.NOT_SENT || httpStatus >= 300) return noUsage();
   if (complete && summary?.usage !== undefined) return summary.usage;
   return estimateUsage({ outputBytes, reported: summary?.usage });

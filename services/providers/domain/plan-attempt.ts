@@ -7,7 +7,7 @@ import { AttemptRequestSchema, AttemptResponseSchema, type AttemptRequest, type 
 import { GatewayError } from "#platform/errors.ts";
 import { SseSplitter } from "#platform/sse.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import type { NativeForm, NativeUnaryForm, UnaryAdapter, VendorAdapter, VendorRequest } from "./adapter.ts";
+import type { NativeForm, NativeUnaryForm, SpokenReply, UnaryAdapter, VendorAdapter, VendorRequest } from "./adapter.ts";
 import { ByteReply } from "./byte-reply.ts";
 import { charactersOf, estimateUsage, type Traffic } from "./estimate-usage.ts";
 import { estimateRequestTokens } from "./request-tokens.ts";
@@ -16,7 +16,7 @@ import type { RelayForm } from "./relay-form.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 import { StreamedReply } from "./streamed-reply.ts";
 import { nativeOf, type UnaryName, type UnaryRequest } from "./unary-operation.ts";
-import { WholeReply } from "./whole-reply.ts";
+import { WholeReply, type ReadBody } from "./whole-reply.ts";
 
 export interface AttemptPlan {
   /** The ledger's word. */
@@ -27,8 +27,10 @@ export interface AttemptPlan {
   readonly startWarnings: readonly Warning[];
   /** A reader for the body of a reply that is no error. */
   readReply(contentType: string): ReplyReader;
-  /** What was consumed when the vendor did not say. */
-  readonly estimateUsage: (traffic: Traffic) => Usage;
+  /** What was consumed when the vendor did not say; undefined where nobody can tell. */
+  readonly estimateUsage: (traffic: Traffic) => Usage | undefined;
+  /** True where it makes a batch. */
+  readonly makesBatch?: boolean;
 }
 
 /** Throws UNSUPPORTED_FIELD or INVALID_REQUEST when the vendor cannot be asked this. */
@@ -44,7 +46,7 @@ export function planAttempt(request: AttemptRequest, adapter: VendorAdapter): At
     case "synthesizeSpeech":
       return planSpeech(operation.value, model, adapter, request.provider);
     case "relay":
-      return planRelay(operation.value, model, adapter, request.provider);
+      return planRelay(operation.value, request, adapter);
     default:
       return planUnary(operation.case, operation.value, model, adapter, request.provider);
   }
@@ -124,16 +126,22 @@ function planSpeech(request: SynthesizeSpeechRequest, model: string, { speech, v
     stream: true,
     vendorRequest,
     startWarnings: vendorRequest.warnings,
-    readReply: () => new ByteReply(),
+    readReply: () => (speech.readReply === undefined ? new ByteReply() : new WholeReply((body) => spokenResponse(speech.readReply!(body, request)))),
     estimateUsage: () => charactersOf(request.input),
   };
 }
 
-function planRelay(request: RelayRequest, model: string, { relays = [], vendor }: VendorAdapter, provider: string): AttemptPlan {
-  const { dialect, endpoint, contentType, body, stream, resourceId, query } = request;
+function spokenResponse({ sound, mediaType, summary }: SpokenReply): ReturnType<ReadBody> {
+  return { response: create(AttemptResponseSchema, { start: { contentType: mediaType }, native: sound }), summary };
+}
+
+function planRelay(request: RelayRequest, { attemptId, model, provider }: AttemptRequest, { relays = [], batches, vendor }: VendorAdapter): AttemptPlan {
+  const { dialect, endpoint, contentType, stream, resourceId, query } = request;
   const method = request.method || "POST";
   const form = relays.find((relay) => relay.dialect === dialect && relay.endpoint === endpoint && (relay.method ?? "POST") === method);
   if (form === undefined) throw notOffered(endpoint, vendor, provider);
+  const makesBatch = form.makesBatch === true;
+  const body = makesBatch ? batches!.mark(request.body, attemptId) : request.body;
   const path = endpoint.replace("{id}", () => encodeURIComponent(resourceId)) + (query === "" ? "" : `?${query}`);
   return {
     operation: ledgerWord(form.operation),
@@ -142,12 +150,13 @@ function planRelay(request: RelayRequest, model: string, { relays = [], vendor }
     startWarnings: [],
     readReply: (replyType) => readerOf(form, replyType, model),
     estimateUsage: () => form.estimateUsage(body, contentType),
+    makesBatch,
   };
 }
 
 /** The word of contracts and the ledger for an operation. */
 export function ledgerWord(operation: RelayForm["operation"]): string {
-  return operation === "files" ? operation : AttemptRequestSchema.field[operation].name;
+  return operation === "files" || operation === "batches" ? operation : AttemptRequestSchema.field[operation].name;
 }
 
 /** By what the vendor says of its reply, not by what was asked: not every model that is asked for events answers with them. */

@@ -10,13 +10,18 @@ export interface RelayForm {
   /** Its path in the dialect below the version, which is also its path at the vendor; `{id}` in it stands for the request's resource. */
   readonly endpoint: string;
   /** What it does, by its name in the contract. */
-  readonly operation: UnaryName | "synthesizeSpeech" | "files";
+  readonly operation: UnaryName | "synthesizeSpeech" | AccountOperation;
+  /** True where it makes a batch; then the vendor has a BatchAdapter. */
+  readonly makesBatch?: boolean;
   /** True where a reply means nothing to the ledger, whatever its type. */
   readonly repliesInBytes?: boolean;
   /** What the ledger must know of a whole reply of this content type. Throws UPSTREAM_PROTOCOL when it cannot be read. */
   summarizeReply(body: Uint8Array, contentType: string): ReplySummary;
   /** A reader for one reply in events; it makes no types. Absent where none is asked for. */
   createStreamReader?(): StreamReader;
-  /** What is put in the ledger for this request when the vendor did not say what it consumed. */
-  estimateUsage(request: Uint8Array, contentType: string): Usage;
+  /** What is put in the ledger for this request when the vendor did not say what it consumed; undefined where nobody can tell. */
+  estimateUsage(request: Uint8Array, contentType: string): Usage | undefined;
 }
+
+/** What concerns no model's work but what lies in the account at the vendor; the contract has none of them. */
+export type AccountOperation = "files" | "batches";

@@ -36,6 +36,11 @@ export function asText(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
+/** A whole number from 0 up, else 0. */
+export function countOf(value: unknown): bigint {
+  return BigInt(asCount(value) ?? 0);
+}
+
 /** A whole number from 0 up, else undefined. */
 export function asCount(value: unknown): number | undefined {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;

@@ -50,9 +50,9 @@ export class LiveProvider {
   dispatch(request: VendorRequest, handler: EgressHandler): Secret {
     const credential = this.#credentials.choose()!;
     const path = this.#basePath + request.path;
-    const { method = "POST" } = request;
+    const { method = "POST", contentType = jsonType } = request;
     const headers = [...this.#headersWith(credential)];
-    if (method === "POST") headers.push("content-type", request.contentType ?? jsonType);
+    if (method === "POST" && contentType !== "") headers.push("content-type", contentType);
     for (const name in request.headers) headers.push(name, request.headers[name]!);
     const signature = this.#signature(request, path, credential);
     for (const name in signature) headers.push(name, signature[name]!);

@@ -15,6 +15,7 @@ import { GatewayError, toGatewayError } from "#platform/errors.ts";
 import { timeOfId } from "#platform/ids.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { CallContext } from "#platform/service-types.ts";
+import type { BatchSettlement } from "../batch-settlement.ts";
 import { attemptOutcome } from "../domain/attempt-outcome.ts";
 import { planAttempt, type AttemptPlan } from "../domain/plan-attempt.ts";
 import { findRemoteMedia, withBytes, type RemoteMedia } from "../domain/remote-media.ts";
@@ -30,6 +31,7 @@ export interface AttemptParts {
   readonly sent: SentAttempts;
   readonly media: MediaFetcher;
   readonly recorder: Pick<AttemptRecorder, "begin" | "checkpoint" | "settle">;
+  readonly batches: Pick<BatchSettlement, "expect" | "forget" | "seen">;
   readonly running: RunningAttempts;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -138,11 +140,13 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
       if (this.#callerGone !== undefined) throw this.#callerGone;
       const plan = planAttempt(request, adapter);
       this.#plan = plan;
-      this.#refuseLate();
       const intent = intentOf(this.#request, plan, this.#provider!);
+      if (plan.makesBatch === true) await this.#parts.batches.expect(intent);
+      this.#refuseLate();
       await this.#parts.recorder.begin(intent);
       this.#intent = intent;
     } catch (error) {
+      this.#forgetBatch();
       this.#letGo();
       return this.#fail(this.#unbilled(toGatewayError(error)));
     }
@@ -196,10 +200,18 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   ended(result: AttemptResult, error: GatewayError | undefined): void {
     this.#letGo();
     this.#parts.recorder.settle(this.#intent!, this.#outcome(result, error));
+    const batch = this.#call?.reply?.summary?.batch;
+    if (batch !== undefined) this.#parts.batches.seen(batch);
     if (error === undefined) return this.progressed();
     this.#log(error);
     const isRefused = (this.#call?.httpStatus ?? 0) >= 300;
-    this.#fail(result === AttemptResult.NOT_SENT || isRefused ? this.#unbilled(error) : error);
+    if (result !== AttemptResult.NOT_SENT && !isRefused) return this.#fail(error);
+    this.#forgetBatch();
+    this.#fail(this.#unbilled(error));
+  }
+
+  #forgetBatch(): void {
+    if (this.#plan?.makesBatch === true) this.#parts.batches.forget(this.#request.attemptId);
   }
 
   /** Tells whoever drew the attempt's bound from a lease that nothing of it is spent; it must agree with what the ledger is told. */
@@ -243,24 +255,24 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     }
     if (message === undefined) return undefined;
     if (!this.#startWasSaid) {
-      message.start = this.#start(message.native.length > 0);
+      message.start = this.#start(message);
       this.#startWasSaid = true;
     }
     return { done: false, value: message };
   }
 
-  #start(isNative: boolean): AttemptStart {
+  #start({ native, start: said }: AttemptResponse): AttemptStart {
     const start = create(AttemptStartSchema);
     start.upstreamRequestId = this.#upstreamRequestId();
     const headers = this.#call!.headers;
-    start.contentType = headers["content-type"] ?? "";
+    start.contentType = said?.contentType ?? headers["content-type"] ?? "";
     start.warnings = [...this.#plan!.startWarnings];
     const { adapter } = this.#provider!.config;
     for (const name of adapter.forwardedReplyHeaders) {
       const value = headers[name];
       if (value !== undefined) start.headers[name] = value;
     }
-    if (!isNative) start.rateLimits.push(...(adapter.readRateLimits?.(headers, this.#parts.clock.now()) ?? []));
+    if (native.length === 0) start.rateLimits.push(...(adapter.readRateLimits?.(headers, this.#parts.clock.now()) ?? []));
     return start;
   }
 
@@ -292,9 +304,9 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   }
 }
 
-/** Files belong to the account, whatever model reads them. */
+/** Files and batches belong to the account, whatever model reads them. */
 function isAboutNoModel({ operation }: AttemptRequest): boolean {
-  return operation.case === "relay" && operation.value.endpoint.startsWith("/files");
+  return operation.case === "relay" && /^\/(?:files|batches)\b/.test(operation.value.endpoint);
 }
 
 // Copies of empty ones: protobuf-es takes several times as long to make them, and every request has one of each.

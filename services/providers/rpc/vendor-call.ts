@@ -12,6 +12,8 @@ import type { ReplyReader } from "../domain/reply-reader.ts";
 import { connectTimeout, nameProvider, readTransportError, type Stage } from "../domain/upstream-error.ts";
 import type { LiveProvider } from "../edge/live-providers.ts";
 
+export type VendorCallPlan = Pick<AttemptPlan, "vendorRequest" | "readReply">;
+
 export interface VendorCallListener {
   /** Something may be there to take. */
   progressed(): void;
@@ -28,7 +30,7 @@ const trailingMs = 1_000;
 
 export class VendorCall implements EgressHandler {
   readonly #provider: LiveProvider;
-  readonly #plan: AttemptPlan;
+  readonly #plan: VendorCallPlan;
   readonly #clock: Clock;
   readonly #listener: VendorCallListener;
   #stage: Stage = "connecting";
@@ -45,7 +47,7 @@ export class VendorCall implements EgressHandler {
   /** On the monotonic clock; undefined until the reply's first byte has come. */
   firstByteAtMs: number | undefined;
 
-  constructor(provider: LiveProvider, plan: AttemptPlan, clock: Clock, listener: VendorCallListener) {
+  constructor(provider: LiveProvider, plan: VendorCallPlan, clock: Clock, listener: VendorCallListener) {
     this.#provider = provider;
     this.#plan = plan;
     this.#clock = clock;

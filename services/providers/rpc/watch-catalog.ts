@@ -47,7 +47,7 @@ function offersOf({ nativeDialects, operations, speech, relays = [] }: VendorAda
   const others: readonly (readonly [RelayForm["operation"], string | undefined])[] = [
     ...unary.map(([name, adapter]) => [name, adapter?.native?.dialect] as const),
     ...(speech === undefined ? [] : [["synthesizeSpeech", undefined] as const]),
-    ...(relays.some(({ operation }) => operation === "files") ? [["files", undefined] as const] : []),
+    ...(["files", "batches"] as const).filter((name) => relays.some(({ operation }) => operation === name)).map((name) => [name, undefined] as const),
   ];
   return [
     { operation: "generate", nativeDialects: [...nativeDialects] },

@@ -36,6 +36,7 @@ const none: readonly StoredSecret[] = [];
 export class StoredCredentials implements StoredSecrets {
   readonly #options: StoredCredentialsOptions;
   readonly #stopping = new AbortController();
+  #database: Promise<Database> | undefined;
   #opening: Promise<Opened> | undefined;
   #following: Promise<void> | undefined;
   #byProvider: ReadonlyMap<string, readonly StoredSecret[]> = new Map();
@@ -58,9 +59,13 @@ export class StoredCredentials implements StoredSecrets {
     if (formerUntilMs === undefined && refusedAtMs !== undefined) this.#note(credentialId, undefined);
   }
 
-  /** The table. Throws DEPENDENCY_UNAVAILABLE while the database is down, INVALID_REQUEST in a process without one. */
-  async database(): Promise<Database> {
-    return (await this.#open()).database;
+  /** The schema of providers. Throws DEPENDENCY_UNAVAILABLE while the database is down, INVALID_REQUEST in a process without one. */
+  database(): Promise<Database> {
+    this.#database ??= this.#store.openDatabase().catch((error: unknown) => {
+      this.#database = undefined;
+      throw error;
+    });
+    return this.#database;
   }
 
   /** The secret as the row of this id has it. */
@@ -81,15 +86,18 @@ export class StoredCredentials implements StoredSecrets {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#following;
-    await (await this.#opening?.catch(() => undefined))?.database.close();
+    await (await this.#database?.catch(() => undefined))?.close();
+  }
+
+  get #store(): CredentialStore {
+    const { store } = this.#options;
+    if (store !== undefined) return store;
+    throw new GatewayError("INVALID_REQUEST", "Credentials cannot be stored: this process of providers has no database. Set WEIR_DATABASE_URL for it, to the database of the other services.");
   }
 
   #open(): Promise<Opened> {
-    const { store } = this.#options;
-    if (store === undefined) {
-      throw new GatewayError("INVALID_REQUEST", "Credentials cannot be stored: this process of providers has no database. Set WEIR_DATABASE_URL for it, to the database of the other services.");
-    }
-    this.#opening ??= Promise.all([store.openDatabase(), store.openKey()]).then(
+    const store = this.#store;
+    this.#opening ??= Promise.all([this.database(), store.openKey()]).then(
       ([database, key]) => ({ database, key }),
       (error: unknown) => {
         this.#opening = undefined;

@@ -1,13 +1,18 @@
-/** Owns the files that callers keep in the account at a vendor: which provider has them, whose they are, and the way to them. */
+/** Owns the files, and the batches of them, that callers have in the account at a vendor: which provider has them, whose they are, and the way to them. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { RelayRequestSchema, type AttemptRequest, type Provider } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { RelayRequestSchema, type Provider } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { mayReach, providerOf } from "./admit.ts";
+import { authorizeMethod, authorizePlan, mayReach, providerOf } from "./admit.ts";
+import type { AskedCall } from "./asked-call.ts";
+import type { Bound } from "./budget/bound.ts";
+import { freeOfCharge } from "./budget/bound-of.ts";
 import { offerOf } from "./capability.ts";
-import type { FileIds, FilePlace } from "./file-ids.ts";
+import type { FileIds, FileKind, FilePlace } from "./file-ids.ts";
+import type { Breathe } from "./guardrails/look-through.ts";
 import type { Reply } from "./pipeline.ts";
-import type { Plan, PlanningView } from "./plan.ts";
+import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 
 type RelayInit = Pick<Exclude<MessageInitShape<typeof RelayRequestSchema>, { readonly $typeName: unknown }>, "method" | "query" | "body" | "contentType">;
 
@@ -15,17 +20,20 @@ export interface AccountFilesOptions {
   readonly ids: FileIds;
   readonly grant: Grant;
   readonly view: PlanningView;
-  /** Makes the call at the one target of the plan. */
-  readonly run: (plan: Plan, operation: AttemptRequest["operation"]) => Promise<Reply>;
+  /** Makes the call at the one target of its plan. */
+  readonly run: (call: AskedCall) => Promise<Reply>;
+  readonly breathe: Breathe;
 }
 
 /** The files of one caller's organization. */
 export class AccountFiles {
   readonly ids: FileIds;
+  readonly breathe: Breathe;
   readonly #options: AccountFilesOptions;
 
   constructor(options: AccountFilesOptions) {
     this.ids = options.ids;
+    this.breathe = options.breathe;
     this.#options = options;
   }
 
@@ -44,20 +52,45 @@ export class AccountFiles {
     throw new GatewayError("INVALID_REQUEST", `x-weir-provider ${description}.`, { fieldViolations: [{ field: "x-weir-provider", description }] });
   }
 
-  /** Where the caller's file lies. Throws NOT_FOUND when the organization has none of this id, or the caller may not reach it any more. */
-  placeOf(id: string): FilePlace {
-    const place = this.ids.read(id);
+  /** Where the caller's file lies, or batch. Throws NOT_FOUND when the organization has none of this id, or the caller may not reach it any more. */
+  placeOf(id: string, kind: FileKind = "file"): FilePlace {
+    const place = this.ids.read(id, kind);
     const { view, grant } = this.#options;
     if (place !== undefined && view.providers.has(place.provider) && mayUseFilesOf(place.provider, view, grant)) return place;
-    throw new GatewayError("NOT_FOUND", `There is no file "${id.slice(0, 200)}". GET /v1/files lists those of your organization.`, { metadata: { kind: "file", id: id.slice(0, 200) } });
+    throw notFound(id, kind);
   }
 
-  /** Asks the provider. `endpoint` is as in RelayRequest, about the file of this id at the vendor where one is given. */
+  /** The way to a model, by the vendor's name of it, for a batch of calls. Throws what stands against the caller's calling it so. */
+  planBatch(provider: string, model: string, operation: "generate" | "embed"): Plan {
+    const { view, grant } = this.#options;
+    authorizeMethod(InferenceService.method[operation], grant);
+    const name = `${provider}/${model}`;
+    return authorizePlan(name, planTargets(name, { routes: new Map(), providers: view.providers }), grant);
+  }
+
+  /** Asks the provider. `endpoint` is as in RelayRequest, about the file or batch of this id at the vendor where one is given. */
   ask(provider: string, endpoint: string, relay: RelayInit, vendorId = ""): Promise<Reply> {
     const { view, run } = this.#options;
-    const target = { name: `${provider}/files`, provider: view.providers.get(provider)!, model: "files", breakerName: provider };
-    return run({ route: "", strict: false, targets: [target] }, { case: "relay", value: create(RelayRequestSchema, { dialect: "openai", endpoint, resourceId: vendorId, ...relay }) });
+    const target: Target = { name: `${provider}/files`, provider: view.providers.get(provider)!, model: "files", breakerName: provider };
+    const operation = relayOf(endpoint, { resourceId: vendorId, ...relay });
+    return run({ operation: "files", model: "files", operationFor: () => operation, boundAt: freeOfCharge, plan: { route: "", strict: false, targets: [target] } });
   }
+
+  /** Makes a batch of calls to the one target of the plan, which can cost as much as the bound. */
+  makeBatch(plan: Plan, relay: RelayInit, bound: Bound): Promise<Reply> {
+    const operation = relayOf("/batches", relay);
+    return this.#options.run({ operation: "batches", model: plan.targets[0]!.name, operationFor: () => operation, boundAt: () => bound, plan });
+  }
+}
+
+/** The error for a file or a batch that is not there. */
+export function notFound(id: string, kind: FileKind): GatewayError {
+  const list = kind === "file" ? "/v1/files" : "/v1/batches";
+  return new GatewayError("NOT_FOUND", `There is no ${kind} "${id.slice(0, 200)}". GET ${list} lists those of your organization.`, { metadata: { kind, id: id.slice(0, 200) } });
+}
+
+function relayOf(endpoint: string, relay: MessageInitShape<typeof RelayRequestSchema>): ReturnType<AskedCall["operationFor"]> {
+  return { case: "relay", value: create(RelayRequestSchema, { dialect: "openai", endpoint, ...relay }) };
 }
 
 function hasFiles(provider: Provider): boolean {

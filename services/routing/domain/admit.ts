@@ -9,6 +9,7 @@ import { isIdentityToken } from "#platform/identity-token.ts";
 import { isListed, rangeList } from "#platform/ip-range.ts";
 import { isKeySecret } from "#platform/key-secret.ts";
 import { checkPermission, ruleOf } from "#platform/method-guard.ts";
+import { scopeOperationOf } from "#platform/scope-operation.ts";
 import type { ClientCertificate } from "#platform/listener-tls.ts";
 import type { Plan } from "./plan.ts";
 
@@ -130,7 +131,7 @@ const rangeLists = new WeakMap<Scope, ReturnType<typeof rangeList>>();
 export function authorizeMethod(method: DescMethod, grant: Grant): void {
   checkPermission(method, ruleOf(method), { kind: "caller", grant });
   if (method.parent.typeName !== InferenceService.typeName) return;
-  const operation = method.name.replace(/^Stream/, "");
+  const operation = scopeOperationOf(method.name);
   if (grant.scopes.every(({ operations }) => operations.length === 0 || operations.includes(operation))) return;
   throw new GatewayError("OPERATION_NOT_ALLOWED", `This key may not be used for ${operation}. Use a key that may, or have \`scope.operations\` of this one changed.`, { metadata: { operation } });
 }

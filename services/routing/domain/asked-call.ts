@@ -26,5 +26,5 @@ export function unaryCall<Name extends UnaryName>(asked: AskedUnary<Name>): Aske
 
 export function relayedCall(asked: AskedRelay): AskedCall {
   const { operation, call } = asked;
-  return { operation, model: call.model, operationFor: (target) => relayFor(asked, target), boundAt: relayBound(asked), size: { isStream: call.stream, tokens: () => noTokens } };
+  return { operation, model: call.model, operationFor: (target, strict) => relayFor(asked, target, strict), boundAt: relayBound(asked), size: { isStream: call.stream, tokens: () => noTokens } };
 }

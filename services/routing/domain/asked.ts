@@ -154,6 +154,8 @@ export interface AskedRelay {
   /** As in RelayRequest. */
   readonly endpoint: string;
   readonly call: RelayCall;
+  /** As in AskedGeneration; of bytes that go on as they are nothing is left out. */
+  readonly strict: boolean;
 }
 
 /** What it can cost at a target. */
@@ -161,9 +163,11 @@ export function relayBound({ operation, call }: AskedRelay): (target: Target) =>
   return (target) => boundOfRelay(operation, call.extent, target);
 }
 
-/** Throws UNSUPPORTED_OPERATION for a target that does not take the caller's bytes. */
-export function relayFor({ operation, dialect, endpoint, call }: AskedRelay, target: Target): AttemptRequest["operation"] {
+/** Throws UNSUPPORTED_OPERATION for a target that does not take the caller's bytes, where they have no translation. */
+export function relayFor({ operation, dialect, endpoint, call, strict }: AskedRelay, target: Target, routeIsStrict: boolean): AttemptRequest["operation"] {
   if (offerOf(target.provider, operation)?.nativeDialects.includes(dialect) !== true) {
+    const speech = call.toSpeech?.();
+    if (speech !== undefined) return { case: "synthesizeSpeech", value: { ...speech, strict: strict || routeIsStrict } };
     throw new GatewayError("UNSUPPORTED_OPERATION", `${target.name} does not take what OpenAI's clients send to ${endpoint}. Call it over gRPC or Connect.`, { metadata: { operation, target: target.name } });
   }
   return { case: "relay", value: create(RelayRequestSchema, { dialect, endpoint, contentType: call.contentType, body: call.bodyFor(target.model), stream: call.stream }) };

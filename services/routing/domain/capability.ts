@@ -4,10 +4,19 @@ import { GatewayError } from "#platform/errors.ts";
 import type { PlanningView, Target } from "./plan.ts";
 import type { UnaryName } from "./unary-operation.ts";
 
-export type OperationName = "generate" | "files" | UnaryName | RelayedName;
+export type OperationName = "generate" | AccountOperation | UnaryName | RelayedName;
+
+/** Those about what lies in the account at a vendor, with their names for rules; the contract has none of them. */
+export const accountOperations = { files: "Files", batches: "Batches" } as const;
+
+type AccountOperation = keyof typeof accountOperations;
 
 /** Those whose bytes are relayed, whatever they are. */
 export type RelayedName = "synthesizeSpeech" | "transcribe" | "editImages" | "generateImages";
+
+export function isAccountOperation(operation: OperationName): operation is AccountOperation {
+  return operation in accountOperations;
+}
 
 /** How the provider offers the operation; undefined when it does not, or when what it offers is not known. */
 export function offerOf({ offers }: Provider, operation: OperationName): Offer | undefined {
@@ -33,5 +42,5 @@ function mayHave(provider: Provider, operation: OperationName): boolean {
 
 /** The word of contracts and the ledger. */
 function wordFor(operation: OperationName): string {
-  return operation === "files" ? operation : AttemptRequestSchema.field[operation].name;
+  return isAccountOperation(operation) ? operation : AttemptRequestSchema.field[operation].name;
 }

@@ -1,6 +1,7 @@
 /** Owns what a dialect's folder must provide: an HTTP API of others, read into types and written from types. No I/O. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Generation, GenerateResponse, Model, StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { SynthesizeSpeechRequest } from "#gen/weir/inference/v1/speech_pb.ts";
 import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
 import type { AccountFiles } from "./account-files.ts";
@@ -140,6 +141,8 @@ export interface RelayCall {
   bodyFor(model: string): Uint8Array;
   /** As `writeError` of StreamWriter, where the reply is in events. */
   writeStreamError(error: GatewayError, requestId: string): string;
+  /** The request in types, for targets that speak and do not take the bytes; absent for what is no speech. Throws UNSUPPORTED_FIELD for what types cannot carry. */
+  toSpeech?(): SynthesizeSpeechRequest;
 }
 
 export interface ListModelsEndpoint {
@@ -158,7 +161,7 @@ export interface GetModelEndpoint {
   writeReply(model: Model, createTimeMs: number): unknown;
 }
 
-/** An endpoint for files that lie in the account at a vendor of the same dialect. */
+/** An endpoint for files, or batches of them, that lie in the account at a vendor of the same dialect. */
 export interface FilesEndpoint {
   readonly operation: "files";
   readonly method: "GET" | "POST" | "DELETE";

@@ -1,6 +1,6 @@
 /**
- * Owns the ids by which callers know files that lie in the account at a vendor. An id says where the file is and is signed for one
- * organization, so that whose it is needs to be kept nowhere: docs/decisions/file-ids-are-signed.md.
+ * Owns the ids by which callers know files, and batches of them, that lie in the account at a vendor. An id says where it is and is signed
+ * for one organization, so that whose it is needs to be kept nowhere: docs/decisions/file-ids-are-signed.md.
  */
 import { createHmac, timingSafeEqual, type KeyObject } from "node:crypto";
 
@@ -10,6 +10,9 @@ export interface FilePlace {
   /** The vendor's id of it. */
   readonly vendorId: string;
 }
+
+/** What lies there. */
+export type FileKind = "file" | "batch";
 
 /** An id is the vendor's, the provider's name and the signature. */
 const form = /^([\w-]{1,128})\.([\w-]{1,63})\.([\w-]{22})$/;
@@ -29,15 +32,15 @@ export class FileIds {
     return `weir-${this.#sign("files").toString("base64url")}-`;
   }
 
-  write({ provider, vendorId }: FilePlace): string {
-    return `${vendorId}.${provider}.${this.#sign("file", provider, vendorId).toString("base64url")}`;
+  write({ provider, vendorId }: FilePlace, kind: FileKind = "file"): string {
+    return `${vendorId}.${provider}.${this.#sign(kind, provider, vendorId).toString("base64url")}`;
   }
 
   /** Undefined when it is no id that was made for this organization. */
-  read(id: string): FilePlace | undefined {
+  read(id: string, kind: FileKind = "file"): FilePlace | undefined {
     const [, vendorId = "", provider = "", signature = ""] = form.exec(id) ?? [];
     const presented = Buffer.from(signature, "base64url");
-    const expected = this.#sign("file", provider, vendorId);
+    const expected = this.#sign(kind, provider, vendorId);
     return presented.length === expected.length && timingSafeEqual(presented, expected) ? { provider, vendorId } : undefined;
   }
 

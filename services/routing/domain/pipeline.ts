@@ -17,7 +17,7 @@ import { authorizePlan } from "./admit.ts";
 import type { Bound } from "./budget/bound.ts";
 import { reserve, settleFailure, settleReply, type Budgets, type Reservation } from "./budget/reserve.ts";
 import type { CallSize } from "./call-size.ts";
-import { capableTargets, type OperationName } from "./capability.ts";
+import { accountOperations, capableTargets, isAccountOperation, type OperationName } from "./capability.ts";
 import { refuseUnfit, type Needs } from "./fitness.ts";
 import type { GrantRules, RuleSource } from "./grant-rules.ts";
 import type { CallGuard, Finding } from "./guardrails/call-guard.ts";
@@ -111,7 +111,7 @@ export async function runCall(asked: Call, dependencies: PipelineDependencies): 
   if (rules === undefined || rules.rateLimits.length === 0) return runAdmitted(call, rules, dependencies);
   const { isStream, tokens } = call.size ?? { isStream: false, tokens: () => noTokens };
   const { view, budgets } = dependencies;
-  const spending = once(() => spendingOf(call, () => planOf(call, view()).targets[0]!, (target) => budgets.rates(target, call.grant.organizationId)));
+  const spending = once(() => spendingOf(call, () => planOf(call, view()).targets[0]!, (target) => budgets.rates(target, call.grant.organizationId, call.operation === "batches")));
   const admitted = await admitCall({ facts: factsOf(call, view()), isStream, tokens, spending }, rules.rateLimits, dependencies.rateCounterOf);
   try {
     const reply = await runAdmitted(call, rules, dependencies);
@@ -142,13 +142,14 @@ function factsOf({ grant, model, operation, labels }: Call, { routes }: Planning
 
 /** The operation by its RPC, for rules. */
 export function operationWord(operation: OperationName): string {
-  return operation === "files" ? "Files" : InferenceService.method[operation].name;
+  return isAccountOperation(operation) ? accountOperations[operation] : InferenceService.method[operation].name;
 }
 
 async function runAdmitted(asked: Call, rules: GrantRules | undefined, dependencies: PipelineDependencies): Promise<Reply> {
   const view = dependencies.view();
   const plan = planOf(asked, view);
   const guard = rules === undefined ? undefined : guardFor(asked, plan, rules.guardrails, (finding) => dependencies.onFinding(asked.requestId, finding), dependencies.askOutside);
+  if (guard !== undefined && asked.operation === "batches") throw unguarded(asked.model);
   const call = guard === undefined ? asked : governedCall(asked, guard, dependencies.judgeJson);
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
@@ -185,6 +186,11 @@ function isRefusal(error: unknown): boolean {
   return error instanceof GatewayError && (error.reason === "GUARDRAIL_BLOCKED" || error.reason === "GUARDRAIL_UNAVAILABLE");
 }
 
+/** What a batch generates comes hours later, when nobody looks through it. */
+function unguarded(model: string): GatewayError {
+  return new GatewayError("GUARDRAIL_UNAVAILABLE", `A guardrail is for calls of ${model}, and none can be carried out in a batch; nothing was sent. Make the calls one by one.`, { metadata: { model } });
+}
+
 function attemptTarget(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, dependencies: PipelineDependencies): Promise<StartedReply> {
   // A caller who named a single target wants that one, and its vendor knows best.
   if (plan.targets.length > 1 && call.needs !== undefined) refuseUnfit(target, call.needs);
@@ -193,7 +199,7 @@ function attemptTarget(call: Call, plan: Plan, target: Target, guard: CallGuard 
 
 async function reserveAndSend(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, dependencies: PipelineDependencies): Promise<StartedReply> {
   const context = { grant: call.grant, labels: call.labels, signal: call.signal, deadlineMs: call.deadlineMs };
-  const reservation = await reserve((at) => call.boundAt(at), target, context, dependencies.budgets);
+  const reservation = await reserve((at) => call.boundAt(at), call.operation === "batches", target, context, dependencies.budgets);
   return send(call, plan, target, guard, reservation, dependencies);
 }
 

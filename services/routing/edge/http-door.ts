@@ -12,9 +12,8 @@ import { filesIn } from "../domain/account-objects.ts";
 import { authorizeMethod } from "../domain/admit.ts";
 import { withOwnCache, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
 import { generationCall, relayedCall, unaryCall, type AskedCall } from "../domain/asked-call.ts";
-import { freeOfCharge } from "../domain/budget/bound-of.ts";
 import type { RelayedName } from "../domain/capability.ts";
-import type { ByteRoom } from "../domain/byte-room.ts";
+import { smallBytes, type ByteRoom } from "../domain/byte-room.ts";
 import type { Dialect, FilesEndpoint, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RelayCall, RelayEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
 import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
 import type { FileIds } from "../domain/file-ids.ts";
@@ -57,8 +56,7 @@ interface Arrived {
   readonly recording: ContentRecording | undefined;
 }
 
-/** Files are kept for those who may send them to a model. */
-const rpcOf = { ...InferenceService.method, getModel: InferenceService.method.listModels, getVersion: InferenceService.method.listModels, files: InferenceService.method.generate };
+const rpcOf = { ...InferenceService.method, getModel: InferenceService.method.listModels, getVersion: InferenceService.method.listModels, files: InferenceService.method.listFiles };
 
 /** Answers one request; resolves when the reply is on its way. Never throws: failures are answered. */
 export async function handleHttp(request: HttpRequest, response: HttpResponse, scope: RequestScope, dependencies: HttpDoorDependencies): Promise<void> {
@@ -74,13 +72,13 @@ export async function handleHttp(request: HttpRequest, response: HttpResponse, s
     const recording = dependencies.contents.begin(grant, scope);
     if (recording !== undefined) recordReply(response, recording);
     const arrived = { request, response, scope, grant, dependencies, target: { model, query: address.query }, recording };
-    if (endpoint.operation === "generate") await generate(arrived, dialect, endpoint);
+    if (endpoint.operation === "generate") await withBody(arrived, (body) => generate(arrived, dialect, endpoint, body));
     else if (endpoint.operation === "listModels") answerModels(arrived, endpoint);
     else if (endpoint.operation === "getModel") answerModel(arrived, endpoint);
     else if (endpoint.operation === "getVersion") answerJson(response, JSON.stringify(endpoint.writeReply()), identification(scope));
     else if (endpoint.operation === "files") await callFiles(arrived, dialect, endpoint);
     else if (endpoint.operation === "relay") await relay(arrived, dialect, endpoint);
-    else await callUnary(arrived, dialect, endpoint);
+    else await withBody(arrived, (body) => callUnary(arrived, dialect, endpoint, body));
     scope.end();
   } catch (thrown) {
     const error = scope.end(thrown)!;
@@ -122,9 +120,8 @@ function endpointOf({ method }: HttpRequest, { path }: Address, found: readonly 
   throw new GatewayError("METHOD_NOT_FOUND", `Weir has no ${method} ${path.slice(0, 200)}. ${advice}`);
 }
 
-async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEndpoint): Promise<void> {
+async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEndpoint, body: Buffer): Promise<void> {
   const { response, scope } = arrived;
-  const body = await bodyOf(arrived);
   const parsed = parseJsonObject(body);
   const files = filesIn(parsed, arrived.dependencies.fileIds(arrived.grant.organizationId));
   const asked = endpoint.read(parsed, arrived.target);
@@ -146,9 +143,8 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
   answerJson(response, json, headersOf(arrived, dialect, reply, message, warnings));
 }
 
-async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dialect, endpoint: UnaryEndpoint<Name>): Promise<void> {
+async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dialect, endpoint: UnaryEndpoint<Name>, body: Buffer): Promise<void> {
   const { operation } = endpoint;
-  const body = await bodyOf(arrived);
   const parsed = parseJsonObject(body);
   filesIn(parsed);
   const call = endpoint.read(parsed, arrived.target);
@@ -171,6 +167,12 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
   answerJson(arrived.response, json, headersOf(arrived, dialect, reply, message, warningsOf(message, answer?.warnings, call.unknownFields)));
 }
 
+/** JSON of more than some text holds media, mostly; it counts as such while it is held. */
+async function withBody(arrived: Arrived, work: (body: Buffer) => Promise<void>): Promise<void> {
+  const body = await bodyOf(arrived);
+  return body.length > smallBytes ? arrived.dependencies.mediaRoom.hold(body.length, () => work(body)) : work(body);
+}
+
 /** The body is held to the end, because the next target may need it. */
 function holdBody(work: () => Promise<void>, { request, dependencies }: Arrived): Promise<void> {
   const { maximumBodyBytes } = dependencies.config();
@@ -184,7 +186,8 @@ async function callFiles(arrived: Arrived, dialect: Dialect, endpoint: FilesEndp
     ids: dependencies.fileIds(grant.organizationId),
     grant,
     view: dependencies.pipeline.view(),
-    run: (plan, operation) => run(arrived, { operation: "files", model: "files", operationFor: () => operation, boundAt: freeOfCharge, plan }),
+    run: (call) => run(arrived, call),
+    breathe: dependencies.pipeline.breathe,
   });
   const named = request.headers["x-weir-provider"];
   const asked = { id: target.model, query: target.query ?? "", provider: named === undefined ? undefined : String(named), contentType: request.headers["content-type"] ?? "", body: () => bodyOf(arrived) };
@@ -210,9 +213,9 @@ async function relay(arrived: Arrived, dialect: Dialect, endpoint: RelayEndpoint
 }
 
 async function relayCall(arrived: Arrived, dialect: Dialect, { operation, path }: { readonly operation: RelayedName; readonly path: string }, call: RelayCall): Promise<void> {
-  const asked: AskedRelay = { operation, dialect: dialect.name, endpoint: path.slice("/v1".length), call };
+  const asked: AskedRelay = { operation, dialect: dialect.name, endpoint: path.slice("/v1".length), call, strict: strictnessOf(arrived) };
   const reply = await run(arrived, relayedCall(asked));
-  return relayStream(arrived, dialect, reply, (first) => relayWriter(first.start?.contentType ?? "", call), () => []);
+  return relayStream(arrived, dialect, reply, (first) => relayWriter(first.start?.contentType ?? "", call), (first) => first.start?.warnings ?? []);
 }
 
 /** Events can tell of an error and of silence; other bytes mean only themselves. */

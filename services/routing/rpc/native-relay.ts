@@ -35,7 +35,7 @@ export async function relayNative(operation: RelayedName, { model, labels, nativ
   if (endpoint === undefined) throw refusal("native.dialect", `the dialect "${dialect}" has no ${path}.`);
   const call = await endpoint.read(Buffer.from(body.buffer, body.byteOffset, body.byteLength), headers["content-type"] ?? "");
   if (call.stream) throw refusal("native.body", "It must not ask for a stream: this RPC answers in one piece.");
-  const asked: AskedRelay = { operation, dialect, endpoint: path.slice("/v1".length), call };
+  const asked: AskedRelay = { operation, dialect, endpoint: path.slice("/v1".length), call, strict: false };
   const reply = await runCall(callOf(context, { ...relayedCall(asked), model }, labels), pipeline);
   return { requestId: context.requestId, target: reply.target.name, native: create(NativePayloadSchema, { dialect, body: await wholeOf(reply) }) };
 }

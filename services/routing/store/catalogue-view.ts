@@ -1,6 +1,6 @@
 /** Owns routing's copies of the provider catalogue, of the price version in force, and of what models cost at most. */
 import { create } from "@bufbuild/protobuf";
-import { WatchBoundPricesRequestSchema, WatchPriceVersionRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { WatchBoundPricesRequestSchema, WatchPriceVersionRequestSchema, type BoundRate } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { WatchCatalogRequestSchema, type Provider } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Logger } from "#platform/logger.ts";
 import { followView } from "#platform/pushed-view.ts";
@@ -23,8 +23,12 @@ export async function followCatalogue(peers: Pick<RoutingPeers, "providers" | "m
     name: "bound prices",
     open: (openSignal) => peers.metering.watchBoundPrices(create(WatchBoundPricesRequestSchema), { identity, requestId: "", signal: openSignal }),
     apply: ({ prices, factorMillionths }) => {
-      const rates = new Map(prices.map(({ name, rates }) => [name, new Map(rates.map(({ meter, nanosPerMillion }) => [meter, nanosPerMillion]))]));
-      view.boundPrices = { rates, factorMillionths };
+      const byMeter = (rates: readonly BoundRate[]) => new Map(rates.map(({ meter, nanosPerMillion }) => [meter, nanosPerMillion]));
+      view.boundPrices = {
+        rates: new Map(prices.map(({ name, rates }) => [name, byMeter(rates)])),
+        batchRates: new Map(prices.map(({ name, batchRates }) => [name, byMeter(batchRates)])),
+        factorMillionths,
+      };
     },
     logger,
     signal,

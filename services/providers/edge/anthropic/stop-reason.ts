@@ -1,14 +1,13 @@
 /** Owns the way from Anthropic's stop reasons to types' finish reasons. */
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
+import { finishReasonOf, type FinishWords } from "../../domain/finish-word.ts";
 
-/** Unspecified for no reason; OTHER for a word that is not known. */
 export function readStopReason(stopReason: string): FinishReason {
-  if (stopReason === "") return FinishReason.UNSPECIFIED;
-  return meanings.get(stopReason) ?? FinishReason.OTHER;
+  return finishReasonOf(stopReason, meanings);
 }
 
 /** Source: StopReason and BetaStopReason in @anthropic-ai/sdk. */
-const meanings: ReadonlyMap<string, FinishReason> = new Map([
+const meanings: FinishWords = new Map([
   ["end_turn", FinishReason.STOP],
   ["stop_sequence", FinishReason.STOP],
   ["max_tokens", FinishReason.LENGTH],

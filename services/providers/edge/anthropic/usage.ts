@@ -1,6 +1,7 @@
 /** Owns the way from Anthropic's usage object to Weir's disjoint meters. */
-import { create } from "@bufbuild/protobuf";
-import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { cacheWritesOf, reportedTokens, type Counted } from "../../domain/reported-usage.ts";
+import { countOf } from "../../domain/vendor-json.ts";
 
 /** Anthropic's usage object, as far as it is a matter of counting; nothing of it is certain. */
 export interface UsageJson {
@@ -33,13 +34,9 @@ export function readUsage(usage: UsageJson | null | undefined): Usage | undefine
     [Meter.OUTPUT_TOKENS, 0n],
   ]);
   for (const part of [usage, ...unlistedTurns(usage)]) {
-    for (const [meter, quantity] of readTurn(part)) totals.set(meter, (totals.get(meter) ?? 0n) + quantity);
+    for (const [meter, quantity] of readTurn(part)) totals.set(meter, (totals.get(meter) ?? 0n) + BigInt(quantity));
   }
-  // Input and output stand always, to tell "none" from "unreported"; of the other meters only those that counted.
-  const quantities = [...totals]
-    .filter(([meter, quantity]) => quantity > 0n || meter === Meter.INPUT_TOKENS || meter === Meter.OUTPUT_TOKENS)
-    .map(([meter, quantity]) => ({ meter, quantity }));
-  return create(UsageSchema, { quantities, source: UsageSource.PROVIDER });
+  return reportedTokens(totals);
 }
 
 /** The usage so far with the figures of a later event, each of which replaces the earlier one; null and absent ones replace nothing. */
@@ -52,25 +49,18 @@ function unlistedTurns(usage: UsageJson): readonly UsageJson[] {
   return usage.iterations.filter(({ type }) => type === "compaction" || type === "advisor_message");
 }
 
-function readTurn(usage: UsageJson): readonly (readonly [Meter, bigint])[] {
-  const cacheWrites = count(usage.cache_creation_input_tokens);
-  const oneHour = count(usage.cache_creation?.ephemeral_1h_input_tokens);
-  const output = count(usage.output_tokens);
-  const reasoning = least(count(usage.output_tokens_details?.thinking_tokens), output);
+function readTurn(usage: UsageJson): readonly Counted[] {
+  const { ephemeral_5m_input_tokens: fiveMinutes, ephemeral_1h_input_tokens: oneHour } = usage.cache_creation ?? {};
+  const output = countOf(usage.output_tokens);
+  const reasoning = least(countOf(usage.output_tokens_details?.thinking_tokens), output);
   return [
-    [Meter.INPUT_TOKENS, count(usage.input_tokens)],
-    [Meter.CACHED_INPUT_TOKENS, count(usage.cache_read_input_tokens)],
-    // The total is the surer figure: a later event may raise it without a new split.
-    [Meter.CACHE_WRITE_5M_INPUT_TOKENS, cacheWrites > oneHour ? cacheWrites - oneHour : count(usage.cache_creation?.ephemeral_5m_input_tokens)],
-    [Meter.CACHE_WRITE_1H_INPUT_TOKENS, oneHour],
+    [Meter.INPUT_TOKENS, countOf(usage.input_tokens)],
+    [Meter.CACHED_INPUT_TOKENS, countOf(usage.cache_read_input_tokens)],
+    ...cacheWritesOf(countOf(usage.cache_creation_input_tokens), countOf(fiveMinutes), countOf(oneHour)),
     [Meter.OUTPUT_TOKENS, output - reasoning],
     [Meter.REASONING_OUTPUT_TOKENS, reasoning],
-    [Meter.WEB_SEARCHES, count(usage.server_tool_use?.web_search_requests)],
+    [Meter.WEB_SEARCHES, countOf(usage.server_tool_use?.web_search_requests)],
   ];
-}
-
-function count(value: unknown): bigint {
-  return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? BigInt(value) : 0n;
 }
 
 function least(left: bigint, right: bigint): bigint {

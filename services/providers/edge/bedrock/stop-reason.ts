@@ -1,17 +1,16 @@
 /** Owns the way from Bedrock's stop reasons to types' finish reasons. */
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
+import { finishReasonOf, type FinishWords } from "../../domain/finish-word.ts";
 
-/** Unspecified for no reason; OTHER for a word that is not known. */
 export function readStopReason(stopReason: string): FinishReason {
-  if (stopReason === "") return FinishReason.UNSPECIFIED;
-  return meanings.get(stopReason) ?? FinishReason.OTHER;
+  return finishReasonOf(stopReason, meanings);
 }
 
 /**
  * Source: StopReason in https://github.com/aws/aws-sdk-js-v3/blob/main/clients/client-bedrock-runtime/src/models/enums.ts;
  * the model's malformed_model_output and malformed_tool_use have no counterpart in types.
  */
-const meanings: ReadonlyMap<string, FinishReason> = new Map([
+const meanings: FinishWords = new Map([
   ["end_turn", FinishReason.STOP],
   ["stop_sequence", FinishReason.STOP],
   ["max_tokens", FinishReason.LENGTH],

@@ -1,6 +1,7 @@
 /** Owns the way from Bedrock's usage object to Weir's disjoint meters. */
-import { create } from "@bufbuild/protobuf";
-import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { cacheWritesOf, reportedTokens } from "../../domain/reported-usage.ts";
+import { asObjects, countOf } from "../../domain/vendor-json.ts";
 
 /** Bedrock's TokenUsage; nothing of it is certain. */
 export interface UsageJson {
@@ -23,36 +24,19 @@ export interface UsageJson {
  */
 export function readUsage(usage: UsageJson | null | undefined): Usage | undefined {
   if (usage?.inputTokens === undefined && usage?.outputTokens === undefined) return undefined;
-  const cacheWrites = count(usage.cacheWriteInputTokens);
-  const oneHour = cacheWritesOf(usage.cacheDetails, "1h");
-  return usageOf([
-    [Meter.INPUT_TOKENS, count(usage.inputTokens)],
-    [Meter.CACHED_INPUT_TOKENS, count(usage.cacheReadInputTokens)],
-    [Meter.CACHE_WRITE_5M_INPUT_TOKENS, cacheWrites > oneHour ? cacheWrites - oneHour : cacheWritesOf(usage.cacheDetails, "5m")],
-    [Meter.CACHE_WRITE_1H_INPUT_TOKENS, oneHour],
-    [Meter.OUTPUT_TOKENS, count(usage.outputTokens)],
+  return reportedTokens([
+    [Meter.INPUT_TOKENS, countOf(usage.inputTokens)],
+    [Meter.CACHED_INPUT_TOKENS, countOf(usage.cacheReadInputTokens)],
+    ...cacheWritesOf(countOf(usage.cacheWriteInputTokens), writtenFor("5m", usage.cacheDetails), writtenFor("1h", usage.cacheDetails)),
+    [Meter.OUTPUT_TOKENS, countOf(usage.outputTokens)],
   ]);
 }
 
 /** What Titan reports with a vector. Undefined when it does not. */
 export function readEmbeddingUsage(inputTokens: unknown): Usage | undefined {
-  return inputTokens === undefined ? undefined : usageOf([[Meter.INPUT_TOKENS, count(inputTokens)]]);
+  return inputTokens === undefined ? undefined : reportedTokens([[Meter.INPUT_TOKENS, countOf(inputTokens)]]);
 }
 
-/** Input and output stand always, to tell "none" from "unreported"; of the other meters only those that counted. */
-function usageOf(totals: readonly (readonly [Meter, bigint])[]): Usage {
-  const quantities = totals
-    .filter(([meter, quantity]) => quantity > 0n || meter === Meter.INPUT_TOKENS || meter === Meter.OUTPUT_TOKENS)
-    .map(([meter, quantity]) => ({ meter, quantity }));
-  return create(UsageSchema, { quantities, source: UsageSource.PROVIDER });
-}
-
-function cacheWritesOf(details: unknown, lifetime: string): bigint {
-  if (!Array.isArray(details)) return 0n;
-  const counts = details.map((detail: { readonly ttl?: unknown; readonly inputTokens?: unknown } | null) => (detail?.ttl === lifetime ? count(detail.inputTokens) : 0n));
-  return counts.reduce((sum, tokens) => sum + tokens, 0n);
-}
-
-function count(value: unknown): bigint {
-  return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? BigInt(value) : 0n;
+function writtenFor(lifetime: string, details: unknown): bigint {
+  return asObjects(details).reduce((sum, { ttl, inputTokens }) => (ttl === lifetime ? sum + countOf(inputTokens) : sum), 0n);
 }

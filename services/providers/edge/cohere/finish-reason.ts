@@ -1,22 +1,17 @@
 /** Owns the way from Cohere's finish reasons to types. */
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
+import { finishReasonOf, type FinishWords } from "../../domain/finish-word.ts";
+
+export function readFinishReason(word: string): FinishReason {
+  return finishReasonOf(word, meanings);
+}
 
 /** Source: ChatFinishReason in https://github.com/cohere-ai/cohere-typescript. */
-export function readFinishReason(word: string): FinishReason {
-  switch (word) {
-    case "":
-      return FinishReason.UNSPECIFIED;
-    case "COMPLETE":
-    case "STOP_SEQUENCE":
-      return FinishReason.STOP;
-    case "MAX_TOKENS":
-      return FinishReason.LENGTH;
-    case "TOOL_CALL":
-      return FinishReason.TOOL_CALLS;
-    // Version 1 had this word, and servers of Cohere's models still say it.
-    case "ERROR_TOXIC":
-      return FinishReason.CONTENT_FILTER;
-    default:
-      return FinishReason.OTHER;
-  }
-}
+const meanings: FinishWords = new Map([
+  ["COMPLETE", FinishReason.STOP],
+  ["STOP_SEQUENCE", FinishReason.STOP],
+  ["MAX_TOKENS", FinishReason.LENGTH],
+  ["TOOL_CALL", FinishReason.TOOL_CALLS],
+  // Version 1 had this word, and servers of Cohere's models still say it.
+  ["ERROR_TOXIC", FinishReason.CONTENT_FILTER],
+]);

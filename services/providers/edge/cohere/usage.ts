@@ -1,7 +1,7 @@
 /** Owns the way from Cohere's usage to Weir's disjoint meters. */
-import { create } from "@bufbuild/protobuf";
-import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import { asCount, asObject, isObject } from "../../domain/vendor-json.ts";
+import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { reportedUsage } from "../../domain/reported-usage.ts";
+import { asCount, asObject, countOf, isObject } from "../../domain/vendor-json.ts";
 
 /**
  * Cohere reports two counts: `billed_units`, which it charges for, and `tokens`, which also hold what it puts around the prompt on its
@@ -20,28 +20,21 @@ export function readUsage(value: unknown): Usage | undefined {
     const billedInput = asCount(billed["input_tokens"]) ?? 0;
     const addedInput = Math.max((input ?? Infinity) - billedInput, 0);
     const cached = Math.min(Math.max(cachedTokens - addedInput, 0), billedInput);
-    return usageOf([
+    return reportedUsage([
       // Pictures to embed are counted in tokens of their own, which have no meter.
       [Meter.INPUT_TOKENS, billedInput - cached + (asCount(billed["image_tokens"]) ?? 0)],
       [Meter.CACHED_INPUT_TOKENS, cached],
-      [Meter.OUTPUT_TOKENS, asCount(billed["output_tokens"])],
-      [Meter.SEARCH_UNITS, asCount(billed["search_units"])],
-      [Meter.IMAGES, asCount(billed["images"])],
+      [Meter.OUTPUT_TOKENS, countOf(billed["output_tokens"])],
+      [Meter.SEARCH_UNITS, countOf(billed["search_units"])],
+      [Meter.IMAGES, countOf(billed["images"])],
     ]);
   }
   const output = asCount(tokens["output_tokens"]);
   if (input === undefined && output === undefined) return undefined;
   const cached = Math.min(cachedTokens, input ?? 0);
-  return usageOf([
+  return reportedUsage([
     [Meter.INPUT_TOKENS, (input ?? 0) - cached],
     [Meter.CACHED_INPUT_TOKENS, cached],
-    [Meter.OUTPUT_TOKENS, output],
+    [Meter.OUTPUT_TOKENS, output ?? 0],
   ]);
-}
-
-function usageOf(quantities: readonly (readonly [meter: Meter, quantity: number | undefined])[]): Usage {
-  return create(UsageSchema, {
-    quantities: quantities.flatMap(([meter, quantity]) => (quantity === undefined || quantity === 0 ? [] : [{ meter, quantity: BigInt(quantity) }])),
-    source: UsageSource.PROVIDER,
-  });
 }

@@ -1,10 +1,10 @@
 /** Owns the way from Gemini's finish reasons to types. */
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
+import { finishReasonOf, type FinishWords } from "../../domain/finish-word.ts";
 
-/** Gemini says `STOP` also when it waits for tools. OTHER for a word that is not known. */
+/** Gemini says `STOP` also when it waits for tools. */
 export function readFinishReason(word: string, hasToolCalls: boolean): FinishReason {
-  if (word === "") return FinishReason.UNSPECIFIED;
-  const reason = meanings.get(word) ?? FinishReason.OTHER;
+  const reason = finishReasonOf(word, meanings);
   return reason === FinishReason.STOP && hasToolCalls ? FinishReason.TOOL_CALLS : reason;
 }
 
@@ -14,7 +14,7 @@ export function finishWordOf(word: unknown): string {
 }
 
 /** Source: FinishReason in @google/genai. */
-const meanings: ReadonlyMap<string, FinishReason> = new Map([
+const meanings: FinishWords = new Map([
   ["STOP", FinishReason.STOP],
   ["MAX_TOKENS", FinishReason.LENGTH],
   // There is more to come, but only for who sends the reply's continuation token back, which types have no place for.

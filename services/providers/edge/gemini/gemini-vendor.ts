@@ -7,6 +7,7 @@ import { readError } from "./errors.ts";
 import { imagesAdapter } from "./images.ts";
 import { readReply, summarizeReply } from "./read-reply.ts";
 import { nativeDialect } from "./reply-json.ts";
+import { speechAdapter } from "./speech.ts";
 import { createStreamReader } from "./stream-reader.ts";
 
 export const geminiVendor: VendorAdapter = {
@@ -34,4 +35,5 @@ export const geminiVendor: VendorAdapter = {
     createStreamReader,
   },
   operations: { embed: embedAdapter, countTokens: countTokensAdapter, generateImages: imagesAdapter },
+  speech: speechAdapter,
 };

@@ -1,6 +1,6 @@
 /** Owns the way from Gemini's usage metadata to Weir's disjoint meters. */
-import { create } from "@bufbuild/protobuf";
-import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { reportedTokens, type Counted } from "../../domain/reported-usage.ts";
 import { asCount, asObject, asObjects, isObject, type JsonObject } from "../../domain/vendor-json.ts";
 
 /**
@@ -21,12 +21,7 @@ export function readUsage(metadata: unknown, searches: number): Usage | undefine
   const prompt = asCount(metadata["promptTokenCount"]);
   const candidates = asCount(metadata["candidatesTokenCount"]);
   if (prompt === undefined && candidates === undefined && asCount(metadata["totalTokenCount"]) === undefined) return undefined;
-  const totals: readonly (readonly [Meter, number])[] = [...readInput(metadata, prompt ?? 0), ...readOutput(metadata, candidates ?? 0), [Meter.WEB_SEARCHES, searches]];
-  // Input and output stand always, to tell "none" from "unreported"; of the other meters only those that counted.
-  const quantities = totals
-    .filter(([meter, quantity]) => quantity > 0 || meter === Meter.INPUT_TOKENS || meter === Meter.OUTPUT_TOKENS)
-    .map(([meter, quantity]) => ({ meter, quantity: BigInt(quantity) }));
-  return create(UsageSchema, { quantities, source: UsageSource.PROVIDER });
+  return reportedTokens([...readInput(metadata, prompt ?? 0), ...readOutput(metadata, candidates ?? 0), [Meter.WEB_SEARCHES, searches]]);
 }
 
 /** The tier that served the call, by the words that a request has for it; empty when the metadata does not say. */
@@ -44,7 +39,7 @@ const tiers: ReadonlyMap<string, string> = new Map([
   ["ON_DEMAND_FLEX", "flex"],
 ]);
 
-function readInput(metadata: JsonObject, prompt: number): readonly (readonly [Meter, number])[] {
+function readInput(metadata: JsonObject, prompt: number): readonly Counted[] {
   const cached = Math.min(asCount(metadata["cachedContentTokenCount"]) ?? 0, prompt);
   const fresh = prompt - cached;
   // Sound that was read from the cache is counted there.
@@ -56,7 +51,7 @@ function readInput(metadata: JsonObject, prompt: number): readonly (readonly [Me
   ];
 }
 
-function readOutput(metadata: JsonObject, candidates: number): readonly (readonly [Meter, number])[] {
+function readOutput(metadata: JsonObject, candidates: number): readonly Counted[] {
   const thoughts = asCount(metadata["thoughtsTokenCount"]) ?? 0;
   const withoutThoughts = (asCount(metadata["promptTokenCount"]) ?? 0) + (asCount(metadata["toolUsePromptTokenCount"]) ?? 0) + candidates;
   const isInside = thoughts <= candidates && asCount(metadata["totalTokenCount"]) === withoutThoughts;

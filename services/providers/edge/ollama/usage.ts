@@ -1,6 +1,6 @@
 /** Owns the way from Ollama's counts to Weir's disjoint meters. */
-import { create } from "@bufbuild/protobuf";
-import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { reportedUsage } from "../../domain/reported-usage.ts";
 import { asCount, type JsonObject } from "../../domain/vendor-json.ts";
 
 /** `prompt_eval_count` and `eval_count` stand in the last message alone, thinking included; a count of 0 is left out there. Undefined when neither is there. */
@@ -8,9 +8,8 @@ export function readUsage(reply: JsonObject): Usage | undefined {
   const input = asCount(reply["prompt_eval_count"]);
   const output = asCount(reply["eval_count"]);
   if (input === undefined && output === undefined) return undefined;
-  const quantities = [
-    { meter: Meter.INPUT_TOKENS, quantity: BigInt(input ?? 0) },
-    { meter: Meter.OUTPUT_TOKENS, quantity: BigInt(output ?? 0) },
-  ];
-  return create(UsageSchema, { quantities: quantities.filter(({ quantity }) => quantity > 0n), source: UsageSource.PROVIDER });
+  return reportedUsage([
+    [Meter.INPUT_TOKENS, input ?? 0],
+    [Meter.OUTPUT_TOKENS, output ?? 0],
+  ]);
 }

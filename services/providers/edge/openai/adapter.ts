@@ -1,5 +1,6 @@
 /** Owns the vendor `openai`: OpenAI itself, with its Responses API, and every server that is told apart from its Chat Completions by nothing. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
+import { batchAdapter, batchRelays } from "./batches.ts";
 import { countTokensAdapter } from "./count-tokens.ts";
 import { createOpenaiCompatible } from "./compatible.ts";
 import { fileRelays } from "./files.ts";
@@ -25,10 +26,11 @@ export const openaiVendor: VendorAdapter = {
   operations: { ...chatVendor.operations, rerank: rerankAdapter },
 };
 
-/** The vendor where it has the Responses API and files, which many compatible servers lack. */
+/** The vendor where it has the Responses API, files and batches, which many compatible servers lack. */
 export const openaiVendorWithResponses: VendorAdapter = {
   ...openaiVendor,
   nativeDialects: [...openaiVendor.nativeDialects, responsesDialect],
   operations: { ...chatVendor.operations, countTokens: countTokensAdapter },
-  relays: [...(chatVendor.relays ?? []), ...fileRelays],
+  relays: [...(chatVendor.relays ?? []), ...fileRelays, ...batchRelays],
+  batches: batchAdapter,
 };

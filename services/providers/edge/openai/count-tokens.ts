@@ -1,22 +1,33 @@
 /** Owns counting tokens, which OpenAI does for its Responses API alone: https://developers.openai.com/api/reference/resources/responses/subresources/input_tokens */
-import { GatewayError } from "#platform/errors.ts";
+import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { spliceJson } from "#platform/json.ts";
-import type { UnaryAdapter } from "../../domain/adapter.ts";
-import { readCount } from "../../domain/counted-prompt.ts";
+import type { UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
+import { promptOf, readCount } from "../../domain/counted-prompt.ts";
 import { noUsage } from "../../domain/estimate-usage.ts";
 import { freeSummary } from "../../domain/free-operation.ts";
+import { parseVendorJson, textOf } from "../../domain/vendor-json.ts";
+import { Warnings } from "../../domain/warnings.ts";
+import { buildRequest as buildChat } from "./build-request.ts";
+import { openaiItself } from "./quirks.ts";
 import { responsesDialect } from "./responses-form.ts";
+import { responsesPromptOf } from "./responses-prompt.ts";
+
+const path = "/responses/input_tokens";
 
 export const countTokensAdapter: UnaryAdapter<"countTokens"> = {
-  buildRequest: () => {
-    const field = "generation";
-    throw new GatewayError("UNSUPPORTED_FIELD", `OpenAI counts the tokens of Responses requests alone: send one to /v1/responses/input_tokens, or native in the dialect ${responsesDialect}.`, { metadata: { field } });
-  },
+  buildRequest: ({ generation }, model) => buildRequest(generation!, model),
   readReply: readCount("input_tokens"),
   native: {
     dialect: responsesDialect,
-    buildRequest: (body, model) => ({ path: "/responses/input_tokens", headers: {}, body: spliceJson(body, { model }), warnings: [], withholdUsage: false }),
+    buildRequest: (body, model) => ({ path, headers: {}, body: spliceJson(body, { model }), warnings: [], withholdUsage: false }),
     summarizeReply: () => freeSummary(),
   },
   estimateUsage: noUsage,
 };
+
+function buildRequest(generation: Generation, model: string): VendorRequest {
+  const warnings = new Warnings("OpenAI", generation.strict);
+  const chat = buildChat(promptOf(generation), model, false, openaiItself);
+  const prompt = responsesPromptOf(parseVendorJson(textOf(chat.body)), warnings);
+  return { path, headers: {}, body: Buffer.from(JSON.stringify(prompt)), warnings: [...chat.warnings, ...warnings.list], withholdUsage: false };
+}

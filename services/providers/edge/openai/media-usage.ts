@@ -1,6 +1,6 @@
 /** Owns the way from the usage that OpenAI reports of sound and images to Weir's disjoint meters. */
-import { create } from "@bufbuild/protobuf";
-import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { reportedUsage } from "../../domain/reported-usage.ts";
 import { asCount, asObject, isObject } from "../../domain/vendor-json.ts";
 import { readUsage } from "./usage.ts";
 
@@ -17,22 +17,15 @@ export interface MediaMeters {
 export function readMediaUsage(value: unknown, meters: MediaMeters): Usage | undefined {
   if (!isObject(value)) return undefined;
   const { seconds } = value;
-  if (typeof seconds === "number" && seconds >= 0) return usage([[Meter.AUDIO_MILLISECONDS, Math.round(seconds * 1000)]]);
+  if (typeof seconds === "number" && seconds >= 0) return reportedUsage([[Meter.AUDIO_MILLISECONDS, Math.round(seconds * 1000)]]);
   const input = asCount(value["input_tokens"]);
   const output = asCount(value["output_tokens"]);
   // vLLM tells it as of a chat.
   if (input === undefined && output === undefined) return readUsage(value);
   const audio = Math.min(asCount(asObject(value["input_token_details"])["audio_tokens"]) ?? 0, input ?? 0);
-  return usage([
+  return reportedUsage([
     [meters.input, (input ?? 0) - audio],
     [Meter.AUDIO_INPUT_TOKENS, audio],
     [meters.output, output ?? 0],
   ]);
-}
-
-function usage(quantities: readonly (readonly [meter: Meter, quantity: number])[]): Usage {
-  return create(UsageSchema, {
-    quantities: quantities.filter(([, quantity]) => quantity > 0).map(([meter, quantity]) => ({ meter, quantity: BigInt(quantity) })),
-    source: UsageSource.PROVIDER,
-  });
 }

@@ -1,6 +1,6 @@
 /** Owns the way from OpenAI's usage object to Weir's disjoint meters. */
-import { create } from "@bufbuild/protobuf";
-import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { reportedUsage, type Counted } from "../../domain/reported-usage.ts";
 import { asCount, asObject, isObject } from "../../domain/vendor-json.ts";
 
 /**
@@ -24,16 +24,10 @@ export function readUsage(value: unknown): Usage | undefined {
   const completion = asCount(value["completion_tokens"]);
   if (prompt === undefined && completion === undefined) return undefined;
   const output = splitOutput(completion ?? 0, prompt ?? 0, value);
-  const quantities = [...splitInput(prompt ?? 0, value), ...output].filter(([, quantity]) => quantity > 0);
-  return create(UsageSchema, {
-    quantities: quantities.map(([meter, quantity]) => ({ meter, quantity: BigInt(quantity) })),
-    source: UsageSource.PROVIDER,
-  });
+  return reportedUsage([...splitInput(prompt ?? 0, value), ...output]);
 }
 
-type Quantity = readonly [meter: Meter, quantity: number];
-
-function splitInput(prompt: number, usage: { readonly [key: string]: unknown }): readonly Quantity[] {
+function splitInput(prompt: number, usage: { readonly [key: string]: unknown }): readonly Counted[] {
   const details = asObject(usage["prompt_tokens_details"]);
   const remaining = new Remainder(prompt);
   const cached = remaining.take(
@@ -50,7 +44,7 @@ function splitInput(prompt: number, usage: { readonly [key: string]: unknown }):
   ];
 }
 
-function splitOutput(completion: number, prompt: number, usage: { readonly [key: string]: unknown }): readonly Quantity[] {
+function splitOutput(completion: number, prompt: number, usage: { readonly [key: string]: unknown }): readonly Counted[] {
   const details = asObject(usage["completion_tokens_details"]);
   const reported = asCount(details["reasoning_tokens"]) ?? 0;
   const isBeside = reported > completion || (reported > 0 && asCount(usage["total_tokens"]) === prompt + completion + reported);

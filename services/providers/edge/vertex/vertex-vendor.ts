@@ -3,6 +3,7 @@ import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { Warnings } from "../../domain/warnings.ts";
 import { geminiVendor } from "../gemini/gemini-vendor.ts";
+import { speechAdapter } from "../gemini/speech.ts";
 import type { VendorSettings } from "../vendor-settings.ts";
 import { createEmbedAdapter } from "./embeddings.ts";
 import { keptOnVertex, modelPath, placePath } from "./place.ts";
@@ -24,6 +25,7 @@ export function createVertexVendor(settings: VendorSettings): VendorAdapter {
       buildNativeRequest: (body, model, stream, outputMaximum) => atPlace(generate.buildNativeRequest(body, model, stream, outputMaximum), model, stream),
     },
     operations: { embed: createEmbedAdapter(place) },
+    speech: { ...speechAdapter, buildRequest: (request, model) => atPlace(speechAdapter.buildRequest(request, model), model, false) },
   };
 }
 

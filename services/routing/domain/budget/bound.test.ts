@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
-import { clampBound, priceBound, priceLeast, priceUsage, type Bound, type BoundRates } from "./bound.ts";
+import { BoundSum, clampBound, priceBound, priceLeast, priceUsage, type Bound, type BoundRates } from "./bound.ts";
 
 const inputMeters = [Meter.INPUT_TOKENS, Meter.CACHED_INPUT_TOKENS, Meter.CACHE_WRITE_5M_INPUT_TOKENS];
 const outputMeters = [Meter.OUTPUT_TOKENS, Meter.REASONING_OUTPUT_TOKENS];
@@ -100,6 +100,24 @@ describe("a bound", () => {
   const asked: Asked = { input: 1_000n, candidates: 1n, maximum: 500n, least: 256n, milliseconds: 0n };
   const rates: BoundRates = { rates: new Map([[Meter.INPUT_TOKENS, 2_000_000_000n], [Meter.OUTPUT_TOKENS, 10_000_000_000n]]), factorMillionths: 1_000_000n };
 
+  test("of several is that of all of them, to the nano-dollar that is rounded up", () => {
+    fc.assert(
+      fc.property(fc.array(call, { minLength: 1, maxLength: 5 }), boundRates, (asked, rates) => {
+        const sum = new BoundSum();
+        for (const one of asked) sum.add(boundOf(one));
+        const each = asked.map((one) => priceBound(boundOf(one), withoutFee(rates), name).nanos);
+        const all = priceBound(sum.total, withoutFee(rates), name).nanos;
+        const alone = each.reduce((total, nanos) => total + nanos, 0n);
+        expect(all).toBeLessThanOrEqual(alone);
+        expect(all).toBeGreaterThan(alone - BigInt(asked.length));
+      }),
+    );
+    const unknown = new BoundSum();
+    unknown.add(boundOf(asked));
+    unknown.add({ ...boundOf(asked), output: { meters: outputMeters, candidates: 1n, maximumTokens: undefined, leastTokens: 0n } });
+    expect(() => priceBound(unknown.total, { ...rates }, name)).toThrow(expect.objectContaining({ reason: "UNBOUNDED_COST" }));
+  });
+
   test("is counted at the dearest meter, and rounded up", () => {
     expect(priceBound(boundOf(asked), rates, name)).toEqual({ nanos: 7_000_000n, outputTokens: 500n });
     const written = new Map([...rates.rates, [Meter.CACHE_WRITE_5M_INPUT_TOKENS, 2_500_000_001n]]);
@@ -127,3 +145,7 @@ describe("a bound", () => {
     expect(priceBound({ quantities: [], advice: "" }, { rates: new Map(), factorMillionths: 1_000_000n }, name)).toEqual({ nanos: 0n, outputTokens: undefined });
   });
 });
+
+function withoutFee({ rates, factorMillionths }: BoundRates): BoundRates {
+  return { rates: new Map([...rates].filter(([meter]) => meter !== Meter.REQUESTS)), factorMillionths };
+}

@@ -29,6 +29,29 @@ export interface Bound {
   readonly advice: string;
 }
 
+/** What several can consume together: what they generate is bounded by what each of them says, and by nothing that could be lowered. */
+export class BoundSum {
+  readonly #quantities = new Map<string, BoundedQuantity>();
+  #advice = "";
+
+  add({ quantities, output, advice }: Bound): void {
+    for (const quantity of quantities) this.#add(quantity);
+    if (output !== undefined) this.#add({ meters: output.meters, quantity: totalOutput(output), needsPrice: true });
+    this.#advice = advice;
+  }
+
+  get total(): Bound {
+    return { quantities: [...this.#quantities.values()], advice: this.#advice };
+  }
+
+  #add(added: BoundedQuantity): void {
+    const key = added.meters.join();
+    const sum = this.#quantities.get(key);
+    if (sum === undefined) this.#quantities.set(key, added);
+    else this.#quantities.set(key, { ...sum, quantity: sum.quantity === undefined || added.quantity === undefined ? undefined : sum.quantity + added.quantity });
+  }
+}
+
 /** The dearest prices that can hold for a call to one model now. */
 export interface BoundRates {
   /** Nano-dollars for a million units of each meter. */

@@ -20,7 +20,7 @@ async function reasonOf(said: ErrorReason | "none applies"): Promise<ErrorReason
   const unbounded = () => {
     throw new GatewayError("UNBOUNDED_COST", "");
   };
-  return reserve(unbounded, target, context, { holds: { hold }, rates: () => ({}) as never }).then(() => undefined, (error: GatewayError) => error.reason);
+  return reserve(unbounded, false, target, context, { holds: { hold }, rates: () => ({}) as never }).then(() => undefined, (error: GatewayError) => error.reason);
 }
 
 test("a cost without a bound is refused where a budget applies, even one with nothing left; where policy cannot say, that is the reason", async () => {

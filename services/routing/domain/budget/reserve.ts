@@ -10,8 +10,8 @@ import type { Hold, HoldContext, HoldSource, Need } from "./hold.ts";
 /** What reservations are made with. */
 export interface Budgets {
   readonly holds: HoldSource;
-  /** What calls of the organization to the target cost at most. */
-  readonly rates: (target: Target, organizationId: string) => BoundRates;
+  /** What calls of the organization to the target cost at most, or batches of them. */
+  readonly rates: (target: Target, organizationId: string, isBatch: boolean) => BoundRates;
 }
 
 export interface Reservation {
@@ -21,8 +21,8 @@ export interface Reservation {
 }
 
 /** Undefined where the attempt costs nothing, or no budget applies to it after all. Throws UNPRICED_MODEL, UNBOUNDED_COST, and what `hold` throws. */
-export async function reserve(boundAt: (target: Target) => Bound, target: Target, context: HoldContext, budgets: Budgets): Promise<Reservation | undefined> {
-  const rates = budgets.rates(target, context.grant.organizationId);
+export async function reserve(boundAt: (target: Target) => Bound, isBatch: boolean, target: Target, context: HoldContext, budgets: Budgets): Promise<Reservation | undefined> {
+  const rates = budgets.rates(target, context.grant.organizationId, isBatch);
   const need = await needWhereBudgeted(() => needOf(boundAt(target), rates, target), context, budgets);
   if (need === undefined || need.bound.nanos === 0n) return undefined;
   const hold = await budgets.holds.hold(need, context);

@@ -20,7 +20,7 @@ test.each([
 });
 
 test("serves the paths of OpenAI", () => {
-  expect(openaiDialect.endpoints.map(({ method, path }) => `${method} ${path}`)).toEqual(["POST /v1/chat/completions", "POST /v1/completions", "POST /v1/embeddings", "POST /v1/moderations", "POST /v1/images/generations", "POST /v1/images/edits", "POST /v1/images/variations", "POST /v1/audio/speech", "POST /v1/audio/transcriptions", "POST /v1/audio/translations", "GET /v1/models", "GET /v1/models/{model}", "POST /v1/files", "GET /v1/files", "GET /v1/files/{id}/content", "GET /v1/files/{id}", "DELETE /v1/files/{id}"]);
+  expect(openaiDialect.endpoints.map(({ method, path }) => `${method} ${path}`)).toEqual(["POST /v1/chat/completions", "POST /v1/completions", "POST /v1/embeddings", "POST /v1/moderations", "POST /v1/images/generations", "POST /v1/images/edits", "POST /v1/images/variations", "POST /v1/audio/speech", "POST /v1/audio/transcriptions", "POST /v1/audio/translations", "GET /v1/models", "GET /v1/models/{model}", "POST /v1/files", "GET /v1/files", "GET /v1/files/{id}/content", "GET /v1/files/{id}", "DELETE /v1/files/{id}", "POST /v1/batches", "GET /v1/batches", "POST /v1/batches/{id}/cancel", "GET /v1/batches/{id}"]);
 });
 
 test.each([

@@ -1,6 +1,7 @@
 /** Owns the `openai` dialect: what callers of OpenAI's API send, and what they expect back. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dialect } from "../../domain/dialect.ts";
+import { batchesEndpoints } from "./batches.ts";
 import { chatCompletionsEndpoint } from "./chat-completions.ts";
 import { completionsEndpoint } from "./completions.ts";
 import { embeddingsEndpoint } from "./embeddings.ts";
@@ -33,6 +34,7 @@ export const openaiDialect: Dialect = {
     modelsEndpoint,
     modelEndpoint,
     ...filesEndpoints,
+    ...batchesEndpoints,
   ],
   writeRateLimits,
   writeError,

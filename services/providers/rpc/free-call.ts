@@ -1,0 +1,46 @@
+/** Owns asking a vendor what costs nothing, outside of any attempt. */
+import { create } from "@bufbuild/protobuf";
+import { AttemptResponseSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import type { Clock } from "#platform/clock.ts";
+import { GatewayError } from "#platform/errors.ts";
+import type { VendorRequest } from "../domain/adapter.ts";
+import { freeSummary } from "../domain/free-operation.ts";
+import { WholeReply } from "../domain/whole-reply.ts";
+import type { LiveProvider } from "../edge/live-providers.ts";
+import { VendorCall } from "./vendor-call.ts";
+
+export interface FreeCall<Result> {
+  readonly provider: LiveProvider;
+  readonly vendorRequest: VendorRequest;
+  readonly read: (body: Buffer) => Result;
+  readonly clock: Clock;
+  /** Breaks it off when it fires. */
+  readonly signal: AbortSignal;
+}
+
+/** What is read from the whole reply. Rejects with what the vendor refuses, how it fails, what the reading throws, and SHUTTING_DOWN when it is broken off. */
+export async function askVendor<Result>({ provider, vendorRequest, read, clock, signal }: FreeCall<Result>): Promise<Result> {
+  provider.acquire();
+  let breakOff = (): void => undefined;
+  try {
+    await provider.prepare();
+    signal.throwIfAborted();
+    return await new Promise<Result>((resolve, reject) => {
+      const readReply = (): WholeReply =>
+        new WholeReply((body) => {
+          resolve(read(body));
+          return { response: create(AttemptResponseSchema), summary: freeSummary() };
+        });
+      const ended = (_result: unknown, error: Error | undefined): void => {
+        if (error !== undefined) reject(error);
+      };
+      const call = new VendorCall(provider, { vendorRequest, readReply }, clock, { progressed: () => undefined, ended });
+      breakOff = () => call.cut(new GatewayError("SHUTTING_DOWN", "Weir is stopping."));
+      signal.addEventListener("abort", breakOff);
+      call.start();
+    });
+  } finally {
+    signal.removeEventListener("abort", breakOff);
+    provider.release();
+  }
+}
