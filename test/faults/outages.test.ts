@@ -30,7 +30,9 @@ const smallJournalBytes = (isLong ? 24 : 1) * 2 ** 20;
 const silenceMs = 12_000;
 /** How long a report may be under way, so old may be what it says. */
 const reportWithinMs = 2_000;
-const paidCalls = isLong ? 10_000 : 3_000;
+const paidPerSecond = 10;
+/** As many have a price. */
+const paidCalls = 5_000;
 const patience = { timeout: isLong ? 900_000 : 400_000 };
 
 let ground: ProvingGround;
@@ -78,7 +80,7 @@ describe.skipIf(level === undefined)("outages under load", () => {
   test("PostgreSQL is away: calls without a budget go on while the journal has room, those with one within their leases, then all are refused as unavailable", patience, async () => {
     await restartWithJournalOf(smallJournalBytes);
     const free = startLoad("free");
-    const paid = startLoad("paid", await budgetedKey(), requestsPerSecond / 4);
+    const paid = startLoad("paid", await budgetedKey(), paidPerSecond);
     await Promise.all([free.answers(100), paid.answers(25)]);
     const stoppedMs = Date.now();
     const refused = ({ failures }: SteadyLoad): Failure[] => failures.filter(({ timeMs }) => timeMs >= stoppedMs);
