@@ -9,6 +9,9 @@ const sharing = { isolate: false, setupFiles: ["test/harness/after-each-file.ts"
 // Weir is started as a user starts it, and other work may share the machine.
 const patience = { testTimeout: 60_000, hookTimeout: 120_000, expect: { poll: { timeout: 20_000 } } };
 const habits = { ...sharing, ...patience };
+/** What takes minutes; `npm run test:full` runs it. */
+const beyondTheCore = ["test/capabilities/**", "test/apart/**", "test/faults/**", "test/hostile/infrastructure.test.ts"];
+const leftOut = process.env["WEIR_TEST_LEVEL"] === "core" ? beyondTheCore : [];
 const scenarios = ["test/scenarios/**/*.test.ts", "test/sdk/{grpc,openai,anthropic}.test.ts"];
 
 // Vitest reads its configuration from a default export only.
@@ -23,7 +26,7 @@ export default defineConfig(async () => {
       maxWorkers: availableParallelism() + 1,
       globalSetup: ["test/harness/postgres-global-setup.ts", "test/harness/wirings-notice.ts"],
       projects: [
-        { test: { name: "all", include: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], exclude: [...scenarios, "test/live/**"], provide: { wiring: "together" as const }, ...habits } },
+        { test: { name: "all", include: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], exclude: [...scenarios, ...leftOut, "test/live/**"], provide: { wiring: "together" as const }, ...habits } },
         // The same scenarios with the same assertions, however the services are wired.
         ...runnable.map((wiring) => ({ test: { name: wiring, include: scenarios, provide: { wiring }, ...habits } })),
       ],
