@@ -118,7 +118,7 @@ it("is told by one of several processes, which asks the vendor once for all that
 
 it.each([
   { case: "failed", members: { status: "failed", failed_at: 2_000_000_000, request_counts: { completed: 0 } }, result: AttemptResult.FAILED },
-  { case: "was cancelled at once", members: { status: "cancelled", cancelled_at: 2_000_000_000 }, result: AttemptResult.CANCELLED },
+  { case: "was cancelled at once", members: { status: "cancelled", cancelled_at: 2_000_000_000, request_counts: { completed: 0 } }, result: AttemptResult.CANCELLED },
   { case: "ran out of time", members: { ...completed, status: "expired", expired_at: 2_000_000_000 }, result: AttemptResult.INTERRUPTED },
 ])("hears at once of a batch that $case, when its owner looks it up", async ({ members, result }) => {
   const intent = intentOf();
@@ -132,11 +132,12 @@ it.each([
 });
 
 it("hears nothing of a batch about which nothing can be learned: it stands at its bound", async () => {
-  const [vanished, silent] = [intentOf(), intentOf()];
+  const [vanished, silent, uncounted] = [intentOf(), intentOf(), intentOf()];
   const settlement = start();
   await settlement.expect(vanished);
   await settlement.expect(silent);
-  list(batchOf(silent.attemptId, { ...completed, usage: null }));
+  await settlement.expect(uncounted);
+  list(batchOf(silent.attemptId, { ...completed, usage: null }), batchOf(uncounted.attemptId, { status: "cancelled", cancelled_at: 2_000_000_000 }));
   nowMs += 47 * hourMs;
   await settlement.look();
   expect(await left()).toBe(1);

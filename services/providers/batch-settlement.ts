@@ -140,7 +140,7 @@ export class BatchSettlement {
   async #settle(database: Database, expected: ExpectedBatch, ending: BatchEnding): Promise<void> {
     const { attemptId } = expected.intent;
     if (ending.summary.usage === undefined) return this.#giveUp(database, expected, "the vendor does not say what it consumed");
-    const { confirmedIds, rejectedIds } = await this.#options.transport.deliver([{ id: attemptId, event: eventOf(expected.intent, ending) }], this.#stopping.signal);
+    const { confirmedIds, rejectedIds } = await this.#options.transport.deliver([{ id: attemptId, event: eventOf(expected.intent, { ...ending, endTimeMs: ending.endTimeMs ?? this.#options.clock.now() }) }], this.#stopping.signal);
     if (confirmedIds.includes(attemptId) || rejectedIds.includes(attemptId)) await deleteBatch(database, attemptId);
   }
 
@@ -152,7 +152,7 @@ export class BatchSettlement {
   }
 }
 
-function eventOf(intent: AttemptIntent, { result, endTimeMs, summary }: BatchEnding): UsageEvent {
+function eventOf(intent: AttemptIntent, { result, endTimeMs, summary }: BatchEnding & { readonly endTimeMs: number }): UsageEvent {
   const { usage, finishReason, servedModel, serviceTier } = summary;
   const outcome = create(AttemptOutcomeSchema, {
     result,

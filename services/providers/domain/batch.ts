@@ -29,6 +29,7 @@ export interface VendorBatch {
 
 export interface BatchEnding {
   readonly result: AttemptResult;
-  readonly endTimeMs: number;
+  /** Undefined where the vendor does not say. */
+  readonly endTimeMs: number | undefined;
   readonly summary: ReplySummary;
 }

@@ -67,9 +67,10 @@ function endingOf(batch: JsonObject): BatchEnding | undefined {
   const status = asText(batch["status"]);
   const result = results[status];
   if (result === undefined) return undefined;
-  const endTimeMs = (asCount(batch[`${status}_at`]) ?? asCount(batch["created_at"]) ?? 0) * 1_000;
+  const endSeconds = asCount(batch[`${status}_at`]);
   const reported = summarizeResponse(batch);
-  const isNothing = (asCount(asObject(batch["request_counts"])["completed"]) ?? 0) === 0;
+  // Without a count of them, some may have been completed.
+  const isNothing = asCount(asObject(batch["request_counts"])["completed"]) === 0;
   const usage = reported.usage ?? (isNothing ? freeSummary().usage : undefined);
-  return { result, endTimeMs, summary: { usage, finishReason: status, servedModel: reported.servedModel, serviceTier } };
+  return { result, endTimeMs: endSeconds === undefined ? undefined : endSeconds * 1_000, summary: { usage, finishReason: status, servedModel: reported.servedModel, serviceTier } };
 }
