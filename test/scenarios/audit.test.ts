@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { AuditEntry } from "#gen/weir/metering/v1/audit_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 let weir: Weir;
@@ -56,6 +57,15 @@ test("who is denied a call of management leaves an entry", async () => {
   expect(linesOf((await entriesFor(auditor)).slice(0, 3))).toEqual(["ListAttempts PERMISSION_DENIED", "RebuildLedger PERMISSION_DENIED", "ListKeys PERMISSION_DENIED"]);
   expect(await entriesFor(auditor, { actor: key!.id })).toHaveLength(1);
   await expect(weir.client(MeteringService, secret).listAuditEntries({})).rejects.toMatchObject({ code: Code.PermissionDenied });
+});
+
+test("the text on which a guardrail is tried stands in no entry, of a denied call either", async () => {
+  const { auditor, owner, teamId } = await createOrganization("tries");
+  const { key, secret } = await weir.client(PolicyService, owner).createKey({ teamId, name: "application" });
+  const attempt = weir.client(RoutingService, secret).testGuardrail({ rule: { name: "words", words: ["word"], mode: "shadow" }, text: "my card is 4111" });
+  await expect(attempt).rejects.toMatchObject({ code: Code.PermissionDenied });
+  const [entry] = await entriesFor(auditor, { actor: key!.id });
+  expect(JSON.parse(entry!.requestJson)).toMatchObject({ rule: { name: "words" }, text: "[redacted]" });
 });
 
 test("a change of weir.yaml leaves an entry that names what changed, and no value", async () => {
