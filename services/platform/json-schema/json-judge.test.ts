@@ -34,6 +34,15 @@ test.each([
   expect(await next).toBeUndefined();
 });
 
+test("what waits for others too long is not looked at, and what comes later is", async () => {
+  const impatientJudge = new JsonJudge(500, 100);
+  const slow = impatientJudge.faultOf('{"pattern":"^(a|a)*$"}', JSON.stringify(`${"a".repeat(60)}!`));
+  expect(await impatientJudge.faultOf("{}", "1")).toBe("too many replies wait to be looked at");
+  expect(await slow).toMatch(/takes too long/);
+  expect(await impatientJudge.faultOf("{}", "1")).toBeUndefined();
+  await impatientJudge.stop();
+});
+
 test("what is too long is not even looked at", async () => {
   expect(await judge.faultOf("{}", `"${"x".repeat(2 ** 20)}"`)).toMatch(/too long/);
   expect(await judge.faultOf(" ".repeat(2 ** 17), "1")).toMatch(/schema is longer/);

@@ -7,6 +7,7 @@ import { Worker } from "node:worker_threads";
 
 const startWithinMs = 10_000;
 const mostWaiting = 1_000;
+const tooManyWait = "too many replies wait to be looked at";
 /** Longer texts are not looked at, in characters. */
 const longestText = 1024 * 1024;
 const longestSchema = 64 * 1024;
@@ -27,18 +28,22 @@ export class JsonJudge {
   #waiting = 0;
   /** How long one text may take. */
   readonly #withinMs: number;
+  /** Whoever sends what takes long must not make all others wait without end. */
+  readonly #longestWaitMs: number;
 
-  constructor(withinMs = 2_000) {
+  constructor(withinMs = 2_000, longestWaitMs = 10_000) {
     this.#withinMs = withinMs;
+    this.#longestWaitMs = longestWaitMs;
   }
 
   /** Why the text is not JSON that fits the schema, or cannot be known to be; undefined when it is. Nothing of the text stands in it. */
   faultOf(schema: string, text: string): Promise<Fault> {
     if (text.length > longestText) return Promise.resolve(`it is longer than ${longestText} characters, too long to be looked at`);
     if (schema.length > longestSchema) return Promise.resolve(`the schema is longer than ${longestSchema} characters`);
-    if (this.#waiting === mostWaiting) return Promise.resolve("too many replies wait to be looked at");
+    if (this.#waiting === mostWaiting) return Promise.resolve(tooManyWait);
     this.#waiting++;
-    const fault = this.#last.then(() => this.#ask({ schema, text })).finally(() => this.#waiting--);
+    const latestMs = performance.now() + this.#longestWaitMs;
+    const fault = this.#last.then(() => (performance.now() > latestMs ? tooManyWait : this.#ask({ schema, text }))).finally(() => this.#waiting--);
     this.#last = fault;
     return fault;
   }
