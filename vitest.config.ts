@@ -5,7 +5,7 @@ import { findNatsServer } from "./test/harness/nats-server.ts";
 import { wirings } from "./test/harness/wiring.ts";
 
 // Files share the modules of their process: to load them for each took most of the time.
-const sharing = { isolate: false, setupFiles: ["test/harness/after-each-file.ts"] };
+const sharing = { isolate: false, setupFiles: ["test/harness/after-each-file.ts", "test/harness/property-seed.ts"] };
 // Weir is started as a user starts it, and other work may share the machine.
 const patience = { testTimeout: 60_000, hookTimeout: 120_000, expect: { poll: { timeout: 20_000 } } };
 const habits = { ...sharing, ...patience };

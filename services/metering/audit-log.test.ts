@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { seededRandom } from "../../test/harness/random.ts";
+import { seed } from "../../test/harness/seed.ts";
 import { ListAuditEntriesRequestSchema, ListAuditLinksRequestSchema, RecordAuditRequestSchema, VerifyAuditLogRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { AuditRecordSchema } from "#gen/weir/metering/v1/audit_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
@@ -155,7 +156,6 @@ test("what is done to an anchor, or to the entries next to it, is found", async 
 const edits = 1_000;
 /** Of each of two logs. */
 const length = 8;
-const seed = Number(process.env["WEIR_SEED"] ?? 20261121);
 
 test(`${edits} of ${edits} edits are found, by WEIR_SEED=${seed}`, async () => {
   const metering = await startTestMetering();

@@ -8,6 +8,7 @@ import type { Database, Queryable } from "#platform/database/database.ts";
 import { createLogger } from "#platform/logger.ts";
 import { createMetricsRegistry } from "#platform/metrics.ts";
 import { seededRandom } from "../../test/harness/random.ts";
+import { seed } from "../../test/harness/seed.ts";
 import { checkDay, checkHour, checkMonth } from "./check-ledger.ts";
 import type { LedgerDifference } from "./domain/ledger-difference.ts";
 import { foldDeltas } from "./store/fold-deltas.ts";
@@ -85,8 +86,6 @@ const injections: readonly ((queryable: Queryable, attemptId: string) => Promise
 ];
 
 class RollBack extends Error {}
-
-const seed = Number(process.env["WEIR_SEED"] ?? 20261121);
 
 test(`100 of 100 deletions, duplicates and repricings are found by WEIR_SEED=${seed}, and a ledger that nobody touched has none`, async () => {
   const { database } = await startFilledMetering();

@@ -6,6 +6,7 @@ import { CheckLedgerRequestSchema, ComparisonStatus, ImportPricesRequestSchema, 
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { seededRandom } from "../../test/harness/random.ts";
+import { seed } from "../../test/harness/seed.ts";
 import { foldDeltas } from "./store/fold-deltas.ts";
 import { attemptIdAt, startTestMetering, testContext, testNowMs, usageEvent, type TestMetering } from "./usage-events.fixture.ts";
 
@@ -155,8 +156,6 @@ test("requests correct their attempts and resolve orphans, by adjusting entries 
   expect(await balances(metering)).toEqual({ "key:key_a": key, "vendor:demo": -key - 86n, "difference:demo": 86n });
   await expect(reconcile(metering, [lines[0]!, lines[0]!])).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
 });
-
-const seed = Number(process.env["WEIR_SEED"] ?? 20261121);
 
 /** What somebody could do to the tables so that they agree with themselves everywhere, once sums and balances are had back from the lines; and what the vendor's lines say to it. */
 interface Forgery {

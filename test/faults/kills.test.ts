@@ -6,6 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { services, type Service } from "../harness/apart-weir.ts";
 import { seededRandom } from "../harness/random.ts";
+import { seed } from "../harness/seed.ts";
 import { proveLedger } from "./ledger-proof.ts";
 import { natsProgram, openProvingGround, type ProvingGround } from "./proving-ground.ts";
 import { startSteadyLoad } from "./steady-load.ts";
@@ -14,7 +15,6 @@ type Victim = Service | "nats-server" | "postgres";
 
 const level = process.env["WEIR_TEST_LEVEL"];
 const requestsPerSecond = 100;
-const seed = Number(process.env["WEIR_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const victims: readonly Victim[] = [...services, "postgres", ...(natsProgram === undefined ? [] : (["nats-server"] as const))];
 const kills = level === "faults" ? 50 * victims.length : level === "full" ? 20 : 4;
 

@@ -12,9 +12,9 @@ import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { foldDeltas } from "../../services/metering/store/fold-deltas.ts";
 import { reconcile, startTestMetering, testContext, testNowMs, usageEvent, type TestMetering } from "../../services/metering/usage-events.fixture.ts";
 import { seededRandom } from "../harness/random.ts";
+import { seed } from "../harness/seed.ts";
 
 const isLong = process.env["WEIR_TEST_LEVEL"] === "faults";
-const seed = Number(process.env["WEIR_SEED"] ?? (isLong ? Math.floor(Math.random() * 2 ** 31) : 20261121));
 const patienceMs = isLong ? 4 * 3_600_000 : 60_000;
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;

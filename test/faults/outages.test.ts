@@ -15,13 +15,13 @@ import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
 import { Consistency, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { callOnce, linesByModel } from "../harness/callers.ts";
 import { seededRandom } from "../harness/random.ts";
+import { seed } from "../harness/seed.ts";
 import { proveLedger } from "./ledger-proof.ts";
 import { natsProgram, openProvingGround, type ProvingGround } from "./proving-ground.ts";
 import { startSteadyLoad, type Failure, type SteadyLoad } from "./steady-load.ts";
 
 const level = process.env["WEIR_TEST_LEVEL"];
 const isLong = level === "faults";
-const seed = Number(process.env["WEIR_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 /** A machine that others use too has to keep up: a caller who waits for too long has failed. */
 const requestsPerSecond = isLong ? 100 : 40;
 const natsAwayMs = isLong ? 120_000 : 10_000;
