@@ -1,9 +1,5 @@
-#!/usr/bin/env -S node --max-semi-space-size=64 --no-parallel-scavenge
-/**
- * Owns the first step of the command `weir`: Node with its flags, and new enough, in words any Node can read.
- * Few objects outlive their request, so that room for twice as many new ones halves what is copied each time it is full, and one
- * thread copies the rest for less than several that meet for it: together they save a seventh of a request's CPU.
- */
+#!/usr/bin/env node
+/** Owns the first step of the command `weir`: a Node that is new enough, in words any Node can read. */
 import { spawn } from "node:child_process";
 import module from "node:module";
 import { fileURLToPath } from "node:url";

@@ -10,7 +10,7 @@ export const canPin: boolean = [gatewayCpus, otherCpus].every((cpus) => works(cp
 
 export interface NodeStart {
   readonly cpus: string;
-  /** Flags of Node, the file, its arguments. */
+  /** The file and its arguments. */
   readonly words: readonly string[];
   readonly stdio: StdioOptions;
   readonly cwd?: string;
@@ -35,9 +35,9 @@ export class Helper<Question extends object, Answer> {
   readonly #child: ChildProcess;
   #port: number | undefined;
 
-  static async start<Question extends object, Answer>(cpus: string, file: string, { flags = [], words = [] }: { flags?: readonly string[]; words?: readonly string[] } = {}): Promise<Helper<Question, Answer>> {
+  static async start<Question extends object, Answer>(cpus: string, file: string, words: readonly string[] = []): Promise<Helper<Question, Answer>> {
     const path = new URL(file, import.meta.url).pathname;
-    const helper = new Helper<Question, Answer>(startNode({ cpus, words: [...flags, path, ...words], stdio: ["ignore", "inherit", "inherit", "ipc"] }));
+    const helper = new Helper<Question, Answer>(startNode({ cpus, words: [path, ...words], stdio: ["ignore", "inherit", "inherit", "ipc"] }));
     helper.#port = ((await helper.#nextMessage()) as { port?: number }).port;
     return helper;
   }

@@ -10,7 +10,7 @@ import { loads, type LoadName, type LoadOrder, type LoadResult } from "./loads.t
 import { canPin, gatewayCpus, Helper, otherCpus, pin } from "./pinned-process.ts";
 import { readCpuUseOf } from "./process-cpu.ts";
 import { markdown, type Check, type Run } from "./report.ts";
-import { nodeFlags, startWeirApart, startWeirTogether, type BenchedWeir } from "./weir-process.ts";
+import { startWeirApart, startWeirTogether, type BenchedWeir } from "./weir-process.ts";
 
 const { values: options } = parseArgs({ options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false }, ledger: { type: "boolean", default: false } } });
 if (options.ledger) {
@@ -31,7 +31,7 @@ const commit = readCommit();
 if (process.platform !== "linux") throw new Error("The bench reads /proc: run it on Linux.");
 pin(otherCpus, process.pid);
 const upstream = await Helper.start<object, { served: number }>(otherCpus, "upstream.ts");
-const pipe = await Helper.start(gatewayCpus, "pipe.ts", { flags: nodeFlags(), words: [`http://127.0.0.1:${upstream.port}`] });
+const pipe = await Helper.start(gatewayCpus, "pipe.ts", [`http://127.0.0.1:${upstream.port}`]);
 const loader = await Helper.start<LoadOrder, LoadResult>(otherCpus, "load.ts");
 const calibrator = await Helper.start<object, { tookMs: number }>(gatewayCpus, "calibrator.ts");
 const weirs: Partial<Record<Target, BenchedWeir>> = { together: await startWeirTogether(upstream.port), apart: await startWeirApart(upstream.port) };
@@ -140,8 +140,7 @@ function readCommit(): string {
 }
 
 function machine(): string {
-  const flags = nodeFlags().join(" ");
-  return `${cpus().length} × ${cpus()[0]!.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.versions.node} ${flags}`.trim();
+  return `${cpus().length} × ${cpus()[0]!.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.versions.node}`;
 }
 
 function placement(): string {

@@ -1,5 +1,5 @@
 /** Owns the Weirs of the bench: one as `npm start` runs it, one with each service in its own process; everything on, logs in files, PostgreSQL kept off their CPU. */
-import { createReadStream, openSync, readFileSync } from "node:fs";
+import { createReadStream, openSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -44,12 +44,6 @@ const startWithinMs = 30_000;
 const ledgerWithinMs = 60_000;
 const ledgerPollMs = 200;
 
-/** The flags that `weir` gives to Node. */
-export function nodeFlags(): readonly string[] {
-  const [firstLine] = readFileSync(join(root, "services/compose/weir.js"), "utf8").split("\n", 1);
-  return firstLine!.split(" ").filter((word) => word.startsWith("--"));
-}
-
 /** Starts Weir in a new data directory, as `npm start` does; with a PostgreSQL of its own, unless one is given. */
 export async function startWeirTogether(upstreamPort: number, databaseUrl?: string): Promise<BenchedWeir> {
   const directory = await mkdtemp(dataDirectories);
@@ -80,7 +74,7 @@ async function startProcess(directory: string, name: string, words: readonly str
   const logPath = join(directory, `${name}.log`);
   const child = startNode({
     cpus: gatewayCpus,
-    words: [...nodeFlags(), "services/compose/weir.js", "serve", "--config", join(directory, "weir.yaml"), "--data", name === "weir" ? directory : join(directory, name), "--port", "0", "--admin-port", "0", ...words],
+    words: ["services/compose/weir.js", "serve", "--config", join(directory, "weir.yaml"), "--data", name === "weir" ? directory : join(directory, name), "--port", "0", "--admin-port", "0", ...words],
     stdio: ["ignore", "pipe", openSync(logPath, "a")],
     cwd: root,
     // Nothing else: no vendor's key, no database of somebody's own.
