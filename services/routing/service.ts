@@ -34,13 +34,18 @@ import { createContentKeeper } from "./edge/content-recording.ts";
 import { createOutsideChecks } from "./outside-checks.ts";
 import { createAdmission } from "./edge/admission.ts";
 import { dialects } from "./edge/dialects.ts";
+import { readBatchInput } from "./edge/openai/batch-input.ts";
 import { createFrontDoor } from "./edge/front-door.ts";
 import { PluginSet } from "./edge/guardrail-plugins/plugin-set.ts";
 import { RequestObserver } from "./edge/request-scope.ts";
 import type { RoutingPeers } from "./peers.ts";
+import { cancelBatchByRpc } from "./rpc/cancel-batch.ts";
+import { createBatch } from "./rpc/create-batch.ts";
 import { createExplainDecision } from "./rpc/explain-decision.ts";
 import { generate } from "./rpc/generate.ts";
+import { getBatch } from "./rpc/get-batch.ts";
 import { getFile } from "./rpc/get-file.ts";
+import { listBatchesPage } from "./rpc/list-batches.ts";
 import { listFilesPage } from "./rpc/list-files.ts";
 import { listModelsPage } from "./rpc/list-models.ts";
 import { readFileByRpc } from "./rpc/read-file.ts";
@@ -126,7 +131,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     judgeJson: (schema, text) => jsonJudge.faultOf(schema, text),
   };
   const fileIds = (organizationId: string): FileIds => grants.fileIds(organizationId);
-  const dependencies = { pipeline, dialects, fileIds, parseJson: parseJsonObject };
+  const dependencies = { pipeline, dialects, fileIds, readBatchInput, parseJson: parseJsonObject };
   const implementation: ServiceInterface<typeof InferenceService> = {
     generate: (request, context) => generate(request, context, dependencies),
     streamGenerate: (request, context) => streamGenerate(request, context, dependencies),
@@ -144,6 +149,10 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     listFiles: (request, context) => listFilesPage(request, context, dependencies),
     deleteFile: (request, context) => deleteFile(request, context, dependencies),
     readFile: (request, context) => readFileByRpc(request, context, dependencies),
+    createBatch: (request, context) => createBatch(request, context, dependencies),
+    getBatch: (request, context) => getBatch(request, context, dependencies),
+    listBatches: (request, context) => listBatchesPage(request, context, dependencies),
+    cancelBatch: (request, context) => cancelBatchByRpc(request, context, dependencies),
   };
   const mediaRoom = new ByteRoom(() => config.current.maximumMediaBytes);
   const peeks: Peeks = { rateRoom: rateCounters.peek, hold: (need, context) => holds.peek(need, context), budgetsOf: (context) => budgetsOfCall(peers.policy, context) };

@@ -120,14 +120,15 @@ export const httpRows: Readonly<Record<string, HttpRow>> = {
 
 interface RpcRow {
   readonly row: Row;
-  readonly request: (text: string, fileId: string) => object;
+  /** The file is one that can be a batch's input. */
+  readonly request: (text: string, fileId: string, batchId: string) => object;
 }
 
 const part = (text: string) => ({ parts: [{ kind: { case: "text" as const, value: { text } } }] });
 const generation = (text: string) => ({ generation: { model: "up/m", maxOutputTokens: 5n, messages: [{ role: Role.USER, ...part(text) }] } });
 
 /** Every RPC by which models are called; the other ones have the row of their rule. */
-const inferenceRows: { readonly [Name in keyof typeof InferenceService.method]: { readonly row: Row; readonly request: (text: string, fileId: string) => MessageInitShape<(typeof InferenceService.method)[Name]["input"]> } } = {
+const inferenceRows: { readonly [Name in keyof typeof InferenceService.method]: { readonly row: Row; readonly request: (text: string, fileId: string, batchId: string) => MessageInitShape<(typeof InferenceService.method)[Name]["input"]> } } = {
   generate: { row: modelCall, request: generation },
   streamGenerate: { row: modelCall, request: generation },
   embed: { row: modelCall, request: (text) => ({ model: "up/m", inputs: [text] }) },
@@ -144,6 +145,10 @@ const inferenceRows: { readonly [Name in keyof typeof InferenceService.method]: 
   listFiles: { row: filesCall, request: () => ({ provider: "keeps" }) },
   deleteFile: { row: filesCall, request: (_text, id) => ({ id }) },
   readFile: { row: filesCall, request: (_text, id) => ({ id }) },
+  createBatch: { row: batchCall, request: (_text, inputFileId) => ({ inputFileId, endpoint: "/v1/chat/completions" }) },
+  getBatch: { row: batchLook, request: (_text, _fileId, id) => ({ id }) },
+  listBatches: { row: batchLook, request: () => ({ provider: "keeps" }) },
+  cancelBatch: { row: batchLook, request: (_text, _fileId, id) => ({ id }) },
 };
 
 /** Undefined where somebody must write a row. */

@@ -111,7 +111,7 @@ describe("by RPC", () => {
   test.each(methods)("%s", async (name, method) => {
     const { row, request } = rpcRowOf(method)!;
     const { exposure, audit, permission } = ruleOf(method);
-    const ask = (key: string): Promise<Outcome> => askByRpc(method, request(word, fileId), key);
+    const ask = (key: string): Promise<Outcome> => askByRpc(method, request(word, fileId, batchId), key);
     if (exposure === Exposure.INTERNAL) {
       for (const key of ["", ...Object.values(keys)]) expect((await ask(key)).reason).toMatch(/^METHOD_NOT_(EXPOSED|FOUND)$/);
       return;

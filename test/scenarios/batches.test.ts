@@ -1,9 +1,12 @@
-/** Proves that batches are an organization's own, that budgets hold their bound until they are over, and that the ledger then has what they consumed: by OpenAI's own client. */
+/** Proves that batches are an organization's own, that budgets hold their bound until they are over, and that the ledger then has what they consumed: by OpenAI's own client, and by RPC. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Code } from "@connectrpc/connect";
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { BatchStatus } from "#gen/weir/inference/v1/batch_pb.ts";
+import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
 import { Consistency, PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -83,6 +86,32 @@ test("the openai SDK makes, looks up, lists and cancels batches, each with ids a
   const over = await client.batches.retrieve(batch.id);
   expect(await (await client.files.content(over.output_file_id!)).text()).toBe('{"custom_id":"a"}\n');
   await expect.poll(async () => (await lineOf(1)).event?.outcome).toMatchObject({ finishReason: "cancelled", usage: { quantities: [] } });
+});
+
+test("the same batches come by RPC", async () => {
+  const rpc = weir.client(InferenceService, weir.inferenceKey);
+  const place = account.batches.length;
+  const inputFileId = await upload(client, [line({})]);
+  const { batch } = await rpc.createBatch({ inputFileId, endpoint: url, metadata: { job: "nightly" } });
+  expect(batch).toMatchObject({ inputFileId, endpoint: url, status: BatchStatus.IN_PROGRESS, metadata: { job: "nightly" }, outputFileId: "" });
+  expect(await client.batches.retrieve(batch!.id)).toMatchObject({ id: batch!.id, metadata: { job: "nightly" } });
+  const other = await make(client, [line({})]);
+  const listed: string[] = [];
+  for (let pageToken = "", page = 0; page === 0 || (pageToken !== "" && page < 2); page++) {
+    const { batches, nextPageToken } = await rpc.listBatches({ pageSize: 1, pageToken });
+    listed.push(...batches.map(({ id }) => id));
+    pageToken = nextPageToken;
+  }
+  expect(listed).toEqual([other.id, batch!.id]);
+  expect((await rpc.cancelBatch({ id: other.id })).batch).toMatchObject({ status: BatchStatus.CANCELLED });
+  account.end(account.batches[place]!.id, { input: 30, cached: 0, output: 20, reasoning: 0 });
+  const { batch: over } = await rpc.getBatch({ id: batch!.id });
+  expect(over!.status).toBe(BatchStatus.COMPLETED);
+  expect(await (await client.files.content(over!.outputFileId)).text()).toBe('{"custom_id":"a"}\n');
+  await expect.poll(async () => (await lineOf(place)).costNanos).toBe(30n * 1_000n + 20n * 5_000n);
+  await expect(rpc.createBatch({ inputFileId, endpoint: url, metadata: { weir_organization: "org_other" } })).rejects.toMatchObject({ code: Code.InvalidArgument });
+  await expect(rpc.createBatch({ inputFileId, endpoint: "/v1/images/generations" })).rejects.toMatchObject({ code: Code.InvalidArgument });
+  await expect(rpc.getBatch({ id: "batch_1" })).rejects.toMatchObject({ code: Code.NotFound });
 });
 
 test("a budget holds a batch's bound at the price of batches until it is over, then what it consumed, once", async () => {

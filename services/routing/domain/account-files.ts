@@ -20,6 +20,8 @@ export interface AccountFilesOptions {
   readonly ids: FileIds;
   readonly grant: Grant;
   readonly view: PlanningView;
+  /** Where the caller may name a provider, as errors call it. */
+  readonly providerField: string;
   /** Makes the call at the one target of its plan. */
   readonly run: (call: AskedCall) => Promise<Reply>;
   readonly breathe: Breathe;
@@ -39,7 +41,7 @@ export class AccountFiles {
 
   /** The provider of this name, or the only one that the caller may reach. Throws INVALID_REQUEST, UNSUPPORTED_OPERATION or PROVIDER_NOT_ALLOWED. */
   providerFor(name: string | undefined): string {
-    const { view, grant } = this.#options;
+    const { view, grant, providerField } = this.#options;
     const names = [...view.providers.values()].filter((provider) => hasFiles(provider)).map((provider) => provider.name).sort();
     if (names.length === 0) throw new GatewayError("UNSUPPORTED_OPERATION", "No configured provider keeps files; OpenAI and Azure do.", { metadata: { operation: "files" } });
     const reachable = names.filter((one) => mayUseFilesOf(one, view, grant));
@@ -49,7 +51,7 @@ export class AccountFiles {
       throw new GatewayError("PROVIDER_NOT_ALLOWED", `This key may not keep files at ${name ?? names.join(", ")}: it is bound to other providers or models.`, { metadata: { providers: names.join(",") } });
     }
     const description = `must name a provider that keeps files: ${reachable.join(", ")}`;
-    throw new GatewayError("INVALID_REQUEST", `x-weir-provider ${description}.`, { fieldViolations: [{ field: "x-weir-provider", description }] });
+    throw new GatewayError("INVALID_REQUEST", `${providerField} ${description}.`, { fieldViolations: [{ field: providerField, description }] });
   }
 
   /** Where the caller's file lies, or batch. Throws NOT_FOUND when the organization has none of this id, or the caller may not reach it any more. */

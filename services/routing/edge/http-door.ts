@@ -186,6 +186,7 @@ async function callFiles(arrived: Arrived, dialect: Dialect, endpoint: FilesEndp
     ids: dependencies.fileIds(grant.organizationId),
     grant,
     view: dependencies.pipeline.view(),
+    providerField: "x-weir-provider",
     run: (call) => run(arrived, call),
     breathe: dependencies.pipeline.breathe,
   });

@@ -1,16 +1,16 @@
 /** Owns what the RPCs of InferenceService about files have in common: the caller's files, and a file as the contract has it. */
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { FileSchema, type File } from "#gen/weir/inference/v1/file_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { AccountFiles } from "../domain/account-files.ts";
 import type { JsonObject } from "../domain/dialect.ts";
 import { runCall } from "../domain/pipeline.ts";
+import { integerOf, textOf, timeOf } from "./account-json.ts";
 import { callOf, grantOf, type InferenceDependencies } from "./inference-dependencies.ts";
 
 export function filesOf(context: CallContext, { pipeline, fileIds }: InferenceDependencies): AccountFiles {
   const grant = grantOf(context);
-  return new AccountFiles({ ids: fileIds(grant.organizationId), grant, view: pipeline.view(), run: (asked) => runCall(callOf(context, asked, {}), pipeline), breathe: pipeline.breathe });
+  return new AccountFiles({ ids: fileIds(grant.organizationId), grant, view: pipeline.view(), providerField: "provider", run: (asked) => runCall(callOf(context, asked, {}), pipeline), breathe: pipeline.breathe });
 }
 
 /** The name of a provider as a request has it, where empty means none. */
@@ -24,16 +24,8 @@ export function fileMessage({ id, filename, purpose, bytes, created_at: createdA
     id: String(id),
     filename: textOf(filename),
     purpose: textOf(purpose),
-    sizeBytes: typeof bytes === "number" ? BigInt(bytes) : 0n,
+    sizeBytes: integerOf(bytes),
     ...timeOf("createTime", createdAt),
     ...timeOf("expireTime", expiresAt),
   });
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
-}
-
-function timeOf(name: "createTime" | "expireTime", seconds: unknown): { readonly [member: string]: Timestamp } {
-  return typeof seconds === "number" ? { [name]: timestampFromMs(seconds * 1_000) } : {};
 }

@@ -8,14 +8,16 @@ import { withOwnCache, type AskedGeneration } from "../domain/asked.ts";
 import type { AskedCall } from "../domain/asked-call.ts";
 import type { Dialect, GenerateCall } from "../domain/dialect.ts";
 import type { FileIds } from "../domain/file-ids.ts";
+import type { ReadBatchInput } from "../domain/kept-batches.ts";
 import type { Call, PipelineDependencies } from "../domain/pipeline.ts";
 import { isReservedLabel } from "../domain/reserved-labels.ts";
 
 export interface InferenceDependencies {
   readonly pipeline: PipelineDependencies;
   readonly dialects: readonly Dialect[];
-  /** Reads a JSON body. Throws MALFORMED_BODY. */
   readonly fileIds: (organizationId: string) => FileIds;
+  readonly readBatchInput: ReadBatchInput;
+  /** Reads a JSON body. Throws MALFORMED_BODY. */
   readonly parseJson: (body: Uint8Array) => { readonly [key: string]: unknown };
 }
 

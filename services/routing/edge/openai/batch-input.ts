@@ -3,12 +3,12 @@ import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_p
 import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import { NdjsonSplitter, type NdjsonLine } from "#platform/ndjson.ts";
-import type { AccountFiles } from "../../domain/account-files.ts";
 import { filesIn } from "../../domain/account-objects.ts";
 import { BoundSum, type Bound } from "../../domain/budget/bound.ts";
 import { boundOfGeneration, boundOfUnary } from "../../domain/budget/bound-of.ts";
 import { extentOf } from "../../domain/budget/generation-extent.ts";
 import type { GenerateEndpoint, JsonObject } from "../../domain/dialect.ts";
+import type { ReadBatchInput } from "../../domain/kept-batches.ts";
 import type { Plan, Target } from "../../domain/plan.ts";
 import { responsesEndpoint } from "../openai-responses/responses.ts";
 import { invalidField } from "../request-fields.ts";
@@ -36,14 +36,7 @@ const maximumLines = 50_000;
 const longestPromptTokens = 200_000n;
 const linesInABreath = 20;
 
-export interface BatchInput {
-  readonly plan: Plan;
-  /** Of all lines together. */
-  readonly bound: Bound;
-}
-
-/** Throws INVALID_REQUEST or UNSUPPORTED_FIELD with the line at fault, and what stands against the caller's calling the model. */
-export async function readBatchInput(content: AsyncIterable<AttemptResponse>, endpoint: string, provider: string, files: AccountFiles): Promise<BatchInput> {
+export const readBatchInput: ReadBatchInput = async (content, endpoint, provider, files) => {
   const reader = lineReaders.get(endpoint);
   if (reader === undefined) throw invalidField("endpoint", `must be one of ${[...lineReaders.keys()].join(", ")}`);
   const sum = new BoundSum();
@@ -68,7 +61,7 @@ export async function readBatchInput(content: AsyncIterable<AttemptResponse>, en
   }
   if (plan === undefined) throw invalidField("input_file_id", "must be of a file with a line for each call");
   return { plan, bound: sum.total };
-}
+};
 
 async function* linesOf(content: AsyncIterable<AttemptResponse>): AsyncIterable<NdjsonLine> {
   const splitter = new NdjsonSplitter();
