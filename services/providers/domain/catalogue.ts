@@ -49,6 +49,9 @@ const modelsDev = (path: string): string => `https://github.com/anomalyco/models
 const claudeModels = "https://platform.claude.com/docs/about-claude/models/overview";
 const readDate = "2026-11";
 
+/** The most tokens that the built-in demo answers with. */
+export const demoMaximumOutputTokens = 4_096;
+
 /** By vendor, then by the vendor's name of the model. */
 const catalogue: Readonly<Record<string, Readonly<Record<string, CataloguedFacts>>>> = {
   openai: {
@@ -91,7 +94,7 @@ const catalogue: Readonly<Record<string, Readonly<Record<string, CataloguedFacts
     "codestral-latest": chat(modelsDev("mistral/models/codestral-latest"), { contextWindowTokens: 256_000n, ...textOnly, tools: true, reasoning: false }),
     "mistral-embed": embedding(modelsDev("mistral/models/mistral-embed"), { contextWindowTokens: 8_000n, inputModalities: [TEXT] }),
   },
-  demo: { "demo-chat": chat("built in", {}), "demo-embed": embedding("built in", {}) },
+  demo: { "demo-chat": chat("built in", { maxOutputTokens: BigInt(demoMaximumOutputTokens), ...textOnly, tools: true, reasoning: false }), "demo-embed": embedding("built in", {}) },
 };
 
 function chat(source: string, facts: Facts): CataloguedFacts {

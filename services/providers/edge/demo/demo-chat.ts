@@ -1,5 +1,6 @@
-/** Owns what the demo says: plainly a demo, always the same for the same question, with usage and a tool call when asked for. */
+/** Owns what the demo says: plainly a demo, always the same for the same question, with usage and a tool call when asked for, and never longer than it may be. */
 import { createHash } from "node:crypto";
+import { demoMaximumOutputTokens } from "../../domain/catalogue.ts";
 import { GatewayError } from "#platform/errors.ts";
 
 export interface ChatRequest {
@@ -12,6 +13,8 @@ export interface ChatRequest {
   readonly promptBytes: number;
   /** Set when the demo answers by calling this tool. */
   readonly tool: string | undefined;
+  /** The most it answers. */
+  readonly maximumTokens: number;
   readonly id: string;
 }
 
@@ -23,13 +26,17 @@ export function readChatRequest(body: Json): ChatRequest {
   if (!Array.isArray(messages) || messages.length === 0) throw new GatewayError("INVALID_REQUEST", "`messages` is missing.");
   const last = messages.at(-1) as Json;
   const question = textOf(last["content"]);
+  const maximumTokens = readMaximumTokens(body["max_completion_tokens"] ?? body["max_tokens"]);
+  const tool = last["role"] === "user" ? toolAskedFor(body["tools"], body["tool_choice"], question) : undefined;
   return {
     model,
     stream: body["stream"] === true,
     includeUsage: (body["stream_options"] as Json | undefined)?.["include_usage"] === true,
     question,
     promptBytes: messages.reduce((sum: number, message: Json) => sum + Buffer.byteLength(textOf(message["content"])), 0),
-    tool: last["role"] === "user" ? toolAskedFor(body["tools"], body["tool_choice"], question) : undefined,
+    // Half a call is none.
+    tool: tool !== undefined && tokens(callText(tool)) <= maximumTokens ? tool : undefined,
+    maximumTokens,
     id: `chatcmpl-demo${createHash("sha256").update(JSON.stringify(body)).digest("hex").slice(0, 16)}`,
   };
 }
@@ -75,12 +82,30 @@ export function* completionChunks(chat: ChatRequest, created: number): Generator
 
 const toolArguments = "{}";
 
-function answerTo({ question }: ChatRequest): string {
+function callText(tool: string): string {
+  return tool + toolArguments;
+}
+
+function answerTo({ question, maximumTokens }: ChatRequest): string {
+  const whole = wholeAnswerTo(question);
+  if (tokens(whole) <= maximumTokens) return whole;
+  // A character whose bytes do not all fit is left out.
+  return new TextDecoder().decode(Buffer.from(whole).subarray(0, maximumTokens * bytesPerToken), { stream: true });
+}
+
+function wholeAnswerTo(question: string): string {
   return `This is Weir's built-in demo, not a model. You said: ${question}`;
 }
 
-function finishReason({ tool }: ChatRequest): string {
-  return tool === undefined ? "stop" : "tool_calls";
+function finishReason({ tool, question, maximumTokens }: ChatRequest): string {
+  if (tool !== undefined) return "tool_calls";
+  return tokens(wholeAnswerTo(question)) <= maximumTokens ? "stop" : "length";
+}
+
+function readMaximumTokens(asked: unknown): number {
+  if ((asked ?? undefined) === undefined) return demoMaximumOutputTokens;
+  if (!Number.isInteger(asked) || (asked as number) < 1) throw new GatewayError("INVALID_REQUEST", "`max_completion_tokens` (or `max_tokens`) must be a whole number, 1 or more.");
+  return Math.min(asked as number, demoMaximumOutputTokens);
 }
 
 function toolCallId({ id }: ChatRequest): string {
@@ -88,13 +113,19 @@ function toolCallId({ id }: ChatRequest): string {
 }
 
 function usageOf(chat: ChatRequest): Json {
-  const prompt = tokens(chat.promptBytes);
-  const completion = tokens(Buffer.byteLength(chat.tool === undefined ? answerTo(chat) : chat.tool + toolArguments));
+  const prompt = tokensOf(chat.promptBytes);
+  const completion = tokens(chat.tool === undefined ? answerTo(chat) : callText(chat.tool));
   return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };
 }
 
-function tokens(bytes: number): number {
-  return Math.max(1, Math.ceil(bytes / 4));
+const bytesPerToken = 4;
+
+function tokens(text: string): number {
+  return tokensOf(Buffer.byteLength(text));
+}
+
+function tokensOf(bytes: number): number {
+  return Math.max(1, Math.ceil(bytes / bytesPerToken));
 }
 
 /** The tool the caller named, or the first one when the question speaks of it or of a tool. */

@@ -53,6 +53,18 @@ describe("the demo", () => {
     expect(reply.choices[0]?.message.content).toContain("noon");
   });
 
+  it("writes no more than it may: half a character is none, nor is half a call", async () => {
+    const ask = (content: string, max_completion_tokens: number) => client.chat.completions.create({ model: "demo-chat", messages: [{ role: "user", content }], tools, max_completion_tokens });
+    // Before the question are 53 bytes, so that 60 end within the fourth character.
+    const cut = await ask("ä".repeat(10), 15);
+    expect(cut.choices[0]).toMatchObject({ finish_reason: "length", message: { content: `This is Weir's built-in demo, not a model. You said: ${"ä".repeat(3)}` } });
+    expect(cut.usage!.completion_tokens).toBeLessThanOrEqual(15);
+    const called = await ask("Use a tool, please.", 1);
+    expect(called.choices[0]).toMatchObject({ finish_reason: "length", message: { content: "This" } });
+    const long = await client.chat.completions.create({ model: "demo-chat", messages: [{ role: "user", content: "x".repeat(20_000) }] });
+    expect([long.choices[0]!.finish_reason, long.usage!.completion_tokens]).toEqual(["length", 4_096]);
+  });
+
   it("embeds the same text in the same unit vector", async () => {
     const { data } = await client.embeddings.create({ model: "demo-embed", input: ["a", "b", "a"], dimensions: 100 });
     const [first, second, third] = data.map(({ embedding }) => embedding);
