@@ -116,6 +116,19 @@ it("is told by one of several processes, which asks the vendor once for all that
   expect(events).toHaveLength(3);
 });
 
+it("waits two days for a provider that has left the configuration, and then gives its batches up", async () => {
+  const settlement = start();
+  await settlement.expect(intentOf());
+  await providers.apply({ ...configOf({ baseUrl: vendor.baseUrl, adapter: openaiVendorWithResponses }), providers: new Map() });
+  nowMs += 47 * hourMs;
+  await settlement.look();
+  expect(await left()).toBe(1);
+  nowMs += 2 * hourMs;
+  await settlement.look();
+  expect(await left()).toBe(0);
+  expect([vendor.requests, events]).toEqual([[], []]);
+});
+
 it.each([
   { case: "failed", members: { status: "failed", failed_at: 2_000_000_000, request_counts: { completed: 0 } }, result: AttemptResult.FAILED },
   { case: "was cancelled at once", members: { status: "cancelled", cancelled_at: 2_000_000_000, request_counts: { completed: 0 } }, result: AttemptResult.CANCELLED },

@@ -36,6 +36,8 @@ const mostAtOnce = 1_000;
 const skewMs = 300_000;
 /** A batch is over within a day, and is listed for long after. */
 const givenUpAfterMs = 48 * 3_600_000;
+/** A provider that has left the configuration, or is another one now, may be back before its batches are given up. */
+const goneReasons: ReadonlySet<string> = new Set(["NOT_FOUND", "UNSUPPORTED_OPERATION"]);
 /** Of an account with more batches since the oldest that is looked for, the rest is looked through in vain. */
 const mostPages = 200;
 
@@ -108,6 +110,7 @@ export class BatchSettlement {
         await this.#lookAt(database, provider, expected);
       } catch (error) {
         logger.warn({ provider, batches: expected.length, error }, "a vendor cannot be asked for its batches; it is asked again");
+        if (error instanceof GatewayError && goneReasons.has(error.reason)) await this.#giveUpOld(database, expected, "its provider is configured no more");
       }
       if (this.#stopping.signal.aborted) return;
     }
@@ -121,8 +124,12 @@ export class BatchSettlement {
     for (const one of expected) {
       const batch = found.get(one.intent.attemptId);
       if (batch?.ending !== undefined) await this.#settle(database, one, batch.ending);
-      else if (batch === undefined && this.#options.clock.now() - one.beginTimeMs > givenUpAfterMs) await this.#giveUp(database, one, "the vendor does not list it");
+      else if (batch === undefined) await this.#giveUpOld(database, [one], "the vendor does not list it");
     }
+  }
+
+  async #giveUpOld(database: Database, expected: readonly ExpectedBatch[], why: string): Promise<void> {
+    for (const one of expected) if (this.#options.clock.now() - one.beginTimeMs > givenUpAfterMs) await this.#giveUp(database, one, why);
   }
 
   async #listSince(provider: LiveProvider, adapter: BatchAdapter, sinceMs: number): Promise<ReadonlyMap<string, VendorBatch>> {
