@@ -27,7 +27,7 @@ const checks: readonly Check[] = [
   { name: "proto format", command: ["buf", "format", "--path", "proto/weir", "--diff", "--exit-code"] },
 ];
 
-const timeoutMs = 120_000;
+const timeoutMs = 300_000;
 const maximumOutputBytes = 64 * 1024;
 
 const root = resolve(import.meta.dirname, "..");
