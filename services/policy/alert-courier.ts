@@ -103,8 +103,8 @@ export class AlertCourier {
     const { database, logger } = this.#dependencies;
     const { destination, alert, attempts } = delivery;
     const problem = error instanceof Undelivered ? error.message : "a defect in Weir; the log of policy has it";
-    const isFinal = error instanceof Undelivered && error.isFinal;
-    const retryInMs = this.#stopping.signal.aborted ? 0 : isFinal ? undefined : retryDelayMs(attempts);
+    const { isFinal, retryAfterMs } = error instanceof Undelivered ? error : { isFinal: false, retryAfterMs: 0 };
+    const retryInMs = this.#stopping.signal.aborted ? 0 : isFinal ? undefined : retryDelayMs(attempts, retryAfterMs);
     const facts = { destination, crossingId: alert.id, attempts, error };
     if (retryInMs === undefined) logger.error(facts, "an alert of a budget was given up; `weir budgets alerts retry` delivers it once more");
     else logger.warn({ ...facts, retryInMs }, "an alert of a budget was not delivered; it is tried again");

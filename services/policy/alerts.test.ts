@@ -60,6 +60,21 @@ it("delivers again what failed, under the same id, and holds up no other destina
   expect(sound.received).toHaveLength(1);
 });
 
+it.each([
+  { case: "asked for", asked: "7200", waitSeconds: 7_200 },
+  { case: "bounded by a day", asked: "9999999", waitSeconds: 86_400 },
+  { case: "shorter than the schedule's", asked: "1", waitSeconds: 5 },
+])("waits as long as the destination asks: $case", async ({ asked, waitSeconds }) => {
+  const busy = await startHook(429);
+  busy.headers = { "retry-after": asked };
+  const { fixtures: [fixture], reach } = await startPolicies(1, policyConfig({ alerts: { webhooks: [hookNamed("busy", busy)] } }));
+  await reach();
+  const waits = async () => (await fixture!.dependencies.database.query<{ seconds: number }>("SELECT extract(epoch FROM next_time - now())::int AS seconds FROM alert_deliveries WHERE problem <> ''")).rows.map(({ seconds }) => waitSeconds - seconds);
+  await expect.poll(async () => (await waits()).length).toBe(1);
+  expect((await waits())[0]).toBeLessThan(5);
+  expect((await waits())[0]).toBeGreaterThanOrEqual(0);
+});
+
 it("gives up what is refused for good or was tried to the end, shows it and counts it, and delivers it when that is asked for", async () => {
   const [gone, broken] = [await startHook(410), await startHook(500)];
   const { fixtures: [fixture], reach } = await startPolicies(1, policyConfig({ alerts: { webhooks: [hookNamed("gone", gone), hookNamed("broken", broken)] } }));
@@ -139,6 +154,7 @@ interface Received {
 interface Hook {
   readonly url: string;
   status: number;
+  headers: Readonly<Record<string, string>>;
   readonly received: Received[];
 }
 
@@ -146,7 +162,7 @@ async function startHook(status = 200): Promise<Hook> {
   const server = createServer((request, response) => {
     void text(request).then((body) => {
       hook.received.push({ headers: request.headers, body });
-      response.writeHead(hook.status, { location: "http://127.0.0.1:1/" }).end();
+      response.writeHead(hook.status, { location: "http://127.0.0.1:1/", ...hook.headers }).end();
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -154,7 +170,7 @@ async function startHook(status = 200): Promise<Hook> {
     server.closeAllConnections();
     server.close();
   });
-  const hook: Hook = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/weir?token=1`, status, received: [] };
+  const hook: Hook = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/weir?token=1`, status, headers: {}, received: [] };
   return hook;
 }
 

@@ -26,18 +26,24 @@ export function isFor({ organizations }: AlertDestination, { organizationId, org
 export class Undelivered extends Error {
   /** It will never take one, and says so. */
   readonly isFinal: boolean;
+  /** It asks not to be told again before. */
+  readonly retryAfterMs: number;
 
-  constructor(message: string, options: { readonly isFinal?: boolean; readonly cause?: unknown } = {}) {
-    super(message, { cause: options.cause });
-    this.isFinal = options.isFinal ?? false;
+  constructor(message: string, { isFinal = false, retryAfterMs = 0, cause }: { readonly isFinal?: boolean; readonly retryAfterMs?: number | undefined; readonly cause?: unknown } = {}) {
+    super(message, { cause });
+    this.isFinal = isFinal;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
 /** The schedule that the specification of Standard Webhooks gives as an example: ten attempts within three days and a half. */
 const retryDelaysSeconds = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
 
-/** How long to wait after so many attempts, or undefined when there have been enough. */
-export function retryDelayMs(attempts: number): number | undefined {
+/** Who asks to be left alone for longer is told after that time. */
+const longestDelaySeconds = retryDelaysSeconds.at(-1)!;
+
+/** How long to wait after so many attempts, and this wish of the destination's, or undefined when there have been enough. */
+export function retryDelayMs(attempts: number, retryAfterMs: number): number | undefined {
   const seconds = retryDelaysSeconds[attempts - 1];
-  return seconds === undefined ? undefined : seconds * 1_000;
+  return seconds === undefined ? undefined : Math.max(seconds * 1_000, Math.min(retryAfterMs, longestDelaySeconds * 1_000));
 }

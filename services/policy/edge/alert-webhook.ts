@@ -1,5 +1,6 @@
 /** Owns an alert as a signed POST, and what its answer means. */
 import type { Exchange, ExchangeReply } from "#platform/egress/egress-exchange.ts";
+import { retryAfterMs } from "#platform/retry-after.ts";
 import { webhookHeaders } from "#platform/standard-webhook.ts";
 import { Undelivered, type AlertWebhook } from "../domain/alert-destination.ts";
 import type { AlertMessage } from "../domain/alert-message.ts";
@@ -17,8 +18,8 @@ export async function postAlert({ url, secrets }: AlertWebhook, { id, body }: Al
   checkReply(reply);
 }
 
-function checkReply({ status }: ExchangeReply): void {
+function checkReply({ status, headers }: ExchangeReply): void {
   if (status >= 200 && status < 300) return;
   // Gone: it wants no more of them.
-  throw new Undelivered(`it answered with status ${status}`, { isFinal: status === 410 });
+  throw new Undelivered(`it answered with status ${status}`, { isFinal: status === 410, retryAfterMs: retryAfterMs(headers) });
 }

@@ -1,5 +1,6 @@
 /** Owns the meaning of Bedrock's errors. */
 import { GatewayError } from "#platform/errors.ts";
+import { retryAfterMs } from "#platform/retry-after.ts";
 import type { VendorReply } from "../../domain/adapter.ts";
 
 /** The longest part of a vendor's message that is passed on. */
@@ -8,7 +9,7 @@ const maximumMessageLength = 2000;
 /** The error that a reply with a status outside 2xx means. */
 export function readError(reply: VendorReply): GatewayError {
   const { type, message } = parseError(Buffer.from(reply.body).toString("utf8"));
-  return toError(reply.status, nameOf(reply.headers["x-amzn-errortype"] ?? type), message, retryAfterMsOf(reply.headers));
+  return toError(reply.status, nameOf(reply.headers["x-amzn-errortype"] ?? type), message, retryAfterMs(reply.headers));
 }
 
 /** The error that an exception in a stream means. */
@@ -90,10 +91,4 @@ function parseError(text: string): { readonly type: string; readonly message: st
 
 function firstText(...values: readonly unknown[]): string {
   return values.find((value): value is string => typeof value === "string") ?? "";
-}
-
-/** Seconds alone are read: to read a date one must know the time. */
-function retryAfterMsOf(headers: Readonly<Record<string, string>>): number | undefined {
-  const seconds = Number(headers["retry-after"] ?? Number.NaN);
-  return Number.isFinite(seconds) && seconds >= 0 ? Math.ceil(seconds * 1000) : undefined;
 }

@@ -1,5 +1,6 @@
 /** Owns the meaning of Gemini's errors, which are google.rpc.Status in JSON. */
 import { GatewayError } from "#platform/errors.ts";
+import { retryAfterMs } from "#platform/retry-after.ts";
 import type { VendorReply } from "../../domain/adapter.ts";
 import { asObject, asObjects, asText, isObject, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 
@@ -8,7 +9,7 @@ const maximumMessageLength = 2000;
 
 /** The error that a reply with a status outside 2xx means. */
 export function readError(reply: VendorReply): GatewayError {
-  return toError(reply.status, parseError(reply.body), headerMs(reply.headers["retry-after"]));
+  return toError(reply.status, parseError(reply.body), retryAfterMs(reply.headers));
 }
 
 /** The error that an event of a stream is; undefined when it is none. */
@@ -52,10 +53,6 @@ function retryInfoMs(error: JsonObject): number | undefined {
 }
 
 /** Seconds alone are read: to read a date one must know the time. */
-function headerMs(header: string | undefined): number | undefined {
-  return header !== undefined && /^\d{1,9}$/.test(header) ? Number(header) * 1000 : undefined;
-}
-
 /** Some errors come in a list, as the events of a stream would. */
 function parseError(body: Uint8Array): JsonObject {
   try {

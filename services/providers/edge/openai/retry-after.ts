@@ -1,4 +1,5 @@
 /** Owns when the vendor says that a retry makes sense. */
+import { retryAfterMs } from "#platform/retry-after.ts";
 import { durationMs } from "./duration.ts";
 
 /**
@@ -7,19 +8,11 @@ import { durationMs } from "./duration.ts";
  * Undefined when the vendor says nothing.
  */
 export function retryAfterMsOf(headers: Readonly<Record<string, string>>): number | undefined {
-  return milliseconds(headers["retry-after-ms"]) ?? secondsOrDate(headers["retry-after"], headers["date"]) ?? resetOf(headers);
+  return milliseconds(headers["retry-after-ms"]) ?? retryAfterMs(headers) ?? resetOf(headers);
 }
 
 function milliseconds(value: string | undefined): number | undefined {
   return value !== undefined && /^\d+(\.\d+)?$/.test(value) ? Number(value) : undefined;
-}
-
-/** A date is compared with the vendor's own clock, so that ours need not agree. */
-function secondsOrDate(value: string | undefined, vendorDate: string | undefined): number | undefined {
-  const seconds = milliseconds(value);
-  if (seconds !== undefined) return seconds * 1000;
-  const waitMs = Date.parse(value ?? "") - Date.parse(vendorDate ?? "");
-  return Number.isNaN(waitMs) ? undefined : Math.max(0, waitMs);
 }
 
 /** The reset says when a limit is whole again; it matters only for a limit of which nothing remains. */
