@@ -135,24 +135,25 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
       // No await where nothing is to be waited for.
       const request = remote.length > 0 && this.#parts.media.isOn ? await this.#withFetched(remote) : this.#request;
       // After the files: while they came, a credential could have come to its end.
-      const preparation = this.#provider!.prepare();
+      const credentials = this.#provider!.credentials.of(this.#request.attribution?.organizationId ?? "");
+      const preparation = credentials.prepare();
       if (preparation !== undefined) await preparation;
       if (this.#callerGone !== undefined) throw this.#callerGone;
       const plan = planAttempt(request, adapter);
       this.#plan = plan;
       const intent = intentOf(this.#request, plan, this.#provider!);
-      if (plan.makesBatch === true) await this.#parts.batches.expect(intent);
+      if (plan.makesBatch === true) await this.#parts.batches.expect(intent, credentials.organizationId);
       this.#refuseLate();
       await this.#parts.recorder.begin(intent);
       this.#intent = intent;
+      this.#call = new VendorCall(this.#provider!, credentials, plan, this.#parts.clock, this);
     } catch (error) {
       this.#forgetBatch();
       this.#letGo();
       return this.#fail(this.#unbilled(toGatewayError(error)));
     }
     if (this.#callerGone !== undefined) return this.ended(AttemptResult.NOT_SENT, this.#callerGone);
-    this.#call = new VendorCall(this.#provider!, this.#plan!, this.#parts.clock, this);
-    this.#call.start();
+    this.#call!.start();
   }
 
   #admit(): void {
@@ -201,7 +202,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     this.#letGo();
     this.#parts.recorder.settle(this.#intent!, this.#outcome(result, error));
     const batch = this.#call?.reply?.summary?.batch;
-    if (batch !== undefined) this.#parts.batches.seen(batch);
+    if (batch !== undefined) this.#parts.batches.seen(batch, this.#call!.credentials.organizationId);
     if (error === undefined) return this.progressed();
     this.#log(error);
     const isRefused = (this.#call?.httpStatus ?? 0) >= 300;
