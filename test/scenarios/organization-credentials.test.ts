@@ -202,12 +202,27 @@ test("its files and batches lie in its own account, and are asked for there", as
     return account.answer(request, response);
   };
   upstream.answerWith(answer);
-  const { secret } = await bring(one);
+  const { id: credentialId, secret } = await bring(one);
   const as = ({ inference }: Tenant): OpenAI => new OpenAI({ baseURL: `${weir.origin}/v1`, apiKey: inference, maxRetries: 0 });
   const make = async (client: OpenAI): Promise<OpenAI.Batch> => {
     const line = { custom_id: "a", method: "POST", url: "/v1/chat/completions", body: { model: "m", messages: [{ role: "user", content: "Hi" }], max_completion_tokens: 10 } };
     const { id } = await client.files.create({ file: await toFile(Buffer.from(`${JSON.stringify(line)}\n`), "calls.jsonl"), purpose: "batch" });
     return client.batches.create({ input_file_id: id, endpoint: "/v1/chat/completions", completion_window: "24h" });
+  };
+  /** What the organization has in the account that its calls do not go to now. */
+  const refusesAllOf = async ({ id, input_file_id: fileId }: OpenAI.Batch): Promise<void> => {
+    const input: OpenAI.Responses.ResponseInput = [{ role: "user", content: [{ type: "input_file", file_id: fileId }] }];
+    const before = upstream.requests.length;
+    const calls = [
+      () => as(one).batches.retrieve(id),
+      () => as(one).batches.cancel(id),
+      () => as(one).files.content(fileId),
+      () => as(one).files.delete(fileId),
+      () => as(one).batches.create({ input_file_id: fileId, endpoint: "/v1/chat/completions", completion_window: "24h" }),
+      () => as(one).responses.create({ model: "main/m", input }),
+    ];
+    for (const refused of calls) await expect(refused()).rejects.toMatchObject({ status: 404, message: expect.stringContaining("account at the vendor") as string });
+    expect(upstream.requests).toHaveLength(before);
   };
   const [own, installations] = [await make(as(one)), await make(as(without))];
   expect([...accounts].map(([carried, { files, batches }]) => [carried, files.size, batches.length])).toEqual([[secret, 1, 1], [shared, 1, 1]]);
@@ -227,6 +242,16 @@ test("its files and batches lie in its own account, and are asked for there", as
   Object.assign(forged, { metadata: ownMarks });
   await as(one).batches.retrieve(own.id);
   await expect.poll(() => costOf(ownMarks["weir_attempt"]!)).toBe(1_000n);
+
+  // In the installation's account somebody else's things have the same ids.
+  await providers(one.owner).deleteCredential({ credentialId });
+  await untilCarried(one, shared);
+  await refusesAllOf(own);
+  expect((await as(one).batches.list()).data).toEqual([]);
+  const formerly = await make(as(one));
+  await bring(one);
+  await refusesAllOf(formerly);
+  expect((await as(one).batches.list()).data).toEqual([]);
 });
 
 test("the command line does the same for whoever holds an owner's key", async () => {

@@ -3,7 +3,7 @@ import { GatewayError } from "#platform/errors.ts";
 import { InnerSplices, parseJsonObject, spliceJson } from "#platform/json.ts";
 import type { AccountFiles } from "../../domain/account-files.ts";
 import type { FilesEndpoint, FilesRequest, JsonObject } from "../../domain/dialect.ts";
-import { jsonOf } from "../../domain/kept-files.ts";
+import { answerOf, type AccountAnswer } from "../../domain/kept-files.ts";
 import { invalidField } from "../request-fields.ts";
 import { readBatchInput } from "./batch-input.ts";
 import { pageOf, readLimit } from "./files.ts";
@@ -28,12 +28,13 @@ const mostMetadata = 14;
 async function make({ body }: FilesRequest, files: AccountFiles): Promise<JsonObject> {
   const source = await body();
   const reader = new ObjectReader(parseJsonObject(source));
-  const { provider, vendorId } = files.placeOf(reader.text("input_file_id"));
+  const place = files.placeOf(reader.text("input_file_id"));
+  const { provider, vendorId } = place;
   checkMetadata(reader.raw("metadata"));
-  const content = await files.ask(provider, "/files/{id}/content", { method: "GET" }, vendorId);
+  const content = await files.ask(provider, "/files/{id}/content", { method: "GET" }, place);
   const { plan, bound } = await readBatchInput(content.messages, reader.text("endpoint"), provider, files);
   const marked = spliceJson(source, { input_file_id: vendorId, metadata: new InnerSplices({ [organizationMark]: files.ids.mark }) });
-  return shown(await jsonOf(await files.makeBatch(plan, { body: marked, contentType: "application/json" }, bound)), provider, files);
+  return shown(await answerOf(await files.makeBatch(plan, place, { body: marked, contentType: "application/json" }, bound)), provider, files);
 }
 
 function checkMetadata(metadata: unknown): void {
@@ -45,8 +46,8 @@ function checkMetadata(metadata: unknown): void {
 }
 
 async function look(id: string, method: "GET" | "POST", endpoint: string, files: AccountFiles): Promise<JsonObject> {
-  const { provider, vendorId } = files.placeOf(id, "batch");
-  return shown(await jsonOf(await files.ask(provider, endpoint, { method }, vendorId)), provider, files);
+  const place = files.placeOf(id, "batch");
+  return shown(await answerOf(await files.ask(place.provider, endpoint, { method }, place)), place.provider, files);
 }
 
 /** What the vendor takes at once, and how often it is asked: the account has the batches of all organizations. */
@@ -62,11 +63,11 @@ async function list({ provider: named, query }: FilesRequest, files: AccountFile
   let after = asked.has("after") ? files.placeOf(asked.get("after")!, "batch").vendorId : undefined;
   for (let page = 0; page < maximumPages; page++) {
     const query = new URLSearchParams({ limit: String(vendorPageSize), ...(after === undefined ? {} : { after }) }).toString();
-    const found = await jsonOf(await files.ask(provider, "/batches", { method: "GET", query }));
+    const { json: found, ownAccount } = await answerOf(await files.ask(provider, "/batches", { method: "GET", query }));
     const all = Array.isArray(found["data"]) ? (found["data"] as JsonObject[]) : [];
     for (const batch of all.filter((one) => (one["metadata"] as JsonObject | null | undefined)?.[organizationMark] === files.ids.mark)) {
       if (data.length === limit) return pageOf(data, true);
-      data.push(shown(batch, provider, files));
+      data.push(shown({ json: batch, ownAccount }, provider, files));
     }
     if (found["has_more"] !== true || all.length === 0) return pageOf(data, false);
     after = String(all.at(-1)!["id"]);
@@ -75,13 +76,13 @@ async function list({ provider: named, query }: FilesRequest, files: AccountFile
 }
 
 /** The vendor's batch as its owner sees it. */
-function shown(batch: JsonObject, provider: string, { ids }: AccountFiles): JsonObject {
+function shown({ json: batch, ownAccount }: AccountAnswer, provider: string, { ids }: AccountFiles): JsonObject {
   const { id, metadata } = batch;
   if (typeof id !== "string") throw new GatewayError("UPSTREAM_PROTOCOL", `${provider} answered without the id of a batch.`);
   const files = ["input_file_id", "output_file_id", "error_file_id"].flatMap((name) => {
     const vendorId = batch[name];
-    return typeof vendorId === "string" ? [[name, ids.write({ provider, vendorId })]] : [];
+    return typeof vendorId === "string" ? [[name, ids.write({ provider, vendorId, ownAccount })]] : [];
   });
   const own = Object.entries((metadata as JsonObject | null | undefined) ?? {}).filter(([name]) => !isMark(name));
-  return { ...batch, ...Object.fromEntries(files), metadata: own.length === 0 ? null : Object.fromEntries(own), id: ids.write({ provider, vendorId: id }, "batch") };
+  return { ...batch, ...Object.fromEntries(files), metadata: own.length === 0 ? null : Object.fromEntries(own), id: ids.write({ provider, vendorId: id, ownAccount }, "batch") };
 }
