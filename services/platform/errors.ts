@@ -42,6 +42,8 @@ const meanings: Readonly<Record<Reason, readonly [code: Code, httpStatus: number
   BUDGET_EXCEEDED: [Code.ResourceExhausted, 429],
   UNPRICED_MODEL: [Code.InvalidArgument, 400],
   UNBOUNDED_COST: [Code.InvalidArgument, 400],
+  ORGANIZATION_CREDENTIAL_MISSING: [Code.FailedPrecondition, 403],
+  ORGANIZATION_CREDENTIAL_REFUSED: [Code.FailedPrecondition, 403],
   UPSTREAM_UNAVAILABLE: [Code.Unavailable, 502],
   UPSTREAM_REJECTED: [Code.InvalidArgument, 400],
   UPSTREAM_UNAUTHENTICATED: [Code.Unavailable, 502],

@@ -7,6 +7,7 @@ import type { Clock } from "#platform/clock.ts";
 import type { Database } from "#platform/database/database.ts";
 import { newId } from "#platform/ids.ts";
 import { createLogger } from "#platform/logger.ts";
+import { Secret } from "#platform/secret.ts";
 import { createTestDatabase } from "../../test/harness/database.ts";
 import { BatchSettlement } from "./batch-settlement.ts";
 import { LiveProviders } from "./edge/live-providers.ts";
@@ -45,7 +46,7 @@ afterEach(async () => {
 });
 
 /** As of one process. */
-function start(): BatchSettlement {
+function start(from = providers): BatchSettlement {
   const transport = {
     deliver: (delivered: readonly { readonly id: string; readonly event: UsageEvent }[]) => {
       if (ledgerIsDown) return Promise.reject(new Error("away"));
@@ -53,7 +54,7 @@ function start(): BatchSettlement {
       return Promise.resolve({ confirmedIds: delivered.map(({ id }) => id), rejectedIds: [] });
     },
   };
-  const settlement = new BatchSettlement({ database: () => Promise.resolve(database), isNeeded: () => true, providers, transport, clock, logger, lookIntervalMs: hourMs });
+  const settlement = new BatchSettlement({ database: () => Promise.resolve(database), isNeeded: () => true, providers: from, transport, clock, logger, lookIntervalMs: hourMs });
   settlements.push(settlement);
   return settlement;
 }
@@ -76,7 +77,7 @@ const left = async (): Promise<number> => (await database.query("SELECT 1 FROM b
 
 it("hears of a batch whose maker was killed before the vendor's reply, by the mark that it bears there", async () => {
   const intent = intentOf();
-  await start().expect(intent);
+  await start().expect(intent, "");
   nowMs += hourMs;
   list(batchOf("att_of_another_installation", completed), batchOf(intent.attemptId, completed));
   await start().look();
@@ -88,8 +89,8 @@ it("hears of a batch whose maker was killed before the vendor's reply, by the ma
 it("hears of it again and again until it has confirmed, and not of what goes on", async () => {
   const [over, running] = [intentOf(), intentOf()];
   const settlement = start();
-  await settlement.expect(over);
-  await settlement.expect(running);
+  await settlement.expect(over, "");
+  await settlement.expect(running, "");
   list(batchOf(running.attemptId), batchOf(over.attemptId, completed));
   await settlement.look();
   expect(vendor.requests, "nothing is due yet").toHaveLength(0);
@@ -107,7 +108,7 @@ it("hears of it again and again until it has confirmed, and not of what goes on"
 it("is told by one of several processes, which asks the vendor once for all that are due", async () => {
   const intents = [intentOf(), intentOf(), intentOf()];
   const [one, other] = [start(), start()];
-  for (const intent of intents) await one.expect(intent);
+  for (const intent of intents) await one.expect(intent, "");
   vendor.answer(answerJson(200, { object: "list", data: intents.map(({ attemptId }) => batchOf(attemptId, completed)), has_more: false }));
   nowMs += hourMs;
   await Promise.all([one.look(), other.look()]);
@@ -118,7 +119,7 @@ it("is told by one of several processes, which asks the vendor once for all that
 
 it("waits two days for a provider that has left the configuration, and then gives its batches up", async () => {
   const settlement = start();
-  await settlement.expect(intentOf());
+  await settlement.expect(intentOf(), "");
   await providers.apply({ ...configOf({ baseUrl: vendor.baseUrl, adapter: openaiVendorWithResponses }), providers: new Map() });
   nowMs += 47 * hourMs;
   await settlement.look();
@@ -136,10 +137,10 @@ it.each([
 ])("hears at once of a batch that $case, when its owner looks it up", async ({ members, result }) => {
   const intent = intentOf();
   const settlement = start();
-  await settlement.expect(intent);
+  await settlement.expect(intent, "");
   const { readBatch } = openaiVendorWithResponses.batches!;
-  settlement.seen(readBatch(Buffer.from(JSON.stringify(batchOf("att_unknown", members)))));
-  settlement.seen(readBatch(Buffer.from(JSON.stringify(batchOf(intent.attemptId, members)))));
+  settlement.seen(readBatch(Buffer.from(JSON.stringify(batchOf("att_unknown", members)))), "");
+  settlement.seen(readBatch(Buffer.from(JSON.stringify(batchOf(intent.attemptId, members)))), "");
   await vi.waitFor(async () => expect(await left()).toBe(0));
   expect(events).toMatchObject([{ intent: { attemptId: intent.attemptId }, rank: UsageSource.PROVIDER, outcome: { result } }]);
 });
@@ -147,9 +148,9 @@ it.each([
 it("hears nothing of a batch about which nothing can be learned: it stands at its bound", async () => {
   const [vanished, silent, uncounted] = [intentOf(), intentOf(), intentOf()];
   const settlement = start();
-  await settlement.expect(vanished);
-  await settlement.expect(silent);
-  await settlement.expect(uncounted);
+  await settlement.expect(vanished, "");
+  await settlement.expect(silent, "");
+  await settlement.expect(uncounted, "");
   list(batchOf(silent.attemptId, { ...completed, usage: null }), batchOf(uncounted.attemptId, { status: "cancelled", cancelled_at: 2_000_000_000 }));
   nowMs += 47 * hourMs;
   await settlement.look();
@@ -160,10 +161,38 @@ it("hears nothing of a batch about which nothing can be learned: it stands at it
   expect(events).toEqual([]);
 });
 
+it("asks for a batch under the credential that made it, and hears nothing of it from an account of another's", async () => {
+  const [shared, own, orphan] = [intentOf(), intentOf(), intentOf()];
+  const secretOf = (organizationId: string) => [{ credentialId: "cred_1", secret: new Secret(`sk-${organizationId || "installation"}`), weight: 1, formerUntilMs: undefined, refusedAtMs: undefined }];
+  const lists = new Map(["", "org_1"].map((organizationId) => [organizationId, secretOf(organizationId)]));
+  const stored = new LiveProviders({ clock, logger, stored: { of: (_, organizationId) => lists.get(organizationId), refused: () => undefined, accepted: () => undefined } });
+  await stored.apply(configOf({ baseUrl: vendor.baseUrl, adapter: openaiVendorWithResponses, credential: undefined, hasStoredCredentials: true }));
+  const settlement = start(stored);
+  await settlement.expect(shared, "");
+  await settlement.expect(own, "org_1");
+  await settlement.expect(orphan, "org_2");
+  const { readBatch } = openaiVendorWithResponses.batches!;
+  const forged = readBatch(Buffer.from(JSON.stringify(batchOf(shared.attemptId, { ...completed, usage: { input_tokens: 0, output_tokens: 0 } }))));
+  settlement.seen(forged, "org_1");
+  const secrets: (string | undefined)[] = [];
+  vendor.answer((response, request) => {
+    secrets.push(request.headers.authorization);
+    const data = request.headers.authorization === "Bearer sk-org_1" ? [batchOf(own.attemptId, completed), batchOf(shared.attemptId, { ...completed, usage: null })] : [batchOf(shared.attemptId, completed)];
+    return answerJson(200, { object: "list", data, has_more: false })(response, request);
+  });
+  nowMs += 49 * hourMs;
+  await settlement.look();
+  expect(new Set(secrets)).toEqual(new Set(["Bearer sk-installation", "Bearer sk-org_1"]));
+  expect(events.map(({ intent }) => intent!.attemptId).toSorted()).toEqual([shared.attemptId, own.attemptId].toSorted());
+  for (const { outcome } of events) expect(outcome!.usage!.quantities.map(({ quantity }) => quantity)).toEqual([3n, 2n, 3n]);
+  expect(await left(), "nobody can ask for that of org_2 any more").toBe(0);
+  await stored.stop();
+});
+
 it("is not waited for when the process stops while a vendor is silent, and the next one is told", async () => {
   const intent = intentOf();
   const settlement = start();
-  await settlement.expect(intent);
+  await settlement.expect(intent, "");
   nowMs += hourMs;
   const asked = Promise.withResolvers<void>();
   vendor.answer(() => asked.resolve());
@@ -181,7 +210,7 @@ it("is not waited for when the process stops while a vendor is silent, and the n
 it("keeps no batch that was not made", async () => {
   const intent = intentOf();
   const settlement = start();
-  await settlement.expect(intent);
+  await settlement.expect(intent, "");
   settlement.forget(intent.attemptId);
   await settlement.stop();
   expect(await left()).toBe(0);

@@ -13,6 +13,7 @@ import { GatewayError } from "#platform/errors.ts";
 import { timeOfId } from "#platform/ids.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { BatchAdapter, BatchEnding, VendorBatch } from "./domain/batch.ts";
+import type { CredentialSource } from "./domain/credential-source.ts";
 import type { LiveProvider, LiveProviders } from "./edge/live-providers.ts";
 import { askVendor } from "./rpc/free-call.ts";
 import { claimBatches, deleteBatch, insertBatch, selectBatch, type ExpectedBatch } from "./store/expected-batches.ts";
@@ -40,6 +41,7 @@ const givenUpAfterMs = 48 * 3_600_000;
 const goneReasons: ReadonlySet<string> = new Set(["NOT_FOUND", "UNSUPPORTED_OPERATION"]);
 /** Of an account with more batches since the oldest that is looked for, the rest is looked through in vain. */
 const mostPages = 200;
+const nothing: ReadonlyMap<string, VendorBatch> = new Map();
 
 export class BatchSettlement {
   readonly #options: BatchSettlementOptions;
@@ -54,12 +56,12 @@ export class BatchSettlement {
     this.#timer.unref();
   }
 
-  /** Notes a batch that is about to be made. Throws UNSUPPORTED_OPERATION in a process without a database, DEPENDENCY_UNAVAILABLE while that is down. */
-  async expect(intent: AttemptIntent): Promise<void> {
+  /** Notes a batch that is about to be made, and whose credential makes it. Throws UNSUPPORTED_OPERATION in a process without a database, DEPENDENCY_UNAVAILABLE while that is down. */
+  async expect(intent: AttemptIntent, credentialOrganizationId: string): Promise<void> {
     const { database: open, clock, lookIntervalMs = defaultLookIntervalMs } = this.#options;
     if (open === undefined) throw new GatewayError("UNSUPPORTED_OPERATION", "Batches need a database, and this process of providers has none. Set WEIR_DATABASE_URL for it, to the database of the other services.", { metadata: { operation: "batches" } });
     const nowMs = clock.now();
-    await insertBatch(await open(), intent, new Date(nowMs), new Date(nowMs + lookIntervalMs));
+    await insertBatch(await open(), { intent, credentialOrganizationId, beginTimeMs: nowMs }, new Date(nowMs + lookIntervalMs));
   }
 
   /** The batch was not made. What cannot be forgotten now is looked for in vain, and then given up. */
@@ -67,12 +69,12 @@ export class BatchSettlement {
     void this.#run((database) => deleteBatch(database, attemptId));
   }
 
-  /** A reply to a caller tells of a batch. */
-  seen({ attemptId, ending }: VendorBatch): void {
+  /** A reply to a caller, to a request with such a credential, tells of a batch. Whoever has an account of its own there can have written into it what it likes. */
+  seen({ attemptId, ending }: VendorBatch, credentialOrganizationId: string): void {
     if (attemptId === "" || ending === undefined) return;
     void this.#run(async (database) => {
       const expected = await selectBatch(database, attemptId);
-      if (expected !== undefined) await this.#settle(database, expected, ending);
+      if (expected?.credentialOrganizationId === credentialOrganizationId) await this.#settle(database, expected, ending);
     });
   }
 
@@ -105,10 +107,11 @@ export class BatchSettlement {
     const { clock, logger, lookIntervalMs = defaultLookIntervalMs } = this.#options;
     const nowMs = clock.now();
     const due = await claimBatches(database, new Date(nowMs), new Date(nowMs + lookIntervalMs), mostAtOnce);
-    for (const [provider, expected] of Map.groupBy(due, ({ intent }) => intent.provider)) {
+    for (const expected of Map.groupBy(due, accountOf).values()) {
       try {
-        await this.#lookAt(database, provider, expected);
+        await this.#lookAt(database, expected);
       } catch (error) {
+        const { provider } = expected[0]!.intent;
         logger.warn({ provider, batches: expected.length, error }, "a vendor cannot be asked for its batches; it is asked again");
         if (error instanceof GatewayError && goneReasons.has(error.reason)) await this.#giveUpOld(database, expected, "its provider is configured no more");
       }
@@ -116,15 +119,18 @@ export class BatchSettlement {
     }
   }
 
-  async #lookAt(database: Database, name: string, expected: readonly ExpectedBatch[]): Promise<void> {
-    const provider = this.#options.providers.get(name, undefined);
+  /** At those of one account. */
+  async #lookAt(database: Database, expected: readonly ExpectedBatch[]): Promise<void> {
+    const { intent, credentialOrganizationId } = expected[0]!;
+    const provider = this.#options.providers.get(intent.provider, undefined);
     const { batches: adapter } = provider.config.adapter;
-    if (adapter === undefined) throw new GatewayError("UNSUPPORTED_OPERATION", `The provider ${name} had batches when some were made, and has none now.`);
-    const found = await this.#listSince(provider, adapter, Math.min(...expected.map(({ beginTimeMs }) => beginTimeMs)) - skewMs);
+    if (adapter === undefined) throw new GatewayError("UNSUPPORTED_OPERATION", `The provider ${intent.provider} had batches when some were made, and has none now.`);
+    const credentials = provider.credentials.ownedBy(credentialOrganizationId);
+    const found = credentials === undefined ? nothing : await this.#listSince(provider, credentials, adapter, Math.min(...expected.map(({ beginTimeMs }) => beginTimeMs)) - skewMs);
     for (const one of expected) {
       const batch = found.get(one.intent.attemptId);
       if (batch?.ending !== undefined) await this.#settle(database, one, batch.ending);
-      else if (batch === undefined) await this.#giveUpOld(database, [one], "the vendor does not list it");
+      else if (batch === undefined) await this.#giveUpOld(database, [one], credentials === undefined ? "its organization has taken back the credential that made it" : "the vendor does not list it");
     }
   }
 
@@ -132,11 +138,11 @@ export class BatchSettlement {
     for (const one of expected) if (this.#options.clock.now() - one.beginTimeMs > givenUpAfterMs) await this.#giveUp(database, one, why);
   }
 
-  async #listSince(provider: LiveProvider, adapter: BatchAdapter, sinceMs: number): Promise<ReadonlyMap<string, VendorBatch>> {
+  async #listSince(provider: LiveProvider, credentials: CredentialSource, adapter: BatchAdapter, sinceMs: number): Promise<ReadonlyMap<string, VendorBatch>> {
     const found = new Map<string, VendorBatch>();
     let after: string | undefined;
     for (let page = 0; page < mostPages && !this.#stopping.signal.aborted; page++) {
-      const { batches, next } = await askVendor({ provider, vendorRequest: adapter.listRequest(after), read: (body) => adapter.readList(body), clock: this.#options.clock, signal: this.#stopping.signal });
+      const { batches, next } = await askVendor({ provider, credentials, vendorRequest: adapter.listRequest(after), read: (body) => adapter.readList(body), clock: this.#options.clock, signal: this.#stopping.signal });
       for (const batch of batches) found.set(batch.attemptId, batch);
       if (next === undefined || batches.every(({ createTimeMs }) => createTimeMs < sinceMs)) break;
       after = next;
@@ -157,6 +163,11 @@ export class BatchSettlement {
     this.#options.logger.error({ attemptId, requestId, provider, why }, "what a batch consumed is not known; budgets count it at its bound until `weir ledger reconcile` says better");
     await deleteBatch(database, attemptId);
   }
+}
+
+/** By the provider, and whose account there it is. */
+function accountOf({ intent, credentialOrganizationId }: ExpectedBatch): string {
+  return `${intent.provider} ${credentialOrganizationId}`;
 }
 
 function eventOf(intent: AttemptIntent, { result, endTimeMs, summary }: BatchEnding & { readonly endTimeMs: number }): UsageEvent {

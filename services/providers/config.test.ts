@@ -64,6 +64,13 @@ describe("readProvidersConfig", () => {
     expect(provider).toMatchObject({ baseUrl: "http://127.0.0.1:11434/v1", baseUrlIsOwn: true, credential: undefined, models: ["llama"], onlyListedModels: true, idleTimeoutMs: 7_000, maximumConnections: 3 });
   });
 
+  it("takes credentials of organizations alone where they can be stored, and nobody else's stand beside", () => {
+    const own = { vendor: "openai", onlyOrganizationCredentials: true };
+    expect(read({ main: { ...own, storedCredentials: true } })).toMatchObject([{ hasStoredCredentials: true, onlyOrganizationCredentials: true }]);
+    const faulty = [own, { ...own, storedCredentials: true, apiKey: "sk-1" }];
+    for (const provider of faulty) expect(faultsOf({ main: provider })).toMatchObject({ reason: "INVALID_REQUEST", message: expect.stringContaining("providers.main.only_organization_credentials") });
+  });
+
   it("finds the vendors whose key is in the environment", () => {
     const found = read({}, { OPENAI_API_KEY: "sk-1", ANTHROPIC_API_KEY: " sk-2 ", ANTHROPIC_BASE_URL: "https://proxy.example/anthropic", GEMINI_API_KEY: "AIza" });
     expect(found.map(({ name, baseUrl, origin }) => [name, baseUrl, origin])).toEqual([

@@ -41,6 +41,8 @@ export interface ProviderConfig {
   readonly identity: Identity | undefined;
   /** Whether it also takes those that are stored. */
   readonly hasStoredCredentials: boolean;
+  /** Whether of those that are stored it takes the organizations' own alone. */
+  readonly onlyOrganizationCredentials: boolean;
   readonly models: readonly string[];
   readonly onlyListedModels: boolean;
   /** What the operator says of it. */
@@ -107,6 +109,7 @@ function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderCo
     faults.push({ field: `providers.${name}.base_url`, description: `missing; with ${provider.vendor} everyone has an address of their own (docs/configuration.md).` });
   }
   if (provider.storedCredentials && provider.identity.case !== undefined) faults.push({ field: `providers.${name}.stored_credentials`, description: `is not for a provider with an identity (${provider.identity.case}), for which a credential is obtained.` });
+  if (provider.onlyOrganizationCredentials) checkOnlyOrganizations(name, provider, faults);
   refuseUnsendable(provider.apiKey, `providers.${name}.api_key`, faults);
   if (provider.responsesApi && row !== undefined && row.adapterAtHome === undefined) {
     faults.push({ field: `providers.${name}.responses_api`, description: `is only for servers that speak OpenAI's API (vendor: openai); leave it out.` });
@@ -121,6 +124,7 @@ function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderCo
     credential: provider.apiKey === "" ? undefined : new Secret(provider.apiKey),
     identity: identityOf(provider),
     hasStoredCredentials: provider.storedCredentials,
+    onlyOrganizationCredentials: provider.onlyOrganizationCredentials,
     models: provider.models.length > 0 ? provider.models : modelNames(provider.vendor),
     onlyListedModels: provider.onlyListedModels,
     tags: provider.tags,
@@ -130,6 +134,12 @@ function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderCo
     maximumConnections: provider.maxConnections ?? defaults.maximumConnections,
     origin: "weir.yaml",
   };
+}
+
+function checkOnlyOrganizations(name: string, { storedCredentials, apiKey }: Provider, faults: Fault[]): void {
+  const field = `providers.${name}.only_organization_credentials`;
+  if (!storedCredentials) faults.push({ field, description: "needs stored_credentials: true, for organizations store theirs." });
+  if (apiKey !== "") faults.push({ field, description: "leaves nobody to use api_key; take one of the two out." });
 }
 
 /** What only some vendors take: where it would be without meaning, it is refused. */
@@ -189,6 +199,7 @@ function withDefaults(vendor: string, adapter: VendorAdapter, origin: string): P
     credential: undefined,
     identity: undefined,
     hasStoredCredentials: false,
+    onlyOrganizationCredentials: false,
     models: modelNames(vendor),
     onlyListedModels: false,
     tags: [],

@@ -137,7 +137,7 @@ test("the command line takes the secret from standard input, and the key that en
   expect(await run(["credentials", "add", "main", "--name", "by hand"], secret)).toMatch(/^Stored cred_\w+\.$/m);
   await untilUsed(secret);
   const listed = await run(["credentials", "list"]);
-  expect(listed).toMatch(new RegExp(`^cred_\\w+ +main +by hand +…${secret.slice(-4)} +[0-9a-f]{16} +1 .* in use$`, "m"));
+  expect(listed).toMatch(new RegExp(`^cred_\\w+ +- +main +by hand +…${secret.slice(-4)} +[0-9a-f]{16} +1 .* in use$`, "m"));
   const id = /cred_\w+/.exec(listed)![0];
   const another = newSecret();
   await run(["credentials", "rotate", id, "--overlap", "1h"], `${another}\n`);

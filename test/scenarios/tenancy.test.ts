@@ -7,6 +7,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
 import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Exposure } from "#gen/weir/types/v1/method_pb.ts";
@@ -24,6 +25,7 @@ interface Tenant {
   readonly guardrailId: string;
   readonly rateLimitId: string;
   readonly budgetId: string;
+  readonly credentialId: string;
   /** By role. */
   readonly secrets: ReadonlyMap<Role, string>;
 }
@@ -37,7 +39,7 @@ let own: Tenant;
 let other: Tenant;
 
 beforeAll(async () => {
-  weir = await startWeir();
+  weir = await startWeir({ config: "providers: { demo: { vendor: demo }, keyed: { vendor: openai, stored_credentials: true } }" });
   own = await createTenant("own");
   other = await createTenant(canary);
   for (const tenant of [own, other]) {
@@ -59,6 +61,7 @@ async function createTenant(name: string): Promise<Tenant> {
   const { rateLimit } = await policy.createRateLimit({ rule: { organizationId, name, count: "requests", amount: 1_000n, window: "second" } });
   // Of calls that nobody makes: the others go on without a price.
   const { budget } = await policy.createBudget({ organizationId, name, subject: { labelName: "nobody", labelValue: name }, limitNanos: 1_000_000_000n, period: BudgetPeriod.TOTAL });
+  const { credential } = await weir.client(ProvidersService).createCredential({ organizationId, provider: "keyed", name, secret: `sk-${name}` });
   const secrets = new Map<Role, string>();
   let keyId = "";
   for (const role of roles) {
@@ -66,7 +69,7 @@ async function createTenant(name: string): Promise<Tenant> {
     secrets.set(role, secret);
     keyId = key!.id;
   }
-  return { organizationId, teamId: team!.id, keyId, memberId: member!.id, guardrailId: guardrail!.id, rateLimitId: rateLimit!.id, budgetId: budget!.id, secrets };
+  return { organizationId, teamId: team!.id, keyId, memberId: member!.id, guardrailId: guardrail!.id, rateLimitId: rateLimit!.id, budgetId: budget!.id, credentialId: credential!.id, secrets };
 }
 
 test("there are admin methods to try", () => {
@@ -89,14 +92,14 @@ describe.each(adminMethods.map((method) => [method.name, method] as const))("%s"
 });
 
 test.each([
-  [Role.OWNER, ["CreateGuardrail", "CreateKey", "CreateMember", "CreateTeam", "ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage", "UpdateOrganization"]],
-  [Role.ADMIN, ["CreateGuardrail", "CreateKey", "CreateMember", "CreateTeam", "ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage"]],
+  [Role.OWNER, ["CreateCredential", "CreateGuardrail", "CreateKey", "CreateMember", "CreateTeam", "ListCredentials", "ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage", "UpdateOrganization"]],
+  [Role.ADMIN, ["CreateCredential", "CreateGuardrail", "CreateKey", "CreateMember", "CreateTeam", "ListCredentials", "ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage"]],
   [Role.BILLING, ["ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage"]],
   [Role.DEVELOPER, ["CreateKey", "ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage"]],
   [Role.AUDITOR, ["ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage"]],
   [Role.INFERENCE, []],
 ] as const)("a key of the role %i may do in its own organization what the role says", async (role, allowed) => {
-  const names = ["CreateGuardrail", "CreateKey", "CreateMember", "CreateOrganization", "CreateTeam", "ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage", "UpdateOrganization"];
+  const names = ["CreateCredential", "CreateGuardrail", "CreateKey", "CreateMember", "CreateOrganization", "CreateTeam", "ListCredentials", "ListGuardrails", "ListKeys", "ListMembers", "ListOrganizations", "ListTeams", "QueryUsage", "UpdateOrganization"];
   const done: string[] = [];
   for (const name of names) {
     const method = adminMethods.find((one) => one.name === name)!;
@@ -181,6 +184,7 @@ async function stateOfOther(): Promise<unknown> {
     (await policy.listRateLimits({ organizationId })).rateLimits,
     (await policy.listBudgets({ organizationId })).budgets,
     (await policy.listBudgetUsage({ budgetId: other.budgetId })).usage,
+    (await weir.client(ProvidersService).listCredentials({ organizationId })).credentials,
     keys.map((key) => ({ ...key, lastUseTime: undefined })),
   ];
 }
@@ -213,6 +217,9 @@ function fill(message: ReflectMessage, field: DescField, ids: Tenant | undefined
     member_id: field.parent.name === "CreateKeyRequest" ? "" : (ids?.memberId ?? "mem_none"),
     rate_limit_id: ids?.rateLimitId ?? "rlm_none",
     budget_id: ids?.budgetId ?? "bud_none",
+    credential_id: ids?.credentialId ?? "cred_none",
+    ...(field.parent.name === "CreateCredentialRequest" && { provider: "keyed" }),
+    secret: `sk-${name.replaceAll(/\W/g, "-")}`,
     from_budget_id: ids?.budgetId ?? "bud_none",
     to_budget_id: "bud_none",
     period: BudgetPeriod.TOTAL,

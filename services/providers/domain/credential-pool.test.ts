@@ -113,6 +113,7 @@ function createWorld(list: readonly StoredSecret[], configured?: string): World 
     secret: (name) => world.list.find(({ credentialId }) => credentialId === name)!.secret,
     pool: new CredentialPool({
       provider: "main",
+      organizationId: "",
       configured: configured === undefined ? undefined : new Secret(configured),
       stored: { of: () => world.list, refused: ({ credentialId }) => told.push(`refused ${credentialId}`), accepted: ({ credentialId }) => told.push(`accepted ${credentialId}`) },
       clock: { now: () => world.nowMs },

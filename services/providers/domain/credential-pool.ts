@@ -17,14 +17,19 @@ export interface StoredSecret {
 
 /** The secrets that were stored, and where it is told how vendors took them. */
 export interface StoredSecrets {
-  /** Those of a provider; the same list until something of them changes. */
-  of(provider: string): readonly StoredSecret[];
+  /**
+   * Those that an organization has for a provider, or (empty) the installation; the same list until something of them changes. Undefined
+   * where none is stored, an empty list where none is in use.
+   */
+  of(provider: string, organizationId: string): readonly StoredSecret[] | undefined;
   refused(stored: StoredSecret): void;
   accepted(stored: StoredSecret): void;
 }
 
 export interface CredentialPoolOptions {
   readonly provider: string;
+  /** Whose they are; empty for the installation's. */
+  readonly organizationId: string;
   /** The one of weir.yaml. */
   readonly configured: Secret | undefined;
   readonly stored: StoredSecrets;
@@ -37,6 +42,7 @@ const refusedForMs = 300_000;
 const limitedForMs = 10_000;
 const longestLimitMs = 600_000;
 const configuredWeight = 1;
+const none: readonly StoredSecret[] = [];
 
 interface Member {
   readonly secret: Secret;
@@ -60,11 +66,13 @@ export class CredentialPool implements CredentialSource {
     this.#options = options;
   }
 
+  get organizationId(): string {
+    return this.#options.organizationId;
+  }
+
   prepare(): Promise<void> | undefined {
     if (this.#present().length > 0) return undefined;
-    const { provider } = this.#options;
-    const message = `The provider ${provider} has no credential: none is stored, or all are turned off. Its operator adds one with \`weir credentials add ${provider}\`.`;
-    return Promise.reject(new GatewayError("DEPENDENCY_UNAVAILABLE", message, { metadata: { provider, dependency: "credential" } }));
+    return Promise.reject(this.#noneInUse());
   }
 
   choose(): Secret | undefined {
@@ -96,13 +104,24 @@ export class CredentialPool implements CredentialSource {
     if (member.stored !== undefined) this.#options.stored.accepted(member.stored);
   }
 
+  #noneInUse(): GatewayError {
+    const { provider, organizationId } = this.#options;
+    if (organizationId !== "") {
+      const message = `Your organization has brought credentials for the provider ${provider}, and none of them is in use: all are turned off, or cannot be read. Its owner or an admin turns one on with \`weir credentials update\`, or removes them.`;
+      return new GatewayError("ORGANIZATION_CREDENTIAL_MISSING", message, { metadata: { provider } });
+    }
+    const message = `The provider ${provider} has no credential: none is stored, or all are turned off. Its operator adds one with \`weir credentials add ${provider}\`.`;
+    return new GatewayError("DEPENDENCY_UNAVAILABLE", message, { metadata: { provider, dependency: "credential" } });
+  }
+
   #memberOf(secret: Secret): Member | undefined {
     return this.#present().find((member) => member.secret === secret);
   }
 
   /** The members as they are stored now; what is known of one stays with it. */
   #present(): readonly Member[] {
-    const list = this.#options.stored.of(this.#options.provider);
+    const { provider, organizationId, stored } = this.#options;
+    const list = stored.of(provider, organizationId) ?? none;
     if (list === this.#list) return this.#members;
     const before = new Map(this.#members.map((member) => [member.secret, member]));
     const { configured } = this.#options;

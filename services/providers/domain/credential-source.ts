@@ -1,10 +1,13 @@
 /** Owns what a provider shows its vendor: a secret that is fixed, or one that is obtained for a while and renewed before it ends. */
+import type { GatewayError } from "#platform/errors.ts";
 import { Secret } from "#platform/secret.ts";
 
 export interface CredentialSource {
+  /** Of the organization whose calls alone it is for; empty when it is the installation's. */
+  readonly organizationId: string;
   /** What the next request shows; undefined before there is one. The same object as long as it is the same secret. */
   choose(): Secret | undefined;
-  /** Undefined when there is one to show; else settles once it can. Rejects with DEPENDENCY_UNAVAILABLE when there is none to be had. */
+  /** Undefined when there is one to show; else settles once it can. Rejects with DEPENDENCY_UNAVAILABLE, or ORGANIZATION_CREDENTIAL_MISSING, when there is none to be had. */
   prepare(): Promise<void> | undefined;
   /** The vendor did not take it, although its time is not over. */
   refused(credential: Secret): void;
@@ -28,6 +31,7 @@ export type ObtainCredential = (nowMs: number, signal: AbortSignal) => Promise<O
 
 /** A key that the operator has configured. */
 export class FixedCredential implements CredentialSource {
+  readonly organizationId = "";
   readonly #secret: Secret;
 
   constructor(secret: Secret) {
@@ -46,6 +50,13 @@ export class FixedCredential implements CredentialSource {
   refused(): void {}
   limited(): void {}
   accepted(): void {}
+}
+
+/** Tells the source how the vendor took a request with this credential; there is no error when it was well. */
+export function credentialShown(source: CredentialSource, credential: Secret, error: GatewayError | undefined): void {
+  if (error === undefined) source.accepted(credential);
+  else if (error.reason === "UPSTREAM_UNAUTHENTICATED") source.refused(credential);
+  else if (error.reason === "UPSTREAM_RATE_LIMITED") source.limited(credential, error.retryAfterMs);
 }
 
 /** Whether an HTTP header carries it. */

@@ -52,6 +52,13 @@ export function connectTimeout(provider: string, { connectTimeoutMs }: Timeouts)
   );
 }
 
+/** As the organization hears it whose own credential the vendor refused. */
+export function organizationRefused({ metadata }: GatewayError): GatewayError {
+  const { provider } = metadata;
+  const message = `The vendor refused the credential that your organization has brought for the provider ${provider}. Its owner or an admin checks it with the vendor, and stores another with \`weir credentials rotate\`.`;
+  return new GatewayError("ORGANIZATION_CREDENTIAL_REFUSED", message, { metadata });
+}
+
 function interrupted(provider: string, cause?: unknown): GatewayError {
   return new GatewayError("UPSTREAM_INTERRUPTED", `The reply of the provider ${provider} broke off before its end.`, { metadata: { provider }, cause });
 }

@@ -6,8 +6,9 @@ import type { Logger } from "#platform/logger.ts";
 import { Secret } from "#platform/secret.ts";
 import type { ProviderConfig, ProvidersConfig } from "../config.ts";
 import type { VendorRequest } from "../domain/adapter.ts";
-import { CredentialPool, type StoredSecrets } from "../domain/credential-pool.ts";
-import { FixedCredential, type CredentialSource } from "../domain/credential-source.ts";
+import type { StoredSecrets } from "../domain/credential-pool.ts";
+import { CredentialPools, SharedCredentials, type ProviderCredentials } from "../domain/credential-pools.ts";
+import { FixedCredential } from "../domain/credential-source.ts";
 import { startDemoServer, type DemoServer } from "./demo/demo-server.ts";
 import { demoVendorName } from "./demo/demo-vendor.ts";
 import { RenewedCredential } from "./identities/renewed-credential.ts";
@@ -15,11 +16,11 @@ import { RenewedCredential } from "./identities/renewed-credential.ts";
 /** A provider with its connections. Whoever uses it acquires it first, so that a reload cuts nothing. */
 export class LiveProvider {
   readonly config: ProviderConfig;
+  readonly credentials: ProviderCredentials;
   readonly #pool: EgressPool;
   readonly #clock: Clock;
   readonly #host: string;
   readonly #basePath: string;
-  readonly #credentials: CredentialSource;
   /** The headers that every request has, by the credential that stands in them. */
   readonly #headers = new WeakMap<Secret, readonly string[]>();
   #users = 0;
@@ -31,7 +32,7 @@ export class LiveProvider {
     this.#clock = clock;
     this.#host = host;
     this.#basePath = pathname === "/" ? "" : pathname;
-    this.#credentials = credentialsOf(config, { clock, logger, stored });
+    this.credentials = credentialsOf(config, { clock, logger, stored });
     this.#pool = openEgressPool({
       origin,
       // What needs no credential is a server of the operator's own.
@@ -41,14 +42,8 @@ export class LiveProvider {
     });
   }
 
-  /** Undefined when a request can be dispatched; else settles once it can. Rejects with DEPENDENCY_UNAVAILABLE when there is no credential. */
-  prepare(): Promise<void> | undefined {
-    return this.#credentials.prepare();
-  }
-
-  /** Sends the request; `prepare` comes before. Gives the credential that it carries. */
-  dispatch(request: VendorRequest, handler: EgressHandler): Secret {
-    const credential = this.#credentials.choose()!;
+  /** Sends the request with this credential of the provider's. */
+  dispatch(request: VendorRequest, credential: Secret, handler: EgressHandler): void {
     const path = this.#basePath + request.path;
     const { method = "POST", contentType = jsonType } = request;
     const headers = [...this.#headersWith(credential)];
@@ -67,14 +62,6 @@ export class LiveProvider {
       },
       handler,
     );
-    return credential;
-  }
-
-  /** How the vendor took a request with this credential; undefined when it was well. */
-  credentialShown(credential: Secret, error: GatewayError | undefined): void {
-    if (error === undefined) this.#credentials.accepted(credential);
-    else if (error.reason === "UPSTREAM_UNAUTHENTICATED") this.#credentials.refused(credential);
-    else if (error.reason === "UPSTREAM_RATE_LIMITED") this.#credentials.limited(credential, error.retryAfterMs);
   }
 
   #headersWith(credential: Secret): readonly string[] {
@@ -172,11 +159,11 @@ export class LiveProviders {
 
 const jsonType = "application/json";
 
-function credentialsOf({ name, credential, identity, hasStoredCredentials }: ProviderConfig, { clock, logger, stored }: LiveProvidersOptions): CredentialSource {
-  if (hasStoredCredentials) return new CredentialPool({ provider: name, configured: credential, stored, clock });
-  if (identity !== undefined) return new RenewedCredential({ provider: name, obtain: identity.obtain, clock, logger });
+function credentialsOf({ name, credential, identity, hasStoredCredentials, onlyOrganizationCredentials }: ProviderConfig, { clock, logger, stored }: LiveProvidersOptions): ProviderCredentials {
+  if (hasStoredCredentials) return new CredentialPools({ provider: name, configured: credential, stored, clock, onlyOrganizations: onlyOrganizationCredentials });
+  if (identity !== undefined) return new SharedCredentials(new RenewedCredential({ provider: name, obtain: identity.obtain, clock, logger }));
   // A vendor's own server without authentication gets a word in the credential's place: the header also carries the API's version.
-  return new FixedCredential(credential ?? new Secret("none"));
+  return new SharedCredentials(new FixedCredential(credential ?? new Secret("none")));
 }
 
 function headersOf({ adapter }: ProviderConfig, credential: Secret): string[] {

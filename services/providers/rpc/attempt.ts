@@ -17,6 +17,7 @@ import type { Logger } from "#platform/logger.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { BatchSettlement } from "../batch-settlement.ts";
 import { attemptOutcome } from "../domain/attempt-outcome.ts";
+import type { CredentialSource } from "../domain/credential-source.ts";
 import { planAttempt, type AttemptPlan } from "../domain/plan-attempt.ts";
 import { findRemoteMedia, withBytes, type RemoteMedia } from "../domain/remote-media.ts";
 import type { SentAttempts } from "../domain/sent-attempts.ts";
@@ -135,24 +136,26 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
       // No await where nothing is to be waited for.
       const request = remote.length > 0 && this.#parts.media.isOn ? await this.#withFetched(remote) : this.#request;
       // After the files: while they came, a credential could have come to its end.
-      const preparation = this.#provider!.prepare();
+      const credentials = this.#provider!.credentials.of(this.#request.attribution?.organizationId ?? "");
+      if (this.#request.ownAccount !== undefined) refuseOtherAccount(this.#request.ownAccount, credentials);
+      const preparation = credentials.prepare();
       if (preparation !== undefined) await preparation;
       if (this.#callerGone !== undefined) throw this.#callerGone;
       const plan = planAttempt(request, adapter);
       this.#plan = plan;
       const intent = intentOf(this.#request, plan, this.#provider!);
-      if (plan.makesBatch === true) await this.#parts.batches.expect(intent);
+      if (plan.makesBatch === true) await this.#parts.batches.expect(intent, credentials.organizationId);
       this.#refuseLate();
       await this.#parts.recorder.begin(intent);
       this.#intent = intent;
+      this.#call = new VendorCall(this.#provider!, credentials, plan, this.#parts.clock, this);
     } catch (error) {
       this.#forgetBatch();
       this.#letGo();
       return this.#fail(this.#unbilled(toGatewayError(error)));
     }
     if (this.#callerGone !== undefined) return this.ended(AttemptResult.NOT_SENT, this.#callerGone);
-    this.#call = new VendorCall(this.#provider!, this.#plan!, this.#parts.clock, this);
-    this.#call.start();
+    this.#call!.start();
   }
 
   #admit(): void {
@@ -201,7 +204,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     this.#letGo();
     this.#parts.recorder.settle(this.#intent!, this.#outcome(result, error));
     const batch = this.#call?.reply?.summary?.batch;
-    if (batch !== undefined) this.#parts.batches.seen(batch);
+    if (batch !== undefined) this.#parts.batches.seen(batch, this.#call!.credentials.organizationId);
     if (error === undefined) return this.progressed();
     this.#log(error);
     const isRefused = (this.#call?.httpStatus ?? 0) >= 300;
@@ -266,6 +269,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     start.upstreamRequestId = this.#upstreamRequestId();
     const headers = this.#call!.headers;
     start.contentType = said?.contentType ?? headers["content-type"] ?? "";
+    start.ownAccount = this.#call!.credentials.organizationId !== "";
     start.warnings = [...this.#plan!.startWarnings];
     const { adapter } = this.#provider!.config;
     for (const name of adapter.forwardedReplyHeaders) {
@@ -307,6 +311,16 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
 /** Files and batches belong to the account, whatever model reads them. */
 function isAboutNoModel({ operation }: AttemptRequest): boolean {
   return operation.case === "relay" && /^\/(?:files|batches)\b/.test(operation.value.endpoint);
+}
+
+/** What lies in one account is not there in another, or is somebody else's under the same id. */
+function refuseOtherAccount(wasOwn: boolean, { organizationId }: CredentialSource): void {
+  const isOwn = organizationId !== "";
+  if (isOwn === wasOwn) return;
+  const message = isOwn
+    ? "What this call refers to lies in the installation's account at the vendor, and your organization's calls go to its own since it has brought a credential. Send it anew."
+    : "What this call refers to lies in your organization's own account at the vendor, and its calls do not go there since it has removed its credential. Store one of that account again, or send it anew.";
+  throw new GatewayError("NOT_FOUND", message, { metadata: { kind: "account" } });
 }
 
 // Copies of empty ones: protobuf-es takes several times as long to make them, and every request has one of each.

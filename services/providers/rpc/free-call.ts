@@ -4,6 +4,7 @@ import { AttemptResponseSchema } from "#gen/weir/providers/v1/providers_service_
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { VendorRequest } from "../domain/adapter.ts";
+import type { CredentialSource } from "../domain/credential-source.ts";
 import { freeSummary } from "../domain/free-operation.ts";
 import { WholeReply } from "../domain/whole-reply.ts";
 import type { LiveProvider } from "../edge/live-providers.ts";
@@ -11,6 +12,8 @@ import { VendorCall } from "./vendor-call.ts";
 
 export interface FreeCall<Result> {
   readonly provider: LiveProvider;
+  /** Whose of the provider's it carries. */
+  readonly credentials: CredentialSource;
   readonly vendorRequest: VendorRequest;
   readonly read: (body: Buffer) => Result;
   readonly clock: Clock;
@@ -19,11 +22,11 @@ export interface FreeCall<Result> {
 }
 
 /** What is read from the whole reply. Rejects with what the vendor refuses, how it fails, what the reading throws, and SHUTTING_DOWN when it is broken off. */
-export async function askVendor<Result>({ provider, vendorRequest, read, clock, signal }: FreeCall<Result>): Promise<Result> {
+export async function askVendor<Result>({ provider, credentials, vendorRequest, read, clock, signal }: FreeCall<Result>): Promise<Result> {
   provider.acquire();
   let breakOff = (): void => undefined;
   try {
-    await provider.prepare();
+    await credentials.prepare();
     signal.throwIfAborted();
     return await new Promise<Result>((resolve, reject) => {
       const readReply = (): WholeReply =>
@@ -34,7 +37,7 @@ export async function askVendor<Result>({ provider, vendorRequest, read, clock, 
       const ended = (_result: unknown, error: Error | undefined): void => {
         if (error !== undefined) reject(error);
       };
-      const call = new VendorCall(provider, { vendorRequest, readReply }, clock, { progressed: () => undefined, ended });
+      const call = new VendorCall(provider, credentials, { vendorRequest, readReply }, clock, { progressed: () => undefined, ended });
       breakOff = () => call.cut(new GatewayError("SHUTTING_DOWN", "Weir is stopping."));
       signal.addEventListener("abort", breakOff);
       call.start();

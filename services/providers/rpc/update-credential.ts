@@ -5,7 +5,7 @@ import { GatewayError } from "#platform/errors.ts";
 import { updateCredentialRow } from "../store/credentials.ts";
 import type { CredentialParts } from "./credential-parts.ts";
 
-export async function updateCredential({ credentialId, updateMask, name, weight, enabled }: UpdateCredentialRequest, { stored }: CredentialParts): Promise<UpdateCredentialResponse> {
+export async function updateCredential({ credentialId, organizationId, updateMask, name, weight, enabled }: UpdateCredentialRequest, { stored }: CredentialParts): Promise<UpdateCredentialResponse> {
   const paths = updateMask?.paths ?? [];
   if (paths.includes("name") && name === "") {
     const description = "A credential has a name.";
@@ -16,5 +16,5 @@ export async function updateCredential({ credentialId, updateMask, name, weight,
     ...(paths.includes("weight") && { weight: weight === 0 ? 1 : weight }),
     ...(paths.includes("enabled") && { enabled }),
   };
-  return create(UpdateCredentialResponseSchema, { credential: await updateCredentialRow(await stored.database(), credentialId, changes) });
+  return create(UpdateCredentialResponseSchema, { credential: await updateCredentialRow(await stored.database(), credentialId, organizationId, changes) });
 }

@@ -6,10 +6,11 @@ import type { EgressController, EgressHandler } from "#platform/egress/egress-po
 import { toGatewayError, type GatewayError } from "#platform/errors.ts";
 import type { Secret } from "#platform/secret.ts";
 import { ErrorReply } from "../domain/error-reply.ts";
+import { credentialShown, type CredentialSource } from "../domain/credential-source.ts";
 import type { AttemptPlan } from "../domain/plan-attempt.ts";
 import { flatHeaders, readRedirect, refuseCompressed, type ReplyHeaders } from "../domain/reply-headers.ts";
 import type { ReplyReader } from "../domain/reply-reader.ts";
-import { connectTimeout, nameProvider, readTransportError, type Stage } from "../domain/upstream-error.ts";
+import { connectTimeout, nameProvider, organizationRefused, readTransportError, type Stage } from "../domain/upstream-error.ts";
 import type { LiveProvider } from "../edge/live-providers.ts";
 
 export type VendorCallPlan = Pick<AttemptPlan, "vendorRequest" | "readReply">;
@@ -29,6 +30,7 @@ const maximumDrainMs = 60_000;
 const trailingMs = 1_000;
 
 export class VendorCall implements EgressHandler {
+  readonly credentials: CredentialSource;
   readonly #provider: LiveProvider;
   readonly #plan: VendorCallPlan;
   readonly #clock: Clock;
@@ -47,8 +49,10 @@ export class VendorCall implements EgressHandler {
   /** On the monotonic clock; undefined until the reply's first byte has come. */
   firstByteAtMs: number | undefined;
 
-  constructor(provider: LiveProvider, plan: VendorCallPlan, clock: Clock, listener: VendorCallListener) {
+  /** The credentials are of the provider's, and prepared. */
+  constructor(provider: LiveProvider, credentials: CredentialSource, plan: VendorCallPlan, clock: Clock, listener: VendorCallListener) {
     this.#provider = provider;
+    this.credentials = credentials;
     this.#plan = plan;
     this.#clock = clock;
     this.#listener = listener;
@@ -64,7 +68,8 @@ export class VendorCall implements EgressHandler {
 
   start(): void {
     const { config } = this.#provider;
-    this.#credential = this.#provider.dispatch(this.#plan.vendorRequest, this);
+    this.#credential = this.credentials.choose()!;
+    this.#provider.dispatch(this.#plan.vendorRequest, this.#credential, this);
     // A free connection takes the request at once, and then there is nothing to wait for.
     if (this.#stage === "connecting" && !this.#isOver) {
       this.#timer = setTimeout(() => this.#end(AttemptResult.NOT_SENT, connectTimeout(config.name, config)), config.connectTimeoutMs);
@@ -152,8 +157,9 @@ export class VendorCall implements EgressHandler {
       read();
     } catch (thrown) {
       const error = nameProvider(toGatewayError(thrown), this.#provider.config.name, this.#credential);
-      if (this.#credential !== undefined) this.#provider.credentialShown(this.#credential, error);
-      this.#breakOff(error.reason === "UPSTREAM_INTERRUPTED" ? AttemptResult.INTERRUPTED : AttemptResult.FAILED, error);
+      if (this.#credential !== undefined) credentialShown(this.credentials, this.#credential, error);
+      const told = error.reason === "UPSTREAM_UNAUTHENTICATED" && this.credentials.organizationId !== "" ? organizationRefused(error) : error;
+      this.#breakOff(error.reason === "UPSTREAM_INTERRUPTED" ? AttemptResult.INTERRUPTED : AttemptResult.FAILED, told);
     }
   }
 
@@ -178,7 +184,7 @@ export class VendorCall implements EgressHandler {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#clearTimer();
-    if (result === AttemptResult.SUCCEEDED && this.#credential !== undefined) this.#provider.credentialShown(this.#credential, undefined);
+    if (result === AttemptResult.SUCCEEDED && this.#credential !== undefined) credentialShown(this.credentials, this.#credential, undefined);
     if (this.#drainedFor === undefined) this.#listener.ended(result, error);
     else this.#listener.ended(AttemptResult.CANCELLED, this.#drainedFor);
   }

@@ -14,6 +14,8 @@ export interface SealedSecret {
 
 export interface NewCredential extends SealedSecret {
   readonly id: string;
+  /** Empty for the installation's. */
+  readonly organizationId: string;
   readonly provider: string;
   readonly name: string;
   readonly weight: number;
@@ -25,8 +27,13 @@ export interface NewCredential extends SealedSecret {
 /** A row with its secrets, still sealed. */
 export interface SealedCredential {
   readonly id: string;
+  /** Empty for the installation's. */
+  readonly organizationId: string;
   readonly provider: string;
   readonly weight: number;
+  readonly isEnabled: boolean;
+  /** Undefined where all that is sealed is in the form that needs none. */
+  readonly wrappedDataKey: Buffer | undefined;
   readonly secret: Buffer;
   readonly formerSecret: Buffer | undefined;
   readonly formerExpireTime: Date | undefined;
@@ -35,39 +42,52 @@ export interface SealedCredential {
 
 /** The most that are kept for all providers together. */
 const mostCredentials = 10_000;
+/** Of which an organization has at most so many, so that none takes up the room of all. */
+const mostOfOrganization = 100;
 
-/** Throws ALREADY_EXISTS when the provider has this secret already, INVALID_REQUEST when the request id was used for another one. */
+/** Throws ALREADY_EXISTS when its owner has this secret for the provider already, INVALID_REQUEST when the request id was used for another one. */
 export async function insertCredential(database: Queryable, credential: NewCredential): Promise<Credential> {
-  const { id, provider, name, weight, sealed, hint, fingerprint, createTime, requestId } = credential;
+  const { id, organizationId, provider, name, weight, sealed, hint, fingerprint, createTime, requestId } = credential;
   const { rows } = await database.query<CredentialRow>(
-    `INSERT INTO credentials (id, provider, name, weight, is_enabled, secret, hint, fingerprint, create_time, create_request_id)
-     SELECT $1, $2, $3, $4, true, $5, $6, $7, $8, nullif($9, '') WHERE (SELECT count(*) FROM credentials) < $10
+    `INSERT INTO credentials (id, provider, name, weight, is_enabled, secret, hint, fingerprint, create_time, create_request_id, organization_id)
+     SELECT $1, $2, $3, $4, true, $5, $6, $7, $8, nullif($9, ''), $10
+     WHERE (SELECT count(*) FROM credentials) < $11 AND ($10 = '' OR (SELECT count(*) FROM credentials WHERE organization_id = $10) < $12)
      ON CONFLICT DO NOTHING RETURNING *`,
-    [id, provider, name, weight, sealed, hint, fingerprint, createTime, requestId, mostCredentials],
+    [id, provider, name, weight, sealed, hint, fingerprint, createTime, requestId, organizationId, mostCredentials, mostOfOrganization],
   );
   if (rows[0] !== undefined) return readCredential(rows[0]);
   return repeated(database, credential);
 }
 
-async function repeated(database: Queryable, { provider, name, weight, fingerprint, requestId }: NewCredential): Promise<Credential> {
-  const { rows } = await database.query<CredentialRow>("SELECT * FROM credentials WHERE create_request_id = nullif($1, '') OR (provider = $2 AND fingerprint = $3) ORDER BY create_request_id = nullif($1, '') DESC NULLS LAST", [requestId, provider, fingerprint]);
+async function repeated(database: Queryable, { organizationId, provider, name, weight, fingerprint, requestId }: NewCredential): Promise<Credential> {
+  const { rows } = await database.query<CredentialRow>(
+    `SELECT * FROM credentials WHERE organization_id = $4 AND (create_request_id = nullif($1, '') OR (provider = $2 AND fingerprint = $3))
+     ORDER BY create_request_id = nullif($1, '') DESC NULLS LAST`,
+    [requestId, provider, fingerprint, organizationId],
+  );
   const row = rows[0];
-  if (row === undefined) throw new GatewayError("OVERLOADED", `There are ${mostCredentials} credentials, and no more are kept. Delete some that are not used.`);
+  if (row === undefined) throw new GatewayError("OVERLOADED", `No more credentials are kept than ${mostOfOrganization} of an organization, and ${mostCredentials} in all. Delete some that are not used.`);
   const isSame = row.provider === provider && row.name === name && row.weight === weight && row.fingerprint === fingerprint;
   if (requestId !== "" && row.create_request_id === requestId && isSame) return readCredential(row);
   if (requestId !== "" && row.create_request_id === requestId) throw requestIdUsed();
   throw new GatewayError("ALREADY_EXISTS", `The provider ${provider} has this secret already, as ${row.id}. Change that one, or give another secret.`, { metadata: { kind: "credential", name: row.id } });
 }
 
-/** Of one provider or (empty) of all, oldest first, after this id; one more than the page has, if there are more. */
-export async function selectCredentials(database: Queryable, provider: string, afterId: string, size: number): Promise<Credential[]> {
-  const { rows } = await database.query<CredentialRow>("SELECT * FROM credentials WHERE ($1 = '' OR provider = $1) AND id > $2 ORDER BY id LIMIT $3", [provider, afterId, size + 1]);
+/** Of one provider or (empty) of all, and likewise of one organization, oldest first, after this id; one more than the page has, if there are more. */
+export async function selectCredentials(database: Queryable, tenant: string, provider: string, afterId: string, size: number): Promise<Credential[]> {
+  const { rows } = await database.query<CredentialRow>("SELECT * FROM credentials WHERE ($1 = '' OR provider = $1) AND ($4 = '' OR organization_id = $4) AND id > $2 ORDER BY id LIMIT $3", [provider, afterId, size + 1, tenant]);
   return rows.map(readCredential);
 }
 
-/** What is left undefined stays. Throws NOT_FOUND. */
-export async function updateCredentialRow(database: Queryable, id: string, { name, weight, enabled }: { readonly name?: string; readonly weight?: number; readonly enabled?: boolean }): Promise<Credential> {
-  const { rows } = await database.query<CredentialRow>("UPDATE credentials SET name = coalesce($2, name), weight = coalesce($3, weight), is_enabled = coalesce($4, is_enabled) WHERE id = $1 RETURNING *", [id, name, weight, enabled]);
+/** Whose the credential is, an organization's or (empty) the installation's; undefined where the tenant has none of this id. */
+export async function findOwner(database: Queryable, id: string, tenant: string): Promise<string | undefined> {
+  const { rows } = await database.query<CredentialRow>("SELECT * FROM credentials WHERE id = $1 AND ($2 = '' OR organization_id = $2)", [id, tenant]);
+  return rows[0]?.organization_id;
+}
+
+/** What is left undefined stays. Throws NOT_FOUND where the tenant, which is empty for whoever reaches all, has none of this id. */
+export async function updateCredentialRow(database: Queryable, id: string, tenant: string, { name, weight, enabled }: { readonly name?: string; readonly weight?: number; readonly enabled?: boolean }): Promise<Credential> {
+  const { rows } = await database.query<CredentialRow>("UPDATE credentials SET name = coalesce($2, name), weight = coalesce($3, weight), is_enabled = coalesce($4, is_enabled) WHERE id = $1 AND ($5 = '' OR organization_id = $5) RETURNING *", [id, name, weight, enabled, tenant]);
   return readCredential(found(rows[0], id));
 }
 
@@ -77,14 +97,14 @@ export interface NewSecret extends SealedSecret {
   readonly requestId: string;
 }
 
-/** Does nothing twice under one request id. Throws NOT_FOUND, ALREADY_EXISTS when the provider has this secret already, or INVALID_REQUEST. */
+/** Does nothing twice under one request id. Throws NOT_FOUND, ALREADY_EXISTS when its owner has this secret for the provider already, or INVALID_REQUEST. */
 export async function replaceSecret(transaction: Queryable, id: string, { sealed, hint, fingerprint, formerExpireTime, requestId }: NewSecret): Promise<Credential> {
   const present = found((await transaction.query<CredentialRow>("SELECT * FROM credentials WHERE id = $1 FOR UPDATE", [id])).rows[0], id);
   if (requestId !== "" && present.rotate_request_id === requestId) {
     if (present.fingerprint !== fingerprint) throw requestIdUsed();
     return readCredential(present);
   }
-  const { rows } = await transaction.query<{ id: string }>("SELECT id FROM credentials WHERE provider = $1 AND fingerprint = $2", [present.provider, fingerprint]);
+  const { rows } = await transaction.query<{ id: string }>("SELECT id FROM credentials WHERE organization_id = $3 AND provider = $1 AND fingerprint = $2", [present.provider, fingerprint, present.organization_id]);
   if (rows[0] !== undefined) throw new GatewayError("ALREADY_EXISTS", `The provider ${present.provider} has this secret already, as ${rows[0].id}. Give another one.`, { metadata: { kind: "credential", name: rows[0].id } });
   const rotated = await transaction.query<CredentialRow>(
     `UPDATE credentials SET secret = $2, hint = $3, fingerprint = $4, former_secret = secret, former_expire_time = $5, refuse_time = NULL, rotate_request_id = nullif($6, '')
@@ -94,7 +114,6 @@ export async function replaceSecret(transaction: Queryable, id: string, { sealed
   return readCredential(rotated.rows[0]!);
 }
 
-/** Deleting twice changes nothing. */
 export async function deleteCredentialRow(database: Queryable, id: string): Promise<void> {
   await database.query("DELETE FROM credentials WHERE id = $1", [id]);
 }
@@ -104,12 +123,16 @@ export async function noteRefusal(database: Queryable, id: string, refuseTime: D
   await database.query("UPDATE credentials SET refuse_time = $2 WHERE id = $1", [id, refuseTime]);
 }
 
+/** Those that are turned off, too: whoever has one uses no others. */
 export async function selectSealed(database: Queryable): Promise<SealedCredential[]> {
-  const { rows } = await database.query<CredentialRow>("SELECT * FROM credentials WHERE is_enabled ORDER BY id LIMIT $1", [mostCredentials]);
+  const { rows } = await database.query<CredentialRow & { wrapped: Buffer | null }>("SELECT * FROM credentials LEFT JOIN data_keys USING (organization_id) ORDER BY id LIMIT $1", [mostCredentials]);
   return rows.map((row) => ({
     id: row.id,
+    organizationId: row.organization_id,
     provider: row.provider,
     weight: row.weight,
+    isEnabled: row.is_enabled,
+    wrappedDataKey: row.wrapped ?? undefined,
     secret: row.secret,
     formerSecret: row.former_secret ?? undefined,
     formerExpireTime: row.former_expire_time ?? undefined,
@@ -119,6 +142,7 @@ export async function selectSealed(database: Queryable): Promise<SealedCredentia
 
 interface CredentialRow {
   id: string;
+  organization_id: string;
   provider: string;
   name: string;
   weight: number;
@@ -136,7 +160,11 @@ interface CredentialRow {
 
 function found(row: CredentialRow | undefined, id: string): CredentialRow {
   if (row !== undefined) return row;
-  throw new GatewayError("NOT_FOUND", "There is no credential of this id. ListCredentials shows those there are.", { metadata: { kind: "credential", id } });
+  throw notFound(id);
+}
+
+export function notFound(id: string): GatewayError {
+  return new GatewayError("NOT_FOUND", "There is no credential of this id. ListCredentials shows those there are.", { metadata: { kind: "credential", id } });
 }
 
 function requestIdUsed(): GatewayError {
@@ -144,9 +172,10 @@ function requestIdUsed(): GatewayError {
   return new GatewayError("INVALID_REQUEST", description, { fieldViolations: [{ field: "request_id", description }] });
 }
 
-function readCredential({ id, provider, name, weight, is_enabled, hint, fingerprint, create_time, refuse_time, former_expire_time }: CredentialRow): Credential {
+function readCredential({ id, organization_id, provider, name, weight, is_enabled, hint, fingerprint, create_time, refuse_time, former_expire_time }: CredentialRow): Credential {
   return create(CredentialSchema, {
     id,
+    organizationId: organization_id,
     provider,
     name,
     weight,

@@ -5,21 +5,25 @@ import type { Queryable } from "#platform/database/database.ts";
 
 export interface ExpectedBatch {
   readonly intent: AttemptIntent;
+  /** Whose credential makes it: an organization's, or (empty) the installation's. */
+  readonly credentialOrganizationId: string;
   readonly beginTimeMs: number;
 }
 
 interface BatchRow {
   intent: Buffer;
+  credential_organization_id: string;
   begin_time: Date;
 }
 
-export async function insertBatch(database: Queryable, intent: AttemptIntent, beginTime: Date, lookTime: Date): Promise<void> {
-  await database.query("INSERT INTO batches (attempt_id, provider, intent, begin_time, look_time) VALUES ($1, $2, $3, $4, $5)", [
+export async function insertBatch(database: Queryable, { intent, credentialOrganizationId, beginTimeMs }: ExpectedBatch, lookTime: Date): Promise<void> {
+  await database.query("INSERT INTO batches (attempt_id, provider, intent, begin_time, look_time, credential_organization_id) VALUES ($1, $2, $3, $4, $5, $6)", [
     intent.attemptId,
     intent.provider,
     toBinary(AttemptIntentSchema, intent),
-    beginTime,
+    new Date(beginTimeMs),
     lookTime,
+    credentialOrganizationId,
   ]);
 }
 
@@ -28,7 +32,7 @@ export async function claimBatches(database: Queryable, now: Date, nextLookTime:
   const { rows } = await database.query<BatchRow>(
     `UPDATE batches SET look_time = $2
      WHERE attempt_id IN (SELECT attempt_id FROM batches WHERE look_time <= $1 ORDER BY look_time LIMIT $3 FOR UPDATE SKIP LOCKED)
-     RETURNING intent, begin_time`,
+     RETURNING intent, credential_organization_id, begin_time`,
     [now, nextLookTime, limit],
   );
   return rows.map(readRow);
@@ -36,7 +40,7 @@ export async function claimBatches(database: Queryable, now: Date, nextLookTime:
 
 /** Undefined when the ledger has heard of it, or it is none of this installation's. */
 export async function selectBatch(database: Queryable, attemptId: string): Promise<ExpectedBatch | undefined> {
-  const { rows } = await database.query<BatchRow>("SELECT intent, begin_time FROM batches WHERE attempt_id = $1", [attemptId]);
+  const { rows } = await database.query<BatchRow>("SELECT intent, credential_organization_id, begin_time FROM batches WHERE attempt_id = $1", [attemptId]);
   return rows[0] && readRow(rows[0]);
 }
 
@@ -44,6 +48,6 @@ export async function deleteBatch(database: Queryable, attemptId: string): Promi
   await database.query("DELETE FROM batches WHERE attempt_id = $1", [attemptId]);
 }
 
-function readRow({ intent, begin_time }: BatchRow): ExpectedBatch {
-  return { intent: fromBinary(AttemptIntentSchema, intent), beginTimeMs: begin_time.getTime() };
+function readRow({ intent, credential_organization_id, begin_time }: BatchRow): ExpectedBatch {
+  return { intent: fromBinary(AttemptIntentSchema, intent), credentialOrganizationId: credential_organization_id, beginTimeMs: begin_time.getTime() };
 }

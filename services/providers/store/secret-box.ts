@@ -1,27 +1,39 @@
-/** Owns how a secret is stored: encrypted under a data key of its own, which is wrapped beside it; bound to its row, so that it is good in no other. */
-import { createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } from "node:crypto";
+/** Owns how a secret is stored: encrypted under the data key of whom it is of, and bound to that owner and its row, so that it is good in no other. */
+import { createHmac, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
 import { seal, unseal } from "#platform/seal.ts";
 import { Secret } from "#platform/secret.ts";
 import type { KeyWrapping } from "../domain/key-wrapping.ts";
 
 const keyBytes = 32;
 /** Of the stored form. */
-const version = 2;
+const version = 3;
+/** Of the form before: a secret of the installation's with a data key of its own. */
+const formerVersion = 2;
 
-/** The bytes for the database: a version, the length of the wrapped key, the wrapped key, and the secret under it. */
-export async function sealSecret(secret: Secret, row: string, keys: KeyWrapping): Promise<Buffer> {
-  const dataKey = randomBytes(keyBytes);
-  const wrapped = await keys.wrap(dataKey, row);
-  const head = Buffer.from([version, wrapped.length >> 8, wrapped.length & 0xff]);
-  return Buffer.concat([head, wrapped, seal(Buffer.from(secret.reveal()), createSecretKey(dataKey), [row])]);
+/** Where a secret belongs. */
+export interface SecretPlace {
+  readonly credentialId: string;
+  /** Empty when it is the installation's. */
+  readonly organizationId: string;
 }
 
-/** Rejects when the bytes were changed, are of another row, or were wrapped under another key. */
-export async function openSecret(sealed: Buffer, row: string, keys: KeyWrapping): Promise<Secret> {
-  if (sealed[0] !== version) throw new Error("the secret was stored by another version of Weir");
+/** The bytes for the database: a version, and the secret under the data key. */
+export function sealSecret(secret: Secret, { organizationId, credentialId }: SecretPlace, dataKey: KeyObject): Buffer {
+  return Buffer.concat([Buffer.from([version]), seal(Buffer.from(secret.reveal()), dataKey, [organizationId, credentialId])]);
+}
+
+/** Rejects when the bytes were changed, belong elsewhere, or were sealed or wrapped under another key. Without a data key, those of the former form alone are read. */
+export async function openSecret(sealed: Buffer, { organizationId, credentialId }: SecretPlace, dataKey: KeyObject | undefined, keys: KeyWrapping): Promise<Secret> {
+  if (sealed[0] === version && dataKey !== undefined) return new Secret(opened(sealed.subarray(1), dataKey, organizationId, credentialId).toString("utf8"));
+  if (sealed[0] === formerVersion && organizationId === "") return openFormerSecret(sealed, credentialId, keys);
+  throw new Error("the secret was stored by another version of Weir, or its data key is gone");
+}
+
+/** Behind the version stand the length of the wrapped data key, that key, and the secret under it. */
+async function openFormerSecret(sealed: Buffer, credentialId: string, keys: KeyWrapping): Promise<Secret> {
   const end = 3 + sealed.readUInt16BE(1);
-  const dataKey = await keys.unwrap(sealed.subarray(3, end), row);
-  return new Secret(opened(sealed.subarray(end), createSecretKey(dataKey), row).toString("utf8"));
+  const dataKey = await keys.unwrap(sealed.subarray(3, end), credentialId);
+  return new Secret(opened(sealed.subarray(end), createSecretKey(dataKey), credentialId).toString("utf8"));
 }
 
 /** A key of the installation, from a file or the environment. */
@@ -50,8 +62,8 @@ export class LocalKey implements KeyWrapping {
   }
 }
 
-function opened(sealed: Buffer, key: KeyObject, row: string): Buffer {
-  const plain = unseal(sealed, key, [row]);
-  if (plain === undefined) throw new Error("the secret was changed, is of another row, or was stored under another key");
+function opened(sealed: Buffer, key: KeyObject, ...place: readonly string[]): Buffer {
+  const plain = unseal(sealed, key, place);
+  if (plain === undefined) throw new Error("the secret was changed, belongs elsewhere, or was stored under another key");
   return plain;
 }

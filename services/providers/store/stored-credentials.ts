@@ -1,14 +1,16 @@
 /** Owns the stored credentials as they stand now: opened when a provider first takes them, read again whenever they change, whoever changed them. */
+import type { KeyObject } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { PoolClient } from "pg";
 import type { Clock } from "#platform/clock.ts";
-import type { Database } from "#platform/database/database.ts";
+import type { Database, Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { Secret } from "#platform/secret.ts";
 import type { StoredSecret, StoredSecrets } from "../domain/credential-pool.ts";
 import { noteRefusal, selectSealed, type SealedCredential, type SealedSecret } from "./credentials.ts";
-import { openSecret, sealSecret, type LocalKey } from "./secret-box.ts";
+import { DataKeys } from "./data-keys.ts";
+import { openSecret, sealSecret, type LocalKey, type SecretPlace } from "./secret-box.ts";
 
 export interface CredentialStore {
   /** Opens the schema of providers, migrated; whoever opened it closes it. */
@@ -31,15 +33,14 @@ const retryMs = 500;
 const shortestHinted = 16;
 const hintLength = 4;
 
-const none: readonly StoredSecret[] = [];
-
 export class StoredCredentials implements StoredSecrets {
   readonly #options: StoredCredentialsOptions;
   readonly #stopping = new AbortController();
   #database: Promise<Database> | undefined;
   #opening: Promise<Opened> | undefined;
   #following: Promise<void> | undefined;
-  #byProvider: ReadonlyMap<string, readonly StoredSecret[]> = new Map();
+  /** By provider and organization, which is empty for the installation's. */
+  #byOwner: ReadonlyMap<string, ReadonlyMap<string, readonly StoredSecret[]>> = new Map();
   /** By row and sealed bytes, so that the same secret stays the same object. */
   #secrets = new Map<string, Secret>();
 
@@ -47,8 +48,8 @@ export class StoredCredentials implements StoredSecrets {
     this.#options = options;
   }
 
-  of(provider: string): readonly StoredSecret[] {
-    return this.#byProvider.get(provider) ?? none;
+  of(provider: string, organizationId: string): readonly StoredSecret[] | undefined {
+    return this.#byOwner.get(provider)?.get(organizationId);
   }
 
   refused({ credentialId, formerUntilMs }: StoredSecret): void {
@@ -68,19 +69,19 @@ export class StoredCredentials implements StoredSecrets {
     return this.#database;
   }
 
-  /** The secret as the row of this id has it. */
-  async seal(secret: Secret, id: string): Promise<SealedSecret> {
-    const { key } = await this.#open();
+  /** The secret as its row has it, to be written in this transaction. */
+  async seal(transaction: Queryable, secret: Secret, place: SecretPlace): Promise<SealedSecret> {
+    const { key, dataKeys } = await this.#open();
     const text = secret.reveal();
-    return { sealed: await sealSecret(secret, id, key), hint: text.length < shortestHinted ? "" : text.slice(-hintLength), fingerprint: key.fingerprint(secret) };
+    return { sealed: sealSecret(secret, place, await dataKeys.hold(transaction, place.organizationId)), hint: text.length < shortestHinted ? "" : text.slice(-hintLength), fingerprint: key.fingerprint(secret) };
   }
 
   /** Resolves when those of now are here; from then on changes are followed. */
   async follow(): Promise<void> {
-    const { database, key } = await this.#open();
+    const opened = await this.#open();
     if (this.#following !== undefined) return;
-    await this.#load(database, key);
-    this.#following ??= this.#run(database, key);
+    await this.#load(opened);
+    this.#following ??= this.#run(opened);
   }
 
   async stop(): Promise<void> {
@@ -98,7 +99,7 @@ export class StoredCredentials implements StoredSecrets {
   #open(): Promise<Opened> {
     const store = this.#store;
     this.#opening ??= Promise.all([this.database(), store.openKey()]).then(
-      ([database, key]) => ({ database, key }),
+      ([database, key]) => ({ database, key, dataKeys: new DataKeys(key) }),
       (error: unknown) => {
         this.#opening = undefined;
         throw error;
@@ -107,11 +108,11 @@ export class StoredCredentials implements StoredSecrets {
     return this.#opening;
   }
 
-  async #run(database: Database, key: LocalKey): Promise<void> {
+  async #run(opened: Opened): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        await this.#listen(database, key);
+        await this.#listen(opened);
       } catch (error) {
         if (signal.aborted) return;
         this.#options.logger.warn({ error, retryInMs: retryMs }, "changes of stored credentials cannot be followed; those that are known serve on");
@@ -121,15 +122,15 @@ export class StoredCredentials implements StoredSecrets {
   }
 
   /** Over one connection, until it breaks (throws) or the store stops. */
-  async #listen(database: Database, key: LocalKey): Promise<void> {
-    const client = await database.pool.connect();
+  async #listen(opened: Opened): Promise<void> {
+    const client = await opened.database.pool.connect();
     const bell = new Ringing(client, this.#stopping.signal);
     try {
       await client.query("LISTEN weir_providers_credentials");
       // What changed while nobody listened is not known.
-      await this.#load(database, key);
+      await this.#load(opened);
       while (!this.#stopping.signal.aborted) {
-        if (await bell.wait(probeIntervalMs)) await this.#load(database, key);
+        if (await bell.wait(probeIntervalMs)) await this.#load(opened);
         else await client.query("SELECT 1");
       }
     } finally {
@@ -139,26 +140,39 @@ export class StoredCredentials implements StoredSecrets {
     }
   }
 
-  async #load(database: Database, key: LocalKey): Promise<void> {
+  async #load({ database, key, dataKeys }: Opened): Promise<void> {
     const secrets = new Map<string, Secret>();
-    const byProvider = new Map<string, StoredSecret[]>();
+    const keysInUse = new Set<KeyObject>();
+    const byOwner = new Map<string, Map<string, StoredSecret[]>>();
     for (const row of await selectSealed(database)) {
-      const present = await this.#opened(row, row.secret, key, secrets);
-      const former = row.formerSecret && (await this.#opened(row, row.formerSecret, key, secrets));
-      const { id: credentialId, provider, weight } = row;
-      const list = byProvider.get(provider) ?? [];
+      const { id: credentialId, organizationId, provider, weight } = row;
+      const list = listOf(byOwner, provider, organizationId);
+      if (!row.isEnabled) continue;
+      const dataKey = await this.#dataKeyOf(row, dataKeys);
+      if (dataKey !== undefined) keysInUse.add(dataKey);
+      const present = await this.#opened(row, row.secret, dataKey, key, secrets);
+      const former = row.formerSecret && (await this.#opened(row, row.formerSecret, dataKey, key, secrets));
       if (present !== undefined) list.push({ credentialId, secret: present, weight, formerUntilMs: undefined, refusedAtMs: row.refuseTime?.getTime() });
       if (former !== undefined) list.push({ credentialId, secret: former, weight, formerUntilMs: row.formerExpireTime!.getTime(), refusedAtMs: undefined });
-      byProvider.set(provider, list);
     }
     this.#secrets = secrets;
-    this.#byProvider = byProvider;
+    this.#byOwner = byOwner;
+    dataKeys.keepOnly(keysInUse);
   }
 
-  async #opened({ id, provider }: SealedCredential, sealed: Buffer, key: LocalKey, secrets: Map<string, Secret>): Promise<Secret | undefined> {
+  async #dataKeyOf({ organizationId, wrappedDataKey }: SealedCredential, dataKeys: DataKeys): Promise<KeyObject | undefined> {
+    try {
+      return wrappedDataKey && (await dataKeys.open(organizationId, wrappedDataKey));
+    } catch {
+      // What is sealed under it is then told of, one by one.
+      return undefined;
+    }
+  }
+
+  async #opened({ id, organizationId, provider }: SealedCredential, sealed: Buffer, dataKey: KeyObject | undefined, key: LocalKey, secrets: Map<string, Secret>): Promise<Secret | undefined> {
     const name = `${id} ${sealed.toString("latin1")}`;
     try {
-      const secret = this.#secrets.get(name) ?? (await openSecret(sealed, id, key));
+      const secret = this.#secrets.get(name) ?? (await openSecret(sealed, { organizationId, credentialId: id }, dataKey, key));
       secrets.set(name, secret);
       return secret;
     } catch {
@@ -179,6 +193,16 @@ export class StoredCredentials implements StoredSecrets {
 interface Opened {
   readonly database: Database;
   readonly key: LocalKey;
+  readonly dataKeys: DataKeys;
+}
+
+/** The list of an owner, made when there is none: whoever has stored something, and be it turned off, uses no others. */
+function listOf(byOwner: Map<string, Map<string, StoredSecret[]>>, provider: string, organizationId: string): StoredSecret[] {
+  const owners = byOwner.get(provider) ?? new Map<string, StoredSecret[]>();
+  byOwner.set(provider, owners);
+  const list = owners.get(organizationId) ?? [];
+  owners.set(organizationId, list);
+  return list;
 }
 
 /** Waits for what a connection is told. */

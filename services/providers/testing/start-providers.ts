@@ -71,6 +71,7 @@ export function configOf(provider: StartOptions["provider"]): ProvidersConfig {
     credential: new Secret("sk-canary"),
     identity: undefined,
     hasStoredCredentials: false,
+    onlyOrganizationCredentials: false,
     models: ["gpt-test"],
     onlyListedModels: false,
     tags: [],

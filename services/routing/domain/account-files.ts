@@ -70,18 +70,18 @@ export class AccountFiles {
     return authorizePlan(name, planTargets(name, { routes: new Map(), providers: view.providers }), grant);
   }
 
-  /** Asks the provider. `endpoint` is as in RelayRequest, about the file or batch of this id at the vendor where one is given. */
-  ask(provider: string, endpoint: string, relay: RelayInit, vendorId = ""): Promise<Reply> {
+  /** Asks the provider. `endpoint` is as in RelayRequest, about the file or batch at this place where one is given. */
+  ask(provider: string, endpoint: string, relay: RelayInit, place?: FilePlace): Promise<Reply> {
     const { view, run } = this.#options;
     const target: Target = { name: `${provider}/files`, provider: view.providers.get(provider)!, model: "files", breakerName: provider };
-    const operation = relayOf(endpoint, { resourceId: vendorId, ...relay });
-    return run({ operation: "files", model: "files", operationFor: () => operation, boundAt: freeOfCharge, plan: { route: "", strict: false, targets: [target] } });
+    const operation = relayOf(endpoint, { resourceId: place?.vendorId ?? "", ...relay });
+    return run({ operation: "files", model: "files", operationFor: () => operation, boundAt: freeOfCharge, plan: { route: "", strict: false, targets: [target] }, ownAccount: place?.ownAccount });
   }
 
-  /** Makes a batch of calls to the one target of the plan, which can cost as much as the bound. */
-  makeBatch(plan: Plan, relay: RelayInit, bound: Bound): Promise<Reply> {
+  /** Makes a batch of the calls in this file, all to the one target of the plan, which can cost as much as the bound. */
+  makeBatch(plan: Plan, { ownAccount }: FilePlace, relay: RelayInit, bound: Bound): Promise<Reply> {
     const operation = relayOf("/batches", relay);
-    return this.#options.run({ operation: "batches", model: plan.targets[0]!.name, operationFor: () => operation, boundAt: () => bound, plan });
+    return this.#options.run({ operation: "batches", model: plan.targets[0]!.name, operationFor: () => operation, boundAt: () => bound, plan, ownAccount });
   }
 }
 

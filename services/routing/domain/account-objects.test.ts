@@ -3,7 +3,7 @@ import { createSecretKey } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { GenerationSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { filesIn, filesInTypes, ownCacheKey, withVendorIds, withVendorMedia } from "./account-objects.ts";
+import { accountOf, filesIn, filesInTypes, ownCacheKey, withVendorIds, withVendorMedia } from "./account-objects.ts";
 import { FileIds } from "./file-ids.ts";
 
 const content = (part: object): object => ({ messages: [{ role: "user", content: [part] }] });
@@ -70,16 +70,26 @@ test("a cache's name is the organization's own, and fits where OpenAI wants 64 c
 
 const pepper = createSecretKey(Buffer.alloc(32, 1));
 const ids = new FileIds("org_1", pepper);
-const id = ids.write({ provider: "oai", vendorId: "file-Ab_1" });
+const place = { provider: "oai", vendorId: "file-Ab_1", ownAccount: false };
+const id = ids.write(place);
 
 test("an id is its organization's and this installation's alone", () => {
-  expect(ids.read(id)).toEqual({ provider: "oai", vendorId: "file-Ab_1" });
+  expect(ids.read(id)).toEqual(place);
   const [vendorId, provider, signature] = id.split(".");
   const forged = ["file-Ab_1", `${vendorId}.other.${signature}`, `file-Ab_2.${provider}.${signature}`, `${id}A`, id.slice(0, -1), ""];
   for (const other of forged) expect(ids.read(other)).toBeUndefined();
   expect(new FileIds("org_2", pepper).read(id)).toBeUndefined();
   expect(new FileIds("org_1", createSecretKey(Buffer.alloc(32, 2))).read(id)).toBeUndefined();
   expect(new FileIds("org_2", pepper).mark).not.toBe(ids.mark);
+});
+
+test("an id says whose account it is of, and those of two accounts are not named together", () => {
+  const own = ids.write({ ...place, ownAccount: true });
+  expect(own).not.toBe(id);
+  expect(ids.read(own)).toEqual({ ...place, ownAccount: true });
+  expect(accountOf(filesIn({ file_id: own }, ids))).toBe(true);
+  expect(accountOf(filesIn({ file_id: id }, ids))).toBe(false);
+  expect(() => accountOf(filesIn({ file_ids: [id, own] }, ids))).toThrow(expect.objectContaining({ reason: "INVALID_REQUEST" }));
 });
 
 test("a file of the organization's own goes to its vendor under the vendor's id, and to no other", () => {

@@ -41,6 +41,13 @@ export function withVendorMedia(generation: Generation, files: OwnFiles, provide
   return { ...generation, messages: generation.messages.map((message) => ({ ...message, parts: message.parts.map((part) => partAtVendor(part, files, provider)) })) };
 }
 
+/** Whether the files lie in the organization's own account at the vendor. Throws INVALID_REQUEST when some do, and some in the one that is shared. */
+export function accountOf(files: OwnFiles): boolean {
+  const accounts = new Set(Array.from(files.values(), ({ ownAccount }) => ownAccount));
+  if (accounts.size === 1) return accounts.has(true);
+  throw new GatewayError("INVALID_REQUEST", "The files of this request lie in two accounts at the vendor: your organization has brought or removed a credential in between. Send all to one anew.");
+}
+
 /** The caller's name for a prompt cache, such that no other organization's callers can name the same one. */
 export function ownCacheKey(key: string, organizationId: string): string {
   return createHash("sha256").update(`${organizationId}\0${key}`).digest("base64url");

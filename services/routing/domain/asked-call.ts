@@ -1,4 +1,5 @@
 /** Owns what the pipeline is told of a call, made from what was asked, whatever door it came through. */
+import { accountOf } from "./account-objects.ts";
 import { generationBound, generationFor, needsFor, relayBound, relayFor, unaryBound, unaryFor, type AskedGeneration, type AskedRelay, type AskedUnary } from "./asked.ts";
 import { sizeOfGeneration, sizeOfUnary } from "./call-size.ts";
 import type { Call } from "./pipeline.ts";
@@ -6,7 +7,7 @@ import { noTokens } from "./token-estimate.ts";
 import type { UnaryName } from "./unary-operation.ts";
 
 /** A call without who makes it. */
-export type AskedCall = Pick<Call, "operation" | "model" | "operationFor" | "boundAt" | "needs" | "plan" | "size" | "generation">;
+export type AskedCall = Pick<Call, "operation" | "model" | "operationFor" | "boundAt" | "needs" | "plan" | "size" | "generation" | "ownAccount">;
 
 export function generationCall(asked: AskedGeneration): AskedCall {
   return {
@@ -17,6 +18,7 @@ export function generationCall(asked: AskedGeneration): AskedCall {
     needs: needsFor(asked),
     size: sizeOfGeneration(asked),
     generation: () => ({ generation: asked.toGeneration(), unknownFields: asked.unknownFields() }),
+    ownAccount: asked.files.size === 0 ? undefined : accountOf(asked.files),
   };
 }
 

@@ -9,6 +9,8 @@ export interface FilePlace {
   readonly provider: string;
   /** The vendor's id of it. */
   readonly vendorId: string;
+  /** Whether the account is the organization's own, and not the one that organizations share. */
+  readonly ownAccount: boolean;
 }
 
 /** What lies there. */
@@ -32,16 +34,24 @@ export class FileIds {
     return `weir-${this.#sign("files").toString("base64url")}-`;
   }
 
-  write({ provider, vendorId }: FilePlace, kind: FileKind = "file"): string {
-    return `${vendorId}.${provider}.${this.#sign(kind, provider, vendorId).toString("base64url")}`;
+  write(place: FilePlace, kind: FileKind = "file"): string {
+    return `${place.vendorId}.${place.provider}.${this.#signPlace(place, kind).toString("base64url")}`;
   }
 
   /** Undefined when it is no id that was made for this organization. */
   read(id: string, kind: FileKind = "file"): FilePlace | undefined {
     const [, vendorId = "", provider = "", signature = ""] = form.exec(id) ?? [];
     const presented = Buffer.from(signature, "base64url");
-    const expected = this.#sign(kind, provider, vendorId);
-    return presented.length === expected.length && timingSafeEqual(presented, expected) ? { provider, vendorId } : undefined;
+    for (const ownAccount of [false, true]) {
+      const place = { provider, vendorId, ownAccount };
+      const expected = this.#signPlace(place, kind);
+      if (presented.length === expected.length && timingSafeEqual(presented, expected)) return place;
+    }
+    return undefined;
+  }
+
+  #signPlace({ provider, vendorId, ownAccount }: FilePlace, kind: FileKind): Buffer {
+    return ownAccount ? this.#sign(kind, provider, vendorId, "own account") : this.#sign(kind, provider, vendorId);
   }
 
   #sign(...words: readonly string[]): Buffer {

@@ -5,7 +5,7 @@ import { InnerSplices, spliceJson } from "#platform/json.ts";
 import { notFound, type AccountFiles } from "./account-files.ts";
 import type { Bound } from "./budget/bound.ts";
 import type { JsonObject } from "./dialect.ts";
-import { jsonOf, type FilePage } from "./kept-files.ts";
+import { answerOf, type AccountAnswer, type FilePage } from "./kept-files.ts";
 import type { Plan } from "./plan.ts";
 
 export interface BatchInput {
@@ -37,12 +37,13 @@ const mostMetadata = 14;
 
 /** A batch goes to the provider that keeps its input file. */
 export async function makeBatch({ inputFileId, endpoint, metadata, body }: NewBatch, readInput: ReadBatchInput, files: AccountFiles): Promise<JsonObject> {
-  const { provider, vendorId } = files.placeOf(inputFileId);
+  const place = files.placeOf(inputFileId);
+  const { provider, vendorId } = place;
   checkMetadata(metadata);
-  const content = await files.ask(provider, "/files/{id}/content", { method: "GET" }, vendorId);
+  const content = await files.ask(provider, "/files/{id}/content", { method: "GET" }, place);
   const { plan, bound } = await readInput(content.messages, endpoint, provider, files);
   const marked = spliceJson(body, { input_file_id: vendorId, metadata: new InnerSplices({ [organizationMark]: files.ids.mark }) });
-  return shown(await jsonOf(await files.makeBatch(plan, { body: marked, contentType: "application/json" }, bound)), provider, files);
+  return shown(await answerOf(await files.makeBatch(plan, place, { body: marked, contentType: "application/json" }, bound)), provider, files);
 }
 
 export function lookAtBatch(id: string, files: AccountFiles): Promise<JsonObject> {
@@ -71,11 +72,11 @@ export async function listBatches(provider: string, { limit, after: afterId }: B
   let after = afterId === undefined ? undefined : files.placeOf(afterId, "batch").vendorId;
   for (let page = 0; page < maximumPages; page++) {
     const query = new URLSearchParams({ limit: String(largestBatchPage), ...(after === undefined ? {} : { after }) }).toString();
-    const found = await jsonOf(await files.ask(provider, "/batches", { method: "GET", query }));
+    const { json: found, ownAccount } = await answerOf(await files.ask(provider, "/batches", { method: "GET", query }));
     const all = Array.isArray(found["data"]) ? (found["data"] as JsonObject[]) : [];
     for (const batch of all.filter((one) => (one["metadata"] as JsonObject | null | undefined)?.[organizationMark] === files.ids.mark)) {
       if (data.length === limit) return { data, hasMore: true };
-      data.push(shown(batch, provider, files));
+      data.push(shown({ json: batch, ownAccount }, provider, files));
     }
     if (found["has_more"] !== true || all.length === 0) return { data, hasMore: false };
     after = String(all.at(-1)!["id"]);
@@ -96,22 +97,22 @@ function invalidMetadata(description: string): GatewayError {
 }
 
 async function askAbout(id: string, method: "GET" | "POST", endpoint: string, files: AccountFiles): Promise<JsonObject> {
-  const { provider, vendorId } = files.placeOf(id, "batch");
+  const place = files.placeOf(id, "batch");
   try {
-    return shown(await jsonOf(await files.ask(provider, endpoint, { method }, vendorId)), provider, files);
+    return shown(await answerOf(await files.ask(place.provider, endpoint, { method }, place)), place.provider, files);
   } catch (error) {
     throw error instanceof GatewayError && error.metadata["status"] === "404" ? notFound(id, "batch") : error;
   }
 }
 
 /** The vendor's batch as its owner sees it. */
-function shown(batch: JsonObject, provider: string, { ids }: AccountFiles): JsonObject {
+function shown({ json: batch, ownAccount }: AccountAnswer, provider: string, { ids }: AccountFiles): JsonObject {
   const { id, metadata } = batch;
   if (typeof id !== "string") throw new GatewayError("UPSTREAM_PROTOCOL", `${provider} answered without the id of a batch.`);
   const files = ["input_file_id", "output_file_id", "error_file_id"].flatMap((name) => {
     const vendorId = batch[name];
-    return typeof vendorId === "string" ? [[name, ids.write({ provider, vendorId })]] : [];
+    return typeof vendorId === "string" ? [[name, ids.write({ provider, vendorId, ownAccount })]] : [];
   });
   const own = Object.entries((metadata as JsonObject | null | undefined) ?? {}).filter(([name]) => !isMark(name));
-  return { ...batch, ...Object.fromEntries(files), metadata: own.length === 0 ? null : Object.fromEntries(own), id: ids.write({ provider, vendorId: id }, "batch") };
+  return { ...batch, ...Object.fromEntries(files), metadata: own.length === 0 ? null : Object.fromEntries(own), id: ids.write({ provider, vendorId: id, ownAccount }, "batch") };
 }

@@ -13,12 +13,12 @@ export const filePurposes: readonly string[] = ["user_data", "vision", "assistan
 /** The form's other parts go on as they are. */
 export async function uploadFile(provider: string, parts: readonly FormPart[], files: AccountFiles): Promise<JsonObject> {
   const marked = parts.map((part) => (part.name === "file" ? { ...part, filename: `${files.ids.mark}${part.filename ?? "file"}` } : part));
-  return shown(await jsonOf(await files.ask(provider, "/files", writeForm(marked))), provider, files);
+  return shown(await answerOf(await files.ask(provider, "/files", writeForm(marked))), provider, files);
 }
 
 /** Looks it up, or deletes it. */
 export async function lookAtFile(id: string, method: "GET" | "DELETE", files: AccountFiles): Promise<JsonObject> {
-  return shown(await jsonOf(await askAbout(id, method, "/files/{id}", files)), files.placeOf(id).provider, files);
+  return shown(await answerOf(await askAbout(id, method, "/files/{id}", files)), files.placeOf(id).provider, files);
 }
 
 /** What it holds. */
@@ -50,12 +50,12 @@ export async function listFiles(provider: string, { limit, after: afterId, purpo
   let after = afterId === undefined ? undefined : files.placeOf(afterId).vendorId;
   for (let page = 0; page < maximumPages; page++) {
     const query = Object.entries({ limit: String(largestPage), purpose, order, after }).filter((member): member is [string, string] => member[1] !== undefined);
-    const found = await jsonOf(await files.ask(provider, "/files", { method: "GET", query: new URLSearchParams(query).toString() }));
+    const { json: found, ownAccount } = await answerOf(await files.ask(provider, "/files", { method: "GET", query: new URLSearchParams(query).toString() }));
     const all = Array.isArray(found["data"]) ? (found["data"] as JsonObject[]) : [];
     const own = all.filter(({ filename }) => typeof filename === "string" && filename.startsWith(files.ids.mark));
     for (const file of own) {
       if (data.length === limit) return { data, hasMore: true };
-      data.push(shown(file, provider, files));
+      data.push(shown({ json: file, ownAccount }, provider, files));
     }
     if (found["has_more"] !== true || all.length === 0) return { data, hasMore: false };
     after = String(all.at(-1)!["id"]);
@@ -63,17 +63,28 @@ export async function listFiles(provider: string, { limit, after: afterId, purpo
   throw new GatewayError("UNSUPPORTED_OPERATION", `The account at ${provider} holds more than ${largestPage * maximumPages} files, too many to look through. Ask for a purpose, or keep the ids of your files.`);
 }
 
-/** The JSON of a reply in one piece. */
-export async function jsonOf({ messages }: Reply): Promise<JsonObject> {
+/** What the vendor says, and of which account. */
+export interface AccountAnswer {
+  readonly json: JsonObject;
+  /** As in FilePlace. */
+  readonly ownAccount: boolean;
+}
+
+/** Of a reply in one piece. */
+export async function answerOf({ messages }: Reply): Promise<AccountAnswer> {
   const pieces: Uint8Array[] = [];
-  for await (const { native } of messages as AsyncIterable<AttemptResponse>) pieces.push(native);
-  return parseJsonObject(Buffer.concat(pieces));
+  let ownAccount = false;
+  for await (const { native, start } of messages as AsyncIterable<AttemptResponse>) {
+    pieces.push(native);
+    ownAccount ||= start?.ownAccount === true;
+  }
+  return { json: parseJsonObject(Buffer.concat(pieces)), ownAccount };
 }
 
 async function askAbout(id: string, method: "GET" | "DELETE", endpoint: string, files: AccountFiles): Promise<Reply> {
-  const { provider, vendorId } = files.placeOf(id);
+  const place = files.placeOf(id);
   try {
-    return await files.ask(provider, endpoint, { method }, vendorId);
+    return await files.ask(place.provider, endpoint, { method }, place);
   } catch (error) {
     // Deleted since, or by the vendor when its time was over.
     throw error instanceof GatewayError && error.metadata["status"] === "404" ? notFound(id, "file") : error;
@@ -81,9 +92,9 @@ async function askAbout(id: string, method: "GET" | "DELETE", endpoint: string, 
 }
 
 /** The vendor's file as its owner sees it. */
-function shown(file: JsonObject, provider: string, { ids }: AccountFiles): JsonObject {
+function shown({ json: file, ownAccount }: AccountAnswer, provider: string, { ids }: AccountFiles): JsonObject {
   const { id, filename } = file;
   if (typeof id !== "string") throw new GatewayError("UPSTREAM_PROTOCOL", `${provider} answered without the id of a file.`);
   const own = typeof filename === "string" && filename.startsWith(ids.mark) ? { filename: filename.slice(ids.mark.length) } : {};
-  return { ...file, ...own, id: ids.write({ provider, vendorId: id }) };
+  return { ...file, ...own, id: ids.write({ provider, vendorId: id, ownAccount }) };
 }

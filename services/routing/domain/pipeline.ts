@@ -59,6 +59,8 @@ export interface Call {
   readonly needs?: (() => Needs) | undefined;
   /** Where it goes, for what is about no model; else that is planned by the model. */
   readonly plan?: Plan;
+  /** Whether what it refers to lies in the organization's own account at the vendor; absent where it refers to nothing there. */
+  readonly ownAccount?: boolean | undefined;
   /** What rate limits count of it beside that it is a request; absent where that is nothing. */
   readonly size?: CallSize | undefined;
   /** A generation in types, and the fields that types cannot carry; absent for other operations. */
@@ -251,6 +253,7 @@ function attemptRequest(call: Call, { route, strict }: Plan, target: Target, inT
     request.boundNanos = bound.nanos;
     request.startDeadlineTime = timestampFromMs(clock.now() + Math.min(startWithinMs, Math.floor(lifeMs)));
   }
+  if (call.ownAccount !== undefined) request.ownAccount = call.ownAccount;
   request.operation = call.operationFor(target, strict, inTypes, reservation?.hold.bound.outputTokens);
   return request;
 }

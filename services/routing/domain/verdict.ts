@@ -27,6 +27,9 @@ const verdicts: Readonly<Partial<Record<Reason, Verdict>>> = {
   UNSUPPORTED_FIELD: { next: "next-target", health: "unknown" },
   UNSUPPORTED_OPERATION: { next: "next-target", health: "unknown" },
   TARGET_NOT_ALLOWED: { next: "next-target", health: "unknown" },
+  // What is wrong with one organization's credential is nothing against the target: the others' calls go on.
+  ORGANIZATION_CREDENTIAL_MISSING: { next: "next-target", health: "unknown" },
+  ORGANIZATION_CREDENTIAL_REFUSED: targetRefused,
   CIRCUIT_OPEN: { next: "next-target", health: "unknown" },
   // Providers that have just started do not know which ids from before were sent, and refuse them all.
   ATTEMPT_TOO_LATE: { next: "same-target", health: "unknown" },

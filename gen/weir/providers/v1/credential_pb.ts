@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/providers/v1/credential.proto.
  */
 export const file_weir_providers_v1_credential: GenFile = /*@__PURE__*/
-  fileDesc("CiJ3ZWlyL3Byb3ZpZGVycy92MS9jcmVkZW50aWFsLnByb3RvEhF3ZWlyLnByb3ZpZGVycy52MSKdAgoKQ3JlZGVudGlhbBIKCgJpZBgBIAEoCRIQCghwcm92aWRlchgCIAEoCRIMCgRuYW1lGAMgASgJEg4KBndlaWdodBgEIAEoBRIPCgdlbmFibGVkGAUgASgIEgwKBGhpbnQYBiABKAkSEwoLZmluZ2VycHJpbnQYByABKAkSLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3JlZnVzZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI9Chlmb3JtZXJfc2VjcmV0X2V4cGlyZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLNAQoXQ3JlYXRlQ3JlZGVudGlhbFJlcXVlc3QSMwoIcHJvdmlkZXIYASABKAlCIbpIHnIcMhpeW2EtejAtOV1bYS16MC05Xy1dezAsNjJ9JBIlCgRuYW1lGAIgASgJQhe6SBRyEhABGGQyDF5bXlxwe0NjfV0qJBIdCgZzZWNyZXQYAyABKAlCDYABAbpIB3IFEAEogEASGgoGd2VpZ2h0GAQgASgFQgq6SAcaBRjoBygAEhsKCnJlcXVlc3RfaWQYBSABKAlCB7pIBHICKEAiTQoYQ3JlYXRlQ3JlZGVudGlhbFJlc3BvbnNlEjEKCmNyZWRlbnRpYWwYASABKAsyHS53ZWlyLnByb3ZpZGVycy52MS5DcmVkZW50aWFsIm8KFkxpc3RDcmVkZW50aWFsc1JlcXVlc3QSGQoIcHJvdmlkZXIYASABKAlCB7pIBHICKEASHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhsKCnBhZ2VfdG9rZW4YAyABKAlCB7pIBHICKEAiZgoXTGlzdENyZWRlbnRpYWxzUmVzcG9uc2USMgoLY3JlZGVudGlhbHMYASADKAsyHS53ZWlyLnByb3ZpZGVycy52MS5DcmVkZW50aWFsEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSL9AQoXVXBkYXRlQ3JlZGVudGlhbFJlcXVlc3QSIAoNY3JlZGVudGlhbF9pZBgBIAEoCUIJukgGcgQQAShAElEKC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IgukgdyAEB4gEXEgRuYW1lEgZ3ZWlnaHQSB2VuYWJsZWQSIwoEbmFtZRgDIAEoCUIVukgSchAYZDIMXlteXHB7Q2N9XSokEhoKBndlaWdodBgEIAEoBUIKukgHGgUY6AcoABIPCgdlbmFibGVkGAUgASgIEhsKCnJlcXVlc3RfaWQYBiABKAlCB7pIBHICKEAiTQoYVXBkYXRlQ3JlZGVudGlhbFJlc3BvbnNlEjEKCmNyZWRlbnRpYWwYASABKAsyHS53ZWlyLnByb3ZpZGVycy52MS5DcmVkZW50aWFsIrQBChdSb3RhdGVDcmVkZW50aWFsUmVxdWVzdBIgCg1jcmVkZW50aWFsX2lkGAEgASgJQgm6SAZyBBABKEASHQoGc2VjcmV0GAIgASgJQg2AAQG6SAdyBRABKIBAEjsKB292ZXJsYXAYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CD7pIDKoBCSIFCICangEyABIbCgpyZXF1ZXN0X2lkGAQgASgJQge6SARyAihAIk0KGFJvdGF0ZUNyZWRlbnRpYWxSZXNwb25zZRIxCgpjcmVkZW50aWFsGAEgASgLMh0ud2Vpci5wcm92aWRlcnMudjEuQ3JlZGVudGlhbCJYChdEZWxldGVDcmVkZW50aWFsUmVxdWVzdBIgCg1jcmVkZW50aWFsX2lkGAEgASgJQgm6SAZyBBABKEASGwoKcmVxdWVzdF9pZBgCIAEoCUIHukgEcgIoQCIaChhEZWxldGVDcmVkZW50aWFsUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("CiJ3ZWlyL3Byb3ZpZGVycy92MS9jcmVkZW50aWFsLnByb3RvEhF3ZWlyLnByb3ZpZGVycy52MSK2AgoKQ3JlZGVudGlhbBIKCgJpZBgBIAEoCRIQCghwcm92aWRlchgCIAEoCRIMCgRuYW1lGAMgASgJEg4KBndlaWdodBgEIAEoBRIPCgdlbmFibGVkGAUgASgIEgwKBGhpbnQYBiABKAkSEwoLZmluZ2VycHJpbnQYByABKAkSLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3JlZnVzZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI9Chlmb3JtZXJfc2VjcmV0X2V4cGlyZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9vcmdhbml6YXRpb25faWQYCyABKAki7wEKF0NyZWF0ZUNyZWRlbnRpYWxSZXF1ZXN0EjMKCHByb3ZpZGVyGAEgASgJQiG6SB5yHDIaXlthLXowLTldW2EtejAtOV8tXXswLDYyfSQSJQoEbmFtZRgCIAEoCUIXukgUchIQARhkMgxeW15ccHtDY31dKiQSHQoGc2VjcmV0GAMgASgJQg2AAQG6SAdyBRABKIBAEhoKBndlaWdodBgEIAEoBUIKukgHGgUY6AcoABIbCgpyZXF1ZXN0X2lkGAUgASgJQge6SARyAihAEiAKD29yZ2FuaXphdGlvbl9pZBgGIAEoCUIHukgEcgIoQCJNChhDcmVhdGVDcmVkZW50aWFsUmVzcG9uc2USMQoKY3JlZGVudGlhbBgBIAEoCzIdLndlaXIucHJvdmlkZXJzLnYxLkNyZWRlbnRpYWwikQEKFkxpc3RDcmVkZW50aWFsc1JlcXVlc3QSGQoIcHJvdmlkZXIYASABKAlCB7pIBHICKEASHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhsKCnBhZ2VfdG9rZW4YAyABKAlCB7pIBHICKEASIAoPb3JnYW5pemF0aW9uX2lkGAQgASgJQge6SARyAihAImYKF0xpc3RDcmVkZW50aWFsc1Jlc3BvbnNlEjIKC2NyZWRlbnRpYWxzGAEgAygLMh0ud2Vpci5wcm92aWRlcnMudjEuQ3JlZGVudGlhbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkinwIKF1VwZGF0ZUNyZWRlbnRpYWxSZXF1ZXN0EiAKDWNyZWRlbnRpYWxfaWQYASABKAlCCbpIBnIEEAEoQBJRCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCILpIHcgBAeIBFxIEbmFtZRIGd2VpZ2h0EgdlbmFibGVkEiMKBG5hbWUYAyABKAlCFbpIEnIQGGQyDF5bXlxwe0NjfV0qJBIaCgZ3ZWlnaHQYBCABKAVCCrpIBxoFGOgHKAASDwoHZW5hYmxlZBgFIAEoCBIbCgpyZXF1ZXN0X2lkGAYgASgJQge6SARyAihAEiAKD29yZ2FuaXphdGlvbl9pZBgHIAEoCUIHukgEcgIoQCJNChhVcGRhdGVDcmVkZW50aWFsUmVzcG9uc2USMQoKY3JlZGVudGlhbBgBIAEoCzIdLndlaXIucHJvdmlkZXJzLnYxLkNyZWRlbnRpYWwi1gEKF1JvdGF0ZUNyZWRlbnRpYWxSZXF1ZXN0EiAKDWNyZWRlbnRpYWxfaWQYASABKAlCCbpIBnIEEAEoQBIdCgZzZWNyZXQYAiABKAlCDYABAbpIB3IFEAEogEASOwoHb3ZlcmxhcBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgUIgJqeATIAEhsKCnJlcXVlc3RfaWQYBCABKAlCB7pIBHICKEASIAoPb3JnYW5pemF0aW9uX2lkGAUgASgJQge6SARyAihAIk0KGFJvdGF0ZUNyZWRlbnRpYWxSZXNwb25zZRIxCgpjcmVkZW50aWFsGAEgASgLMh0ud2Vpci5wcm92aWRlcnMudjEuQ3JlZGVudGlhbCJ6ChdEZWxldGVDcmVkZW50aWFsUmVxdWVzdBIgCg1jcmVkZW50aWFsX2lkGAEgASgJQgm6SAZyBBABKEASGwoKcmVxdWVzdF9pZBgCIAEoCUIHukgEcgIoQBIgCg9vcmdhbml6YXRpb25faWQYAyABKAlCB7pIBHICKEAiMwoYRGVsZXRlQ3JlZGVudGlhbFJlc3BvbnNlEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * A credential for a vendor, without its secret, which no call gives back.
@@ -92,6 +92,13 @@ export type Credential = Message<"weir.providers.v1.Credential"> & {
    * @generated from field: google.protobuf.Timestamp former_secret_expire_time = 10;
    */
   formerSecretExpireTime?: Timestamp | undefined;
+
+  /**
+   * The organization whose calls alone use it; empty when it is the installation's.
+   *
+   * @generated from field: string organization_id = 11;
+   */
+  organizationId: string;
 };
 
 /**
@@ -141,6 +148,13 @@ export type CreateCredentialRequest = Message<"weir.providers.v1.CreateCredentia
    * @generated from field: string request_id = 5;
    */
   requestId: string;
+
+  /**
+   * The organization that it is of; empty means the caller's, or, for a caller who reaches all, the installation.
+   *
+   * @generated from field: string organization_id = 6;
+   */
+  organizationId: string;
 };
 
 /**
@@ -197,6 +211,13 @@ export type ListCredentialsRequest = Message<"weir.providers.v1.ListCredentialsR
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Only of this organization; empty means the caller's, or, for a caller who reaches all, of everyone.
+   *
+   * @generated from field: string organization_id = 4;
+   */
+  organizationId: string;
 };
 
 /**
@@ -281,6 +302,13 @@ export type UpdateCredentialRequest = Message<"weir.providers.v1.UpdateCredentia
    * @generated from field: string request_id = 6;
    */
   requestId: string;
+
+  /**
+   * The organization that it must be of; empty means the caller's, or, for a caller who reaches all, whosever it is.
+   *
+   * @generated from field: string organization_id = 7;
+   */
+  organizationId: string;
 };
 
 /**
@@ -344,6 +372,13 @@ export type RotateCredentialRequest = Message<"weir.providers.v1.RotateCredentia
    * @generated from field: string request_id = 4;
    */
   requestId: string;
+
+  /**
+   * The organization that it must be of; empty means the caller's, or, for a caller who reaches all, whosever it is.
+   *
+   * @generated from field: string organization_id = 5;
+   */
+  organizationId: string;
 };
 
 /**
@@ -393,6 +428,13 @@ export type DeleteCredentialRequest = Message<"weir.providers.v1.DeleteCredentia
    * @generated from field: string request_id = 2;
    */
   requestId: string;
+
+  /**
+   * The organization that it must be of; empty means the caller's, or, for a caller who reaches all, whosever it is.
+   *
+   * @generated from field: string organization_id = 3;
+   */
+  organizationId: string;
 };
 
 /**
@@ -408,6 +450,12 @@ export const DeleteCredentialRequestSchema: GenMessage<DeleteCredentialRequest> 
  * @generated from message weir.providers.v1.DeleteCredentialResponse
  */
 export type DeleteCredentialResponse = Message<"weir.providers.v1.DeleteCredentialResponse"> & {
+  /**
+   * The organization that it was of; empty when it was the installation's, or was not there.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
 };
 
 /**

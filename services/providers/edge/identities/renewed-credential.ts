@@ -22,6 +22,7 @@ export interface RenewedCredentialOptions {
 }
 
 export class RenewedCredential implements CredentialSource {
+  readonly organizationId = "";
   readonly #options: RenewedCredentialOptions;
   #obtained: ObtainedCredential | undefined;
   /** When to renew it. */
