@@ -7,14 +7,14 @@ export interface RoleFacts {
   readonly reach: Reach;
 }
 
-const { INFERENCE_USE, TOKEN_CREATE, DECISION_EXPLAIN, TENANCY_READ, TENANCY_WRITE, KEY_WRITE, ORGANIZATION_WRITE, USAGE_READ, AUDIT_READ, BUDGET_READ, BUDGET_WRITE, GUARDRAIL_WRITE, RATE_LIMIT_WRITE, CONTENT_READ } = Permission;
+const { INFERENCE_USE, TOKEN_CREATE, DECISION_EXPLAIN, TENANCY_READ, TENANCY_WRITE, KEY_WRITE, ORGANIZATION_WRITE, USAGE_READ, AUDIT_READ, BUDGET_READ, BUDGET_WRITE, GUARDRAIL_WRITE, RATE_LIMIT_WRITE, CONTENT_READ, CONSOLE_USE } = Permission;
 
 // What nobody ever holds: NONE needs no key, SERVICE is for Weir's own services.
 const neverHeld: ReadonlySet<Permission> = new Set<Permission>([Permission.UNSPECIFIED, Permission.NONE, Permission.SERVICE]);
 const everything: readonly Permission[] = Object.values(Permission).filter((permission) => !neverHeld.has(permission));
 
 const administration: readonly Permission[] = [
-  INFERENCE_USE, TOKEN_CREATE, DECISION_EXPLAIN, TENANCY_READ, TENANCY_WRITE, KEY_WRITE, USAGE_READ, AUDIT_READ, BUDGET_READ, BUDGET_WRITE, GUARDRAIL_WRITE, RATE_LIMIT_WRITE,
+  INFERENCE_USE, TOKEN_CREATE, DECISION_EXPLAIN, TENANCY_READ, TENANCY_WRITE, KEY_WRITE, USAGE_READ, AUDIT_READ, BUDGET_READ, BUDGET_WRITE, GUARDRAIL_WRITE, RATE_LIMIT_WRITE, CONSOLE_USE,
 ];
 
 const nothing: RoleFacts = { permissions: [], reach: Reach.TEAM };
@@ -25,9 +25,9 @@ const roles: Readonly<Record<Role, RoleFacts>> = {
   [Role.INSTALLATION_ADMIN]: { permissions: everything, reach: Reach.INSTALLATION },
   [Role.OWNER]: { permissions: [...administration, ORGANIZATION_WRITE, CONTENT_READ], reach: Reach.ORGANIZATION },
   [Role.ADMIN]: { permissions: administration, reach: Reach.ORGANIZATION },
-  [Role.BILLING]: { permissions: [DECISION_EXPLAIN, TENANCY_READ, USAGE_READ, BUDGET_READ], reach: Reach.ORGANIZATION },
-  [Role.DEVELOPER]: { permissions: [INFERENCE_USE, TOKEN_CREATE, DECISION_EXPLAIN, TENANCY_READ, KEY_WRITE, USAGE_READ, BUDGET_READ], reach: Reach.TEAM },
-  [Role.AUDITOR]: { permissions: [DECISION_EXPLAIN, TENANCY_READ, USAGE_READ, BUDGET_READ, AUDIT_READ], reach: Reach.ORGANIZATION },
+  [Role.BILLING]: { permissions: [DECISION_EXPLAIN, TENANCY_READ, USAGE_READ, BUDGET_READ, CONSOLE_USE], reach: Reach.ORGANIZATION },
+  [Role.DEVELOPER]: { permissions: [INFERENCE_USE, TOKEN_CREATE, DECISION_EXPLAIN, TENANCY_READ, KEY_WRITE, USAGE_READ, BUDGET_READ, CONSOLE_USE], reach: Reach.TEAM },
+  [Role.AUDITOR]: { permissions: [DECISION_EXPLAIN, TENANCY_READ, USAGE_READ, BUDGET_READ, AUDIT_READ, CONSOLE_USE], reach: Reach.ORGANIZATION },
 };
 
 /** Of a role that this version does not know: nothing. */
