@@ -60,14 +60,15 @@ export class Sessions {
     await deleteSessionById(this.#dependencies.database, id);
   }
 
-  /** Undefined when the secret that opened it is none of its key any more. */
+  /** Undefined when the secret that opened it is none of its key any more, or its issuer signs nobody in any more. */
   async #holderOf(opener: SessionOpener, endMs: number): Promise<Holder | undefined> {
     const holder = "claims" in opener ? await this.#personOf(opener.claims, endMs) : await this.#keyHolderOf(opener.keySecretDigest, endMs);
     if (holder === undefined || holder.caller.permissions.includes(Permission.CONSOLE_USE)) return holder;
     throw new GatewayError("PERMISSION_DENIED", "This key may not use the console: its role is for applications, which call models. Sign in with the key of an operator, or ask yours for another role.", { metadata: { permission: "CONSOLE_USE" } });
   }
 
-  async #personOf(claims: JWTPayload, endMs: number): Promise<Holder> {
+  async #personOf(claims: JWTPayload, endMs: number): Promise<Holder | undefined> {
+    if (claims.iss !== this.#dependencies.config.current.console?.issuer) return undefined;
     const identity = this.#tokens.identityOf(claims);
     const vouched = await grantVouched({ ...identity, endMs }, this.#dependencies);
     return { ...vouched, name: nameOf(claims, identity.subject), role: identity.place.role };
