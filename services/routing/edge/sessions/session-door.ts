@@ -76,6 +76,11 @@ const steps: Readonly<Record<string, Readonly<Record<string, Step>>>> = {
 /** Of one address in a minute, by whatever way. Nobody guesses a key; this bounds what trying costs. */
 const mostAttempts = 30;
 const maximumBodyBytes = 4_096;
+/** What is to be in a cookie until the person is back, encrypted; browsers keep none of more than 4,096 bytes. */
+const longestReturnPath = 1_024;
+
+/** Each method and path, for those who list all doors. */
+export const sessionPaths: readonly string[] = Object.entries(steps).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
 
 export function isSessionPath(path: string): boolean {
   return Object.hasOwn(steps, path.split("?", 1)[0]!);
@@ -210,7 +215,8 @@ function consolePathOf(path: string | null): string {
   const base = "http://weir.invalid";
   if (path === null || !path.startsWith(home) || !URL.canParse(path, base)) return home;
   const { origin, pathname, search, hash } = new URL(path, base);
-  return origin === base && pathname.startsWith(home) && !isSessionPath(pathname) ? pathname + search + hash : home;
+  const whole = pathname + search + hash;
+  return origin === base && pathname.startsWith(home) && !isSessionPath(pathname) && whole.length <= longestReturnPath ? whole : home;
 }
 
 function contextOf({ requestId, signal, deadlineMs }: RequestScope): CallContext {
