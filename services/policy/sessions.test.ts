@@ -1,7 +1,7 @@
 /** Proves when sessions at the console end: by time, with the key or the secret that opened them, and with what the rules say of their person. */
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import {
   CreateKeyRequestSchema,
   CreateMemberRequestSchema,
@@ -14,11 +14,13 @@ import {
   type CreateKeyResponse,
   type ResolveGrantResponse,
 } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { systemClock } from "#platform/clock.ts";
 import { exchangeThroughEgress } from "#platform/egress/egress-exchange.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { digestOfSessionSecret } from "#platform/session-secret.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
+import { startTokenIssuer } from "../../test/harness/token-issuer.ts";
 import { longestIdleMs, longestSessionMs, mostSessionsOfKey } from "./domain/session-terms.ts";
 import { IdentityTokens } from "./edge/identity-tokens.ts";
 import { callContext, createTestTeam, policyConfig, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
@@ -141,6 +143,18 @@ test("a session has the role that its key's member has now, and is refused once 
   expect((await find(session)).session).toMatchObject({ role: Role.AUDITOR });
   await become(Role.INFERENCE);
   await expect(find(session)).rejects.toMatchObject({ reason: "PERMISSION_DENIED" });
+});
+
+test("a person of an issuer comes by a token for the console, and by none for another client, Weir's API included", async () => {
+  const provider = await startTokenIssuer();
+  onTestFinished(() => provider.stop());
+  const console = { issuer: provider.url, clientId: "console", origin: "https://weir.example.com" };
+  const identity = { issuers: [{ issuer: provider.url, audiences: ["api"], callers: [{ organization: "acme", team: "research", role: "admin" }] }] };
+  const fixture = await startPolicy(await createEmptyDatabase(), systemClock, new MutableLiveValue(policyConfig({ console, identity })));
+  await createTestTeam(fixture);
+  const open = async (audience: string) => fixture.policy.createSession(create(CreateSessionRequestSchema, { credential: { case: "identityToken", value: await provider.token({ audience }) } }), callContext());
+  expect((await open("console")).session).toMatchObject({ name: "ada", role: Role.ADMIN });
+  await expect(open("api")).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
 });
 
 test("a person of an issuer has the role of the rules as they are now, and no session once none fits, or nobody signs in there any more", async () => {

@@ -14,7 +14,7 @@ import { GatewayError, type Reason } from "#platform/errors.ts";
 import { ruleOf } from "#platform/method-guard.ts";
 import type { Dialect, Endpoint } from "../../services/routing/domain/dialect.ts";
 import { dialects } from "../../services/routing/edge/dialects.ts";
-import { sessionPaths } from "../../services/routing/edge/sessions/session-door.ts";
+import { sessionDoors } from "../../services/routing/edge/sessions/session-door.ts";
 import type { ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 import { consoleRows, enforced, httpRows, rpcRowOf, type HttpRow, type Policy, type Row } from "./doors.ts";
@@ -90,7 +90,7 @@ test("every door has a row, and every row a door", () => {
   expect(endpoints.map(([name]) => name).filter((name) => !Object.hasOwn(httpRows, name)), "paths without a row in doors.ts").toEqual([]);
   const paths = new Set<string>(endpoints.map(([name]) => name));
   expect(Object.keys(httpRows).map((name) => name.replace(/ \(.*/, "")).filter((name) => !paths.has(name)), "rows of no path").toEqual([]);
-  expect(Object.keys(consoleRows).toSorted(), "paths of the console, and their rows").toEqual(sessionPaths.toSorted());
+  expect(Object.keys(consoleRows).toSorted(), "paths of the console, and their rows").toEqual(sessionDoors.toSorted());
   expect(methods.filter(([, method]) => rpcRowOf(method) === undefined).map(([name]) => name), "RPCs without a row in doors.ts").toEqual([]);
 });
 

@@ -120,8 +120,7 @@ export async function findGrant(database: Queryable, keyId: string): Promise<Gra
 
 /** By the digest of the present secret or the one before it. */
 export async function findGrantByDigest(database: Queryable, secretDigest: Uint8Array): Promise<Grant | undefined> {
-  const { rows } = await database.query<KeyRow>(`${selectKey} WHERE secret_digest = $1 OR previous_secret_digest = $1`, [secretDigest]);
-  return rows[0] && readGrant(rows[0]);
+  return (await findKeyAndGrantByDigest(database, secretDigest))?.grant;
 }
 
 /** As `findGrantByDigest`, with the key. */

@@ -18,7 +18,7 @@ import { isKeySecret } from "#platform/key-secret.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
 import type { ConsoleSettings } from "../../config.ts";
-import { letIn, type Credential, type GrantSource, type OpenGrant } from "../../domain/admit.ts";
+import { letIn, type Credential, type GrantSource, type OpenGrant, type SessionSecret } from "../../domain/admit.ts";
 import { AttemptBound } from "../../domain/attempt-bound.ts";
 import { audited, type AuditTrail } from "../../domain/audit.ts";
 import { openedBy } from "../../domain/vouched-grant.ts";
@@ -63,15 +63,19 @@ interface Step {
   readonly isForPeople?: boolean;
 }
 
-const steps: Readonly<Record<string, Readonly<Record<string, Step>>>> = {
-  "/console/session": {
-    GET: { name: "showSession", take: showSession },
-    POST: { name: "signInByKey", take: signInByKey },
-    DELETE: { name: "signOut", take: signOut },
-  },
-  "/console/sign-in": { GET: { name: "beginSignIn", take: beginSignIn, isForPeople: true } },
-  "/console/callback": { GET: { name: "finishSignIn", take: finishSignIn, isForPeople: true } },
+/** By method and path. */
+const steps: Readonly<Record<string, Step>> = {
+  "GET /console/session": { name: "showSession", take: showSession },
+  "POST /console/session": { name: "signInByKey", take: signInByKey },
+  "DELETE /console/session": { name: "signOut", take: signOut },
+  "GET /console/sign-in": { name: "beginSignIn", take: beginSignIn, isForPeople: true },
+  "GET /console/callback": { name: "finishSignIn", take: finishSignIn, isForPeople: true },
 };
+
+/** For those who list all doors. */
+export const sessionDoors: readonly string[] = Object.keys(steps);
+
+const paths: ReadonlySet<string> = new Set(sessionDoors.map((door) => door.split(" ")[1]!));
 
 /** Of one address in a minute, by whatever way. Nobody guesses a key; this bounds what trying costs. */
 const mostAttempts = 30;
@@ -79,22 +83,19 @@ const maximumBodyBytes = 4_096;
 /** What is to be in a cookie until the person is back, encrypted; browsers keep none of more than 4,096 bytes. */
 const longestReturnPath = 1_024;
 
-/** Each method and path, for those who list all doors. */
-export const sessionPaths: readonly string[] = Object.entries(steps).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
-
 export function isSessionPath(path: string): boolean {
-  return Object.hasOwn(steps, path.split("?", 1)[0]!);
+  return paths.has(path.split("?", 1)[0]!);
 }
 
 export function createSessionDoor(dependencies: SessionDoorDependencies): SessionDoor {
   const door: Door = { ...dependencies, attempts: new AttemptBound(dependencies.clock, mostAttempts) };
   return async (request, response, scope) => {
     const { pathname, search } = new URL(request.url ?? "/", "http://weir.invalid");
-    const step = steps[pathname]?.[request.method ?? ""];
+    const step = steps[`${request.method} ${pathname}`];
     response.setHeader("cache-control", "no-store");
     response.setHeader("x-request-id", scope.requestId);
     try {
-      if (step === undefined) throw new GatewayError("METHOD_NOT_FOUND", `There is no ${request.method} ${pathname}. Use ${Object.keys(steps[pathname] ?? {}).join(" or ")}.`);
+      if (step === undefined) throw new GatewayError("METHOD_NOT_FOUND", `There is no ${request.method} ${pathname}. There are ${sessionDoors.join(", ")}.`);
       scope.operation = step.name;
       scope.address = door.addressOf(request);
       await step.take({ request, response, scope, query: search.slice(1), settings: door.settings(), door });
@@ -107,21 +108,14 @@ export function createSessionDoor(dependencies: SessionDoorDependencies): Sessio
 
 async function showSession(visit: Visit): Promise<void> {
   const { request, response, settings } = visit;
-  const session = await presentSession(visit).catch((thrown: unknown) => {
-    // Whatever speaks against it, the person has to sign in; unless it cannot be known.
-    const error = toGatewayError(thrown);
-    if (error.httpStatus >= 500) throw error;
-    return undefined;
-  });
-  if (session === undefined && readCookie(request, sessionCookie, settings.origin) !== undefined && !isForeign(request, settings.origin)) writeCookie(request, response, sessionCookie, undefined, settings.origin);
+  const credential = sessionOf(request, settings.origin);
+  const session = credential && (await presentSession(visit, credential).catch(nothingIfOver));
+  if (credential !== undefined && session === undefined) writeCookie(request, response, sessionCookie, undefined, settings.origin);
   answerSession(visit, session);
 }
 
-async function presentSession(visit: Visit): Promise<Session | undefined> {
-  const { request, settings, door } = visit;
-  const credential = sessionOf(request, settings.origin);
-  if (credential === undefined) return undefined;
-  const found = await door.grants.openSession(credential.sessionSecret);
+async function presentSession(visit: Visit, credential: SessionSecret): Promise<Session> {
+  const found = await visit.door.grants.openSession(credential.sessionSecret);
   await checkIn(visit, credential, found);
   return found.session;
 }
@@ -152,7 +146,7 @@ async function finishSignIn(visit: Visit): Promise<void> {
   writeCookie(request, response, signInCookie, undefined, settings.origin);
   const { identityToken, grant, caller, returnPath } = await door.policy.finishSignIn(create(FinishSignInRequestSchema, { pendingSignIn, query }), contextOf(scope));
   await openSession(visit, identityToken, openedBy(caller!, grant!), { case: "identityToken", value: identityToken });
-  redirect(response, consolePathOf(returnPath));
+  redirect(response, returnPath);
 }
 
 async function signOut(visit: Visit): Promise<void> {
@@ -178,14 +172,15 @@ async function openSession(visit: Visit, credential: Credential, found: OpenGran
 }
 
 async function endPresentSession({ request, scope, settings, door }: Visit): Promise<void> {
-  const secret = sessionOf(request, settings.origin)?.sessionSecret;
-  const found = secret === undefined ? undefined : await door.grants.openSession(secret).catch(nothingIfOver);
+  const credential = sessionOf(request, settings.origin);
+  const found = credential && (await door.grants.openSession(credential.sessionSecret).catch(nothingIfOver));
   if (found === undefined) return;
   const asked = create(DeleteSessionRequestSchema, { sessionId: found.session.id });
   const call = { method: PolicyService.method.deleteSession, request: asked, grant: found.grant, address: scope.address, requestId: scope.requestId };
   await audited(call, door.audit, () => door.policy.deleteSession(asked, contextOf(scope)));
 }
 
+/** Whatever speaks against the session, the person has none; unless that cannot be known. */
 function nothingIfOver(thrown: unknown): undefined {
   const error = toGatewayError(thrown);
   if (error.httpStatus >= 500) throw error;
