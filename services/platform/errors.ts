@@ -31,6 +31,8 @@ const meanings: Readonly<Record<Reason, readonly [code: Code, httpStatus: number
   TOKEN_INVALID: [Code.Unauthenticated, 401],
   CALLER_NOT_ALLOWED: [Code.PermissionDenied, 403],
   KEY_SUSPENDED: [Code.PermissionDenied, 403],
+  SESSION_INVALID: [Code.Unauthenticated, 401],
+  SIGN_IN_FAILED: [Code.Unauthenticated, 401],
   PROVIDER_NOT_ALLOWED: [Code.PermissionDenied, 403],
   OPERATION_NOT_ALLOWED: [Code.PermissionDenied, 403],
   ADDRESS_NOT_ALLOWED: [Code.PermissionDenied, 403],

@@ -2,7 +2,7 @@
 import { randomFillSync } from "node:crypto";
 import type { Clock } from "./clock.ts";
 
-export type IdPrefix = "org" | "team" | "mem" | "key" | "req" | "att" | "pri" | "jrn" | "grd" | "rlm" | "cred" | "bud" | "lea" | "hld";
+export type IdPrefix = "org" | "team" | "mem" | "key" | "req" | "att" | "pri" | "jrn" | "grd" | "rlm" | "cred" | "bud" | "lea" | "hld" | "ses";
 
 // Crockford's base 32: sorts like the bits do, and no letter is mistaken for a digit.
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";

@@ -7,6 +7,7 @@ import { readCondition } from "#platform/condition.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { readAlertConfig, type AlertConfig } from "./alert-config.ts";
 import { readBudgetConfig } from "./budget-config.ts";
+import { readConsoleClient, type ConsoleClient } from "./console-config.ts";
 import { checkGuardrail } from "./domain/check-guardrail.ts";
 import { readIdentityConfig, type IdentityConfig } from "./identity-config.ts";
 import type { ConfiguredBudget } from "./store/configured-budgets.ts";
@@ -16,14 +17,17 @@ export interface PolicyConfig extends IdentityConfig {
   readonly rateLimits: readonly RateLimit[];
   readonly budgets: readonly ConfiguredBudget[];
   readonly alerts: AlertConfig;
+  /** Undefined where people sign in to the console by a key alone. */
+  readonly console: ConsoleClient | undefined;
 }
 
 /** Throws INVALID_REQUEST when an issuer, or the name of a rule or webhook, is there twice, or a pattern, condition, budget or webhook cannot be used. */
-export function readPolicyConfig({ identity, guardrails, rateLimits, budgets, alerts }: Config): PolicyConfig {
+export function readPolicyConfig({ identity, guardrails, rateLimits, budgets, alerts, console }: Config): PolicyConfig {
   checkNames("guardrails", guardrails);
   checkNames("rate_limits", rateLimits);
   for (const rule of guardrails) checkGuardrail(rule);
-  return { ...readIdentityConfig(identity), guardrails, rateLimits: rateLimits.map(configuredLimit), budgets: readBudgetConfig(budgets), alerts: readAlertConfig(alerts) };
+  const identityConfig = readIdentityConfig(identity);
+  return { ...identityConfig, console: readConsoleClient(console, identityConfig), guardrails, rateLimits: rateLimits.map(configuredLimit), budgets: readBudgetConfig(budgets), alerts: readAlertConfig(alerts) };
 }
 
 // By its name, so that what was counted stays counted when the file is read again.

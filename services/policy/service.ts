@@ -8,23 +8,28 @@ import { AlertDestinations } from "./alert-destinations.ts";
 import { followConfiguredBudgets } from "./configured-budgets.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import { createGuardrail } from "./rpc/create-guardrail.ts";
+import { ConsoleSignIn } from "./edge/console-sign-in.ts";
 import { IdentityTokens } from "./edge/identity-tokens.ts";
 import { LeaseDesk } from "./lease-desk.ts";
 import { followPostings } from "./posting-follower.ts";
 import { acquireLease } from "./rpc/acquire-lease.ts";
+import { beginSignIn } from "./rpc/begin-sign-in.ts";
 import { checkBudgets } from "./rpc/check-budgets.ts";
 import { createBudget } from "./rpc/create-budget.ts";
 import { createKey } from "./rpc/create-key.ts";
 import { createMember } from "./rpc/create-member.ts";
 import { createOrganization } from "./rpc/create-organization.ts";
 import { createRateLimit } from "./rpc/create-rate-limit.ts";
+import { createSession } from "./rpc/create-session.ts";
 import { createTeam } from "./rpc/create-team.ts";
 import { createToken } from "./rpc/create-token.ts";
 import { deleteBudget } from "./rpc/delete-budget.ts";
 import { deleteGuardrail } from "./rpc/delete-guardrail.ts";
 import { deleteMember } from "./rpc/delete-member.ts";
 import { deleteRateLimit } from "./rpc/delete-rate-limit.ts";
+import { deleteSession } from "./rpc/delete-session.ts";
 import { drawRates } from "./rpc/draw-rates.ts";
+import { finishSignIn } from "./rpc/finish-sign-in.ts";
 import { listBudgetAlerts } from "./rpc/list-budget-alerts.ts";
 import { listBudgetUsage } from "./rpc/list-budget-usage.ts";
 import { listBudgets } from "./rpc/list-budgets.ts";
@@ -55,6 +60,7 @@ import { updateTeam } from "./rpc/update-team.ts";
 import { watchGrants } from "./rpc/watch-grants.ts";
 import { watchRecalls } from "./rpc/watch-recalls.ts";
 import { watchRules } from "./rpc/watch-rules.ts";
+import { Sessions } from "./sessions.ts";
 import { CounterSweep } from "./store/counter-sweep.ts";
 import { GrantFeed } from "./store/grant-feed.ts";
 import { allPeriods, RecallFeed } from "./store/recall-feed.ts";
@@ -76,6 +82,8 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
   const rules = new RuleFeed(dependencies);
   const feed = new GrantFeed(database.pool, logger, () => rules.changed());
   const tokens = new IdentityTokens({ ...dependencies, exchange: exchangeThroughEgress });
+  const signIn = new ConsoleSignIn({ ...dependencies, exchange: exchangeThroughEgress });
+  const sessions = new Sessions(dependencies, tokens);
   const recalls = new RecallFeed(database, logger);
   const desk = new LeaseDesk({ database, clock, recall: (organizationId, periodId) => recalls.recall(organizationId, periodId) });
   const destinations = new AlertDestinations(dependencies);
@@ -119,7 +127,7 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       peekRates: (request) => peekRates(request, dependencies, sweep),
       watchRules: (request, context) => watchRules(request, context, rules),
       watchGrants: (request, context) => watchGrants(request, context, feed, dependencies.pepper),
-      resolveGrant: (request) => resolveGrant(request, dependencies, tokens),
+      resolveGrant: (request) => resolveGrant(request, dependencies, tokens, sessions),
       recordKeyUses: (request) => recordKeyUses(request, dependencies),
       createBudget: (request, context) => createBudget(request, context, dependencies, recalls),
       listBudgets: (request) => listBudgets(request, dependencies),
@@ -137,6 +145,10 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       listCallBudgets: (request) => listCallBudgets(request, dependencies),
       returnLeases: (request) => returnLeases(request, dependencies, desk),
       watchRecalls: (request, context) => watchRecalls(request, context, recalls),
+      beginSignIn: (request) => beginSignIn(request, signIn),
+      finishSignIn: (request) => finishSignIn(request, dependencies, signIn, tokens),
+      createSession: (request) => createSession(request, sessions, signIn, tokens),
+      deleteSession: (request) => deleteSession(request, sessions),
     },
     async stop() {
       await Promise.all([feed.stop(), rules.stop(), recalls.stop(), configured.stop(), postings.stop(), courier.stop(), sweep.stop()]);

@@ -27,6 +27,14 @@ export interface RoutingConfig {
   readonly keptOrganizations: ReadonlySet<string>;
   /** Who judges texts for guardrails, by name. */
   readonly plugins: ReadonlyMap<string, PluginSettings>;
+  readonly console: ConsoleSettings;
+}
+
+export interface ConsoleSettings {
+  /** Who signs people in, beside by a key; undefined for nobody. */
+  readonly issuer: string | undefined;
+  /** Where browsers reach the public port, where that is known. */
+  readonly origin: string | undefined;
 }
 
 export function readRoutingConfig(config: Config): RoutingConfig {
@@ -47,6 +55,7 @@ export function readRoutingConfig(config: Config): RoutingConfig {
     },
     keptOrganizations: new Set(config.content?.organizations),
     plugins: new Map(Object.entries(config.guardrailPlugins).map(([name, plugin]) => [name, pluginSettings(plugin)])),
+    console: { issuer: config.console?.issuer || undefined, origin: config.console?.origin || undefined },
   };
 }
 

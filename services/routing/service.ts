@@ -32,7 +32,8 @@ import { createAuditTrail } from "./audit-trail.ts";
 import { sendContents } from "./content-sender.ts";
 import { createContentKeeper } from "./edge/content-recording.ts";
 import { createOutsideChecks } from "./outside-checks.ts";
-import { createAdmission } from "./edge/admission.ts";
+import { createAdmission, followCallerAddress } from "./edge/admission.ts";
+import { createSessionDoor } from "./edge/sessions/session-door.ts";
 import { dialects } from "./edge/dialects.ts";
 import { readBatchInput } from "./edge/openai/batch-input.ts";
 import { createFrontDoor } from "./edge/front-door.ts";
@@ -91,7 +92,8 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   ]);
   const uses = new KeyUses({ policy: peers.policy, logger });
   const holds = new LeaseHolder({ policy: peers.policy, clock, logger, signal: stopping.signal });
-  const admit = createAdmission({ grants, uses, config, clock });
+  const addressOf = followCallerAddress(config);
+  const admit = createAdmission({ grants, uses, addressOf, clock });
   const breakers = new Breakers(config.current.breaker, (name, settings) => createBreaker(name, settings, (error) => verdictOn(error).health));
   config.subscribe(({ breaker }) => breakers.configure(breaker));
   const failedAttempts = new Counter({ name: "weir_failed_attempts_total", help: "Attempts that failed before their reply began, by provider.", labelNames: ["provider"], registers: [metrics] });
@@ -162,6 +164,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   };
   const sender = sendContents({ metering: peers.metering, clock, logger, metrics });
   const contents = createContentKeeper(config, (content) => sender.add(content));
+  const audit = createAuditTrail(peers.metering, clock, logger);
   const frontDoor = createFrontDoor({
     config,
     http: { dialects, endpoints: new EndpointIndex(dialects), admit, pipeline, config: () => config.current, fileIds, mediaRoom, startTimeMs: clock.now(), contents },
@@ -175,9 +178,10 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       ],
       admit,
       draining,
-      audit: createAuditTrail(peers.metering, clock, logger),
+      audit,
       contents,
     },
+    sessionDoor: createSessionDoor({ policy: peers.policy, grants, addressOf, settings: () => config.current.console, audit, clock }),
     clock,
     observer: new RequestObserver(logger, metrics),
   });

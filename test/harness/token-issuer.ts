@@ -2,6 +2,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from "jose";
+import { SignInDesk, type OpenIdClient } from "./sign-in-desk.ts";
 
 export interface TokenOptions {
   readonly claims?: JWTPayload;
@@ -18,13 +19,16 @@ export interface TokenIssuer {
   readonly url: string;
   /** How often its keys were asked for. */
   readonly keyRequests: number;
+  /** Where people sign in for its client. */
+  readonly desk: SignInDesk;
   token(options?: TokenOptions): Promise<string>;
   /** Signs with a new key from now on; the former is not published any more. */
   rotate(): Promise<void>;
   stop(): Promise<void>;
 }
 
-export async function startTokenIssuer(): Promise<TokenIssuer> {
+/** Without a client, nobody signs in there. */
+export async function startTokenIssuer(client?: OpenIdClient): Promise<TokenIssuer> {
   let generation = 0;
   let keyRequests = 0;
   let signing: CryptoKey;
@@ -37,14 +41,16 @@ export async function startTokenIssuer(): Promise<TokenIssuer> {
   };
   await rotate();
   const server = createServer((request, response) => {
+    if (desk.answer(request, response)) return;
     response.setHeader("content-type", "application/json");
     const isDiscovery = request.url === "/.well-known/openid-configuration";
     if (!isDiscovery) keyRequests++;
-    response.end(JSON.stringify(isDiscovery ? { issuer: url, jwks_uri: `${url}/keys` } : { keys: [published] }));
+    response.end(JSON.stringify(isDiscovery ? { issuer: url, jwks_uri: `${url}/keys`, ...desk.discovery(url) } : { keys: [published] }));
   });
   const url = await listenOnLoopback(server);
-  return {
+  const issuer: TokenIssuer = {
     url,
+    desk: new SignInDesk(client, url, (options) => issuer.token(options)),
     get keyRequests() {
       return keyRequests;
     },
@@ -60,6 +66,8 @@ export async function startTokenIssuer(): Promise<TokenIssuer> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+  const { desk } = issuer;
+  return issuer;
 }
 
 async function listenOnLoopback(server: Server): Promise<string> {

@@ -118,6 +118,23 @@ export const httpRows: Readonly<Record<string, HttpRow>> = {
   "jina POST /v1/rerank": { row: modelCall, body: rank },
 };
 
+interface ConsoleRow {
+  readonly row: Row;
+  /** What who has no key is told; undefined where nobody needs one. */
+  readonly withoutKey: Reason | undefined;
+}
+
+const attempts = "attempts have a bound of their own";
+
+/** The ways into the console and out of it, by method and path. At an issuer, nobody signs in here. */
+export const consoleRows: Readonly<Record<string, ConsoleRow>> = {
+  "GET /console/session": { row: { ...list, auth: "says who is signed in, if only nobody" }, withoutKey: undefined },
+  "POST /console/session": { row: { ...management, rate: attempts }, withoutKey: "KEY_INVALID" },
+  "DELETE /console/session": { row: { ...management, auth: "who has no session has none to end" }, withoutKey: undefined },
+  "GET /console/sign-in": { row: { ...list, auth: "leads to where people say who they are", rate: attempts }, withoutKey: "INVALID_REQUEST" },
+  "GET /console/callback": { row: { ...management, rate: attempts }, withoutKey: "INVALID_REQUEST" },
+};
+
 interface RpcRow {
   readonly row: Row;
   /** The file is one that can be a batch's input. */

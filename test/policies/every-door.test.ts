@@ -14,9 +14,10 @@ import { GatewayError, type Reason } from "#platform/errors.ts";
 import { ruleOf } from "#platform/method-guard.ts";
 import type { Dialect, Endpoint } from "../../services/routing/domain/dialect.ts";
 import { dialects } from "../../services/routing/edge/dialects.ts";
+import { sessionDoors } from "../../services/routing/edge/sessions/session-door.ts";
 import type { ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
-import { enforced, httpRows, rpcRowOf, type HttpRow, type Policy, type Row } from "./doors.ts";
+import { consoleRows, enforced, httpRows, rpcRowOf, type HttpRow, type Policy, type Row } from "./doors.ts";
 import { startEveryVendor } from "./every-vendor.ts";
 
 /** What came of a call. */
@@ -89,6 +90,7 @@ test("every door has a row, and every row a door", () => {
   expect(endpoints.map(([name]) => name).filter((name) => !Object.hasOwn(httpRows, name)), "paths without a row in doors.ts").toEqual([]);
   const paths = new Set<string>(endpoints.map(([name]) => name));
   expect(Object.keys(httpRows).map((name) => name.replace(/ \(.*/, "")).filter((name) => !paths.has(name)), "rows of no path").toEqual([]);
+  expect(Object.keys(consoleRows).toSorted(), "paths of the console, and their rows").toEqual(sessionDoors.toSorted());
   expect(methods.filter(([, method]) => rpcRowOf(method) === undefined).map(([name]) => name), "RPCs without a row in doors.ts").toEqual([]);
 });
 
@@ -132,6 +134,22 @@ describe("by RPC", () => {
     if (audit === AuditClass.INFERENCE && row.audit === enforced) billed.push({ door: name, requestId });
     if (audit === AuditClass.WRITE || audit === AuditClass.SENSITIVE_READ) audited.push({ door: name, requestId });
   });
+});
+
+test("by the console's paths", async () => {
+  const ask = (door: string, headers: Record<string, string> = {}, key?: string): Promise<Response> => {
+    const [method, path] = door.split(" ") as [string, string];
+    return fetch(weir.origin + path, { method, headers: { ...headers, "content-type": "application/json" }, ...(method === "POST" && { body: JSON.stringify({ key }) }) });
+  };
+  for (const [door, { withoutKey }] of Object.entries(consoleRows)) expect((await ask(door)).headers.get("x-weir-reason"), door).toBe(withoutKey ?? null);
+  expect((await ask("POST /console/session", {}, keys.caller)).headers.get("x-weir-reason")).toBe("PERMISSION_DENIED");
+  for (const policy of ["rate", "budget", "guardrail", "admitted"] as const) {
+    const signedIn = await ask("POST /console/session", {}, keys[policy]);
+    expect(signedIn.status).toBe(200);
+    const signedOut = await ask("DELETE /console/session", { cookie: signedIn.headers.getSetCookie()[0]! });
+    expect(signedOut.status).toBe(204);
+    for (const [door, response] of [["signing in", signedIn], ["signing out", signedOut]] as const) audited.push({ door, requestId: response.headers.get("x-request-id")! });
+  }
 });
 
 test("every call of a model stands in the ledger, and every change and every denied call of management in the audit log", async () => {

@@ -23,8 +23,8 @@ describe("roles", () => {
   });
 
   it("let those who only look change nothing", () => {
-    expect(factsOf(Role.BILLING).permissions).toEqual([Permission.DECISION_EXPLAIN, Permission.TENANCY_READ, Permission.USAGE_READ, Permission.BUDGET_READ]);
-    expect(factsOf(Role.AUDITOR).permissions).toEqual([Permission.DECISION_EXPLAIN, Permission.TENANCY_READ, Permission.USAGE_READ, Permission.BUDGET_READ, Permission.AUDIT_READ]);
+    expect(factsOf(Role.BILLING).permissions).toEqual([Permission.DECISION_EXPLAIN, Permission.TENANCY_READ, Permission.USAGE_READ, Permission.BUDGET_READ, Permission.CONSOLE_USE]);
+    expect(factsOf(Role.AUDITOR).permissions).toEqual([Permission.DECISION_EXPLAIN, Permission.TENANCY_READ, Permission.USAGE_READ, Permission.BUDGET_READ, Permission.AUDIT_READ, Permission.CONSOLE_USE]);
   });
 
   it("keep owners from being made by anybody below", () => {

@@ -5,6 +5,7 @@ import type { Exchange } from "#platform/egress/egress-exchange.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
+import type { ConsoleClient } from "../console-config.ts";
 import type { IssuerSettings, IdentityConfig } from "../identity-config.ts";
 import { placeOf } from "../domain/caller-rules.ts";
 import type { VouchedIdentity } from "../domain/vouched-identity.ts";
@@ -35,9 +36,18 @@ export class IdentityTokens {
 
   /** Throws TOKEN_INVALID, TOKEN_EXPIRED, CALLER_NOT_ALLOWED, or DEPENDENCY_UNAVAILABLE while the issuer's keys cannot be had. */
   async verify(token: string): Promise<VouchedIdentity> {
-    const settings = this.#issuerOf(token);
-    const { issuer, callers, clockToleranceMs } = settings;
-    const claims = await this.#readSigned(token, settings);
+    const settings = this.#settingsOf(claimedIssuer(token));
+    return this.identityOf(await this.#readSigned(token, settings, settings.audiences));
+  }
+
+  /** What the issuer says in a token that is for this client of it alone, whatever `audiences` are. Throws as `verify` does. */
+  readFor({ issuer, clientId }: Pick<ConsoleClient, "issuer" | "clientId">, token: string): Promise<JWTPayload> {
+    return this.#readSigned(token, this.#settingsOf(issuer), [clientId]);
+  }
+
+  /** Who that is by the rules as they are now. Throws TOKEN_INVALID or CALLER_NOT_ALLOWED. */
+  identityOf(claims: JWTPayload): VouchedIdentity {
+    const { issuer, callers, clockToleranceMs } = this.#settingsOf(claims.iss);
     const { sub = "", exp = 0 } = claims;
     if (!subjectForm.test(sub)) throw new GatewayError("TOKEN_INVALID", "The token's subject (`sub`) has not 1 to 255 ASCII characters.", { metadata: { issuer } });
     const place = placeOf(claims, callers);
@@ -45,14 +55,14 @@ export class IdentityTokens {
     return { issuer, subject: sub, place, endMs: exp * 1000 + clockToleranceMs };
   }
 
-  #issuerOf(token: string): IssuerSettings {
-    const settings = this.#options.config.current.issuers.get(claimedIssuer(token) ?? "");
+  #settingsOf(issuer = ""): IssuerSettings {
+    const settings = this.#options.config.current.issuers.get(issuer);
     if (settings !== undefined) return settings;
     throw new GatewayError("TOKEN_INVALID", "The token is of no issuer that this installation knows (`identity.issuers`). Get one from an issuer it knows, or use a key.");
   }
 
-  async #readSigned(token: string, settings: IssuerSettings): Promise<JWTPayload> {
-    const { issuer, audiences, algorithms, clockToleranceMs } = settings;
+  async #readSigned(token: string, settings: IssuerSettings, audiences: readonly string[]): Promise<JWTPayload> {
+    const { issuer, algorithms, clockToleranceMs } = settings;
     const keys = this.#keysOf(settings);
     try {
       const { payload } = await jwtVerify(token, (header, jws) => keys.find(header, jws), {

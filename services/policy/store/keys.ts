@@ -120,8 +120,13 @@ export async function findGrant(database: Queryable, keyId: string): Promise<Gra
 
 /** By the digest of the present secret or the one before it. */
 export async function findGrantByDigest(database: Queryable, secretDigest: Uint8Array): Promise<Grant | undefined> {
+  return (await findKeyAndGrantByDigest(database, secretDigest))?.grant;
+}
+
+/** As `findGrantByDigest`, with the key. */
+export async function findKeyAndGrantByDigest(database: Queryable, secretDigest: Uint8Array): Promise<{ readonly key: Key; readonly grant: Grant } | undefined> {
   const { rows } = await database.query<KeyRow>(`${selectKey} WHERE secret_digest = $1 OR previous_secret_digest = $1`, [secretDigest]);
-  return rows[0] && readGrant(rows[0]);
+  return rows[0] && { key: readKey(rows[0]), grant: readGrant(rows[0]) };
 }
 
 /** Notes uses; an older one than is known changes nothing, and of a key that there is not, nothing is noted. */

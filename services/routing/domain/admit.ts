@@ -13,8 +13,13 @@ import { scopeOperationOf } from "#platform/scope-operation.ts";
 import type { ClientCertificate } from "#platform/listener-tls.ts";
 import type { Plan } from "./plan.ts";
 
-/** What a caller comes with: a key or a token as text, or the certificate of its connection. */
-export type Credential = string | ClientCertificate;
+/** What a caller comes with: a key or a token as text, the certificate of its connection, or the session of its browser. */
+export type Credential = string | ClientCertificate | SessionSecret;
+
+/** The secret of a session at the console: never text, so that it counts where a cookie does and in no header. */
+export interface SessionSecret {
+  readonly sessionSecret: string;
+}
 
 /** What a door knows of a caller. */
 export interface Caller {
@@ -39,7 +44,7 @@ export interface OpenGrant {
 export interface GrantSource {
   /** The grant of a secret, a token or a certificate, in the view that policy pushes. */
   find(credential: Credential, connection?: object): OpenGrant | undefined;
-  /** The grant as policy knows it, for a key that is not in the view yet. Throws KEY_INVALID, TOKEN_INVALID, TOKEN_EXPIRED or CALLER_NOT_ALLOWED when there is none. */
+  /** The grant as policy knows it, for a key that is not in the view yet. Throws KEY_INVALID, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_INVALID or CALLER_NOT_ALLOWED when there is none. */
   resolve(credential: Credential): Promise<OpenGrant>;
   /** How old what is known of grants may be by now, in milliseconds; 0 where policy does not say. */
   readonly ageMs: number;
@@ -51,7 +56,7 @@ export interface GrantSource {
 
 export type OnWithdrawn = (withdrawal: GatewayError) => void;
 
-/** The grant by which the caller comes in. Throws KEY_MISSING, KEY_INVALID, TOKEN_INVALID, CALLER_NOT_ALLOWED, KEY_REVOKED, KEY_SUSPENDED, KEY_EXPIRED, or what the scopes say against it. */
+/** The grant by which the caller comes in. Throws KEY_MISSING, KEY_INVALID, TOKEN_INVALID, SESSION_INVALID, CALLER_NOT_ALLOWED, KEY_REVOKED, KEY_SUSPENDED, KEY_EXPIRED, or what the scopes say against it. */
 export async function authenticate(caller: Caller, grants: GrantSource, nowMs: number): Promise<Grant> {
   const { credential, connection } = caller;
   if (credential === undefined || credential === "") {
@@ -97,8 +102,13 @@ async function resolveUnknown(credential: Credential, grants: GrantSource): Prom
   throw new GatewayError("KEY_INVALID", "The key is malformed: check that it was copied whole. Weir's keys begin with `weir_`.");
 }
 
+export function isSession(credential: Credential): credential is SessionSecret {
+  return typeof credential === "object" && "sessionSecret" in credential;
+}
+
 function expired(credential: Credential, endMs: number): GatewayError {
   const expireTime = new Date(endMs).toISOString();
+  if (isSession(credential)) return new GatewayError("SESSION_INVALID", `The session, or its key, ended at ${expireTime}. Sign in again.`, { metadata: { expire_time: expireTime } });
   if (typeof credential !== "string") return new GatewayError("KEY_EXPIRED", `The client certificate, or the key of its caller, ended at ${expireTime}. Connect with a new one.`, { metadata: { expire_time: expireTime } });
   if (isToken(credential)) return new GatewayError("TOKEN_EXPIRED", `The token ended at ${expireTime}. Have a new one made, by CreateToken.`, { metadata: { expire_time: expireTime } });
   if (isIdentityToken(credential)) return new GatewayError("TOKEN_EXPIRED", `The token ended at ${expireTime}. Get a new one from its issuer.`, { metadata: { expire_time: expireTime } });

@@ -30,7 +30,7 @@ export interface AuditTrail {
  * The call's response. A change is made only when it stands in the log that it begins, else this throws AUDIT_UNAVAILABLE; should its
  * outcome not be recorded, its entry stands as begun.
  */
-export async function audited(call: AuditedCall, trail: AuditTrail, make: () => Promise<Message>): Promise<Message> {
+export async function audited<Response extends Message>(call: AuditedCall, trail: AuditTrail, make: () => Promise<Response>): Promise<Response> {
   const { audit } = ruleOf(call.method);
   if (audit !== AuditClass.WRITE && audit !== AuditClass.SENSITIVE_READ) return makeUnlessDenied(call, trail, make);
   await trail.record(recordsOf(call, "begun")).catch((cause: unknown) => {
@@ -46,7 +46,7 @@ export async function audited(call: AuditedCall, trail: AuditTrail, make: () => 
   }
 }
 
-async function makeUnlessDenied(call: AuditedCall, trail: AuditTrail, make: () => Promise<Message>): Promise<Message> {
+async function makeUnlessDenied<Response extends Message>(call: AuditedCall, trail: AuditTrail, make: () => Promise<Response>): Promise<Response> {
   try {
     return await make();
   } catch (thrown) {

@@ -1,9 +1,10 @@
-/** Owns the public port's first step: each request is bounded, given its scope, and handed to the RPC door or the HTTP dialects. */
+/** Owns the public port's first step: each request is bounded, given its scope, and handed to the RPC door, the console's sign-in or the HTTP dialects. */
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "#platform/listener.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { RoutingConfig } from "../config.ts";
+import { isSessionPath, type SessionDoor } from "./sessions/session-door.ts";
 import { answerCors } from "./cors.ts";
 import { handleHttp, refuseHttp, type HttpDoorDependencies } from "./http-door.ts";
 import { RequestScope, type RequestObserver } from "./request-scope.ts";
@@ -13,14 +14,15 @@ export interface FrontDoorOptions {
   readonly config: LiveValue<RoutingConfig>;
   readonly http: HttpDoorDependencies;
   readonly rpc: Pick<RpcDoorOptions, "services" | "admit" | "draining" | "audit" | "contents">;
+  readonly sessionDoor: SessionDoor;
   readonly clock: Clock;
   readonly observer: RequestObserver;
 }
 
-export function createFrontDoor({ config, http, rpc, clock, observer }: FrontDoorOptions): HttpHandler {
+export function createFrontDoor({ config, http, rpc, sessionDoor, clock, observer }: FrontDoorOptions): HttpHandler {
   const openScope = (door: string, callerTimeoutMs?: number): RequestScope => new RequestScope(door, config.current.requestTimeoutMs, callerTimeoutMs, clock, observer);
   const rpcDoor = (): ReturnType<typeof createRpcDoor> =>
-    createRpcDoor({ ...rpc, maximumMessageBytes: config.current.maximumBodyBytes, openScope: (callerTimeoutMs) => openScope("rpc", callerTimeoutMs) });
+    createRpcDoor({ ...rpc, maximumMessageBytes: config.current.maximumBodyBytes, consoleOrigin: config.current.console.origin, openScope: (callerTimeoutMs) => openScope("rpc", callerTimeoutMs) });
   let currentRpcDoor = rpcDoor();
   config.subscribe(() => (currentRpcDoor = rpcDoor()));
   let requests = 0;
@@ -35,11 +37,12 @@ export function createFrontDoor({ config, http, rpc, clock, observer }: FrontDoo
       refuseHttp(request, response, openScope("http"), http, overloaded);
     } else if (isRpcPath(request.url ?? "/")) currentRpcDoor(request, response);
     else {
-      const scope = openScope("http");
+      const isOfConsole = isSessionPath(request.url ?? "/");
+      const scope = openScope(isOfConsole ? "console" : "http");
       response.once("close", () => {
         if (!response.writableEnded) scope.cancel();
       });
-      void handleHttp(request, response, scope, http);
+      void (isOfConsole ? sessionDoor(request, response, scope) : handleHttp(request, response, scope, http));
     }
   };
 }

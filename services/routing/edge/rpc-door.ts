@@ -8,9 +8,10 @@ import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import { ruleOf } from "#platform/method-guard.ts";
 import type { CallContext, Identity, UntypedService } from "#platform/service-types.ts";
 import { validateMessage } from "#platform/validation.ts";
-import { authorizeMethod } from "../domain/admit.ts";
+import { authorizeMethod, type SessionSecret } from "../domain/admit.ts";
 import { audited, recordDenial, type AuditedCall, type AuditTrail } from "../domain/audit.ts";
 import type { Admit } from "./admission.ts";
+import { sessionOf } from "./sessions/cookies.ts";
 import { messageBytes, type ContentKeeper, type ContentRecording } from "./content-recording.ts";
 import { addHealth } from "./rpc-health.ts";
 import { addReflection } from "./rpc-reflection.ts";
@@ -26,6 +27,8 @@ export interface RpcDoorOptions {
   readonly services: readonly OwnedService[];
   readonly admit: Admit;
   readonly maximumMessageBytes: number;
+  /** Where the console's page is from, where that is known. */
+  readonly consoleOrigin: string | undefined;
   readonly openScope: (callerTimeoutMs: number | undefined) => RequestScope;
   /** Fires when the process begins to drain: health answers NOT_SERVING and watchers are told. */
   readonly draining: AbortSignal;
@@ -132,7 +135,8 @@ async function admit(method: DescMethod, request: Message, context: HandlerConte
   if (rule.exposure !== Exposure.PUBLIC && rule.exposure !== Exposure.ADMIN) {
     throw new GatewayError("METHOD_NOT_EXPOSED", `${method.parent.typeName}/${method.name} is for Weir's own services and cannot be called on this port.`);
   }
-  const grant = await options.admit(readCredential(context.requestHeader), context.values.get(requestKey)!, scope);
+  const httpRequest = context.values.get(requestKey)!;
+  const grant = await options.admit(readCredential(context.requestHeader) ?? consoleSession(httpRequest, options), httpRequest, scope);
   const call = { method, request, grant, address: scope.address, requestId: scope.requestId };
   try {
     authorizeMethod(method, grant);
@@ -150,6 +154,11 @@ async function admit(method: DescMethod, request: Message, context: HandlerConte
 function readCredential(headers: Headers): string | undefined {
   const bearer = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "")?.[1];
   return bearer ?? headers.get("x-api-key") ?? undefined;
+}
+
+/** Of the console's own calls, which a page of another origin could not make unasked: the browser would ask Weir first. */
+function consoleSession(request: HttpRequest, { consoleOrigin }: RpcDoorOptions): SessionSecret | undefined {
+  return request.headers["x-weir-console"] === "1" ? sessionOf(request, consoleOrigin) : undefined;
 }
 
 function failed(scope: RequestScope, context: HandlerContext, thrown: unknown): Error {

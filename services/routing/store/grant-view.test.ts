@@ -168,6 +168,29 @@ describe("a token of an issuer", () => {
   });
 });
 
+describe("a session at the console", () => {
+  const session = { sessionSecret: `weirs_${"a".repeat(43)}` };
+
+  test("is asked for at each call, and once for calls at the same time, and opens its key's grant with what it gives", async () => {
+    const policy = await startPolicy();
+    policy.caller = create(VouchedCallerSchema, { expireTime: timestampFromMs(500), permissions: [Permission.USAGE_READ] });
+    policy.answer = () => Promise.resolve(vouchedGrant({ permissions: [Permission.INFERENCE_USE] }));
+    const [opened] = await Promise.all([policy.view.resolve(session), policy.view.resolve(session)]);
+    expect(opened).toMatchObject({ endMs: 500, grant: { keyId: "key_1", permissions: [Permission.USAGE_READ] } });
+    expect(policy.questions).toBe(1);
+    policy.answer = () => Promise.reject(new GatewayError("SESSION_INVALID", "Over."));
+    for (let call = 0; call < 2; call++) await expect(policy.view.resolve(session)).rejects.toMatchObject({ reason: "SESSION_INVALID" });
+    expect(policy.questions).toBe(3);
+  });
+
+  test("is nothing as text", async () => {
+    const policy = await startPolicy();
+    policy.answer = () => Promise.resolve(vouchedGrant());
+    await expect(authenticate({ credential: session.sessionSecret, address: "127.0.0.1", origin: undefined }, policy.view, 0)).rejects.toMatchObject({ reason: "KEY_INVALID" });
+    expect(policy.questions).toBe(0);
+  });
+});
+
 describe("what is known of grants", () => {
   test("has no age while policy does not tell of its database", async () => {
     const policy = await startPolicy();

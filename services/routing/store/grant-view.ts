@@ -1,19 +1,21 @@
-/** Owns routing's copy of the grants that policy pushes, found by the digest of a secret of the key, by a token of it, or by the token or certificate of its caller for whom others vouch. */
+/** Owns routing's copy of the grants that policy pushes, found by the digest of a secret of the key, by a token of it, by the token or certificate of its caller for whom others vouch, or by a session at the console. */
 import { createSecretKey } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs, timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
-import { ResolveGrantRequestSchema, WatchGrantsRequestSchema, type Grant, type PolicyService, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { ResolveGrantRequestSchema, WatchGrantsRequestSchema, type Grant, type PolicyService, type Session, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { isToken, readToken } from "#platform/access-token.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { isIdentityToken } from "#platform/identity-token.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";
+import { digestOfSessionSecret } from "#platform/session-secret.ts";
 import type { Logger } from "#platform/logger.ts";
 import { followView } from "#platform/pushed-view.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
-import { withdrawalOf, type Credential, type GrantSource, type OnWithdrawn, type OpenGrant } from "../domain/admit.ts";
+import { isSession, withdrawalOf, type Credential, type GrantSource, type OnWithdrawn, type OpenGrant, type SessionSecret } from "../domain/admit.ts";
 import { FileIds } from "../domain/file-ids.ts";
 import { narrowedTo } from "../domain/token-grant.ts";
+import { openedBy } from "../domain/vouched-grant.ts";
 import { UnknownSecrets } from "./unknown-secrets.ts";
 import { VouchedCallers } from "./vouched-callers.ts";
 
@@ -34,6 +36,11 @@ interface Question {
   readonly request: MessageInitShape<typeof ResolveGrantRequestSchema>;
 }
 
+/** A session at the console, and what it opens. */
+export interface OpenSession extends OpenGrant {
+  readonly session: Session;
+}
+
 /** A few of them fit into the second for which strict keys are decided on without. */
 const heartbeatIntervalMs = 200;
 /** The most keys that policy is asked for at once. */
@@ -50,7 +57,7 @@ export class GrantView implements GrantSource {
   readonly #unknown: UnknownSecrets;
   readonly #vouched: VouchedCallers;
   /** What policy is being asked for, by the question's id. */
-  readonly #questions = new Map<string, Promise<void>>();
+  readonly #questions = new Map<string, Promise<unknown>>();
   /** The key under which secrets are digested; it comes with the first snapshot. */
   #pepper = createSecretKey(Buffer.alloc(0));
   /** The last secret that came over a connection, and its digest: most connections carry one for all their calls. */
@@ -102,6 +109,7 @@ export class GrantView implements GrantSource {
   }
 
   find(credential: Credential, connection?: object): OpenGrant | undefined {
+    if (isSession(credential)) return undefined;
     if (typeof credential !== "string") return this.#findVouched(this.#questionOf(credential));
     if (isToken(credential)) return this.#findByToken(credential);
     if (isIdentityToken(credential)) return this.#findVouched(this.#questionOf(credential));
@@ -109,6 +117,7 @@ export class GrantView implements GrantSource {
   }
 
   async resolve(credential: Credential): Promise<OpenGrant> {
+    if (isSession(credential)) return this.openSession(credential.sessionSecret);
     const question = this.#questionOf(credential);
     if (!this.#isRefused(question)) await this.#askOnce(question);
     const found = this.find(credential);
@@ -116,6 +125,22 @@ export class GrantView implements GrantSource {
     const refusal = this.#vouched.refusalOf(question.id);
     if (refusal !== undefined) throw refusal;
     throw new GatewayError("KEY_INVALID", "This key is not known. Check that it belongs to this installation, or have a new one created.");
+  }
+
+  /**
+   * What a session opens. Policy is asked at each call, since those at the console are few: a session that is ended is good for nothing
+   * from then on. Throws SESSION_INVALID, PERMISSION_DENIED, or as tokens do.
+   */
+  async openSession(secret: string): Promise<OpenSession> {
+    const { policy, signal } = this.#options;
+    const sessionDigest = digestOfSessionSecret(secret, this.#pepper);
+    const { grant, caller, session } = await this.#once(textOf(sessionDigest), () => policy.resolveGrant(create(ResolveGrantRequestSchema, { sessionDigest }), { identity, requestId: "", signal }));
+    return { ...openedBy(caller!, grant!), session: session! };
+  }
+
+  /** The digest of a key's secret, the only form in which it goes to policy. */
+  secretDigestOf(secret: string): Uint8Array {
+    return digestOfKeySecret(secret, this.#pepper);
   }
 
   /** The grant of a key by its id, however its secrets stand. Throws KEY_INVALID when there is none. */
@@ -160,7 +185,7 @@ export class GrantView implements GrantSource {
   }
 
   /** What policy is to be asked for it. Throws KEY_INVALID for a token that this installation did not sign. */
-  #questionOf(credential: Credential): Question {
+  #questionOf(credential: Exclude<Credential, SessionSecret>): Question {
     if (typeof credential !== "string") return { id: credential.fingerprint, request: { clientCertificate: credential.bytes } };
     if (isIdentityToken(credential)) return { id: this.#digestOf(credential), request: { identityToken: credential } };
     if (!isToken(credential)) {
@@ -172,15 +197,19 @@ export class GrantView implements GrantSource {
     return { id: claims.keyId, request: { keyId: claims.keyId } };
   }
 
-  /** Asks policy, unless it is being asked already. */
-  async #askOnce({ id, request }: Question): Promise<void> {
-    let answer = this.#questions.get(id);
+  #askOnce(question: Question): Promise<void> {
+    return this.#once(question.id, () => this.#ask(question));
+  }
+
+  /** Asks policy, unless it is being asked already; an id stands for one kind of question. */
+  async #once<Answer>(id: string, ask: () => Promise<Answer>): Promise<Answer> {
+    let answer = this.#questions.get(id) as Promise<Answer> | undefined;
     if (answer === undefined) {
       if (this.#questions.size >= mostQuestions) throw new GatewayError("OVERLOADED", "Too many keys that are not known are being looked up. Try again soon.", { retryAfterMs: 1_000 });
-      answer = this.#ask({ id, request }).finally(() => this.#questions.delete(id));
+      answer = ask().finally(() => this.#questions.delete(id));
       this.#questions.set(id, answer);
     }
-    await answer;
+    return answer;
   }
 
   async #ask({ id, request }: Question): Promise<void> {

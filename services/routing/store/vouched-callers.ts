@@ -1,9 +1,9 @@
 /** Owns routing's memory of the tokens and certificates of others that policy has judged, so that only the first call with one asks. */
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Grant, VouchedCaller } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { GatewayError } from "#platform/errors.ts";
 import type { OpenGrant } from "../domain/admit.ts";
+import { openedBy } from "../domain/vouched-grant.ts";
 
 /** After so long policy is asked again, beside the calls: an issuer may have lost its operator's trust. */
 export const recheckAfterMs = 300_000;
@@ -66,13 +66,6 @@ export class VouchedCallers {
     this.#judged.delete(digest);
     putLast(this.#refused, digest, { error, untilMs: this.#clock.monotonicMs() + refusedForMs });
   }
-}
-
-/** The key's grant as its caller's token opens it. */
-function openedBy({ permissions, reach, labels, expireTime }: VouchedCaller, grant: Grant): OpenGrant {
-  const keyEndMs = grant.expireTime === undefined ? Infinity : timestampMs(grant.expireTime);
-  const opened: Grant = { ...grant, permissions, reach, labels: { ...labels, ...grant.labels }, credentialExpireTime: expireTime! };
-  return { grant: opened, endMs: Math.min(keyEndMs, timestampMs(expireTime!)) };
 }
 
 function putLast<Value>(map: Map<string, Value>, key: string, value: Value): void {
