@@ -1,0 +1,50 @@
+/** Owns what stands where an answer is not here: that it is on its way, why it failed, or what to do while there is nothing. */
+import type { UseQueryResult } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { failureSentence } from "../failure.ts";
+import { useSession } from "../session.ts";
+
+interface LoadedProps<Data> {
+  readonly query: Pick<UseQueryResult<Data>, "data" | "error" | "refetch">;
+  /** Completes «Your role may not …». */
+  readonly deed: string;
+  readonly children: (data: Data) => ReactNode;
+}
+
+/** What the children make of the answer, once it is here. */
+export function Loaded<Data>({ query: { data, error, refetch }, deed, children }: LoadedProps<Data>): ReactNode {
+  return (
+    <>
+      {error !== null && <Failure error={error} deed={deed} retry={() => void refetch()} />}
+      {data === undefined ? error === null && <p className="quiet" role="status">Loading …</p> : children(data)}
+    </>
+  );
+}
+
+export function Failure({ error, deed, retry }: { readonly error: unknown; readonly deed: string; readonly retry?: () => void }): ReactNode {
+  const { role } = useSession();
+  return (
+    <div className="failure" role="alert">
+      <p>{failureSentence(error, role, deed)}</p>
+      {retry !== undefined && <button type="button" onClick={retry}>Try again</button>}
+    </div>
+  );
+}
+
+/** What to do where there is nothing yet; a command is to be pasted. */
+export function Empty({ children, command }: { readonly children: ReactNode; readonly command?: string }): ReactNode {
+  return (
+    <div className="empty">
+      <p>{children}</p>
+      {command !== undefined && <pre>{command}</pre>}
+    </div>
+  );
+}
+
+/** A call to paste, of a model that every fresh Weir has. */
+export function firstCall(): string {
+  return `curl ${window.location.origin}/v1/chat/completions \\
+  -H "Authorization: Bearer $(cat .weir/inference-key)" \\
+  -H "Content-Type: application/json" \\
+  -d '{"model": "demo/demo-chat", "messages": [{"role": "user", "content": "Hello"}]}'`;
+}
