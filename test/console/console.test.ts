@@ -155,7 +155,15 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await theirs.getByRole("dialog").getByLabel("Name").fill("not for me");
     await theirs.getByRole("dialog").getByRole("button", { name: "Create key" }).click();
     await expect.poll(() => theirs.getByRole("alert").innerText()).toBe("Your role auditor may not create keys: it lacks the permission KEY_WRITE.");
+    for (const title of ["Overview", "Usage", "Models"]) {
+      await theirs.goto(`${weir.origin}/console/`);
+      await theirs.getByRole("navigation").getByRole("link", { name: title }).click();
+      await theirs.waitForLoadState("networkidle");
+    }
     await other.close();
+    // A page that asks for what is not to be had fills the audit log with denials that nobody meant.
+    const { entries } = await weir.client(MeteringService).listAuditEntries({ actor: auditor.key!.id });
+    expect(entries.map(({ method, outcome }) => `${method.split("/").at(-1)} ${outcome}`)).toEqual(["CreateKey PERMISSION_DENIED"]);
   });
 
   test("forgets who was there at sign-out", async () => {

@@ -16,7 +16,7 @@ export async function playSession(context: BrowserContext, { origin, adminKey }:
       const answer = await fetch(`${origin}/weir.policy.v1.PolicyService/ListTeams`, { method: "POST", headers: { authorization: `Bearer ${offered}`, "content-type": "application/json" }, body: "{}" });
       if (!answer.ok) return route.fulfill({ status: answer.status, json: { error: { message: ((await answer.json()) as { message: string }).message } } });
       key = offered;
-      role = offered === adminKey ? "installation_admin" : "auditor";
+      role = offered === adminKey ? "installation-admin" : "auditor";
     }
     const session = key === undefined ? null : { name: "somebody", role, organizationId: "", expireTime: "2026-11-22T08:00:00Z" };
     return route.fulfill({ json: { session, signIn: { key: true, issuer: null } } });

@@ -68,7 +68,7 @@ function Sidebar({ session }: { readonly session: Session }): ReactNode {
       </nav>
       <div className="who">
         <span title={session.name}>{session.name}</span>
-        <small>{session.role.replaceAll("_", " ")}</small>
+        <small>{session.role.replaceAll("-", " ")}</small>
         <button type="button" className="plain" onClick={() => leave()}>Sign out</button>
         {error !== null && <small role="alert">{error.message}</small>}
       </div>

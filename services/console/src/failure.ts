@@ -14,10 +14,6 @@ export function failureSentence(error: unknown, role: string, deed: string): str
 
 function deniedSentence(error: ConnectError, role: string, deed: string): string {
   const permission = error.findDetails(ErrorInfoSchema)[0]?.metadata["permission"];
-  const sentence = `Your role ${role.replaceAll("_", " ")} may not ${deed}`;
+  const sentence = `Your role ${role.replaceAll("-", " ")} may not ${deed}`;
   return permission === undefined ? `${sentence}. ${error.rawMessage}` : `${sentence}: it lacks the permission ${permission}.`;
-}
-
-export function isDenied(error: unknown): boolean {
-  return error instanceof ConnectError && error.code === Code.PermissionDenied;
 }

@@ -4,11 +4,8 @@ import { createContext, useContext } from "react";
 export interface Session {
   /** Whose it is: of a key, its name. */
   readonly name: string;
-  /** Such as `owner`. */
+  /** Such as `owner` or `installation-admin`. */
   readonly role: string;
-  /** Empty for who reaches the whole installation. */
-  readonly organizationId: string;
-  readonly expireTime: string;
 }
 
 export interface SessionState {
@@ -47,6 +44,11 @@ export function useSession(): Session {
   const session = useContext(SessionContext);
   if (session === undefined) throw new Error("No session: this stands outside of the signed-in page.");
   return session;
+}
+
+/** Whether what is of no single organization may be asked for; a page asks for nothing unbidden that would be denied, as denials stand in the audit log. */
+export function isInstallationAdmin({ role }: Session): boolean {
+  return role === "installation-admin";
 }
 
 async function ask(method: string, body?: string): Promise<Response> {

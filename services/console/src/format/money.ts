@@ -12,11 +12,12 @@ export function plainDollars(nanos: bigint): string {
   return exactDollars(nanos).replaceAll(/[$,]/g, "");
 }
 
-/** As many digits as the size deserves: `$1,234.57`, `$0.0312`, and below a cent every digit. */
+/** As many digits as the size deserves: `$1,234.57`, `$0.0312`, `$0.000689`, and where nothing would be left every digit. */
 export function dollars(nanos: bigint): string {
   const size = nanos < 0n ? -nanos : nanos;
   if (size >= nanosPerDollar) return write(nanos, 2, 2);
-  return size >= nanosPerDollar / 100n ? write(nanos, 4, 2) : exactDollars(nanos);
+  if (size >= nanosPerDollar / 100n) return write(nanos, 4, 2);
+  return size >= 10_000n ? write(nanos, 6, 2) : exactDollars(nanos);
 }
 
 /** Dollars as people write them, such as `12.50` or `$1,000`, in billionths; undefined when it is no amount. */

@@ -4,7 +4,6 @@ import type { ReactNode } from "react";
 import { InferenceService, type Model } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Credential } from "#gen/weir/providers/v1/credential_pb.ts";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { isDenied } from "../failure.ts";
 import { shortCount } from "../format/number.ts";
 import { moment } from "../format/time.ts";
 import { DataTable, type Column } from "../parts/data-table.tsx";
@@ -12,8 +11,10 @@ import { Ago, Mark } from "../parts/marks.tsx";
 import { More } from "../parts/more.tsx";
 import { Card, Page } from "../parts/page.tsx";
 import { Empty, Loaded } from "../parts/states.tsx";
+import { isInstallationAdmin, useSession } from "../session.ts";
 
 export function ModelsPage(): ReactNode {
+  const session = useSession();
   const query = useInfiniteQuery(InferenceService.method.listModels, { pageSize: 500, pageToken: "" }, { pageParamKey: "pageToken", getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined });
   return (
     <Page title="Models">
@@ -38,7 +39,7 @@ export function ModelsPage(): ReactNode {
           );
         }}
       </Loaded>
-      <StoredCredentials />
+      {isInstallationAdmin(session) && <StoredCredentials />}
     </Page>
   );
 }
@@ -66,10 +67,8 @@ function yesNo(fact: boolean | undefined): string {
   return fact === undefined ? "" : fact ? "yes" : "no";
 }
 
-/** Nothing for who may not see them. */
 function StoredCredentials(): ReactNode {
   const query = useQuery(ProvidersService.method.listCredentials, { pageSize: 1_000 });
-  if (isDenied(query.error)) return null;
   return (
     <Card title="Stored credentials">
       <Loaded query={query} deed="see credentials">

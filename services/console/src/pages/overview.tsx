@@ -1,25 +1,23 @@
 /** Owns the overview: what was spent and called in a period, by whom, and what needs somebody's attention. */
 import { useQuery } from "@connectrpc/connect-query";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { useMemo, useState, type ReactNode } from "react";
+import { useMemo, type ReactNode } from "react";
 import { Link } from "wouter";
 import { MeteringService, UsageDimension, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { isDenied } from "../failure.ts";
 import { dollars, exactDollars, permille } from "../format/money.ts";
 import { count, milliseconds, percent } from "../format/number.ts";
 import { useNames } from "../names.ts";
 import { DataTable } from "../parts/data-table.tsx";
 import { Card, Page } from "../parts/page.tsx";
 import { PeriodPicker, usePeriod } from "../parts/period-picker.tsx";
-import { Empty, firstCall, Loaded } from "../parts/states.tsx";
+import { Empty, Failure, FirstCall, Loaded } from "../parts/states.tsx";
 import { TimeChart, type Series } from "../parts/time-chart.tsx";
 import { UsageBar } from "../parts/usage-bar.tsx";
+import { isInstallationAdmin, useSession } from "../session.ts";
 import { bucketDimensionOf, bucketsOf, periods, startOf, type Period } from "../period.ts";
 import { failureShare } from "../usage-rows.ts";
 
 const minuteMs = 60_000;
-const dayMs = 24 * 60 * minuteMs;
 const refreshed = { refetchInterval: minuteMs };
 /** From this share of its limit on, a budget is told of here: tenths of a percent. */
 const nearLimit = 800;
@@ -33,7 +31,7 @@ export function OverviewPage(): ReactNode {
     <Page title="Overview" actions={<PeriodPicker />}>
       <Attention />
       {isQuiet ? (
-        <Empty command={firstCall()}>No calls in the last {periods[period].title}. Make one:</Empty>
+        <FirstCall>No calls in the last {periods[period].title}. Make one:</FirstCall>
       ) : (
         <>
           <Loaded query={totals} deed="see usage">
@@ -160,14 +158,15 @@ function Top({ title, dimension, by, period, nameOf }: TopProps): ReactNode {
   );
 }
 
-/** What is near its limit, and what does not agree; nothing where all is well. Who may not see it is not told here. */
+/** What is near its limit, and what does not agree; nothing where all is well. */
 function Attention(): ReactNode {
+  const session = useSession();
   const budgets = useQuery(PolicyService.method.listBudgets, { pageSize: 1_000 }, refreshed);
   const near = (budgets.data?.budgets ?? []).filter(({ usage }) => usage !== undefined && permille(usage.postedNanos + usage.heldNanos, usage.limitNanos) >= nearLimit);
   return (
     <>
-      <Differences />
-      {budgets.error !== null && !isDenied(budgets.error) && <Loaded query={budgets} deed="see budgets">{() => null}</Loaded>}
+      {isInstallationAdmin(session) && <Differences />}
+      {budgets.error !== null && <Failure error={budgets.error} deed="see budgets" retry={() => void budgets.refetch()} />}
       {near.length > 0 && (
         <Card title="Budgets near their limit" actions={<Link href="/budgets">All</Link>}>
           <ul className="plain-list">
@@ -186,8 +185,8 @@ function Attention(): ReactNode {
 
 /** Whether the books agree with each other: the ledger's of the last day, and the budgets'. */
 function Differences(): ReactNode {
-  const [startTime] = useState(() => timestampFromMs(Date.now() - dayMs));
-  // It reads every line of the day: often enough is when the page is opened, and now and then.
+  const startTime = startOf("24h", Date.now());
+  // It reads every line of the day: each half hour is often enough.
   const habits = { staleTime: 30 * minuteMs };
   const ledger = useQuery(MeteringService.method.checkLedger, { startTime }, habits);
   const budgets = useQuery(PolicyService.method.checkBudgets, {}, habits);

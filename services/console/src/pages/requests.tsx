@@ -12,7 +12,7 @@ import { Field, textOf } from "../parts/fields.tsx";
 import { Mark, Money } from "../parts/marks.tsx";
 import { More } from "../parts/more.tsx";
 import { Page } from "../parts/page.tsx";
-import { Empty, firstCall, Loaded } from "../parts/states.tsx";
+import { FirstCall, Loaded } from "../parts/states.tsx";
 import { inputTokens, outputTokens } from "../usage-rows.ts";
 
 export function RequestsPage(): ReactNode {
@@ -32,7 +32,7 @@ export function RequestsPage(): ReactNode {
       <Loaded query={query} deed="see usage">
         {({ pages }) => {
           const attempts = pages.flatMap((page) => page.attempts);
-          if (attempts.length === 0) return <Empty command={firstCall()}>Nothing has been called yet. Make a first call:</Empty>;
+          if (attempts.length === 0) return <FirstCall>Nothing has been called yet. Make a first call:</FirstCall>;
           return (
             <>
               <DataTable caption="Attempts, newest first" rows={attempts} keyOf={(attempt) => attempt.event?.intent?.attemptId ?? ""} columns={columnsOf(names)} />

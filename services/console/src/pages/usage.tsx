@@ -11,7 +11,7 @@ import { DataTable, type Column } from "../parts/data-table.tsx";
 import { Choice, Field, textOf } from "../parts/fields.tsx";
 import { Page } from "../parts/page.tsx";
 import { PeriodPicker, usePeriod } from "../parts/period-picker.tsx";
-import { Empty, firstCall, Loaded } from "../parts/states.tsx";
+import { Empty, FirstCall, Loaded } from "../parts/states.tsx";
 import { startOf } from "../period.ts";
 import { failureShare, inputTokens, outputTokens } from "../usage-rows.ts";
 
@@ -91,7 +91,7 @@ export function UsagePage(): ReactNode {
         <Loaded query={query} deed="see usage">
           {({ rows, nextPageToken }) =>
             rows.length === 0 ? (
-              <Empty command={firstCall()}>No calls in this period. Make one:</Empty>
+              <FirstCall>No calls in this period. Make one:</FirstCall>
             ) : (
               <>
                 <DataTable caption="Usage" rows={ordered(rows)} keyOf={({ group }) => group.join("\n")} columns={columns} />
@@ -137,7 +137,7 @@ function columnsOf(rows: readonly UsageRow[], groups: readonly Grouping[], label
       return { title: dimension === undefined ? label : title, order: name, cell: (row) => name(row) || <span className="quiet">none</span>, text: name, total: place === 0 ? "Total" : "" };
     }),
     number("Calls", ({ attempts }) => attempts, count),
-    { ...number("Errors", ({ failedAttempts }) => failedAttempts, count), cell: (row) => <span title={percent(failureShare(row))}>{count(row.failedAttempts)}</span> },
+    { ...number("Errors", ({ failedAttempts }) => failedAttempts, count), cell: (row) => <span className={row.failedAttempts > 0n ? "bad" : undefined} title={percent(failureShare(row))}>{count(row.failedAttempts)}</span> },
     number("Input tokens", ({ quantities }) => inputTokens(quantities), shortCount),
     number("Output tokens", ({ quantities }) => outputTokens(quantities), shortCount),
     latency("p50", ({ duration }) => duration?.p50Ms ?? 0n),

@@ -1,6 +1,8 @@
 /** Owns what stands where an answer is not here: that it is on its way, why it failed, or what to do while there is nothing. */
+import { useQuery } from "@connectrpc/connect-query";
 import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { failureSentence } from "../failure.ts";
 import { useSession } from "../session.ts";
 
@@ -41,10 +43,18 @@ export function Empty({ children, command }: { readonly children: ReactNode; rea
   );
 }
 
-/** A call to paste, of a model that every fresh Weir has. */
-export function firstCall(): string {
-  return `curl ${window.location.origin}/v1/chat/completions \\
+/** A call to paste, of a model that is there; for who may not list models, of the demo. */
+export function FirstCall({ children }: { readonly children: ReactNode }): ReactNode {
+  const { data } = useQuery(InferenceService.method.listModels, {});
+  const chat = data?.models.find(({ facts }) => facts === undefined || facts.operation === "generate");
+  return (
+    <Empty
+      command={`curl ${window.location.origin}/v1/chat/completions \\
   -H "Authorization: Bearer $(cat .weir/inference-key)" \\
   -H "Content-Type: application/json" \\
-  -d '{"model": "demo/demo-chat", "messages": [{"role": "user", "content": "Hello"}]}'`;
+  -d '{"model": "${chat?.name ?? "demo/demo-chat"}", "messages": [{"role": "user", "content": "Hello"}]}'`}
+    >
+      {children}
+    </Empty>
+  );
 }

@@ -49,7 +49,7 @@ function optionsOf(element: HTMLElement, startsMs: readonly number[], series: re
   return {
     width: element.clientWidth,
     height: heightPixels,
-    padding: [4, 0, 0, 0],
+    padding: [4, 12, 0, 0],
     tzDate: (seconds) => UPlot.tzDate(new Date(seconds * 1_000), "Etc/UTC"),
     cursor: { y: false, drag: { setScale: false } },
     // Bars stand around their moment: half of one on either side.
