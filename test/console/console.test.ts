@@ -71,7 +71,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     const exact = await page.locator(".tile dd[title]").getAttribute("title");
     expect(BigInt(exact!.replace("$", "").replace(".", "").padEnd(10, "0"))).toBe(rows[0]!.costNanos);
     await expect.poll(() => page.getByRole("region", { name: "Models by cost" }).innerText()).toMatch(/demo\/demo-chat\s+4/);
-    await page.getByRole("img", { name: "Spend by hour" }).locator("canvas").waitFor();
+    await page.getByRole("figure", { name: "Spend by hour" }).locator("canvas").waitFor();
   });
 
   test("groups usage, sorts it, and hands it out as CSV", async () => {

@@ -6,19 +6,19 @@ import type { AuditEntry } from "#gen/weir/metering/v1/audit_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { moment } from "../format/time.ts";
 import { useNames, type Names } from "../names.ts";
-import { DataTable, type Column } from "../parts/data-table.tsx";
+import type { Column } from "../parts/data-table.tsx";
 import { Field, textOf } from "../parts/fields.tsx";
 import { Mark } from "../parts/marks.tsx";
-import { More } from "../parts/more.tsx";
 import { Page } from "../parts/page.tsx";
-import { Empty, Loaded } from "../parts/states.tsx";
+import { byPage, PagedTable } from "../parts/paged-table.tsx";
+import { Empty } from "../parts/states.tsx";
 
 export function AuditPage(): ReactNode {
   const names = useNames();
   const [parameters, setParameters] = useSearchParams();
   const method = parameters.get("method") ?? "";
   const actor = parameters.get("actor") ?? "";
-  const query = useInfiniteQuery(MeteringService.method.listAuditEntries, { method, actor, pageSize: 100, pageToken: "" }, { pageParamKey: "pageToken", getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined });
+  const query = useInfiniteQuery(MeteringService.method.listAuditEntries, { method, actor, pageSize: 100, pageToken: "" }, byPage);
   const filter = (event: FormEvent<HTMLFormElement>): void => {
     event.preventDefault();
     const fields = new FormData(event.currentTarget);
@@ -26,24 +26,22 @@ export function AuditPage(): ReactNode {
   };
   return (
     <Page title="Audit log" actions={<button type="button" disabled={query.isFetching} onClick={() => void query.refetch()}>Refresh</button>}>
-      <form className="toolbar" role="search" onSubmit={filter}>
-        <Field label="Method" name="method" defaultValue={method} placeholder="CreateKey" />
-        <Field label="Who" name="actor" defaultValue={actor} placeholder="key_…" />
-        <button type="submit">Filter</button>
-      </form>
-      <Loaded query={query} deed="see the audit log">
-        {({ pages }) => {
-          const entries = pages.flatMap((page) => page.entries);
-          return entries.length === 0 ? (
-            <Empty>{method === "" && actor === "" ? "Nothing has been changed yet." : "No entry fits the filter."}</Empty>
-          ) : (
-            <>
-              <DataTable caption="Audit log, newest first" rows={entries} keyOf={({ organizationId, sequence }) => `${organizationId} ${sequence}`} columns={columnsOf(names)} />
-              <More query={query} />
-            </>
-          );
-        }}
-      </Loaded>
+      <search>
+        <form className="toolbar" onSubmit={filter}>
+          <Field label="Method" name="method" defaultValue={method} placeholder="CreateKey" />
+          <Field label="Who" name="actor" defaultValue={actor} placeholder="key_…" />
+          <button type="submit">Filter</button>
+        </form>
+      </search>
+      <PagedTable
+        query={query}
+        deed="see the audit log"
+        rowsOf={({ entries }) => entries}
+        empty={<Empty>{method === "" && actor === "" ? "Nothing has been changed yet." : "No entry fits the filter."}</Empty>}
+        caption="Audit log, newest first"
+        keyOf={({ organizationId, sequence }) => `${organizationId} ${sequence}`}
+        columns={columnsOf(names)}
+      />
     </Page>
   );
 }

@@ -6,12 +6,12 @@ import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { dollars, permille, readDollars } from "../format/money.ts";
 import { moment } from "../format/time.ts";
 import { useNames, type Names } from "../names.ts";
-import { DataTable, type Column } from "../parts/data-table.tsx";
+import type { Column } from "../parts/data-table.tsx";
 import { FormDialog } from "../parts/dialog.tsx";
 import { Choice, Field, textOf } from "../parts/fields.tsx";
-import { More } from "../parts/more.tsx";
 import { Page } from "../parts/page.tsx";
-import { Empty, Loaded } from "../parts/states.tsx";
+import { byPage, PagedTable } from "../parts/paged-table.tsx";
+import { Empty } from "../parts/states.tsx";
 import { UsageBar } from "../parts/usage-bar.tsx";
 import { useRefresh } from "../refresh.ts";
 import { newRequestId } from "../request-id.ts";
@@ -35,22 +35,18 @@ export function BudgetsPage(): ReactNode {
   const names = useNames();
   const [creating, setCreating] = useState(false);
   const [toppedUp, setToppedUp] = useState<Budget>();
-  const query = useInfiniteQuery(PolicyService.method.listBudgets, { pageSize: 200, pageToken: "" }, { pageParamKey: "pageToken", getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined });
+  const query = useInfiniteQuery(PolicyService.method.listBudgets, { pageSize: 200, pageToken: "" }, byPage);
   return (
     <Page title="Budgets" actions={<button type="button" className="primary" onClick={() => setCreating(true)}>Create budget</button>}>
-      <Loaded query={query} deed="see budgets">
-        {({ pages }) => {
-          const budgets = pages.flatMap((page) => page.budgets);
-          return budgets.length === 0 ? (
-            <Empty command={'npx weir budgets create "all of us" --limit 100 --per month'}>No budgets: nothing bounds what is spent. Create one here, in weir.yaml, or in a terminal:</Empty>
-          ) : (
-            <>
-              <DataTable caption="Budgets" rows={budgets} keyOf={({ id }) => id} columns={columnsOf(names, setToppedUp)} />
-              <More query={query} />
-            </>
-          );
-        }}
-      </Loaded>
+      <PagedTable
+        query={query}
+        deed="see budgets"
+        rowsOf={({ budgets }) => budgets}
+        empty={<Empty command={'npx weir budgets create "all of us" --limit 100 --per month'}>No budgets: nothing bounds what is spent. Create one here, in weir.yaml, or in a terminal:</Empty>}
+        caption="Budgets"
+        keyOf={({ id }) => id}
+        columns={columnsOf(names, setToppedUp)}
+      />
       {creating && <CreateBudgetDialog names={names} onClose={() => setCreating(false)} />}
       {toppedUp !== undefined && <TopUpDialog budget={toppedUp} onClose={() => setToppedUp(undefined)} />}
     </Page>

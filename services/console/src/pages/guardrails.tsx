@@ -4,32 +4,28 @@ import type { ReactNode } from "react";
 import type { Guardrail, GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { useNames, type Names } from "../names.ts";
-import { DataTable, type Column } from "../parts/data-table.tsx";
-import { More } from "../parts/more.tsx";
+import type { Column } from "../parts/data-table.tsx";
 import { Page } from "../parts/page.tsx";
-import { Empty, Loaded } from "../parts/states.tsx";
+import { byPage, PagedTable } from "../parts/paged-table.tsx";
+import { Empty } from "../parts/states.tsx";
 import { subjectOf } from "../subject.ts";
 
 const judges: Readonly<Record<string, string>> = { plugin: "what a plug-in judges", moderation: "what a moderation model judges", judge: "what a model judges" };
 
 export function GuardrailsPage(): ReactNode {
   const names = useNames();
-  const query = useInfiniteQuery(PolicyService.method.listGuardrails, { pageSize: 200, pageToken: "" }, { pageParamKey: "pageToken", getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined });
+  const query = useInfiniteQuery(PolicyService.method.listGuardrails, { pageSize: 200, pageToken: "" }, byPage);
   return (
     <Page title="Guardrails">
-      <Loaded query={query} deed="see guardrails">
-        {({ pages }) => {
-          const guardrails = pages.flatMap((page) => page.guardrails);
-          return guardrails.length === 0 ? (
-            <Empty command="npx weir guardrails create no-secrets --detect secret --mode block">No guardrails: nobody looks at what calls say. Make one in weir.yaml, or in a terminal:</Empty>
-          ) : (
-            <>
-              <DataTable caption="Guardrails" rows={guardrails} keyOf={({ id }) => id} columns={columnsOf(names)} />
-              <More query={query} />
-            </>
-          );
-        }}
-      </Loaded>
+      <PagedTable
+        query={query}
+        deed="see guardrails"
+        rowsOf={({ guardrails }) => guardrails}
+        empty={<Empty command="npx weir guardrails create no-secrets --detect secret --mode block">No guardrails: nobody looks at what calls say. Make one in weir.yaml, or in a terminal:</Empty>}
+        caption="Guardrails"
+        keyOf={({ id }) => id}
+        columns={columnsOf(names)}
+      />
     </Page>
   );
 }

@@ -4,14 +4,14 @@ import { useInfiniteQuery, useMutation, useQuery } from "@connectrpc/connect-que
 import { useState, type ReactNode } from "react";
 import { PolicyService, Role, type Key, type Team } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { useNames, type Names } from "../names.ts";
-import { DataTable, type Column } from "../parts/data-table.tsx";
+import type { Column } from "../parts/data-table.tsx";
 import { Dialog, FormDialog } from "../parts/dialog.tsx";
 import { Choice, Field, textOf } from "../parts/fields.tsx";
 import { Ago, Mark } from "../parts/marks.tsx";
-import { More } from "../parts/more.tsx";
 import { Page } from "../parts/page.tsx";
+import { byPage, PagedTable } from "../parts/paged-table.tsx";
 import { Secret } from "../parts/secret.tsx";
-import { Empty, Loaded } from "../parts/states.tsx";
+import { Empty } from "../parts/states.tsx";
 import { useRefresh } from "../refresh.ts";
 import { newRequestId } from "../request-id.ts";
 import { keyRoles, roleTitle } from "../roles.ts";
@@ -22,22 +22,18 @@ export function KeysPage(): ReactNode {
   const names = useNames();
   const [creating, setCreating] = useState(false);
   const [revoked, setRevoked] = useState<Key>();
-  const query = useInfiniteQuery(PolicyService.method.listKeys, { pageSize: 200, pageToken: "" }, { pageParamKey: "pageToken", getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined });
+  const query = useInfiniteQuery(PolicyService.method.listKeys, { pageSize: 200, pageToken: "" }, byPage);
   return (
     <Page title="Keys" actions={<button type="button" className="primary" onClick={() => setCreating(true)}>Create key</button>}>
-      <Loaded query={query} deed="see keys">
-        {({ pages }) => {
-          const keys = pages.flatMap((page) => page.keys);
-          return keys.length === 0 ? (
-            <Empty>No keys yet. Applications call Weir with one: create the first.</Empty>
-          ) : (
-            <>
-              <DataTable caption="Keys" rows={keys} keyOf={({ id }) => id} columns={columnsOf(names, setRevoked)} />
-              <More query={query} />
-            </>
-          );
-        }}
-      </Loaded>
+      <PagedTable
+        query={query}
+        deed="see keys"
+        rowsOf={({ keys }) => keys}
+        empty={<Empty>No keys yet. Applications call Weir with one: create the first.</Empty>}
+        caption="Keys"
+        keyOf={({ id }) => id}
+        columns={columnsOf(names, setRevoked)}
+      />
       {creating && <CreateKeyDialog names={names} onClose={() => setCreating(false)} />}
       {revoked !== undefined && <RevokeKeyDialog revoked={revoked} onClose={() => setRevoked(undefined)} />}
     </Page>

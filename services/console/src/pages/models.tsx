@@ -8,37 +8,38 @@ import { shortCount } from "../format/number.ts";
 import { moment } from "../format/time.ts";
 import { DataTable, type Column } from "../parts/data-table.tsx";
 import { Ago, Mark } from "../parts/marks.tsx";
-import { More } from "../parts/more.tsx";
 import { Card, Page } from "../parts/page.tsx";
+import { byPage, PagedTable } from "../parts/paged-table.tsx";
 import { Empty, Loaded } from "../parts/states.tsx";
 import { isInstallationAdmin, useSession } from "../session.ts";
 
 export function ModelsPage(): ReactNode {
   const session = useSession();
-  const query = useInfiniteQuery(InferenceService.method.listModels, { pageSize: 500, pageToken: "" }, { pageParamKey: "pageToken", getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined });
+  const query = useInfiniteQuery(InferenceService.method.listModels, { pageSize: 500, pageToken: "" }, byPage);
   return (
     <Page title="Models">
-      <Loaded query={query} deed="list models">
-        {({ pages }) => {
-          const models = pages.flatMap((page) => page.models);
-          const routes = models.filter(({ isRoute }) => isRoute);
-          return models.length === 0 ? (
-            <Empty>No models. Set a vendor&apos;s key in the environment of Weir, or name providers in weir.yaml (docs/configuration.md).</Empty>
-          ) : (
-            <>
-              {routes.length > 0 && (
-                <Card title="Routes">
-                  <DataTable caption="Routes" rows={routes} keyOf={({ name }) => name} columns={routeColumns} />
-                </Card>
-              )}
-              <Card title="Models">
-                <DataTable caption="Models" rows={models.filter(({ isRoute }) => !isRoute)} keyOf={({ name }) => name} columns={modelColumns} />
-                <More query={query} />
-              </Card>
-            </>
-          );
-        }}
-      </Loaded>
+      <Card title="Routes">
+        <PagedTable
+          query={query}
+          deed="list models"
+          rowsOf={({ models }) => models.filter(({ isRoute }) => isRoute)}
+          empty={<Empty>None. weir.yaml names them (docs/configuration.md): a route goes to its next target where one fails.</Empty>}
+          caption="Routes"
+          keyOf={({ name }) => name}
+          columns={routeColumns}
+        />
+      </Card>
+      <Card title="Models">
+        <PagedTable
+          query={query}
+          deed="list models"
+          rowsOf={({ models }) => models.filter(({ isRoute }) => !isRoute)}
+          empty={<Empty>None. Set a vendor&apos;s key in the environment of Weir, or name providers in weir.yaml (docs/configuration.md).</Empty>}
+          caption="Models"
+          keyOf={({ name }) => name}
+          columns={modelColumns}
+        />
+      </Card>
       {isInstallationAdmin(session) && <StoredCredentials />}
     </Page>
   );

@@ -7,10 +7,12 @@ import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { dollars, exactDollars, permille } from "../format/money.ts";
 import { count, milliseconds, percent } from "../format/number.ts";
 import { useNames } from "../names.ts";
-import { DataTable } from "../parts/data-table.tsx";
+import { useNow } from "../now.ts";
+import { DataTable, type Column } from "../parts/data-table.tsx";
+import { Money } from "../parts/marks.tsx";
 import { Card, Page } from "../parts/page.tsx";
 import { PeriodPicker, usePeriod } from "../parts/period-picker.tsx";
-import { Empty, Failure, FirstCall, Loaded } from "../parts/states.tsx";
+import { Failure, FirstCall, Loaded } from "../parts/states.tsx";
 import { TimeChart, type Series } from "../parts/time-chart.tsx";
 import { UsageBar } from "../parts/usage-bar.tsx";
 import { isInstallationAdmin, useSession } from "../session.ts";
@@ -25,7 +27,7 @@ const nearLimit = 800;
 export function OverviewPage(): ReactNode {
   const period = usePeriod();
   const names = useNames();
-  const totals = useQuery(MeteringService.method.queryUsage, { startTime: startOf(period, Date.now()), withLatency: true }, refreshed);
+  const totals = useQuery(MeteringService.method.queryUsage, { startTime: startOf(period, useNow()), withLatency: true }, refreshed);
   const isQuiet = totals.data !== undefined && (totals.data.rows[0]?.attempts ?? 0n) === 0n;
   return (
     <Page title="Overview" actions={<PeriodPicker />}>
@@ -82,7 +84,7 @@ function Tile({ title, value, exact, children }: { readonly title: string; reado
 }
 
 function OverTime({ period }: { readonly period: Period }): ReactNode {
-  const query = useQuery(MeteringService.method.queryUsage, { startTime: startOf(period, Date.now()), groupBy: [bucketDimensionOf(period)], pageSize: 1_000 }, refreshed);
+  const query = useQuery(MeteringService.method.queryUsage, { startTime: startOf(period, useNow()), groupBy: [bucketDimensionOf(period)], pageSize: 1_000 }, refreshed);
   return (
     <Loaded query={query} deed="see usage">
       {({ rows }) => <Charts rows={rows} period={period} />}
@@ -91,7 +93,8 @@ function OverTime({ period }: { readonly period: Period }): ReactNode {
 }
 
 function Charts({ rows, period }: { readonly rows: readonly UsageRow[]; readonly period: Period }): ReactNode {
-  const { startsMs, spend, calls } = useMemo(() => seriesOf(rows, period), [rows, period]);
+  const nowMs = useNow();
+  const { startsMs, spend, calls } = useMemo(() => seriesOf(rows, bucketsOf(period, nowMs)), [rows, period, nowMs]);
   const { bucket, title } = periods[period];
   return (
     <div className="columns two">
@@ -105,9 +108,8 @@ function Charts({ rows, period }: { readonly rows: readonly UsageRow[]; readonly
   );
 }
 
-function seriesOf(rows: readonly UsageRow[], period: Period): { readonly startsMs: number[]; readonly spend: Series[]; readonly calls: Series[] } {
+function seriesOf(rows: readonly UsageRow[], buckets: ReturnType<typeof bucketsOf>): { readonly startsMs: number[]; readonly spend: Series[]; readonly calls: Series[] } {
   const byName = new Map(rows.map((row) => [row.group[0], row]));
-  const buckets = bucketsOf(period, Date.now());
   // Only where a bar ends on the screen is money a number.
   const values = (of: (row: UsageRow) => bigint): number[] => buckets.map(({ name }) => Number(byName.has(name) ? of(byName.get(name)!) : 0n));
   return {
@@ -137,7 +139,7 @@ interface TopProps {
 }
 
 function Top({ title, dimension, by, period, nameOf }: TopProps): ReactNode {
-  const query = useQuery(MeteringService.method.queryUsage, { startTime: startOf(period, Date.now()), groupBy: [dimension], pageSize: 6 }, refreshed);
+  const query = useQuery(MeteringService.method.queryUsage, { startTime: startOf(period, useNow()), groupBy: [dimension], pageSize: 6 }, refreshed);
   return (
     <Card title={title} actions={<Link href={`/usage?by=${by}&period=${period}`}>All</Link>}>
       <Loaded query={query} deed="see usage">
@@ -146,16 +148,20 @@ function Top({ title, dimension, by, period, nameOf }: TopProps): ReactNode {
             caption={title}
             rows={rows}
             keyOf={({ group }) => group[0] ?? ""}
-            columns={[
-              { title: by[0]!.toUpperCase() + by.slice(1), cell: ({ group }) => nameOf(group[0] ?? "") },
-              { title: "Calls", isNumber: true, cell: ({ attempts }) => count(attempts) },
-              { title: "Cost", isNumber: true, cell: ({ costNanos }) => <span title={exactDollars(costNanos)}>{dollars(costNanos)}</span> },
-            ]}
+            columns={topColumns(by, nameOf)}
           />
         )}
       </Loaded>
     </Card>
   );
+}
+
+function topColumns(by: string, nameOf: (id: string) => string): Column<UsageRow>[] {
+  return [
+    { title: by[0]!.toUpperCase() + by.slice(1), cell: ({ group }) => nameOf(group[0] ?? "") },
+    { title: "Calls", isNumber: true, cell: ({ attempts }) => count(attempts) },
+    { title: "Cost", isNumber: true, cell: ({ costNanos }) => <Money nanos={costNanos} /> },
+  ];
 }
 
 /** What is near its limit, and what does not agree; nothing where all is well. */
@@ -185,7 +191,7 @@ function Attention(): ReactNode {
 
 /** Whether the books agree with each other: the ledger's of the last day, and the budgets'. */
 function Differences(): ReactNode {
-  const startTime = startOf("24h", Date.now());
+  const startTime = startOf("24h", useNow());
   // It reads every line of the day: each half hour is often enough.
   const habits = { staleTime: 30 * minuteMs };
   const ledger = useQuery(MeteringService.method.checkLedger, { startTime }, habits);

@@ -6,30 +6,26 @@ import type { RateLimit } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { dollars } from "../format/money.ts";
 import { count } from "../format/number.ts";
 import { useNames, type Names } from "../names.ts";
-import { DataTable, type Column } from "../parts/data-table.tsx";
-import { More } from "../parts/more.tsx";
+import type { Column } from "../parts/data-table.tsx";
 import { Page } from "../parts/page.tsx";
-import { Empty, Loaded } from "../parts/states.tsx";
+import { byPage, PagedTable } from "../parts/paged-table.tsx";
+import { Empty } from "../parts/states.tsx";
 import { subjectOf } from "../subject.ts";
 
 export function RateLimitsPage(): ReactNode {
   const names = useNames();
-  const query = useInfiniteQuery(PolicyService.method.listRateLimits, { pageSize: 200, pageToken: "" }, { pageParamKey: "pageToken", getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined });
+  const query = useInfiniteQuery(PolicyService.method.listRateLimits, { pageSize: 200, pageToken: "" }, byPage);
   return (
     <Page title="Rate limits">
-      <Loaded query={query} deed="see rate limits">
-        {({ pages }) => {
-          const limits = pages.flatMap((page) => page.rateLimits);
-          return limits.length === 0 ? (
-            <Empty command="npx weir limits create calls-per-key --count requests --amount 600 --window minute --per key">No rate limits. Make one in weir.yaml, or in a terminal:</Empty>
-          ) : (
-            <>
-              <DataTable caption="Rate limits" rows={limits} keyOf={({ id }) => id} columns={columnsOf(names)} />
-              <More query={query} />
-            </>
-          );
-        }}
-      </Loaded>
+      <PagedTable
+        query={query}
+        deed="see rate limits"
+        rowsOf={({ rateLimits }) => rateLimits}
+        empty={<Empty command="npx weir limits create calls-per-key --count requests --amount 600 --window minute --per key">No rate limits. Make one in weir.yaml, or in a terminal:</Empty>}
+        caption="Rate limits"
+        keyOf={({ id }) => id}
+        columns={columnsOf(names)}
+      />
     </Page>
   );
 }

@@ -35,41 +35,50 @@ function AttemptCard({ attempt, number, names }: { readonly attempt: Attempt; re
   const { intent, outcome } = attempt.event ?? {};
   const { attribution } = intent ?? {};
   const labels = Object.entries(attribution?.labels ?? {});
-  const facts: readonly (readonly [string, ReactNode])[] = [
-    ["Started", moment(intent?.startTime)],
-    ["Latency", `${milliseconds(outcome?.durationMs ?? 0n)}${outcome?.firstByteMs === undefined ? "" : `, first byte after ${milliseconds(outcome.firstByteMs)}`}`],
-    ["Cost", <Money nanos={attempt.costNanos} />],
-    ...(attempt.chargeNanos === attempt.costNanos ? [] : [["Charge", <Money nanos={attempt.chargeNanos} />] as const]),
-    ["Consumed", outcome?.usage === undefined ? "not reported" : outcome.usage.quantities.map(({ meter, quantity }) => `${count(quantity)} ${meterName(meter)}`).join(", ") || "nothing"],
-    ["Figures", sourceOf(attempt)],
-    ["Route", intent?.route],
-    ["Vendor", intent?.vendor],
-    ["Operation", `${intent?.operation ?? ""}${intent?.stream ? ", streamed" : ""}`],
-    ["Served by", outcome?.servedModel],
-    ["Service tier", outcome?.serviceTier],
-    ["HTTP status", outcome?.httpStatus === 0 ? "" : outcome?.httpStatus],
-    ["Error", outcome?.errorReason],
-    ["Ended by", outcome?.finishReason],
-    ["Key", names.key(attribution?.keyId ?? "")],
-    ["Team", names.team(attribution?.teamId ?? "")],
-    ["Organization", names.organization(attribution?.organizationId ?? "")],
-    ["Labels", labels.map(([name, value]) => `${name}=${value}`).join(", ")],
-    ["Price book", <span className="id">{attempt.reratedVersion || intent?.priceVersion}</span>],
-    ["Attempt", <span className="id">{intent?.attemptId}</span>],
-    ["Vendor's request", outcome?.upstreamRequestId],
-  ];
   return (
     <Card title={`${number}. ${targetOf(attempt)}`} actions={<Mark tone={resultOf(attempt).tone}>{resultOf(attempt).title}</Mark>}>
       <dl className="facts">
-        {facts.filter(([, value]) => value !== undefined && value !== "").map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
+        <Fact name="Started">{moment(intent?.startTime)}</Fact>
+        <Fact name="Latency">{`${milliseconds(outcome?.durationMs ?? 0n)}${outcome?.firstByteMs === undefined ? "" : `, first byte after ${milliseconds(outcome.firstByteMs)}`}`}</Fact>
+        <Fact name="Cost"><Money nanos={attempt.costNanos} /></Fact>
+        <Fact name="Charge">{attempt.chargeNanos !== attempt.costNanos && <Money nanos={attempt.chargeNanos} />}</Fact>
+        <Fact name="Consumed">{consumedBy(attempt)}</Fact>
+        <Fact name="Figures">{sourceOf(attempt)}</Fact>
+        <Fact name="Route">{intent?.route}</Fact>
+        <Fact name="Vendor">{intent?.vendor}</Fact>
+        <Fact name="Operation">{`${intent?.operation ?? ""}${intent?.stream ? ", streamed" : ""}`}</Fact>
+        <Fact name="Served by">{outcome?.servedModel}</Fact>
+        <Fact name="Service tier">{outcome?.serviceTier}</Fact>
+        <Fact name="HTTP status">{outcome?.httpStatus !== 0 && outcome?.httpStatus}</Fact>
+        <Fact name="Error">{outcome?.errorReason}</Fact>
+        <Fact name="Ended by">{outcome?.finishReason}</Fact>
+        <Fact name="Key">{names.key(attribution?.keyId ?? "")}</Fact>
+        <Fact name="Team">{names.team(attribution?.teamId ?? "")}</Fact>
+        <Fact name="Organization">{names.organization(attribution?.organizationId ?? "")}</Fact>
+        <Fact name="Labels">{labels.map(([name, value]) => `${name}=${value}`).join(", ")}</Fact>
+        <Fact name="Price book"><span className="id">{attempt.reratedVersion || intent?.priceVersion}</span></Fact>
+        <Fact name="Attempt"><span className="id">{intent?.attemptId}</span></Fact>
+        <Fact name="Vendor's id">{outcome?.upstreamRequestId}</Fact>
       </dl>
     </Card>
   );
+}
+
+/** Nothing where nothing is known. */
+function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }): ReactNode {
+  if (children === undefined || children === "" || children === false) return null;
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function consumedBy({ event }: Attempt): string {
+  const usage = event?.outcome?.usage;
+  if (usage === undefined) return "not reported";
+  return usage.quantities.map(({ meter, quantity }) => `${count(quantity)} ${meterName(meter)}`).join(", ") || "nothing";
 }
 
 function meterName(meter: MeterQuantity["meter"]): string {

@@ -7,40 +7,39 @@ import { resultOf, targetOf } from "../attempt.ts";
 import { milliseconds, shortCount } from "../format/number.ts";
 import { moment } from "../format/time.ts";
 import { useNames, type Names } from "../names.ts";
-import { DataTable, type Column } from "../parts/data-table.tsx";
+import type { Column } from "../parts/data-table.tsx";
 import { Field, textOf } from "../parts/fields.tsx";
 import { Mark, Money } from "../parts/marks.tsx";
-import { More } from "../parts/more.tsx";
 import { Page } from "../parts/page.tsx";
-import { FirstCall, Loaded } from "../parts/states.tsx";
+import { byPage, PagedTable } from "../parts/paged-table.tsx";
+import { FirstCall } from "../parts/states.tsx";
 import { inputTokens, outputTokens } from "../usage-rows.ts";
 
 export function RequestsPage(): ReactNode {
   const names = useNames();
   const [, navigate] = useLocation();
-  const query = useInfiniteQuery(MeteringService.method.listAttempts, { pageSize: 100, pageToken: "" }, { pageParamKey: "pageToken", getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined });
+  const query = useInfiniteQuery(MeteringService.method.listAttempts, { pageSize: 100, pageToken: "" }, byPage);
   const find = (event: FormEvent<HTMLFormElement>): void => {
     event.preventDefault();
     navigate(`/requests/${encodeURIComponent(textOf(new FormData(event.currentTarget), "request"))}`);
   };
   return (
     <Page title="Requests" actions={<button type="button" disabled={query.isFetching} onClick={() => void query.refetch()}>Refresh</button>}>
-      <form className="toolbar" role="search" onSubmit={find}>
-        <Field label="Request id" name="request" placeholder="req_…" required spellCheck={false} />
-        <button type="submit">Find</button>
-      </form>
-      <Loaded query={query} deed="see usage">
-        {({ pages }) => {
-          const attempts = pages.flatMap((page) => page.attempts);
-          if (attempts.length === 0) return <FirstCall>Nothing has been called yet. Make a first call:</FirstCall>;
-          return (
-            <>
-              <DataTable caption="Attempts, newest first" rows={attempts} keyOf={(attempt) => attempt.event?.intent?.attemptId ?? ""} columns={columnsOf(names)} />
-              <More query={query} />
-            </>
-          );
-        }}
-      </Loaded>
+      <search>
+        <form className="toolbar" onSubmit={find}>
+          <Field label="Request id" name="request" placeholder="req_…" required spellCheck={false} />
+          <button type="submit">Find</button>
+        </form>
+      </search>
+      <PagedTable
+        query={query}
+        deed="see usage"
+        rowsOf={({ attempts }) => attempts}
+        empty={<FirstCall>Nothing has been called yet. Make a first call:</FirstCall>}
+        caption="Attempts, newest first"
+        keyOf={(attempt) => attempt.event?.intent?.attemptId ?? ""}
+        columns={columnsOf(names)}
+      />
     </Page>
   );
 }

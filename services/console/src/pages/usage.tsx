@@ -7,6 +7,7 @@ import { csvOf } from "../format/csv.ts";
 import { dollars, exactDollars, plainDollars } from "../format/money.ts";
 import { count, milliseconds, percent, shortCount } from "../format/number.ts";
 import { useNames, type Names } from "../names.ts";
+import { useNow } from "../now.ts";
 import { DataTable, type Column } from "../parts/data-table.tsx";
 import { Choice, Field, textOf } from "../parts/fields.tsx";
 import { Page } from "../parts/page.tsx";
@@ -42,6 +43,7 @@ const mostRows = 1_000;
 
 export function UsagePage(): ReactNode {
   const period = usePeriod();
+  const nowMs = useNow();
   const names = useNames();
   const [parameters, setParameters] = useSearchParams();
   const { time, grouping, label } = readReport(parameters);
@@ -49,7 +51,7 @@ export function UsagePage(): ReactNode {
   const query = useQuery(
     MeteringService.method.queryUsage,
     {
-      startTime: startOf(period, Date.now()),
+      startTime: startOf(period, nowMs),
       groupBy: [...(time === undefined ? [] : [time.dimension!]), ...(grouping.dimension === undefined ? [] : [grouping.dimension])],
       groupByLabels: grouping.dimension === undefined && !isWaitingForLabel ? [label] : [],
       pageSize: mostRows,

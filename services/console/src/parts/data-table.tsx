@@ -12,7 +12,7 @@ export interface Column<Row> {
   readonly total?: ReactNode;
 }
 
-interface DataTableProps<Row> {
+export interface DataTableProps<Row> {
   /** What the table is, for who hears it read. */
   readonly caption: string;
   readonly columns: readonly Column<Row>[];
@@ -30,7 +30,7 @@ export function DataTable<Row>({ caption, columns, rows, keyOf }: DataTableProps
   const hasTotals = columns.some(({ total }) => total !== undefined);
   return (
     // Wide tables are scrolled on their own, by keyboard, too.
-    <div className="table" tabIndex={0} role="region" aria-label={caption}>
+    <section className="table" tabIndex={0} aria-label={caption}>
       <table>
         <thead>
           <tr>
@@ -52,7 +52,7 @@ export function DataTable<Row>({ caption, columns, rows, keyOf }: DataTableProps
           </tfoot>
         )}
       </table>
-    </div>
+    </section>
   );
 }
 

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import type { Tone } from "../attempt.ts";
 import { dollars, exactDollars } from "../format/money.ts";
 import { distance, moment } from "../format/time.ts";
+import { useNow } from "../now.ts";
 
 export function Mark({ tone, children }: { readonly tone: Tone; readonly children: ReactNode }): ReactNode {
   return <span className={`mark-${tone}`}>{children}</span>;
@@ -15,5 +16,6 @@ export function Money({ nanos }: { readonly nanos: bigint | undefined }): ReactN
 }
 
 export function Ago({ time, otherwise = "–" }: { readonly time: Timestamp | undefined; readonly otherwise?: string }): ReactNode {
-  return time === undefined ? <span className="quiet">{otherwise}</span> : <time title={moment(time)}>{distance(time, Date.now())}</time>;
+  const nowMs = useNow();
+  return time === undefined ? <span className="quiet">{otherwise}</span> : <time title={moment(time)}>{distance(time, nowMs)}</time>;
 }

@@ -21,7 +21,7 @@ export function Secret({ value, label }: { readonly value: string; readonly labe
         <input ref={field} readOnly value={value} spellCheck={false} />
       </label>
       <button type="button" className="primary" onClick={() => void copy()}>Copy</button>
-      <span role="status">{told}</span>
+      <output>{told}</output>
     </div>
   );
 }

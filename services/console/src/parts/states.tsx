@@ -1,13 +1,19 @@
 /** Owns what stands where an answer is not here: that it is on its way, why it failed, or what to do while there is nothing. */
 import { useQuery } from "@connectrpc/connect-query";
-import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { failureSentence } from "../failure.ts";
 import { useSession } from "../session.ts";
 
+/** What is read of a query. */
+export interface LoadedQuery<Data> {
+  readonly data: Data | undefined;
+  readonly error: Error | null;
+  readonly refetch: () => Promise<unknown>;
+}
+
 interface LoadedProps<Data> {
-  readonly query: Pick<UseQueryResult<Data>, "data" | "error" | "refetch">;
+  readonly query: LoadedQuery<Data>;
   /** Completes «Your role may not …». */
   readonly deed: string;
   readonly children: (data: Data) => ReactNode;
@@ -18,7 +24,7 @@ export function Loaded<Data>({ query: { data, error, refetch }, deed, children }
   return (
     <>
       {error !== null && <Failure error={error} deed={deed} retry={() => void refetch()} />}
-      {data === undefined ? error === null && <p className="quiet" role="status">Loading …</p> : children(data)}
+      {data === undefined ? error === null && <output className="quiet">Loading …</output> : children(data)}
     </>
   );
 }

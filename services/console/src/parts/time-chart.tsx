@@ -23,9 +23,14 @@ const heightPixels = 180;
 const maximumBarPixels = 24;
 const darkScheme = window.matchMedia("(prefers-color-scheme: dark)");
 
-export function TimeChart({ summary, startsMs, series, format }: TimeChartProps): ReactNode {
-  const place = useRef<HTMLDivElement>(null);
+export function TimeChart(chart: TimeChartProps): ReactNode {
   const isDark = useSyncExternalStore(watchScheme, () => darkScheme.matches);
+  // What is drawn keeps its colours: in others it is drawn anew.
+  return <Drawing key={String(isDark)} {...chart} />;
+}
+
+function Drawing({ summary, startsMs, series, format }: TimeChartProps): ReactNode {
+  const place = useRef<HTMLElement>(null);
   useEffect(() => {
     const element = place.current!;
     const chart = new UPlot(optionsOf(element, startsMs, series, format), [startsMs.map((ms) => ms / 1_000), ...series.map(({ values }) => [...values])], element);
@@ -35,8 +40,8 @@ export function TimeChart({ summary, startsMs, series, format }: TimeChartProps)
       resizing.disconnect();
       chart.destroy();
     };
-  }, [startsMs, series, format, isDark]);
-  return <div className="chart" ref={place} role="img" aria-label={summary} />;
+  }, [startsMs, series, format]);
+  return <figure className="chart" ref={place} aria-label={summary} />;
 }
 
 function optionsOf(element: HTMLElement, startsMs: readonly number[], series: readonly Series[], format: (value: number) => string): UPlot.Options {
