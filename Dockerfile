@@ -24,6 +24,13 @@ RUN npm ci --omit=dev \
   && rm -r node_modules/node-linux-* \
   && node -e 'import("/weir/services/platform/database/postgres-binaries.ts").then(({ findPostgresBinaries }) => findPostgresBinaries())'
 
+# The page for operators: what builds it is not needed to serve it.
+FROM packages AS console
+RUN npm ci --ignore-scripts
+COPY gen gen
+COPY services/console services/console
+RUN npm run build:console
+
 # One authority and a certificate for each service, for docker-compose.yml.
 FROM base AS certificates
 RUN apt-get update && apt-get install -y --no-install-recommends openssl && rm -rf /var/lib/apt/lists/*
@@ -40,6 +47,7 @@ RUN install -d -o 1000 -g 1000 -m 0700 /data /certificates \
 COPY package.json ./
 COPY gen gen
 COPY services services
+COPY --from=console /weir/services/console/dist services/console/dist
 ENV WEIR_DATA=/data WEIR_CONFIG=/etc/weir/weir.yaml
 USER 1000:1000
 STOPSIGNAL SIGTERM

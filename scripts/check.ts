@@ -21,6 +21,7 @@ const checks: readonly Check[] = [
   { name: "unused code", command: ["knip", "--no-progress"] },
   { name: "generated code", command: ["node", "scripts/check-generated-code.ts"] },
   { name: "types", command: ["tsc", "-p", "."] },
+  { name: "types of the console", command: ["tsc", "-p", "services/console"] },
   { name: "config schema", command: ["node", "scripts/generate-config-schema.ts", "--check"] },
   { name: "method rules", command: ["node", "scripts/check-method-rules.ts"] },
   { name: "proto lint", command: ["buf", "lint"] },

@@ -42,6 +42,7 @@ function doorsAt(origin: string): string[][] {
     ["OpenAI API", `${origin}/v1`],
     ["Anthropic, Gemini, Ollama API", origin],
     ["gRPC, gRPC-Web, Connect", `${origin}   weir.inference.v1.InferenceService, with reflection`],
+    ["Console", `${origin}/console/`],
   ];
 }
 

@@ -1,5 +1,6 @@
 /** Owns putting the rooms of routing together: the views, the pipeline, the RPCs and the front door. */
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -33,12 +34,13 @@ import { sendContents } from "./content-sender.ts";
 import { createContentKeeper } from "./edge/content-recording.ts";
 import { createOutsideChecks } from "./outside-checks.ts";
 import { createAdmission, followCallerAddress } from "./edge/admission.ts";
-import { createSessionDoor } from "./edge/sessions/session-door.ts";
+import { createConsoleFiles } from "./edge/console-files.ts";
 import { dialects } from "./edge/dialects.ts";
 import { readBatchInput } from "./edge/openai/batch-input.ts";
 import { createFrontDoor } from "./edge/front-door.ts";
 import { PluginSet } from "./edge/guardrail-plugins/plugin-set.ts";
 import { RequestObserver } from "./edge/request-scope.ts";
+import { createSessionDoor } from "./edge/sessions/session-door.ts";
 import type { RoutingPeers } from "./peers.ts";
 import { cancelBatchByRpc } from "./rpc/cancel-batch.ts";
 import { createBatch } from "./rpc/create-batch.ts";
@@ -66,6 +68,9 @@ import { LeaseHolder } from "./store/lease-holder.ts";
 import { KeyUses } from "./store/key-uses.ts";
 import { RateCounters } from "./store/rate-counters.ts";
 import { followRules } from "./store/rule-view.ts";
+
+/** Where the page for operators is built. */
+const consoleDirectory = join(import.meta.dirname, "../console/dist");
 
 export interface RoutingDependencies {
   readonly config: LiveValue<RoutingConfig>;
@@ -182,6 +187,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       contents,
     },
     sessionDoor: createSessionDoor({ policy: peers.policy, grants, addressOf, settings: () => config.current.console, audit, clock }),
+    consoleFiles: createConsoleFiles(consoleDirectory),
     clock,
     observer: new RequestObserver(logger, metrics),
   });

@@ -4,25 +4,35 @@ import { GatewayError } from "#platform/errors.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "#platform/listener.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { RoutingConfig } from "../config.ts";
-import { isSessionPath, type SessionDoor } from "./sessions/session-door.ts";
+import type { ConsoleFiles } from "./console-files.ts";
 import { answerCors } from "./cors.ts";
 import { handleHttp, refuseHttp, type HttpDoorDependencies } from "./http-door.ts";
 import { RequestScope, type RequestObserver } from "./request-scope.ts";
 import { createRpcDoor, isRpcPath, type RpcDoorOptions } from "./rpc-door.ts";
+import { isSessionPath, type SessionDoor } from "./sessions/session-door.ts";
 
 export interface FrontDoorOptions {
   readonly config: LiveValue<RoutingConfig>;
   readonly http: HttpDoorDependencies;
   readonly rpc: Pick<RpcDoorOptions, "services" | "admit" | "draining" | "audit" | "contents">;
   readonly sessionDoor: SessionDoor;
+  readonly consoleFiles: ConsoleFiles;
   readonly clock: Clock;
   readonly observer: RequestObserver;
 }
 
-export function createFrontDoor({ config, http, rpc, sessionDoor, clock, observer }: FrontDoorOptions): HttpHandler {
+export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, clock, observer }: FrontDoorOptions): HttpHandler {
   const openScope = (door: string, callerTimeoutMs?: number): RequestScope => new RequestScope(door, config.current.requestTimeoutMs, callerTimeoutMs, clock, observer);
   const rpcDoor = (): ReturnType<typeof createRpcDoor> =>
     createRpcDoor({ ...rpc, maximumMessageBytes: config.current.maximumBodyBytes, consoleOrigin: config.current.console.origin, openScope: (callerTimeoutMs) => openScope("rpc", callerTimeoutMs) });
+  /** Cancelled when the caller goes before the answer is whole. */
+  const scopeOf = (door: string, response: HttpResponse): RequestScope => {
+    const scope = openScope(door);
+    response.once("close", () => {
+      if (!response.writableEnded) scope.cancel();
+    });
+    return scope;
+  };
   let currentRpcDoor = rpcDoor();
   config.subscribe(() => (currentRpcDoor = rpcDoor()));
   let requests = 0;
@@ -36,13 +46,7 @@ export function createFrontDoor({ config, http, rpc, sessionDoor, clock, observe
       const overloaded = new GatewayError("OVERLOADED", `Weir treats ${maximumConcurrentRequests} requests at once, the bound set in limits.max_concurrent_requests. Try again soon.`, { retryAfterMs: 1_000 });
       refuseHttp(request, response, openScope("http"), http, overloaded);
     } else if (isRpcPath(request.url ?? "/")) currentRpcDoor(request, response);
-    else {
-      const isOfConsole = isSessionPath(request.url ?? "/");
-      const scope = openScope(isOfConsole ? "console" : "http");
-      response.once("close", () => {
-        if (!response.writableEnded) scope.cancel();
-      });
-      void (isOfConsole ? sessionDoor(request, response, scope) : handleHttp(request, response, scope, http));
-    }
+    else if (isSessionPath(request.url ?? "/")) void sessionDoor(request, response, scopeOf("console", response));
+    else if (!consoleFiles(request, response)) void handleHttp(request, response, scopeOf("http", response), http);
   };
 }

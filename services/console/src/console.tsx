@@ -1,0 +1,81 @@
+/** Owns the console as a whole: the sign-in before it, the navigation, and which page stands at which address. */
+import { useMutation, useQuery } from "@tanstack/react-query";
+import type { ComponentType, ReactNode } from "react";
+import { Link, Redirect, Route, Switch, useLocation } from "wouter";
+import { readSession, SessionContext, sessionKey, signOut, type Session } from "./session.ts";
+import { AuditPage } from "./pages/audit.tsx";
+import { BudgetsPage } from "./pages/budgets.tsx";
+import { GuardrailsPage } from "./pages/guardrails.tsx";
+import { KeysPage } from "./pages/keys.tsx";
+import { ModelsPage } from "./pages/models.tsx";
+import { OverviewPage } from "./pages/overview.tsx";
+import { RateLimitsPage } from "./pages/rate-limits.tsx";
+import { RequestPage } from "./pages/request.tsx";
+import { RequestsPage } from "./pages/requests.tsx";
+import { SignInPage } from "./pages/sign-in.tsx";
+import { UsagePage } from "./pages/usage.tsx";
+
+const pages: readonly { readonly path: string; readonly title: string; readonly page: ComponentType }[] = [
+  { path: "/", title: "Overview", page: OverviewPage },
+  { path: "/usage", title: "Usage", page: UsagePage },
+  { path: "/requests", title: "Requests", page: RequestsPage },
+  { path: "/keys", title: "Keys", page: KeysPage },
+  { path: "/budgets", title: "Budgets", page: BudgetsPage },
+  { path: "/rate-limits", title: "Rate limits", page: RateLimitsPage },
+  { path: "/guardrails", title: "Guardrails", page: GuardrailsPage },
+  { path: "/models", title: "Models", page: ModelsPage },
+  { path: "/audit", title: "Audit log", page: AuditPage },
+];
+
+const minuteMs = 60_000;
+
+export function Console(): ReactNode {
+  const { data, error, refetch } = useQuery({ queryKey: sessionKey, queryFn: readSession, refetchInterval: minuteMs });
+  if (data === undefined) {
+    return error === null ? null : (
+      <div className="sign-in" role="alert">
+        <p>{error.message}</p>
+        <button type="button" onClick={() => void refetch()}>Try again</button>
+      </div>
+    );
+  }
+  if (data.session === null) return <SignInPage signIn={data.signIn} />;
+  return (
+    <SessionContext value={data.session}>
+      <div className="shell">
+        <Sidebar session={data.session} />
+        <Switch>
+          {pages.map(({ path, page }) => <Route key={path} path={path} component={page} />)}
+          <Route path="/requests/:requestId">{({ requestId }) => <RequestPage requestId={requestId} />}</Route>
+          <Route><Redirect to="/" replace /></Route>
+        </Switch>
+      </div>
+    </SessionContext>
+  );
+}
+
+function Sidebar({ session }: { readonly session: Session }): ReactNode {
+  const [location] = useLocation();
+  // The page begins anew: nothing of what was seen stays for who comes next.
+  const { mutate: leave, error } = useMutation({ mutationFn: signOut, onSuccess: () => window.location.assign("/console/") });
+  return (
+    <aside>
+      <Link href="/" className="brand"><span aria-hidden="true" className="mark" />Weir</Link>
+      <nav aria-label="Pages">
+        {pages.map(({ path, title }) => (
+          <Link key={path} href={path} aria-current={isAt(location, path) ? "page" : undefined}>{title}</Link>
+        ))}
+      </nav>
+      <div className="who">
+        <span title={session.name}>{session.name}</span>
+        <small>{session.role.replaceAll("-", " ")}</small>
+        <button type="button" className="plain" onClick={() => leave()}>Sign out</button>
+        {error !== null && <small role="alert">{error.message}</small>}
+      </div>
+    </aside>
+  );
+}
+
+function isAt(location: string, path: string): boolean {
+  return path === "/" ? location === "/" : location === path || location.startsWith(`${path}/`);
+}

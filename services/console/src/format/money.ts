@@ -1,0 +1,43 @@
+/** Owns money as people read and write it: billionths of a US dollar, as integers from end to end. */
+
+const nanosPerDollar = 1_000_000_000n;
+
+/** Every digit that is there, and at least cents: `$1,234.5678`. */
+export function exactDollars(nanos: bigint): string {
+  return write(nanos, 9, 2);
+}
+
+/** For files: every digit, and nothing that is no number: `1234.5678`. */
+export function plainDollars(nanos: bigint): string {
+  return exactDollars(nanos).replaceAll(/[$,]/g, "");
+}
+
+/** As many digits as the size deserves: `$1,234.57`, `$0.0312`, `$0.000689`, and where nothing would be left every digit. */
+export function dollars(nanos: bigint): string {
+  const size = nanos < 0n ? -nanos : nanos;
+  if (size >= nanosPerDollar) return write(nanos, 2, 2);
+  if (size >= nanosPerDollar / 100n) return write(nanos, 4, 2);
+  return size >= 10_000n ? write(nanos, 6, 2) : exactDollars(nanos);
+}
+
+/** Dollars as people write them, such as `12.50` or `$1,000`, in billionths; undefined when it is no amount. */
+export function readDollars(text: string): bigint | undefined {
+  const [, whole, fraction = ""] = /^\$?(\d{1,9})(?:\.(\d{1,9}))?$/.exec(text.trim().replaceAll(",", "")) ?? [];
+  return whole === undefined ? undefined : BigInt(whole + fraction.padEnd(9, "0"));
+}
+
+/** Tenths of a percent that the part is of the whole; of nothing, 0. */
+export function permille(part: bigint, whole: bigint): number {
+  return whole <= 0n ? 0 : Number((part * 1_000n) / whole);
+}
+
+/** With at most so many decimals, rounded half away from zero, and at least so many. */
+function write(nanos: bigint, most: number, least: number): string {
+  const unit = 10n ** BigInt(9 - most);
+  const size = ((nanos < 0n ? -nanos : nanos) + unit / 2n) / unit;
+  const digits = String(size).padStart(most + 1, "0");
+  const whole = BigInt(digits.slice(0, -most)).toLocaleString("en-US");
+  const fraction = digits.slice(-most);
+  const shown = fraction.slice(0, least) + fraction.slice(least).replace(/0+$/, "");
+  return `${nanos < 0n ? "-" : ""}$${whole}.${shown}`;
+}

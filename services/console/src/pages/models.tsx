@@ -1,0 +1,100 @@
+/** Owns what can be called: routes and models with what is known of them, and the credentials that are stored for providers. */
+import { useInfiniteQuery, useQuery } from "@connectrpc/connect-query";
+import type { ReactNode } from "react";
+import { InferenceService, type Model } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import type { Credential } from "#gen/weir/providers/v1/credential_pb.ts";
+import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { shortCount } from "../format/number.ts";
+import { moment } from "../format/time.ts";
+import { DataTable, type Column } from "../parts/data-table.tsx";
+import { Ago, Mark } from "../parts/marks.tsx";
+import { Card, Page } from "../parts/page.tsx";
+import { byPage, PagedTable } from "../parts/paged-table.tsx";
+import { Empty, Loaded } from "../parts/states.tsx";
+import { isInstallationAdmin, useSession } from "../session.ts";
+
+export function ModelsPage(): ReactNode {
+  const session = useSession();
+  const query = useInfiniteQuery(InferenceService.method.listModels, { pageSize: 500, pageToken: "" }, byPage);
+  return (
+    <Page title="Models">
+      <Card title="Routes">
+        <PagedTable
+          query={query}
+          deed="list models"
+          rowsOf={({ models }) => models.filter(({ isRoute }) => isRoute)}
+          empty={<Empty>None. weir.yaml names them (docs/configuration.md): a route goes to its next target where one fails.</Empty>}
+          caption="Routes"
+          keyOf={({ name }) => name}
+          columns={routeColumns}
+        />
+      </Card>
+      <Card title="Models">
+        <PagedTable
+          query={query}
+          deed="list models"
+          rowsOf={({ models }) => models.filter(({ isRoute }) => !isRoute)}
+          empty={<Empty>None. Set a vendor&apos;s key in the environment of Weir, or name providers in weir.yaml (docs/configuration.md).</Empty>}
+          caption="Models"
+          keyOf={({ name }) => name}
+          columns={modelColumns}
+        />
+      </Card>
+      {isInstallationAdmin(session) && <StoredCredentials />}
+    </Page>
+  );
+}
+
+const routeColumns: Column<Model>[] = [
+  { title: "Name", order: ({ name }) => name, cell: ({ name }) => name },
+  { title: "Targets, in order", isLong: true, cell: ({ targets }) => targets.join(" → ") },
+];
+
+const modelColumns: Column<Model>[] = [
+  { title: "Name", order: ({ name }) => name, cell: ({ name }) => name },
+  { title: "Operation", order: ({ facts }) => facts?.operation ?? "", cell: ({ facts }) => facts?.operation },
+  { title: "Context", isNumber: true, order: ({ facts }) => facts?.contextWindowTokens ?? 0n, cell: ({ facts }) => tokens(facts?.contextWindowTokens) },
+  { title: "Output", isNumber: true, order: ({ facts }) => facts?.maxOutputTokens ?? 0n, cell: ({ facts }) => tokens(facts?.maxOutputTokens) },
+  { title: "Tools", cell: ({ facts }) => yesNo(facts?.tools) },
+  { title: "Reasoning", cell: ({ facts }) => yesNo(facts?.reasoning) },
+  { title: "Known from", cell: ({ facts }) => <span className="quiet">{[facts?.source.replace(/^https?:\/\//, "").split("/")[0], facts?.readDate].filter((part) => part !== undefined && part !== "").join(", ")}</span> },
+];
+
+function tokens(amount: bigint | undefined): string {
+  return amount === undefined ? "" : shortCount(amount);
+}
+
+function yesNo(fact: boolean | undefined): string {
+  return fact === undefined ? "" : fact ? "yes" : "no";
+}
+
+function StoredCredentials(): ReactNode {
+  const query = useQuery(ProvidersService.method.listCredentials, { pageSize: 1_000 });
+  return (
+    <Card title="Stored credentials">
+      <Loaded query={query} deed="see credentials">
+        {({ credentials }) =>
+          credentials.length === 0 ? (
+            <Empty>None: the providers use the keys of weir.yaml or of the environment. docs/operations.md says how to store some.</Empty>
+          ) : (
+            <DataTable caption="Stored credentials" rows={credentials} keyOf={({ id }) => id} columns={credentialColumns} />
+          )
+        }
+      </Loaded>
+    </Card>
+  );
+}
+
+const credentialColumns: Column<Credential>[] = [
+  { title: "Provider", order: ({ provider }) => provider, cell: ({ provider }) => provider },
+  { title: "Name", order: ({ name }) => name, cell: ({ name }) => name },
+  { title: "Secret", cell: ({ hint }) => hint !== "" && <code>…{hint}</code> },
+  { title: "Weight", isNumber: true, cell: ({ weight }) => weight },
+  { title: "Stored", cell: ({ createTime }) => <Ago time={createTime} /> },
+  { title: "State", cell: credentialState },
+];
+
+function credentialState({ enabled, refuseTime }: Credential): ReactNode {
+  if (!enabled) return <Mark tone="still">not used</Mark>;
+  return refuseTime === undefined ? <Mark tone="good">in use</Mark> : <Mark tone="bad">refused by the vendor {moment(refuseTime)}</Mark>;
+}

@@ -1,0 +1,34 @@
+/** Owns fields with their labels. */
+import type { InputHTMLAttributes, ReactNode, SelectHTMLAttributes } from "react";
+
+interface Labelled {
+  readonly label: string;
+  /** What is to be known before it is filled in. */
+  readonly hint?: ReactNode;
+}
+
+export function Field({ label, hint, ...input }: Labelled & InputHTMLAttributes<HTMLInputElement>): ReactNode {
+  return (
+    <label className="field">
+      <span>{label}</span>
+      <input type="text" autoComplete="off" {...input} />
+      {hint !== undefined && <small>{hint}</small>}
+    </label>
+  );
+}
+
+export function Choice({ label, hint, children, ...select }: Labelled & SelectHTMLAttributes<HTMLSelectElement>): ReactNode {
+  return (
+    <label className="field">
+      <span>{label}</span>
+      <select {...select}>{children}</select>
+      {hint !== undefined && <small>{hint}</small>}
+    </label>
+  );
+}
+
+/** What the form has in this field, without the space around it. */
+export function textOf(fields: FormData, name: string): string {
+  const value = fields.get(name);
+  return typeof value === "string" ? value.trim() : "";
+}
