@@ -174,7 +174,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       audit: createAuditTrail(peers.metering, clock, logger),
       contents,
     },
-    console: createConsoleFiles(consoleDirectory),
+    consoleFiles: createConsoleFiles(consoleDirectory),
     clock,
     observer: new RequestObserver(logger, metrics),
   });

@@ -34,7 +34,8 @@ const notBuilt = "The console is not built here. Run `npm ci && npm run build:co
 export function createConsoleFiles(directory: string): ConsoleFiles {
   let files: Promise<FilesByName | undefined> | undefined;
   const read = async (): Promise<FilesByName | undefined> => {
-    files ??= readFiles(directory);
+    // What is built at this moment is not built yet.
+    files ??= readFiles(directory).catch(() => undefined);
     const found = await files;
     // What is built later is found without a restart.
     if (found === undefined) files = undefined;

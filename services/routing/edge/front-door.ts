@@ -14,12 +14,12 @@ export interface FrontDoorOptions {
   readonly config: LiveValue<RoutingConfig>;
   readonly http: HttpDoorDependencies;
   readonly rpc: Pick<RpcDoorOptions, "services" | "admit" | "draining" | "audit" | "contents">;
-  readonly console: ConsoleFiles;
+  readonly consoleFiles: ConsoleFiles;
   readonly clock: Clock;
   readonly observer: RequestObserver;
 }
 
-export function createFrontDoor({ config, http, rpc, console, clock, observer }: FrontDoorOptions): HttpHandler {
+export function createFrontDoor({ config, http, rpc, consoleFiles, clock, observer }: FrontDoorOptions): HttpHandler {
   const openScope = (door: string, callerTimeoutMs?: number): RequestScope => new RequestScope(door, config.current.requestTimeoutMs, callerTimeoutMs, clock, observer);
   const rpcDoor = (): ReturnType<typeof createRpcDoor> =>
     createRpcDoor({ ...rpc, maximumMessageBytes: config.current.maximumBodyBytes, openScope: (callerTimeoutMs) => openScope("rpc", callerTimeoutMs) });
@@ -36,7 +36,7 @@ export function createFrontDoor({ config, http, rpc, console, clock, observer }:
       const overloaded = new GatewayError("OVERLOADED", `Weir treats ${maximumConcurrentRequests} requests at once, the bound set in limits.max_concurrent_requests. Try again soon.`, { retryAfterMs: 1_000 });
       refuseHttp(request, response, openScope("http"), http, overloaded);
     } else if (isRpcPath(request.url ?? "/")) currentRpcDoor(request, response);
-    else if (!console(request, response)) {
+    else if (!consoleFiles(request, response)) {
       const scope = openScope("http");
       response.once("close", () => {
         if (!response.writableEnded) scope.cancel();
