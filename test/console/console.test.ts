@@ -1,6 +1,7 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { build } from "vite";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -24,7 +25,8 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
   const faults: string[] = [];
 
   beforeAll(async () => {
-    await build({ root: new URL("../../services/console", import.meta.url).pathname, logLevel: "error" });
+    // In a process of its own, as `npm ci` does it: the test runner's NODE_ENV would make it a page for developers.
+    await promisify(execFile)(process.execPath, ["services/console/prepare.js"], { cwd: new URL("../../", import.meta.url).pathname, env: {} });
     weir = await startWeir({ config: "providers: { demo: { vendor: demo } }" });
     for (let call = 0; call < calls; call++) expect((await ask(weir.inferenceKey)).status).toBe(200);
     await weir.attempts(calls);

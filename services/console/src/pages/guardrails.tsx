@@ -23,7 +23,7 @@ export function GuardrailsPage(): ReactNode {
         rowsOf={({ guardrails }) => guardrails}
         empty={<Empty command="npx weir guardrails create no-secrets --detect secret --mode block">No guardrails: nobody looks at what calls say. Make one in weir.yaml, or in a terminal:</Empty>}
         caption="Guardrails"
-        keyOf={({ id }) => id}
+        keyOf={({ id, rule }) => id || (rule?.name ?? "")}
         columns={columnsOf(names)}
       />
     </Page>
