@@ -7,7 +7,6 @@ import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { findChromium, launchChromium } from "../harness/browser.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
-import { playSession } from "./played-session.ts";
 
 const chromium = findChromium();
 if (chromium === undefined) {
@@ -32,7 +31,6 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await weir.attempts(calls);
     browser = await launchChromium(chromium!);
     context = await browser.newContext();
-    await playSession(context, weir);
     page = await context.newPage();
     // What the Content-Security-Policy refuses is told here, too.
     page.on("pageerror", (error) => faults.push(error.message));
@@ -149,7 +147,6 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     const [team] = (await policy.listTeams({})).teams;
     const auditor = await policy.createKey({ teamId: team!.id, name: "auditor", role: Role.AUDITOR });
     const other = await browser.newContext();
-    await playSession(other, weir);
     const theirs = await other.newPage();
     await theirs.goto(`${weir.origin}/console/keys`);
     await signIn(theirs, auditor.secret);
@@ -165,7 +162,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await other.close();
     // A page that asks for what is not to be had fills the audit log with denials that nobody meant.
     const { entries } = await weir.client(MeteringService).listAuditEntries({ actor: auditor.key!.id });
-    expect(entries.map(({ method, outcome }) => `${method.split("/").at(-1)} ${outcome}`)).toEqual(["CreateKey PERMISSION_DENIED"]);
+    expect(entries.map(({ method, outcome }) => `${method.split("/").at(-1)} ${outcome}`)).toEqual(["CreateKey PERMISSION_DENIED", "CreateSession ok"]);
   });
 
   test("forgets who was there at sign-out", async () => {
