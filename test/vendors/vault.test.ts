@@ -1,6 +1,9 @@
-/** Proves that a vendor's key can stand in a Vault: read from there, replaced there while Weir runs, and shown to nobody but the vendor. */
+/** Proves that a vendor's key can stand in a Vault: read from there, replaced there while Weir runs, and shown to nobody but the vendor; and that stored ones can be encrypted by a Vault. */
+import { readdir } from "node:fs/promises";
+import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { roleId, startVaultServer, type VaultServer } from "../../services/providers/testing/vault-server.ts";
+import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { newTransitKey, roleId, startVaultServer, type VaultServer } from "../../services/providers/testing/vault-server.ts";
 import { json, startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
@@ -15,15 +18,17 @@ beforeAll(async () => {
   vault = await startVaultServer();
   Object.assign(vault.state, { secretId, tokenSeconds: 3, longestTokenSeconds: 4 });
   vault.state.secrets.set("secret/data/openai", { api_key: "sk-canary-1" });
+  vault.state.transitKeys.set("weir", newTransitKey());
   vendor = await startScriptedProvider(json(200, completion));
   const models = `base_url: "${vendor.baseUrl}", models: [m]`;
   weir = await startWeir({
     environment: { VAULT_SECRET_ID: secretId },
     config: `
-vault: { address: "${vault.address}", app_role: { role_id: ${roleId}, secret_id: "\${VAULT_SECRET_ID}" }, refresh_interval: 1s }
+vault: { address: "${vault.address}", app_role: { role_id: ${roleId}, secret_id: "\${VAULT_SECRET_ID}" }, refresh_interval: 1s, transit: { key: weir } }
 providers:
   main: { vendor: openai, ${models}, vault: { path: secret/data/openai } }
   missing: { vendor: openai, ${models}, vault: { path: secret/data/missing } }
+  stored: { vendor: openai, ${models}, stored_credentials: true }
 routes: { safe: { targets: [missing/m, main/m] } }
 logging: { level: debug }
 `,
@@ -86,6 +91,24 @@ test("a provider whose key cannot be had fails with the cause in the log, and a 
   expect(text).toContain("The provider missing has no credential");
   expect(weir.log()).toContainEqual(expect.objectContaining({ provider: "missing", cause: "Vault answered GET secret/data/missing with the status 404: there is nothing" }));
   expect(await call("safe")).toMatchObject({ status: 200, key: "Bearer sk-canary-3" });
+});
+
+test("a stored key is encrypted by Vault, which never sees it, and nothing of this lies in the data directory", async () => {
+  const secret = "sk-canary-stored";
+  const providers = weir.client(ProvidersService);
+  const { credential } = await providers.createCredential({ provider: "stored", name: "first", secret });
+  expect(credential!.fingerprint).toMatch(/^[0-9a-f]{16}$/);
+  await expect.poll(async () => (await call("stored/m")).key).toBe(`Bearer ${secret}`);
+  await expect(providers.createCredential({ provider: "stored", name: "again", secret })).rejects.toMatchObject({ code: Code.AlreadyExists });
+  const asked = vault.requests.filter(({ path }) => path.startsWith("transit/"));
+  expect(new Set(asked.map(({ path }) => path))).toEqual(new Set(["transit/encrypt/weir", "transit/hmac/weir", "transit/decrypt/weir"]));
+  for (const { body } of asked) for (const text of Object.values(body)) expect(Buffer.from(String(text), "base64").toString("latin1") + String(text)).not.toContain("sk-canary");
+  expect(await readdir(weir.dataDirectory)).not.toContain("credential-key");
+
+  vault.state.isSealed = true;
+  await expect(providers.createCredential({ provider: "stored", name: "second", secret: "sk-canary-second" })).rejects.toMatchObject({ code: Code.Unavailable });
+  expect(await call("stored/m")).toMatchObject({ status: 200, key: `Bearer ${secret}` });
+  vault.state.isSealed = false;
 });
 
 test("neither a key nor what Weir signs in with stands in the log", () => {

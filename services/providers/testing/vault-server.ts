@@ -2,7 +2,7 @@
  * Owns a Vault for tests: a real HTTP server that answers as https://developer.hashicorp.com/vault/api-docs says, as far as Weir asks. What it says of
  * tokens that are not good is from https://developer.hashicorp.com/vault/docs/concepts/tokens#error-responses.
  */
-import { randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -31,9 +31,24 @@ export interface VaultState {
   longestTokenSeconds: number;
   /** Paths for which every token has a policy, by how they begin. */
   allowed: readonly string[];
+  /** Of the transit engine, which is mounted at `transit`, by name. */
+  readonly transitKeys: Map<string, TransitKeyState>;
   secretId: string;
   serviceAccountToken: string;
   nowMs: () => number;
+}
+
+/** Makes such a key. */
+export function newTransitKey(isDerived = false): TransitKeyState {
+  return { versions: [randomBytes(32)], isDerived, oldestForDecryption: 1 };
+}
+
+/** Of the type aes256-gcm96. */
+export interface TransitKeyState {
+  /** The first is version 1, the last one encrypts. */
+  readonly versions: Buffer[];
+  readonly isDerived: boolean;
+  oldestForDecryption: number;
 }
 
 export interface VaultServer {
@@ -70,6 +85,7 @@ export async function startVaultServer(tls?: { readonly key: string; readonly ce
     isSealed: false,
     tokenSeconds: 1200,
     longestTokenSeconds: 2_764_800,
+    transitKeys: new Map(),
     allowed: ["secret/", "kv/", "keys/", "transit/"],
     secretId: "841771dc-11c9-bbc7-bcac-6a3945a69cd9",
     serviceAccountToken: "eyJhbGciOi.service.account",
@@ -133,7 +149,37 @@ class Vault {
     if (request.method === "GET" && request.path === "auth/token/lookup-self") return { status: 200, json: { data: { id: request.token, ttl: this.#secondsLeft(token), renewable: token.isRenewable, type: "service" } } };
     if (request.method === "POST" && request.path === "auth/token/renew-self") return this.#renew(request.token!, token);
     if (!this.#state.allowed.some((start) => request.path.startsWith(start))) return refusal(403, "1 error occurred:\n\t* permission denied\n\n");
+    if (request.method === "POST" && request.path.startsWith("transit/")) return this.#transit(request.path, request.body);
     return request.method === "GET" ? this.#read(request.path) : refusal(405, "unsupported operation");
+  }
+
+  #transit(path: string, body: Fields): Answer {
+    const [, operation, name] = path.split("/");
+    const key = this.#state.transitKeys.get(name!);
+    if (key === undefined) return refusal(400, "encryption key not found");
+    const text = (field: string): string => (body[field] as string | undefined) ?? "";
+    const associated = Buffer.from(text("associated_data"), "base64");
+    const newest = key.versions.length;
+    if (operation === "hmac") return data({ hmac: `vault:v${newest}:${createHmac("sha256", Buffer.concat([key.versions[newest - 1]!, Buffer.from("hmac")])).update(Buffer.from(text("input"), "base64")).digest("base64")}` });
+    if (key.isDerived && text("context") === "") return refusal(400, "missing 'context' for key derivation; the key was created using a derived key, which means additional, per-request information must be included in order to perform operations with the key");
+    // Without derivation the context changes nothing.
+    const keyOf = (version: number): Buffer => (key.isDerived ? Buffer.from(hkdfSync("sha256", key.versions[version - 1]!, "", Buffer.from(text("context"), "base64"), 32)) : key.versions[version - 1]!);
+    if (operation === "encrypt") {
+      const nonce = randomBytes(12);
+      const cipher = createCipheriv("aes-256-gcm", keyOf(newest), nonce).setAAD(associated);
+      const sealed = Buffer.concat([nonce, cipher.update(text("plaintext"), "base64"), cipher.final(), cipher.getAuthTag()]);
+      return data({ ciphertext: `vault:v${newest}:${sealed.toString("base64")}`, key_version: newest });
+    }
+    const [, version, base64] = /^vault:v(\d+):(.+)$/.exec(text("ciphertext")) ?? [];
+    if (version === undefined || Number(version) > newest) return refusal(400, "invalid ciphertext: no prefix");
+    if (Number(version) < key.oldestForDecryption) return refusal(400, "ciphertext or signature version is disallowed by policy (too old)");
+    try {
+      const sealed = Buffer.from(base64!, "base64");
+      const decipher = createDecipheriv("aes-256-gcm", keyOf(Number(version)), sealed.subarray(0, 12), { authTagLength: 16 }).setAAD(associated).setAuthTag(sealed.subarray(-16));
+      return data({ plaintext: Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]).toString("base64") });
+    } catch {
+      return refusal(400, "invalid ciphertext: unable to decrypt");
+    }
   }
 
   #appRoleLogin({ role_id, secret_id }: Fields): Answer {
@@ -178,6 +224,10 @@ function seen({ method, url, headers }: IncomingMessage, body: string): SeenVaul
 
 function authOf(name: string, seconds: number): Answer {
   return { status: 200, json: { lease_id: "", data: null, auth: { client_token: name, accessor: "B6oixijqmeR4bsLOJH88Ska9", policies: ["default", "weir"], lease_duration: seconds, renewable: true } } };
+}
+
+function data(fields: Fields): Answer {
+  return { status: 200, json: { lease_id: "", lease_duration: 0, renewable: false, data: fields } };
 }
 
 function refusal(status: number, error: string): Answer {

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/config/v1/vault.proto.
  */
 export const file_weir_config_v1_vault: GenFile = /*@__PURE__*/
-  fileDesc("Chp3ZWlyL2NvbmZpZy92MS92YXVsdC5wcm90bxIOd2Vpci5jb25maWcudjEixAQKBVZhdWx0EjgKB2FkZHJlc3MYASABKAlCJ7pIJHIiKIAgMh1eaHR0cHM/Oi8vW15ALz8jXSsoL1tePyNdKik/JBIlCgluYW1lc3BhY2UYAiABKAlCErpID3INKIAIMgheWyEtfl0qJBIgCg5hdXRob3JpdHlfZmlsZRgDIAEoCUIIukgFcgMogCASRQoQcmVmcmVzaF9pbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgQIgKMFMgIIARIoCgV0b2tlbhgFIAEoCUIXgAEBukgRcg8QASiAQDIIXlshLX5dKiRIABIgCgp0b2tlbl9maWxlGAYgASgJQgq6SAdyBRABKIAgSAASMAoIYXBwX3JvbGUYByABKAsyHC53ZWlyLmNvbmZpZy52MS5WYXVsdEFwcFJvbGVIABI1CgprdWJlcm5ldGVzGAggASgLMh8ud2Vpci5jb25maWcudjEuVmF1bHRLdWJlcm5ldGVzSAA6sAG6SKwBGqkBCg12YXVsdC5zaWduX2luEkFuZWVkcyBhIHdheSB0byBzaWduIGluOiB0b2tlbiwgdG9rZW5fZmlsZSwgYXBwX3JvbGUgb3Iga3ViZXJuZXRlcxpVaGFzKHRoaXMudG9rZW4pIHx8IGhhcyh0aGlzLnRva2VuX2ZpbGUpIHx8IGhhcyh0aGlzLmFwcF9yb2xlKSB8fCBoYXModGhpcy5rdWJlcm5ldGVzKUIJCgdzaWduX2luIq0CCgxWYXVsdEFwcFJvbGUSGwoHcm9sZV9pZBgBIAEoCUIKukgHcgUQASiAIBIeCglzZWNyZXRfaWQYAiABKAlCC4ABAbpIBXIDKIAgEiAKDnNlY3JldF9pZF9maWxlGAMgASgJQgi6SAVyAyiAIBIwCgVtb3VudBgEIAEoCUIhukgechwogAgyF14oW14vPyNdKygvW14vPyNdKykqKT8kOosBukiHARqEAQocdmF1bHRfYXBwX3JvbGUub25lX3NlY3JldF9pZBIxc2VjcmV0X2lkIGFuZCBzZWNyZXRfaWRfZmlsZSBjYW5ub3QgYm90aCBiZSBnaXZlbhoxdGhpcy5zZWNyZXRfaWQgPT0gJycgfHwgdGhpcy5zZWNyZXRfaWRfZmlsZSA9PSAnJyJ7Cg9WYXVsdEt1YmVybmV0ZXMSGAoEcm9sZRgBIAEoCUIKukgHcgUQASiACBIcCgp0b2tlbl9maWxlGAIgASgJQgi6SAVyAyiAIBIwCgVtb3VudBgDIAEoCUIhukgechwogAgyF14oW14vPyNdKygvW14vPyNdKykqKT8kIlQKC1ZhdWx0U2VjcmV0EiwKBHBhdGgYASABKAlCHrpIG3IZKIAIMhReW14vPyNdKygvW14vPyNdKykrJBIXCgVmaWVsZBgCIAEoCUIIukgFcgMogAJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("Chp3ZWlyL2NvbmZpZy92MS92YXVsdC5wcm90bxIOd2Vpci5jb25maWcudjEi8wQKBVZhdWx0EjgKB2FkZHJlc3MYASABKAlCJ7pIJHIiKIAgMh1eaHR0cHM/Oi8vW15ALz8jXSsoL1tePyNdKik/JBIlCgluYW1lc3BhY2UYAiABKAlCErpID3INKIAIMgheWyEtfl0qJBIgCg5hdXRob3JpdHlfZmlsZRgDIAEoCUIIukgFcgMogCASRQoQcmVmcmVzaF9pbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgQIgKMFMgIIARIoCgV0b2tlbhgFIAEoCUIXgAEBukgRcg8QASiAQDIIXlshLX5dKiRIABIgCgp0b2tlbl9maWxlGAYgASgJQgq6SAdyBRABKIAgSAASMAoIYXBwX3JvbGUYByABKAsyHC53ZWlyLmNvbmZpZy52MS5WYXVsdEFwcFJvbGVIABI1CgprdWJlcm5ldGVzGAggASgLMh8ud2Vpci5jb25maWcudjEuVmF1bHRLdWJlcm5ldGVzSAASLQoHdHJhbnNpdBgJIAEoCzIcLndlaXIuY29uZmlnLnYxLlZhdWx0VHJhbnNpdDqwAbpIrAEaqQEKDXZhdWx0LnNpZ25faW4SQW5lZWRzIGEgd2F5IHRvIHNpZ24gaW46IHRva2VuLCB0b2tlbl9maWxlLCBhcHBfcm9sZSBvciBrdWJlcm5ldGVzGlVoYXModGhpcy50b2tlbikgfHwgaGFzKHRoaXMudG9rZW5fZmlsZSkgfHwgaGFzKHRoaXMuYXBwX3JvbGUpIHx8IGhhcyh0aGlzLmt1YmVybmV0ZXMpQgkKB3NpZ25faW4irQIKDFZhdWx0QXBwUm9sZRIbCgdyb2xlX2lkGAEgASgJQgq6SAdyBRABKIAgEh4KCXNlY3JldF9pZBgCIAEoCUILgAEBukgFcgMogCASIAoOc2VjcmV0X2lkX2ZpbGUYAyABKAlCCLpIBXIDKIAgEjAKBW1vdW50GAQgASgJQiG6SB5yHCiACDIXXihbXi8/I10rKC9bXi8/I10rKSopPyQ6iwG6SIcBGoQBChx2YXVsdF9hcHBfcm9sZS5vbmVfc2VjcmV0X2lkEjFzZWNyZXRfaWQgYW5kIHNlY3JldF9pZF9maWxlIGNhbm5vdCBib3RoIGJlIGdpdmVuGjF0aGlzLnNlY3JldF9pZCA9PSAnJyB8fCB0aGlzLnNlY3JldF9pZF9maWxlID09ICcnInsKD1ZhdWx0S3ViZXJuZXRlcxIYCgRyb2xlGAEgASgJQgq6SAdyBRABKIAIEhwKCnRva2VuX2ZpbGUYAiABKAlCCLpIBXIDKIAgEjAKBW1vdW50GAMgASgJQiG6SB5yHCiACDIXXihbXi8/I10rKC9bXi8/I10rKSopPyQihwEKDFZhdWx0VHJhbnNpdBI0CgNrZXkYASABKAlCJ7pIJHIiKIACMh1eW0EtWmEtejAtOV9dW0EtWmEtejAtOV8uLV0qJBIwCgVtb3VudBgCIAEoCUIhukgechwogAgyF14oW14vPyNdKygvW14vPyNdKykqKT8kEg8KB3JldGlyZWQYAyABKAgiVAoLVmF1bHRTZWNyZXQSLAoEcGF0aBgBIAEoCUIeukgbchkogAgyFF5bXi8/I10rKC9bXi8/I10rKSskEhcKBWZpZWxkGAIgASgJQgi6SAVyAyiAAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * A HashiCorp Vault, or what speaks its API (OpenBao), and how Weir signs in there.
@@ -89,6 +89,13 @@ export type Vault = Message<"weir.config.v1.Vault"> & {
     value: VaultKubernetes;
     case: "kubernetes";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The key in it under which stored credentials are encrypted; default that of the installation. With one, changes of `vault` need a restart to hold for it.
+   *
+   * @generated from field: weir.config.v1.VaultTransit transit = 9;
+   */
+  transit?: VaultTransit | undefined;
 };
 
 /**
@@ -176,6 +183,41 @@ export const VaultKubernetesSchema: GenMessage<VaultKubernetes> = /*@__PURE__*/
   messageDesc(file_weir_config_v1_vault, 2);
 
 /**
+ * A key of Vault's transit engine, which never leaves it: of a type that takes associated data (`aes256-gcm96`).
+ *
+ * @generated from message weir.config.v1.VaultTransit
+ */
+export type VaultTransit = Message<"weir.config.v1.VaultTransit"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Where the engine is mounted; default `transit`.
+   *
+   * @generated from field: string mount = 2;
+   */
+  mount: string;
+
+  /**
+   * Gives the key up: what lies under it is still read, and moves under that of the installation.
+   *
+   * @generated from field: bool retired = 3;
+   */
+  retired: boolean;
+};
+
+/**
+ * Describes the message weir.config.v1.VaultTransit.
+ * Use `create(VaultTransitSchema)` to create a new message.
+ */
+export const VaultTransitSchema: GenMessage<VaultTransit> = /*@__PURE__*/
+  messageDesc(file_weir_config_v1_vault, 3);
+
+/**
  * Where in Vault a provider's key stands.
  *
  * @generated from message weir.config.v1.VaultSecret
@@ -201,5 +243,5 @@ export type VaultSecret = Message<"weir.config.v1.VaultSecret"> & {
  * Use `create(VaultSecretSchema)` to create a new message.
  */
 export const VaultSecretSchema: GenMessage<VaultSecret> = /*@__PURE__*/
-  messageDesc(file_weir_config_v1_vault, 3);
+  messageDesc(file_weir_config_v1_vault, 4);
 
