@@ -19,12 +19,15 @@ const logger = createLogger("silent");
 let vault: VaultServer;
 let connection: DatabaseConnection;
 let processes: StoredCredentials[];
+/** By which the processes are known at Vault. */
+let tokens: string[];
 
 beforeEach(async () => {
   vault = await startVaultServer();
   vault.state.transitKeys.set("weir", newTransitKey());
   connection = await createEmptyDatabase();
   processes = [];
+  tokens = [];
 });
 afterEach(async () => {
   await Promise.all(processes.map((each) => each.stop()));
@@ -43,7 +46,9 @@ const movingBack: Keys = { installation: installationKey, transit: { key: "weir"
 
 /** The stored credentials as one process sees them, under these keys. */
 function start({ transit, installation }: Keys): StoredCredentials {
-  const settings = create(VaultSchema, { address: vault.address, signIn: { case: "token", value: vault.createToken() }, ...(transit && { transit }) });
+  const token = vault.createToken();
+  tokens.push(token);
+  const settings = create(VaultSchema, { address: vault.address, signIn: { case: "token", value: token }, ...(transit && { transit }) });
   const stored = new StoredCredentials({
     store: {
       openDatabase: () => openDatabase({ connection, schema: "providers", migrationsDirectory, logger }),
@@ -138,14 +143,16 @@ it("while Vault is sealed those that are known serve, none can be stored under a
   expect([secretsOf(late), secretsOf(late, "org_1")]).toEqual([["sk-1"], ["sk-3"]]);
 });
 
-it("what cannot be opened before Vault answers leaves all other changes in force", async () => {
+it("what cannot be opened before Vault answers is opened then, and all other changes are in force meanwhile", async () => {
   const running = await follow(byVault);
   await store(running, "cred_1", "sk-1");
   await expect.poll(() => secretsOf(running)).toEqual(["sk-1"]);
-  vault.revokeTokens();
+  vault.state.suspended.add(tokens[0]!);
   const another = start(byVault);
   await store(another, "cred_2", "sk-2", "org_1");
   await (await another.database()).query("UPDATE credentials SET weight = 2 WHERE id = 'cred_1'");
   await expect.poll(() => running.of("main", "")![0]?.weight).toBe(2);
   expect(secretsOf(running, "org_1")).toEqual([]);
+  vault.state.suspended.clear();
+  await expect.poll(() => secretsOf(running, "org_1")).toEqual(["sk-2"]);
 });

@@ -137,7 +137,7 @@ export async function createProvidersService(dependencies: ProvidersDependencies
   };
 }
 
-/** The keys for stored credentials: the one that the Vault of this configuration keeps, or else the installation's; and behind it the other one, if there is one, of which they come. */
+/** The keys for stored credentials: the one that the Vault of this configuration keeps, or else the installation's; then the other one, under which they may still lie. */
 export async function openKeyWrappings(vault: Vault | undefined, installation: InstallationKey, clock: Clock): Promise<KeyWrappings> {
   if (vault?.transit === undefined) return [new LocalKey(await installation.make())];
   const transit = new TransitKey(vault.transit, new VaultClient(vault), clock);

@@ -29,6 +29,8 @@ export interface VaultState {
   /** How long tokens are good, and how long at most, however often they are renewed. */
   tokenSeconds: number;
   longestTokenSeconds: number;
+  /** Tokens that are no good for now. */
+  readonly suspended: Set<string>;
   /** Paths for which every token has a policy, by how they begin. */
   allowed: readonly string[];
   /** Of the transit engine, which is mounted at `transit`, by name. */
@@ -86,6 +88,7 @@ export async function startVaultServer(tls?: { readonly key: string; readonly ce
     tokenSeconds: 1200,
     longestTokenSeconds: 2_764_800,
     transitKeys: new Map(),
+    suspended: new Set(),
     allowed: ["secret/", "kv/", "keys/", "transit/"],
     secretId: "841771dc-11c9-bbc7-bcac-6a3945a69cd9",
     serviceAccountToken: "eyJhbGciOi.service.account",
@@ -145,8 +148,8 @@ class Vault {
     if (request.method === "POST" && request.path === "auth/approle/login") return this.#appRoleLogin(request.body);
     if (request.method === "POST" && request.path === "auth/kubernetes/login") return this.#kubernetesLogin(request.body);
     const token = this.#tokens.get(request.token ?? "");
-    if (token === undefined || token.endsMs <= this.#state.nowMs()) return refusal(403, "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n");
-    if (request.method === "GET" && request.path === "auth/token/lookup-self") return { status: 200, json: { data: { id: request.token, ttl: this.#secondsLeft(token), renewable: token.isRenewable, type: "service" } } };
+    if (token === undefined || this.#state.suspended.has(request.token!) || token.endsMs <= this.#state.nowMs()) return refusal(403, "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n");
+    if (request.method === "GET" && request.path === "auth/token/lookup-self") return { status: 200, json: { data: { id: request.token, expire_time: new Date(token.endsMs).toISOString(), ttl: this.#secondsLeft(token), renewable: token.isRenewable, type: "service" } } };
     if (request.method === "POST" && request.path === "auth/token/renew-self") return this.#renew(request.token!, token);
     if (!this.#state.allowed.some((start) => request.path.startsWith(start))) return refusal(403, "1 error occurred:\n\t* permission denied\n\n");
     if (request.method === "POST" && request.path.startsWith("transit/")) return this.#transit(request.path, request.body);

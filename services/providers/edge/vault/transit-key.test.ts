@@ -68,6 +68,8 @@ it("is not there while Vault is sealed, down, or does not let Weir use it; it is
   server.state.isSealed = false;
   await expect(keyNamed("none").wrap(randomBytes(32), "cred_1")).rejects.toEqual(unavailable("encryption key not found"));
   await expect(keyNamed("weir", "team/transit").unwrap(wrapped, "cred_1")).rejects.toEqual(unavailable("POST team/transit/decrypt/weir with the status 403"));
+  const stranger = new VaultClient(create(VaultSchema, { address: server.address, signIn: { case: "appRole", value: { roleId: "unknown" } } }));
+  await expect(new TransitKey(create(VaultTransitSchema, { key: "weir" }), stranger, systemClock).unwrap(wrapped, "cred_1")).rejects.toEqual(unavailable("Weir could not sign in. Vault answered POST auth/approle/login with the status 400"));
   await server.goDown();
   await expect(key.wrap(randomBytes(32), "cred_1")).rejects.toEqual(unavailable("Vault gave no answer to POST transit/encrypt/weir"));
   await server.comeBack();

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { Vault } from "#gen/weir/config/v1/vault_pb.ts";
 import { exchangeThroughEgress, exchangeTrusting, type Exchange } from "#platform/egress/egress-exchange.ts";
 import type { JsonObject } from "../../domain/vendor-json.ts";
-import { askVault, VaultRefusal, type VaultDoor, type VaultRequest } from "./vault-exchange.ts";
+import { askVault, VaultRefusal, type VaultAccess, type VaultRequest } from "./vault-exchange.ts";
 import { renew, signInAt, type VaultToken } from "./vault-token.ts";
 
 /** After which part of its life a token is renewed. */
@@ -23,19 +23,19 @@ export class VaultClient {
 
   /** Throws as askVault does. */
   async ask(request: VaultRequest, nowMs: number, signal: AbortSignal): Promise<JsonObject> {
-    const door = await this.#door();
-    const token = await this.#currentToken(door, nowMs);
+    const access = await this.#access();
+    const token = await this.#currentToken(access, nowMs);
     try {
-      return await askVault(request, { ...door, token: token.secret }, signal);
+      return await askVault(request, { ...access, token: token.secret }, signal);
     } catch (error) {
       if (!(error instanceof VaultRefusal) || error.status !== 403 || nowMs < token.sinceMs + youngMs) throw error;
       // It may have been revoked.
-      const another = await this.#changed(() => this.#signIn(door, nowMs));
-      return askVault(request, { ...door, token: another.secret }, signal);
+      const another = await this.#changed(() => this.#signIn(access, nowMs));
+      return askVault(request, { ...access, token: another.secret }, signal);
     }
   }
 
-  async #door(): Promise<VaultDoor> {
+  async #access(): Promise<VaultAccess> {
     const { address, namespace, authorityFile } = this.settings;
     this.#exchange ??= openExchange(authorityFile).catch((error: unknown) => {
       this.#exchange = undefined;
@@ -44,12 +44,12 @@ export class VaultClient {
     return { address, namespace, exchange: await this.#exchange };
   }
 
-  async #currentToken(door: VaultDoor, nowMs: number): Promise<VaultToken> {
+  async #currentToken(access: VaultAccess, nowMs: number): Promise<VaultToken> {
     const present = this.#token;
-    if (present === undefined || nowMs >= present.sinceMs + present.lifetimeMs) return this.#changed(() => this.#signIn(door, nowMs));
+    if (present === undefined || nowMs >= present.sinceMs + present.lifetimeMs) return this.#changed(() => this.#signIn(access, nowMs));
     if (nowMs < present.sinceMs + present.lifetimeMs * renewAfter) return present;
     // Until its end it is good, whatever becomes of this.
-    return this.#changed(() => this.#renew(present, door, nowMs)).catch(() => present);
+    return this.#changed(() => this.#renew(present, access, nowMs)).catch(() => present);
   }
 
   /** One call for all who wait. */
@@ -60,15 +60,18 @@ export class VaultClient {
     return this.#change;
   }
 
-  async #renew(present: VaultToken, door: VaultDoor, nowMs: number): Promise<VaultToken> {
-    const renewed = present.isRenewable ? await renew(present, door, nowMs, forAll()).catch(unlessRefused) : undefined;
+  async #renew(present: VaultToken, access: VaultAccess, nowMs: number): Promise<VaultToken> {
+    const renewed = present.isRenewable ? await renew(present, access, nowMs, forAll()).catch(unlessRefused) : undefined;
     // One that gets less and less time, or none (which reads as no end), nears its longest possible life.
     const isLasting = renewed !== undefined && Number.isFinite(renewed.lifetimeMs) && renewed.lifetimeMs >= present.lifetimeMs / 2;
-    return isLasting ? renewed : this.#signIn(door, nowMs);
+    return isLasting ? renewed : this.#signIn(access, nowMs);
   }
 
-  #signIn(door: VaultDoor, nowMs: number): Promise<VaultToken> {
-    return signInAt(this.settings, door, nowMs, forAll());
+  #signIn(access: VaultAccess, nowMs: number): Promise<VaultToken> {
+    // No refusal of what was asked: that has not been sent.
+    return signInAt(this.settings, access, nowMs, forAll()).catch((cause: Error) => {
+      throw new Error(`Weir could not sign in. ${cause.message}`, { cause });
+    });
   }
 }
 

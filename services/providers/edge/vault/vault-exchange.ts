@@ -11,7 +11,7 @@ export interface VaultRequest {
 }
 
 /** Where it goes, and who asks. */
-export interface VaultDoor {
+export interface VaultAccess {
   readonly address: string;
   readonly namespace: string;
   readonly exchange: Exchange;
@@ -33,7 +33,7 @@ export class VaultRefusal extends Error {
 const timeoutMs = 5_000;
 
 /** The JSON of the answer. Throws a VaultRefusal when it is no success, another error when there was no answer; neither quotes a secret. */
-export async function askVault({ method, path, body }: VaultRequest, { address, namespace, exchange, token }: VaultDoor, signal: AbortSignal): Promise<JsonObject> {
+export async function askVault({ method, path, body }: VaultRequest, { address, namespace, exchange, token }: VaultAccess, signal: AbortSignal): Promise<JsonObject> {
   const url = `${address.replace(/\/+$/, "")}/v1/${path.split("/").map(encodeURIComponent).join("/")}`;
   const headers = {
     "x-vault-request": "true",

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { Vault, VaultAppRole, VaultKubernetes } from "#gen/weir/config/v1/vault_pb.ts";
 import { Secret } from "#platform/secret.ts";
 import { asCount, asObject, asText, type JsonObject } from "../../domain/vendor-json.ts";
-import { askVault, type VaultDoor } from "./vault-exchange.ts";
+import { askVault, type VaultAccess } from "./vault-exchange.ts";
 
 export interface VaultToken {
   readonly secret: Secret;
@@ -15,30 +15,31 @@ export interface VaultToken {
 }
 
 /** Throws as askVault does, or when a file cannot be read. */
-export async function signInAt({ signIn }: Vault, door: VaultDoor, nowMs: number, signal: AbortSignal): Promise<VaultToken> {
+export async function signInAt({ signIn }: Vault, access: VaultAccess, nowMs: number, signal: AbortSignal): Promise<VaultToken> {
   switch (signIn.case) {
     case "token":
-      return known(new Secret(signIn.value), door, nowMs, signal);
+      return known(new Secret(signIn.value), access, nowMs, signal);
     case "tokenFile":
-      return known(new Secret(await readTrimmed(signIn.value)), door, nowMs, signal);
+      return known(new Secret(await readTrimmed(signIn.value)), access, nowMs, signal);
     case "appRole":
-      return issued(await askVault({ method: "POST", path: `auth/${signIn.value.mount || "approle"}/login`, body: await appRoleProof(signIn.value) }, door, signal), nowMs);
+      return issued(await askVault({ method: "POST", path: `auth/${signIn.value.mount || "approle"}/login`, body: await appRoleProof(signIn.value) }, access, signal), nowMs);
     case "kubernetes":
-      return issued(await askVault({ method: "POST", path: `auth/${signIn.value.mount || "kubernetes"}/login`, body: await kubernetesProof(signIn.value) }, door, signal), nowMs);
+      return issued(await askVault({ method: "POST", path: `auth/${signIn.value.mount || "kubernetes"}/login`, body: await kubernetesProof(signIn.value) }, access, signal), nowMs);
     default:
       throw new Error("nothing says how to sign in at Vault");
   }
 }
 
 /** The same token with a new end. Source: https://developer.hashicorp.com/vault/api-docs/auth/token#renew-a-token-self */
-export async function renew({ secret }: VaultToken, door: VaultDoor, nowMs: number, signal: AbortSignal): Promise<VaultToken> {
-  return issued(await askVault({ method: "POST", path: "auth/token/renew-self", body: {} }, { ...door, token: secret }, signal), nowMs);
+export async function renew({ secret }: VaultToken, access: VaultAccess, nowMs: number, signal: AbortSignal): Promise<VaultToken> {
+  return issued(await askVault({ method: "POST", path: "auth/token/renew-self", body: {} }, { ...access, token: secret }, signal), nowMs);
 }
 
 /** Source: https://developer.hashicorp.com/vault/api-docs/auth/token#lookup-a-token-self */
-async function known(secret: Secret, door: VaultDoor, nowMs: number, signal: AbortSignal): Promise<VaultToken> {
-  const data = asObject((await askVault({ method: "GET", path: "auth/token/lookup-self" }, { ...door, token: secret }, signal))["data"]);
-  return { secret, isRenewable: data["renewable"] === true, lifetimeMs: lifetimeOf(data["ttl"]), sinceMs: nowMs };
+async function known(secret: Secret, access: VaultAccess, nowMs: number, signal: AbortSignal): Promise<VaultToken> {
+  const data = asObject((await askVault({ method: "GET", path: "auth/token/lookup-self" }, { ...access, token: secret }, signal))["data"]);
+  const lifetimeMs = asText(data["expire_time"]) === "" ? Infinity : (asCount(data["ttl"]) ?? 0) * 1000;
+  return { secret, isRenewable: data["renewable"] === true, lifetimeMs, sinceMs: nowMs };
 }
 
 /** Source: https://developer.hashicorp.com/vault/api-docs/auth/approle#login-with-approle */
@@ -56,12 +57,9 @@ function issued(json: JsonObject, nowMs: number): VaultToken {
   const auth = asObject(json["auth"]);
   const text = asText(auth["client_token"]);
   if (text === "") throw new Error("Vault let Weir sign in but gave it no token");
-  return { secret: new Secret(text), isRenewable: auth["renewable"] === true, lifetimeMs: lifetimeOf(auth["lease_duration"]), sinceMs: nowMs };
-}
-
-/** Vault says 0 of what has no end. */
-function lifetimeOf(seconds: unknown): number {
-  return (asCount(seconds) || Infinity) * 1000;
+  // Vault says 0 of what has no end.
+  const lifetimeMs = (asCount(auth["lease_duration"]) || Infinity) * 1000;
+  return { secret: new Secret(text), isRenewable: auth["renewable"] === true, lifetimeMs, sinceMs: nowMs };
 }
 
 async function readTrimmed(path: string): Promise<string> {
