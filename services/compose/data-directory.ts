@@ -112,9 +112,13 @@ export class DataDirectory {
 
   /** The key under which credentials for vendors are encrypted: the one given, or the one of a file that is made when it is first needed. Who loses it loses them. */
   async credentialKey(given: string | undefined): Promise<Secret> {
-    if (given !== undefined && given !== "") return checkedKey(given);
-    if ((await readSecret(this.#credentialKeyFile)) === undefined) await createSecret(this.#credentialKeyFile, new Secret(randomBytes(32).toString("base64url")));
-    return (await readSecret(this.#credentialKeyFile))!;
+    if ((await this.findCredentialKey(given)) === undefined) await createSecret(this.#credentialKeyFile, new Secret(randomBytes(32).toString("base64url")));
+    return (await this.findCredentialKey(given))!;
+  }
+
+  /** Likewise, undefined where there is none. */
+  async findCredentialKey(given: string | undefined): Promise<Secret | undefined> {
+    return given !== undefined && given !== "" ? checkedKey(given) : readSecret(this.#credentialKeyFile);
   }
 
   async writeAddress(address: string): Promise<void> {

@@ -12,6 +12,8 @@ test.each<[expected: readonly string[], started: ConfigInit, changed: ConfigInit
   [["listen"], {}, { listen: { address: "0.0.0.0" } }],
   [["internal"], { internal: { port: 1 } }, {}],
   [["peers"], { peers: { policy: "dns:///a:1" } }, { peers: { policy: "dns:///b:1" } }],
+  [[], { vault: { address: "https://a" } }, { vault: { address: "https://b" } }],
+  [["vault"], { vault: { address: "https://a" } }, { vault: { address: "https://a", transit: { key: "weir" } } }],
   [["events", "limits.max_journal_bytes"], {}, { events: { nats: { url: "nats://a" } }, limits: { maxJournalBytes: 5n } }],
 ])("%j", (expected, started, changed) => {
   expect(partsThatNeedRestart(create(ConfigSchema, started), create(ConfigSchema, changed))).toEqual(expected);

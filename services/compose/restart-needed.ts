@@ -11,6 +11,8 @@ const fixedParts: Readonly<Record<string, (file: Config) => ConfigInit>> = {
   internal: ({ internal }) => (internal === undefined ? {} : { internal }),
   peers: ({ peers }) => ({ peers }),
   "alerts.nats": ({ alerts }) => (alerts?.nats === true ? { alerts: { nats: true } } : {}),
+  // Providers' keys are read from another one at once.
+  vault: ({ vault }) => (vault?.transit === undefined ? {} : { vault }),
   events: ({ events }) => (events === undefined ? {} : { events }),
   "limits.max_journal_bytes": ({ limits }) => (limits?.maxJournalBytes === undefined ? {} : { limits: { maxJournalBytes: limits.maxJournalBytes } }),
 };

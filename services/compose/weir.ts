@@ -195,11 +195,12 @@ class Start {
 
   /** Nothing of it is opened before a provider takes stored credentials, or one is stored. */
   #credentialStore(providers: Providers): CredentialStore | undefined {
-    const { databases, data, variables } = this.#options;
+    const { databases, data, variables, settings } = this.#options;
+    const given = variables["WEIR_CREDENTIAL_KEY"];
     if (!databases.schemas.includes("providers")) return undefined;
     return {
       openDatabase: async () => openDatabase({ connection: await databases.connectionOf("providers"), schema: "providers", migrationsDirectory: providers.migrationsDirectory, logger: this.#loggerOf("providers") }),
-      openKey: async () => new providers.LocalKey(await data.credentialKey(variables["WEIR_CREDENTIAL_KEY"])),
+      openKeys: () => providers.openKeyWrappings(settings.file.vault, { find: () => data.findCredentialKey(given), make: () => data.credentialKey(given) }, systemClock),
     };
   }
 

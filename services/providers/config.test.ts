@@ -23,6 +23,16 @@ function faultsOf(providers: NonNullable<MessageInitShape<typeof ConfigSchema>["
   }
 }
 
+/** What is wrong with a configuration file of this text. */
+async function saidOf(text: string): Promise<string[]> {
+  const directory = await mkdtemp(join(tmpdir(), "weir-config-"));
+  const path = join(directory, "weir.yaml");
+  await writeFile(path, text);
+  const said = await loadConfigFile({ path, environment: {}, schema: ConfigSchema }).then(() => [], (error: unknown) => (error as ConfigFileError).problems.map(({ field, message }) => `${field}: ${message}`));
+  await rm(directory, { recursive: true });
+  return said;
+}
+
 describe("the facts of models", () => {
   const factsOf = (models: NonNullable<MessageInitShape<typeof ConfigSchema>["models"]>, name: string): unknown => readProvidersConfig(create(ConfigSchema, { models }), {}).modelFacts.get(name);
 
@@ -145,12 +155,29 @@ describe("readProvidersConfig", () => {
     ["{ vendor: azure, entra: { tenant_id: t, client_id: c, client_secret: s, federated_token_file: /x } }", ["providers.a.entra: needs either client_secret or federated_token_file"]],
     ["{ vendor: azure, google: {}, entra: {} }", expect.arrayContaining([expect.stringContaining("cannot be given together with google")])],
   ])("of the file %s says %j", async (provider, faults) => {
-    const directory = await mkdtemp(join(tmpdir(), "weir-config-"));
-    const path = join(directory, "weir.yaml");
-    await writeFile(path, `providers: { a: ${provider} }`);
-    const said = await loadConfigFile({ path, environment: {}, schema: ConfigSchema }).then(() => [], (error: unknown) => (error as ConfigFileError).problems.map(({ field, message }) => `${field}: ${message}`));
-    await rm(directory, { recursive: true });
-    expect(said).toEqual(faults);
+    expect(await saidOf(`providers: { a: ${provider} }`)).toEqual(faults);
+  });
+
+  it.each([
+    ["{ address: https://vault:8200, token: t }", []],
+    ["{ address: https://vault:8200, app_role: { role_id: r } }", []],
+    ["{ address: https://vault:8200 }", ["vault: needs a way to sign in: token, token_file, app_role or kubernetes"]],
+    ["{ address: https://vault:8200, token: t, token_file: /t }", expect.arrayContaining([expect.stringContaining("cannot be given together with token")])],
+    ["{ address: https://vault:8200, app_role: { role_id: r, secret_id: s, secret_id_file: /s } }", ["vault.app_role: secret_id and secret_id_file cannot both be given"]],
+    ["{ address: vault:8200, token: t }", [expect.stringContaining("vault.address: ")]],
+  ])("of the Vault %s says %j", async (vault, faults) => {
+    expect(await saidOf(`vault: ${vault}`)).toEqual(faults);
+  });
+
+  it("takes the key of any vendor out of the Vault that is configured, and says so where none is", () => {
+    const inVault = { identity: { case: "vault" as const, value: { path: "secret/data/a" } } };
+    const providers = { a: { vendor: "openai", ...inVault }, b: { vendor: "bedrock", ...inVault }, c: { vendor: "vertex", project: "river", ...inVault } };
+    const vault = { address: "https://vault:8200", signIn: { case: "token" as const, value: "canary" } };
+    const read = [...readProvidersConfig(create(ConfigSchema, { vault, providers }), {}).providers.values()];
+    expect(read).toMatchObject([{ credential: undefined, identity: { name: "vault" } }, { identity: { name: "vault" } }, { identity: { name: "vault" } }]);
+    expect(JSON.stringify(read)).not.toContain("canary");
+    expect(faultsOf({ a: { vendor: "openai", ...inVault } })).toMatchObject({ fieldViolations: [{ field: "providers.a.vault", description: expect.stringContaining("say under `vault` where it is") }] });
+    expect(faultsOf({ a: { vendor: "openai", storedCredentials: true, ...inVault } })).toMatchObject({ fieldViolations: expect.arrayContaining([expect.objectContaining({ field: "providers.a.stored_credentials" })]) });
   });
 
   it("shows nothing of an identity's secrets", () => {

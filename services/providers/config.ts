@@ -10,6 +10,7 @@ import { modelNames, readModelFacts } from "./domain/catalogue.ts";
 import type { VendorAdapter } from "./domain/adapter.ts";
 import { demoVendor, demoVendorName } from "./edge/demo/demo-vendor.ts";
 import { identityOf, type Identity } from "./edge/identities/identities.ts";
+import { VaultClient } from "./edge/vault/vault-client.ts";
 import { noSettings, settingFields, settingsOf, type VendorSettings } from "./edge/vendor-settings.ts";
 import type { FetchBounds } from "./edge/media-fetcher.ts";
 import { vendors, type VendorRow } from "./edge/vendors.ts";
@@ -60,7 +61,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Throws INVALID_REQUEST that names every field at fault. */
 export function readProvidersConfig(config: Config, environment: Environment): ProvidersConfig {
   const faults: Fault[] = [];
-  const configured = Object.entries(config.providers).map(([name, provider]) => fromFile(name, provider, faults));
+  const vault = config.vault && new VaultClient(config.vault);
+  const configured = Object.entries(config.providers).map(([name, provider]) => fromFile(name, provider, vault, faults));
   const found = configured.length > 0 ? configured : fromEnvironment(environment, faults);
   if (faults.length > 0) {
     throw new GatewayError("INVALID_REQUEST", faults.map(({ field, description }) => `${field}: ${description}`).join("\n"), { fieldViolations: faults });
@@ -90,7 +92,7 @@ interface Fault {
   readonly description: string;
 }
 
-function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderConfig {
+function fromFile(name: string, provider: Provider, vault: VaultClient | undefined, faults: Fault[]): ProviderConfig {
   const row = Object.hasOwn(vendors, provider.vendor) ? vendors[provider.vendor] : undefined;
   const baseUrlIsOwn = provider.baseUrl !== "";
   const ownBaseUrl = baseUrlIsOwn ? readBaseUrl(provider.baseUrl, `providers.${name}.base_url`, faults) : "";
@@ -110,6 +112,7 @@ function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderCo
   }
   if (provider.storedCredentials && provider.identity.case !== undefined) faults.push({ field: `providers.${name}.stored_credentials`, description: `is not for a provider with an identity (${provider.identity.case}), for which a credential is obtained.` });
   if (provider.onlyOrganizationCredentials) checkOnlyOrganizations(name, provider, faults);
+  if (provider.identity.case === "vault" && vault === undefined) faults.push({ field: `providers.${name}.vault`, description: "there is no Vault to read it from; say under `vault` where it is and how Weir signs in." });
   refuseUnsendable(provider.apiKey, `providers.${name}.api_key`, faults);
   if (provider.responsesApi && row !== undefined && row.adapterAtHome === undefined) {
     faults.push({ field: `providers.${name}.responses_api`, description: `is only for servers that speak OpenAI's API (vendor: openai); leave it out.` });
@@ -122,7 +125,7 @@ function fromFile(name: string, provider: Provider, faults: Fault[]): ProviderCo
     baseUrl: baseUrlIsOwn ? ownBaseUrl : adapter.defaultBaseUrl,
     baseUrlIsOwn,
     credential: provider.apiKey === "" ? undefined : new Secret(provider.apiKey),
-    identity: identityOf(provider),
+    identity: identityOf(provider, vault),
     hasStoredCredentials: provider.storedCredentials,
     onlyOrganizationCredentials: provider.onlyOrganizationCredentials,
     models: provider.models.length > 0 ? provider.models : modelNames(provider.vendor),
@@ -145,7 +148,7 @@ function checkOnlyOrganizations(name: string, { storedCredentials, apiKey }: Pro
 /** What only some vendors take: where it would be without meaning, it is refused. */
 function checkOwnFields(name: string, provider: Provider, { identity, own }: VendorRow, faults: Fault[]): void {
   const given = provider.identity.case;
-  if (given !== undefined && given !== identity) faults.push({ field: `providers.${name}.${given}`, description: `is not for ${provider.vendor}; only for ${vendorsWhere((row) => row.identity === given)}.` });
+  if (given !== undefined && given !== "vault" && given !== identity) faults.push({ field: `providers.${name}.${given}`, description: `is not for ${provider.vendor}; only for ${vendorsWhere((row) => row.identity === given)}.` });
   for (const [setting, field] of Object.entries(settingFields) as [keyof VendorSettings, string][]) {
     if (provider[setting] === "" && own?.needs.includes(setting) === true) faults.push({ field: `providers.${name}.${field}`, description: `missing; ${provider.vendor} needs one.` });
     if (provider[setting] !== "" && own?.takes.includes(setting) !== true) {

@@ -1,5 +1,6 @@
 /** Owns how the rooms of providers are put together, started and stopped. */
 import { fileURLToPath } from "node:url";
+import type { Vault } from "#gen/weir/config/v1/vault_pb.ts";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Internet } from "#platform/egress/fetch-file.ts";
@@ -9,12 +10,16 @@ import { createNatsTransport } from "#platform/event-log/nats-transport.ts";
 import { deriveLive, MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import { Counter, type Registry } from "#platform/metrics.ts";
+import type { Secret } from "#platform/secret.ts";
 import type { RunningService } from "#platform/service.ts";
 import { waitFor } from "#platform/wait-for.ts";
 import type { ProvidersConfig } from "./config.ts";
+import type { KeyWrappings } from "./domain/key-wrapping.ts";
 import { SentAttempts } from "./domain/sent-attempts.ts";
 import { BatchSettlement } from "./batch-settlement.ts";
 import { LiveProviders } from "./edge/live-providers.ts";
+import { TransitKey } from "./edge/vault/transit-key.ts";
+import { VaultClient } from "./edge/vault/vault-client.ts";
 import { MediaFetcher } from "./edge/media-fetcher.ts";
 import { createPeerRegistry, createPeerTransport } from "./peer-transport.ts";
 import type { MeteringPeer } from "./peers.ts";
@@ -32,11 +37,18 @@ import { adoptLeftoverJournals, type ClaimedJournal } from "./store/leftover-jou
 import { LocalKey } from "./store/secret-box.ts";
 import { StoredCredentials, type CredentialStore } from "./store/stored-credentials.ts";
 
-export { LocalKey };
 export type { CredentialStore };
 
 /** The plain-SQL migrations of providers' schema. */
 export const migrationsDirectory = fileURLToPath(new URL("./store/migrations/", import.meta.url));
+
+/** The installation's own key for stored credentials. */
+export interface InstallationKey {
+  /** Undefined where there is none. */
+  find(): Promise<Secret | undefined>;
+  /** Where there is none, there is one then. */
+  make(): Promise<Secret>;
+}
 
 export type ProvidersDependencies = LedgerAccess & {
   readonly config: LiveValue<ProvidersConfig>;
@@ -70,7 +82,7 @@ export async function createProvidersService(dependencies: ProvidersDependencies
   const { config, metering, eventLog, instance, journalDirectory, claimLeftoverJournal, clock, logger, metrics } = dependencies;
   const stored = new StoredCredentials({ store: dependencies.credentialStore, clock, logger });
   const providers = new LiveProviders({ clock, logger, stored });
-  if (takesStored(config.current)) await waitFor("the database", () => stored.follow(), logger);
+  if (takesStored(config.current)) await waitFor("the stored credentials", () => stored.follow(), logger);
   await providers.apply(config.current);
   const ledger = {
     transport: eventLog === undefined ? createPeerTransport(metering) : createNatsTransport({ link: eventLog, logger }),
@@ -123,6 +135,15 @@ export async function createProvidersService(dependencies: ProvidersDependencies
       await stored.stop();
     },
   };
+}
+
+/** The keys for stored credentials: the one that the Vault of this configuration keeps, or else the installation's; then the other one, under which they may still lie. */
+export async function openKeyWrappings(vault: Vault | undefined, installation: InstallationKey, clock: Clock): Promise<KeyWrappings> {
+  if (vault?.transit === undefined) return [new LocalKey(await installation.make())];
+  const transit = new TransitKey(vault.transit, new VaultClient(vault), clock);
+  if (vault.transit.retired) return [new LocalKey(await installation.make()), transit];
+  const former = await installation.find();
+  return former === undefined ? [transit] : [transit, new LocalKey(former)];
 }
 
 /** Changes are applied one after the other; the catalogue shows each when it can be called. */

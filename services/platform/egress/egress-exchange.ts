@@ -29,9 +29,14 @@ export const exchangeThroughEgress = exchangeBy(true);
 /** For hosts that are to be on the internet: private addresses are not dialled. */
 export const exchangeWithPublicHost = exchangeBy(false);
 
-function exchangeBy(allowPrivateAddresses: boolean): Exchange {
+/** Like `exchangeThroughEgress`, with hosts that these authorities (PEM) have certified, and no others. */
+export function exchangeTrusting(authorities: string): Exchange {
+  return exchangeBy(true, authorities);
+}
+
+function exchangeBy(allowPrivateAddresses: boolean, authorities?: string): Exchange {
   const lookup = createCheckedLookup((address) => reasonToRefuse(address, allowPrivateAddresses));
-  const agent = new Agent({ allowH2: false, pipelining: 1, connections: 64, maxResponseSize: maximumReplyBytes, connect: { lookup } });
+  const agent = new Agent({ allowH2: false, pipelining: 1, connections: 64, maxResponseSize: maximumReplyBytes, connect: { lookup, ...(authorities === undefined ? {} : { ca: authorities }) } });
   return async ({ method, url, headers, body }, signal) => {
     const { origin, pathname, search } = new URL(url);
     // What stands behind the host may be a secret, and what is refused is logged.

@@ -24,6 +24,8 @@ export interface ObtainedCredential {
   readonly credential: Secret;
   /** Milliseconds since 1970; infinite when it has no end. */
   readonly expiresAtMs: number;
+  /** Of one that can be replaced at any time: after how long it is looked up again. Those who come after twice as long wait for that. */
+  readonly lookAgainAfterMs?: number;
 }
 
 /** Obtains a credential, at this time. What it throws is for the log and holds no secret. */

@@ -153,7 +153,10 @@ export class LiveProviders {
   #open(config: ProviderConfig): LiveProvider {
     const baseUrl = config.vendor === demoVendorName ? this.#demoServer!.baseUrl : config.baseUrl;
     this.#options.logger.debug({ provider: config.name, vendor: config.vendor }, "a provider is ready");
-    return new LiveProvider(config, baseUrl, this.#options);
+    const provider = new LiveProvider(config, baseUrl, this.#options);
+    // So that the first call need not wait for a credential, and the log says at once that there is none; calls try again.
+    if (config.identity !== undefined) provider.credentials.of("").prepare()?.catch(() => undefined);
+    return provider;
   }
 }
 

@@ -38,9 +38,12 @@ afterEach(async () => {
 });
 
 const attempt = (signal?: AbortSignal) => collect(running.providers.attempt(attemptRequest({ attemptId: newId("att", clock), operation: operations.generate }), contextOf(signal)));
+/** Ends the credential that was obtained at the start. */
+const outlive = () => (time.nowMs += 2 * hourMs);
 const shown = () => vendor.requests.map(({ headers }) => headers.authorization);
 
 it("are signed with the access key of now", async () => {
+  obtained = 0;
   obtain = (nowMs) => Promise.resolve({ credential: new Secret(`ASIA${++obtained}:secret-${obtained}:session-${obtained}`), expiresAtMs: nowMs + hourMs });
   const bedrock = await startProviders({
     provider: { baseUrl: vendor.baseUrl, vendor: "bedrock", adapter: bedrockVendor, credential: undefined, identity: { name: "aws", settings: new Secret("{}"), obtain } },
@@ -60,6 +63,7 @@ it("are signed with the access key of now", async () => {
 
 describe("attempts with an obtained credential", () => {
   it("do not begin when the wait for it has taken all the time there was to begin", async () => {
+    outlive();
     const obtainAtOnce = obtain;
     obtain = (...now) => {
       time.nowMs += 31_000;
@@ -90,6 +94,7 @@ describe("attempts with an obtained credential", () => {
   });
 
   it("fail with a typed error where there is none to be had: nothing is sent, nothing recorded", async () => {
+    outlive();
     obtain = () => Promise.reject(new Error("secret-canary"));
     const { error } = await attempt();
     expect(error).toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE", metadata: { provider: "main", dependency: "credential" } });
@@ -99,6 +104,7 @@ describe("attempts with an obtained credential", () => {
   });
 
   it("end at once when their caller goes away while they wait for it", async () => {
+    outlive();
     const waits = Promise.withResolvers<void>();
     const never = Promise.withResolvers<never>();
     obtain = () => {

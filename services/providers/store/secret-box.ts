@@ -2,7 +2,7 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
 import { seal, unseal } from "#platform/seal.ts";
 import { Secret } from "#platform/secret.ts";
-import type { KeyWrapping } from "../domain/key-wrapping.ts";
+import type { KeyWrapping, KeyWrappings } from "../domain/key-wrapping.ts";
 
 const keyBytes = 32;
 /** Of the stored form. */
@@ -23,21 +23,24 @@ export function sealSecret(secret: Secret, { organizationId, credentialId }: Sec
 }
 
 /** Rejects when the bytes were changed, belong elsewhere, or were sealed or wrapped under another key. Without a data key, those of the former form alone are read. */
-export async function openSecret(sealed: Buffer, { organizationId, credentialId }: SecretPlace, dataKey: KeyObject | undefined, keys: KeyWrapping): Promise<Secret> {
+export async function openSecret(sealed: Buffer, { organizationId, credentialId }: SecretPlace, dataKey: KeyObject | undefined, keys: KeyWrappings): Promise<Secret> {
   if (sealed[0] === version && dataKey !== undefined) return new Secret(opened(sealed.subarray(1), dataKey, organizationId, credentialId).toString("utf8"));
   if (sealed[0] === formerVersion && organizationId === "") return openFormerSecret(sealed, credentialId, keys);
   throw new Error("the secret was stored by another version of Weir, or its data key is gone");
 }
 
-/** Behind the version stand the length of the wrapped data key, that key, and the secret under it. */
-async function openFormerSecret(sealed: Buffer, credentialId: string, keys: KeyWrapping): Promise<Secret> {
+/** Behind the version stand the length of the data key wrapped under the installation's, that key, and the secret under it. */
+async function openFormerSecret(sealed: Buffer, credentialId: string, keys: KeyWrappings): Promise<Secret> {
+  const installationKey = keys.find((key) => key instanceof LocalKey);
+  if (installationKey === undefined) throw new Error("the secret was stored under the installation's key, which this process does not have");
   const end = 3 + sealed.readUInt16BE(1);
-  const dataKey = await keys.unwrap(sealed.subarray(3, end), credentialId);
+  const dataKey = await installationKey.unwrap(sealed.subarray(3, end), credentialId);
   return new Secret(opened(sealed.subarray(end), createSecretKey(dataKey), credentialId).toString("utf8"));
 }
 
 /** A key of the installation, from a file or the environment. */
 export class LocalKey implements KeyWrapping {
+  readonly form = 1;
   readonly #wrapping: KeyObject;
   readonly #digesting: Buffer;
 
@@ -56,9 +59,12 @@ export class LocalKey implements KeyWrapping {
     return Promise.resolve().then(() => opened(wrapped, this.#wrapping, context));
   }
 
-  /** By which the same secret is known again, and nothing else of it. */
-  fingerprint(secret: Secret): string {
-    return createHmac("sha256", this.#digesting).update(secret.reveal()).digest("hex").slice(0, 16);
+  versionOf(): string {
+    return "";
+  }
+
+  fingerprint(secret: Secret): Promise<string> {
+    return Promise.resolve(createHmac("sha256", this.#digesting).update(secret.reveal()).digest("hex").slice(0, 16));
   }
 }
 

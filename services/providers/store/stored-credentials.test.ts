@@ -35,7 +35,7 @@ afterEach(async () => {
 
 /** As in a process of its own. */
 function open(): StoredCredentials {
-  return new StoredCredentials({ store: { openDatabase: () => Promise.resolve({ ...database, close: () => Promise.resolve() }), openKey: () => Promise.resolve(key) }, clock: systemClock, logger: createLogger("silent") });
+  return new StoredCredentials({ store: { openDatabase: () => Promise.resolve({ ...database, close: () => Promise.resolve() }), openKeys: () => Promise.resolve([key] as const) }, clock: systemClock, logger: createLogger("silent") });
 }
 
 async function add(organizationId: string, secret: string, more: MessageInitShape<typeof CreateCredentialRequestSchema> = {}): Promise<string> {

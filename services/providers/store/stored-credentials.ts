@@ -8,15 +8,16 @@ import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { Secret } from "#platform/secret.ts";
 import type { StoredSecret, StoredSecrets } from "../domain/credential-pool.ts";
+import type { KeyWrappings } from "../domain/key-wrapping.ts";
 import { noteRefusal, selectSealed, type SealedCredential, type SealedSecret } from "./credentials.ts";
-import { DataKeys } from "./data-keys.ts";
-import { openSecret, sealSecret, type LocalKey, type SecretPlace } from "./secret-box.ts";
+import { DataKeys, isUnavailable } from "./data-keys.ts";
+import { openSecret, sealSecret, type SecretPlace } from "./secret-box.ts";
 
 export interface CredentialStore {
   /** Opens the schema of providers, migrated; whoever opened it closes it. */
   openDatabase(): Promise<Database>;
-  /** The installation's key, under which they are encrypted. */
-  openKey(): Promise<LocalKey>;
+  /** The keys under which they are encrypted. */
+  openKeys(): Promise<KeyWrappings>;
 }
 
 export interface StoredCredentialsOptions {
@@ -71,15 +72,17 @@ export class StoredCredentials implements StoredSecrets {
 
   /** The secret as its row has it, to be written in this transaction. */
   async seal(transaction: Queryable, secret: Secret, place: SecretPlace): Promise<SealedSecret> {
-    const { key, dataKeys } = await this.#open();
+    const { keys, dataKeys } = await this.#open();
     const text = secret.reveal();
-    return { sealed: sealSecret(secret, place, await dataKeys.hold(transaction, place.organizationId)), hint: text.length < shortestHinted ? "" : text.slice(-hintLength), fingerprint: key.fingerprint(secret) };
+    const dataKey = await dataKeys.hold(transaction, place.organizationId);
+    return { sealed: sealSecret(secret, place, dataKey), hint: text.length < shortestHinted ? "" : text.slice(-hintLength), fingerprint: await keys[0].fingerprint(secret) };
   }
 
   /** Resolves when those of now are here; from then on changes are followed. */
   async follow(): Promise<void> {
     const opened = await this.#open();
     if (this.#following !== undefined) return;
+    await opened.dataKeys.rewrap(opened.database);
     await this.#load(opened);
     this.#following ??= this.#run(opened);
   }
@@ -98,8 +101,8 @@ export class StoredCredentials implements StoredSecrets {
 
   #open(): Promise<Opened> {
     const store = this.#store;
-    this.#opening ??= Promise.all([this.database(), store.openKey()]).then(
-      ([database, key]) => ({ database, key, dataKeys: new DataKeys(key) }),
+    this.#opening ??= Promise.all([this.database(), store.openKeys()]).then(
+      ([database, keys]) => ({ database, keys, dataKeys: new DataKeys(keys) }),
       (error: unknown) => {
         this.#opening = undefined;
         throw error;
@@ -140,43 +143,49 @@ export class StoredCredentials implements StoredSecrets {
     }
   }
 
-  async #load({ database, key, dataKeys }: Opened): Promise<void> {
-    const secrets = new Map<string, Secret>();
+  /** Takes over what can be opened. Throws DEPENDENCY_UNAVAILABLE when a key cannot be asked about the rest. */
+  async #load({ database, keys, dataKeys }: Opened): Promise<void> {
+    const reading: Reading = { keys, dataKeys, secrets: new Map(), unavailable: undefined };
     const keysInUse = new Set<KeyObject>();
     const byOwner = new Map<string, Map<string, StoredSecret[]>>();
     for (const row of await selectSealed(database)) {
       const { id: credentialId, organizationId, provider, weight } = row;
       const list = listOf(byOwner, provider, organizationId);
       if (!row.isEnabled) continue;
-      const dataKey = await this.#dataKeyOf(row, dataKeys);
+      const dataKey = await this.#dataKeyOf(row, reading);
       if (dataKey !== undefined) keysInUse.add(dataKey);
-      const present = await this.#opened(row, row.secret, dataKey, key, secrets);
-      const former = row.formerSecret && (await this.#opened(row, row.formerSecret, dataKey, key, secrets));
+      const present = await this.#opened(row, row.secret, dataKey, reading);
+      const former = row.formerSecret && (await this.#opened(row, row.formerSecret, dataKey, reading));
       if (present !== undefined) list.push({ credentialId, secret: present, weight, formerUntilMs: undefined, refusedAtMs: row.refuseTime?.getTime() });
       if (former !== undefined) list.push({ credentialId, secret: former, weight, formerUntilMs: row.formerExpireTime!.getTime(), refusedAtMs: undefined });
     }
-    this.#secrets = secrets;
+    this.#secrets = reading.secrets;
     this.#byOwner = byOwner;
     dataKeys.keepOnly(keysInUse);
+    if (reading.unavailable !== undefined) throw reading.unavailable;
   }
 
-  async #dataKeyOf({ organizationId, wrappedDataKey }: SealedCredential, dataKeys: DataKeys): Promise<KeyObject | undefined> {
+  async #dataKeyOf({ organizationId, wrappedDataKey }: SealedCredential, reading: Reading): Promise<KeyObject | undefined> {
+    // Who could not be asked about one is not asked about the next.
+    if (wrappedDataKey === undefined || reading.unavailable !== undefined) return undefined;
     try {
-      return wrappedDataKey && (await dataKeys.open(organizationId, wrappedDataKey));
-    } catch {
+      return await reading.dataKeys.open(organizationId, wrappedDataKey);
+    } catch (error) {
+      if (isUnavailable(error)) reading.unavailable = error;
       // What is sealed under it is then told of, one by one.
       return undefined;
     }
   }
 
-  async #opened({ id, organizationId, provider }: SealedCredential, sealed: Buffer, dataKey: KeyObject | undefined, key: LocalKey, secrets: Map<string, Secret>): Promise<Secret | undefined> {
+  async #opened({ id, organizationId, provider }: SealedCredential, sealed: Buffer, dataKey: KeyObject | undefined, { keys, secrets, unavailable }: Reading): Promise<Secret | undefined> {
     const name = `${id} ${sealed.toString("latin1")}`;
     try {
-      const secret = this.#secrets.get(name) ?? (await openSecret(sealed, { organizationId, credentialId: id }, dataKey, key));
+      const secret = this.#secrets.get(name) ?? (await openSecret(sealed, { organizationId, credentialId: id }, dataKey, keys));
       secrets.set(name, secret);
       return secret;
     } catch {
-      this.#options.logger.error({ credentialId: id, provider }, "a stored credential cannot be read: it was stored under another key of the installation (credential-key, WEIR_CREDENTIAL_KEY), or changed in the database");
+      if (unavailable !== undefined) return undefined;
+      this.#options.logger.error({ credentialId: id, provider }, "a stored credential cannot be read: it was stored under another key (credential-key, WEIR_CREDENTIAL_KEY, vault.transit), or changed in the database");
       return undefined;
     }
   }
@@ -192,8 +201,16 @@ export class StoredCredentials implements StoredSecrets {
 
 interface Opened {
   readonly database: Database;
-  readonly key: LocalKey;
+  readonly keys: KeyWrappings;
   readonly dataKeys: DataKeys;
+}
+
+/** One reading of all of them. */
+interface Reading extends Pick<Opened, "keys" | "dataKeys"> {
+  /** Those that are open. */
+  readonly secrets: Map<string, Secret>;
+  /** Why a key could not be asked. */
+  unavailable: GatewayError | undefined;
 }
 
 /** The list of an owner, made when there is none: whoever has stored something, and be it turned off, uses no others. */

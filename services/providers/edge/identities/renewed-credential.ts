@@ -12,7 +12,7 @@ const marginMs = 30_000;
 /** How long one attempt to obtain it may take. */
 const deadlineMs = 10_000;
 /** How long after an attempt no other is made, unless there is nothing to show. After a failed one, nobody waits for another. */
-const pauseMs = 5_000;
+const longestPauseMs = 5_000;
 
 export interface RenewedCredentialOptions {
   readonly provider: string;
@@ -24,13 +24,16 @@ export interface RenewedCredentialOptions {
 export class RenewedCredential implements CredentialSource {
   readonly organizationId = "";
   readonly #options: RenewedCredentialOptions;
-  #obtained: ObtainedCredential | undefined;
+  #credential: Secret | undefined;
   /** When to renew it. */
   #renewAtMs = -Infinity;
+  /** From when on those who come wait for the next one, if it can be had. */
+  #waitFromMs = Infinity;
   /** Until when it can be shown. */
   #goodUntilMs = -Infinity;
   #renewal: Promise<void> | undefined;
   #failure: GatewayError | undefined;
+  #pauseMs = longestPauseMs;
   #pauseUntilMs = -Infinity;
 
   constructor(options: RenewedCredentialOptions) {
@@ -38,7 +41,7 @@ export class RenewedCredential implements CredentialSource {
   }
 
   choose(): Secret | undefined {
-    return this.#obtained?.credential;
+    return this.#credential;
   }
 
   prepare(): Promise<void> | undefined {
@@ -46,8 +49,8 @@ export class RenewedCredential implements CredentialSource {
     if (nowMs < this.#renewAtMs) return undefined;
     const isPaused = nowMs < this.#pauseUntilMs;
     if (nowMs < this.#goodUntilMs) {
-      if (!isPaused) this.#renew().catch(() => undefined);
-      return undefined;
+      const renewal = isPaused ? undefined : this.#renew().catch(() => undefined);
+      return nowMs < this.#waitFromMs ? undefined : renewal;
     }
     return isPaused && this.#failure !== undefined ? Promise.reject(this.#failure) : this.#renew();
   }
@@ -56,7 +59,7 @@ export class RenewedCredential implements CredentialSource {
     // Whoever held an earlier one says nothing of this one; and one that was just obtained is refused for other reasons.
     if (credential !== this.choose() || this.#options.clock.now() < this.#pauseUntilMs) return;
     this.#renewAtMs = -Infinity;
-    this.#goodUntilMs = -Infinity;
+    this.#waitFromMs = -Infinity;
   }
 
   limited(): void {}
@@ -65,7 +68,7 @@ export class RenewedCredential implements CredentialSource {
   #renew(): Promise<void> {
     this.#renewal ??= this.#obtain().finally(() => {
       this.#renewal = undefined;
-      this.#pauseUntilMs = this.#options.clock.now() + pauseMs;
+      this.#pauseUntilMs = this.#options.clock.now() + this.#pauseMs;
     });
     return this.#renewal;
   }
@@ -74,19 +77,27 @@ export class RenewedCredential implements CredentialSource {
     const { provider, obtain, clock, logger } = this.#options;
     try {
       const obtained = await withinDeadline((signal) => obtain(clock.now(), signal));
-      const lifetimeMs = obtained.expiresAtMs - clock.now();
-      if (lifetimeMs <= marginMs) throw new Error("what was obtained has already ended; check the clock of this machine");
-      this.#obtained = obtained;
-      this.#goodUntilMs = obtained.expiresAtMs - marginMs;
-      this.#renewAtMs = obtained.expiresAtMs - Math.min(renewAheadMs, lifetimeMs / 4);
+      this.#take(obtained, clock.now());
       this.#failure = undefined;
     } catch (error) {
+      this.#waitFromMs = Infinity;
       logger.warn({ provider, cause: describe(error) }, "a provider's credential could not be obtained");
       this.#failure = new GatewayError("DEPENDENCY_UNAVAILABLE", `The provider ${provider} has no credential: it could not be obtained. Weir's log has the cause; its operator must check the provider's identity in weir.yaml.`, {
         metadata: { provider, dependency: "credential" },
       });
       throw this.#failure;
     }
+  }
+
+  #take({ credential, expiresAtMs, lookAgainAfterMs = Infinity }: ObtainedCredential, nowMs: number): void {
+    const lifetimeMs = expiresAtMs - nowMs;
+    if (lifetimeMs <= marginMs) throw new Error("what was obtained has already ended; check the clock of this machine");
+    // The same secret stays the same object.
+    if (credential.reveal() !== this.#credential?.reveal()) this.#credential = credential;
+    this.#goodUntilMs = expiresAtMs - marginMs;
+    this.#renewAtMs = Math.min(expiresAtMs - Math.min(renewAheadMs, lifetimeMs / 4), nowMs + lookAgainAfterMs);
+    this.#waitFromMs = nowMs + 2 * lookAgainAfterMs;
+    this.#pauseMs = Math.min(longestPauseMs, lookAgainAfterMs);
   }
 }
 
