@@ -13,13 +13,16 @@ export interface ConsoleClient {
   /** Where people come back to. */
   readonly redirectUri: string;
   readonly scopes: readonly string[];
+  /** As for all tokens of the issuer. */
+  readonly clockToleranceMs: number;
 }
 
 /** Undefined where people sign in by a key alone. Throws INVALID_REQUEST when nothing says who the people of the issuer are. */
 export function readConsoleClient(console: Console | undefined, { issuers }: IdentityConfig): ConsoleClient | undefined {
   if (console === undefined || console.issuer === "") return undefined;
   const { issuer, clientId, clientSecret, origin, scopes } = console;
-  if (!issuers.has(issuer)) throw new GatewayError("INVALID_REQUEST", `console.issuer: ${issuer} is not among identity.issuers, where \`callers\` say who its people are. Add it there.`);
+  const settings = issuers.get(issuer);
+  if (settings === undefined) throw new GatewayError("INVALID_REQUEST", `console.issuer: ${issuer} is not among identity.issuers, where \`callers\` say who its people are. Add it there.`);
   return {
     issuer,
     clientId,
@@ -27,5 +30,6 @@ export function readConsoleClient(console: Console | undefined, { issuers }: Ide
     redirectUri: `${origin}/console/callback`,
     // OpenID Connect Core 1.0, section 3.1.2.1: without `openid` there would be no token that says who it is.
     scopes: scopes.length === 0 ? ["openid", "profile", "email"] : [...new Set(["openid", ...scopes])],
+    clockToleranceMs: settings.clockToleranceMs,
   };
 }

@@ -133,7 +133,7 @@ test("what is over leaves the table with the next sign-in", async () => {
   expect((await dependencies.database.query("SELECT FROM sessions")).rowCount).toBe(1);
 });
 
-test("a session has the role that its key's member has now, and is refused once that is one of applications", async () => {
+test("a session has the role that its key's member has now, and is over once that is one of applications", async () => {
   const { policy, organizationId, newKey, open, find } = await startBench();
   const { member } = await policy.createMember(create(CreateMemberRequestSchema, { organizationId, email: "ada@example.com", role: Role.ADMIN }), callContext());
   const { secret } = await newKey({ memberId: member!.id });
@@ -143,6 +143,8 @@ test("a session has the role that its key's member has now, and is refused once 
   expect((await find(session)).session).toMatchObject({ role: Role.AUDITOR });
   await become(Role.INFERENCE);
   await expect(find(session)).rejects.toMatchObject({ reason: "PERMISSION_DENIED" });
+  await become(Role.AUDITOR);
+  await expect(find(session)).rejects.toMatchObject(over);
 });
 
 test("a person of an issuer comes by a token for the console, and by none for another client, Weir's API included", async () => {
@@ -165,8 +167,9 @@ test("a person of an issuer has the role of the rules as they are now, and no se
   await createTestTeam(fixture);
   const { dependencies } = fixture;
   const sessions = new Sessions(dependencies, new IdentityTokens({ ...dependencies, exchange: exchangeThroughEgress }));
-  const { secret, session } = await sessions.open({ claims: { iss: issuer, sub: "1", name: "Ada", groups: ["platform"] } });
-  const find = () => sessions.find(digestOfSessionSecret(secret, dependencies.pepper));
+  const open = () => sessions.open({ claims: { iss: issuer, sub: "1", name: "Ada", groups: ["platform"] } });
+  const [{ secret, session }, { secret: otherSecret }] = [await open(), await open()];
+  const find = (ofSession = secret) => sessions.find(digestOfSessionSecret(ofSession, dependencies.pepper));
   expect(session).toMatchObject({ name: "Ada", role: Role.ADMIN });
   expect((await find()).caller.labels).toEqual({ person: "Ada" });
   live.set(config("auditor", "platform"));
@@ -174,5 +177,7 @@ test("a person of an issuer has the role of the rules as they are now, and no se
   live.set(config("auditor", "others"));
   await expect(find()).rejects.toMatchObject({ reason: "CALLER_NOT_ALLOWED" });
   live.set({ ...config("admin", "platform"), console: undefined });
-  await expect(find()).rejects.toMatchObject(over);
+  await expect(find(otherSecret)).rejects.toMatchObject(over);
+  live.set(config("admin", "platform"));
+  for (const one of [secret, otherSecret]) await expect(find(one)).rejects.toMatchObject(over);
 });

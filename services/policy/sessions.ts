@@ -5,7 +5,7 @@ import { timestampFromDate, timestampFromMs, timestampMs } from "@bufbuild/proto
 import type { JWTPayload } from "jose";
 import { CreateSessionResponseSchema, SessionSchema, VouchedCallerSchema, type CreateSessionResponse, type Grant, type Role, type Session } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
-import { GatewayError } from "#platform/errors.ts";
+import { GatewayError, toGatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import { digestOfSessionSecret, formatSessionSecret, sessionSecretRandomBytes } from "#platform/session-secret.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
@@ -47,13 +47,20 @@ export class Sessions {
     return create(CreateSessionResponseSchema, { session: sessionOf(stored, holder), secret });
   }
 
-  /** Throws SESSION_INVALID when it is over, and what `open` throws when it could not be opened any more. */
+  /** Throws SESSION_INVALID when it is over, and what `open` throws when it could not be opened any more, which ends it. */
   async find(secretDigest: Uint8Array): Promise<FoundSession> {
     const { database, clock } = this.#dependencies;
     const stored = await useSession(database, secretDigest, new Date(clock.now()));
-    const holder = stored && (await this.#holderOf(stored.opener, stored.expireTime.getTime()));
-    if (stored === undefined || holder === undefined) throw new GatewayError("SESSION_INVALID", "The session is over, or there never was one. Sign in again.");
-    return { session: sessionOf(stored, holder), grant: holder.grant, caller: holder.caller };
+    if (stored === undefined) throw sessionOver();
+    try {
+      const holder = await this.#holderOf(stored.opener, stored.expireTime.getTime());
+      if (holder === undefined) throw sessionOver();
+      return { session: sessionOf(stored, holder), grant: holder.grant, caller: holder.caller };
+    } catch (thrown) {
+      // Whoever gets the role back signs in again, and who signs out meanwhile stays out.
+      if (toGatewayError(thrown).httpStatus < 500) await this.end(stored.id);
+      throw thrown;
+    }
   }
 
   async end(id: string): Promise<void> {
@@ -84,6 +91,10 @@ export class Sessions {
     const { permissions, reach } = grant;
     return { grant, caller: create(VouchedCallerSchema, { expireTime: timestampFromMs(endMs), permissions, reach }), name: key.name, role: key.role };
   }
+}
+
+function sessionOver(): GatewayError {
+  return new GatewayError("SESSION_INVALID", "The session is over, or there never was one. Sign in again.");
 }
 
 function sessionOf({ id, createTime }: StoredSession, { grant, caller, name, role }: Holder): Session {

@@ -26,7 +26,7 @@ async function start(client: Omit<OpenIdClient, "id" | "redirectUri"> = {}, know
   const issuer = await startTokenIssuer({ id: "weir", redirectUri, ...client });
   onTestFinished(() => issuer.stop());
   const clientSecret = client.secret === undefined ? undefined : new Secret(client.secret);
-  const console = new MutableLiveValue<{ readonly console: ConsoleClient | undefined }>({ console: { issuer: issuer.url, clientId: "weir", clientSecret, redirectUri, scopes: ["openid"], ...known } });
+  const console = new MutableLiveValue<{ readonly console: ConsoleClient | undefined }>({ console: { issuer: issuer.url, clientId: "weir", clientSecret, redirectUri, scopes: ["openid"], clockToleranceMs: 30_000, ...known } });
   const clock = { nowMs: 0, now: () => clock.nowMs, monotonicMs: () => clock.nowMs };
   return { issuer, signIn: new ConsoleSignIn({ config: console, pepper, exchange: exchangeThroughEgress, clock }), console, clock };
 }
@@ -77,6 +77,15 @@ test("what was begun as one client is not finished as another", async () => {
   await expect(signIn.finish(pending, query)).rejects.toMatchObject({ reason: "SIGN_IN_FAILED" });
   console.set({ console: undefined });
   await expect(signIn.begin("/console/")).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+});
+
+test.each<[number, boolean]>([[300_000, true], [30_000, false]])("with %d ms of tolerance, a token that ended 100 s ago is taken: %s", async (clockToleranceMs, isTaken) => {
+  const { signIn, issuer } = await start({}, { clockToleranceMs });
+  issuer.desk.person = { lifetimeSeconds: -100 };
+  const { authorizationUrl, pending } = await signIn.begin("/console/");
+  const finishing = signIn.finish(pending, await answerTo(authorizationUrl));
+  if (isTaken) await finishing;
+  else await expect(finishing).rejects.toMatchObject({ reason: "SIGN_IN_FAILED" });
 });
 
 test("a wrong secret is the operator's to mend, and stands in no error", async () => {

@@ -12,6 +12,7 @@ import {
   ClientError,
   ClientSecretBasic,
   ClientSecretPost,
+  clockTolerance,
   customFetch,
   discovery,
   None,
@@ -114,7 +115,7 @@ export class ConsoleSignIn {
       // The rule of the field allows http for issuers on this machine alone.
       const execute = client.issuer.startsWith("http://") ? [allowInsecureRequests] : [];
       const options = { [customFetch]: fetchBy(this.#options.exchange, client), timeout: timeoutSeconds, execute };
-      const configuration = await discovery(new URL(client.issuer), client.clientId, {}, authenticationOf(client), options);
+      const configuration = await discovery(new URL(client.issuer), client.clientId, { [clockTolerance]: client.clockToleranceMs / 1_000 }, authenticationOf(client), options);
       this.#known = { client, configuration, untilMs: nowMs + freshForMs };
       return configuration;
     } catch (error) {

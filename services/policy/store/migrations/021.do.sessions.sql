@@ -1,4 +1,4 @@
--- Sessions at the console. A row goes when its session is over: who came and went stands in the audit log.
+-- Sessions at the console. Those that are over are deleted, by the next sign-in at the latest: who came and went stands in the audit log.
 
 CREATE TABLE sessions (
   id text COLLATE "C" PRIMARY KEY,

@@ -84,7 +84,8 @@ const maximumBodyBytes = 4_096;
 const longestReturnPath = 1_024;
 
 export function isSessionPath(path: string): boolean {
-  return paths.has(path.split("?", 1)[0]!);
+  // Every request asks.
+  return path.startsWith("/console/") && paths.has(path.split("?", 1)[0]!);
 }
 
 export function createSessionDoor(dependencies: SessionDoorDependencies): SessionDoor {
