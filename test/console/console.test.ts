@@ -162,7 +162,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await other.close();
     // A page that asks for what is not to be had fills the audit log with denials that nobody meant.
     const { entries } = await weir.client(MeteringService).listAuditEntries({ actor: auditor.key!.id });
-    expect(entries.map(({ method, outcome }) => `${method.split("/").at(-1)} ${outcome}`)).toEqual(["CreateKey PERMISSION_DENIED", "CreateSession ok"]);
+    expect(entries.filter(({ outcome }) => outcome === "PERMISSION_DENIED").map(({ method }) => method)).toEqual(["weir.policy.v1.PolicyService/CreateKey"]);
   });
 
   test("forgets who was there at sign-out", async () => {

@@ -143,14 +143,7 @@ function Top({ title, dimension, by, period, nameOf }: TopProps): ReactNode {
   return (
     <Card title={title} actions={<Link href={`/usage?by=${by}&period=${period}`}>All</Link>}>
       <Loaded query={query} deed="see usage">
-        {({ rows }) => (
-          <DataTable
-            caption={title}
-            rows={rows}
-            keyOf={({ group }) => group[0] ?? ""}
-            columns={topColumns(by, nameOf)}
-          />
-        )}
+        {({ rows }) => <DataTable caption={title} rows={rows} keyOf={({ group }) => group[0] ?? ""} columns={topColumns(by, nameOf)} />}
       </Loaded>
     </Card>
   );
@@ -201,7 +194,7 @@ function Differences(): ReactNode {
   return (
     <div className="failure" role="alert">
       <p>
-        {found} differences in the books of the last day: <code>npx weir ledger check</code> and <code>npx weir budgets check</code> name them.
+        Differences in the books of the last day: {found}. <code>npx weir ledger check</code> and <code>npx weir budgets check</code> name them.
       </p>
     </div>
   );

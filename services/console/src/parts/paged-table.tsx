@@ -28,7 +28,7 @@ export function PagedTable<Page, Row>({ query, deed, rowsOf, empty, ...table }: 
     <Loaded query={query} deed={deed}>
       {({ pages }) => {
         const rows = pages.flatMap(rowsOf);
-        if (rows.length === 0) return empty;
+        if (rows.length === 0 && !query.hasNextPage) return empty;
         return (
           <>
             <DataTable {...table} rows={rows} />
