@@ -1,3 +1,4 @@
+/** Proves the console in a browser: what it shows is what the RPCs say, and what is done there is done. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Browser, BrowserContext, Page } from "playwright-core";
