@@ -9,9 +9,11 @@ const sharing = { isolate: false, setupFiles: ["test/harness/after-each-file.ts"
 // Weir is started as a user starts it, and other work may share the machine.
 const patience = { testTimeout: 60_000, hookTimeout: 120_000, expect: { poll: { timeout: 20_000 } } };
 const habits = { ...sharing, ...patience };
-/** What takes minutes; `npm run test:full` runs it. */
-const beyondTheCore = ["test/capabilities/**", "test/apart/**", "test/faults/**", "test/hostile/infrastructure.test.ts"];
-const leftOut = process.env["WEIR_TEST_LEVEL"] === "core" ? beyondTheCore : [];
+/** What takes minutes is left out of the core, `npm test`, and is all that there is beyond it; `npm run test:full` runs that. */
+const level = process.env["WEIR_TEST_LEVEL"];
+const beyondTheCore = ["test/capabilities/**/*.test.ts", "test/apart/**/*.test.ts", "test/deployment/**/*.test.ts", "test/faults/**/*.test.ts", "test/hostile/**/*.test.ts", "test/processes.test.ts", "test/contracts/{event-transport,nats-event-log}.test.ts"];
+/** The core has them together alone. */
+const longScenarios = ["test/scenarios/{canary,tenancy}.test.ts"];
 const scenarios = ["test/scenarios/**/*.test.ts", "test/sdk/{grpc,openai,anthropic}.test.ts"];
 
 // Vitest reads its configuration from a default export only.
@@ -26,10 +28,15 @@ export default defineConfig(async () => {
       maxWorkers: availableParallelism() + 1,
       globalSetup: ["test/harness/postgres-global-setup.ts", "test/harness/wirings-notice.ts"],
       projects: [
-        { test: { name: "all", include: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], exclude: [...scenarios, ...leftOut, "test/live/**"], provide: { wiring: "together" as const }, ...habits } },
+        { test: { name: "all", ...filesOf({ every: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], beyond: beyondTheCore, never: [...scenarios, "test/live/**"] }), provide: { wiring: "together" as const }, ...habits } },
         // The same scenarios with the same assertions, however the services are wired.
-        ...runnable.map((wiring) => ({ test: { name: wiring, include: scenarios, provide: { wiring }, ...habits } })),
+        ...runnable.map((wiring) => ({ test: { name: wiring, ...filesOf({ every: scenarios, beyond: wiring === "together" ? [] : longScenarios, never: [] }), provide: { wiring }, ...habits } })),
       ],
     },
   };
 });
+
+/** Which of a project's files are run, as the level is. */
+function filesOf({ every, beyond, never }: { readonly every: readonly string[]; readonly beyond: readonly string[]; readonly never: readonly string[] }): { include: string[]; exclude: string[] } {
+  return { include: [...(level === "beyond" ? beyond : every)], exclude: [...never, ...(level === "core" ? beyond : [])] };
+}

@@ -10,7 +10,7 @@ import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 const inFlight = 50;
 /** How many requests the upstream has seen when Weir is killed, one kill each: early, and well under way. */
-const killsAfter = process.env["WEIR_TEST_LEVEL"] === "full" ? Array.from({ length: 20 }, (_, kill) => 20 + ((kill * 67) % 300)) : [30, 120, 260];
+const killsAfter = process.env["WEIR_TEST_LEVEL"] === "full" ? Array.from({ length: 20 }, (_, kill) => 20 + ((kill * 67) % 300)) : [30, 260];
 
 let upstream: ScriptedProvider;
 let dataDirectory: string;
