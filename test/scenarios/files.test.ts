@@ -165,7 +165,7 @@ test("the RPCs do the same, by the same rules", async () => {
   for await (const { content } of rpc.readFile({ id: file!.id })) pieces.push(content);
   expect(Buffer.concat(pieces).toString()).toBe("hello");
   const strange = weir.client(InferenceService, strangerKey);
-  for (const refused of [strange.getFile({ id: file!.id }), strange.deleteFile({ id: file!.id }), rpc.getFile({ id: "file-of-the-operator" })]) await expect(refused).rejects.toMatchObject({ code: Code.NotFound });
+  for (const ask of [() => strange.getFile({ id: file!.id }), () => strange.deleteFile({ id: file!.id }), () => rpc.getFile({ id: "file-of-the-operator" })]) await expect(ask()).rejects.toMatchObject({ code: Code.NotFound });
   await expect(async () => { for await (const piece of strange.readFile({ id: file!.id })) pieces.push(piece.content); }).rejects.toMatchObject({ code: Code.NotFound });
   await expect(rpc.uploadFile({ filename: "a", purpose: "fine-tune", content: Buffer.from("a") })).rejects.toMatchObject({ code: Code.InvalidArgument });
   await expect(rpc.uploadFile({ provider: "ant", filename: "a", purpose: "vision", content: Buffer.from("a") })).rejects.toMatchObject({ code: Code.InvalidArgument });
