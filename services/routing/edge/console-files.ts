@@ -43,10 +43,11 @@ export function createConsoleFiles(directory: string): ConsoleFiles {
   };
   return (request, response) => {
     const { method, headers, url = "/" } = request;
+    if (method !== "GET" && method !== "HEAD") return false;
     const path = url.split("?", 1)[0]!;
     const isPage = path.startsWith(home);
     const isNear = path === "/console" || (path === "/" && String(headers.accept).includes("text/html"));
-    if ((method !== "GET" && method !== "HEAD") || !(isPage || isNear)) return false;
+    if (!isPage && !isNear) return false;
     if (isPage) void read().then((found) => answer(path.slice(home.length), found, request, response));
     else response.writeHead(302, { location: home }).end();
     return true;
