@@ -50,7 +50,7 @@ const claudeModels = "https://platform.claude.com/docs/about-claude/models/overv
 const readDate = "2026-11";
 
 /** The most tokens that the built-in demo answers with. */
-export const demoMaximumOutputTokens = 4_096;
+export const demoMaximumOutputTokens = 1_024;
 
 /** By vendor, then by the vendor's name of the model. */
 const catalogue: Readonly<Record<string, Readonly<Record<string, CataloguedFacts>>>> = {
