@@ -30,16 +30,19 @@ export function watchAuditLog(database: Database, logger: Logger, metrics: Regis
     // A log that is gone as a whole is remembered too.
     seen = new Map([...seen, ...heads.map((head) => [head.organization_id, head] as const)]);
   };
+  let turn = Promise.resolve();
+  /** One after the other, as each compares with what the one before has seen. */
+  const lookInTurn = (): Promise<void> => (turn = turn.catch(() => {}).then(look));
   const keepLooking = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      await look().catch((error: unknown) => stopping.signal.aborted || logger.warn({ error }, "the audit log could not be looked at; it is tried again"));
+      await lookInTurn().catch((error: unknown) => stopping.signal.aborted || logger.warn({ error }, "the audit log could not be looked at; it is tried again"));
       await sleep(lookEveryMs, undefined, { signal: stopping.signal, ref: false }).catch(() => {});
     }
   };
   const looking = keepLooking();
 
   return {
-    look,
+    look: lookInTurn,
     async stop() {
       stopping.abort();
       await looking;
