@@ -116,8 +116,10 @@ class Line {
     clearTimeout(this.#timer);
     this.#isAsking = true;
     while (this.#mustAskAgain && this.#waiting.length > 0) {
+      // Whoever was answered by the last statement and asks again still gets into this one, instead of waiting for it.
+      await new Promise(setImmediate);
       this.#mustAskAgain = false;
-      await this.#askOnce();
+      if (this.#waiting.length > 0) await this.#askOnce();
     }
     this.#isAsking = false;
     if (this.#waiting.length === 0) this.#onEmpty();
