@@ -83,6 +83,8 @@ test("percentiles of latency are within 10 % of the true ones, and come when the
   expect(row!.firstByte).toMatchObject({ p50Ms: 12n, p99Ms: 12n });
   expect((await query(metering, { groupBy: [UsageDimension.KEY], withLatency: true })).rows.map(({ duration }) => duration!.p50Ms > 3_000n)).toEqual([true, true]);
   expect((await query(metering, {})).rows[0]!.duration).toBeUndefined();
+  // Of nothing no latency is known, which is not a latency of zero.
+  expect((await query(metering, { keyId: "key_of_nobody", withLatency: true })).rows.map(({ attempts, duration, firstByte }) => [attempts, duration, firstByte])).toEqual([[0n, undefined, undefined]]);
 });
 
 test("every latency is in a bucket whose middle is within 10 %, and the database has the same buckets", async () => {

@@ -130,7 +130,7 @@ function describeCounts(row: UsageRow): string[] {
 }
 
 function describeLatency(latency: Latency | undefined): string[] {
-  return [latency?.p50Ms, latency?.p95Ms, latency?.p99Ms].map((ms) => String(ms ?? 0n));
+  return [latency?.p50Ms, latency?.p95Ms, latency?.p99Ms].map((ms) => String(ms ?? "–"));
 }
 
 function sumOf({ quantities }: UsageRow, meters: readonly Meter[]): bigint {

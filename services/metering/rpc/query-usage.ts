@@ -49,7 +49,7 @@ export async function queryUsage(database: Database, clock: Clock, declaredLabel
   const last = page.at(-1);
   return create(QueryUsageResponseSchema, {
     rows: page.map(({ quantities, durations, firstBytes, ...sum }) =>
-      create(UsageRowSchema, { ...sum, quantities: meterQuantities(quantities), ...(withLatency ? { duration: latencyOf(durations), firstByte: latencyOf(firstBytes) } : {}) }),
+      create(UsageRowSchema, { ...sum, quantities: meterQuantities(quantities), ...latencyMember("duration", durations), ...latencyMember("firstByte", firstBytes) }),
     ),
     nextPageToken:
       sums.length > pageSize && last !== undefined
@@ -58,8 +58,10 @@ export async function queryUsage(database: Database, clock: Clock, declaredLabel
   });
 }
 
-function latencyOf(counts: readonly bigint[]): Latency {
-  return create(LatencySchema, { p50Ms: percentileOf(counts, 50n), p95Ms: percentileOf(counts, 95n), p99Ms: percentileOf(counts, 99n) });
+/** No member where none is known, or none was asked for: the histogram is empty. */
+function latencyMember(name: "duration" | "firstByte", counts: readonly bigint[]): { readonly [member: string]: Latency } {
+  if (counts.every((count) => count === 0n)) return {};
+  return { [name]: create(LatencySchema, { p50Ms: percentileOf(counts, 50n), p95Ms: percentileOf(counts, 95n), p99Ms: percentileOf(counts, 99n) }) };
 }
 
 interface Period {

@@ -433,14 +433,14 @@ export type UsageRow = Message<"weir.metering.v1.UsageRow"> & {
   chargeNanos: bigint;
 
   /**
-   * From the start to the end; absent unless asked for.
+   * From the start to the end; absent unless asked for, and where none is known.
    *
    * @generated from field: weir.metering.v1.Latency duration = 9;
    */
   duration?: Latency | undefined;
 
   /**
-   * From the start to the reply's first byte; absent unless asked for.
+   * From the start to the reply's first byte; absent unless asked for, and where none is known.
    *
    * @generated from field: weir.metering.v1.Latency first_byte = 10;
    */
@@ -455,7 +455,7 @@ export const UsageRowSchema: GenMessage<UsageRow> = /*@__PURE__*/
   messageDesc(file_weir_metering_v1_metering_service, 11);
 
 /**
- * Percentiles in milliseconds, each within 10 % of the true one; 0 when there is none.
+ * Percentiles in milliseconds, each within 10 % of the true one.
  *
  * @generated from message weir.metering.v1.Latency
  */

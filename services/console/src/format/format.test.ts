@@ -43,7 +43,7 @@ describe("money", () => {
 test("counts, shares and durations", () => {
   expect([0n, 99_999n, 100_000n, 110_499n, 1_049_999n, 128_000_000n].map(shortCount)).toEqual(["0", "99,999", "100 k", "110 k", "1.0 M", "128 M"]);
   expect([0, 36, 40, 1_234].map(percent)).toEqual(["0 %", "3.6 %", "4 %", "123 %"]);
-  expect([0n, 999n, 1_234n, 61_000n].map(milliseconds)).toEqual(["0 ms", "999 ms", "1.2 s", "1 min 1 s"]);
+  expect([undefined, 0n, 999n, 1_234n, 61_000n].map(milliseconds)).toEqual(["–", "0 ms", "999 ms", "1.2 s", "1 min 1 s"]);
 });
 
 test("how long ago it was", () => {

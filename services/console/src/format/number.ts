@@ -17,7 +17,9 @@ export function percent(permille: number): string {
   return permille % 10 === 0 || permille >= 1_000 ? `${Math.floor(permille / 10)} %` : `${(permille / 10).toFixed(1)} %`;
 }
 
-export function milliseconds(value: bigint): string {
+/** A dash where it is not known. */
+export function milliseconds(value: bigint | undefined): string {
+  if (value === undefined) return "–";
   if (value < 1_000n) return `${value} ms`;
   if (value < 60_000n) return `${value / 1_000n}.${(value % 1_000n) / 100n} s`;
   return `${value / 60_000n} min ${(value % 60_000n) / 1_000n} s`;

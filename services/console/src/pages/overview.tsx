@@ -67,8 +67,8 @@ function Totals({ row }: { readonly row: UsageRow }): ReactNode {
         {percent(failureShare(row))} of the calls
         {row.orphanedAttempts > 0n && <strong> · {count(row.orphanedAttempts)} whose end was never seen</strong>}
       </Tile>
-      <Tile title="Latency p50" value={milliseconds(row.duration?.p50Ms ?? 0n)}>first byte {milliseconds(row.firstByte?.p50Ms ?? 0n)}</Tile>
-      <Tile title="Latency p95" value={milliseconds(row.duration?.p95Ms ?? 0n)}>first byte {milliseconds(row.firstByte?.p95Ms ?? 0n)}</Tile>
+      <Tile title="Latency p50" value={milliseconds(row.duration?.p50Ms)}>first byte {milliseconds(row.firstByte?.p50Ms)}</Tile>
+      <Tile title="Latency p95" value={milliseconds(row.duration?.p95Ms)}>first byte {milliseconds(row.firstByte?.p95Ms)}</Tile>
     </dl>
   );
 }

@@ -130,8 +130,8 @@ function columnsOf(rows: readonly UsageRow[], groups: readonly Grouping[], label
   const money = (title: string, of: (row: UsageRow) => bigint): UsageColumn => ({
     title, isNumber: true, order: of, cell: (row) => <span title={exactDollars(of(row))}>{dollars(of(row))}</span>, text: (row) => plainDollars(of(row)), total: <span title={exactDollars(sum(of))}>{dollars(sum(of))}</span>,
   });
-  const latency = (title: string, of: (row: UsageRow) => bigint): UsageColumn => ({
-    title, isNumber: true, order: of, cell: (row) => milliseconds(of(row)), text: (row) => String(of(row)),
+  const latency = (title: string, of: (row: UsageRow) => bigint | undefined): UsageColumn => ({
+    title, isNumber: true, order: (row) => of(row) ?? -1n, cell: (row) => milliseconds(of(row)), text: (row) => String(of(row) ?? ""),
   });
   return [
     ...groups.map(({ title, dimension, nameOf = (id: string) => id }, place): UsageColumn => {
@@ -142,8 +142,8 @@ function columnsOf(rows: readonly UsageRow[], groups: readonly Grouping[], label
     { ...number("Errors", ({ failedAttempts }) => failedAttempts, count), cell: (row) => <span className={row.failedAttempts > 0n ? "bad" : undefined} title={percent(failureShare(row))}>{count(row.failedAttempts)}</span> },
     number("Input tokens", ({ quantities }) => inputTokens(quantities), shortCount),
     number("Output tokens", ({ quantities }) => outputTokens(quantities), shortCount),
-    latency("p50", ({ duration }) => duration?.p50Ms ?? 0n),
-    latency("p95", ({ duration }) => duration?.p95Ms ?? 0n),
+    latency("p50", ({ duration }) => duration?.p50Ms),
+    latency("p95", ({ duration }) => duration?.p95Ms),
     ...(rows.some(({ unpricedAttempts }) => unpricedAttempts > 0n) ? [number("Without price", ({ unpricedAttempts }) => unpricedAttempts, count)] : []),
     money("Cost", ({ costNanos }) => costNanos),
     ...(rows.some(({ costNanos, chargeNanos }) => costNanos !== chargeNanos) ? [money("Charge", ({ chargeNanos }) => chargeNanos)] : []),
