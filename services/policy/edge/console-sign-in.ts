@@ -109,7 +109,7 @@ export class ConsoleSignIn {
   }
 
   async #configurationOf(client: ConsoleClient): Promise<Configuration> {
-    const nowMs = performance.now();
+    const nowMs = this.#options.clock.monotonicMs();
     if (this.#known?.client === client && nowMs < this.#known.untilMs) return this.#known.configuration;
     try {
       // The rule of the field allows http for issuers on this machine alone.
