@@ -26,15 +26,20 @@ export function batchMessage(batch: JsonObject): Batch {
     status: statuses.get(status) ?? BatchStatus.UNSPECIFIED,
     outputFileId: textOf(outputFileId),
     errorFileId: textOf(errorFileId),
-    totalCalls: integerOf(counts["total"]),
-    completedCalls: integerOf(counts["completed"]),
-    failedCalls: integerOf(counts["failed"]),
+    ...countOf("totalCalls", counts["total"]),
+    ...countOf("completedCalls", counts["completed"]),
+    ...countOf("failedCalls", counts["failed"]),
     metadata: Object.fromEntries(Object.entries(objectOf(metadata)).map(([name, value]) => [name, textOf(value)])),
     ...timeOf("createTime", batch["created_at"]),
     ...timeOf("expireTime", batch["expires_at"]),
     ...timeOf("endTime", batch["completed_at"] ?? batch["failed_at"] ?? batch["expired_at"] ?? batch["cancelled_at"]),
     faults: faultsIn(objectOf(batch["errors"])["data"]),
   });
+}
+
+/** A member for the message; none where the vendor does not say. */
+function countOf(name: string, count: unknown): { readonly [member: string]: bigint } {
+  return Number.isSafeInteger(count) ? { [name]: BigInt(count as number) } : {};
 }
 
 function faultsIn(list: unknown): Batch["faults"] {
