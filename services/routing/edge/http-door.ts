@@ -244,7 +244,7 @@ function strictnessOf({ request }: Arrived): boolean {
 }
 
 async function bodyOf({ request, dependencies, recording }: Arrived): Promise<Buffer> {
-  const body = await readBody(request, dependencies.config().maximumBodyBytes);
+  const body = await readBody(request, { maximumBytes: dependencies.config().maximumBodyBytes, setIn: "limits.max_body_bytes" });
   recording?.addRequest(body);
   return body;
 }

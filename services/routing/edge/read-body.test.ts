@@ -6,7 +6,7 @@ import { readBody } from "./read-body.ts";
 test("a body that falls silent is given up", async () => {
   const outcome = Promise.withResolvers<unknown>();
   const server = createServer((request, response) => {
-    readBody(request, 1_000, 50).then(outcome.resolve, outcome.resolve);
+    readBody(request, { maximumBytes: 1_000, maximumSilenceMs: 50 }).then(outcome.resolve, outcome.resolve);
     void outcome.promise.then(() => response.end());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

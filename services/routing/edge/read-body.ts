@@ -5,16 +5,23 @@ import type { HttpRequest } from "#platform/listener.ts";
 /** How long a body may be silent before its end. */
 const silenceMs = 30_000;
 
+export interface BodyBounds {
+  readonly maximumBytes: number;
+  /** The field of the configuration that says so; absent where none does. */
+  readonly setIn?: string;
+  readonly maximumSilenceMs?: number;
+}
+
 /**
  * The whole body. Throws BODY_TOO_LARGE as soon as that is known, DEADLINE_EXCEEDED when nothing comes for a while,
  * CANCELLED when the caller goes away before its end.
  */
-export function readBody(request: HttpRequest, maximumBytes: number, maximumSilenceMs = silenceMs): Promise<Buffer> {
+export function readBody(request: HttpRequest, { maximumBytes, setIn, maximumSilenceMs = silenceMs }: BodyBounds): Promise<Buffer> {
   const encoding = request.headers["content-encoding"];
   if (encoding !== undefined && encoding !== "identity") {
     return Promise.reject(new GatewayError("INVALID_REQUEST", `The body is encoded as "${encoding}"; send it without Content-Encoding.`));
   }
-  if (Number(request.headers["content-length"] ?? 0) > maximumBytes) return Promise.reject(tooLarge(maximumBytes));
+  if (Number(request.headers["content-length"] ?? 0) > maximumBytes) return Promise.reject(tooLarge(maximumBytes, setIn));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -25,7 +32,7 @@ export function readBody(request: HttpRequest, maximumBytes: number, maximumSile
       if (length > maximumBytes) {
         request.removeAllListeners("data");
         clearTimeout(silence);
-        reject(tooLarge(maximumBytes));
+        reject(tooLarge(maximumBytes, setIn));
         return;
       }
       chunks.push(chunk);
@@ -59,8 +66,8 @@ export function discardRest(request: HttpRequest): void {
   request.once("end", () => clearTimeout(bound));
 }
 
-function tooLarge(maximumBytes: number): GatewayError {
-  return new GatewayError("BODY_TOO_LARGE", `The body is larger than ${maximumBytes} bytes, the bound set in limits.max_body_bytes.`, {
+function tooLarge(maximumBytes: number, setIn: string | undefined): GatewayError {
+  return new GatewayError("BODY_TOO_LARGE", `The body is larger than ${maximumBytes} bytes, the bound${setIn === undefined ? " here" : ` set in ${setIn}`}.`, {
     metadata: { limit_bytes: String(maximumBytes) },
   });
 }

@@ -200,7 +200,7 @@ function refuseForeign({ request, settings }: Visit): void {
 async function readKey(request: HttpRequest): Promise<string> {
   // What a form of another page can send is none of this type.
   if (!/^application\/json *(;|$)/i.test(request.headers["content-type"] ?? "")) throw new GatewayError("INVALID_REQUEST", 'Send the key as application/json: {"key": "weir_…"}.');
-  const { key } = parseJsonObject(await readBody(request, maximumBodyBytes));
+  const { key } = parseJsonObject(await readBody(request, { maximumBytes: maximumBodyBytes }));
   if (typeof key === "string" && isKeySecret(key)) return key;
   throw new GatewayError("KEY_INVALID", "The key is malformed: check that it was copied whole. Weir's keys begin with `weir_`.");
 }
