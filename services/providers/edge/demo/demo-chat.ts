@@ -103,7 +103,7 @@ function finishReason({ tool, question, maximumTokens }: ChatRequest): string {
 }
 
 function readMaximumTokens(asked: unknown): number {
-  if ((asked ?? undefined) === undefined) return demoMaximumOutputTokens;
+  if (asked === undefined || asked === null) return demoMaximumOutputTokens;
   if (!Number.isInteger(asked) || (asked as number) < 1) throw new GatewayError("INVALID_REQUEST", "`max_completion_tokens` (or `max_tokens`) must be a whole number, 1 or more.");
   return Math.min(asked as number, demoMaximumOutputTokens);
 }
