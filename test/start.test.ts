@@ -1,10 +1,11 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { postmasterOf } from "./harness/postmaster.ts";
 import { startWeir } from "./harness/start-weir.ts";
 
 const root = new URL("../", import.meta.url).pathname;
@@ -65,7 +66,17 @@ describe("weir serve", () => {
     await first.stop("SIGKILL");
     const second = await startWeir({ dataDirectory });
     expect(second.inferenceKey).toBe(first.inferenceKey);
-    await second.stop();
+    expect(await second.stop()).toBe(0);
+    expect(await postgresProcesses(dataDirectory)).toEqual([]);
+  });
+
+  test.each(["1", "2"])("asked to stop while it starts, it leaves no PostgreSQL behind (%s processes)", async (processes) => {
+    const dataDirectory = await temporaryDirectory();
+    const child = spawn(process.execPath, ["services/compose/weir.js", "serve", "--data", dataDirectory, "--port", "0", "--admin-port", "0", "--processes", processes], { cwd: root, env: { PATH: process.env["PATH"] }, stdio: "ignore" });
+    const ended = new Promise((resolve) => child.once("exit", (code, signal) => resolve(signal ?? code)));
+    await expect.poll(() => postmasterOf(join(dataDirectory, "postgres", "cluster")).catch(() => 0), { interval: 5 }).toBeGreaterThan(0);
+    child.kill("SIGTERM");
+    expect(await ended).toBe(0);
     expect(await postgresProcesses(dataDirectory)).toEqual([]);
   });
 

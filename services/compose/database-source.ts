@@ -49,7 +49,9 @@ export function ownDatabase(data: DataDirectory, schemas: readonly Schema[], log
     connectionOf: async (schema) => (await (starting ??= start())).connectionOf(schema),
     failed: failed.promise,
     stop: async () => {
-      const server = await starting?.catch(() => undefined);
+      // What is not started by now is not to be started.
+      starting ??= Promise.reject(new Error("Weir stops."));
+      const server = await starting.catch(() => undefined);
       await server?.stop();
       release();
     },

@@ -62,12 +62,13 @@ async function serve(options: ServeOptions, environment: Environment): Promise<v
   const launch: Launch = { services, settings, configPath, variables, data, logger };
   const orders = readOrders(variables);
   if (orders !== undefined) {
-    process.exitCode = await runWorkerProcess(launch, orders);
-    return;
+    process.exit(await runWorkerProcess(launch, orders));
   }
   const connection = { connectionString: databaseUrl! };
   const databases = databaseUrl === undefined ? ownDatabase(data, schemasOf(services), logger) : existingDatabase({ policy: connection, metering: connection, providers: connection });
-  process.exitCode = processes === 1 ? await runOneProcess(launch, databases) : await runManyProcesses(launch, databases, processes);
+  const code = processes === 1 ? await runOneProcess(launch, databases) : await runManyProcesses(launch, databases, processes);
+  // A start that was stopped may still wait for something.
+  process.exit(code);
 }
 
 /** The configuration file: the one named, which must exist, or the default one if there is one. */

@@ -6,7 +6,7 @@ import type { DatabaseSource, Schema } from "../database-source.ts";
 import { startPage } from "../start-page.ts";
 import { Crew } from "./crew.ts";
 import type { Launch } from "./one-process.ts";
-import { drainMsAfter, stopSignal } from "./stop-signal.ts";
+import { drainMsAfter, stopSignal, unlessStopped } from "./stop-signal.ts";
 
 /** What a process may take to stop beyond its requests' time. */
 const stopMarginMs = 15_000;
@@ -14,16 +14,20 @@ const stopMarginMs = 15_000;
 /** Resolves with the exit code when no process is left. */
 export async function runManyProcesses(launch: Launch, databases: DatabaseSource, count: number): Promise<number> {
   const { settings, data, logger } = launch;
+  const stopping = stopSignal();
   const admin = await openAdminDoor(settings.adminPort, sharedMetrics());
   try {
     const connections: Partial<Record<Schema, DatabaseConnection>> = {};
     for (const schema of databases.schemas) connections[schema] = await databases.connectionOf(schema);
     const crew = new Crew({ count, orders: { connections }, readiness: admin, logger });
-    const stopping = stopSignal();
-    const facts = await crew.start().catch(async (error: unknown) => {
+    const facts = await unlessStopped(crew.start(), stopping).catch(async (error: unknown) => {
       await crew.stop("SIGTERM", stopMarginMs);
       throw error;
     });
+    if (facts === undefined) {
+      await crew.stop("SIGTERM", stopMarginMs);
+      return 0;
+    }
     console.log(startPage(facts, admin.listener, settings, data, count));
     const reason = await Promise.race([stopping, databases.failed]);
     if (reason instanceof Error) logger.fatal({ error: reason }, "Weir cannot go on");

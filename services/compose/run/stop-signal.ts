@@ -6,7 +6,7 @@ const sameSignalMs = 500;
 /** Whoever presses Ctrl-C waits for the prompt. */
 const interactiveDrainMs = 3_000;
 
-/** Resolves at the first signal to stop; another one later ends the process at once. */
+/** Resolves at the first signal to stop; another one later ends the process at once. Ask before anything is started: a PostgreSQL would outlive a process that a signal ended. */
 export function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let firstMs: number | undefined;
@@ -23,4 +23,10 @@ export function stopSignal(): Promise<NodeJS.Signals> {
 /** `SIGTERM` is an orchestrator's way: it waits for the requests. */
 export function drainMsAfter(reason: NodeJS.Signals | Error, { drainTimeoutMs }: Settings): number {
   return reason === "SIGTERM" ? drainTimeoutMs : Math.min(drainTimeoutMs, interactiveDrainMs);
+}
+
+/** What was started; undefined when the signal came first. */
+export async function unlessStopped<Started>(starting: Promise<Started>, stopping: Promise<NodeJS.Signals>): Promise<Started | undefined> {
+  starting.catch(() => undefined);
+  return Promise.race([starting, stopping.then(() => undefined)]);
 }
