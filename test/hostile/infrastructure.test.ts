@@ -1,11 +1,12 @@
 /** Owns the proof of what a running Weir does when what it stands on goes, or is changed under a stream. */
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Role, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { callOnce, linesByModel, startCallers } from "../harness/callers.ts";
 import { startPacingProvider } from "../harness/pacing-provider.ts";
+import { postmasterOf } from "../harness/postmaster.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -23,17 +24,17 @@ async function start(extraConfig = ""): Promise<{ weir: Weir; upstream: Awaited<
   return { weir, upstream };
 }
 
-async function postmasterOf(weir: Weir): Promise<number> {
-  return Number((await readFile(join(weir.dataDirectory, "postgres", "cluster", "postmaster.pid"), "utf8")).split("\n")[0]);
+function postmasterOfWeir(weir: Weir): Promise<number> {
+  return postmasterOf(join(weir.dataDirectory, "postgres", "cluster"));
 }
 
 test("PostgreSQL is killed under load: no request fails, each attempt stands once", { timeout: 60_000 }, async () => {
   const { weir, upstream } = await start();
   const callers = startCallers({ origin: weir.origin, key: weir.inferenceKey, count: 10 });
   await expect.poll(() => callers.outcomes.length).toBeGreaterThan(100);
-  const killed = await postmasterOf(weir);
+  const killed = await postmasterOfWeir(weir);
   process.kill(killed, "SIGKILL");
-  await expect.poll(() => postmasterOf(weir).catch(() => killed), { timeout: 20_000 }).not.toBe(killed);
+  await expect.poll(() => postmasterOfWeir(weir).catch(() => killed), { timeout: 20_000 }).not.toBe(killed);
   const soFar = callers.outcomes.length;
   await expect.poll(() => callers.outcomes.length).toBeGreaterThan(soFar + 100);
   await callers.stop();
@@ -44,10 +45,10 @@ test("PostgreSQL is killed under load: no request fails, each attempt stands onc
 
 test("the journal is full: calls are refused before the vendor sees them, and go on when the ledger is back", { timeout: 60_000 }, async () => {
   const { weir, upstream } = await start("limits: { max_journal_bytes: 1048576 }\n");
-  const postmaster = await postmasterOf(weir);
+  const postmaster = await postmasterOfWeir(weir);
   process.kill(postmaster, "SIGKILL");
   // The database stays away: whoever starts it anew is stopped at once.
-  const holdDown = setInterval(() => void postmasterOf(weir).then((pid) => pid !== postmaster && process.kill(pid, "SIGSTOP"), () => undefined), 5);
+  const holdDown = setInterval(() => void postmasterOfWeir(weir).then((pid) => pid !== postmaster && process.kill(pid, "SIGSTOP"), () => undefined), 5);
   cleanups.push(async () => clearInterval(holdDown));
   const callers = startCallers({ origin: weir.origin, key: weir.inferenceKey, count: 20 });
   await expect.poll(() => callers.outcomes.at(-1)?.status, { timeout: 40_000 }).toBe(503);
@@ -57,7 +58,7 @@ test("the journal is full: calls are refused before the vendor sees them, and go
   expect(upstream.requests.length).toBe(callers.outcomes.length - refusals.length);
 
   clearInterval(holdDown);
-  process.kill(await postmasterOf(weir), "SIGCONT");
+  process.kill(await postmasterOfWeir(weir), "SIGCONT");
   await expect.poll(async () => (await callOnce(weir.origin, weir.inferenceKey)).status, { timeout: 30_000 }).toBe(200);
   await expect.poll(async () => (await linesByModel(weir)).size, { timeout: 20_000 }).toBe(upstream.requests.length);
 });

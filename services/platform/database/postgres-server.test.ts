@@ -169,6 +169,17 @@ test("a PostgreSQL that dies is started again", { timeout: timeoutMs }, async ()
   expect(pidIn(dataDirectory)).not.toBe(pid);
 });
 
+test("a PostgreSQL that dies is started again when what it was computing has ended", { timeout: timeoutMs }, async () => {
+  const dataDirectory = copyDataDirectory();
+  const server = await start(dataDirectory);
+  // Its process outlives the server's until it has the answer, and no other server starts beside it.
+  const busy = ask(server.administration, "DO $$ DECLARE until timestamptz := clock_timestamp() + interval '4 s'; BEGIN WHILE clock_timestamp() < until LOOP END LOOP; END $$").catch(() => undefined);
+  await expect.poll(() => ask(server.administration, "SELECT count(*)::int4 AS busy FROM pg_stat_activity WHERE query LIKE 'DO %' AND state = 'active'")).toEqual([{ busy: 1 }]);
+  process.kill(pidIn(dataDirectory), "SIGKILL");
+  await busy;
+  await expect.poll(() => ask(server.administration, "SELECT 1 AS value").catch(() => []), { timeout: 10_000 }).toEqual([{ value: 1 }]);
+});
+
 test("a path that is too long for a socket works", { timeout: timeoutMs }, async () => {
   const parent = join(newDataDirectory(), "long name ".repeat(10), "long name ".repeat(10));
   await mkdir(parent, { recursive: true });

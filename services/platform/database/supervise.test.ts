@@ -25,9 +25,8 @@ function scripted(script: (start: number) => ScriptedProcess) {
   return { start: async () => script(++starts), count: () => starts };
 }
 
-test("a process that keeps dying, or does not start any more, is given up after five restarts", async () => {
+test("a process that keeps dying is given up after five restarts", async () => {
   const { start, count } = scripted((starts) => {
-    if (starts === 3) throw new Error("no room");
     const process = new ScriptedProcess();
     process.end(`death ${starts}`);
     return process;
@@ -38,6 +37,31 @@ test("a process that keeps dying, or does not start any more, is given up after 
     message: "PostgreSQL ended 6 times within 60 s, the last time so: death 6.",
   });
   expect(count()).toBe(6);
+});
+
+test("a process that cannot be started again is tried for a while, and then given up", async () => {
+  const first = new ScriptedProcess();
+  const { start, count } = scripted((starts) => {
+    if (starts === 1) return first;
+    throw new Error("no room");
+  });
+  const supervision = await supervise("PostgreSQL", start, logger, 500);
+  first.end("death");
+  expect(await supervision.failed).toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE", message: "PostgreSQL could not be started again within 0.5 s, the last time so: Error: no room." });
+  expect(count()).toBeGreaterThan(3);
+});
+
+test("a process that starts again in the end goes on", async () => {
+  const first = new ScriptedProcess();
+  const { start, count } = scripted((starts) => {
+    if (starts > 1 && starts < 4) throw new Error("what it was computing still runs");
+    return starts === 1 ? first : new ScriptedProcess();
+  });
+  const supervision = await supervise("PostgreSQL", start, logger);
+  first.end("death");
+  await expect.poll(count).toBe(4);
+  await supervision.stop();
+  expect(count()).toBe(4);
 });
 
 test("a process that is stopped is not started again", async () => {
