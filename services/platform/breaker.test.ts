@@ -31,11 +31,44 @@ describe("breaker", () => {
     breaker.shutdown();
   });
 
-  test("a probe that tells nothing leaves it open, one that succeeds closes it", async () => {
+  test("a probe that tells nothing neither closes it nor opens it: the next call is a probe again", async () => {
     const breaker = await openBreaker();
     await expect(probe(breaker, fail("unknown"))).rejects.toThrow("unknown");
+    for (let call = 0; call < 3; call++) await expect(breaker.run(fail("unknown"))).rejects.toThrow("unknown");
+    expect(await breaker.run(succeed)).toBe("fine");
+    // Closed: calls need not wait for each other.
+    expect(await Promise.all([breaker.run(succeed), breaker.run(succeed)])).toEqual(["fine", "fine"]);
+    breaker.shutdown();
+  });
+
+  test("lets one probe through at a time, also after one that told nothing, and is open after one that failed", async () => {
+    const breaker = await openBreaker();
+    await expect(probe(breaker, fail("unknown"))).rejects.toThrow("unknown");
+    const second = breaker.run(fail("unknown"));
+    await expect(breaker.run(succeed)).rejects.toMatchObject({ reason: "CIRCUIT_OPEN" });
+    await expect(second).rejects.toThrow("unknown");
+    const third = breaker.run(fail("failed"));
+    await expect(breaker.run(succeed)).rejects.toMatchObject({ reason: "CIRCUIT_OPEN" });
+    await expect(third).rejects.toThrow("failed");
     await expect(breaker.run(succeed)).rejects.toMatchObject({ reason: "CIRCUIT_OPEN" });
     expect(await probe(breaker, succeed)).toBe("fine");
+    breaker.shutdown();
+  });
+
+  test("is closed by the probe alone, not by what began before it opened", async () => {
+    const breaker = createBreaker("target", settings, healthOf);
+    const hungUp = Promise.withResolvers<never>();
+    const early = breaker.run(() => hungUp.promise);
+    for (let call = 0; call < 5; call++) await expect(breaker.run(fail("failed"))).rejects.toThrow("failed");
+    const slow = Promise.withResolvers<string>();
+    const begun = Promise.withResolvers<void>();
+    const probed = probe(breaker, () => (begun.resolve(), slow.promise));
+    await begun.promise;
+    hungUp.reject(Object.assign(new Error("unknown"), { health: "unknown" }));
+    await expect(early).rejects.toThrow("unknown");
+    await expect(breaker.run(succeed)).rejects.toMatchObject({ reason: "CIRCUIT_OPEN" });
+    slow.resolve("fine");
+    expect(await probed).toBe("fine");
     expect(await breaker.run(succeed)).toBe("fine");
     breaker.shutdown();
   });

@@ -28,26 +28,17 @@ export interface Breaker {
 }
 
 type Action = () => Promise<unknown>;
+type Circuit = CircuitBreaker<[Action], unknown>;
 
 const openCode = "EOPENBREAKER";
+const awaitingProbe = { enabled: true, closed: false, open: false, halfOpen: true, warmUp: false, shutdown: false };
 
 export function createBreaker(name: string, settings: BreakerSettings, healthOf: (error: unknown) => Health): Breaker {
-  const circuit = new CircuitBreaker((action: Action) => action(), {
-    name,
-    // Deadlines travel in the call's own signal: opossum's timer and its one AbortController are shared by all calls.
-    timeout: false,
-    errorThresholdPercentage: settings.failurePercentage,
-    volumeThreshold: settings.minimumCalls,
-    rollingCountTimeout: settings.windowMs,
-    rollingCountBuckets: 10,
-    rollingPercentilesEnabled: false,
-    resetTimeout: settings.openMs,
-    errorFilter: (error: unknown) => error !== laterFailure && healthOf(error) !== "failed",
-  });
+  let circuit = createCircuit();
   const laterFailure = new Error("what had begun well failed later");
   const reject = (): Promise<never> => Promise.reject(laterFailure);
   return {
-    run: <T>(action: () => Promise<T>) => run(circuit, action, name, healthOf) as Promise<T>,
+    run: <T>(action: () => Promise<T>) => run(circuit, action, name) as Promise<T>,
     reportFailure: () => {
       // opossum has counted the beginning as a success for good: two failures outweigh it.
       for (let failure = 0; failure < 2; failure++) circuit.fire(reject).catch(() => undefined);
@@ -57,18 +48,42 @@ export function createBreaker(name: string, settings: BreakerSettings, healthOf:
     },
     shutdown: () => circuit.shutdown(),
   };
+
+  function createCircuit(state?: typeof awaitingProbe): Circuit {
+    const created: Circuit = new CircuitBreaker((action: Action) => action(), {
+      name,
+      // Deadlines travel in the call's own signal: opossum's timer and its one AbortController are shared by all calls.
+      timeout: false,
+      errorThresholdPercentage: settings.failurePercentage,
+      volumeThreshold: settings.minimumCalls,
+      rollingCountTimeout: settings.windowMs,
+      rollingCountBuckets: 10,
+      rollingPercentilesEnabled: false,
+      resetTimeout: settings.openMs,
+      errorFilter: (error: unknown) => {
+        const health = error === laterFailure ? "failed" : healthOf(error);
+        // opossum takes a filtered error for a success; a probe that says nothing must not close the circuit.
+        if (health === "unknown" && created.halfOpen) awaitProbe();
+        return health !== "failed";
+      },
+      ...(state && { state }),
+    });
+    // Of what was begun before it opened, a late end would close it too.
+    return created.once("halfOpen", awaitProbe);
+  }
+
+  /** The next call is the probe, and what is still under way says nothing any more: a circuit that was shut down hears nothing. */
+  function awaitProbe(): void {
+    circuit.shutdown();
+    circuit = createCircuit(awaitingProbe);
+  }
 }
 
-async function run(circuit: CircuitBreaker<[Action], unknown>, action: Action, name: string, healthOf: (error: unknown) => Health): Promise<unknown> {
-  const isProbe = circuit.halfOpen;
+async function run(circuit: Circuit, action: Action, name: string): Promise<unknown> {
   try {
     return await circuit.fire(action);
   } catch (error) {
-    if ((error as { code?: unknown }).code === openCode) {
-      throw circuitOpen(name);
-    }
-    // opossum takes a filtered error for a success; a probe that says nothing must not close the circuit.
-    if (isProbe && healthOf(error) === "unknown") circuit.open();
+    if ((error as { code?: unknown }).code === openCode) throw circuitOpen(name);
     throw error;
   }
 }
