@@ -1,3 +1,4 @@
+import { get } from "node:http";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,13 +34,16 @@ test("weir serve --processes 2: both share the work, one that is killed is repla
   };
   const workers = (await readdir(join(dataDirectory, "instances"))).length;
   expect(workers).toBe(2);
-  // A connection that was on its way to the process that dies hangs.
-  const callers = startCallers({ origin: client.origin, key: client.inferenceKey, count: 8, patienceMs: 10_000 });
+  const callers = startCallers({ origin: client.origin, key: client.inferenceKey, count: 8 });
   await expect.poll(() => callers.outcomes.length).toBeGreaterThan(100);
   // The metrics are those of all processes.
   expect(await requestsSoFar()).toBeGreaterThan(80);
 
   const [victim] = await childrenOf(weir.pid);
+  // One that stands still takes no new connection; those that it has end with it.
+  process.kill(victim!, "SIGSTOP");
+  const statuses = await Promise.all(Array.from({ length: 16 }, () => statusOnNewConnection(client.origin, client.inferenceKey)));
+  expect(new Set(statuses)).toEqual(new Set([200]));
   process.kill(victim!, "SIGKILL");
   await expect.poll(async () => (await fetch(`${weir.adminOrigin}/readyz`)).status, { timeout: 10_000, interval: 5 }).toBe(503);
   await expect.poll(async () => (await fetch(`${weir.adminOrigin}/readyz`)).status, { timeout: 20_000, interval: 50 }).toBe(200);
@@ -52,6 +56,16 @@ test("weir serve --processes 2: both share the work, one that is killed is repla
   expect(callers.outcomes.filter(({ isWhole }) => !isWhole).length).toBeLessThanOrEqual(8);
   expect(await weir.stop("SIGTERM")).toBe(0);
 });
+
+function statusOnNewConnection(origin: string, key: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const request = get(`${origin}/v1/models`, { agent: false, headers: { authorization: `Bearer ${key}` }, signal: AbortSignal.timeout(5_000) }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    request.once("error", reject);
+  });
+}
 
 /** The workers of the process, by what they run. */
 async function childrenOf(pid: number): Promise<number[]> {

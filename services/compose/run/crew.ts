@@ -17,6 +17,10 @@ export interface CrewOptions {
   readonly logger: Logger;
 }
 
+// All take connections from the one queue of the kernel: what waits there is taken by another when one dies or stands still. Handed over one by
+// one, in turn, those on their way to a process that dies would hang until their clients give up.
+cluster.schedulingPolicy = cluster.SCHED_NONE;
+
 /** One that dies again and again is not replaced more often than this. */
 const replaceAfterMs = 1_000;
 
