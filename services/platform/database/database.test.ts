@@ -5,6 +5,7 @@ import { inject, onTestFinished, test, expect } from "vitest";
 import { createEmptyDatabase, createTestDatabase } from "../../../test/harness/database.ts";
 import { createLogger } from "../logger.ts";
 import { openDatabase, type Database } from "./database.ts";
+import { preparedStatement } from "./prepared-statement.ts";
 
 const logger = createLogger("silent");
 
@@ -34,6 +35,18 @@ test("values arrive as exact types, without touching the driver's global parsers
     "SELECT 9007199254740993::int8 AS big, ARRAY[1, NULL]::int8[] AS many, date '2026-03-29' AS day, current_schema() AS schema",
   );
   expect(rows).toEqual([{ big: 9007199254740993n, many: [1n, null], day: "2026-03-29", schema: "counting" }]);
+});
+
+test("a prepared statement is parsed once by each connection, in transactions too, and two with other texts are two", async () => {
+  const database = await openCounter();
+  const [add, read] = [preparedStatement("UPDATE counter SET value = value + $1"), preparedStatement("SELECT value FROM counter")];
+  const { rows, known } = await database.transaction(async (transaction) => {
+    for (let times = 0; times < 3; times++) await transaction.query(add, [1]);
+    const { rows } = await transaction.query<{ value: bigint }>(read);
+    return { rows, known: (await transaction.query<{ statement: string }>("SELECT statement FROM pg_prepared_statements")).rows };
+  });
+  expect(rows).toEqual([{ value: 4n }]);
+  expect(known.map(({ statement }) => statement).toSorted()).toEqual([read.text, add.text]);
 });
 
 test("concurrent starters migrate once, and each finds the schema complete", async () => {

@@ -4,6 +4,7 @@ import type { Logger } from "../logger.ts";
 import type { DatabaseConnection } from "./database-connection.ts";
 import { toDatabaseError } from "./database-errors.ts";
 import { migrate } from "./migrations.ts";
+import type { PreparedStatement } from "./prepared-statement.ts";
 import { getTypeParser } from "./type-parsers.ts";
 
 /**
@@ -11,7 +12,7 @@ import { getTypeParser } from "./type-parsers.ts";
  * int8 arrives as bigint, date as "YYYY-MM-DD", numeric (also the sum of int8) as text: cast such a sum to int8.
  */
 export interface Queryable {
-  query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<pg.QueryResult<Row>>;
+  query<Row extends pg.QueryResultRow>(statement: string | PreparedStatement, values?: readonly unknown[]): Promise<pg.QueryResult<Row>>;
 }
 
 /** Every failure that means "PostgreSQL is down or too slow" arrives as DEPENDENCY_UNAVAILABLE, others as pg's DatabaseError. */
@@ -66,7 +67,7 @@ export async function openDatabase({ connection, schema, migrationsDirectory, lo
 
   return {
     pool,
-    query: (text, values) => query(pool, text, values),
+    query: (statement, values) => query(pool, statement, values),
     transaction: (use) => runTransaction(pool, use),
     close: () => pool.end(),
   };
@@ -82,7 +83,7 @@ async function runTransaction<Result>(pool: pg.Pool, use: (transaction: Queryabl
   let isBroken = true;
   try {
     await client.query("BEGIN");
-    const result = await use({ query: (text, values) => query(client, text, values) });
+    const result = await use({ query: (statement, values) => query(client, statement, values) });
     await client.query("COMMIT");
     isBroken = false;
     return result;
@@ -98,9 +99,9 @@ async function runTransaction<Result>(pool: pg.Pool, use: (transaction: Queryabl
   }
 }
 
-async function query<Row extends pg.QueryResultRow>(on: pg.Pool | pg.PoolClient, text: string, values?: readonly unknown[]): Promise<pg.QueryResult<Row>> {
+async function query<Row extends pg.QueryResultRow>(on: pg.Pool | pg.PoolClient, statement: string | PreparedStatement, values?: readonly unknown[]): Promise<pg.QueryResult<Row>> {
   try {
-    return await on.query<Row>(text, values as unknown[]);
+    return await on.query<Row>({ ...(typeof statement === "string" ? { text: statement } : statement), values: values as unknown[] });
   } catch (error) {
     throw toDatabaseError(error);
   }

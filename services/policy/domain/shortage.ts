@@ -31,10 +31,11 @@ export function budgetExceeded(short: Shortage, leastNanos: bigint): GatewayErro
   const { name, budgetId, period, limitNanos, headroomNanos, endsInMs } = short;
   const left = headroomNanos > 0n ? headroomNanos : 0n;
   const word = periodWords[period] ?? "period";
+  const others = headroomNanos >= leastNanos ? ", for which other calls wait already" : "";
   const end = period === BudgetPeriod.ROLLING || endsInMs === undefined ? "" : `, or wait for its ${word} to end`;
   return new GatewayError(
     "BUDGET_EXCEEDED",
-    `The budget "${name}" has ${dollars(left)} of ${dollars(limitNanos)} left, and this call could cost ${dollars(leastNanos)}. Ask for less output, have the budget topped up${end}.`,
+    `The budget "${name}" has ${dollars(left)} of ${dollars(limitNanos)} left${others}, and this call could cost ${dollars(leastNanos)}. Ask for less output, have the budget topped up${end}.`,
     {
       metadata: { budget: name, budget_id: budgetId, period: word, limit_nanos: limitNanos.toString(), headroom_nanos: left.toString() },
       quotaViolations: [{ subject: `budget="${name}"`, description: `The budget "${name}" has too little left.`, quotaMetric: "cost_nanos", quotaId: budgetId, quotaValue: limitNanos }],

@@ -65,6 +65,16 @@ describe("leases", () => {
     expect((await acquire(needOf(spender, 101n, { canWait: true }), needOf(spender, 10n))).map(({ amountNanos }) => amountNanos)).toEqual([undefined, 10n]);
   });
 
+  it("are not held up by a call that waits for a budget which is not theirs", async () => {
+    const { fixture, spender, acquire } = await begin();
+    const of = (labelValue: string) => ({ subject: { teamId: "", keyId: "", memberId: "", labelName: "end_user", labelValue } });
+    await createTestBudget(fixture, spender.organizationId, 1_000n, { shortage: BudgetShortage.WAIT });
+    await createTestBudget(fixture, spender.organizationId, 100n, { ...of("ann"), shortage: BudgetShortage.WAIT });
+    const ask = (end_user: string, nanos: bigint) => needOf(spender, nanos, { labels: { end_user }, canWait: true });
+    await acquire(ask("ann", 60n));
+    expect((await acquire(ask("ann", 50n), ask("bob", 50n), ask("ann", 10n))).map(({ amountNanos }) => amountNanos)).toEqual([undefined, 50n, undefined]);
+  });
+
   it("never end after a period of a budget does", async () => {
     const { fixture, spender, acquire, usageOf } = await begin();
     const day = await createTestBudget(fixture, spender.organizationId, 100n, { period: BudgetPeriod.DAY });

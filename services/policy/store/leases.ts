@@ -3,6 +3,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import type { LeaseScope } from "#gen/weir/policy/v1/lease_pb.ts";
 import type { BudgetPeriod, BudgetShortage } from "#gen/weir/policy/v1/budget_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
+import { preparedStatement } from "#platform/database/prepared-statement.ts";
 
 /** What one call needs of a lease. */
 export interface LeaseNeed {
@@ -47,26 +48,28 @@ export interface ShortBudget {
   readonly drawableLeases: number;
 }
 
+const acquire = preparedStatement(
+  `SELECT amount_nanos, extract(epoch FROM life_left) * 1000 AS life_ms, short_period_id, by_team, by_key, label_names,
+          budget_id, name, period, shortage, limit_nanos, posted_nanos, headroom_nanos, drawable_leases,
+          CASE WHEN end_time < 'infinity' THEN extract(epoch FROM end_time - now()) * 1000 END AS ends_in_ms
+   FROM acquire_leases($1, $2 * interval '1 millisecond', $3, $4, $5, $6, $7, $8, $9, $10) LEFT JOIN LATERAL room_of(short_period_id) ON true
+   ORDER BY place`,
+);
+
 /** One atomic statement for all of these calls of an organization, in their order. */
 export async function acquireLeases(database: Queryable, organizationId: string, lifeMs: number, needs: readonly LeaseNeed[]): Promise<LeaseAnswer[]> {
-  const { rows } = await database.query<AnswerRow>(
-    `SELECT answers.*, extract(epoch FROM life_left) * 1000 AS life_ms, budget_id, name, period, shortage, limit_nanos, posted_nanos, headroom_nanos, drawable_leases,
-            CASE WHEN end_time < 'infinity' THEN extract(epoch FROM end_time - now()) * 1000 END AS ends_in_ms
-     FROM acquire_leases($1, $2 * interval '1 millisecond', $3, $4, $5, $6, $7, $8, $9, $10) AS answers LEFT JOIN LATERAL room_of(short_period_id) ON true
-     ORDER BY place`,
-    [
-      organizationId,
-      lifeMs,
-      needs.map(({ leaseId }) => leaseId),
-      needs.map(({ holderId }) => holderId),
-      needs.map(({ keyId }) => keyId),
-      needs.map(({ labels }) => labels),
-      needs.map(({ leastNanos }) => leastNanos),
-      needs.map(({ floorNanos }) => floorNanos),
-      needs.map(({ wantedNanos }) => wantedNanos),
-      needs.map(({ canWait }) => canWait),
-    ],
-  );
+  const { rows } = await database.query<AnswerRow>(acquire, [
+    organizationId,
+    lifeMs,
+    needs.map(({ leaseId }) => leaseId),
+    needs.map(({ holderId }) => holderId),
+    needs.map(({ keyId }) => keyId),
+    needs.map(({ labels }) => labels),
+    needs.map(({ leastNanos }) => leastNanos),
+    needs.map(({ floorNanos }) => floorNanos),
+    needs.map(({ wantedNanos }) => wantedNanos),
+    needs.map(({ canWait }) => canWait),
+  ]);
   return rows.map(readAnswer);
 }
 
@@ -118,8 +121,10 @@ interface Settlement {
   readonly deltas: readonly (bigint | null)[];
 }
 
+const settleLeases = preparedStatement("SELECT settle_leases($1, $2, $3, $4, false) AS settled");
+
 async function settle(database: Queryable, { leaseIds, owners, unspents, deltas }: Settlement): Promise<number> {
-  const { rows } = await database.query<{ settled: bigint }>("SELECT settle_leases($1, $2, $3, $4, false) AS settled", [leaseIds, owners, unspents, deltas]);
+  const { rows } = await database.query<{ settled: bigint }>(settleLeases, [leaseIds, owners, unspents, deltas]);
   return Number(rows[0]!.settled);
 }
 

@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { PermitLeaseSchema, RateSliceSchema, type PermitDraw, type PermitLease, type RateDraw, type RateSlice } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
+import { preparedStatement } from "#platform/database/prepared-statement.ts";
 
 /** How long permits are good unless they are drawn again. */
 export const permitLeaseMs = 15_000;
@@ -10,9 +11,11 @@ export const permitLeaseMs = 15_000;
 /** The limits that may have no counter more. */
 export type FullLimits = readonly string[];
 
+const drawRateSlices = preparedStatement("SELECT granted, window_time, window_rest_ms, remaining FROM draw_rates($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ORDER BY place");
+
 export async function drawRates(database: Queryable, holderId: string, draws: readonly RateDraw[], full: FullLimits): Promise<RateSlice[]> {
   if (draws.length === 0) return [];
-  const { rows } = await database.query<SliceRow>("SELECT * FROM draw_rates($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ORDER BY place", [
+  const { rows } = await database.query<SliceRow>(drawRateSlices, [
     holderId,
     full,
     draws.map(({ rateLimitId }) => rateLimitId),
@@ -30,9 +33,11 @@ export async function drawRates(database: Queryable, holderId: string, draws: re
   );
 }
 
+const drawPermitLeases = preparedStatement("SELECT granted, remaining FROM draw_permits($1, $2, make_interval(secs => $3), $4, $5, $6, $7, $8) ORDER BY place");
+
 export async function drawPermits(database: Queryable, holderId: string, draws: readonly PermitDraw[], full: FullLimits): Promise<PermitLease[]> {
   if (draws.length === 0) return [];
-  const { rows } = await database.query<PermitRow>("SELECT * FROM draw_permits($1, $2, make_interval(secs => $3), $4, $5, $6, $7, $8) ORDER BY place", [
+  const { rows } = await database.query<PermitRow>(drawPermitLeases, [
     holderId,
     full,
     permitLeaseMs / 1000,

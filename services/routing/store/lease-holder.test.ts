@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
@@ -159,6 +159,11 @@ describe("a call for which too little is left", () => {
     expect(policy.asked.length <= 4).toBe(true);
   });
 
+  test("waits no longer than leaves time to tell it what it lacked", async () => {
+    await hold(10n);
+    expect(durationMs(policy.asked[0]!.maxWait!)).toBe(59_500);
+  });
+
   test("is clamped where the budget says so", async () => {
     start(100n);
     policy.clamps = true;
@@ -175,6 +180,20 @@ describe("a call for which too little is left", () => {
     await expect(first).rejects.toMatchObject({ reason: "CANCELLED" });
     await vi.advanceTimersByTimeAsync(1_000);
     expect(await second).toMatchObject({ leaseId: "lea_1" });
+  });
+
+  test("does not wait for a policy that has fallen silent, but for one that is slow", async () => {
+    policy.answerAfterMs = 4_000;
+    const slow = hold(10n);
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(await slow).toMatchObject({ leaseId: "lea_1" });
+
+    const refusals = [expect(hold(900n)).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" })];
+    policy.ageMs = 3_001;
+    await vi.advanceTimersByTimeAsync(2_900);
+    refusals.push(expect(hold(900n)).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" }));
+    await vi.advanceTimersByTimeAsync(700);
+    await Promise.all(refusals);
   });
 
   test("hears that policy cannot be asked, while one that a lease covers is served", async () => {
@@ -249,7 +268,7 @@ async function settled(): Promise<void> {
 function start(limitNanos: bigint): void {
   stopping = new AbortController();
   policy = new ScriptedPolicy(limitNanos);
-  holder = new LeaseHolder({ policy, clock, logger: createLogger("silent"), signal: stopping.signal });
+  holder = new LeaseHolder({ policy, contact: policy, clock, logger: createLogger("silent"), signal: stopping.signal });
 }
 
 async function stop(): Promise<void> {
@@ -267,6 +286,7 @@ class ScriptedPolicy {
   readonly returned = new Map<string, bigint>();
   scope: Pick<LeaseScope, "byTeam" | "byKey" | "labelNames"> = { byTeam: false, byKey: false, labelNames: [] };
   answerAfterMs = 0;
+  ageMs = 0;
   isDown = false;
   clamps = false;
   exempts = false;
@@ -289,10 +309,15 @@ class ScriptedPolicy {
     this.#wake();
   }
 
-  async acquireLease(request: AcquireLeaseRequest): Promise<AcquireLeaseResponse> {
+  async acquireLease(request: AcquireLeaseRequest, { signal }: CallContext): Promise<AcquireLeaseResponse> {
     this.#answerIfUp();
     this.asked.push(request);
-    if (this.answerAfterMs > 0) await new Promise((resolve) => setTimeout(resolve, this.answerAfterMs));
+    if (this.answerAfterMs > 0) {
+      await new Promise((resolve, reject) => {
+        setTimeout(resolve, this.answerAfterMs);
+        signal.addEventListener("abort", () => reject(new GatewayError("CANCELLED", "Nobody waits any more.")));
+      });
+    }
     const { leastNanos, floorNanos, wantedNanos } = request;
     const common = { life: durationFromMs(lifeMs), scope: this.scope };
     if (this.exempts) return create(AcquireLeaseResponseSchema, common);

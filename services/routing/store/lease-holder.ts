@@ -18,6 +18,8 @@ import { LeaseReturns } from "./lease-returns.ts";
 
 export interface LeaseHolderOptions {
   readonly policy: Pick<ServiceInterface<typeof PolicyService>, "acquireLease" | "peekLease" | "returnLeases" | "watchRecalls">;
+  /** How long ago policy and its database were last known to be in reach. */
+  readonly contact: { readonly ageMs: number };
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends the following of recalls. */
@@ -27,8 +29,12 @@ export interface LeaseHolderOptions {
 const identity = { kind: "service", name: "routing" } as const;
 /** The longest that a call waits where its budget says that calls wait. */
 const longestWaitMs = 60_000;
+/** So long before its deadline a call that waits hears that its budget is what it lacks: policy looks again now and then. */
+const answerAheadMs = 500;
 /** Beyond the wait: for policy's own work. */
 const acquireTimeoutMs = 5_000;
+/** A policy that is silent for so long answers no question: the calls that wait for one are not to wait on for their budget's sake. */
+const mostSilenceMs = 3_000;
 const stopWithinMs = 1_000;
 const sweepIntervalMs = 500;
 /** The most scopes with leases; beyond it those that were used longest ago are given up. */
@@ -78,6 +84,8 @@ export class LeaseHolder implements HoldSource {
   readonly #byId = new Map<string, { readonly lease: Lease; readonly balance: Balance }>();
   /** What policy is being asked for. */
   readonly #questions = new Set<Promise<void>>();
+  /** What gives up those of them that are unanswered, and since when they are asked. */
+  readonly #unanswered = new Map<AbortController, number>();
   readonly #timer: NodeJS.Timeout;
   #isStopping = false;
 
@@ -265,7 +273,7 @@ export class LeaseHolder implements HoldSource {
     const { policy, clock } = this.#options;
     const { organizationId, keyId } = context.grant;
     const askedAtMs = clock.monotonicMs();
-    const waitMs = Math.max(0, Math.min(longestMs, context.deadlineMs - clock.now()));
+    const waitMs = Math.max(0, Math.min(longestMs, context.deadlineMs - clock.now() - answerAheadMs));
     const wishedNanos = leastAhead * neededNanos + 2n * balance.drawnNanos;
     const wantedNanos = wishedNanos < mostWantedNanos ? wishedNanos : mostWantedNanos;
     balance.drawnNanos = 0n;
@@ -279,11 +287,16 @@ export class LeaseHolder implements HoldSource {
       wantedNanos,
       maxWait: durationFromMs(Math.floor(waitMs)),
     });
-    const signal = AbortSignal.timeout(waitMs + acquireTimeoutMs);
-    const answer = await policy.acquireLease(request, { identity, requestId: "", signal }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-      throw new GatewayError("DEPENDENCY_UNAVAILABLE", "Policy does not say whether the budget of this key has room. Try again soon.", { metadata: { dependency: "policy" }, cause: error });
-    });
+    const silence = new AbortController();
+    this.#unanswered.set(silence, askedAtMs);
+    const signal = AbortSignal.any([silence.signal, AbortSignal.timeout(waitMs + acquireTimeoutMs)]);
+    const answer = await policy
+      .acquireLease(request, { identity, requestId: "", signal })
+      .catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+        throw new GatewayError("DEPENDENCY_UNAVAILABLE", "Policy does not say whether the budget of this key has room. Try again soon.", { metadata: { dependency: "policy" }, retryAfterMs: scarceMs, cause: error });
+      })
+      .finally(() => this.#unanswered.delete(silence));
     if (answer.amountNanos < wantedNanos) balance.renewFromMs = clock.monotonicMs() + scarceMs;
     this.#take(balance, answer, context, askedAtMs);
   }
@@ -337,7 +350,11 @@ export class LeaseHolder implements HoldSource {
   }
 
   #sweep(): void {
-    const nowMs = this.#options.clock.monotonicMs();
+    const { clock, contact } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (contact.ageMs > mostSilenceMs) {
+      for (const [silence, askedAtMs] of this.#unanswered) if (nowMs - askedAtMs > mostSilenceMs) silence.abort();
+    }
     for (const [leaseId, { lease }] of this.#byId) if (lease.endMs - nowMs < leastLifeMs) this.#giveUp(leaseId);
     for (const [key, { leases, waiting, isAcquiring, exemptUntilMs }] of this.#balances) {
       if (leases.size === 0 && waiting.length === 0 && !isAcquiring && exemptUntilMs <= nowMs) this.#balances.delete(key);
