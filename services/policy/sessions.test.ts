@@ -181,3 +181,23 @@ test("a person of an issuer has the role of the rules as they are now, and no se
   live.set(config("admin", "platform"));
   for (const one of [secret, otherSecret]) await expect(find(one)).rejects.toMatchObject(over);
 });
+
+test("a session keeps of what an issuer says who the person is and what the rules look at, ends when they look at more, and keeps no more than 16 KiB", async () => {
+  const console = { issuer, clientId: "weir", origin: "https://weir.example.com" };
+  const config = (when: Record<string, string>) => policyConfig({ console, identity: { issuers: [{ issuer, audiences: ["weir"], callers: [{ when, organization: "{tenant}", team: "research", role: "admin" }] }] } });
+  const live = new MutableLiveValue(config({ "realm.roles": "operator" }));
+  const fixture = await startPolicy(await createEmptyDatabase(), new ManualClock(), live);
+  await createTestTeam(fixture);
+  const { dependencies } = fixture;
+  const sessions = new Sessions(dependencies, new IdentityTokens({ ...dependencies, exchange: exchangeThroughEgress }));
+  const claims = { iss: issuer, sub: "1", name: "Ada", tenant: "acme", realm: { roles: ["operator"] }, department: "x", nonce: "n" };
+  const { secret } = await sessions.open({ claims });
+  const find = () => sessions.find(digestOfSessionSecret(secret, dependencies.pepper));
+  expect((await dependencies.database.query("SELECT claims FROM sessions")).rows).toEqual([{ claims: { iss: issuer, sub: "1", name: "Ada", tenant: "acme", realm: { roles: ["operator"] } } }]);
+  live.set(config({ "realm.roles": "operator", name: "Ada" }));
+  await find();
+  live.set(config({ department: "x" }));
+  await expect(find()).rejects.toMatchObject(over);
+  await sessions.open({ claims: { ...claims, phone: "1".repeat(20_000) } });
+  await expect(sessions.open({ claims: { ...claims, department: ["x", "y".repeat(20_000)] } })).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
+});

@@ -9,6 +9,8 @@ import { GatewayError, toGatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import { digestOfSessionSecret, formatSessionSecret, sessionSecretRandomBytes } from "#platform/session-secret.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
+import type { CallerRule } from "./domain/caller-rules.ts";
+import { keepsAllOf, keptClaims } from "./domain/kept-claims.ts";
 import { longestSessionMs } from "./domain/session-terms.ts";
 import type { IdentityTokens } from "./edge/identity-tokens.ts";
 import { findKeyAndGrantByDigest } from "./store/keys.ts";
@@ -35,10 +37,11 @@ export class Sessions {
   }
 
   /** Throws KEY_INVALID, CALLER_NOT_ALLOWED, or PERMISSION_DENIED for a key that is not for the console. */
-  async open(opener: SessionOpener): Promise<CreateSessionResponse> {
+  async open(presented: SessionOpener): Promise<CreateSessionResponse> {
     const { database, pepper, clock } = this.#dependencies;
     const createMs = clock.now();
     const expireMs = createMs + longestSessionMs;
+    const opener = "claims" in presented ? { claims: keptClaims(presented.claims, this.#rulesOf(presented.claims)) } : presented;
     const holder = await this.#holderOf(opener, expireMs);
     if (holder === undefined) throw new GatewayError("KEY_INVALID", "This key is not known, or its secret was replaced. Check that it was copied whole, or have a new one created.");
     const secret = formatSessionSecret(randomBytes(sessionSecretRandomBytes)).reveal();
@@ -67,7 +70,7 @@ export class Sessions {
     await deleteSessionById(this.#dependencies.database, id);
   }
 
-  /** Undefined when the secret that opened it is none of its key any more, or its issuer signs nobody in any more. */
+  /** Undefined when the secret that opened it is none of its key any more, its issuer signs nobody in any more, or the rules look at what was not kept. */
   async #holderOf(opener: SessionOpener, endMs: number): Promise<Holder | undefined> {
     const holder = "claims" in opener ? await this.#personOf(opener.claims, endMs) : await this.#keyHolderOf(opener.keySecretDigest, endMs);
     if (holder === undefined || holder.caller.permissions.includes(Permission.CONSOLE_USE)) return holder;
@@ -75,10 +78,14 @@ export class Sessions {
   }
 
   async #personOf(claims: JWTPayload, endMs: number): Promise<Holder | undefined> {
-    if (claims.iss !== this.#dependencies.config.current.console?.issuer) return undefined;
+    if (claims.iss !== this.#dependencies.config.current.console?.issuer || !keepsAllOf(claims, this.#rulesOf(claims))) return undefined;
     const identity = this.#tokens.identityOf(claims);
     const vouched = await grantVouched({ ...identity, endMs }, this.#dependencies);
     return { ...vouched, name: nameOf(claims, identity.subject), role: identity.place.role };
+  }
+
+  #rulesOf({ iss = "" }: JWTPayload): readonly CallerRule[] {
+    return this.#dependencies.config.current.issuers.get(iss)?.callers ?? [];
   }
 
   async #keyHolderOf(secretDigest: Uint8Array, sessionEndMs: number): Promise<Holder | undefined> {

@@ -37,6 +37,14 @@ export function placeOf(claims: Claims, rules: readonly CallerRule[]): CallerPla
   return undefined;
 }
 
+/** The claims that the rules look at, by their names in them. */
+export function claimsIn(rules: readonly CallerRule[]): readonly string[] {
+  return rules.flatMap(({ when, organization, team, labels }) => {
+    const templates = [organization, team, ...labels.map(([, template]) => template)];
+    return [...when.map(([claim]) => claim), ...templates.flatMap((template) => claimOf(template) ?? [])];
+  });
+}
+
 /** A label whose claim the caller has not is left out. */
 function fillLabels(labels: CallerRule["labels"], claims: Claims): Record<string, string> {
   const filled: Record<string, string> = {};
@@ -55,10 +63,14 @@ function beginningOf(value: string): string {
 }
 
 function fill(template: string, claims: Claims): string | undefined {
-  const claim = /^\{(.+)\}$/.exec(template)?.[1];
+  const claim = claimOf(template);
   if (claim === undefined) return template;
   const values = valuesOf(claims, claim);
   return values.length === 1 && values[0] !== "" ? values[0] : undefined;
+}
+
+function claimOf(template: string): string | undefined {
+  return /^\{(.+)\}$/.exec(template)?.[1];
 }
 
 /** The claim's values as text; a name with dots is also looked for step by step. */
