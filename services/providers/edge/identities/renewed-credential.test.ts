@@ -123,6 +123,23 @@ describe("a renewed credential", () => {
     expect(shown()).toBe("key-2");
   });
 
+  it("that cannot be had has a problem for whoever looks, who has it tried again after a minute", async () => {
+    const { source, time, calls, give } = createWorld();
+    expect(source.problem()).toBeUndefined();
+    source.prepare()?.catch(() => undefined);
+    calls[0]!.reject(new Error("Vault is away"));
+    await settled();
+    time.nowMs += 64_999;
+    expect(source.problem()).toBe("Vault is away");
+    expect(calls).toHaveLength(1);
+    time.nowMs += 1;
+    expect(source.problem()).toBe("Vault is away");
+    expect(calls).toHaveLength(2);
+    give(1);
+    await settled();
+    expect(source.problem()).toBeUndefined();
+  });
+
   it("is not waited for longer than its deadline, by whatever does not listen to the signal either", async () => {
     vi.useFakeTimers();
     try {

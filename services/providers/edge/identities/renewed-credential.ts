@@ -13,6 +13,8 @@ const marginMs = 30_000;
 const deadlineMs = 10_000;
 /** How long after an attempt no other is made, unless there is nothing to show. After a failed one, nobody waits for another. */
 const longestPauseMs = 5_000;
+/** How long after a failed attempt another one is made although no call needs it, so that the problem goes away with its cause. */
+const lookAgainMs = 60_000;
 
 export interface RenewedCredentialOptions {
   readonly provider: string;
@@ -33,6 +35,8 @@ export class RenewedCredential implements CredentialSource {
   #goodUntilMs = -Infinity;
   #renewal: Promise<void> | undefined;
   #failure: GatewayError | undefined;
+  /** Of the failure. */
+  #cause = "";
   #pauseMs = longestPauseMs;
   #pauseUntilMs = -Infinity;
 
@@ -53,6 +57,13 @@ export class RenewedCredential implements CredentialSource {
       return nowMs < this.#waitFromMs ? undefined : renewal;
     }
     return isPaused && this.#failure !== undefined ? Promise.reject(this.#failure) : this.#renew();
+  }
+
+  problem(): string | undefined {
+    const nowMs = this.#options.clock.now();
+    if (this.#failure === undefined || nowMs < this.#goodUntilMs) return undefined;
+    if (nowMs >= this.#pauseUntilMs + lookAgainMs) this.#renew().catch(() => undefined);
+    return this.#cause;
   }
 
   refused(credential: Secret): void {
@@ -81,7 +92,8 @@ export class RenewedCredential implements CredentialSource {
       this.#failure = undefined;
     } catch (error) {
       this.#waitFromMs = Infinity;
-      logger.warn({ provider, cause: describe(error) }, "a provider's credential could not be obtained");
+      this.#cause = describe(error);
+      logger.warn({ provider, cause: this.#cause }, "a provider's credential could not be obtained");
       this.#failure = new GatewayError("DEPENDENCY_UNAVAILABLE", `The provider ${provider} has no credential: it could not be obtained. Weir's log has the cause; its operator must check the provider's identity in weir.yaml.`, {
         metadata: { provider, dependency: "credential" },
       });

@@ -4,12 +4,14 @@ import type { Vault } from "#gen/weir/config/v1/vault_pb.ts";
 import { exchangeThroughEgress, exchangeTrusting, type Exchange } from "#platform/egress/egress-exchange.ts";
 import type { JsonObject } from "../../domain/vendor-json.ts";
 import { askVault, VaultRefusal, type VaultAccess, type VaultRequest } from "./vault-exchange.ts";
-import { renew, signInAt, type VaultToken } from "./vault-token.ts";
+import { renew, signInAt, wasRevoked, type VaultToken } from "./vault-token.ts";
 
 /** After which part of its life a token is renewed. */
 const renewAfter = 2 / 3;
-/** A token that is refused although it is younger may simply not do what was asked: another one could not either. */
+/** An older token that is refused is replaced: signing in anew may come with rights that it has not. A younger one only where Vault knows it no more. */
 const youngMs = 60_000;
+/** How long a token is not replaced at all. */
+const pauseMs = 5_000;
 
 export class VaultClient {
   readonly settings: Vault;
@@ -28,8 +30,7 @@ export class VaultClient {
     try {
       return await askVault(request, { ...access, token: token.secret }, signal);
     } catch (error) {
-      if (!(error instanceof VaultRefusal) || error.status !== 403 || nowMs < token.sinceMs + youngMs) throw error;
-      // It may have been revoked.
+      if (!(error instanceof VaultRefusal) || error.status !== 403 || !(await isToBeReplaced(token, access, nowMs, signal))) throw error;
       const another = await this.#changed(() => this.#signIn(access, nowMs));
       return askVault(request, { ...access, token: another.secret }, signal);
     }
@@ -73,6 +74,11 @@ export class VaultClient {
       throw new Error(`Weir could not sign in. ${cause.message}`, { cause });
     });
   }
+}
+
+async function isToBeReplaced(token: VaultToken, access: VaultAccess, nowMs: number, signal: AbortSignal): Promise<boolean> {
+  const ageMs = nowMs - token.sinceMs;
+  return ageMs >= youngMs || (ageMs >= pauseMs && (await wasRevoked(token, access, signal)));
 }
 
 async function openExchange(authorityFile: string): Promise<Exchange> {

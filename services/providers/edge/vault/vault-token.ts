@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { Vault, VaultAppRole, VaultKubernetes } from "#gen/weir/config/v1/vault_pb.ts";
 import { Secret } from "#platform/secret.ts";
 import { asCount, asObject, asText, type JsonObject } from "../../domain/vendor-json.ts";
-import { askVault, type VaultAccess } from "./vault-exchange.ts";
+import { askVault, VaultRefusal, type VaultAccess } from "./vault-exchange.ts";
 
 export interface VaultToken {
   readonly secret: Secret;
@@ -35,11 +35,20 @@ export async function renew({ secret }: VaultToken, access: VaultAccess, nowMs: 
   return issued(await askVault({ method: "POST", path: "auth/token/renew-self", body: {} }, { ...access, token: secret }, signal), nowMs);
 }
 
-/** Source: https://developer.hashicorp.com/vault/api-docs/auth/token#lookup-a-token-self */
+/** Whether Vault says that it knows the token no more. */
+export async function wasRevoked({ secret }: VaultToken, access: VaultAccess, signal: AbortSignal): Promise<boolean> {
+  return lookUp(secret, access, signal).then(() => false, (error: unknown) => error instanceof VaultRefusal && error.status === 403);
+}
+
 async function known(secret: Secret, access: VaultAccess, nowMs: number, signal: AbortSignal): Promise<VaultToken> {
-  const data = asObject((await askVault({ method: "GET", path: "auth/token/lookup-self" }, { ...access, token: secret }, signal))["data"]);
+  const data = asObject((await lookUp(secret, access, signal))["data"]);
   const lifetimeMs = asText(data["expire_time"]) === "" ? Infinity : (asCount(data["ttl"]) ?? 0) * 1000;
   return { secret, isRenewable: data["renewable"] === true, lifetimeMs, sinceMs: nowMs };
+}
+
+/** Source: https://developer.hashicorp.com/vault/api-docs/auth/token#lookup-a-token-self */
+function lookUp(secret: Secret, access: VaultAccess, signal: AbortSignal): Promise<JsonObject> {
+  return askVault({ method: "GET", path: "auth/token/lookup-self" }, { ...access, token: secret }, signal);
 }
 
 /** Source: https://developer.hashicorp.com/vault/api-docs/auth/approle#login-with-approle */
