@@ -80,7 +80,7 @@ const injections: readonly ((queryable: Queryable, attemptId: string) => Promise
     ),
   (queryable, id) => queryable.query("update usage_rollups set attempts = attempts + 1 where key_id = (select key_id from attempts where attempt_id = $1)", [id]),
   (queryable, id) => queryable.query("delete from usage_rollups where key_id = (select key_id from attempts where attempt_id = $1)", [id]),
-  (queryable, id) => queryable.query("update usage_days set durations[1] = durations[1] + 1 where key_id = (select key_id from attempts where attempt_id = $1)", [id]),
+  (queryable, id) => queryable.query("update usage_days set durations = durations + 1 where key_id = (select key_id from attempts where attempt_id = $1)", [id]),
   (queryable, id) => queryable.query("delete from usage_days where key_id = (select key_id from attempts where attempt_id = $1)", [id]),
   (queryable, id) => queryable.query("update balances set amount_nanos = amount_nanos + 1 where account = (select 'key:' || key_id from attempts where attempt_id = $1)", [id]),
 ];

@@ -4,7 +4,7 @@ import { durationFromMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf
 import { expect, test } from "vitest";
 import { ReportJournalRequestSchema } from "#gen/weir/metering/v1/journal_pb.ts";
 import { SumLeasesRequestSchema, TakeLeasePostingsRequestSchema, type TakeLeasePostingsResponse } from "#gen/weir/metering/v1/lease_posting_pb.ts";
-import { WatchBoundPricesRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListAttemptsRequestSchema, WatchBoundPricesRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { AttemptResult, UsageEventSchema, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { startTestMetering, testContext, usageEvent, type EventSketch, type TestMetering } from "./usage-events.fixture.ts";
@@ -36,6 +36,8 @@ test("what attempts came to is handed over until it is confirmed, corrections as
   expect(price).toBeGreaterThan(0n);
   expect(postings.map(({ leaseId, organizationId, deltaNanos }) => [leaseId, organizationId, deltaNanos])).toEqual([price, bound, bound, bound].map((delta) => ["lea_1", "org_a", delta]));
   expect((await take(metering)).postings).toEqual(postings);
+  const { attempts } = await metering.implementation.listAttempts(create(ListAttemptsRequestSchema), testContext);
+  expect(attempts.map(({ event }) => event!.intent!).filter(({ leaseId, boundNanos }) => leaseId === "lea_1" && boundNanos === bound)).toHaveLength(5);
 
   await metering.record(underLease(metering, { attempt: 2, usage: one }), underLease(metering, { attempt: 1, usage: one }));
   const sumsOf = async () => (await metering.implementation.sumLeases(create(SumLeasesRequestSchema, { leaseIds: ["lea_1", "lea_2"] }), testContext)).sums.toSorted((left, right) => (left.leaseId < right.leaseId ? -1 : 1));
@@ -45,6 +47,22 @@ test("what attempts came to is handed over until it is confirmed, corrections as
   await take(metering, later.postings.map(({ postingId }) => postingId));
   const told = [...postings, ...later.postings].reduce((sum, { deltaNanos }) => sum + deltaNanos, 0n);
   expect(await sumsOf()).toMatchObject([{ leaseId: "lea_1", countedNanos: told }, { leaseId: "lea_2", countedNanos: 0n }]);
+});
+
+test("an attempt that is charged more than was held for it is booked in full, and flagged once", async () => {
+  const metering = await startTestMetering();
+  const flagged = async () => (await metering.metrics.getSingleMetricAsString("weir_ledger_outgrown_holds_total")).split("\n").filter((line) => !line.startsWith("#"));
+  const dear = { [Meter.OUTPUT_TOKENS]: 1_000_000n };
+  await metering.record(
+    underLease(metering, { attempt: 1, usage: { [Meter.INPUT_TOKENS]: 1n } }),
+    underLease(metering, { attempt: 2, usage: dear }),
+    underLease(metering, { attempt: 3, usage: null, result: AttemptResult.ORPHANED, rank: UsageSource.ORPHANED }),
+    usageEvent({ attempt: 4, priceVersion: metering.priceVersion, usage: dear }),
+  );
+  expect((await take(metering)).postings.filter(({ deltaNanos }) => deltaNanos > bound)).toHaveLength(1);
+  expect(await flagged()).toEqual([`weir_ledger_outgrown_holds_total{vendor="demo"} 1`]);
+  await metering.record(underLease(metering, { attempt: 2, usage: dear }), underLease(metering, { attempt: 2, usage: dear, rank: UsageSource.IMPORTED }), underLease(metering, { attempt: 3, usage: dear }));
+  expect(await flagged()).toEqual([`weir_ledger_outgrown_holds_total{vendor="demo"} 2`]);
 });
 
 test("all is told up to where every journal is, and a lost one has been posted", async () => {

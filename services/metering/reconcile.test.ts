@@ -88,6 +88,17 @@ test("sums of a model and hour are equal, missing here, missing there or differe
   await expectSound(metering);
 });
 
+test("a period of any length has its usage from its beginning to its end", async () => {
+  const metering = await startTestMetering();
+  const { priceVersion } = metering;
+  const hoursAfter = [-0.1, 0, 0.4, 0.6, 1, 25.5, 49.9, 50.2, 50.3];
+  await metering.record(...hoursAfter.map((hours, attempt) => usageEvent({ attempt, priceVersion, usage, timeMs: hour - 60 * hourMs + hours * hourMs, servedModel: attempt % 2 === 0 ? "" : "demo-chat-2026" })));
+  const period = { startTime: timestampFromMs(hour - 59.7 * hourMs), endTime: timestampFromMs(hour - 60 * hourMs + 50.3 * hourMs) };
+  expect(await reconcile(metering, [{ lineId: "a", model: "demo-chat", ...period, costNanos: 6n * cost }])).toMatchObject([{ status: EQUAL, ledgerCostNanos: 6n * cost, differenceNanos: 0n, ledgerQuantities: [{ quantity: 6_000n }, { quantity: 360n }, { quantity: 240n }] }]);
+  const later = { startTime: timestampFromMs(testNowMs + 24 * hourMs), endTime: timestampFromMs(Date.UTC(9_000, 0)) };
+  expect(await reconcile(metering, [{ lineId: "b", model: "demo-chat", ...later, costNanos: 5n }])).toMatchObject([{ status: MISSING_HERE, differenceNanos: 5n }]);
+});
+
 test("usage without a cost is compared and posts nothing; reasoning is output, and a line without a model is of all", async () => {
   const metering = await startTestMetering();
   const { priceVersion } = metering;

@@ -7,7 +7,7 @@ import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { GrantSchema, Reach } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
-import { bucketOf, latencyBounds, percentileOf } from "./domain/latency-histogram.ts";
+import { bucketOf, countsOf, latencyBounds, percentileOf } from "./domain/latency-histogram.ts";
 import { attemptIdAt, startTestMetering, testContext, testNowMs, usageEvent, type TestMetering } from "./usage-events.fixture.ts";
 
 const dayMs = 86_400_000;
@@ -87,10 +87,14 @@ test("percentiles of latency are within 10 % of the true ones, and come when the
   expect((await query(metering, { keyId: "key_of_nobody", withLatency: true })).rows.map(({ attempts, duration, firstByte }) => [attempts, duration, firstByte])).toEqual([[0n, undefined, undefined]]);
 });
 
-test("every latency is in a bucket whose middle is within 10 %, and the database has the same buckets", async () => {
+test("every latency is in a bucket whose middle is within 10 %, and the database has the same buckets and histograms", async () => {
   const { database } = await startTestMetering();
-  const { rows } = await database.query<{ bounds: bigint[] }>("select latency_bounds() as bounds");
+  const { rows } = await database.query<{ bounds: bigint[]; histogram: string; longest: string }>(
+    `select latency_bounds() as bounds, histogram_of('{1,1,3,-4,4}') + 999999999997 * histogram_of_one(0) as histogram, histogram_of_one(${bucketOf(2n ** 63n - 1n)}) as longest`,
+  );
   expect(rows[0]!.bounds).toEqual(latencyBounds);
+  expect(countsOf(rows[0]!.histogram)).toEqual([999_999_999_999n, 0n, 1n]);
+  expect(countsOf(rows[0]!.longest)).toEqual(Array.from({ length: latencyBounds.length + 1 }, (_, bucket) => (bucket === latencyBounds.length ? 1n : 0n)));
   for (let latencyMs = 1n; latencyMs < 86_400_000n; latencyMs += latencyMs / 50n + 1n) {
     const counts = Array.from({ length: bucketOf(latencyMs) + 1 }, (_, bucket) => (bucket === bucketOf(latencyMs) ? 1n : 0n));
     const error = Math.abs(Number(percentileOf(counts, 99n) - latencyMs)) / Number(latencyMs);
@@ -119,6 +123,17 @@ test("a key sees its own organization, one that reaches the installation sees al
   await watch.return?.();
 });
 
+test("a watch with latencies tells also of a change in them alone", async () => {
+  const metering = await startTestMetering();
+  const { priceVersion, implementation } = metering;
+  await metering.record(usageEvent({ priceVersion, rank: UsageSource.ESTIMATED, durationMs: 100n }));
+  const watch = implementation.watchUsage(create(WatchUsageRequestSchema, { query: { withLatency: true }, intervalSeconds: 1 }), testContext)[Symbol.asyncIterator]();
+  expect((await watch.next()).value?.rows).toMatchObject([{ attempts: 1n, duration: { p50Ms: 96n, p99Ms: 96n } }]);
+  await metering.record(usageEvent({ priceVersion, rank: UsageSource.PROVIDER, durationMs: 9_000n }));
+  expect((await watch.next()).value?.rows).toMatchObject([{ attempts: 1n, duration: { p50Ms: 9_064n, p99Ms: 9_064n } }]);
+  await watch.return?.();
+});
+
 test("an empty period has one total of zero and no groups", async () => {
   const metering = await startTestMetering();
   expect((await query(metering, {})).rows).toMatchObject([{ attempts: 0n, costNanos: 0n, quantities: [] }]);
@@ -134,20 +149,21 @@ test("a period is rounded outwards to the hour", async () => {
   expect(await attemptsIn(testNowMs - 2 * 3_600_000, testNowMs - 1_800_000)).toBe(0n);
 });
 
-test("pages of usage hold every group once, also where groups cost the same", async () => {
+test("pages of usage hold every group once, also where groups cost the same, with its own latencies", async () => {
   const metering = await startTestMetering();
   const { priceVersion } = metering;
-  await metering.record(...Array.from({ length: 7 }, (_, attempt) => usageEvent({ attempt, priceVersion, key: `key_${attempt}`, usage: { [Meter.INPUT_TOKENS]: attempt < 4 ? 5n : BigInt(attempt) } })));
+  await metering.record(...Array.from({ length: 7 }, (_, attempt) => usageEvent({ attempt, priceVersion, key: `key_${attempt}`, durationMs: 1_000n * BigInt(attempt), usage: { [Meter.INPUT_TOKENS]: attempt < 4 ? 5n : BigInt(attempt) } })));
 
   const rows: UsageRow[] = [];
   let pageToken = "";
   do {
-    const page = await query(metering, { groupBy: [UsageDimension.KEY], pageSize: 2, pageToken });
+    const page = await query(metering, { groupBy: [UsageDimension.KEY], withLatency: true, pageSize: 2, pageToken });
     rows.push(...page.rows);
     pageToken = page.nextPageToken;
   } while (pageToken !== "");
 
   expect(rows.map(({ group }) => group[0])).toEqual(["key_6", "key_0", "key_1", "key_2", "key_3", "key_5", "key_4"]);
+  for (const { group, duration } of rows) expect(Math.abs(Number(duration!.p50Ms) - 1_000 * Number(group[0]!.slice(4)))).toBeLessThanOrEqual(100 * Number(group[0]!.slice(4)));
 });
 
 test("attempts are listed newest first, page by page, by request, organization and time", async () => {

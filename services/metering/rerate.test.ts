@@ -82,6 +82,23 @@ test("a model alone can be rated again, back and forth, and a correction that co
   expect(await reconcile(database)).toMatchObject({ cost, rollup_cost: cost, credits: cost, debits: cost, unbalanced: 0n });
 });
 
+test("a period of many hours is rated from its beginning to its end, in which a model may be rare", async () => {
+  const metering = await startTestMetering();
+  const { priceVersion, database } = metering;
+  const startMs = testNowMs - 50 * hourMs;
+  const hoursAfterStart = [-0.2, 0, 0.2, 0.7, 1, 25.5, 49, 49.9, 50];
+  await metering.record(...hoursAfterStart.map((hours, attempt) => usageEvent({ attempt, priceVersion, usage, timeMs: startMs + hours * hourMs, model: attempt % 2 === 0 ? "demo-chat" : "demo-embed" })));
+  const dearer = await importInput(metering, "3");
+  const period = { startTime: timestampFromMs(startMs), endTime: timestampFromMs(startMs + 50 * hourMs), priceVersion: dearer };
+
+  const foreseen = await rerate(metering, { ...period, model: "demo/demo-chat", dryRun: true });
+  expect(foreseen.differences).toMatchObject([{ model: "demo/demo-chat", attempts: 3n, changedAttempts: 3n, costAfterNanos: 9_000_000_000n }]);
+  expect(await rerate(metering, { ...period, model: "demo/demo-chat" })).toEqual(foreseen);
+  const [embedded, old, dear] = [100_000_000n, 1_000_000_000n, 3_000_000_000n];
+  expect(await costs(metering)).toEqual([old, embedded, dear, embedded, dear, embedded, dear, embedded, old]);
+  expect(await reconcile(database)).toMatchObject({ cost: 11_400_000_000n, rollup_cost: 11_400_000_000n, unbalanced: 0n });
+});
+
 test("one that stops on its way goes on by the same id, and its report is whole", async () => {
   const metering = await startTestMetering();
   const { priceVersion, database, implementation } = metering;

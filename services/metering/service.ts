@@ -16,6 +16,7 @@ import { keepFolding } from "./fold-sums.ts";
 import { followImportedPrices } from "./imported-prices.ts";
 import { keepAuditEntries, keepContent } from "./keep-retention.ts";
 import { watchForLostJournals } from "./lost-journals.ts";
+import { flagOutgrownHolds } from "./flag-outgrown-holds.ts";
 import { followPriceBook } from "./price-book-follower.ts";
 import { checkLedger } from "./rpc/check-ledger.ts";
 import { declareJournalLost } from "./rpc/declare-journal-lost.ts";
@@ -32,6 +33,7 @@ import { rebuildLedger } from "./rpc/rebuild-ledger.ts";
 import { reconcileUsage } from "./rpc/reconcile-usage.ts";
 import { readContent } from "./rpc/read-content.ts";
 import { recordAudit } from "./rpc/record-audit.ts";
+import { recordCacheUses } from "./rpc/record-cache-uses.ts";
 import { recordContent } from "./rpc/record-content.ts";
 import { recordUsage } from "./rpc/record-usage.ts";
 import { reportJournal } from "./rpc/report-journal.ts";
@@ -75,7 +77,8 @@ export async function createMeteringService({ database, config, eventLog, clock,
   const stopKeepingAudit = keepAuditEntries(database, () => config.current.auditRetentionMs, logger);
   const stopping = new AbortController();
   const recording = new Set<Promise<unknown>>();
-  const record = (request: RecordUsageRequest): Promise<RecordUsageResponse> => recordUsage({ database, config, partitions, priceVersions, clock, logger }, request);
+  const onPosted = flagOutgrownHolds(logger, metrics);
+  const record = (request: RecordUsageRequest): Promise<RecordUsageResponse> => recordUsage({ database, config, partitions, priceVersions, clock, logger, onPosted }, request);
   const consumer = eventLog && startUsageConsumer({ link: eventLog, record, setAside: (letters) => keepDeadLetters(database, letters), logger });
   const journalReports = eventLog && answerJournalReports({ link: eventLog, report: (request) => reportJournal(database, request), logger });
   const lostJournals = watchForLostJournals({
@@ -113,6 +116,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
       rerateUsage: (request, context) => rerateUsage({ database, priceVersions }, request, context),
       reconcileUsage: (request, { identity, signal }) => reconcileUsage({ database, record }, request, identity, signal),
       listPriceImports: (request) => listPriceImports(database, request),
+      recordCacheUses: (request) => recordCacheUses(database, config.current.labels, request),
       recordContent: (request) => recordContent(database, config.current.contentKey, request),
       readContent: (request) => readContent(database, config.current.contentKey, request),
       eraseContent: (request) => eraseContent(database, request),

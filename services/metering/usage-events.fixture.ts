@@ -118,18 +118,20 @@ export async function startTestMetering() {
 /** Another metering on the same database. */
 export async function startMeteringOn(database: Database) {
   const config = new MutableLiveValue<MeteringConfig>({ prices: new Map(), lostJournalAfterMs: 900_000, labels: defaultLabels });
+  const metrics = createMetricsRegistry();
   const service = await createMeteringService({
     database,
     config,
     clock: { now: () => testNowMs, monotonicMs: () => 0 },
     logger: createLogger("silent"),
-    metrics: createMetricsRegistry(),
+    metrics,
   });
   onTestFinished(() => service.stop());
   const { implementation } = service;
   return {
     database,
     config,
+    metrics,
     service,
     implementation,
     priceVersion: await currentPriceVersion(implementation),

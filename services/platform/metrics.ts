@@ -1,7 +1,7 @@
 /** Owns the registry of metrics; each service adds its own to it, the admin port shows them. */
 import { AggregatorRegistry, collectDefaultMetrics, Registry } from "prom-client";
 
-export { Counter, Histogram, type Registry } from "prom-client";
+export { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
 /** Where the text of all metrics comes from. */
 export interface MetricsSource {

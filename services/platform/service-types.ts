@@ -16,6 +16,8 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** When the signal fires at the latest, in milliseconds since 1970; absent where nothing bounds the call. */
   readonly deadlineMs?: number;
+  /** What the caller's transport says beside the message, and what is to be said beside the reply; absent between services. */
+  readonly headers?: { readonly request: Headers; readonly response: Headers };
 }
 
 /** A service as an object: one function per method, messages in, messages out; messages are read-only. */

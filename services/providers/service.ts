@@ -1,5 +1,6 @@
 /** Owns how the rooms of providers are put together, started and stopped. */
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import type { Vault } from "#gen/weir/config/v1/vault_pb.ts";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
@@ -28,14 +29,16 @@ import { createCredential } from "./rpc/create-credential.ts";
 import type { CredentialParts } from "./rpc/credential-parts.ts";
 import { deleteCredential } from "./rpc/delete-credential.ts";
 import { listCredentials } from "./rpc/list-credentials.ts";
+import { peekCredential } from "./rpc/peek-credential.ts";
 import { rotateCredential } from "./rpc/rotate-credential.ts";
 import { RunningAttempts } from "./rpc/running-attempts.ts";
 import { updateCredential } from "./rpc/update-credential.ts";
-import { watchCatalog } from "./rpc/watch-catalog.ts";
+import { watchCatalog, type Catalog } from "./rpc/watch-catalog.ts";
 import { AttemptRecorder, type JournalPlace } from "./store/attempt-recorder.ts";
 import { adoptLeftoverJournals, type ClaimedJournal } from "./store/leftover-journals.ts";
 import { LocalKey } from "./store/secret-box.ts";
 import { StoredCredentials, type CredentialStore } from "./store/stored-credentials.ts";
+import { TokenCounter } from "./token-counter.ts";
 
 export type { CredentialStore };
 
@@ -67,6 +70,8 @@ export type ProvidersDependencies = LedgerAccess & {
   readonly credentialStore?: CredentialStore | undefined;
   /** Where callers' files are fetched from; another than the public one in tests. */
   readonly internet?: Internet;
+  /** Another than the library in tests. */
+  readonly tokens?: TokenCounter;
 };
 
 /** The way of usage events: through NATS where there is a link to it, else straight to metering. */
@@ -76,6 +81,8 @@ export type LedgerAccess = { readonly metering: MeteringPeer; readonly eventLog?
 const graceMs = 1_000;
 /** How often it is looked which long streams are due for a checkpoint. */
 const checkpointLookMs = 1_000;
+/** How often it is looked which providers have no credential. */
+const credentialLookMs = 1_000;
 
 /** Throws when the journal is in use by another process, or a provider cannot be reached by its very address. */
 export async function createProvidersService(dependencies: ProvidersDependencies): Promise<RunningService<typeof ProvidersService>> {
@@ -94,9 +101,11 @@ export async function createProvidersService(dependencies: ProvidersDependencies
     throw error;
   });
   const leftovers = adoptLeftoverJournals({ claim: claimLeftoverJournal, open: (place) => open(place), logger });
-  const catalog = new MutableLiveValue(config.current);
+  const catalog = new MutableLiveValue<Catalog>({ config: config.current, credentialProblems: providers.credentialProblems() });
+  const credentialLooks = setInterval(() => showProblems(providers.credentialProblems(), catalog), credentialLookMs);
   const unfollow = followConfig(config, providers, stored, catalog, logger);
   const running = new RunningAttempts();
+  const tokens = dependencies.tokens ?? new TokenCounter();
   const media = new MediaFetcher(deriveLive(config, ({ fetchBounds }) => fetchBounds), logger, dependencies.internet);
   const batches = new BatchSettlement({
     database: dependencies.credentialStore === undefined ? undefined : () => stored.database(),
@@ -106,7 +115,7 @@ export async function createProvidersService(dependencies: ProvidersDependencies
     clock,
     logger,
   });
-  const parts: AttemptParts = { providers, sent: new SentAttempts(clock.now()), media, recorder, batches, running, clock, logger };
+  const parts: AttemptParts = { providers, sent: new SentAttempts(clock.now()), media, recorder, batches, running, tokens, clock, logger };
   const credentialParts: CredentialParts = { stored, config, clock };
   const checkpoints = setInterval(() => running.checkpoint(), checkpointLookMs);
   const attempts = new Counter({ name: "weir_attempts_total", help: "Attempts that this process was asked for, by provider.", labelNames: ["provider"], registers: [metrics] });
@@ -118,6 +127,7 @@ export async function createProvidersService(dependencies: ProvidersDependencies
         attempts.inc({ provider: request.provider });
         return attempt(parts, request, context);
       },
+      peekCredential: (request) => peekCredential(request, providers),
       createCredential: (request) => createCredential(request, credentialParts),
       listCredentials: (request) => listCredentials(request, credentialParts),
       updateCredential: (request) => updateCredential(request, credentialParts),
@@ -128,8 +138,11 @@ export async function createProvidersService(dependencies: ProvidersDependencies
     async stop() {
       stopping.abort();
       unfollow();
+      // First: attempts whose tokens are being counted are settled by their bytes.
+      await tokens.stop();
       await running.stop(graceMs);
       clearInterval(checkpoints);
+      clearInterval(credentialLooks);
       await Promise.all([recorder.stop(), leftovers.stop(), batches.stop()]);
       await providers.stop();
       await stored.stop();
@@ -147,15 +160,20 @@ export async function openKeyWrappings(vault: Vault | undefined, installation: I
 }
 
 /** Changes are applied one after the other; the catalogue shows each when it can be called. */
-function followConfig(config: LiveValue<ProvidersConfig>, providers: LiveProviders, stored: StoredCredentials, catalog: MutableLiveValue<ProvidersConfig>, logger: Logger): () => void {
+function followConfig(config: LiveValue<ProvidersConfig>, providers: LiveProviders, stored: StoredCredentials, catalog: MutableLiveValue<Catalog>, logger: Logger): () => void {
   let applied = Promise.resolve();
   return config.subscribe((changed) => {
     applied = applied
       .then(() => (takesStored(changed) ? stored.follow() : undefined))
       .then(() => providers.apply(changed))
-      .then(() => catalog.set(changed))
+      .then(() => catalog.set({ config: changed, credentialProblems: providers.credentialProblems() }))
       .catch((error: unknown) => logger.error({ error }, "the changed providers cannot be used; the former stay in force"));
   });
+}
+
+function showProblems(credentialProblems: Catalog["credentialProblems"], catalog: MutableLiveValue<Catalog>): void {
+  const { current } = catalog;
+  if (!isDeepStrictEqual(credentialProblems, current.credentialProblems)) catalog.set({ ...current, credentialProblems });
 }
 
 /** Where no provider does, no database is opened. */

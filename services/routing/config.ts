@@ -1,12 +1,15 @@
 /** Owns what routing takes from the configuration, with every default. */
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { Cache } from "#gen/weir/config/v1/cache_pb.ts";
 import type { Config } from "#gen/weir/config/v1/config_pb.ts";
 import type { GuardrailPlugin } from "#gen/weir/config/v1/guardrail_plugin_pb.ts";
 import type { BreakerSettings } from "#platform/breaker.ts";
 import { Secret } from "#platform/secret.ts";
+import type { CacheRule } from "./domain/cache/cache-rule.ts";
 import type { Route } from "./domain/plan.ts";
 import type { PluginSettings } from "./edge/guardrail-plugins/plugin.ts";
+import type { KeptRepliesBounds } from "./store/kept-replies.ts";
 
 export interface RoutingConfig {
   /** By name. */
@@ -28,6 +31,12 @@ export interface RoutingConfig {
   /** Who judges texts for guardrails, by name. */
   readonly plugins: ReadonlyMap<string, PluginSettings>;
   readonly console: ConsoleSettings;
+  /** Undefined where no reply is kept. */
+  readonly cache: CacheSettings | undefined;
+}
+
+export interface CacheSettings extends KeptRepliesBounds {
+  readonly rules: readonly CacheRule[];
 }
 
 export interface ConsoleSettings {
@@ -56,6 +65,7 @@ export function readRoutingConfig(config: Config): RoutingConfig {
     keptOrganizations: new Set(config.content?.organizations),
     plugins: new Map(Object.entries(config.guardrailPlugins).map(([name, plugin]) => [name, pluginSettings(plugin)])),
     console: { issuer: config.console?.issuer || undefined, origin: config.console?.origin || undefined },
+    cache: config.cache && cacheSettings(config.cache),
   };
 }
 
@@ -66,6 +76,15 @@ function pluginSettings({ url, tls, secrets, maxConcurrentCalls, maxMessageBytes
     secrets: secrets.map((secret) => new Secret(secret)),
     maximumCalls: maxConcurrentCalls ?? 64,
     maximumMessageBytes: Number(maxMessageBytes ?? 4n * 1024n * 1024n),
+  };
+}
+
+function cacheSettings({ maxBytes, maxEntryBytes, rules }: Cache): CacheSettings {
+  const maximumBytes = Number(maxBytes ?? 256n * 1024n * 1024n);
+  return {
+    maximumBytes,
+    maximumEntryBytes: Number(maxEntryBytes ?? Math.min(1024 * 1024, Math.floor(maximumBytes / 4))),
+    rules: rules.map(({ organizationId, teamId, keyId, models, lifetime, share }) => ({ organizationId, teamId, keyId, models, lifetimeMs: durationMs(lifetime!), share: (share || "organization") as CacheRule["share"] })),
   };
 }
 

@@ -21,6 +21,7 @@ import type { RoutingConfig } from "./config.ts";
 import { ByteRoom } from "./domain/byte-room.ts";
 import { boundRatesFor } from "./domain/budget/bound-rates.ts";
 import { Breakers } from "./domain/breakers.ts";
+import type { CacheRule } from "./domain/cache/cache-rule.ts";
 import type { Peeks } from "./domain/dry-run.ts";
 import { EndpointIndex } from "./domain/endpoint-index.ts";
 import type { FileIds } from "./domain/file-ids.ts";
@@ -30,6 +31,7 @@ import { runOwnCall } from "./domain/guardrails/own-call.ts";
 import type { PipelineDependencies } from "./domain/pipeline.ts";
 import { verdictOn } from "./domain/verdict.ts";
 import { createAuditTrail } from "./audit-trail.ts";
+import { cacheUseOf, sendCacheUses } from "./cache-use-sender.ts";
 import { sendContents } from "./content-sender.ts";
 import { createContentKeeper } from "./edge/content-recording.ts";
 import { createOutsideChecks } from "./outside-checks.ts";
@@ -64,13 +66,17 @@ import { uploadFileByRpc } from "./rpc/upload-file.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
 import { GrantView } from "./store/grant-view.ts";
 import { budgetsOfCall } from "./store/call-budgets.ts";
+import { peekCredential } from "./store/credential-peek.ts";
 import { LeaseHolder } from "./store/lease-holder.ts";
 import { KeyUses } from "./store/key-uses.ts";
 import { RateCounters } from "./store/rate-counters.ts";
+import { KeptReplies } from "./store/kept-replies.ts";
 import { followRules } from "./store/rule-view.ts";
 
 /** Where the page for operators is built. */
 const consoleDirectory = join(import.meta.dirname, "../console/dist");
+
+const noRules: readonly CacheRule[] = [];
 
 export interface RoutingDependencies {
   readonly config: LiveValue<RoutingConfig>;
@@ -96,7 +102,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     followRules({ policy: peers.policy, logger, signal: stopping.signal }),
   ]);
   const uses = new KeyUses({ policy: peers.policy, logger });
-  const holds = new LeaseHolder({ policy: peers.policy, clock, logger, signal: stopping.signal });
+  const holds = new LeaseHolder({ policy: peers.policy, contact: grants, clock, logger, signal: stopping.signal });
   const addressOf = followCallerAddress(config);
   const admit = createAdmission({ grants, uses, addressOf, clock });
   const breakers = new Breakers(config.current.breaker, (name, settings) => createBreaker(name, settings, (error) => verdictOn(error).health));
@@ -107,6 +113,10 @@ export async function createRoutingService({ config, peers, clock, logger, metri
 
   const plugins = new PluginSet(config, clock);
   const jsonJudge = new JsonJudge();
+  const keptReplies = new KeptReplies(config.current.cache, clock, metrics);
+  config.subscribe(({ cache }) => keptReplies.configure(cache));
+  const cacheUseSender = sendCacheUses({ metering: peers.metering, clock, logger, metrics });
+  const cacheUses = new Counter({ name: "weir_cache_uses_total", help: "Calls that a rule of the cache is for, by what became of them: `hit`, `miss`, or `bypass` at the caller's word.", labelNames: ["outcome"], registers: [metrics] });
   const rateCounters = new RateCounters({ policy: peers.policy, clock });
   const pipeline: PipelineDependencies = {
     view: () => ({ routes: config.current.routes, providers: catalogue.providers }),
@@ -136,6 +146,14 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       metrics,
     ),
     judgeJson: (schema, text) => jsonJudge.faultOf(schema, text),
+    cache: {
+      rules: () => config.current.cache?.rules ?? noRules,
+      store: keptReplies,
+      onUse: (call, plan, target, { outcome }) => {
+        cacheUses.inc({ outcome });
+        if (outcome !== "bypass") cacheUseSender.add(cacheUseOf(call, plan, target, outcome === "hit", clock));
+      },
+    },
   };
   const fileIds = (organizationId: string): FileIds => grants.fileIds(organizationId);
   const dependencies = { pipeline, dialects, fileIds, readBatchInput, parseJson: parseJsonObject };
@@ -162,7 +180,12 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     cancelBatch: (request, context) => cancelBatchByRpc(request, context, dependencies),
   };
   const mediaRoom = new ByteRoom(() => config.current.maximumMediaBytes);
-  const peeks: Peeks = { rateRoom: rateCounters.peek, hold: (need, context) => holds.peek(need, context), budgetsOf: (context) => budgetsOfCall(peers.policy, context) };
+  const peeks: Peeks = {
+    rateRoom: rateCounters.peek,
+    hold: (need, context) => holds.peek(need, context),
+    budgetsOf: (context) => budgetsOfCall(peers.policy, context),
+    credential: (provider, organizationId, signal) => peekCredential(peers.providers, provider, organizationId, signal),
+  };
   const operatorImplementation: ServiceInterface<typeof OperatorService> = {
     testGuardrail: (request, context) => testGuardrail(request, context, pipeline),
     explainDecision: createExplainDecision({ ...dependencies, grants, clock, peeks }),
@@ -196,7 +219,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     implementation,
     frontDoor,
     stop: async () => {
-      await Promise.all([uses.stop(), rateCounters.stop(), sender.stop(), holds.stop(), jsonJudge.stop()]);
+      await Promise.all([uses.stop(), rateCounters.stop(), sender.stop(), cacheUseSender.stop(), holds.stop(), jsonJudge.stop()]);
       stopping.abort();
       breakers.shutdown();
       plugins.close();

@@ -27,7 +27,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
   beforeAll(async () => {
     // In a process of its own, as `npm ci` does it: the test runner's NODE_ENV would make it a page for developers.
     await promisify(execFile)(process.execPath, ["services/console/prepare.js"], { cwd: new URL("../../", import.meta.url).pathname, env: {} });
-    weir = await startWeir({ config: "providers: { demo: { vendor: demo } }" });
+    weir = await startWeir({ config: "providers: { demo: { vendor: demo }, keyless: { vendor: openai, models: [m], stored_credentials: true } }" });
     for (let call = 0; call < calls; call++) expect((await ask(weir.inferenceKey)).status).toBe(200);
     await weir.attempts(calls);
     browser = await launchChromium(chromium!);
@@ -135,6 +135,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     ["Rate limits", "npx weir limits create"],
     ["Guardrails", "npx weir guardrails create"],
     ["Models", "demo/demo-embed"],
+    ["Models", "none is stored, or all are turned off or cannot be read"],
     ["Audit log", "TopUpBudget"],
   ])("%s has what there is, or says what to do", async (title, words) => {
     await open(title);

@@ -6,6 +6,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
+import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
 import { Consistency, PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -27,6 +28,8 @@ interface Outcome {
   /** In words, for what went wrong. */
   readonly text: string;
   readonly requestId: string;
+  /** Whether the reply was in the cache; null where it was not looked for. */
+  readonly cache: string | null;
 }
 
 const word = "forbiddenword";
@@ -39,6 +42,7 @@ let fileId: string;
 let batchId: string;
 const audited: { readonly door: string; readonly requestId: string }[] = [];
 const billed: { readonly door: string; readonly requestId: string }[] = [];
+const free: { readonly door: string; readonly requestId: string }[] = [];
 
 beforeAll(async () => {
   upstream = await startEveryVendor();
@@ -52,6 +56,7 @@ providers:
   ranks: { vendor: cohere, api_key: k, base_url: "${upstream.baseUrl}", models: [m] }
 models: { openai/m: { max_output_tokens: 100 } }
 prices: { openai/m: ${price}, cohere/m: ${price} }
+cache: { rules: [{ lifetime: 600s }] }
 `,
   });
   const policy = weir.client(PolicyService);
@@ -136,6 +141,34 @@ describe("by RPC", () => {
   });
 });
 
+describe("a reply that is in the cache", () => {
+  const cached = ["generate", "streamGenerate", "embed", "rerank", "countTokens"];
+
+  test.each(Object.keys(httpRows))("by HTTP, %s", async (name) => {
+    const door = doorOf(name);
+    const [, { operation }, { row }] = door;
+    if (cached.includes(operation)) await expectGuarded(row, name, (key) => askByHttp(...door, key, ""));
+    else expect((await askByHttp(...door, keys.admitted, "")).cache).toBeNull();
+  });
+
+  test.each(methods.filter(([, { parent, localName }]) => parent === InferenceService && cached.includes(localName)))("by RPC, %s", async (name, method) => {
+    const { row, request } = rpcRowOf(method)!;
+    await expectGuarded(row, name, (key) => askByRpc(method, request(word, fileId, batchId), key, ""));
+  });
+
+  /** Every policy refuses what it refuses otherwise; but for a budget, which a hit costs nothing. */
+  async function expectGuarded(row: Row, door: string, ask: (key: string) => Promise<Outcome>): Promise<void> {
+    await ask(keys.admitted);
+    const hit = await ask(keys.admitted);
+    expect([hit.reason, hit.cache], hit.text).toEqual([undefined, "hit"]);
+    free.push({ door, requestId: hit.requestId });
+    for (const policy of ["auth", "rate", "guardrail"] as const) expect((await ask(keys[policy])).reason, policy).toBe(refusalOf(row, policy));
+    const { reason, cache, requestId } = await ask(keys.budget);
+    expect([reason, cache]).toEqual([undefined, "hit"]);
+    free.push({ door, requestId });
+  }
+});
+
 test("by the console's paths", async () => {
   const ask = (door: string, headers: Record<string, string> = {}, key?: string): Promise<Response> => {
     const [method, path] = door.split(" ") as [string, string];
@@ -152,7 +185,7 @@ test("by the console's paths", async () => {
   }
 });
 
-test("every call of a model stands in the ledger, and every change and every denied call of management in the audit log", async () => {
+test("every call of a model stands in the ledger but what was in the cache, and every change and every denied call of management in the audit log", async () => {
   expect(billed.length).toBeGreaterThan(40);
   expect(audited.length).toBeGreaterThan(60);
   const metering = weir.client(MeteringService);
@@ -161,6 +194,9 @@ test("every call of a model stands in the ledger, and every change and every den
     return billed.filter(({ requestId }) => !lines.has(requestId)).map(({ door }) => door);
   };
   await expect.poll(missingInLedger).toEqual([]);
+  const lines = new Set((await metering.listAttempts({ pageSize: 1_000 })).attempts.map(({ event }) => event!.intent!.requestId));
+  expect(free.length).toBeGreaterThan(30);
+  expect(free.filter(({ requestId }) => lines.has(requestId))).toEqual([]);
   const recorded = new Set((await metering.listAuditEntries({ pageSize: 1_000 })).entries.map(({ callId }) => callId));
   expect(audited.filter(({ requestId }) => !recorded.has(requestId)).map(({ door }) => door)).toEqual([]);
 });
@@ -185,21 +221,22 @@ function doorOf(name: string): readonly [Dialect, Endpoint, HttpRow] {
 }
 
 /** An error that is not in the dialect's own form is none that its clients can read, and fails the test. */
-async function askByHttp(dialect: Dialect, { method, path }: Endpoint, { body }: HttpRow, key: string): Promise<Outcome> {
+async function askByHttp(dialect: Dialect, { method, path }: Endpoint, { body }: HttpRow, key: string, cacheControl = "no-store"): Promise<Outcome> {
   const sent = body?.(word, fileId);
   const isForm = sent instanceof FormData;
   const response = await fetch(weir.origin + path.replace("{model}", path.endsWith(":countTokens") ? "counts/m" : "up/m").replace("{id}", path.startsWith("/v1/batches") ? batchId : fileId), {
     method,
-    headers: { ...headersOf(dialect, key), ...(sent === undefined || isForm ? {} : { "content-type": "application/json" }) },
+    headers: { ...headersOf(dialect, key), "cache-control": cacheControl, ...(sent === undefined || isForm ? {} : { "content-type": "application/json" }) },
     ...(sent === undefined ? {} : { body: isForm ? sent : JSON.stringify(sent) }),
   });
   const text = await response.text();
   const requestId = response.headers.get("x-request-id")!;
-  if (response.status === 200) return { reason: undefined, text, requestId };
+  const cache = response.headers.get("x-weir-cache");
+  if (response.status === 200) return { reason: undefined, text, requestId, cache };
   const reason = response.headers.get("x-weir-reason") as Reason;
   const expected = dialect.writeError(new GatewayError(reason, ""), requestId);
   expect([response.status, shapeOf(JSON.parse(text))]).toEqual([expected.status, shapeOf(JSON.parse(expected.body))]);
-  return { reason, text, requestId };
+  return { reason, text, requestId, cache };
 }
 
 /** By which a dialect knows its own where paths are shared. */
@@ -215,25 +252,25 @@ function shapeOf(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, shapeOf(member)]));
 }
 
-async function askByRpc(method: DescMethod, request: object, key: string): Promise<Outcome> {
+async function askByRpc(method: DescMethod, request: object, key: string, cacheControl = "no-store"): Promise<Outcome> {
   const transport = createGrpcTransport({ baseUrl: weir.origin });
-  const header = key === "" ? {} : { authorization: `Bearer ${key}` };
+  const header = { "cache-control": cacheControl, ...(key === "" ? {} : { authorization: `Bearer ${key}` }) };
   const over = new AbortController();
   const message = create(method.input, request as never);
   try {
     if (method.methodKind === "unary") {
       const response = await transport.unary(method as never, over.signal, 20_000, header, message);
-      return { reason: undefined, text: "", requestId: response.header.get("x-request-id") ?? "" };
+      return { reason: undefined, text: "", requestId: response.header.get("x-request-id") ?? "", cache: response.header.get("x-weir-cache") };
     }
     const response = await transport.stream(method as never, over.signal, 20_000, header, only(message));
-    // The first one says that it was let in.
-    for await (const _ of response.message) break;
-    return { reason: undefined, text: "", requestId: response.header.get("x-request-id") ?? "" };
+    // The first one says that it was let in; one that is to be kept is taken whole.
+    for await (const _ of response.message) if (cacheControl !== "") break;
+    return { reason: undefined, text: "", requestId: response.header.get("x-request-id") ?? "", cache: response.header.get("x-weir-cache") };
   } catch (thrown) {
     const error = ConnectError.from(thrown);
     const [info] = error.findDetails(ErrorInfoSchema);
     const reason = error.code === Code.Unimplemented && info === undefined ? "METHOD_NOT_FOUND" : (info?.reason as Reason);
-    return { reason, text: `${error.message} ${JSON.stringify(info)}`, requestId: error.metadata.get("x-request-id") ?? "" };
+    return { reason, text: `${error.message} ${JSON.stringify(info)}`, requestId: error.metadata.get("x-request-id") ?? "", cache: null };
   } finally {
     over.abort();
   }

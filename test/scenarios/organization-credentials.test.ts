@@ -3,11 +3,13 @@ import { spawn } from "node:child_process";
 import { Code, ConnectError } from "@connectrpc/connect";
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import { Role as MessageRole } from "#gen/weir/inference/v1/content_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { BatchAccount } from "../harness/batch-account.ts";
 import { json, startScriptedProvider, type Answer, type ScriptedProvider, type UpstreamRequest } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
@@ -177,6 +179,17 @@ test("a provider that takes organizations' own alone refuses those without, sayi
   expect(await shownBy(() => call(without, "either"))).toEqual([shared]);
   expect(await shownBy(() => call(one, "either"))).toEqual([secret]);
   await expect(providers().createCredential({ provider: "strict", name: "n", secret: newSecret() })).rejects.toMatchObject({ code: Code.InvalidArgument });
+});
+
+test("what is said would become of a call knows of credentials that are missing, or turned off", async () => {
+  const explain = ({ inference }: Tenant, model: string) => weir.client(RoutingService, inference).explainDecision({ model });
+  const missing = { allowed: false, reason: ErrorReason.ORGANIZATION_CREDENTIAL_MISSING };
+  expect(await explain(without, "strict/m")).toMatchObject({ ...missing, message: expect.stringContaining("weir credentials add strict") });
+  expect(await explain(without, "either")).toMatchObject({ allowed: true, targets: [{ name: "strict/m", reason: ErrorReason.ORGANIZATION_CREDENTIAL_MISSING }, { name: "main/m", reason: ErrorReason.UNSPECIFIED }] });
+  const { id } = await bring(one, "strict");
+  expect(await explain(one, "strict/m")).toMatchObject({ allowed: true });
+  await providers(one.owner).updateCredential({ credentialId: id, updateMask: { paths: ["enabled"] } });
+  await expect.poll(() => explain(one, "strict/m")).toMatchObject(missing);
 });
 
 test("one that the vendor refuses never gives way to the installation's, and stands in nobody else's way", async () => {

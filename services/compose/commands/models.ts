@@ -1,7 +1,7 @@
-/** Owns `weir models`: the names that can be called, and what is known of the models behind them. */
+/** Owns `weir models`: the names that can be called, what is known of the models behind them, and which providers cannot be called. */
 import type { Command } from "commander";
 import { ModalitySchema, type Modality } from "#gen/weir/inference/v1/generation_pb.ts";
-import { InferenceService, type Model } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { InferenceService, type Model, type ProviderProblem } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Environment } from "../environment.ts";
 import { everyPage } from "../every-page.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
@@ -9,15 +9,20 @@ import { table } from "../table.ts";
 
 export function addModelsCommand(program: Command, environment: Environment): void {
   addRunningWeirOptions(program.command("models"))
-    .description("list routes and models, with what is known of them")
+    .description("list routes and models, with what is known of them, and providers without a credential")
     .action(async (options: RunningWeirOptions) => list(options, environment));
 }
 
 async function list(options: RunningWeirOptions, environment: Environment): Promise<void> {
   const inference = await connect(InferenceService, options, environment);
-  const models = await everyPage((page) => inference.listModels(page), (page) => page.models);
+  let problems: readonly ProviderProblem[] = [];
+  const models = await everyPage((page) => inference.listModels(page), (page) => {
+    problems = page.providerProblems;
+    return page.models;
+  });
   const heads = ["NAME", "FOR", "CONTEXT", "OUTPUT", "READS", "WRITES", "TOOLS", "REASONING", "SOURCE"];
   console.log(table([heads, ...models.map(describe)], [2, 3]).join("\n"));
+  for (const { provider, description } of problems) console.log(`\nThere is no credential for ${provider}, and its calls fail: ${description}.`);
 }
 
 function describe({ name, isRoute, targets, facts }: Model): string[] {

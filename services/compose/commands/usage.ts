@@ -115,9 +115,10 @@ async function watch(report: Report, metering: Client<typeof MeteringService>): 
 
 function show({ titles, places, isChronological, withLatency }: Report, rows: readonly UsageRow[]): void {
   const counts = ["ATTEMPTS", "FAILED", "ORPHANED", "UNPRICED", "INPUT", "OUTPUT", "COST USD", "CHARGE USD"];
+  const cache = rows.some(({ cacheHits, cacheMisses }) => cacheHits + cacheMisses > 0n) ? ["CACHE HITS", "HIT %"] : [];
   const latencies = withLatency ? ["FIRST P50", "P95", "P99 ms", "END P50", "P95", "P99 ms"] : [];
-  const header = [...titles, ...counts, ...latencies];
-  const lines = rows.map((row) => [...places.map((place) => row.group[place]!), ...describeCounts(row), ...(withLatency ? [...describeLatency(row.firstByte), ...describeLatency(row.duration)] : [])]);
+  const header = [...titles, ...counts, ...cache, ...latencies];
+  const lines = rows.map((row) => [...places.map((place) => row.group[place]!), ...describeCounts(row), ...(cache.length > 0 ? describeCache(row) : []), ...(withLatency ? [...describeLatency(row.firstByte), ...describeLatency(row.duration)] : [])]);
   // They come dearest first.
   if (isChronological) lines.sort((left, right) => (left[0]! < right[0]! ? -1 : left[0]! > right[0]! ? 1 : 0));
   console.log(table([header, ...lines], header.map((_, column) => column).slice(titles.length)).join("\n"));
@@ -127,6 +128,12 @@ function show({ titles, places, isChronological, withLatency }: Report, rows: re
 function describeCounts(row: UsageRow): string[] {
   const counts = [row.attempts, row.failedAttempts, row.orphanedAttempts, row.unpricedAttempts, sumOf(row, inputMeters), sumOf(row, outputMeters)];
   return [...counts.map(String), dollars(row.costNanos), dollars(row.chargeNanos)];
+}
+
+/** Hits, and their share in what was looked up, to a tenth. */
+function describeCache({ cacheHits, cacheMisses }: UsageRow): string[] {
+  const asked = cacheHits + cacheMisses;
+  return [String(cacheHits), asked === 0n ? "–" : (Number((cacheHits * 1_000n) / asked) / 10).toFixed(1)];
 }
 
 function describeLatency(latency: Latency | undefined): string[] {

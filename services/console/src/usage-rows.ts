@@ -19,6 +19,11 @@ export function failureShare({ failedAttempts, attempts }: Pick<UsageRow, "faile
   return permille(failedAttempts, attempts);
 }
 
+/** Tenths of a percent of the calls looked up in the cache that it answered. */
+export function cacheHitShare({ cacheHits, cacheMisses }: Pick<UsageRow, "cacheHits" | "cacheMisses">): number {
+  return permille(cacheHits, cacheHits + cacheMisses);
+}
+
 function sumOf(quantities: readonly MeterQuantity[], meters: ReadonlySet<Meter>): bigint {
   return quantities.reduce((sum, { meter, quantity }) => (meters.has(meter as Meter) ? sum + quantity : sum), 0n);
 }

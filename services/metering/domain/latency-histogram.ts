@@ -1,6 +1,7 @@
 /** Owns how latencies are counted: in buckets of which each ends a fifth above the one before, so that its middle is within 10 %; finer ones would slow the ledger's ingest. */
 
 const longestMs = 86_400_000n;
+const placesPerCount = 12;
 
 /** The first millisecond that is beyond bucket n stands at n; the first bucket is that of zero. */
 export const latencyBounds: readonly bigint[] = boundsUpTo(longestMs);
@@ -15,6 +16,13 @@ export function bucketOf(latencyMs: bigint): number {
     else high = middle;
   }
   return low;
+}
+
+/** How many are in each bucket of a histogram: the number in which count n stands at the decimal places from 12 n on, so that numbers add as histograms do. */
+export function countsOf(histogram: string): bigint[] {
+  const counts: bigint[] = [];
+  for (let end = histogram.length; end > 0; end -= placesPerCount) counts.push(BigInt(histogram.slice(Math.max(0, end - placesPerCount), end)));
+  return counts;
 }
 
 /** The latency that so many percent do not exceed, as the middle of its bucket; 0 for an empty histogram. */

@@ -21,6 +21,12 @@ export function leaseDeltasOf(changes: readonly LineChange[]): LeaseDelta[] {
   return deltas;
 }
 
+/** Whether the attempt is charged more than was held for it, and was not before. */
+export function outgrowsHold({ identity: { leaseId, boundNanos }, figures, previous }: LineChange): boolean {
+  const isAbove = (chargeNanos = 0n): boolean => chargeNanos > boundNanos;
+  return leaseId !== "" && isAbove(figures.chargeNanos) && !isAbove(previous?.chargeNanos);
+}
+
 /** What budgets count: the charge; while that is unknown, all that it can be. */
 function countedNanos({ boundNanos }: LineIdentity, { chargeNanos, result }: LineFigures): bigint {
   return chargeNanos ?? (result === AttemptResult.NOT_SENT ? 0n : boundNanos);

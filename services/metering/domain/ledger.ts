@@ -139,7 +139,7 @@ export function openLine(source: PostableEvent, books: PriceBooks, labels: reado
 }
 
 /** The declared ones among the labels; cut, because they are part of the key of the sums. */
-function reportLabelsOf(labels: Readonly<Record<string, string>>, declared: readonly string[]): string {
+export function reportLabelsOf(labels: Readonly<Record<string, string>>, declared: readonly string[]): string {
   const kept = Object.create(null) as Record<string, string>;
   for (const name of declared) if (Object.hasOwn(labels, name)) kept[name] = labels[name]!.slice(0, maximumReportLabelLength);
   return JSON.stringify(kept);

@@ -62,6 +62,8 @@ export function toAttempt(row: AttemptRow): Attempt {
     stream: row.is_stream,
     priceVersion: row.price_version,
     startTime: timestampFromDate(row.start_time),
+    leaseId: row.lease_id ?? "",
+    boundNanos: row.bound_nanos ?? 0n,
   });
   const outcome = create(AttemptOutcomeSchema, {
     result: row.result as AttemptResult,

@@ -18,12 +18,13 @@ import type { Database, Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Identity } from "#platform/service-types.ts";
 import { hourMs } from "../domain/ledger-difference.ts";
-import { agree, compareModels, isSameUsage, matchRequests, type VendorLine } from "../domain/reconcile.ts";
+import { agree, compareModels, isSameUsage, matchRequests, type LedgerUsage, type VendorLine } from "../domain/reconcile.ts";
 import { outranks } from "../domain/usage-event.ts";
 import type { AttemptRow } from "../store/attempt-list.ts";
 import { lockBalances } from "../store/fold-deltas.ts";
 import { postDifferences, saveLines, selectCandidates, selectCosts, selectLedgerUsage, selectLines, selectPosted, selectPostedForRequests, selectUnlisted, type VendorDifference, type VendorPeriod, type VendorSource } from "../store/vendor-lines.ts";
 import { nameOf } from "./caller.ts";
+import { hoursWithin } from "./hours-asked.ts";
 import { toAttempt } from "./list-attempts.ts";
 import { meterQuantities } from "./meter-quantities.ts";
 
@@ -60,7 +61,7 @@ export async function reconcileUsage({ database, record }: ReconcileDependencies
   });
   for (const period of periodsOf(lines)) {
     signal.throwIfAborted();
-    comparisons.push(...(await settle((transaction) => settlePeriod(transaction, source, period, postedBy))));
+    comparisons.push(...(await settle((transaction) => settlePeriod(transaction, source, period, postedBy, signal))));
   }
   comparisons.sort((left, right) => timestampMs(left.startTime!) - timestampMs(right.startTime!));
   return create(ReconcileUsageResponseSchema, { comparisons });
@@ -177,8 +178,13 @@ function periodsOf(lines: readonly VendorLine[]): VendorPeriod[] {
   return [...periods.values()].sort((left, right) => left.startMs - right.startMs);
 }
 
-async function settlePeriod(transaction: Queryable, source: VendorSource, period: VendorPeriod, postedBy: string): Promise<UsageComparison[]> {
-  const compared = compareModels(await selectLines(transaction, source, period), await selectLedgerUsage(transaction, source.vendor, period));
+async function settlePeriod(transaction: Queryable, source: VendorSource, period: VendorPeriod, postedBy: string, signal: AbortSignal): Promise<UsageComparison[]> {
+  const usages: LedgerUsage[] = [];
+  for (const hour of await hoursWithin(transaction, period)) {
+    signal.throwIfAborted();
+    usages.push(...(await selectLedgerUsage(transaction, source.vendor, hour)));
+  }
+  const compared = compareModels(await selectLines(transaction, source, period), usages);
   const posted = await selectPosted(transaction, source, period);
   const settlement = new Settlement(posted);
   const comparisons: UsageComparison[] = [];

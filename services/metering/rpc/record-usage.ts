@@ -28,6 +28,8 @@ export interface RecordUsageDependencies {
   readonly priceVersions: PriceVersions;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Told of what has been posted. */
+  readonly onPosted: (posted: readonly LedgerChange[]) => void;
 }
 
 const maximumEvents = 1000;
@@ -94,7 +96,7 @@ async function post(dependencies: RecordUsageDependencies, events: readonly Post
 }
 
 async function postTogether(dependencies: RecordUsageDependencies, events: readonly PostableEvent[]): Promise<Rejection[]> {
-  const { database, config, partitions, priceVersions, logger } = dependencies;
+  const { database, config, partitions, priceVersions, logger, onPosted } = dependencies;
   const { strongest, rejected } = strongestPerAttempt(events);
   await partitions.ensure(strongest.map(({ startTimeMs }) => startTimeMs));
   const versions = new Set(strongest.map(({ intent }) => intent.priceVersion));
@@ -104,7 +106,8 @@ async function postTogether(dependencies: RecordUsageDependencies, events: reado
   }
   const lines = strongest.map((event) => openLine(event, books, config.current.labels));
 
-  const refused = await retrySerialization(() => database.transaction((transaction) => postLines(transaction, lines, priceVersions)));
+  const { posted, refused } = await retrySerialization(() => database.transaction((transaction) => postLines(transaction, lines, priceVersions)));
+  onPosted(posted);
   const claimed = new Set(refused.map(({ attemptId }) => attemptId));
   // The weaker events of a refused one's attempt were not looked at, and claim the same.
   return [
@@ -113,15 +116,16 @@ async function postTogether(dependencies: RecordUsageDependencies, events: reado
   ];
 }
 
-async function postLines(transaction: Queryable, lines: readonly LedgerChange[], priceVersions: PriceVersions): Promise<Rejection[]> {
+async function postLines(transaction: Queryable, lines: readonly LedgerChange[], priceVersions: PriceVersions): Promise<{ posted: LedgerChange[]; refused: Rejection[] }> {
   const inserted = await insertLines(transaction, lines);
   const changes = lines.filter(({ identity }) => inserted.has(identity.attemptId));
   const known = lines.filter(({ identity }) => !inserted.has(identity.attemptId));
   const { corrections, refused } = await judgeKnown(transaction, known, priceVersions);
   if (corrections.length > 0) await correctLines(transaction, corrections);
 
-  await postChanges(transaction, [...changes, ...corrections]);
-  return refused;
+  const posted = [...changes, ...corrections];
+  await postChanges(transaction, posted);
+  return { posted, refused };
 }
 
 /** What the events of attempts that stand already change; the rest of them are duplicates. */

@@ -1,10 +1,11 @@
-/** Owns RerateUsage: a period rated by another version of the price book, as adjusting entries, a page of lines a transaction. */
+/** Owns RerateUsage: a period rated by another version of the price book, as adjusting entries, hour by hour, a page of lines a transaction. */
 import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { RatingDifferenceSchema, RerateUsageResponseSchema, type RerateUsageRequest, type RerateUsageResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
-import type { Database } from "#platform/database/database.ts";
+import type { Database, Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
+import type { Period } from "../domain/ledger-difference.ts";
 import type { PriceBook } from "../domain/price-book.ts";
 import { addDifferences, differencesOf, rerateLine, type RatedLine, type RatingDifference } from "../domain/rerate.ts";
 import { rerateLines } from "../store/ledger-store.ts";
@@ -12,6 +13,7 @@ import type { PriceVersions } from "../store/price-versions.ts";
 import { selectRatedLines } from "../store/rated-lines.ts";
 import { addRerateDifferences, finishRerate, openRerate, selectRerateDifferences, type RerateOrder } from "../store/rerates.ts";
 import { nameOf } from "./caller.ts";
+import { hoursWithin } from "./hours-asked.ts";
 import { postChanges } from "./post-changes.ts";
 
 export interface RerateDependencies {
@@ -26,11 +28,12 @@ export async function rerateUsage({ database, priceVersions }: RerateDependencie
   const order = readOrder(request);
   const book = (await priceVersions.load(database, [order.priceVersion])).get(order.priceVersion);
   if (book === undefined) throw new GatewayError("NOT_FOUND", `There was never a price book of version ${order.priceVersion}; \`weir prices history\` names those that were imported.`);
-  if (request.dryRun) return answer(await foresee(database, order, book, signal));
+  const hours = await hoursWithin(database, order);
+  if (request.dryRun) return answer(await foresee(database, order, hours, book, signal));
 
   const { isSame, isDone } = await openRerate(database, order, nameOf(identity));
   if (!isSame) throw new GatewayError("ALREADY_EXISTS", `The id ${order.rerateId} was given to another re-rating: choose a new one.`);
-  if (!isDone) await rerate(database, order, book, signal);
+  if (!isDone) await rerate(database, order, hours, book, signal);
   return answer(await selectRerateDifferences(database, order.rerateId));
 }
 
@@ -41,34 +44,38 @@ function readOrder({ rerateId, priceVersion, startTime, endTime, model }: Rerate
   return { rerateId, priceVersion, startMs, endMs, model };
 }
 
-async function foresee(database: Database, order: RerateOrder, book: PriceBook, signal: AbortSignal): Promise<RatingDifference[]> {
+async function foresee(database: Database, order: RerateOrder, hours: readonly Period[], book: PriceBook, signal: AbortSignal): Promise<RatingDifference[]> {
   let differences: RatingDifference[] = [];
-  for (let lines = await readPage(database, order, undefined, false); lines.length > 0; lines = await readPage(database, order, lines.at(-1), false)) {
-    signal.throwIfAborted();
-    differences = addDifferences(differences, differencesOf(lines.map((line) => rerateLine(line, book))));
+  for (const hour of hours) {
+    for (let lines = await readPage(database, order, hour, undefined, false); lines.length > 0; lines = await readPage(database, order, hour, lines.at(-1), false)) {
+      signal.throwIfAborted();
+      differences = addDifferences(differences, differencesOf(lines.map((line) => rerateLine(line, book))));
+    }
   }
   return differences;
 }
 
-async function rerate(database: Database, order: RerateOrder, book: PriceBook, signal: AbortSignal): Promise<void> {
-  for (let last: RatedLine | undefined; ; ) {
-    signal.throwIfAborted();
-    last = await database.transaction(async (transaction) => {
-      const lines = await readPage(transaction, order, last, true);
-      if (lines.length === 0) return undefined;
-      const changes = lines.map((line) => rerateLine(line, book));
-      await rerateLines(transaction, changes);
-      await postChanges(transaction, changes);
-      await addRerateDifferences(transaction, order.rerateId, differencesOf(changes));
-      return lines.at(-1);
-    });
-    if (last === undefined) break;
+async function rerate(database: Database, order: RerateOrder, hours: readonly Period[], book: PriceBook, signal: AbortSignal): Promise<void> {
+  for (const hour of hours) {
+    for (let last: RatedLine | undefined; ; ) {
+      signal.throwIfAborted();
+      last = await database.transaction(async (transaction) => {
+        const lines = await readPage(transaction, order, hour, last, true);
+        if (lines.length === 0) return undefined;
+        const changes = lines.map((line) => rerateLine(line, book));
+        await rerateLines(transaction, changes);
+        await postChanges(transaction, changes);
+        await addRerateDifferences(transaction, order.rerateId, differencesOf(changes));
+        return lines.at(-1);
+      });
+      if (last === undefined) break;
+    }
   }
   await finishRerate(database, order.rerateId);
 }
 
-function readPage(queryable: Parameters<typeof selectRatedLines>[0], { startMs, endMs, model, priceVersion }: RerateOrder, last: RatedLine | undefined, lock: boolean): Promise<RatedLine[]> {
-  return selectRatedLines(queryable, { startMs, endMs, model, exceptVersion: priceVersion, after: last?.identity, limit: pageSize, lock });
+function readPage(queryable: Queryable, { model, priceVersion }: RerateOrder, hour: Period, last: RatedLine | undefined, lock: boolean): Promise<RatedLine[]> {
+  return selectRatedLines(queryable, { ...hour, model, exceptVersion: priceVersion, after: last?.identity, limit: pageSize, lock });
 }
 
 function answer(differences: readonly RatingDifference[]): RerateUsageResponse {

@@ -29,6 +29,8 @@ export interface AttemptRow {
   readonly is_stream: boolean;
   readonly price_version: string;
   readonly rerated_version: string | null;
+  readonly lease_id: string | null;
+  readonly bound_nanos: bigint | null;
   readonly rank: number;
   readonly result: number;
   readonly usage_source: number | null;
@@ -49,7 +51,7 @@ export interface AttemptRow {
 
 /** The columns of an AttemptRow. */
 export const attemptColumns = `attempt_id, start_time, organization_id, team_id, key_id, request_id, labels, route, provider, vendor, model,
-  operation, is_stream, price_version, rerated_version, rank, result, usage_source, quantities, finish_reason, error_reason, http_status,
+  operation, is_stream, price_version, rerated_version, lease_id, bound_nanos, rank, result, usage_source, quantities, finish_reason, error_reason, http_status,
   upstream_request_id, served_model, service_tier, first_byte_ms, duration_ms, end_time, cost_nanos, charge_nanos, post_time`;
 
 /** The newest attempts that fit, newest first. */

@@ -1,6 +1,6 @@
 /** Owns what sums and balances have to be: computed from the lines, and from the sums. */
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
-import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
+import { MeterSchema, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 
 /** By what sums are kept, beside their time. */
 export const usageKeys = ["organization_id", "team_id", "key_id", "route", "provider", "vendor", "model", "report_labels"];
@@ -21,11 +21,14 @@ export const rollupCounts: Readonly<Record<string, string>> = {
   charge_nanos: "coalesce(sum(charge_nanos), 0)",
 };
 
-/** What is summed place by place. */
-export const rollupLists: Readonly<Record<string, string>> = {
-  durations: "histogram_of(array_agg(duration_bucket) filter (where not is_orphaned))",
-  first_bytes: "histogram_of(array_agg(first_byte_bucket) filter (where first_byte_bucket is not null))",
+/** Numbers that are histograms (domain/latency-histogram.ts): their sum is that of what they count. */
+export const rollupHistograms: Readonly<Record<string, string>> = {
+  durations: "sum(histogram_of_one(duration_bucket)) filter (where not is_orphaned)",
+  first_bytes: "sum(histogram_of_one(first_byte_bucket))",
 };
+
+/** The sums of quantities, of each meter that this version knows: a tenth of the time of `array_sum`, which keeps a later version's too. */
+export const quantitySums = `array[${Array.from({ length: Math.max(...MeterSchema.values.map(({ number }) => number)) }, (_, index) => `coalesce(sum(quantities[${index + 1}]), 0)::int8`).join(", ")}]`;
 
 const keys = rollupKeys.join(", ");
 
@@ -34,29 +37,28 @@ export const computedRollups = `
   with lines as (
     select attempts.*, date_trunc('hour', start_time, 'UTC') as hour,
            rank = ${UsageSource.ORPHANED} or result = ${AttemptResult.ORPHANED} as is_orphaned,
-           width_bucket(duration_ms, bounds)::int8 + 1 as duration_bucket, width_bucket(first_byte_ms, bounds)::int8 + 1 as first_byte_bucket
+           width_bucket(duration_ms, bounds) as duration_bucket, width_bucket(first_byte_ms, bounds) as first_byte_bucket
     from attempts, (select latency_bounds() as bounds) as buckets where start_time >= $1::timestamptz and start_time < $2::timestamptz
   ), counts as (
     select ${keys}, ${Object.entries(rollupCounts).map(([name, sum]) => `(${sum})::int8 as ${name}`).join(", ")},
-           ${Object.entries(rollupLists).map(([name, list]) => `coalesce(${list}, '{}') as ${name}`).join(", ")}
+           ${Object.entries(rollupHistograms).map(([name, sum]) => `coalesce(${sum}, 0) as ${name}`).join(", ")}
     from lines group by ${keys}
   ), meters as (
     select ${keys}, meter, sum(quantity)::int8 as quantity from lines, unnest(quantities) with ordinality as counted (quantity, meter) group by ${keys}, meter
   ), measured as (
     select ${keys}, array_agg(quantity order by meter) as quantities from meters group by ${keys}
   )
-  select ${keys}, ${Object.keys(rollupCounts).join(", ")}, coalesce(quantities, '{}') as quantities, ${Object.keys(rollupLists).join(", ")} from counts left join measured using (${keys})`;
+  select ${keys}, ${Object.keys(rollupCounts).join(", ")}, coalesce(quantities, '{}') as quantities, ${Object.keys(rollupHistograms).join(", ")} from counts left join measured using (${keys})`;
 
 const counts = Object.keys(rollupCounts);
 
-/** The columns that are lists. */
-export const sumLists = ["quantities", ...Object.keys(rollupLists)];
+const histograms = Object.keys(rollupHistograms);
 
 /** The columns of sums, beside their key. */
-export const sumColumns = [...counts, ...sumLists];
+export const sumColumns = [...counts, "quantities", ...histograms];
 
 /** What sums of some key come to together, column by column. */
-export const sumsOfSums = [...counts.map((name) => `sum(${name})::int8 as ${name}`), ...sumLists.map((name) => `array_sum(${name}) as ${name}`)].join(", ");
+export const sumsOfSums = [...counts.map((name) => `sum(${name})::int8 as ${name}`), "array_sum(quantities) as quantities", ...histograms.map((name) => `sum(${name}) as ${name}`)].join(", ");
 
 /** A query for what sums come to by day, with the columns of `usage_days`: `sums` is a relation with the columns of `usage_rollups`. */
 export function daysOf(sums: string): string {

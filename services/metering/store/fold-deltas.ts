@@ -1,6 +1,6 @@
 /** Owns taking what batches have added into the sums and balances that stay. */
 import type { Database, Queryable } from "#platform/database/database.ts";
-import { balancesOf, dayKeys, daysOf, rollupCounts, rollupKeys, rollupLists, sumColumns } from "./computed-sums.ts";
+import { balancesOf, dayKeys, daysOf, rollupCounts, rollupHistograms, rollupKeys, sumColumns } from "./computed-sums.ts";
 
 const keys = rollupKeys.join(", ");
 
@@ -8,7 +8,7 @@ const fold = `
   with taken as (delete from usage_deltas where ctid = any(array(select ctid from usage_deltas limit $1)) returning *),
   hours as (
     select ${keys}, ${Object.keys(rollupCounts).map((name) => `sum(${name})::int8 as ${name}`).join(", ")}, array_sum(quantities) as quantities,
-           ${Object.keys(rollupLists).map((name) => `histogram_of(array_concat(${name})) as ${name}`).join(", ")}
+           ${Object.keys(rollupHistograms).map((name) => `histogram_of(array_concat(${name})) as ${name}`).join(", ")}
     from taken group by ${keys}
   ), days as (${daysOf("hours")}),
   folded_hours as (${addTo("usage_rollups", rollupKeys, "hours")}),
@@ -35,6 +35,6 @@ export function foldDeltas(database: Database, limit: number): Promise<number> {
 
 function addTo(table: string, key: readonly string[], added: string): string {
   const columns = [...key, ...sumColumns].join(", ");
-  const sums = sumColumns.map((name) => `${name} = ${name in rollupCounts ? `sums.${name} + excluded.${name}` : `array_add(sums.${name}, excluded.${name})`}`);
+  const sums = sumColumns.map((name) => `${name} = ${name === "quantities" ? `array_add(sums.${name}, excluded.${name})` : `sums.${name} + excluded.${name}`}`);
   return `insert into ${table} as sums (${columns}) select ${columns} from ${added} on conflict (${key.join(", ")}) do update set ${sums.join(", ")}`;
 }

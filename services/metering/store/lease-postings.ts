@@ -2,6 +2,7 @@
 import { JournalState } from "#gen/weir/metering/v1/journal_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
+import { preparedStatement } from "#platform/database/prepared-statement.ts";
 import type { LeaseDelta } from "../domain/lease-posting.ts";
 import { batchParameters, batchRelation, columnNames, type Column } from "./batch-statement.ts";
 
@@ -12,8 +13,10 @@ const columns: readonly Column<LeaseDelta>[] = [
   { name: "delta_nanos", type: "bigint", value: ({ deltaNanos }) => deltaNanos },
 ];
 
+const insertAll = preparedStatement(`insert into lease_postings (${columnNames(columns)}) select * from ${batchRelation(columns)}`);
+
 export async function insertLeasePostings(transaction: Queryable, deltas: readonly LeaseDelta[]): Promise<void> {
-  await transaction.query(`insert into lease_postings (${columnNames(columns)}) select * from ${batchRelation(columns)}`, batchParameters(columns, deltas));
+  await transaction.query(insertAll, batchParameters(columns, deltas));
 }
 
 export interface NumberedDelta extends LeaseDelta {

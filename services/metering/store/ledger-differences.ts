@@ -1,7 +1,7 @@
 /** Owns the comparison of lines, postings, sums and balances: what does not agree, row by row. */
 import type { Queryable } from "#platform/database/database.ts";
 import type { LedgerDifference } from "../domain/ledger-difference.ts";
-import { computedBalances, computedDays, computedRollups, dayKeys, rollupCounts, rollupKeys, sumLists, sumsOfSums } from "./computed-sums.ts";
+import { computedBalances, computedDays, computedRollups, dayKeys, rollupCounts, rollupHistograms, rollupKeys, sumsOfSums } from "./computed-sums.ts";
 
 type Row = { readonly row: string; readonly detail: string };
 
@@ -62,7 +62,7 @@ interface SumComparison {
 function sumDifferences({ key, time, kept, computed, parts }: SumComparison): string {
   const counts = Object.keys(rollupCounts);
   const figures = (of: string): string => `array[${counts.map((name) => `coalesce(${of}.${name}, 0)`).join(", ")}] || coalesce(${of}.quantities, '{}')`;
-  const differs = sumLists.map((name) => `array_trim_zeros(coalesce(kept.${name}, '{}')) <> array_trim_zeros(coalesce(computed.${name}, '{}'))`);
+  const differs = Object.keys(rollupHistograms).map((name) => `coalesce(kept.${name}, 0) <> coalesce(computed.${name}, 0)`);
   return `
     with computed as (${computed}), kept as (${kept})
     select concat_ws(' ', ${time}, organization_id, team_id, key_id, route, provider, model, report_labels) as row,

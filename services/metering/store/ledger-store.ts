@@ -3,6 +3,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
+import { preparedStatement } from "#platform/database/prepared-statement.ts";
 import type { LedgerChange, LineChange, LineFigures, LineIdentity, Posting, RollupDelta, StandingLine } from "../domain/ledger.ts";
 import { batchParameters, batchRelation, columnNames, listText, type Column } from "./batch-statement.ts";
 
@@ -106,13 +107,14 @@ const deltaColumns: readonly Column<RollupDelta>[] = [
 
 const isSameAttempt = "attempts.start_time = batch.start_time and attempts.attempt_id = batch.attempt_id";
 
+const insertNewLines = preparedStatement(
+  `insert into attempts (${columnNames(lineColumns)}) select * from ${batchRelation(lineColumns)}
+   on conflict do nothing returning attempt_id`,
+);
+
 /** Writes the lines that are not there yet, and returns their attempt ids. Waits for concurrent batches with the same attempts. */
 export async function insertLines(transaction: Queryable, lines: readonly LedgerChange[]): Promise<ReadonlySet<string>> {
-  const { rows } = await transaction.query<{ attempt_id: string }>(
-    `insert into attempts (${columnNames(lineColumns)}) select * from ${batchRelation(lineColumns)}
-     on conflict do nothing returning attempt_id`,
-    batchParameters(lineColumns, lines),
-  );
+  const { rows } = await transaction.query<{ attempt_id: string }>(insertNewLines, batchParameters(lineColumns, lines));
   return new Set(rows.map((row) => row.attempt_id));
 }
 
@@ -150,19 +152,17 @@ async function replaceLines<Change extends LineChange>(transaction: Queryable, c
   );
 }
 
+const insertAllPostings = preparedStatement(`insert into postings (${columnNames(postingColumns)}) select * from ${batchRelation(postingColumns)}`);
+
 export async function insertPostings(transaction: Queryable, postings: readonly Posting[]): Promise<void> {
-  await transaction.query(
-    `insert into postings (${columnNames(postingColumns)}) select * from ${batchRelation(postingColumns)}`,
-    batchParameters(postingColumns, postings),
-  );
+  await transaction.query(insertAllPostings, batchParameters(postingColumns, postings));
 }
+
+const insertAllDeltas = preparedStatement(`insert into usage_deltas (${columnNames(deltaColumns)}) select * from ${batchRelation(deltaColumns)}`);
 
 /** Adds to the sums, without a wait for others that do the same. */
 export async function insertDeltas(transaction: Queryable, deltas: readonly RollupDelta[]): Promise<void> {
-  await transaction.query(
-    `insert into usage_deltas (${columnNames(deltaColumns)}) select * from ${batchRelation(deltaColumns)}`,
-    batchParameters(deltaColumns, deltas),
-  );
+  await transaction.query(insertAllDeltas, batchParameters(deltaColumns, deltas));
 }
 
 export interface StandingRow {

@@ -1,5 +1,5 @@
 /** Owns computing sums and balances anew from the lines, while events go on coming. */
-import type { Database } from "#platform/database/database.ts";
+import type { Database, Queryable } from "#platform/database/database.ts";
 import { computedBalances, computedDays, computedRollups, dayKeys, rollupKeys, sumColumns } from "./computed-sums.ts";
 
 /** Puts the sums of these hours in the place of those that stand, and returns how many there are; batches that come meanwhile wait. */
@@ -36,8 +36,8 @@ export async function rebuildBalances(database: Database, startMs: number, endMs
 }
 
 /** From the first line to the last, in milliseconds; undefined when there is none, and no sum either. */
-export async function extentOf(database: Database): Promise<{ startMs: number; endMs: number } | undefined> {
-  const { rows } = await database.query<{ first: Date | null; last: Date | null }>(
+export async function extentOf(queryable: Queryable): Promise<{ startMs: number; endMs: number } | undefined> {
+  const { rows } = await queryable.query<{ first: Date | null; last: Date | null }>(
     `select least((select min(start_time) from attempts), (select min(start_time) from postings), (select min(hour) from usage_sums)) as first,
             greatest((select max(start_time) from attempts), (select max(start_time) from postings), (select max(hour) from usage_sums)) as last`,
   );

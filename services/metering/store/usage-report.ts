@@ -1,10 +1,10 @@
 /** Owns the sums that reports show, read from those by day and by hour. */
 import { UsageDimension } from "#gen/weir/metering/v1/metering_service_pb.ts";
-import { MeterSchema } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
-import { latencyBounds } from "../domain/latency-histogram.ts";
+import { countsOf } from "../domain/latency-histogram.ts";
 import { dayMs } from "../domain/ledger-difference.ts";
-import { rollupCounts, rollupLists, usageKeys } from "./computed-sums.ts";
+import { withCacheUses } from "./cache-uses.ts";
+import { quantitySums, rollupCounts, rollupHistograms, usageKeys } from "./computed-sums.ts";
 
 export interface UsageQuery {
   readonly startMs: number;
@@ -38,9 +38,11 @@ export interface UsageSum {
   readonly chargeNanos: bigint;
   /** Meter n stands at n - 1. */
   readonly quantities: bigint[];
-  /** Histograms (domain/latency-histogram.ts); empty unless asked for. */
+  /** How many in each bucket (domain/latency-histogram.ts); none unless asked for. */
   readonly durations: bigint[];
   readonly firstBytes: bigint[];
+  readonly cacheHits: bigint;
+  readonly cacheMisses: bigint;
 }
 
 /** What is grouped by, and for times, how they are written. */
@@ -61,8 +63,6 @@ const dimensions: ReadonlyMap<UsageDimension, Dimension> = new Map([
   [UsageDimension.ROUTE, { value: "route" }],
 ]);
 
-const highestMeter = Math.max(...MeterSchema.values.map(({ number }) => number));
-
 export function isDimension(dimension: UsageDimension): boolean {
   return dimensions.has(dimension);
 }
@@ -77,7 +77,7 @@ export async function selectUsage(queryable: Queryable, query: UsageQuery): Prom
   const texts = groups.map(({ value, format }) => `(${format === undefined ? value : `to_char(${value} at time zone 'UTC', '${format}')`}) collate "C"`);
   const tenant = Object.entries({ organization_id: query.organizationId, team_id: query.teamId, key_id: query.keyId }).filter(([, value]) => value !== "");
   const conditions = tenant.map(([column, value]) => `${column} = ${parameter(value)}`);
-  const histogram = (name: string): string => (query.withLatency ? sumByPlace(name, latencyBounds.length + 1) : "'{}'::int8[]");
+  const histogram = (name: string): string => (query.withLatency ? `coalesce(sum(${name}), 0)` : "0::numeric");
   let after = "";
   if (query.after !== undefined) {
     const cost = `${parameter(query.after.costNanos)}::numeric`;
@@ -86,8 +86,9 @@ export async function selectUsage(queryable: Queryable, query: UsageQuery): Prom
   const { rows } = await queryable.query<SumRow>(
     `with sums as (
        select array[${texts.join(", ")}]::text[] as "group", ${sumOf("attempts")} as attempts, ${sumOf("failed_attempts")} as failed, ${sumOf("orphaned_attempts")} as orphaned, ${sumOf("unpriced_attempts")} as unpriced,
-              ${sumOf("cost_nanos")} as cost, ${sumOf("charge_nanos")} as charge, ${sumByPlace("quantities", highestMeter)} as quantities, ${histogram("durations")} as durations, ${histogram("first_bytes")} as first_bytes
-       from (${usageOf(query.withLatency)}) as usage ${conditions.length === 0 ? "" : `where ${conditions.join(" and ")}`} ${groups.length === 0 ? "" : `group by ${groups.map(({ value }) => value).join(", ")}`}
+              ${sumOf("cost_nanos")} as cost, ${sumOf("charge_nanos")} as charge, ${quantitySums} as quantities, ${histogram("durations")} as durations, ${histogram("first_bytes")} as first_bytes,
+              ${sumOf("cache_hits")} as cache_hits, ${sumOf("cache_misses")} as cache_misses
+       from (${withCacheUses(usageOf(query.withLatency), query.withLatency)}) as usage ${conditions.length === 0 ? "" : `where ${conditions.join(" and ")}`} ${groups.length === 0 ? "" : `group by ${groups.map(({ value }) => value).join(", ")}`}
      )
      select * from sums ${after} order by cost desc, "group" collate "C" limit ${parameter(query.limit)}`,
     values,
@@ -105,7 +106,7 @@ function wholeDaysIn(startMs: number, endMs: number): { readonly startMs: number
 /** A query for the sums from $1 on, before $4: by day from $2 to $3 and by hour beside that, and what is not folded yet. */
 function usageOf(withLatency: boolean): string {
   const columns = [...usageKeys, ...Object.keys(rollupCounts), "quantities"].join(", ");
-  const histograms = Object.keys(rollupLists);
+  const histograms = Object.keys(rollupHistograms);
   const folded = [columns, ...(withLatency ? histograms : [])].join(", ");
   const unfolded = [columns, ...(withLatency ? histograms.map((name) => `histogram_of(${name})`) : [])].join(", ");
   return `
@@ -119,10 +120,6 @@ function sumOf(value: string): string {
   return `coalesce(sum(${value}), 0)::int8`;
 }
 
-function sumByPlace(list: string, places: number): string {
-  return `array[${Array.from({ length: places }, (_, index) => sumOf(`${list}[${index + 1}]`)).join(", ")}]`;
-}
-
 interface SumRow {
   readonly group: string[];
   readonly attempts: bigint;
@@ -132,10 +129,12 @@ interface SumRow {
   readonly cost: bigint;
   readonly charge: bigint;
   readonly quantities: bigint[];
-  readonly durations: bigint[];
-  readonly first_bytes: bigint[];
+  readonly durations: string;
+  readonly first_bytes: string;
+  readonly cache_hits: bigint;
+  readonly cache_misses: bigint;
 }
 
-function toSum({ group, attempts, failed, orphaned, unpriced, cost, charge, quantities, durations, first_bytes }: SumRow): UsageSum {
-  return { group, attempts, failedAttempts: failed, orphanedAttempts: orphaned, unpricedAttempts: unpriced, costNanos: cost, chargeNanos: charge, quantities, durations, firstBytes: first_bytes };
+function toSum({ group, attempts, failed, orphaned, unpriced, cost, charge, quantities, durations, first_bytes, cache_hits, cache_misses }: SumRow): UsageSum {
+  return { group, attempts, failedAttempts: failed, orphanedAttempts: orphaned, unpricedAttempts: unpriced, costNanos: cost, chargeNanos: charge, quantities, durations: countsOf(durations), firstBytes: countsOf(first_bytes), cacheHits: cache_hits, cacheMisses: cache_misses };
 }

@@ -3,6 +3,7 @@ import type { Queryable } from "#platform/database/database.ts";
 import type { LedgerUsage, VendorLine } from "../domain/reconcile.ts";
 import { attemptColumns, type AttemptRow } from "./attempt-list.ts";
 import { batchParameters, batchRelation, columnNames, listText, type Column } from "./batch-statement.ts";
+import { quantitySums } from "./computed-sums.ts";
 
 /** Lines of one source add up; those of two are never compared together. */
 export interface VendorSource {
@@ -67,7 +68,7 @@ export async function selectLines(queryable: Queryable, { vendor, source }: Vend
 /** What the ledger has of a vendor in a period, by model as asked for and as served. */
 export async function selectLedgerUsage(queryable: Queryable, vendor: string, { startMs, endMs }: VendorPeriod): Promise<LedgerUsage[]> {
   const { rows } = await queryable.query<{ model: string; served_model: string; quantities: bigint[]; cost: bigint }>(
-    `select model, served_model, array_sum(coalesce(quantities, '{}')) as quantities, coalesce(sum(cost_nanos), 0)::int8 as cost from attempts
+    `select model, served_model, ${quantitySums} as quantities, coalesce(sum(cost_nanos), 0)::int8 as cost from attempts
      where start_time >= $1::timestamptz and start_time < $2::timestamptz and vendor = $3 and ${hasUsage}
      group by model, served_model`,
     [time(startMs), time(endMs), vendor],

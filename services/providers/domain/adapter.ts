@@ -15,6 +15,7 @@ import type { Secret } from "#platform/secret.ts";
 import type { BatchAdapter, VendorBatch } from "./batch.ts";
 import type { Traffic } from "./estimate-usage.ts";
 import type { EventSplitter, StreamedEvent } from "./event-splitter.ts";
+import type { GeneratedText } from "./output.ts";
 import type { RelayForm } from "./relay-form.ts";
 import type { UnaryName, UnaryRequest, UnaryResponse } from "./unary-operation.ts";
 import type { TakenAsBytes } from "./remote-media.ts";
@@ -137,7 +138,7 @@ export interface GenerateAdapter extends NativeForm {
 
 /**
  * Reads one streamed reply, event by event. An event that differs from the one before it only in the value of one of the
- * `textMembers` or `paddingMembers` changes nothing but `outputBytes`.
+ * `textMembers` or `paddingMembers` changes nothing but `output`.
  */
 export interface StreamReader {
   /** The names of the JSON members whose value is a piece of what is generated. */
@@ -153,8 +154,8 @@ export interface StreamReader {
   readonly summary: ReplySummary;
   /** True once the vendor's terminator has come; a stream that ends before was cut. */
   readonly finished: boolean;
-  /** UTF-8 bytes of generated text, tool arguments and reasoning so far, for estimates. */
-  readonly outputBytes: number;
+  /** Generated text, tool arguments and reasoning so far, for estimates. */
+  readonly output: GeneratedText;
 }
 
 /** What one event holds. */

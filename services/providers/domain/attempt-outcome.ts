@@ -21,7 +21,7 @@ export interface AttemptEnding {
   readonly summary: ReplySummary | undefined;
   /** True once the vendor has said all. */
   readonly complete: boolean;
-  readonly outputBytes: number;
+  readonly traffic: Traffic;
   readonly estimateUsage: (traffic: Traffic) => Usage | undefined;
   readonly firstByteMs: number | undefined;
   readonly durationMs: number;
@@ -53,10 +53,10 @@ export function attemptOutcome(ending: AttemptEnding): AttemptOutcome {
  * Nothing when no byte was sent or the vendor refused (vendors do not bill their errors), the vendor's own figures when it has said all,
  * else the estimate; undefined of a batch that may have been made.
  */
-function usageOf({ result, httpStatus, complete, summary, outputBytes, estimateUsage }: AttemptEnding): Usage | undefined {
+function usageOf({ result, httpStatus, complete, summary, traffic, estimateUsage }: AttemptEnding): Usage | undefined {
   if (result === AttemptResult.NOT_SENT || httpStatus >= 300) return noUsage();
   if (complete && summary?.usage !== undefined) return summary.usage;
-  return estimateUsage({ outputBytes, reported: summary?.usage });
+  return estimateUsage(traffic);
 }
 
 /** A vendor's word, bounded: the journal has room for a settlement of limited length. */

@@ -1,6 +1,7 @@
 /** Owns reading a reply of bytes that mean nothing to the ledger, such as sound: they go on as they come. */
 import { create } from "@bufbuild/protobuf";
 import { AttemptResponseSchema, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { noOutput } from "./output.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 
 export class ByteReply implements ReplyReader {
@@ -8,8 +9,7 @@ export class ByteReply implements ReplyReader {
   complete = false;
   waitingBytes = 0;
   readonly summary = undefined;
-  /** Nothing of it is text. */
-  readonly outputBytes = 0;
+  readonly output = noOutput;
 
   push(chunk: Buffer): void {
     this.#chunks.push(chunk);

@@ -3,6 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Part, PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
 import type { PartDelta, PartDeltaSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { StreamEventInit } from "./adapter.ts";
+import type { GeneratedText } from "./output.ts";
 
 export type PartInit = Exclude<MessageInitShape<typeof PartSchema>, Part>;
 type DeltaInit = Omit<Exclude<MessageInitShape<typeof PartDeltaSchema>, PartDelta>, "candidateIndex" | "partIndex" | "$typeName" | "$unknown">;
@@ -12,11 +13,12 @@ export class CandidateEvents {
   readonly #open = new Set<number>();
   #nextPart = 0;
   #events: StreamEventInit[] = [];
-  /** UTF-8 bytes of what was generated so far. */
-  outputBytes = 0;
+  readonly #output: GeneratedText;
 
-  constructor(index: number) {
+  /** @param output takes what all candidates generate */
+  constructor(index: number, output: GeneratedText) {
     this.#index = index;
+    this.#output = output;
   }
 
   /** Begins a part, and gives its index. */
@@ -29,7 +31,7 @@ export class CandidateEvents {
 
   /** @param output what of the delta was generated */
   grow(partIndex: number, delta: DeltaInit, output: string): void {
-    this.outputBytes += Buffer.byteLength(output);
+    this.#output.add(output);
     this.emit({ case: "partDelta", value: { candidateIndex: this.#index, partIndex, ...delta } });
   }
 

@@ -82,6 +82,10 @@ export class CredentialPool implements CredentialSource {
     return best?.secret ?? this.#departed;
   }
 
+  problem(): string | undefined {
+    return this.#present().length > 0 ? undefined : "none is stored, or all are turned off or cannot be read";
+  }
+
   refused(secret: Secret): void {
     const member = this.#memberOf(secret);
     if (member === undefined) return;

@@ -9,6 +9,8 @@ export interface CredentialSource {
   choose(): Secret | undefined;
   /** Undefined when there is one to show; else settles once it can. Rejects with DEPENDENCY_UNAVAILABLE, or ORGANIZATION_CREDENTIAL_MISSING, when there is none to be had. */
   prepare(): Promise<void> | undefined;
+  /** Why there is none to show, for the operator; undefined while there is one. Where one is obtained, whoever asks this now and then has it tried again. */
+  problem(): string | undefined;
   /** The vendor did not take it, although its time is not over. */
   refused(credential: Secret): void;
   /** The vendor limits its rate. */
@@ -45,6 +47,10 @@ export class FixedCredential implements CredentialSource {
   }
 
   prepare(): undefined {
+    return undefined;
+  }
+
+  problem(): undefined {
     return undefined;
   }
 

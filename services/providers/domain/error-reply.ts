@@ -1,5 +1,6 @@
 /** Owns reading a reply that is an error. */
 import type { GatewayError } from "#platform/errors.ts";
+import { noOutput } from "./output.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 
 const maximumErrorBytes = 1024 * 1024;
@@ -11,7 +12,7 @@ export class ErrorReply implements ReplyReader {
   #bytes = 0;
   readonly complete = false;
   readonly summary = undefined;
-  readonly outputBytes = 0;
+  readonly output = noOutput;
   readonly waitingBytes = 0;
 
   constructor(readError: (body: Buffer) => GatewayError) {

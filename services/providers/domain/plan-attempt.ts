@@ -9,7 +9,8 @@ import { SseSplitter } from "#platform/sse.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { NativeForm, NativeUnaryForm, SpokenReply, UnaryAdapter, VendorAdapter, VendorRequest } from "./adapter.ts";
 import { ByteReply } from "./byte-reply.ts";
-import { charactersOf, estimateUsage, type Traffic } from "./estimate-usage.ts";
+import { charactersOf, estimateUsage, textsToCount, type CountedTexts, type TokenCounts, type Traffic } from "./estimate-usage.ts";
+import { noOutput } from "./output.ts";
 import { estimateRequestTokens } from "./request-tokens.ts";
 import { refuseWholeReply } from "./reply-headers.ts";
 import type { RelayForm } from "./relay-form.ts";
@@ -27,8 +28,10 @@ export interface AttemptPlan {
   readonly startWarnings: readonly Warning[];
   /** A reader for the body of a reply that is no error. */
   readReply(contentType: string): ReplyReader;
-  /** What was consumed when the vendor did not say; undefined where nobody can tell. */
-  readonly estimateUsage: (traffic: Traffic) => Usage | undefined;
+  /** What was consumed when the vendor did not say, by tokens that were counted or else by bytes; undefined where nobody can tell. */
+  readonly estimateUsage: (traffic: Traffic, counted?: TokenCounts) => Usage | undefined;
+  /** What a tokenizer is to count for that; absent where the estimate is of no texts. */
+  readonly countedTexts?: (traffic: Traffic) => CountedTexts;
   /** True where it makes a batch. */
   readonly makesBatch?: boolean;
 }
@@ -69,7 +72,7 @@ function planGenerate(generation: Generation, model: string, adapter: VendorAdap
         response.warnings.push(...vendorRequest.warnings);
         return { response: create(AttemptResponseSchema, { generate: response }), summary };
       }),
-    estimateUsage: estimatorFor(vendorRequest),
+    ...estimatorFor(vendorRequest, (traffic) => traffic),
   };
 }
 
@@ -86,7 +89,7 @@ function planStream(generation: Generation, model: string, adapter: VendorAdapte
       refuseWholeReply(contentType);
       return new StreamedReply(form.createStreamReader(vendorRequest), form.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings, model);
     },
-    estimateUsage: estimatorFor(vendorRequest),
+    ...estimatorFor(vendorRequest, (traffic) => traffic),
   };
 }
 
@@ -108,15 +111,23 @@ function planUnary<Name extends UnaryName>(name: Name, request: UnaryRequest<Nam
         response.warnings.push(...vendorRequest.warnings);
         return { response: create(AttemptResponseSchema, { [name]: response }), summary };
       }),
-    estimateUsage: (traffic) => operation.estimateUsage?.(traffic, vendorRequest) ?? estimateUsage({ outputBytes: 0 }, () => estimateRequestTokens(vendorRequest.body)),
+    ...(operation.estimateUsage === undefined ? estimatorFor(vendorRequest, nothingGenerated) : { estimateUsage: (traffic: Traffic) => operation.estimateUsage!(traffic, vendorRequest) }),
   };
 }
 
-/** Counts the request's tokens once, though a long stream asks again and again. */
-function estimatorFor({ body }: VendorRequest): AttemptPlan["estimateUsage"] {
+type Estimator = Pick<AttemptPlan, "estimateUsage" | "countedTexts">;
+
+/** Takes the request's bytes once, though a long stream asks again and again. */
+function estimatorFor({ body }: VendorRequest, trafficOf: (traffic: Traffic) => Traffic): Estimator {
   let tokens: bigint | undefined;
-  return (traffic) => estimateUsage(traffic, () => (tokens ??= estimateRequestTokens(body)));
+  return {
+    estimateUsage: (traffic, counted) => estimateUsage(trafficOf(traffic), () => counted?.request ?? (tokens ??= estimateRequestTokens(body)), counted?.output),
+    countedTexts: (traffic) => textsToCount(body, trafficOf(traffic)),
+  };
 }
+
+/** What answers without generating: its reply is no tokens. */
+const nothingGenerated = (): Traffic => ({ output: noOutput });
 
 function planSpeech(request: SynthesizeSpeechRequest, model: string, { speech, vendor }: VendorAdapter, provider: string): AttemptPlan {
   if (speech === undefined) throw notOffered("synthesize_speech", vendor, provider);

@@ -1,4 +1,5 @@
 /** Owns the recognition of an event that says no more than the one before it, but for a piece of text: most of a stream is that. */
+import type { GeneratedText } from "./output.ts";
 
 const space = 32;
 const quote = 34;
@@ -31,23 +32,29 @@ export class RepeatedEvent {
     this.#textGap = gaps.findIndex(({ isText }) => isText);
   }
 
-  /** How many bytes of text an event holds that is the same in all else, or -1 when it is not. */
-  textBytesOf(raw: Buffer): number {
-    let textBytes = -1;
+  /** Adds the text of an event that is the same in all else; false when it is not. */
+  addText(raw: Buffer, output: GeneratedText): boolean {
+    let textStart = 0;
+    let textEnd = 0;
     let at = 0;
     for (let index = 0; index < this.#pieces.length; index++) {
       if (index > 0) {
         const end = endOfPlainString(raw, at);
-        if (end < 0) return -1;
-        if (index - 1 === this.#textGap) textBytes = end - at;
+        if (end < 0) return false;
+        if (index - 1 === this.#textGap) {
+          textStart = at;
+          textEnd = end;
+        }
         at = end;
       }
       const piece = this.#pieces[index]!;
       const end = at + piece.length;
-      if (end > raw.length || raw.compare(piece, 0, piece.length, at, end) !== 0) return -1;
+      if (end > raw.length || raw.compare(piece, 0, piece.length, at, end) !== 0) return false;
       at = end;
     }
-    return at === raw.length ? textBytes : -1;
+    if (at !== raw.length) return false;
+    output.addBytes(raw, textStart, textEnd);
+    return true;
   }
 }
 

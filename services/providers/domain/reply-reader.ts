@@ -1,6 +1,7 @@
 /** Owns what every way of reading a reply's body has in common, so that an attempt need not know which it is. */
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { ReplySummary } from "./adapter.ts";
+import type { Output } from "./output.ts";
 
 /** Reads the body of one reply as it arrives, and keeps what the caller has not fetched yet. */
 export interface ReplyReader {
@@ -16,6 +17,6 @@ export interface ReplyReader {
   readonly waitingBytes: number;
   /** What the ledger must know, as far as it is known. */
   readonly summary: ReplySummary | undefined;
-  /** UTF-8 bytes of what was generated, for estimates. */
-  readonly outputBytes: number;
+  /** What was generated, for estimates. */
+  readonly output: Output;
 }

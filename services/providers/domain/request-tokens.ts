@@ -1,6 +1,6 @@
-/** Owns the estimate of how many tokens a request holds: what is text by its bytes, images and sounds by what vendors count of them. */
+/** Owns the instant estimate of how many tokens a request holds: what is text by its bytes, images and sounds by what vendors count of them. */
 import { estimateRecordingMs } from "./recording-length.ts";
-import { isObject, textOf, type JsonObject } from "./vendor-json.ts";
+import { isObject, tryParseJson, type JsonObject } from "./vendor-json.ts";
 
 const bytesPerToken = 4;
 /** The most that Anthropic scales an image down to, and more than Google counts: https://platform.claude.com/docs/en/build-with-claude/vision */
@@ -17,14 +17,18 @@ export function tokensOfBytes(bytes: number): bigint {
 export function estimateRequestTokens(body: Uint8Array): bigint {
   let bytes = body.length;
   let tokens = 0n;
-  for (const { kind, base64 } of mediaIn(parse(body))) {
-    bytes -= base64.length;
-    tokens += BigInt(kind === "image" ? tokensPerImage : tokensOfSound(base64));
+  for (const media of mediaIn(tryParseJson(body))) {
+    bytes -= media.base64.length;
+    tokens += tokensOfMedia(media);
   }
   return tokens + tokensOfBytes(Math.max(0, bytes));
 }
 
-interface InlineMedia {
+export function tokensOfMedia({ kind, base64 }: InlineMedia): bigint {
+  return BigInt(kind === "image" ? tokensPerImage : tokensOfSound(base64));
+}
+
+export interface InlineMedia {
   readonly kind: "image" | "audio";
   readonly base64: string;
 }
@@ -55,7 +59,7 @@ function* mediaIn(value: unknown, name = ""): Iterable<InlineMedia> {
 }
 
 /** Bytes with their type beside them, or in a `data:` URL; where neither says the type, the member does in which they stand. */
-function ownMedia(value: JsonObject, name: string): InlineMedia | undefined {
+export function ownMedia(value: JsonObject, name: string): InlineMedia | undefined {
   const { url, data, bytes } = value;
   const base64 = [url, data, bytes].find((text) => typeof text === "string");
   if (base64 === undefined || (base64 === url && !url.startsWith("data:"))) return undefined;
@@ -67,12 +71,4 @@ function ownMedia(value: JsonObject, name: string): InlineMedia | undefined {
 function tokensOfSound(base64: string): number {
   const sound = Buffer.from(base64.slice(base64.indexOf(",") + 1), "base64");
   return Math.ceil((Number(estimateRecordingMs(sound)) * tokensPerSecond) / 1000);
-}
-
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(textOf(body));
-  } catch {
-    return undefined;
-  }
 }

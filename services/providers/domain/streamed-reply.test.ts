@@ -6,6 +6,7 @@ import { anthropicVendor } from "../edge/anthropic/anthropic-vendor.ts";
 import { openaiVendor } from "../edge/openai/adapter.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "./adapter.ts";
 import type { StreamedEvent } from "./event-splitter.ts";
+import { GeneratedText, type Output } from "./output.ts";
 import { StreamedReply } from "./streamed-reply.ts";
 
 const request = { path: "", headers: {}, body: new Uint8Array(), warnings: [], withholdUsage: false };
@@ -74,11 +75,11 @@ describe("StreamedReply of bytes that go through untouched", () => {
     push("one", "xx");
     push("twenty", "x");
     push("", "xxxxxx");
-    expect({ reads: reader.reads, outputBytes: reply.outputBytes }).toEqual({ reads: 1, outputBytes: 9 });
+    expect({ reads: reader.reads, outputBytes: reply.output.bytes }).toEqual({ reads: 1, outputBytes: 9 });
     push('"quoted"', "");
-    expect({ reads: reader.reads, outputBytes: reply.outputBytes }).toEqual({ reads: 2, outputBytes: 17 });
+    expect({ reads: reader.reads, outputBytes: reply.output.bytes }).toEqual({ reads: 2, outputBytes: 17 });
     reply.push(Buffer.from('data: {"delta":{"content":"end"},"padding":"","usage":{}}\n\n'));
-    expect({ reads: reader.reads, outputBytes: reply.outputBytes }).toEqual({ reads: 3, outputBytes: 20 });
+    expect({ reads: reader.reads, outputBytes: reply.output.bytes }).toEqual({ reads: 3, outputBytes: 20 });
   });
 });
 
@@ -108,8 +109,13 @@ function compare(bytes: Buffer, cuts: readonly number[], createReader: () => Str
     }
   });
   expect(failure).toEqual(expectedFailure);
-  expect({ outputBytes: reply.outputBytes, complete: reply.complete, summary: reply.summary }).toEqual({ outputBytes: every.outputBytes, complete: every.finished, summary: every.summary });
+  expect({ output: textOf(reply.output), complete: reply.complete, summary: reply.summary }).toEqual({ output: textOf(every.output), complete: every.finished, summary: every.summary });
   if (failure === undefined) expect(Buffer.concat(passed)).toEqual(Buffer.concat(forwarded));
+}
+
+function textOf({ bytes, kept }: Output): string {
+  expect(kept.length).toBe(bytes);
+  return Buffer.from(kept).toString();
 }
 
 function failureOf(action: () => void): unknown {
@@ -127,12 +133,12 @@ class ContentReader implements StreamReader {
   readonly paddingMembers = ["padding"];
   readonly summary: ReplySummary = { usage: undefined, finishReason: "", servedModel: "", serviceTier: "" };
   readonly finished = false;
-  outputBytes = 0;
+  readonly output = new GeneratedText();
   reads = 0;
 
   read({ data }: StreamedEvent): StreamReading {
     this.reads++;
-    this.outputBytes += Buffer.byteLength((JSON.parse(data) as { delta: { content: string } }).delta.content);
+    this.output.add((JSON.parse(data) as { delta: { content: string } }).delta.content);
     return new StreamReading([], true);
   }
 }

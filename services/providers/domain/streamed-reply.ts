@@ -5,6 +5,7 @@ import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_p
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary, StreamReader } from "./adapter.ts";
 import type { EventSplitter, StreamedEvent } from "./event-splitter.ts";
+import type { Output } from "./output.ts";
 import { RepeatedEvent } from "./repeated-event.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 
@@ -21,7 +22,6 @@ export class StreamedReply implements ReplyReader {
   waitingBytes = 0;
   // Where bytes go through untouched, an event like the one that was last read needs no reading: its text is only counted.
   #lastRead: RepeatedEvent | undefined;
-  #countedBytes = 0;
 
   /** The warnings, and the model's name where the vendor says none, go with the start event, where there are types. */
   constructor(reader: StreamReader, splitter: EventSplitter, native: boolean, warnings: readonly Warning[], model: string) {
@@ -40,8 +40,8 @@ export class StreamedReply implements ReplyReader {
     return this.#reader.summary;
   }
 
-  get outputBytes(): number {
-    return this.#reader.outputBytes + this.#countedBytes;
+  get output(): Output {
+    return this.#reader.output;
   }
 
   push(chunk: Buffer): void {
@@ -81,20 +81,18 @@ export class StreamedReply implements ReplyReader {
     const { raw } = event;
     if (this.#countRepeated(raw)) return;
     if (isComment(event)) return this.#forward(raw);
-    const before = this.#reader.outputBytes;
+    const before = this.#reader.output.bytes;
     if (!this.#reader.read(event).forward) return;
     this.#forward(raw);
     this.#begun = true;
-    const addedBytes = this.#reader.outputBytes - before;
+    const addedBytes = this.#reader.output.bytes - before;
     // Behind the end nothing counts any more.
     this.#lastRead = addedBytes > 0 && !this.complete ? RepeatedEvent.of(raw, addedBytes, this.#reader) : undefined;
   }
 
   /** Takes an event that needs no reading; false when it does, or when these bytes are not exactly one event. */
   #countRepeated(raw: Buffer): boolean {
-    const textBytes = this.#lastRead?.textBytesOf(raw) ?? -1;
-    if (textBytes < 0) return false;
-    this.#countedBytes += textBytes;
+    if (this.#lastRead?.addText(raw, this.#reader.output) !== true) return false;
     this.#forward(raw);
     return true;
   }

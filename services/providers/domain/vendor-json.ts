@@ -15,6 +15,15 @@ export function parseVendorJson(text: string): JsonObject {
   return value;
 }
 
+/** Undefined where it is no JSON. */
+export function tryParseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(textOf(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
 export function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }

@@ -2,6 +2,7 @@
 import { GatewayError } from "#platform/errors.ts";
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { ReplySummary } from "./adapter.ts";
+import { ReceivedBody } from "./output.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 
 const maximumReplyBytes = 64 * 1024 * 1024;
@@ -11,11 +12,10 @@ export type ReadBody = (body: Buffer) => { readonly response: AttemptResponse; r
 
 export class WholeReply implements ReplyReader {
   readonly #readBody: ReadBody;
-  readonly #chunks: Buffer[] = [];
   #response: AttemptResponse | undefined;
   complete = false;
   summary: ReplySummary | undefined;
-  outputBytes = 0;
+  readonly output = new ReceivedBody();
   /** Nothing waits before the end, and then the vendor has nothing more to say. */
   readonly waitingBytes = 0;
 
@@ -24,16 +24,14 @@ export class WholeReply implements ReplyReader {
   }
 
   push(chunk: Buffer): void {
-    this.outputBytes += chunk.length;
-    if (this.outputBytes > maximumReplyBytes) {
+    this.output.add(chunk);
+    if (this.output.bytes > maximumReplyBytes) {
       throw new GatewayError("UPSTREAM_PROTOCOL", `The vendor's reply is larger than ${maximumReplyBytes} bytes.`);
     }
-    this.#chunks.push(chunk);
   }
 
   end(): void {
-    const body = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
-    const { response, summary } = this.#readBody(body);
+    const { response, summary } = this.#readBody(this.output.kept);
     this.#response = response;
     this.summary = summary;
     this.complete = true;

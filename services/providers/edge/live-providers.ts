@@ -128,6 +128,16 @@ export class LiveProviders {
     return provider;
   }
 
+  /** By the name of each provider for whose calls the installation should have a credential, and has none: why. */
+  credentialProblems(): ReadonlyMap<string, string> {
+    const problems = new Map<string, string>();
+    for (const [name, { config, credentials }] of this.#byName) {
+      const problem = config.onlyOrganizationCredentials ? undefined : credentials.of("").problem();
+      if (problem !== undefined) problems.set(name, problem);
+    }
+    return problems;
+  }
+
   /** Takes over a configuration: what has not changed stays as it is, what is gone is let go without cutting a call. */
   async apply(config: ProvidersConfig): Promise<void> {
     const needsDemo = [...config.providers.values()].some(({ vendor }) => vendor === demoVendorName);

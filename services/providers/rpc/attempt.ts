@@ -18,6 +18,8 @@ import type { CallContext } from "#platform/service-types.ts";
 import type { BatchSettlement } from "../batch-settlement.ts";
 import { attemptOutcome } from "../domain/attempt-outcome.ts";
 import type { CredentialSource } from "../domain/credential-source.ts";
+import { isEstimate, type Traffic } from "../domain/estimate-usage.ts";
+import { noOutput } from "../domain/output.ts";
 import { planAttempt, type AttemptPlan } from "../domain/plan-attempt.ts";
 import { findRemoteMedia, withBytes, type RemoteMedia } from "../domain/remote-media.ts";
 import type { SentAttempts } from "../domain/sent-attempts.ts";
@@ -25,6 +27,7 @@ import type { LiveProvider, LiveProviders } from "../edge/live-providers.ts";
 import type { FetchedMedia, MediaFetcher } from "../edge/media-fetcher.ts";
 import type { AttemptRecorder } from "../store/attempt-recorder.ts";
 import type { RunningAttempt, RunningAttempts } from "./running-attempts.ts";
+import type { TokenCounter } from "../token-counter.ts";
 import { VendorCall, type VendorCallListener } from "./vendor-call.ts";
 
 export interface AttemptParts {
@@ -34,6 +37,7 @@ export interface AttemptParts {
   readonly recorder: Pick<AttemptRecorder, "begin" | "checkpoint" | "settle">;
   readonly batches: Pick<BatchSettlement, "expect" | "forget" | "seen">;
   readonly running: RunningAttempts;
+  readonly tokens: Pick<TokenCounter, "count">;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -115,7 +119,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
 
   checkpoint(): void {
     const { recorder, clock } = this.#parts;
-    if (this.#plan?.stream !== true || this.#call?.reply === undefined || clock.monotonicMs() < this.#checkpointAtMs) return;
+    if (this.#plan?.stream !== true || this.#call?.reply === undefined || this.#call.isOver || clock.monotonicMs() < this.#checkpointAtMs) return;
     this.#checkpointAtMs = clock.monotonicMs() + checkpointIntervalMs;
     recorder.checkpoint(this.#intent!, this.#outcome(AttemptResult.ORPHANED, undefined));
   }
@@ -152,6 +156,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     } catch (error) {
       this.#forgetBatch();
       this.#letGo();
+      this.#parts.running.delete(this);
       return this.#fail(this.#unbilled(toGatewayError(error)));
     }
     if (this.#callerGone !== undefined) return this.ended(AttemptResult.NOT_SENT, this.#callerGone);
@@ -202,7 +207,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
 
   ended(result: AttemptResult, error: GatewayError | undefined): void {
     this.#letGo();
-    this.#parts.recorder.settle(this.#intent!, this.#outcome(result, error));
+    this.#settle(this.#outcome(result, error));
     const batch = this.#call?.reply?.summary?.batch;
     if (batch !== undefined) this.#parts.batches.seen(batch, this.#call!.credentials.organizationId);
     if (error === undefined) return this.progressed();
@@ -211,6 +216,28 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     if (result !== AttemptResult.NOT_SENT && !isRefused) return this.#fail(error);
     this.#forgetBatch();
     this.#fail(this.#unbilled(error));
+  }
+
+  /** Where texts must be counted for it the journal waits, and nobody else; should the process die meanwhile, the outcome stands with the estimate by bytes. */
+  #settle(outcome: AttemptOutcome): void {
+    const { recorder, running, tokens, logger } = this.#parts;
+    const { countedTexts, estimateUsage } = this.#plan!;
+    const settle = (settled: AttemptOutcome): void => {
+      recorder.settle(this.#intent!, settled);
+      running.delete(this);
+    };
+    if (countedTexts === undefined || !isEstimate(outcome.usage)) return settle(outcome);
+    recorder.checkpoint(this.#intent!, outcome);
+    const traffic = this.#traffic();
+    void tokens.count(countedTexts(traffic)).then((counted) => {
+      if (counted === undefined) logger.info({ attemptId: this.#request.attemptId }, "tokens could not be counted: the estimate is by bytes");
+      settle(counted === undefined ? outcome : { ...outcome, usage: estimateUsage(traffic, counted)! });
+    });
+  }
+
+  #traffic(): Traffic {
+    const reply = this.#call?.reply;
+    return { output: reply?.output ?? noOutput, reported: reply?.summary?.usage };
   }
 
   #forgetBatch(): void {
@@ -236,7 +263,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
       serviceTier: call === undefined ? "" : (this.#provider!.config.adapter.serviceTier?.(call.headers) ?? ""),
       summary: call?.reply?.summary,
       complete: call?.reply?.complete ?? false,
-      outputBytes: call?.reply?.outputBytes ?? 0,
+      traffic: this.#traffic(),
       estimateUsage: this.#plan!.estimateUsage,
       firstByteMs: call?.firstByteAtMs === undefined ? undefined : call.firstByteAtMs - this.#beginMs,
       durationMs: clock.monotonicMs() - this.#beginMs,
@@ -292,7 +319,6 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   #letGo(): void {
     const { running } = this.#parts;
     if (!running.has(this)) return;
-    running.delete(this);
     this.#provider!.release();
     this.#fetched?.release();
     this.#context.signal.removeEventListener("abort", this);

@@ -1,4 +1,5 @@
 /** Owns the WatchCatalog RPC: the configured providers, now and after each change. */
+import { createHash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import type { ModelFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { WatchCatalogResponseSchema, type WatchCatalogResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
@@ -9,15 +10,22 @@ import { ledgerWord } from "../domain/plan-attempt.ts";
 import type { RelayForm } from "../domain/relay-form.ts";
 import type { UnaryName } from "../domain/unary-operation.ts";
 
+/** What routing is told. */
+export interface Catalog {
+  readonly config: ProvidersConfig;
+  /** Why there is no credential for the calls of a provider, by its name. */
+  readonly credentialProblems: ReadonlyMap<string, string>;
+}
+
 /** Ends when the signal fires. A caller that is slow gets the newest catalogue and misses those between. */
-export async function* watchCatalog(config: LiveValue<ProvidersConfig>, signal: AbortSignal): AsyncGenerator<WatchCatalogResponse> {
+export async function* watchCatalog(catalog: LiveValue<Catalog>, signal: AbortSignal): AsyncGenerator<WatchCatalogResponse> {
   let changed = Promise.withResolvers<void>();
   const wake = (): void => changed.resolve();
-  const unsubscribe = config.subscribe(wake);
+  const unsubscribe = catalog.subscribe(wake);
   signal.addEventListener("abort", wake);
   try {
     while (!signal.aborted) {
-      yield catalogOf(config.current);
+      yield catalogOf(catalog.current);
       await changed.promise;
       changed = Promise.withResolvers<void>();
     }
@@ -27,9 +35,9 @@ export async function* watchCatalog(config: LiveValue<ProvidersConfig>, signal: 
   }
 }
 
-function catalogOf({ providers, modelFacts }: ProvidersConfig): WatchCatalogResponse {
+function catalogOf({ config: { providers, modelFacts }, credentialProblems }: Catalog): WatchCatalogResponse {
   return create(WatchCatalogResponseSchema, {
-    providers: [...providers.values()].map(({ name, vendor, adapter, models, onlyListedModels, tags }) => ({
+    providers: [...providers.values()].map(({ name, vendor, adapter, models, onlyListedModels, tags, baseUrl, settings }) => ({
       name,
       vendor,
       nativeDialects: [...adapter.nativeDialects],
@@ -38,6 +46,8 @@ function catalogOf({ providers, modelFacts }: ProvidersConfig): WatchCatalogResp
       tags: [...tags],
       offers: offersOf(adapter),
       modelFacts: factsOf(vendor, modelFacts),
+      credentialProblem: credentialProblems.get(name) ?? "",
+      revision: createHash("sha256").update(JSON.stringify([baseUrl, settings])).digest("base64"),
     })),
   });
 }

@@ -54,7 +54,7 @@ export class AttemptRecorder {
   readonly #clock: Clock;
   readonly #logger: Logger;
 
-  /** Opens the journal. What an earlier process left goes to the ledger: its outcomes again, its open intents as orphans. */
+  /** Opens the journal. What an earlier process left goes to the ledger: its outcomes again, its open intents as they stood at their last checkpoint, or as orphans. */
   static async open(options: AttemptRecorderOptions): Promise<AttemptRecorder> {
     const { directory, maximumBytes, onUnfit, clock, logger } = options;
     const { journal, recovered } = await Journal.open({
@@ -70,7 +70,7 @@ export class AttemptRecorder {
       },
     });
     const recorder = new AttemptRecorder(journal, options);
-    recorder.#settleOrphans(recovered.begun);
+    recorder.#settleBegun(recovered.begun);
     recorder.#delivery.start(recovered.settled);
     recorder.#reporter.start();
     return recorder;
@@ -110,7 +110,7 @@ export class AttemptRecorder {
     this.#reporter.begun(attemptId, bytes);
   }
 
-  /** Notes what an attempt has come to so far: with that it is orphaned if this process dies. Nobody waits for it. */
+  /** Notes what the attempt's outcome is if this process dies now: ORPHANED while it is under way. Nobody waits for it. */
   checkpoint({ attemptId }: AttemptIntent, soFar: AttemptOutcome): void {
     this.#journal.checkpoint(attemptId, toBinary(AttemptOutcomeSchema, soFar));
   }
@@ -152,10 +152,10 @@ export class AttemptRecorder {
     void this.#delivery.stop();
   }
 
-  #settleOrphans(begun: readonly BegunRecord[]): void {
+  #settleBegun(begun: readonly BegunRecord[]): void {
     for (const { payload, checkpoint } of begun) {
-      const outcome = checkpoint === undefined ? create(AttemptOutcomeSchema, { endTime: timestampFromMs(this.#clock.now()) }) : fromBinary(AttemptOutcomeSchema, checkpoint);
-      outcome.result = AttemptResult.ORPHANED;
+      const unknown = { result: AttemptResult.ORPHANED, endTime: timestampFromMs(this.#clock.now()) };
+      const outcome = checkpoint === undefined ? create(AttemptOutcomeSchema, unknown) : fromBinary(AttemptOutcomeSchema, checkpoint);
       this.settle(fromBinary(AttemptIntentSchema, payload), outcome);
     }
   }

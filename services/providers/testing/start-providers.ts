@@ -23,6 +23,7 @@ import { openaiVendor } from "../edge/openai/adapter.ts";
 import { noSettings } from "../edge/vendor-settings.ts";
 import type { MeteringPeer } from "../peers.ts";
 import { createProvidersService } from "../service.ts";
+import { TokenCounter } from "../token-counter.ts";
 
 export interface RunningProviders {
   readonly providers: ServiceInterface<typeof ProvidersService>;
@@ -40,15 +41,16 @@ export interface StartOptions {
   readonly clock?: Clock;
   readonly fetchBounds?: FetchBounds;
   readonly internet?: Internet;
+  readonly tokens?: TokenCounter;
   /** While true, the ledger refuses. */
   readonly ledgerIsDown?: () => boolean;
 }
 
-export async function startProviders({ provider, journalDirectory, clock = systemClock, fetchBounds, internet, ledgerIsDown = () => false }: StartOptions): Promise<RunningProviders> {
+export async function startProviders({ provider, journalDirectory, clock = systemClock, fetchBounds, internet, tokens = patientCounter(), ledgerIsDown = () => false }: StartOptions): Promise<RunningProviders> {
   const directory = journalDirectory ?? (await mkdtemp(join(tmpdir(), "weir-providers-")));
   const ledger = createLedger(ledgerIsDown);
   const config = new MutableLiveValue({ ...configOf(provider), fetchBounds });
-  const service = await createProvidersService({ config, metering: ledger.metering, instance: "test", journalDirectory: directory, claimLeftoverJournal: async () => undefined, clock, logger: createLogger("silent"), metrics: createMetricsRegistry(), ...(internet === undefined ? {} : { internet }) });
+  const service = await createProvidersService({ config, metering: ledger.metering, instance: "test", journalDirectory: directory, claimLeftoverJournal: async () => undefined, clock, logger: createLogger("silent"), metrics: createMetricsRegistry(), ...(internet === undefined ? {} : { internet }), tokens });
   return {
     providers: service.implementation,
     config,
@@ -59,6 +61,11 @@ export async function startProviders({ provider, journalDirectory, clock = syste
       if (journalDirectory === undefined) await rm(directory, { recursive: true });
     },
   };
+}
+
+/** The library's counts, however busy the machine is. */
+function patientCounter(): TokenCounter {
+  return new TokenCounter(undefined, 60_000);
 }
 
 export function configOf(provider: StartOptions["provider"]): ProvidersConfig {

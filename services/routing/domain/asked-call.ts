@@ -13,7 +13,7 @@ export function generationCall(asked: AskedGeneration): AskedCall {
   return {
     operation: "generate",
     model: asked.model,
-    operationFor: (target, strict, inTypes, outputMaximum) => generationFor(asked, target, strict, inTypes, outputMaximum),
+    operationFor: (target, strict, inTypes) => generationFor(asked, target, strict, inTypes),
     boundAt: generationBound(asked),
     needs: needsFor(asked),
     size: sizeOfGeneration(asked),

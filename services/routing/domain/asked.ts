@@ -87,11 +87,9 @@ function readExtent(asked: AskedGeneration): GenerationExtent {
   }
 }
 
-/** The output maximum, where there is one, is what the caller is held to. */
-export function generationFor(asked: AskedGeneration, target: Target, routeIsStrict: boolean, inTypes: boolean, outputMaximum: bigint | undefined): AttemptRequest["operation"] {
+export function generationFor(asked: AskedGeneration, target: Target, routeIsStrict: boolean, inTypes: boolean): AttemptRequest["operation"] {
   const native = inTypes ? undefined : nativeFor(asked.native, target.provider.nativeDialects);
-  const asAsked = atProvider(native === undefined ? typedGeneration(asked, routeIsStrict) : nativeGeneration(asked.model, native), asked.files, target.provider.name);
-  const generation = outputMaximum === undefined ? asAsked : { ...asAsked, maxOutputTokens: outputMaximum };
+  const generation = atProvider(native === undefined ? typedGeneration(asked, routeIsStrict) : nativeGeneration(asked.model, native), asked.files, target.provider.name);
   return asked.stream
     ? { case: "streamGenerate", value: { ...emptyStream, generation } }
     : { case: "generate", value: { ...emptyGenerate, generation } };

@@ -1,7 +1,7 @@
 /** Owns a run of the pipeline that takes, counts and sends nothing: the same way with other ends, and what was seen on it. */
 import { create } from "@bufbuild/protobuf";
 import type { CallBudget } from "#gen/weir/policy/v1/lease_pb.ts";
-import { AttemptEndSchema, AttemptResponseSchema, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { AttemptEndSchema, AttemptResponseSchema, type AttemptRequest, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { circuitOpen, type Breaker } from "#platform/breaker.ts";
 import type { Hold, HoldContext, Need } from "./budget/hold.ts";
 import type { Finding } from "./guardrails/call-guard.ts";
@@ -22,11 +22,13 @@ export interface PeekedHold {
   readonly waitsFor: string;
 }
 
-/** How limits and budgets stand, asked without a trace. */
+/** How limits, budgets and credentials stand, asked without a trace. */
 export interface Peeks {
   rateRoom(limit: AppliedLimit, counted: string): Promise<RateRoom>;
   hold(need: Need, context: HoldContext): Promise<PeekedHold>;
   budgetsOf(context: HoldContext): Promise<readonly CallBudget[]>;
+  /** Throws what an attempt would where there is none. */
+  credential(provider: string, organizationId: string, signal: AbortSignal): Promise<void>;
 }
 
 /** What a run came by. */
@@ -50,7 +52,7 @@ export function dryRun(pipeline: PipelineDependencies, peeks: Peeks): { readonly
       ...pipeline,
       rateCounterOf: (limit, counted) => new PeekingCounter(limit, counted, peeks, sights),
       breaker: (name) => withoutTrace(name, pipeline.breaker(name)),
-      attempt: sendNothing,
+      attempt: (request, { signal }) => sendNothing(request, signal, peeks),
       budgets: { ...pipeline.budgets, holds: { hold: (need, context) => peekHold(need, context, peeks, sights) } },
       onFailedAttempt: (_requestId, target, error) => void sights.failures.push({ target, error }),
       onFinding: (_requestId, finding) => void sights.findings.push(finding),
@@ -59,6 +61,7 @@ export function dryRun(pipeline: PipelineDependencies, peeks: Peeks): { readonly
         return Promise.resolve({ verdict: "allow" });
       },
       judgeJson: () => Promise.resolve(undefined),
+      cache: { ...pipeline.cache, rules: () => [] },
     },
   };
 }
@@ -111,6 +114,7 @@ function withoutTrace(name: string, breaker: Breaker): Breaker {
   };
 }
 
-async function* sendNothing(): AsyncIterable<AttemptResponse> {
+async function* sendNothing({ provider, attribution }: AttemptRequest, signal: AbortSignal, peeks: Peeks): AsyncIterable<AttemptResponse> {
+  await peeks.credential(provider, attribution!.organizationId, signal);
   yield create(AttemptResponseSchema, { end: create(AttemptEndSchema) });
 }

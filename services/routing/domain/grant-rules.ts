@@ -37,6 +37,7 @@ function appliedOf(limit: RateLimit): AppliedLimit | undefined {
 
 const applied = new WeakMap<RateLimit, AppliedLimit | undefined>();
 
-function isFor(grant: Grant, { organizationId, teamId, keyId }: RuleScope): boolean {
+/** Whether a rule applies to calls of the grant. */
+export function isFor(grant: Grant, { organizationId, teamId, keyId }: RuleScope): boolean {
   return (organizationId === "" || organizationId === grant.organizationId) && (teamId === "" || teamId === grant.teamId) && (keyId === "" || keyId === grant.keyId);
 }

@@ -1,7 +1,8 @@
-/** Owns the names a caller can use as `model`: all of them, or one. */
+/** Owns the names a caller can use as `model`: all of them, or one; and which providers behind them cannot be called. */
 import { create } from "@bufbuild/protobuf";
-import { ModelSchema, type Model } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { ModelSchema, ProviderProblemSchema, type Model, type ProviderProblem } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { Reach, type Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { authorizePlan, mayReach, mayUseModel, providerOf } from "./admit.ts";
 import { factsOf } from "./fitness.ts";
 import { callableNames, planTargets, targetNamed, type PlanningView, type Target } from "./plan.ts";
@@ -22,6 +23,12 @@ export function listModels(view: PlanningView, grant: Grant): Model[] {
 export function getModel(name: string, view: PlanningView, grant: Grant): Model {
   const plan = authorizePlan(name, planTargets(name, view), grant);
   return modelNamed(name, plan.route === "" ? undefined : view.routes.get(name)?.targets, plan.targets);
+}
+
+/** For who may see the installation's credentials: nobody else can do anything about it, and each call says that it failed. */
+export function providerProblems({ providers }: PlanningView, { reach, permissions }: Grant): ProviderProblem[] {
+  if (reach !== Reach.INSTALLATION || !permissions.includes(Permission.CREDENTIAL_READ)) return [];
+  return [...providers.values()].filter(({ credentialProblem }) => credentialProblem !== "").map(({ name, credentialProblem }) => create(ProviderProblemSchema, { provider: name, description: credentialProblem }));
 }
 
 function modelNamed(name: string, routeTargets: readonly string[] | undefined, targets: readonly (Target | undefined)[]): Model {

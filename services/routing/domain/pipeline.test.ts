@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { Modality } from "#gen/weir/inference/v1/generation_pb.ts";
-import type { ModelFactsSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { GenerateRequestSchema, type ModelFactsSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { AttemptResponseSchema, ProviderSchema, type AttemptRequest, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
@@ -9,6 +9,7 @@ import type { Breaker } from "#platform/breaker.ts";
 import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Bound, BoundRates } from "./budget/bound.ts";
+import type { ReplyCache } from "./cache/call-cache.ts";
 import type { Hold, HoldSource, Need } from "./budget/hold.ts";
 import { noNeeds } from "./fitness.ts";
 import type { Target } from "./plan.ts";
@@ -109,13 +110,9 @@ describe("an attempt that a budget applies to", () => {
   });
 
   test("says by how much it was lowered, and because of which budget", async () => {
-    const maximums: (bigint | undefined)[] = [];
-    const operationFor: Call["operationFor"] = (_target, _strict, _inTypes, outputMaximum) => {
-      maximums.push(outputMaximum);
-      return { case: undefined };
-    };
-    const { reply } = await run({ first: [complete] }, { grant, operationFor, boundAt: () => outputOf(100n) }, [], {}, new ScriptedHolds(30n));
-    expect(maximums).toEqual([30n]);
+    const operationFor: Call["operationFor"] = () => ({ case: "generate", value: create(GenerateRequestSchema, { generation: {} }) });
+    const { reply, sent } = await run({ first: [complete] }, { grant, operationFor, boundAt: () => outputOf(100n) }, [], {}, new ScriptedHolds(30n));
+    expect(sent).toMatchObject([{ operation: { value: { generation: { maxOutputTokens: 30n } } } }]);
     expect(reply.warnings()).toMatchObject([{ field: "max_output_tokens", message: '30 instead of 100, because no more is left of the budget "monthly".' }]);
   });
 
@@ -168,6 +165,69 @@ describe("an attempt that a budget applies to", () => {
   });
 });
 
+describe("a call whose reply may be in the cache", () => {
+  const saying = (text: string, usage = {}): AttemptResponse => create(AttemptResponseSchema, { native: Buffer.from(text), start: { upstreamRequestId: "up_1", headers: { "x-left": "1" } }, end: { usage } });
+
+  function cachedRuns() {
+    const kept = new Map<string, Uint8Array>();
+    const uses: string[] = [];
+    const cache: ReplyCache = {
+      rules: () => [{ organizationId: "", teamId: "", keyId: "", models: [], lifetimeMs: 60_000, share: "organization" }],
+      store: {
+        find: (key) => (kept.has(key) ? { bytes: kept.get(key)!, ageMs: 0 } : undefined),
+        receive: (key) => {
+          const pieces: Uint8Array[] = [];
+          return { add: (bytes) => pieces.push(bytes) > 0, keep: () => kept.set(key, Buffer.concat(pieces)), drop: () => undefined };
+        },
+      },
+      onUse: (_call, _plan, { name }, { outcome }) => uses.push(`${name} ${outcome}`),
+    };
+    const ask = async (script: Record<string, Script>, changes: Partial<Call> = {}, holds = new ScriptedHolds()) => {
+      const { dependencies, sent } = harness(script, [], {}, holds);
+      const reply = await runCall(callWith({ cacheControl: "", ...changes }), { ...dependencies, cache });
+      const messages: AttemptResponse[] = [];
+      for await (const message of reply.messages) messages.push(message);
+      return { text: Buffer.concat(messages.map(({ native }) => native)).toString(), messages, sent };
+    };
+    return { ask, uses };
+  }
+
+  test("asks no target and no budget for one that is there, and repeats nothing that a vendor said of that one call", async () => {
+    const { ask, uses } = cachedRuns();
+    const usage = { quantities: [{ meter: Meter.OUTPUT_TOKENS, quantity: 10n }] };
+    const budgeted = { grant: create(GrantSchema, { organizationId: "org_1", budgeted: true }), boundAt: () => outputOf(100n) };
+    const holds = new ScriptedHolds();
+    await ask({ first: [saying("hello", usage)] }, budgeted, holds);
+    const { text, messages, sent } = await ask({ first: "never" }, budgeted, holds);
+    expect([text, sent, uses]).toEqual(["hello", [], ["first/model miss", "first/model hit"]]);
+    expect(messages[0]).toMatchObject({ start: { upstreamRequestId: "", headers: {} }, end: { usage } });
+    expect(holds.log).toEqual(["100 for first/model", "spent 10"]);
+  });
+
+  test("keeps none that a budget has shortened", async () => {
+    const { ask, uses } = cachedRuns();
+    const grant = create(GrantSchema, { budgeted: true });
+    for (const text of ["short", "again"]) expect((await ask({ first: [saying(text)] }, { grant, boundAt: () => outputOf(100n) }, new ScriptedHolds(30n))).text).toBe(text);
+    expect(uses).toEqual(["first/model miss", "first/model miss"]);
+  });
+
+  test("has one for each target, in the order of the route, be the target up or down", async () => {
+    const { ask } = cachedRuns();
+    expect((await ask({ first: unavailable, second: [saying("from the second")] })).text).toBe("from the second");
+    expect((await ask({ first: unavailable, second: "never" })).text).toBe("from the second");
+    expect((await ask({ first: [saying("from the first")], second: "never" })).text).toBe("from the first");
+    expect((await ask({ first: unavailable, second: "never" })).text).toBe("from the first");
+  });
+
+  test("keeps none that breaks off or has no end", async () => {
+    const { ask, uses } = cachedRuns();
+    await expect(ask({ first: ["hel", unavailable] })).rejects.toBe(unavailable);
+    await ask({ first: ["hel"] });
+    await ask({ first: [saying("hello")] });
+    expect(uses).toEqual(["first/model miss", "first/model miss", "first/model miss"]);
+  });
+});
+
 /** A nano-dollar a token, and 500 of them at most; less where only so much is granted. */
 class ScriptedHolds implements HoldSource {
   readonly log: string[] = [];
@@ -210,7 +270,7 @@ function harness(script: Record<string, Script>, failures: string[], facts: Fact
     holds.target = target.name;
     return { rates: new Map([[Meter.INPUT_TOKENS, 0n], [Meter.OUTPUT_TOKENS, 1_000_000n]]), factorMillionths: 1_000_000n };
   };
-  return { sent, dependencies: { budgets: { holds, rates }, view: () => ({ routes, providers }), priceVersion: () => "pri_1", rulesOf: () => undefined, rateCounterOf: () => { throw new Error("There are no rate limits."); }, breaker, attempt, clock: systemClock, onFailedAttempt: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve(), askOutside: () => Promise.resolve({ verdict: "allow" }), judgeJson: () => Promise.resolve(undefined) } };
+  return { sent, dependencies: { budgets: { holds, rates }, view: () => ({ routes, providers }), priceVersion: () => "pri_1", rulesOf: () => undefined, rateCounterOf: () => { throw new Error("There are no rate limits."); }, breaker, attempt, clock: systemClock, onFailedAttempt: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve(), askOutside: () => Promise.resolve({ verdict: "allow" }), judgeJson: () => Promise.resolve(undefined), cache: { rules: () => [], store: { find: () => undefined, receive: () => { throw new Error("Nothing is cached."); } }, onUse: () => undefined } } };
 }
 
 function callWith(changes: Partial<Call>): Call {

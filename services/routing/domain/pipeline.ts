@@ -17,6 +17,9 @@ import { authorizePlan } from "./admit.ts";
 import type { Bound } from "./budget/bound.ts";
 import { reserve, settleFailure, settleReply, type Budgets, type Reservation } from "./budget/reserve.ts";
 import type { CallSize } from "./call-size.ts";
+import { cacheOfCall, type CacheUse, type CallCache, type ReplyCache } from "./cache/call-cache.ts";
+import type { ReceivedReply } from "./cache/received-reply.ts";
+import { messagesIn } from "./cache/reply-bytes.ts";
 import { accountOperations, capableTargets, isAccountOperation, type OperationName } from "./capability.ts";
 import { refuseUnfit, type Needs } from "./fitness.ts";
 import type { GrantRules, RuleSource } from "./grant-rules.ts";
@@ -25,15 +28,19 @@ import { governedCall } from "./guardrails/governed-call.ts";
 import { guardFor } from "./guardrails/guard-for.ts";
 import { guardedReply } from "./guardrails/guarded-reply.ts";
 import { guardedRequest } from "./guardrails/guarded-request.ts";
+import { instructedTokens } from "./guardrails/instructed-tokens.ts";
 import type { Breathe } from "./guardrails/look-through.ts";
 import type { AskOutside } from "./guardrails/outside-check.ts";
 import type { JudgeJson } from "./guardrails/reply-schema.ts";
 import { once } from "./once.ts";
+import { withOutputMaximum } from "./output-maximum.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { admitCall, type RateCounterSource } from "./rate-admission.ts";
 import { noTokens } from "./token-estimate.ts";
 import { spendingOf } from "./spending.ts";
 import { verdictOn } from "./verdict.ts";
+
+type Operation = AttemptRequest["operation"];
 
 /** A caller's call, whatever door it came through. */
 export interface Call {
@@ -50,9 +57,9 @@ export interface Call {
   /**
    * The operation for this target: the caller's own bytes if it speaks their dialect, else types. When strict, what the target
    * cannot honour is refused instead of warned of; the caller may have asked for that too. `inTypes` takes a generation's bytes out of
-   * consideration: then its reply is in types, too. An output maximum holds in place of the caller's.
+   * consideration: then its reply is in types, too.
    */
-  operationFor(target: Target, strict: boolean, inTypes: boolean, outputMaximum: bigint | undefined): AttemptRequest["operation"];
+  operationFor(target: Target, strict: boolean, inTypes: boolean): Operation;
   /** What it can consume at most at this target; asked for where a budget may apply. */
   boundAt(target: Target): Bound;
   /** What the request needs of a model, asked for where a route has several targets; absent where it needs nothing that is known of models. */
@@ -61,12 +68,14 @@ export interface Call {
   readonly plan?: Plan;
   /** Whether what it refers to lies in the organization's own account at the vendor; absent where it refers to nothing there. */
   readonly ownAccount?: boolean | undefined;
+  /** What the caller says of the cache, as in `Cache-Control`; absent where nothing is looked up or kept. */
+  readonly cacheControl?: string;
   /** What rate limits count of it beside that it is a request; absent where that is nothing. */
   readonly size?: CallSize | undefined;
   /** A generation in types, and the fields that types cannot carry; absent for other operations. */
   readonly generation?: () => { readonly generation: Generation; readonly unknownFields: readonly string[] };
   /** What guardrails add to what goes to a target, once they have looked at it; absent where that is nothing. */
-  readonly complete?: (operation: AttemptRequest["operation"]) => AttemptRequest["operation"];
+  readonly complete?: (operation: Operation) => Operation;
   /** The reply as guardrails on its form let it go; absent where there are none. */
   readonly watchReply?: (messages: AsyncIterable<AttemptResponse>) => AsyncIterable<AttemptResponse>;
 }
@@ -81,6 +90,8 @@ export interface Reply {
   warnings(): readonly Warning[];
   /** What is left of the rate limits that the call falls under; absent where there are none. */
   readonly rateLimits?: readonly RateLimit[];
+  /** Whether it was in the cache; absent where no rule has such replies kept. */
+  readonly cacheUse?: CacheUse;
 }
 
 export interface PipelineDependencies {
@@ -100,24 +111,38 @@ export interface PipelineDependencies {
   /** Has texts judged by others, where a guardrail says so. */
   readonly askOutside: AskOutside;
   readonly judgeJson: JudgeJson;
+  readonly cache: ReplyCache;
+}
+
+/** What comes of a target, as it came. */
+interface BegunReply {
+  readonly messages: AsyncIterable<AttemptResponse>;
+  /** What a budget has to say. */
+  readonly warnings: readonly Warning[];
+  /** Absent where no rule has the reply kept. */
+  readonly cacheUse?: CacheUse;
+  readonly received?: ReceivedReply | undefined;
 }
 
 /** How long an attempt may wait at providers before it begins. */
 const startWithinMs = 30_000;
 
 /** Resolves with the first reply that begins. Throws the last failure, naming all that was tried, or RATE_LIMITED before anything is. */
-export async function runCall(asked: Call, dependencies: PipelineDependencies): Promise<Reply> {
+export async function runCall(received: Call, dependencies: PipelineDependencies): Promise<Reply> {
   // The key's labels win: whoever is charged does not choose by what.
-  const call: Call = { ...asked, labels: { ...asked.labels, ...asked.grant.labels } };
+  const call: Call = { ...received, labels: { ...received.labels, ...received.grant.labels } };
   const rules = dependencies.rulesOf(call.grant);
   if (rules === undefined || rules.rateLimits.length === 0) return runAdmitted(call, rules, dependencies);
-  const { isStream, tokens } = call.size ?? { isStream: false, tokens: () => noTokens };
+  const { isStream, tokens: asked } = call.size ?? { isStream: false, tokens: () => noTokens };
   const { view, budgets } = dependencies;
-  const spending = once(() => spendingOf(call, () => planOf(call, view()).targets[0]!, (target) => budgets.rates(target, call.grant.organizationId, call.operation === "batches")));
+  const plan = (): Plan => planOf(call, view());
+  const tokens = once(() => instructedTokens(asked(), call, rules.guardrails, plan));
+  const spending = once(() => spendingOf(call, () => plan().targets[0]!, (target) => budgets.rates(target, call.grant.organizationId, call.operation === "batches")));
   const admitted = await admitCall({ facts: factsOf(call, view()), isStream, tokens, spending }, rules.rateLimits, dependencies.rateCounterOf);
   try {
     const reply = await runAdmitted(call, rules, dependencies);
-    return { ...reply, messages: admitted.watch(reply.messages, call.signal, reply.target), rateLimits: admitted.rateLimits };
+    const messages = reply.cacheUse?.outcome === "hit" ? admitted.watchRepeated(reply.messages, call.signal) : admitted.watch(reply.messages, call.signal, reply.target);
+    return { ...reply, messages, rateLimits: admitted.rateLimits };
   } catch (error) {
     admitted.fail();
     throw error;
@@ -153,16 +178,17 @@ async function runAdmitted(asked: Call, rules: GrantRules | undefined, dependenc
   const guard = rules === undefined ? undefined : guardFor(asked, plan, rules.guardrails, (finding) => dependencies.onFinding(asked.requestId, finding), dependencies.askOutside);
   if (guard !== undefined && asked.operation === "batches") throw unguarded(asked.model);
   const call = guard === undefined ? asked : governedCall(asked, guard, dependencies.judgeJson);
+  const cache = cacheOfCall(call, plan, dependencies.cache);
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
   for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
     try {
       const keeper = guard?.keeperFrom(target);
-      if (keeper !== undefined) await guardedRequest({ ...emptyRequest, operation: call.operationFor(target, plan.strict, guard!.looksAt("output"), undefined) }, keeper, dependencies.breathe);
-      const started = await attemptTarget(call, plan, target, guard, dependencies).catch((error: unknown) => {
-        if (verdictOn(error).next === "same-target") return attemptTarget(call, plan, target, guard, dependencies);
+      if (keeper !== undefined) await guardedRequest({ ...emptyRequest, operation: call.operationFor(target, plan.strict, guard!.looksAt("output")) }, keeper, dependencies.breathe);
+      const begun = await attemptTarget(call, plan, target, guard, cache, dependencies).catch((error: unknown) => {
+        if (verdictOn(error).next === "same-target") return attemptTarget(call, plan, target, guard, cache, dependencies);
         throw error;
       });
-      return replyOf(call, plan, target, started, guard, dependencies);
+      return replyOf(call, plan, target, begun, guard, dependencies);
     } catch (error) {
       if (isRefusal(error)) throw error;
       failures.push({ target, error });
@@ -174,14 +200,16 @@ async function runAdmitted(asked: Call, rules: GrantRules | undefined, dependenc
   throw failureOf(failures);
 }
 
-function replyOf(call: Call, { route }: Plan, target: Target, started: StartedReply, guard: CallGuard | undefined, { breathe }: PipelineDependencies): Reply {
-  if (guard === undefined) return { route, target, messages: started, warnings: started.reservation === undefined ? noWarnings : () => started.warnings };
-  const looked = guard.looksAt("output") ? guardedReply(started, call.operation, guard, breathe) : started;
-  return { route, target, messages: call.watchReply?.(looked) ?? looked, warnings: () => [...started.warnings, ...guard.warnings] };
+function replyOf(call: Call, plan: Plan, target: Target, { messages, warnings, cacheUse, received }: BegunReply, guard: CallGuard | undefined, { breathe, cache }: PipelineDependencies): Reply {
+  const looked = guard?.looksAt("output") === true ? guardedReply(messages, call.operation, guard, breathe) : messages;
+  const judged = call.watchReply?.(looked) ?? looked;
+  const reply: Reply = { route: plan.route, target, messages: received?.toCaller(judged) ?? judged, warnings: guard === undefined ? () => warnings : () => [...warnings, ...guard.warnings] };
+  if (cacheUse === undefined) return reply;
+  cache.onUse(call, plan, target, cacheUse);
+  return { ...reply, cacheUse };
 }
 
 const none: readonly Warning[] = [];
-const noWarnings = (): readonly Warning[] => none;
 
 /** What guardrails refuse has reached no target. */
 function isRefusal(error: unknown): boolean {
@@ -193,33 +221,47 @@ function unguarded(model: string): GatewayError {
   return new GatewayError("GUARDRAIL_UNAVAILABLE", `A guardrail is for calls of ${model}, and none can be carried out in a batch; nothing was sent. Make the calls one by one.`, { metadata: { model } });
 }
 
-function attemptTarget(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, dependencies: PipelineDependencies): Promise<StartedReply> {
+async function attemptTarget(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, cache: CallCache | undefined, dependencies: PipelineDependencies): Promise<BegunReply> {
   // A caller who named a single target wants that one, and its vendor knows best.
   if (plan.targets.length > 1 && call.needs !== undefined) refuseUnfit(target, call.needs);
-  return call.grant.budgeted ? reserveAndSend(call, plan, target, guard, dependencies) : send(call, plan, target, guard, undefined, dependencies);
+  if (cache === undefined) return reserveAndSend(call, plan, target, () => operationAt(target, call, plan, guard, dependencies), dependencies);
+  const operation = await operationAt(target, call, plan, guard, dependencies);
+  const { kept, useOtherwise, receive } = cache.placeAt(target, operation);
+  if (kept !== undefined) return { messages: messagesIn(kept.bytes), warnings: none, cacheUse: { outcome: "hit", ageMs: kept.ageMs } };
+  const begun = await reserveAndSend(call, plan, target, () => operation, dependencies);
+  // What a budget has shortened is not what was asked for.
+  const received = begun.warnings.length > 0 ? undefined : receive?.(begun.messages);
+  return { messages: received?.fromTarget() ?? begun.messages, warnings: begun.warnings, cacheUse: useOtherwise, received };
 }
 
-async function reserveAndSend(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, dependencies: PipelineDependencies): Promise<StartedReply> {
+/** As it is to be sent, but for what a budget will still hold it to. */
+async function operationAt(target: Target, call: Call, { strict }: Plan, guard: CallGuard | undefined, { breathe }: PipelineDependencies): Promise<Operation> {
+  const asked = call.operationFor(target, strict, guard?.looksAt("output") === true);
+  const looked = guard?.looksAt("input") === true ? (await guardedRequest({ ...emptyRequest, operation: asked }, guard, breathe)).operation : asked;
+  return call.complete === undefined ? looked : call.complete(looked);
+}
+
+async function reserveAndSend(call: Call, plan: Plan, target: Target, operation: () => Operation | Promise<Operation>, dependencies: PipelineDependencies): Promise<BegunReply> {
+  if (!call.grant.budgeted) return send(call, plan, target, operation, undefined, dependencies);
   const context = { grant: call.grant, labels: call.labels, signal: call.signal, deadlineMs: call.deadlineMs };
   const reservation = await reserve((at) => call.boundAt(at), call.operation === "batches", target, context, dependencies.budgets);
-  return send(call, plan, target, guard, reservation, dependencies);
+  return send(call, plan, target, operation, reservation, dependencies);
 }
 
-async function send(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, reservation: Reservation | undefined, dependencies: PipelineDependencies): Promise<StartedReply> {
-  const breaker = dependencies.breaker(target.breakerName);
+async function send(call: Call, plan: Plan, target: Target, operation: () => Operation | Promise<Operation>, reservation: Reservation | undefined, dependencies: PipelineDependencies): Promise<BegunReply> {
   const context = { identity: serviceIdentity, requestId: call.requestId, signal: call.signal, deadlineMs: call.deadlineMs };
   let wasSent = false;
   try {
-    const asked = attemptRequest(call, plan, target, guard?.looksAt("output") === true, reservation, dependencies);
-    const request = guard?.looksAt("input") === true ? await guardedRequest(asked, guard, dependencies.breathe) : asked;
-    if (call.complete !== undefined) request.operation = call.complete(request.operation);
+    const request = attemptRequest(call, plan, target, await operation(), reservation, dependencies);
+    // Not before: with other settings there is another one.
+    const breaker = dependencies.breaker(target.breakerName);
     const { iterator, first } = await breaker.run(async () => {
       wasSent = true;
       const iterator = dependencies.attempt(request, context)[Symbol.asyncIterator]();
       return { iterator, first: await iterator.next() };
     });
     if (first.done === true) throw new GatewayError("UPSTREAM_PROTOCOL", `${target.name} ended without a reply.`);
-    return new StartedReply(first.value, iterator, breaker, reservation);
+    return { messages: new StartedReply(first.value, iterator, breaker, reservation), warnings: reservation?.warnings ?? none };
   } catch (error) {
     if (reservation !== undefined) settleFailure(reservation, wasSent ? error : undefined);
     throw error;
@@ -232,7 +274,7 @@ const serviceIdentity = { kind: "service", name: "routing" } as const;
 const emptyAttribution = create(AttributionSchema);
 const emptyRequest = create(AttemptRequestSchema);
 
-function attemptRequest(call: Call, { route, strict }: Plan, target: Target, inTypes: boolean, reservation: Reservation | undefined, { clock, priceVersion }: PipelineDependencies): AttemptRequest {
+function attemptRequest(call: Call, { route }: Plan, target: Target, operation: Operation, reservation: Reservation | undefined, { clock, priceVersion }: PipelineDependencies): AttemptRequest {
   const attribution = { ...emptyAttribution };
   attribution.organizationId = call.grant.organizationId;
   attribution.teamId = call.grant.teamId;
@@ -254,7 +296,7 @@ function attemptRequest(call: Call, { route, strict }: Plan, target: Target, inT
     request.startDeadlineTime = timestampFromMs(clock.now() + Math.min(startWithinMs, Math.floor(lifeMs)));
   }
   if (call.ownAccount !== undefined) request.ownAccount = call.ownAccount;
-  request.operation = call.operationFor(target, strict, inTypes, reservation?.hold.bound.outputTokens);
+  request.operation = withOutputMaximum(operation, reservation?.hold.bound.outputTokens);
   return request;
 }
 
@@ -263,18 +305,14 @@ class StartedReply implements AsyncIterable<AttemptResponse>, AsyncIterator<Atte
   #first: AttemptResponse | undefined;
   readonly #rest: AsyncIterator<AttemptResponse>;
   readonly #breaker: Breaker;
-  readonly reservation: Reservation | undefined;
+  readonly #reservation: Reservation | undefined;
 
   constructor(first: AttemptResponse, rest: AsyncIterator<AttemptResponse>, breaker: Breaker, reservation: Reservation | undefined) {
     this.#first = first;
     this.#rest = rest;
     this.#breaker = breaker;
-    this.reservation = reservation;
+    this.#reservation = reservation;
     if (reservation !== undefined && first.end !== undefined) settleReply(reservation, first.end.usage);
-  }
-
-  get warnings(): readonly Warning[] {
-    return this.reservation?.warnings ?? [];
   }
 
   [Symbol.asyncIterator](): AsyncIterator<AttemptResponse> {
@@ -289,14 +327,14 @@ class StartedReply implements AsyncIterable<AttemptResponse>, AsyncIterator<Atte
     }
     const next = this.#rest.next();
     // Beside the way of the messages: an async function around each of them would cost as much as the rest of this hop.
-    if (this.reservation === undefined) next.catch(this.#countFailure);
+    if (this.#reservation === undefined) next.catch(this.#countFailure);
     else next.then(this.#settle, this.#countFailure);
     return next;
   }
 
   readonly #settle = ({ value }: IteratorResult<AttemptResponse>): void => {
     const end = (value as AttemptResponse | undefined)?.end;
-    if (end !== undefined) settleReply(this.reservation!, end.usage);
+    if (end !== undefined) settleReply(this.#reservation!, end.usage);
   };
 
   readonly #countFailure = (error: unknown): void => {

@@ -136,7 +136,7 @@ export class AdmittedCall {
     return shown(this.#takings);
   }
 
-  /** No attempt came to a reply. */
+  /** Nothing was consumed: no attempt came to a reply, or none was made. */
   fail(): void {
     this.#end({ isStream: false, tokens: () => noTokens, spentNanos: () => 0 });
   }
@@ -145,6 +145,11 @@ export class AdmittedCall {
   watch(messages: AsyncIterable<AttemptResponse>, signal: AbortSignal, target: Target): AsyncIterable<AttemptResponse> {
     const countsPieces = this.#takings.some(({ limit }) => limit.isEstimated);
     return new WatchedReply(messages[Symbol.asyncIterator](), signal, countsPieces, (usage, pieces) => this.#end(usage === undefined ? this.#soFar(pieces) : this.#reported(usage, target)));
+  }
+
+  /** A reply that was given before, and consumes nothing: that it is a request stays counted. */
+  watchRepeated(messages: AsyncIterable<AttemptResponse>, signal: AbortSignal): AsyncIterable<AttemptResponse> {
+    return new WatchedReply(messages[Symbol.asyncIterator](), signal, false, () => this.fail());
   }
 
   #soFar(pieces: number): CountedSize {

@@ -255,7 +255,7 @@ function nativeOf({ name, requestHeaders }: Dialect, { headers }: HttpRequest, b
 }
 
 async function run({ request, scope, grant, dependencies }: Arrived, asked: AskedCall): Promise<Reply> {
-  const call: Call = { ...asked, requestId: scope.requestId, grant, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs };
+  const call: Call = { ...asked, requestId: scope.requestId, grant, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs, cacheControl: request.headers["cache-control"] ?? "" };
   scope.call = call;
   scope.reply = await runCall(call, dependencies.pipeline);
   return scope.reply;

@@ -2,6 +2,7 @@
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
+import { cacheHeaders } from "../domain/cache/cache-headers.ts";
 import type { Dialect } from "../domain/dialect.ts";
 import type { Reply } from "../domain/pipeline.ts";
 
@@ -17,6 +18,7 @@ export function replyHeaders(reply: Reply, first: AttemptResponse, requestId: st
     "request-id": requestId,
     "x-weir-target": asHeaderValue(reply.target.name),
     ...(upstreamRequestId === "" ? {} : { "x-weir-upstream-request-id": asHeaderValue(upstreamRequestId) }),
+    ...(reply.cacheUse === undefined ? {} : cacheHeaders(reply.cacheUse)),
     ...(warnings.length === 0 ? {} : { "x-weir-warnings": warningsValue(warnings) }),
   };
 }

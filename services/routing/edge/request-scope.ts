@@ -33,7 +33,7 @@ export class RequestObserver {
     const { requestId, door, operation, call, reply } = scope;
     this.#requests.inc({ door, operation, outcome: error?.reason ?? "ok" });
     this.#seconds.observe({ door, operation }, durationMs / 1000);
-    const line = { requestId, door, operation, keyId: call?.grant.keyId, model: call?.model, target: reply?.target.name, durationMs: Math.round(durationMs) };
+    const line = { requestId, door, operation, keyId: call?.grant.keyId, model: call?.model, target: reply?.target.name, cache: reply?.cacheUse?.outcome, durationMs: Math.round(durationMs) };
     if (error === undefined) this.#logger.info(line, "request");
     else if (error.reason === "INTERNAL") this.#logger.error({ ...line, error }, "request failed by a defect");
     else this.#logger.warn({ ...line, error }, "request failed");

@@ -148,7 +148,7 @@ async function admit(method: DescMethod, request: Message, context: HandlerConte
   const recording = rule.audit === AuditClass.INFERENCE ? options.contents.begin(grant, scope) : undefined;
   recording?.addRequest(messageBytes(method.input, request));
   const identity: Identity = { kind: "caller", grant };
-  return { call, recording, callContext: { identity, requestId: scope.requestId, signal: scope.signal, deadlineMs: scope.deadlineMs } };
+  return { call, recording, callContext: { identity, requestId: scope.requestId, signal: scope.signal, deadlineMs: scope.deadlineMs, headers: { request: context.requestHeader, response: context.responseHeader } } };
 }
 
 function readCredential(headers: Headers): string | undefined {

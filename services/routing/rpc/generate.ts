@@ -4,14 +4,12 @@ import { GenerateResponseSchema, type GenerateRequest, type GenerateResponse } f
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { generationCall } from "../domain/asked-call.ts";
-import { runCall } from "../domain/pipeline.ts";
-import { askedGeneration, callOf, type InferenceDependencies } from "./inference-dependencies.ts";
+import { askedGeneration, runCacheable, type InferenceDependencies } from "./inference-dependencies.ts";
 
 export async function generate(request: GenerateRequest, context: CallContext, dependencies: InferenceDependencies): Promise<GenerateResponse> {
   const generation = request.generation!;
   const asked = askedGeneration(generation, false, context, dependencies);
-  const call = callOf(context, generationCall(asked), generation.labels);
-  const reply = await runCall(call, dependencies.pipeline);
+  const reply = await runCacheable(context, generationCall(asked), generation.labels, dependencies);
   const identification = { requestId: context.requestId, target: reply.target.name };
   const warned = (warnings: readonly Warning[] = []) => ({ warnings: [...warnings, ...reply.warnings()] });
   let response: GenerateResponse | undefined;

@@ -6,10 +6,11 @@ import type { CallContext } from "#platform/service-types.ts";
 import { filesIn, filesInTypes } from "../domain/account-objects.ts";
 import { withOwnCache, type AskedGeneration } from "../domain/asked.ts";
 import type { AskedCall } from "../domain/asked-call.ts";
+import { cacheHeaders } from "../domain/cache/cache-headers.ts";
 import type { Dialect, GenerateCall } from "../domain/dialect.ts";
 import type { FileIds } from "../domain/file-ids.ts";
 import type { ReadBatchInput } from "../domain/kept-batches.ts";
-import type { Call, PipelineDependencies } from "../domain/pipeline.ts";
+import { runCall, type Call, type PipelineDependencies, type Reply } from "../domain/pipeline.ts";
 import { isReservedLabel } from "../domain/reserved-labels.ts";
 
 export interface InferenceDependencies {
@@ -66,13 +67,20 @@ function firstOf<Source, Value>(sources: readonly Source[], valueOf: (source: So
   return undefined;
 }
 
+/** Runs the call of an RPC whose reply may be in the cache, and says beside the reply whether it was. Throws as `callOf` and `runCall` do. */
+export async function runCacheable(context: CallContext, asked: AskedCall, labels: Record<string, string>, { pipeline }: InferenceDependencies): Promise<Reply> {
+  const reply = await runCall(callOf(context, asked, labels), pipeline);
+  if (reply.cacheUse !== undefined) for (const [name, value] of Object.entries(cacheHeaders(reply.cacheUse))) context.headers?.response.set(name, value);
+  return reply;
+}
+
 /** The call of an RPC, for the pipeline. Throws INVALID_REQUEST for labels that cannot be put on record. */
 export function callOf(context: CallContext, asked: AskedCall, labels: Record<string, string>): Call {
   for (const name in labels) {
     if (unstorable.test(name) || unstorable.test(labels[name]!)) throw wrongLabel("A label's name and value have no NUL character.");
     if (isReservedLabel(name)) throw wrongLabel("Labels that begin with weir_ are given by Weir alone.");
   }
-  return { ...asked, requestId: context.requestId, grant: grantOf(context), labels, signal: context.signal, deadlineMs: context.deadlineMs! };
+  return { ...asked, requestId: context.requestId, grant: grantOf(context), labels, signal: context.signal, deadlineMs: context.deadlineMs!, cacheControl: context.headers?.request.get("cache-control") ?? "" };
 }
 
 /** Databases hold no text with it: the call of this label would take those that are put on record with it along. */

@@ -4,14 +4,12 @@ import { StreamGenerateResponseSchema, StreamStartSchema, type StreamGenerateReq
 import type { CallContext } from "#platform/service-types.ts";
 import { generationCall } from "../domain/asked-call.ts";
 import { identifyEvents } from "../domain/identification.ts";
-import { runCall } from "../domain/pipeline.ts";
-import { askedGeneration, callOf, type InferenceDependencies } from "./inference-dependencies.ts";
+import { askedGeneration, runCacheable, type InferenceDependencies } from "./inference-dependencies.ts";
 
 export async function* streamGenerate(request: StreamGenerateRequest, context: CallContext, dependencies: InferenceDependencies): AsyncIterable<StreamGenerateResponse> {
   const generation = request.generation!;
   const asked = askedGeneration(generation, true, context, dependencies);
-  const call = callOf(context, generationCall(asked), generation.labels);
-  const reply = await runCall(call, dependencies.pipeline);
+  const reply = await runCacheable(context, generationCall(asked), generation.labels, dependencies);
   const identification = { requestId: context.requestId, target: reply.target.name };
   if (asked.dialectCall !== undefined) yield create(StreamGenerateResponseSchema, { event: { case: "start", value: create(StreamStartSchema, { ...identification, warnings: [...reply.warnings()] }) } });
   const writer = asked.dialectCall?.createStreamWriter();

@@ -6,9 +6,8 @@ import { filesIn, filesInTypes } from "../domain/account-objects.ts";
 import type { AskedUnary } from "../domain/asked.ts";
 import { unaryCall } from "../domain/asked-call.ts";
 import type { UnaryCall, UnaryEndpoint } from "../domain/dialect.ts";
-import { runCall } from "../domain/pipeline.ts";
 import { envelopeOf, nativeResponse, withEnvelope, type UnaryName, type UnaryRequest, type UnaryResponse } from "../domain/unary-operation.ts";
-import { callOf, type InferenceDependencies } from "./inference-dependencies.ts";
+import { runCacheable, type InferenceDependencies } from "./inference-dependencies.ts";
 
 /** Answers in types, or in the dialect of the request's `native`. */
 export async function callUnary<Name extends UnaryName>(operation: Name, request: UnaryRequest<Name>, context: CallContext, dependencies: InferenceDependencies): Promise<UnaryResponse<Name>> {
@@ -23,7 +22,7 @@ export async function callUnary<Name extends UnaryName>(operation: Name, request
     unknownFields: () => dialectCall?.unknownFields ?? [],
     toRequest: () => (dialectCall === undefined ? request : withEnvelope(dialectCall.toRequest(), { model })),
   };
-  const reply = await runCall(callOf(context, unaryCall(asked), labels), dependencies.pipeline);
+  const reply = await runCacheable(context, unaryCall(asked), labels, dependencies);
   const identification = { requestId: context.requestId, target: reply.target.name };
   const inDialect = (body: Uint8Array, warnings: readonly Warning[]) => nativeResponse(operation, { ...identification, warnings: [...warnings, ...reply.warnings()], native: { dialect: native!.dialect, body } });
   let response: UnaryResponse<Name> | undefined;

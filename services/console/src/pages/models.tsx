@@ -1,7 +1,7 @@
-/** Owns what can be called: routes and models with what is known of them, and the credentials that are stored for providers. */
+/** Owns what can be called: routes and models with what is known of them, providers that cannot be, and the credentials that are stored for providers. */
 import { useInfiniteQuery, useQuery } from "@connectrpc/connect-query";
 import type { ReactNode } from "react";
-import { InferenceService, type Model } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { InferenceService, type Model, type ProviderProblem } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Credential } from "#gen/weir/providers/v1/credential_pb.ts";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { shortCount } from "../format/number.ts";
@@ -16,8 +16,14 @@ import { isInstallationAdmin, useSession } from "../session.ts";
 export function ModelsPage(): ReactNode {
   const session = useSession();
   const query = useInfiniteQuery(InferenceService.method.listModels, { pageSize: 500, pageToken: "" }, byPage);
+  const problems = query.data?.pages[0]?.providerProblems ?? [];
   return (
     <Page title="Models">
+      {problems.length > 0 && (
+        <Card title="Providers without a credential">
+          <DataTable caption="Providers without a credential" rows={problems} keyOf={({ provider }) => provider} columns={problemColumns} />
+        </Card>
+      )}
       <Card title="Routes">
         <PagedTable
           query={query}
@@ -44,6 +50,11 @@ export function ModelsPage(): ReactNode {
     </Page>
   );
 }
+
+const problemColumns: Column<ProviderProblem>[] = [
+  { title: "Provider", order: ({ provider }) => provider, cell: ({ provider }) => <Mark tone="bad">{provider}</Mark> },
+  { title: "Why its calls fail", isLong: true, cell: ({ description }) => description },
+];
 
 const routeColumns: Column<Model>[] = [
   { title: "Name", order: ({ name }) => name, cell: ({ name }) => name },

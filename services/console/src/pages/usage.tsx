@@ -14,7 +14,7 @@ import { Page } from "../parts/page.tsx";
 import { PeriodPicker, usePeriod } from "../parts/period-picker.tsx";
 import { Empty, FirstCall, Loaded } from "../parts/states.tsx";
 import { startOf } from "../period.ts";
-import { failureShare, inputTokens, outputTokens } from "../usage-rows.ts";
+import { cacheHitShare, failureShare, inputTokens, outputTokens } from "../usage-rows.ts";
 
 interface Grouping {
   readonly title: string;
@@ -145,6 +145,9 @@ function columnsOf(rows: readonly UsageRow[], groups: readonly Grouping[], label
     latency("p50", ({ duration }) => duration?.p50Ms),
     latency("p95", ({ duration }) => duration?.p95Ms),
     ...(rows.some(({ unpricedAttempts }) => unpricedAttempts > 0n) ? [number("Without price", ({ unpricedAttempts }) => unpricedAttempts, count)] : []),
+    ...(rows.some(({ cacheHits, cacheMisses }) => cacheHits + cacheMisses > 0n)
+      ? [{ ...number("Cache hits", ({ cacheHits }) => cacheHits, count), cell: (row: UsageRow) => <span title={percent(cacheHitShare(row))}>{count(row.cacheHits)}</span> }]
+      : []),
     money("Cost", ({ costNanos }) => costNanos),
     ...(rows.some(({ costNanos, chargeNanos }) => costNanos !== chargeNanos) ? [money("Charge", ({ chargeNanos }) => chargeNanos)] : []),
   ];

@@ -66,7 +66,7 @@ describe("a streamed reply", () => {
         const actual = readAll(edges.slice(1).map((end, index) => bytes.subarray(edges[index], end)));
         expect(actual.events).toEqual(expected.events);
         expect(actual.reader.summary).toEqual(expected.reader.summary);
-        expect(actual.reader.outputBytes).toBe(expected.reader.outputBytes);
+        expect(actual.reader.output.bytes).toBe(expected.reader.output.bytes);
       }),
       { numRuns: 50 },
     );
@@ -81,7 +81,7 @@ describe("a streamed reply", () => {
 
   it("counts the bytes that were generated", () => {
     const texts = ["Let me see…", '{"query":"sky"}', "The sky is blue — “blau”.", '{"colour":"blau 🎨"}', "{}"];
-    expect(readAll([bytes]).reader.outputBytes).toBe(Buffer.byteLength(texts.join("")));
+    expect(readAll([bytes]).reader.output.bytes).toBe(Buffer.byteLength(texts.join("")));
   });
 
   it("knows the exact input as soon as it begins, and that it was cut when it was", () => {

@@ -5,6 +5,7 @@ import type { StreamGenerateResponseSchema } from "#gen/weir/inference/v1/infere
 import { GatewayError } from "#platform/errors.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
+import { GeneratedText } from "../../domain/output.ts";
 import type { Block } from "../../domain/turns.ts";
 import { readErrorEvent } from "./errors.ts";
 import { listOf, readBlock, readCitation, textOf } from "./read-content.ts";
@@ -39,7 +40,7 @@ export class AnthropicStreamReader implements StreamReader {
   #partCount = 0;
   #started = false;
   #finished = false;
-  #outputBytes = 0;
+  readonly output = new GeneratedText();
 
   get summary(): ReplySummary {
     return { usage: readUsage(this.#usage), finishReason: this.#stopReason, servedModel: this.#servedModel, serviceTier: this.#serviceTier };
@@ -47,10 +48,6 @@ export class AnthropicStreamReader implements StreamReader {
 
   get finished(): boolean {
     return this.#finished;
-  }
-
-  get outputBytes(): number {
-    return this.#outputBytes;
   }
 
   /** Every event is the caller's to see: Anthropic sends none that Weir had to ask for. */
@@ -131,12 +128,12 @@ export class AnthropicStreamReader implements StreamReader {
   }
 
   #growText(partIndex: number, text: string): EventInit[] {
-    this.#outputBytes += Buffer.byteLength(text);
+    this.output.add(text);
     return text === "" ? [] : [{ case: "partDelta", value: { partIndex, delta: { case: "text", value: text } } }];
   }
 
   #growInput(partIndex: number, open: OpenBlock, json: string): EventInit[] {
-    this.#outputBytes += Buffer.byteLength(json);
+    this.output.add(json);
     open.inputJson += json;
     if (open.part === undefined || json === "") return [];
     return [{ case: "partDelta", value: { partIndex, delta: { case: "arguments", value: json } } }];

@@ -64,7 +64,7 @@ describe("a streamed reply", () => {
         const actual = readAll(edges.slice(1).map((to, index) => bytes.subarray(edges[index], to)));
         expect(actual.events).toEqual(expected.events);
         expect(actual.reader.summary).toEqual(expected.reader.summary);
-        expect(actual.reader.outputBytes).toBe(expected.reader.outputBytes);
+        expect(actual.reader.output.bytes).toBe(expected.reader.output.bytes);
       }),
       { numRuns: 50 },
     );
@@ -79,7 +79,7 @@ describe("a streamed reply", () => {
 
   it("counts the bytes that were generated", () => {
     const texts = ["Let me see…", "The sky is blue — “blau”.", "So I paint.", '{"colour":"blau 🎨"}', "{}"];
-    expect(readAll([bytes]).reader.outputBytes).toBe(Buffer.byteLength(texts.join("")));
+    expect(readAll([bytes]).reader.output.bytes).toBe(Buffer.byteLength(texts.join("")));
   });
 
   it("knows that it was cut when its metadata are missing", () => {

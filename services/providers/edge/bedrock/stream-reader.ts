@@ -4,6 +4,7 @@ import type { StreamGenerateResponseSchema } from "#gen/weir/inference/v1/infere
 import { GatewayError } from "#platform/errors.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
+import { GeneratedText } from "../../domain/output.ts";
 import type { Block } from "../../domain/turns.ts";
 import { readStreamedError } from "./errors.ts";
 import { exceptionPrefix } from "./event-stream-splitter.ts";
@@ -42,7 +43,7 @@ export class BedrockStreamReader implements StreamReader {
   #keptCharacters = 0;
   #started = false;
   #finished = false;
-  #outputBytes = 0;
+  readonly output = new GeneratedText();
 
   /** The model that was asked: a stream does not name it. */
   constructor(model: string) {
@@ -55,10 +56,6 @@ export class BedrockStreamReader implements StreamReader {
 
   get finished(): boolean {
     return this.#finished;
-  }
-
-  get outputBytes(): number {
-    return this.#outputBytes;
   }
 
   read({ type, data }: StreamedEvent): StreamReading {
@@ -122,7 +119,7 @@ export class BedrockStreamReader implements StreamReader {
 
   #growText(index: number, kind: "text" | "reasoning", text: string): EventInit[] {
     const [partIndex, begun] = this.#require(index, kind);
-    this.#outputBytes += Buffer.byteLength(text);
+    this.output.add(text);
     return text === "" ? begun : [...begun, { case: "partDelta", value: { partIndex, delta: { case: "text", value: text } } }];
   }
 
@@ -146,7 +143,7 @@ export class BedrockStreamReader implements StreamReader {
 
   #growInput(open: OpenBlock | undefined, json: string): EventInit[] {
     if (open?.kind !== "toolCall") throw protocolError("a tool call grew that had not begun");
-    this.#outputBytes += Buffer.byteLength(json);
+    this.output.add(json);
     open.hasArguments ||= json !== "";
     return json === "" ? [] : [{ case: "partDelta", value: { partIndex: open.partIndex, delta: { case: "arguments", value: json } } }];
   }

@@ -39,7 +39,7 @@ describe("a streamed reply", () => {
     const whole = readReply(Buffer.from(JSON.stringify(message)));
     expect(assemble(events)).toEqual(whole.response.candidates[0]!.message!.parts.map(({ kind }) => ({ case: kind.case, ...kind.value })));
     expect(reader.summary).toEqual(whole.summary);
-    expect(reader).toMatchObject({ finished: true, outputBytes: Buffer.byteLength('Hm, rivers.🌊🌊: AareI look it up.{"river":"Aare"}{}') });
+    expect(reader).toMatchObject({ finished: true, output: { bytes: Buffer.byteLength('Hm, rivers.🌊🌊: AareI look it up.{"river":"Aare"}{}') } });
     expect(events.at(-2)!.event.value).toMatchObject({ finishReason: FinishReason.TOOL_CALLS, nativeFinishReason: "TOOL_CALL" });
     expect(events.at(-1)!.event.value).toMatchObject({ usage: whole.summary.usage! });
   });
@@ -58,7 +58,7 @@ describe("a streamed reply", () => {
         const actual = readAll(edges.slice(1).map((end, index) => bytes.subarray(edges[index], end)));
         expect(actual.events).toEqual(expected.events);
         expect(actual.reader.summary).toEqual(expected.reader.summary);
-        expect(actual.reader.outputBytes).toBe(expected.reader.outputBytes);
+        expect(actual.reader.output.bytes).toBe(expected.reader.output.bytes);
       }),
       { numRuns: 50 },
     );
@@ -96,7 +96,7 @@ describe("a streamed reply", () => {
     const streamed = new StreamedReply(new CohereStreamReader(), new SseSplitter(), true, [], "m");
     for (const event of new SseSplitter().push(bytes)) streamed.push(event.raw);
     expect(Buffer.from(streamed.take()!.native)).toEqual(bytes);
-    expect(streamed).toMatchObject({ complete: true, outputBytes: readAll([bytes]).reader.outputBytes });
+    expect(streamed).toMatchObject({ complete: true, output: { bytes: readAll([bytes]).reader.output.bytes } });
   });
 
   it("is not finished before its end has come, and reads nothing behind it", () => {

@@ -6,6 +6,7 @@ import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
+import { GeneratedText } from "../../domain/output.ts";
 import { asCount, asObject, asText, isObject, parseVendorJson, type JsonObject } from "../../domain/vendor-json.ts";
 import { citedPieceOf, readCitation } from "./citations.ts";
 import { readFinishReason } from "./finish-reason.ts";
@@ -39,7 +40,7 @@ export class CohereStreamReader implements StreamReader {
   #finishWord = "";
   #hasStarted = false;
   finished = false;
-  outputBytes = 0;
+  readonly output = new GeneratedText();
 
   get summary(): ReplySummary {
     return { usage: this.#usage, finishReason: this.#finishWord, servedModel: "", serviceTier: "" };
@@ -117,14 +118,14 @@ export class CohereStreamReader implements StreamReader {
 
   #passOnArguments(open: OpenPart): void {
     if (open.text === "") return;
-    this.outputBytes += Buffer.byteLength(open.text);
+    this.output.add(open.text);
     this.#delta(open, { delta: { case: "arguments", value: open.text } });
     open.text = "";
   }
 
   #growText(open: OpenPart, text: string, logprobs: Pick<DeltaInit, "logprobs">): void {
     open.text += text;
-    this.outputBytes += Buffer.byteLength(text);
+    this.output.add(text);
     if (text !== "" || logprobs.logprobs !== undefined) this.#delta(open, { delta: { case: "text", value: text }, ...logprobs });
   }
 

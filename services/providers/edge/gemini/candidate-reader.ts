@@ -3,6 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { TokenLogprob, TokenLogprobSchema } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { StreamEventInit } from "../../domain/adapter.ts";
 import { CandidateEvents, type PartInit } from "../../domain/candidate-events.ts";
+import type { GeneratedText } from "../../domain/output.ts";
 import { asObject, asObjects, asText, isObject, type JsonObject } from "../../domain/vendor-json.ts";
 import { countSearches, readCitations } from "./citations.ts";
 import { finishWordOf, readFinishReason } from "./finish-reason.ts";
@@ -38,15 +39,10 @@ export class CandidateReader {
   /** Gemini's word for why the candidate ended; empty until it came. */
   finishWord = "";
 
-  constructor(index: number, replyId: string) {
+  constructor(index: number, replyId: string, output: GeneratedText) {
     this.#index = index;
-    this.#events = new CandidateEvents(index);
+    this.#events = new CandidateEvents(index, output);
     this.#replyId = replyId;
-  }
-
-  /** UTF-8 bytes of text, thoughts and arguments so far. */
-  get outputBytes(): number {
-    return this.#events.outputBytes;
   }
 
   get searches(): number {

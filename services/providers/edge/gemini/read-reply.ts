@@ -5,6 +5,7 @@ import { CandidateSchema, FinishReason, type Candidate } from "#gen/weir/inferen
 import { GenerateResponseSchema, StreamGenerateResponseSchema, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary, StreamEventInit } from "../../domain/adapter.ts";
+import { GeneratedText } from "../../domain/output.ts";
 import { asCount, asObject, asObjects, asText, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 import { readIsoTime } from "../../domain/vendor-time.ts";
 import { CandidateReader } from "./candidate-reader.ts";
@@ -65,7 +66,7 @@ function readCandidates(reply: JsonObject, id: string): Candidate[] {
 
 /** As it would be streamed, put together again, so that there is one way of reading. */
 function readCandidate(json: JsonObject, index: number, replyId: string): Candidate {
-  const reader = new CandidateReader(index, replyId);
+  const reader = new CandidateReader(index, replyId, new GeneratedText());
   const candidate = create(CandidateSchema, { index, message: { role: Role.ASSISTANT } });
   for (const init of [...reader.read(json), ...reader.close()]) apply(candidate, init);
   return candidate;

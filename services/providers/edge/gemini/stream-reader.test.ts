@@ -85,7 +85,7 @@ describe("a streamed reply", () => {
         const actual = readAll(edges.slice(1).map((end, index) => bytes.subarray(edges[index], end)));
         expect(actual.events).toEqual(expected.events);
         expect(actual.reader.summary).toEqual(expected.reader.summary);
-        expect(actual.reader.outputBytes).toBe(expected.reader.outputBytes);
+        expect(actual.reader.output.bytes).toBe(expected.reader.output.bytes);
       }),
       { numRuns: 50 },
     );
@@ -103,7 +103,7 @@ describe("a streamed reply", () => {
     }
     reply.end();
     expect(Buffer.concat(taken).toString()).toBe(events.join(""));
-    expect(reply.outputBytes).toBe(Buffer.byteLength("Grüße und 🌊."));
+    expect(reply.output.bytes).toBe(Buffer.byteLength("Grüße und 🌊."));
     expect(reply.summary.usage?.quantities.map(({ quantity }) => quantity)).toEqual([3n, 5n]);
   });
 
@@ -116,7 +116,7 @@ describe("a streamed reply", () => {
 
   it("counts the bytes that were generated", () => {
     const texts = ["Let me see…", '{"colour":"blau 🎨"}', "{}", "Der Himmel ist blau 🎨, sagt die NASA."];
-    expect(readAll([bytes]).reader.outputBytes).toBe(Buffer.byteLength(texts.join("")));
+    expect(readAll([bytes]).reader.output.bytes).toBe(Buffer.byteLength(texts.join("")));
   });
 
   it("is not complete before its finish reason, and knows what was counted by then", () => {

@@ -5,6 +5,7 @@ import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader, type VendorRequest } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
+import { GeneratedText } from "../../domain/output.ts";
 import { asCount, asObject, asObjects, asText, isObject, type JsonObject } from "../../domain/vendor-json.ts";
 import { readIsoTime } from "../../domain/vendor-time.ts";
 import { CandidateReader } from "./candidate-reader.ts";
@@ -27,6 +28,7 @@ export function createStreamReader({ body }: VendorRequest): StreamReader {
 class ChunkReader implements StreamReader {
   readonly textMembers = ["text"];
   readonly paddingMembers = [];
+  readonly output = new GeneratedText();
   readonly #candidateCount: number;
   readonly #candidates = new Map<number, CandidateReader>();
   #hasStarted = false;
@@ -47,12 +49,6 @@ class ChunkReader implements StreamReader {
   get summary(): ReplySummary {
     const finishReason = [...this.#candidates.values()].find(({ finishWord }) => finishWord !== "")?.finishWord ?? this.#blockReason;
     return { usage: this.#usage, finishReason, servedModel: this.#servedModel, serviceTier: serviceTierOf(this.#metadata) };
-  }
-
-  get outputBytes(): number {
-    let sum = 0;
-    for (const candidate of this.#candidates.values()) sum += candidate.outputBytes;
-    return sum;
   }
 
   read(event: StreamedEvent): StreamReading {
@@ -113,7 +109,7 @@ class ChunkReader implements StreamReader {
     if (this.#candidates.size === maximumCandidates) {
       throw new GatewayError("UPSTREAM_PROTOCOL", `Gemini streams more than ${maximumCandidates} candidates; use another target.`);
     }
-    const candidate = new CandidateReader(index, this.#replyId);
+    const candidate = new CandidateReader(index, this.#replyId, this.output);
     this.#candidates.set(index, candidate);
     return candidate;
   }

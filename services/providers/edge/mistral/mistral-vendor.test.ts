@@ -142,13 +142,13 @@ test("reads the same from a stream, however its bytes are cut", () => {
     const reader = mistralVendor.generate.createStreamReader({ path: "", headers: {}, body: new Uint8Array(), warnings: [], withholdUsage: false });
     const splitter = new SseSplitter();
     const events: StreamGenerateResponse[] = pieces.flatMap((piece) => splitter.push(piece)).flatMap((event) => reader.read(event).toEvents());
-    return { events, summary: reader.summary, finished: reader.finished, outputBytes: reader.outputBytes };
+    return { events, summary: reader.summary, finished: reader.finished, output: reader.output };
   };
   const expected = readAll([bytes]);
   expect(expected.events.map(({ event: { case: kind, value } }) => (kind === "partStart" ? `+${value.part!.kind.case}` : kind === "partDelta" ? value.delta.value : kind))).toEqual([
     "start", "+reasoning", "The user ", "asks.", "partEnd", "+text", "4", "!", "partEnd", "candidateEnd", "end",
   ]);
-  expect(expected).toMatchObject({ finished: true, outputBytes: 16, summary: { finishReason: "stop", servedModel: "magistral-medium-2507" } });
+  expect(expected).toMatchObject({ finished: true, output: { bytes: 16 }, summary: { finishReason: "stop", servedModel: "magistral-medium-2507" } });
   fc.assert(
     fc.property(fc.array(fc.nat(bytes.length), { maxLength: 30 }), (places) => {
       const edges = [0, ...places.toSorted((left, right) => left - right), bytes.length];

@@ -38,7 +38,7 @@ describe("a streamed reply", () => {
     const whole = readReply(Buffer.from(JSON.stringify(reply)));
     expect(assemble(events)).toEqual(whole.response.candidates[0]!.message!.parts.map(({ kind }) => ({ case: kind.case, ...kind.value })));
     expect(reader.summary).toEqual(whole.summary);
-    expect(reader).toMatchObject({ finished: true, outputBytes: Buffer.byteLength('Hm, rivers.A weir 🌊 …{"river":"Aare"}{}') });
+    expect(reader).toMatchObject({ finished: true, output: { bytes: Buffer.byteLength('Hm, rivers.A weir 🌊 …{"river":"Aare"}{}') } });
     expect(events[0]!.event.value).toMatchObject({ model: "qwen3:8b", createTime: { seconds: 1_751_919_739n } });
     expect(events.at(-2)!.event.value).toMatchObject({ finishReason: FinishReason.TOOL_CALLS, nativeFinishReason: "stop" });
     expect(events.at(-1)!.event.value).toMatchObject({ usage: whole.summary.usage! });
@@ -58,7 +58,7 @@ describe("a streamed reply", () => {
         const actual = readAll(edges.slice(1).map((end, index) => bytes.subarray(edges[index], end)));
         expect(actual.events).toEqual(expected.events);
         expect(actual.reader.summary).toEqual(expected.reader.summary);
-        expect(actual.reader.outputBytes).toBe(expected.reader.outputBytes);
+        expect(actual.reader.output.bytes).toBe(expected.reader.output.bytes);
       }),
       { numRuns: 50 },
     );
@@ -74,7 +74,7 @@ describe("a streamed reply", () => {
           return streamed.take()?.native ?? new Uint8Array();
         });
         expect(Buffer.concat(passed)).toEqual(bytes);
-        expect(streamed).toMatchObject({ complete: true, outputBytes: readAll([bytes]).reader.outputBytes });
+        expect(streamed).toMatchObject({ complete: true, output: { bytes: readAll([bytes]).reader.output.bytes } });
       }),
       { numRuns: 50 },
     );
@@ -86,7 +86,7 @@ describe("a streamed reply", () => {
     const streamed = new StreamedReply(reader, new NdjsonSplitter(), true, [], "m");
     for (const second of [10, 11, 12]) streamed.push(toBytes([{ ...line({ content: "water" }), created_at: `2025-07-07T20:22:${second}.5Z` }]));
     expect(read).toHaveBeenCalledTimes(1);
-    expect(streamed.outputBytes).toBe(15);
+    expect(streamed.output.bytes).toBe(15);
   });
 
   it("gives calls of an old server ids of their own", () => {

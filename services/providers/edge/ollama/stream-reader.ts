@@ -1,6 +1,7 @@
 /** Owns the reading of one streamed reply, line by line. */
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
+import { GeneratedText } from "../../domain/output.ts";
 import type { GatewayError } from "#platform/errors.ts";
 import { readError } from "../openai/errors.ts";
 import { asCount, asObject, asText, type JsonObject } from "../../domain/vendor-json.ts";
@@ -22,7 +23,7 @@ export class OllamaStreamReader implements StreamReader {
   #hasStarted = false;
   summary: ReplySummary = { usage: undefined, finishReason: "", servedModel: "", serviceTier: "" };
   finished = false;
-  outputBytes = 0;
+  readonly output = new GeneratedText();
 
   read({ data }: StreamedEvent): StreamReading {
     if (data !== "" && !this.finished) this.#readLine(parseMessage(data));
@@ -56,7 +57,7 @@ export class OllamaStreamReader implements StreamReader {
       this.#silence();
       this.#voice = { kind, partIndex: this.#begin({ kind: { case: kind, value: {} } }) };
     }
-    this.outputBytes += Buffer.byteLength(text);
+    this.output.add(text);
     this.#emit({ case: "partDelta", value: { partIndex: this.#voice.partIndex, delta: { case: "text", value: text }, logprobs } });
   }
 
@@ -64,7 +65,7 @@ export class OllamaStreamReader implements StreamReader {
   #call({ arguments: written, ...call }: ReturnType<typeof readToolCalls>[number]): void {
     this.#silence();
     this.#callCount++;
-    this.outputBytes += Buffer.byteLength(written);
+    this.output.add(written);
     const partIndex = this.#begin({ kind: { case: "toolCall", value: call } });
     this.#emit({ case: "partDelta", value: { partIndex, delta: { case: "arguments", value: written } } });
     this.#emit({ case: "partEnd", value: { partIndex } });

@@ -1,6 +1,7 @@
 /** Owns one candidate of a streamed reply: which of its parts are open, and what each delta adds to them. */
 import type { StreamEventInit } from "../../domain/adapter.ts";
 import { CandidateEvents, type PartInit } from "../../domain/candidate-events.ts";
+import type { GeneratedText } from "../../domain/output.ts";
 import { readCitations } from "./citations.ts";
 import { readFinishReason } from "./finish-reason.ts";
 import { asCount, asObject, asObjects, asText, isObject, type JsonObject } from "../../domain/vendor-json.ts";
@@ -42,15 +43,10 @@ export class CandidateReader {
   /** The vendor's word for why the candidate ended; empty until it came. */
   finishWord = "";
 
-  constructor(index: number, replyId: string) {
+  constructor(index: number, replyId: string, output: GeneratedText) {
     this.#index = index;
-    this.#events = new CandidateEvents(index);
+    this.#events = new CandidateEvents(index, output);
     this.#replyId = replyId;
-  }
-
-  /** UTF-8 bytes of text, reasoning and arguments so far. */
-  get outputBytes(): number {
-    return this.#events.outputBytes;
   }
 
   /** The events of one choice of a chunk. */

@@ -2,6 +2,7 @@
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
+import { GeneratedText } from "../../domain/output.ts";
 import { asText, isObject, parseVendorJson } from "../../domain/vendor-json.ts";
 import { readErrorEvent } from "./errors.ts";
 
@@ -21,7 +22,7 @@ class MediaStreamReader implements StreamReader {
   readonly #readUsage: ReadUsage;
   summary: ReplySummary = { usage: undefined, finishReason: "", servedModel: "", serviceTier: "" };
   finished = false;
-  outputBytes = 0;
+  readonly output = new GeneratedText();
 
   constructor(readUsage: ReadUsage) {
     this.#readUsage = readUsage;
@@ -37,7 +38,7 @@ class MediaStreamReader implements StreamReader {
     const members = parseVendorJson(event.data);
     const type = asText(members["type"]) || event.type;
     if (type === "error" || isObject(members["error"])) throw readErrorEvent(members);
-    this.outputBytes += Buffer.byteLength(asText(members["delta"]));
+    this.output.add(asText(members["delta"]));
     const usage = this.#readUsage(members["usage"]);
     if (usage !== undefined) this.summary = { ...this.summary, usage };
     this.finished ||= type.endsWith(".done") || type.endsWith(".completed");

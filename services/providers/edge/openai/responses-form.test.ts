@@ -124,7 +124,7 @@ describe("a stream", () => {
   it("goes on as it came, and tells its end, usage and size", () => {
     const { reply, forwarded } = readAll(stream);
     expect(forwarded).toBe(stream);
-    expect(reply).toMatchObject({ complete: true, outputBytes: Buffer.byteLength("HmHëllo{}"), summary: { finishReason: "completed", servedModel: "gpt-x-2026", serviceTier: "default" } });
+    expect(reply).toMatchObject({ complete: true, output: { bytes: Buffer.byteLength("HmHëllo{}") }, summary: { finishReason: "completed", servedModel: "gpt-x-2026", serviceTier: "default" } });
     expect(quantitiesOf(reply.summary.usage!)).toEqual(meters);
   });
 
@@ -135,7 +135,7 @@ describe("a stream", () => {
       fastCheck.property(fastCheck.array(fastCheck.integer({ min: 0, max: length }), { maxLength: 20 }), (cuts) => {
         const { reply, forwarded } = readAll(stream, cuts);
         expect(forwarded).toBe(whole.forwarded);
-        expect(reply).toMatchObject({ complete: true, outputBytes: whole.reply.outputBytes, summary: whole.reply.summary });
+        expect(reply).toMatchObject({ complete: true, output: { bytes: whole.reply.output.bytes }, summary: whole.reply.summary });
       }),
     );
   });

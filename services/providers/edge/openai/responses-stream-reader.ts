@@ -1,6 +1,7 @@
 /** Owns the reading of a streamed Response that goes on untouched: its end, its usage, its errors, and how much was generated. */
 import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
+import { GeneratedText } from "../../domain/output.ts";
 import { readErrorEvent } from "./errors.ts";
 import { asObject, asText, isObject, parseVendorJson, type JsonObject } from "../../domain/vendor-json.ts";
 import { summarizeResponse } from "./responses-summary.ts";
@@ -18,7 +19,7 @@ class ResponsesStreamReader implements StreamReader {
   readonly paddingMembers = [];
   summary: ReplySummary = { usage: undefined, finishReason: "", servedModel: "", serviceTier: "" };
   finished = false;
-  outputBytes = 0;
+  readonly output = new GeneratedText();
 
   read(event: StreamedEvent): StreamReading {
     // Some servers end the stream as in Chat Completions.
@@ -33,7 +34,7 @@ class ResponsesStreamReader implements StreamReader {
 
   /** Sound comes in base64, and its transcript beside it. */
   #count(type: string, { delta }: JsonObject): void {
-    if (type !== "response.audio.delta") this.outputBytes += Buffer.byteLength(asText(delta));
+    if (type !== "response.audio.delta") this.output.add(asText(delta));
   }
 
   #readResponse(type: string, response: JsonObject): void {

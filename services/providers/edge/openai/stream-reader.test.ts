@@ -56,7 +56,7 @@ test("reads text", () => {
   expect(brief(events)).toEqual(["start", "+0 text", "0 text Hel", "0 text lo", "-0", "end 0 stop", "end"]);
   expect(events[0]!.event.value).toMatchObject({ id: "chatcmpl-1", model: "gpt-x", createTime: { seconds: 1_700_000_000n } });
   expect(events.at(-1)!.event.value).toMatchObject({ usage: { quantities: [{ meter: Meter.INPUT_TOKENS, quantity: 10n }, { meter: Meter.OUTPUT_TOKENS, quantity: 5n }] } });
-  expect(reader).toMatchObject({ finished: true, outputBytes: 5, summary: { finishReason: "stop", servedModel: "gpt-x" } });
+  expect(reader).toMatchObject({ finished: true, output: { bytes: 5 }, summary: { finishReason: "stop", servedModel: "gpt-x" } });
 });
 
 test("tool calls grow at the same time", () => {

@@ -3,6 +3,7 @@ import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader, type VendorRequest } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
+import { GeneratedText } from "../../domain/output.ts";
 import { CandidateReader } from "./candidate-reader.ts";
 import { readErrorEvent } from "./errors.ts";
 import { asCount, asObjects, asText, parseVendorJson, type JsonObject } from "../../domain/vendor-json.ts";
@@ -25,6 +26,7 @@ const nothing = new StreamReading([], true);
 class ChunkReader implements StreamReader {
   readonly textMembers = ["content", "reasoning_content", "reasoning", "refusal", "arguments"];
   readonly paddingMembers = ["obfuscation"];
+  readonly output = new GeneratedText();
   readonly #withholdUsage: boolean;
   readonly #candidates = new Map<number, CandidateReader>();
   #hasStarted = false;
@@ -46,12 +48,6 @@ class ChunkReader implements StreamReader {
   get summary(): ReplySummary {
     const finishReason = [...this.#candidates.values()].find(({ finishWord }) => finishWord !== "")?.finishWord ?? "";
     return { usage: this.#usage, finishReason, servedModel: this.#servedModel, serviceTier: this.#serviceTier };
-  }
-
-  get outputBytes(): number {
-    let sum = 0;
-    for (const candidate of this.#candidates.values()) sum += candidate.outputBytes;
-    return sum;
   }
 
   read(event: StreamedEvent): StreamReading {
@@ -120,7 +116,7 @@ class ChunkReader implements StreamReader {
     if (this.#candidates.size === maximumCandidates) {
       throw new GatewayError("UPSTREAM_PROTOCOL", `The vendor streams more than ${maximumCandidates} candidates; use another target.`);
     }
-    const candidate = new CandidateReader(index, this.#replyId);
+    const candidate = new CandidateReader(index, this.#replyId, this.output);
     this.#candidates.set(index, candidate);
     return candidate;
   }

@@ -1,6 +1,7 @@
 /** Owns a generation under guardrails about itself: held to their caps, with the instructions that they add, its reply judged, in whatever form it goes to a target. */
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Bound } from "../budget/bound.ts";
+import { withOutputMaximum } from "../output-maximum.ts";
 import type { Call } from "../pipeline.ts";
 import type { Target } from "../plan.ts";
 import type { CallGuard } from "./call-guard.ts";
@@ -19,8 +20,8 @@ export function governedCall(call: Call, guard: CallGuard, judge: JudgeJson): Ca
   const checks = replyChecks(rules, call.generation);
   return {
     ...call,
-    operationFor(target, strict, inTypes, outputMaximum) {
-      const ask = (isTyped: boolean): Operation => call.operationFor(target, strict, isTyped, outputMaximum ?? held.outputMaximumAt(target));
+    operationFor(target, strict, inTypes) {
+      const ask = (isTyped: boolean): Operation => withOutputMaximum(call.operationFor(target, strict, isTyped), held.outputMaximumAt(target));
       const operation = ask(inTypes || held.inTypes || checks.length > 0);
       return changed(instructions === undefined || takesInstructions(operation) ? operation : ask(true), held);
     },

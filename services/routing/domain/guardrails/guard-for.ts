@@ -17,7 +17,7 @@ export function rulesMeant(model: string, plan: Plan, rules: readonly GuardrailR
 }
 
 /** A rule for a target is for every call that may reach it. */
-function isMeant(name: string, model: string, { route, targets }: Plan): boolean {
+export function isMeant(name: string, model: string, { route, targets }: Plan): boolean {
   if (name === model || name === route) return true;
   return targets.some((target) => name === target.name || name === `${target.provider.name}/*`);
 }

@@ -1,0 +1,91 @@
+/** Owns the replies that this process keeps, within bounded memory: what was asked for least lately goes first. */
+import { LRUCache } from "lru-cache";
+import type { Clock } from "#platform/clock.ts";
+import { Counter, Gauge, type Registry } from "#platform/metrics.ts";
+import type { IncomingReply, KeptReply, ReplyStore } from "../domain/cache/call-cache.ts";
+
+export interface KeptRepliesBounds {
+  readonly maximumBytes: number;
+  readonly maximumEntryBytes: number;
+}
+
+interface Entry {
+  readonly bytes: Uint8Array;
+  /** By the monotonic clock. */
+  readonly sinceMs: number;
+}
+
+/** What an entry takes beside its bytes, about: its key, its place among the others, the objects themselves. */
+const overheadBytes = 512;
+
+/** The part of the memory in which replies wait for their end. */
+const incomingShare = 1 / 4;
+
+export class KeptReplies implements ReplyStore {
+  readonly #clock: Clock;
+  readonly #unkept: Counter<"reason">;
+  #bounds: KeptRepliesBounds | undefined;
+  #entries: LRUCache<string, Entry> | undefined;
+  #incomingBytes = 0;
+
+  constructor(bounds: KeptRepliesBounds | undefined, clock: Clock, metrics: Registry) {
+    this.#clock = clock;
+    this.configure(bounds);
+    const gauge = (name: string, help: string, value: () => number): Gauge => new Gauge({ name, help, registers: [metrics], collect: function () { this.set(value()); } });
+    gauge("weir_cache_bytes", "Bytes of replies in the cache.", () => this.#entries?.calculatedSize ?? 0);
+    gauge("weir_cache_replies", "Replies in the cache.", () => this.#entries?.size ?? 0);
+    this.#unkept = new Counter({ name: "weir_cache_unkept_total", help: "Replies that were not kept: too large for an entry (`size`), or too many on their way in at once (`room`).", labelNames: ["reason"], registers: [metrics] });
+  }
+
+  /** Bounds that hold from now on; other ones begin with nothing. Undefined: nothing is kept. */
+  configure(bounds: KeptRepliesBounds | undefined): void {
+    if (bounds?.maximumBytes === this.#bounds?.maximumBytes && bounds?.maximumEntryBytes === this.#bounds?.maximumEntryBytes) return;
+    this.#bounds = bounds;
+    this.#entries = bounds && new LRUCache({ maxSize: Math.floor(bounds.maximumBytes * (1 - incomingShare)), sizeCalculation: ({ bytes }) => bytes.length + overheadBytes });
+  }
+
+  find(key: string, maximumAgeMs: number): KeptReply | undefined {
+    const entry = this.#entries?.get(key);
+    if (entry === undefined) return undefined;
+    const ageMs = this.#clock.monotonicMs() - entry.sinceMs;
+    return ageMs < maximumAgeMs ? { bytes: entry.bytes, ageMs } : undefined;
+  }
+
+  receive(key: string): IncomingReply {
+    const pieces: Uint8Array[] = [];
+    let heldBytes = 0;
+    let isRefused = false;
+    const drop = (): void => {
+      this.#incomingBytes -= heldBytes;
+      heldBytes = 0;
+      pieces.length = 0;
+    };
+    return {
+      add: (bytes) => {
+        const reason = this.#refusal(heldBytes + bytes.length, bytes.length);
+        if (reason === undefined) {
+          pieces.push(bytes);
+          heldBytes += bytes.length;
+          this.#incomingBytes += bytes.length;
+          return true;
+        }
+        isRefused = true;
+        this.#unkept.inc({ reason });
+        drop();
+        return false;
+      },
+      keep: () => {
+        if (!isRefused) this.#entries?.set(key, { bytes: Buffer.concat(pieces), sinceMs: this.#clock.monotonicMs() });
+      },
+      drop,
+    };
+  }
+
+  #refusal(entryBytes: number, addedBytes: number): "size" | "room" | undefined {
+    const { maximumBytes, maximumEntryBytes } = this.#bounds ?? noBounds;
+    if (entryBytes > maximumEntryBytes) return "size";
+    return this.#incomingBytes + addedBytes > maximumBytes * incomingShare ? "room" : undefined;
+  }
+}
+
+const noBounds: KeptRepliesBounds = { maximumBytes: 0, maximumEntryBytes: 0 };
