@@ -56,12 +56,14 @@ try {
     "a week of one organization by day": { ...period(7), groupBy: [DAY], organizationId: "org_3" },
     "a month of one organization by key": { ...period(30), groupBy: [KEY], organizationId: "org_3" },
     "a month of one organization by day and model": { ...period(30), groupBy: [DAY, MODEL], organizationId: "org_3" },
+    "a month of one organization by hour": { ...period(30), groupBy: [HOUR], organizationId: "org_3" },
     "a month of one organization by application": { ...period(30), groupByLabels: labels, organizationId: "org_3" },
     "a month of one organization by model, with latencies": { ...period(30), groupBy: [MODEL], organizationId: "org_3", withLatency: true },
     "a month of one key by day": { ...period(30), groupBy: [DAY], keyId: "key_7" },
     "a month by organization": { ...period(30), groupBy: [ORGANIZATION] },
     "a month by day": { ...period(30), groupBy: [DAY] },
     "a month by model, with latencies": { ...period(30), groupBy: [MODEL], withLatency: true },
+    "a month by key, with latencies": { ...period(30), groupBy: [KEY], withLatency: true },
   };
   for (const [name, query] of Object.entries(queries)) await measure(name, () => implementation.queryUsage(create(QueryUsageRequestSchema, query), context));
   await measure("the newest 100 attempts of one organization", () => implementation.listAttempts(create(ListAttemptsRequestSchema, { organizationId: "org_3" }), context));

@@ -5,16 +5,16 @@ import { parseArgs } from "node:util";
 import { usagePerReply } from "./exchange.ts";
 import { Figures, type Phase, type Target } from "./figures.ts";
 import { measureSyncMs } from "./disk-sync.ts";
-import { measureLedger } from "./ledger.ts";
 import { loads, type LoadName, type LoadOrder, type LoadResult } from "./loads.ts";
+import { measureByName } from "./measurements.ts";
 import { canPin, gatewayCpus, Helper, otherCpus, pin } from "./pinned-process.ts";
 import { readCpuUseOf } from "./process-cpu.ts";
 import { markdown, type Check, type Run } from "./report.ts";
 import { startWeirApart, startWeirTogether, type BenchedWeir } from "./weir-process.ts";
 
-const { values: options } = parseArgs({ options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false }, ledger: { type: "boolean", default: false } } });
-if (options.ledger) {
-  measureLedger({ quick: options.quick });
+const { values: options, positionals: names } = parseArgs({ allowPositionals: true, options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false } } });
+if (names.length > 0) {
+  for (const name of names) measureByName(name, options);
   process.exit();
 }
 const rounds = options.quick ? 1 : 3;
