@@ -250,9 +250,9 @@ describe.skipIf(!isHere)("the event log through NATS", () => {
         value: <T>(work: (queryable: Queryable) => Promise<T>) =>
           database.transaction((transaction) =>
             work({
-              query(text: string, values: readonly unknown[] = []) {
+              query(statement: string, values: readonly unknown[] = []) {
                 if (inspect(values, { depth: null, maxArrayLength: null }).includes("indigestible")) throw new Error("an unforeseen fault");
-                return transaction.query(text, values);
+                return transaction.query(statement, values);
               },
             } as Queryable),
           ),

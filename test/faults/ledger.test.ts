@@ -227,9 +227,9 @@ async function sumsOf({ database }: TestMetering) {
   return {
     attempts: await select("select attempt_id, rank, result, cost_nanos, charge_nanos, quantities from attempts order by attempt_id"),
     postings: await select("select attempt_id, account, sum(amount_nanos)::int8 as amount from postings group by 1, 2 having sum(amount_nanos) <> 0 order by 1, 2"),
-    rollups: await select(`select hour, organization_id, key_id, attempts, failed_attempts, orphaned_attempts, unpriced_attempts, cost_nanos, charge_nanos, array_trim_zeros(quantities) as quantities,
-                                  array_trim_zeros(durations) as durations, array_trim_zeros(first_bytes) as first_bytes from usage_rollups order by hour, organization_id, key_id`),
-    days: await select("select day, organization_id, key_id, attempts, cost_nanos, charge_nanos, array_trim_zeros(quantities) as quantities, array_trim_zeros(durations) as durations from usage_days order by day, organization_id, key_id"),
+    rollups: await select(`select hour, organization_id, key_id, attempts, failed_attempts, orphaned_attempts, unpriced_attempts, cost_nanos, charge_nanos, array_trim_zeros(quantities) as quantities, durations, first_bytes
+                           from usage_rollups order by hour, organization_id, key_id`),
+    days: await select("select day, organization_id, key_id, attempts, cost_nanos, charge_nanos, array_trim_zeros(quantities) as quantities, durations from usage_days order by day, organization_id, key_id"),
     balances: await select("select account, month, amount_nanos from balances where amount_nanos <> 0 order by account, month"),
   };
 }

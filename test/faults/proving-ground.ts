@@ -8,6 +8,7 @@ import { createLogger } from "#platform/logger.ts";
 import { urlOf, type ApartWeir } from "../harness/apart-weir.ts";
 import { findNatsServer, startNatsServer, type NatsServer } from "../harness/nats-server.ts";
 import { startPacingProvider } from "../harness/pacing-provider.ts";
+import { postmasterOf } from "../harness/postmaster.ts";
 import { startApartWeir, type WeirClient } from "../harness/start-weir.ts";
 
 /** Without it the drills of NATS cannot be run, and usage goes to metering directly. */
@@ -43,37 +44,49 @@ export interface Ground {
   readonly config?: object;
 }
 
-export async function openProvingGround({ config = {} }: Ground = {}): Promise<ProvingGround> {
+/** What was started is stopped again when a later part fails. */
+export async function openProvingGround(ground: Ground = {}): Promise<ProvingGround> {
+  const cleanups: (() => unknown)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  };
+  try {
+    return { ...(await open(ground, cleanups)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function open({ config = {} }: Ground, cleanups: (() => unknown)[]): Promise<Omit<ProvingGround, "stop">> {
   const directory = await mkdtemp(join(tmpdir(), "weir-faults-"));
+  cleanups.push(() => rm(directory, { recursive: true, force: true }));
   const startPostgres = () => startPostgresServer({ dataDirectory: join(directory, "postgres"), logger: createLogger("silent") });
   let postgres = await startPostgres();
+  cleanups.push(() => postgres.stop());
   const nats = natsProgram === undefined ? undefined : await startNatsServer(natsProgram);
+  cleanups.push(() => nats?.stop());
   const list = join(directory, "served");
   const listFile = openSync(list, "a");
+  cleanups.push(() => closeSync(listFile));
   const upstream = await startPacingProvider((body) => {
     writeSync(listFile, `${(JSON.parse(body.toString()) as { model: string }).model} ${Date.now()}\n`);
     fdatasyncSync(listFile);
   });
+  cleanups.push(() => upstream.stop());
   const whole = { providers: { up: { vendor: "openai", api_key: "k", base_url: upstream.baseUrl, models: ["m"] } }, breaker: { open_time: "1s" }, logging: { level: "error" }, ...config };
   const environment = nats === undefined ? {} : { WEIR_NATS_URL: nats.url };
   const { stop, ...apart } = await startApartWeir(JSON.stringify(whole), { environment, databaseUrl: urlOf(postgres.administration) });
+  cleanups.push(stop);
   return {
     ...apart,
     nats,
     postgres: {
       stop: () => postgres.stop(),
       start: async () => void (postgres = await startPostgres()),
-      postmaster: async () => Number((await readFile(join(directory, "postgres", "cluster", "postmaster.pid"), "utf8")).split("\n")[0]),
+      postmaster: () => postmasterOf(join(directory, "postgres", "cluster")),
     },
     served: async () => (await readFile(list, "utf8")).trimEnd().split("\n").map(readServed),
-    async stop() {
-      await stop();
-      await upstream.stop();
-      await nats?.stop();
-      await postgres.stop();
-      closeSync(listFile);
-      await rm(directory, { recursive: true, force: true });
-    },
   };
 }
 

@@ -30,19 +30,17 @@ export interface CallersOptions {
   readonly chunks?: number;
   /** How long each caller rests between two requests. */
   readonly restMs?: number;
-  /** After this long without a whole answer a caller gives up; default never. */
-  readonly patienceMs?: number;
 }
 
 let asked = 0;
 
-export function startCallers({ origin, key, count, chunks, restMs = 0, patienceMs }: CallersOptions): Callers {
+export function startCallers({ origin, key, count, chunks, restMs = 0 }: CallersOptions): Callers {
   const outcomes: Outcome[] = [];
   let target = origin;
   let isStopped = false;
   const callers = Array.from({ length: count }, async () => {
     while (!isStopped) {
-      outcomes.push(await callOnce(target, key, chunks, patienceMs));
+      outcomes.push(await callOnce(target, key, chunks));
       if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs));
     }
   });
@@ -57,14 +55,14 @@ export function startCallers({ origin, key, count, chunks, restMs = 0, patienceM
 }
 
 /** One chat completion for a model of its own. */
-export async function callOnce(origin: string, key: string, chunks?: number, patienceMs?: number): Promise<Outcome> {
+export async function callOnce(origin: string, key: string, chunks?: number): Promise<Outcome> {
   const model = `up/m-${asked++}`;
   const stream = chunks === undefined ? {} : { stream: true, max_tokens: chunks };
   const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
   const body = JSON.stringify({ model, messages: [{ role: "user", content: "rain" }], ...stream });
   let status = 0;
   try {
-    const response = await fetch(`${origin}/v1/chat/completions`, { method: "POST", headers, body, ...(patienceMs === undefined ? {} : { signal: AbortSignal.timeout(patienceMs) }) });
+    const response = await fetch(`${origin}/v1/chat/completions`, { method: "POST", headers, body });
     status = response.status;
     const text = await response.text();
     return { model, status, text, isWhole: status === 200 && (chunks === undefined || text.endsWith("data: [DONE]\n\n")) };
