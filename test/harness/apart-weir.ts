@@ -3,9 +3,8 @@ import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import type { DatabaseConnection } from "#platform/database/database-connection.ts";
-import { createEmptyDatabase } from "./database.ts";
 import { freePort } from "./free-port.ts";
+import { installOnSharedPostgres } from "./installation.ts";
 import { startWeirProcess, type WeirProcess } from "./weir-process.ts";
 
 export const services = ["metering", "policy", "providers", "routing"] as const;
@@ -49,8 +48,8 @@ export async function prepareApartWeir({ config, configPath, dataDirectory, envi
   };
   const peers = { policy: addressOf("policy"), metering: addressOf("metering"), providers: addressOf("providers") };
   const whole = { ...(parse(config) as object | null), internal: { shared_secret: "${WEIR_TEST_SECRET}" }, peers };
-  await writeFile(configPath, stringify(whole));
   const variables = { WEIR_DATABASE_URL: databaseUrl ?? (await databaseOf(dataDirectory)), WEIR_TEST_SECRET: randomBytes(24).toString("hex"), ...environment };
+  await writeFile(configPath, stringify(whole));
 
   const started = new Map<string, WeirProcess>();
   const all: WeirProcess[] = [];
@@ -85,13 +84,7 @@ async function databaseOf(dataDirectory: string): Promise<string> {
   const file = join(dataDirectory, "database-url");
   const known = await readFile(file, "utf8").catch(() => undefined);
   if (known !== undefined) return known;
-  const url = urlOf(await createEmptyDatabase());
+  const url = await installOnSharedPostgres(dataDirectory);
   await writeFile(file, url, { mode: 0o600 });
   return url;
-}
-
-/** The connection as WEIR_DATABASE_URL wants it. */
-export function urlOf({ host, port, user, password, database }: DatabaseConnection): string {
-  const [safeUser, safePassword, safeHost] = [user!, password!, host!].map(encodeURIComponent);
-  return `postgresql://${safeUser}:${safePassword}@${safeHost}:${port}/${database!}`;
 }

@@ -1,4 +1,4 @@
-/** Owns the one PostgreSQL of a test run: started before the first test file, gone with its folder after the last. */
+/** Owns what a test run has once, the PostgreSQL and the installations to copy: there before the first test file, gone after the last. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,19 +11,22 @@ declare module "vitest" {
   interface ProvidedContext {
     /** The superuser's connection to the PostgreSQL of this test run. */
     postgresAdministration: DatabaseConnection;
+    /** The folder of those that were made so far. */
+    installations: string;
   }
 }
 
-let dataDirectory: string;
+let folder: string;
 let server: PostgresServer;
 
 export async function setup(project: TestProject): Promise<void> {
-  dataDirectory = await mkdtemp(join(tmpdir(), "weir-test-"));
-  server = await startPostgresServer({ dataDirectory, logger: createLogger("error") });
+  folder = await mkdtemp(join(tmpdir(), "weir-test-run-"));
+  server = await startPostgresServer({ dataDirectory: join(folder, "postgres"), logger: createLogger("error") });
   project.provide("postgresAdministration", server.administration);
+  project.provide("installations", join(folder, "installations"));
 }
 
 export async function teardown(): Promise<void> {
   await server.stop();
-  await rm(dataDirectory, { recursive: true });
+  await rm(folder, { recursive: true });
 }

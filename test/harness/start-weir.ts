@@ -7,6 +7,7 @@ import { createClient, type Client } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { MeteringService, type Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { prepareApartWeir, services, type ApartOptions, type ApartWeir } from "./apart-weir.ts";
+import { install } from "./installation.ts";
 import { findNatsServer, startNatsServer } from "./nats-server.ts";
 import { startWeirProcess, type WeirProcess } from "./weir-process.ts";
 import { currentWiring, type Wiring } from "./wiring.ts";
@@ -16,7 +17,7 @@ export interface WeirOptions {
   readonly config?: string;
   /** Variables beside PATH and HOME; no vendor's key is inherited. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** A data directory that outlives this Weir; default a new one that is removed at the end. */
+  /** A data directory that outlives this Weir; default one in which a Weir was started once, which is removed at the end. */
   readonly dataDirectory?: string;
   /** Default the one of the test run. */
   readonly wiring?: Wiring;
@@ -54,6 +55,7 @@ export async function startWeir(options: WeirOptions = {}): Promise<Weir> {
   const dataDirectory = options.dataDirectory ?? (await mkdtemp(join(tmpdir(), "weir-test-")));
   const configPath = join(dataDirectory, "weir.yaml");
   const wiring = options.wiring ?? currentWiring();
+  if (options.dataDirectory === undefined && wiring === "together") await install(dataDirectory);
   const processes = wiring === "together" ? await startTogether(options, dataDirectory, configPath) : await startApart(options, dataDirectory, configPath, wiring === "apart-nats");
   return {
     ...(await clientOf(dataDirectory)),

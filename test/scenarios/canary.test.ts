@@ -14,7 +14,7 @@ import { GenerationSchema, InferenceService } from "#gen/weir/inference/v1/infer
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { dialects } from "../../services/routing/edge/dialects.ts";
-import { urlOf } from "../harness/apart-weir.ts";
+import { urlOf } from "../harness/database.ts";
 import { createEmptyDatabase } from "../harness/database.ts";
 import { startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
