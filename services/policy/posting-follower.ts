@@ -35,6 +35,8 @@ const maxWaitMs = 1_000;
 /** How far the clocks of machines may be apart before a lease is closed too early; what is posted later counts all the same. */
 const clockSkewMs = 10_000;
 const closedAtOnce = 1_000;
+/** Postings come many times a second; what is closed or forgotten has waited for long. */
+const sweepIntervalMs = 1_000;
 /** Corrections of older attempts do not count any more. */
 const rememberedMs = 90 * 86_400_000;
 
@@ -42,6 +44,7 @@ const rememberedMs = 90 * 86_400_000;
 export function followPostings({ database, peers: { metering }, logger, onSettled, alerts }: PostingFollowerDependencies): PostingFollower {
   const stopping = new AbortController();
   const { signal } = stopping;
+  let sweptMs = -Infinity;
   const onFailure = (error: unknown, retryInMs: number): void => logger.warn({ error, retryInMs }, "postings cannot be taken from the ledger; what budgets hold stays held until they can");
   const running = keepTrying(follow, { signal, onFailure });
   return {
@@ -73,9 +76,15 @@ export function followPostings({ database, peers: { metering }, logger, onSettle
       if (crossings.length > 0) alerts.onReached();
       for (const crossing of crossings) logger.warn(crossing, "a budget has reached a share of its limit");
     }
-    const closed = completeBeforeTime === undefined ? 0 : await closeLeases(database, new Date(timestampMs(completeBeforeTime) - clockSkewMs), closedAtOnce);
-    if (postings.length + closed > 0) onSettled();
-    await forgetLeases(database, new Date(Date.now() - rememberedMs), closedAtOnce);
+    if (postings.length > 0) onSettled();
+    if (completeBeforeTime !== undefined && performance.now() - sweptMs >= sweepIntervalMs) await sweep(timestampMs(completeBeforeTime));
     return progress.hasOpenLeases || postings.length > 0;
+  }
+
+  async function sweep(completeBeforeMs: number): Promise<void> {
+    sweptMs = performance.now();
+    const closed = await closeLeases(database, new Date(completeBeforeMs - clockSkewMs), closedAtOnce);
+    if (closed > 0) onSettled();
+    await forgetLeases(database, new Date(Date.now() - rememberedMs), closedAtOnce);
   }
 }
