@@ -135,6 +135,16 @@ describe("what calls share", () => {
     expect(new Set(leases).size).toBe(3);
   });
 
+  test("is nothing until policy has said what: one that is refused speaks for no other", async () => {
+    policy.answerAfterMs = 10;
+    policy.refusedKeyId = "key_2";
+    const askers = [{ keyId: "key_2" }, { keyId: "key_2" }, { keyId: "key_1" }, { keyId: "key_1", labels: { team: "red" } }];
+    const outcomes = Promise.allSettled(askers.map((asker) => hold(10n, asker)));
+    await vi.advanceTimersByTimeAsync(100);
+    expect((await outcomes).map(({ status }) => status)).toEqual(["rejected", "rejected", "fulfilled", "fulfilled"]);
+    expect(policy.asked).toHaveLength(3);
+  });
+
   test("is never another organization's lease", async () => {
     await hold(10n, { organizationId: "org_1" });
     expect((await hold(10n, { organizationId: "org_2" })).leaseId).not.toBe("lea_1");
@@ -290,6 +300,8 @@ class ScriptedPolicy {
   isDown = false;
   clamps = false;
   exempts = false;
+  /** Of this one another budget has nothing left. */
+  refusedKeyId = "";
   readonly peekLease = (): Promise<never> => Promise.reject(new Error("nobody asks"));
   #recalled: string[] = [];
   #wake = (): void => undefined;
@@ -318,6 +330,7 @@ class ScriptedPolicy {
         signal.addEventListener("abort", () => reject(new GatewayError("CANCELLED", "Nobody waits any more.")));
       });
     }
+    if (request.keyId === this.refusedKeyId) throw new GatewayError("BUDGET_EXCEEDED", "Nothing is left.");
     const { leastNanos, floorNanos, wantedNanos } = request;
     const common = { life: durationFromMs(lifeMs), scope: this.scope };
     if (this.exempts) return create(AcquireLeaseResponseSchema, common);
