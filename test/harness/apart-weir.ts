@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import { createEmptyDatabase, urlOf } from "./database.ts";
 import { freePort } from "./free-port.ts";
-import { installOnSharedPostgres } from "./installation.ts";
 import { startWeirProcess, type WeirProcess } from "./weir-process.ts";
 
 export const services = ["metering", "policy", "providers", "routing"] as const;
@@ -84,7 +84,7 @@ async function databaseOf(dataDirectory: string): Promise<string> {
   const file = join(dataDirectory, "database-url");
   const known = await readFile(file, "utf8").catch(() => undefined);
   if (known !== undefined) return known;
-  const url = await installOnSharedPostgres(dataDirectory);
+  const url = urlOf(await createEmptyDatabase());
   await writeFile(file, url, { mode: 0o600 });
   return url;
 }

@@ -1,4 +1,4 @@
-/** Owns what a test run has once, the PostgreSQL and the installations to copy: there before the first test file, gone after the last. */
+/** Owns what a test run has once, the PostgreSQL and the installation to copy: there before the first test file, gone after the last. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,8 +11,8 @@ declare module "vitest" {
   interface ProvidedContext {
     /** The superuser's connection to the PostgreSQL of this test run. */
     postgresAdministration: DatabaseConnection;
-    /** The folder of those that were made so far. */
-    installations: string;
+    /** Where it is, once somebody needed it. */
+    installation: string;
   }
 }
 
@@ -23,7 +23,7 @@ export async function setup(project: TestProject): Promise<void> {
   folder = await mkdtemp(join(tmpdir(), "weir-test-run-"));
   server = await startPostgresServer({ dataDirectory: join(folder, "postgres"), logger: createLogger("error") });
   project.provide("postgresAdministration", server.administration);
-  project.provide("installations", join(folder, "installations"));
+  project.provide("installation", join(folder, "installation"));
 }
 
 export async function teardown(): Promise<void> {
