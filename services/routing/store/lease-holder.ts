@@ -381,10 +381,6 @@ function peeked(bound: PricedBound, clampedBy = ""): Hold {
 
 function keyOf({ organizationId, teamId, keyId }: Grant, labels: Readonly<Record<string, string>>, scope: LeaseScope | undefined): string {
   // Until policy has said what tells calls apart, all that can: else the first that is refused would speak for the others.
-  if (scope === undefined) return JSON.stringify([organizationId, teamId, keyId, ...Object.entries(labels).sort(byName)]);
+  if (scope === undefined) return JSON.stringify([organizationId, teamId, keyId, ...Object.keys(labels).sort().map((name) => [name, labels[name]])]);
   return JSON.stringify([organizationId, scope.byTeam ? teamId : null, scope.byKey ? keyId : null, ...scope.labelNames.map((name) => labels[name] ?? null)]);
-}
-
-function byName([left]: [string, string], [right]: [string, string]): number {
-  return left < right ? -1 : left > right ? 1 : 0;
 }
