@@ -44,13 +44,18 @@ export function sendCacheUses({ metering, clock, logger, metrics }: CacheUseSend
   let sending: Promise<void> | undefined;
 
   const send = async (): Promise<void> => {
-    while (waiting.length > 0) {
-      // A thousand at once cost the database about what one does.
-      if (waiting.length < batch) await pause(gatherMs);
-      const uses = waiting.slice(0, batch);
-      waiting = waiting.slice(batch);
-      sequence++;
-      if (!(await tell(uses))) return giveUp(uses.length + waiting.splice(0).length);
+    try {
+      while (waiting.length > 0) {
+        // A thousand at once cost the database about what one does.
+        if (waiting.length < batch) await pause(gatherMs);
+        const uses = waiting.slice(0, batch);
+        waiting = waiting.slice(batch);
+        sequence++;
+        if (!(await tell(uses))) return giveUp(uses.length + waiting.splice(0).length);
+      }
+    } finally {
+      // In the same moment in which nothing waits: what is added a moment later begins anew.
+      sending = undefined;
     }
   };
   const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal: stopping.signal, ref: false }).catch(() => {});
@@ -78,7 +83,7 @@ export function sendCacheUses({ metering, clock, logger, metrics }: CacheUseSend
       // What is waited for stands in the log, again and again.
       if (waiting.length >= maximumWaiting) return lost.inc();
       waiting.push(use);
-      sending ??= send().finally(() => (sending = undefined));
+      sending ??= send();
     },
     async stop() {
       stopping.abort();
