@@ -2,7 +2,7 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Cache } from "#gen/weir/config/v1/cache_pb.ts";
-import type { Config } from "#gen/weir/config/v1/config_pb.ts";
+import type { Config, Route as RouteMessage } from "#gen/weir/config/v1/config_pb.ts";
 import type { GuardrailPlugin } from "#gen/weir/config/v1/guardrail_plugin_pb.ts";
 import type { BreakerSettings } from "#platform/breaker.ts";
 import { Secret } from "#platform/secret.ts";
@@ -48,7 +48,7 @@ export interface ConsoleSettings {
 
 export function readRoutingConfig(config: Config): RoutingConfig {
   return {
-    routes: new Map(Object.entries(config.routes).map(([name, { targets, strict }]) => [name, { targets, strict }])),
+    routes: new Map(Object.entries(config.routes).map(([name, route]) => [name, readRoute(route)])),
     maximumBodyBytes: Number(config.limits?.maxBodyBytes ?? 32n * 1024n * 1024n),
     maximumMediaBytes: Number(config.limits?.maxMediaBytes ?? 512n * 1024n * 1024n),
     maximumConcurrentRequests: config.limits?.maxConcurrentRequests ?? 10_000,
@@ -67,6 +67,10 @@ export function readRoutingConfig(config: Config): RoutingConfig {
     console: { issuer: config.console?.issuer || undefined, origin: config.console?.origin || undefined },
     cache: config.cache && cacheSettings(config.cache),
   };
+}
+
+function readRoute({ targets, strict, order, weights }: RouteMessage): Route {
+  return { targets, strict, order: order === "weight" ? { by: order, weights } : { by: (order || "listed") as "listed" | "price" | "latency" } };
 }
 
 function pluginSettings({ url, tls, secrets, maxConcurrentCalls, maxMessageBytes }: GuardrailPlugin): PluginSettings {

@@ -72,6 +72,7 @@ import { KeyUses } from "./store/key-uses.ts";
 import { RateCounters } from "./store/rate-counters.ts";
 import { KeptReplies } from "./store/kept-replies.ts";
 import { followRules } from "./store/rule-view.ts";
+import { TargetLatencies } from "./store/target-latencies.ts";
 
 /** Where the page for operators is built. */
 const consoleDirectory = join(import.meta.dirname, "../console/dist");
@@ -126,6 +127,8 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     breaker: (name) => breakers.get(name),
     attempt: (request, context) => peers.providers.attempt(request, context),
     budgets: { holds, rates: (target, organizationId, isBatch) => boundRatesFor(target, organizationId, isBatch, catalogue.boundPrices) },
+    latencies: new TargetLatencies(clock),
+    random: Math.random,
     clock,
     onFailedAttempt: (requestId, target, error) => {
       failedAttempts.inc({ provider: target.provider.name });

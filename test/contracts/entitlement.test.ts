@@ -10,11 +10,12 @@ import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { excessOf } from "../../services/policy/domain/entitlement.ts";
 import { authenticate, authorizeMethod, authorizePlan, type Caller } from "../../services/routing/domain/admit.ts";
 import { planTargets, type PlanningView } from "../../services/routing/domain/plan.ts";
+import { asListed } from "../../services/routing/domain/target-order.ts";
 
 const nowMs = 1_000;
 const view: PlanningView = {
   providers: new Map(["a", "b"].map((name) => [name, create(ProviderSchema, { name, models: [`only-${name}`, "m"] })])),
-  routes: new Map([["r", { targets: ["a/m", "b/m"], strict: false }], ["s", { targets: ["b/m"], strict: false }]]),
+  routes: new Map([["r", { targets: ["a/m", "b/m"], strict: false, order: asListed }], ["s", { targets: ["b/m"], strict: false, order: asListed }]]),
 };
 
 const some = (...values: string[]): fc.Arbitrary<string[]> => fc.subarray(values);

@@ -1,4 +1,5 @@
 /** Owns `weir policy`: what would become of a call and why, and whether cases in a file come out as they say. */
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { PolicyCasesSchema } from "#gen/weir/config/v1/policy_cases_pb.ts";
@@ -116,8 +117,21 @@ function describeState({ case: kind, value }: AppliedRule["state"]): string {
   }
 }
 
-function describeTarget({ name, reason, message }: PlannedTarget): string[] {
-  return [name, reason === ErrorReason.UNSPECIFIED ? "" : `passed over: ${reasonName(reason)}. ${message}`];
+function describeTarget({ name, reason, message, standing }: PlannedTarget): string[] {
+  return [name, describeStanding(standing), reason === ErrorReason.UNSPECIFIED ? "" : `passed over: ${reasonName(reason)}. ${message}`];
+}
+
+function describeStanding({ case: kind, value }: PlannedTarget["standing"]): string {
+  switch (kind) {
+    case "weight":
+      return `weight ${value}`;
+    case "estimatedNanos":
+      return `about $${dollars(value)}`;
+    case "latency":
+      return `begins after ${durationMs(value)} ms`;
+    default:
+      return "";
+  }
 }
 
 function readLabel(text: string): [name: string, value: string] {

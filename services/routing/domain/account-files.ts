@@ -13,6 +13,7 @@ import type { FileIds, FileKind, FilePlace } from "./file-ids.ts";
 import type { Breathe } from "./guardrails/look-through.ts";
 import type { Reply } from "./pipeline.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
+import { asListed } from "./target-order.ts";
 
 type RelayInit = Pick<Exclude<MessageInitShape<typeof RelayRequestSchema>, { readonly $typeName: unknown }>, "method" | "query" | "body" | "contentType">;
 
@@ -75,7 +76,7 @@ export class AccountFiles {
     const { view, run } = this.#options;
     const target: Target = { name: `${provider}/files`, provider: view.providers.get(provider)!, model: "files", breakerName: provider };
     const operation = relayOf(endpoint, { resourceId: place?.vendorId ?? "", ...relay });
-    return run({ operation: "files", model: "files", operationFor: () => operation, boundAt: freeOfCharge, plan: { route: "", strict: false, targets: [target] }, ownAccount: place?.ownAccount });
+    return run({ operation: "files", model: "files", operationFor: () => operation, boundAt: freeOfCharge, plan: { route: "", strict: false, order: asListed, targets: [target] }, ownAccount: place?.ownAccount });
   }
 
   /** Makes a batch of the calls in this file, all to the one target of the plan, which can cost as much as the bound. */

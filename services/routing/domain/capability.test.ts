@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { ProviderSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { capableTargets } from "./capability.ts";
 import { planTargets } from "./plan.ts";
+import { asListed } from "./target-order.ts";
 
 const providers = new Map(
   [
@@ -12,7 +13,7 @@ const providers = new Map(
     create(ProviderSchema, { name: "older" }),
   ].map((provider) => [provider.name, provider]),
 );
-const view = { providers, routes: new Map([["all", { targets: ["talks/m", "embeds/m", "older/m"], strict: false }]]) };
+const view = { providers, routes: new Map([["all", { targets: ["talks/m", "embeds/m", "older/m"], strict: false, order: asListed }]]) };
 const targetsOf = (model: string, operation: "generate" | "embed") => capableTargets(operation, model, planTargets(model, view).targets, view).map(({ name }) => name);
 
 test("targets without the operation are left out, those of which nothing is known are not", () => {

@@ -1,11 +1,13 @@
 /** Owns what is said of a decision: the rules that apply, how each stands, which one decides, and the targets. */
 import { create } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { AppliedRuleSchema, PlannedTargetSchema, RuleKind, type AppliedRule, type PlannedTarget } from "#gen/weir/routing/v1/decision_pb.ts";
 import { GatewayError, type Reason } from "#platform/errors.ts";
 import type { Sights } from "./dry-run.ts";
-import type { Target } from "./plan.ts";
+import type { Plan, Target } from "./plan.ts";
+import type { OrderSights, TargetOrder } from "./target-order.ts";
 
 /** The bound of a key that speaks against a call, by the reason. */
 const keyBounds: Readonly<Partial<Record<Reason, string>>> = {
@@ -45,10 +47,26 @@ export function appliedRules({ limits, budgets, neededNanos, findings }: Sights,
   ];
 }
 
-/** In their order; those that were passed over say why. */
-export function plannedTargets(targets: readonly Target[], { failures }: Sights): PlannedTarget[] {
-  return targets.map(({ name }) => {
-    const error = failures.find(({ target }) => target.name === name)?.error;
-    return create(PlannedTargetSchema, error instanceof GatewayError ? { name, reason: ErrorReason[error.reason], message: error.message } : { name });
+/** In their order, with what they have their places by; those that were passed over say why. */
+export function plannedTargets({ targets, order }: Plan, orderSights: OrderSights, { failures }: Sights): PlannedTarget[] {
+  return targets.map((target) => {
+    const error = failures.find((failure) => failure.target.name === target.name)?.error;
+    const refusal = error instanceof GatewayError ? { reason: ErrorReason[error.reason], message: error.message } : {};
+    return create(PlannedTargetSchema, { name: target.name, standing: standingOf(target, order, orderSights), ...refusal });
   });
 }
+
+type Standing = PlannedTarget["standing"];
+
+function standingOf(target: Target, order: TargetOrder, { nanosAt, latencyAt }: OrderSights): Standing {
+  if (order.by === "weight") return standing("weight", order.weights[target.name]);
+  if (order.by === "price") return standing("estimatedNanos", nanosAt(target));
+  const ms = order.by === "latency" ? latencyAt(target).ms : undefined;
+  return standing("latency", ms === undefined ? undefined : durationFromMs(Math.round(ms)));
+}
+
+function standing<Case extends NonNullable<Standing["case"]>>(name: Case, value: Extract<Standing, { case: Case }>["value"] | undefined): Standing {
+  return value === undefined ? unknownStanding : ({ case: name, value } as Standing);
+}
+
+const unknownStanding: Standing = { case: undefined };

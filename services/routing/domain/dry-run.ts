@@ -53,6 +53,9 @@ export function dryRun(pipeline: PipelineDependencies, peeks: Peeks): { readonly
       rateCounterOf: (limit, counted) => new PeekingCounter(limit, counted, peeks, sights),
       breaker: (name) => withoutTrace(name, pipeline.breaker(name)),
       attempt: (request, { signal }) => sendNothing(request, signal, peeks),
+      latencies: { of: (target, isStream) => pipeline.latencies.of(target, isStream), begin: () => () => undefined },
+      // What is drawn first most often comes first.
+      random: () => 0.5,
       budgets: { ...pipeline.budgets, holds: { hold: (need, context) => peekHold(need, context, peeks, sights) } },
       onFailedAttempt: (_requestId, target, error) => void sights.failures.push({ target, error }),
       onFinding: (_requestId, finding) => void sights.findings.push(finding),

@@ -14,6 +14,7 @@ import type { Hold, HoldSource, Need } from "./budget/hold.ts";
 import { noNeeds } from "./fitness.ts";
 import type { Target } from "./plan.ts";
 import { runCall, type Call, type PipelineDependencies } from "./pipeline.ts";
+import { asListed } from "./target-order.ts";
 
 const unavailable = new GatewayError("UPSTREAM_UNAVAILABLE", "The vendor is down.");
 const rejected = new GatewayError("UPSTREAM_REJECTED", "The request is wrong.", { metadata: { status: "400" } });
@@ -265,12 +266,12 @@ function harness(script: Record<string, Script>, failures: string[], facts: Fact
       yield typeof step === "string" ? create(AttemptResponseSchema, { native: Buffer.from(step) }) : step;
     }
   }
-  const routes = new Map([["route", { targets: Object.keys(script).map((name) => `${name}/model`), strict: false }]]);
+  const routes = new Map([["route", { targets: Object.keys(script).map((name) => `${name}/model`), strict: false, order: asListed }]]);
   const rates = (target: Target): BoundRates => {
     holds.target = target.name;
     return { rates: new Map([[Meter.INPUT_TOKENS, 0n], [Meter.OUTPUT_TOKENS, 1_000_000n]]), factorMillionths: 1_000_000n };
   };
-  return { sent, dependencies: { budgets: { holds, rates }, view: () => ({ routes, providers }), priceVersion: () => "pri_1", rulesOf: () => undefined, rateCounterOf: () => { throw new Error("There are no rate limits."); }, breaker, attempt, clock: systemClock, onFailedAttempt: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve(), askOutside: () => Promise.resolve({ verdict: "allow" }), judgeJson: () => Promise.resolve(undefined), cache: { rules: () => [], store: { find: () => undefined, receive: () => { throw new Error("Nothing is cached."); } }, onUse: () => undefined } } };
+  return { sent, dependencies: { budgets: { holds, rates }, view: () => ({ routes, providers }), priceVersion: () => "pri_1", rulesOf: () => undefined, rateCounterOf: () => { throw new Error("There are no rate limits."); }, breaker, attempt, latencies: { of: () => ({ ms: undefined, isDue: false }), begin: () => () => undefined }, random: () => 0, clock: systemClock, onFailedAttempt: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve(), askOutside: () => Promise.resolve({ verdict: "allow" }), judgeJson: () => Promise.resolve(undefined), cache: { rules: () => [], store: { find: () => undefined, receive: () => { throw new Error("Nothing is cached."); } }, onUse: () => undefined } } };
 }
 
 function callWith(changes: Partial<Call>): Call {

@@ -37,7 +37,8 @@ import { withOutputMaximum } from "./output-maximum.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { admitCall, type RateCounterSource } from "./rate-admission.ts";
 import { noTokens } from "./token-estimate.ts";
-import { spendingOf } from "./spending.ts";
+import { estimatedNanos, spendingOf } from "./spending.ts";
+import { orderTargets, type Latency, type OrderSights } from "./target-order.ts";
 import { verdictOn } from "./verdict.ts";
 
 type Operation = AttemptRequest["operation"];
@@ -94,6 +95,13 @@ export interface Reply {
   readonly cacheUse?: CacheUse;
 }
 
+/** How soon the replies of targets begin; streams are compared with streams. */
+export interface LatencySource {
+  of(target: string, isStream: boolean): Latency;
+  /** An attempt is made; what is returned is to be called when its reply begins. */
+  begin(target: string, isStream: boolean): () => void;
+}
+
 export interface PipelineDependencies {
   readonly view: () => PlanningView;
   readonly priceVersion: () => string;
@@ -102,6 +110,9 @@ export interface PipelineDependencies {
   readonly breaker: (name: string) => Breaker;
   readonly attempt: ServiceInterface<typeof ProvidersService>["attempt"];
   readonly budgets: Budgets;
+  readonly latencies: LatencySource;
+  /** Evenly from 0 to 1, without 1. */
+  readonly random: () => number;
   readonly clock: Clock;
   /** Told of every attempt that failed before its reply began. */
   readonly onFailedAttempt: (requestId: string, target: Target, error: unknown) => void;
@@ -132,15 +143,15 @@ export async function runCall(received: Call, dependencies: PipelineDependencies
   // The key's labels win: whoever is charged does not choose by what.
   const call: Call = { ...received, labels: { ...received.labels, ...received.grant.labels } };
   const rules = dependencies.rulesOf(call.grant);
-  if (rules === undefined || rules.rateLimits.length === 0) return runAdmitted(call, rules, dependencies);
-  const { isStream, tokens: asked } = call.size ?? { isStream: false, tokens: () => noTokens };
+  const plan = once(() => planOf(call, dependencies));
+  if (rules === undefined || rules.rateLimits.length === 0) return runAdmitted(call, rules, plan(), dependencies);
+  const { isStream, tokens: asked } = call.size ?? noSize;
   const { view, budgets } = dependencies;
-  const plan = (): Plan => planOf(call, view());
   const tokens = once(() => instructedTokens(asked(), call, rules.guardrails, plan));
   const spending = once(() => spendingOf(call, () => plan().targets[0]!, (target) => budgets.rates(target, call.grant.organizationId, call.operation === "batches")));
   const admitted = await admitCall({ facts: factsOf(call, view()), isStream, tokens, spending }, rules.rateLimits, dependencies.rateCounterOf);
   try {
-    const reply = await runAdmitted(call, rules, dependencies);
+    const reply = await runAdmitted(call, rules, plan(), dependencies);
     const messages = reply.cacheUse?.outcome === "hit" ? admitted.watchRepeated(reply.messages, call.signal) : admitted.watch(reply.messages, call.signal, reply.target);
     return { ...reply, messages, rateLimits: admitted.rateLimits };
   } catch (error) {
@@ -149,9 +160,26 @@ export async function runCall(received: Call, dependencies: PipelineDependencies
   }
 }
 
-/** Where the call may go. Throws MODEL_NOT_FOUND, MODEL_NOT_ALLOWED, PROVIDER_NOT_ALLOWED. */
-export function planOf({ plan, model, grant }: Call, view: PlanningView): Plan {
-  return plan ?? authorizePlan(model, planTargets(model, view), grant);
+const noSize: CallSize = { isStream: false, tokens: () => noTokens };
+
+/** Where the call may go, in the order in which it is tried. Throws MODEL_NOT_FOUND, MODEL_NOT_ALLOWED, PROVIDER_NOT_ALLOWED. */
+export function planOf(call: Call, dependencies: OrderDependencies): Plan {
+  const { model, grant } = call;
+  const plan = call.plan ?? authorizePlan(model, planTargets(model, dependencies.view()), grant);
+  return plan.order.by === "listed" ? plan : { ...plan, targets: orderTargets(plan.targets, plan.order, orderSightsOf(call, dependencies)) };
+}
+
+type OrderDependencies = Pick<PipelineDependencies, "view" | "budgets" | "latencies" | "random">;
+
+/** What the order of this call's targets goes by. */
+export function orderSightsOf(call: Call, { budgets, latencies, random }: OrderDependencies): OrderSights {
+  const { isStream, tokens } = call.size ?? noSize;
+  const size = once(tokens);
+  return {
+    random,
+    nanosAt: (target) => estimatedNanos(call, size(), target, () => budgets.rates(target, call.grant.organizationId, call.operation === "batches")),
+    latencyAt: ({ name }) => latencies.of(name, isStream),
+  };
 }
 
 function factsOf({ grant, model, operation, labels }: Call, { routes }: PlanningView): CallFacts {
@@ -172,15 +200,13 @@ export function operationWord(operation: OperationName): string {
   return isAccountOperation(operation) ? accountOperations[operation] : InferenceService.method[operation].name;
 }
 
-async function runAdmitted(asked: Call, rules: GrantRules | undefined, dependencies: PipelineDependencies): Promise<Reply> {
-  const view = dependencies.view();
-  const plan = planOf(asked, view);
+async function runAdmitted(asked: Call, rules: GrantRules | undefined, plan: Plan, dependencies: PipelineDependencies): Promise<Reply> {
   const guard = rules === undefined ? undefined : guardFor(asked, plan, rules.guardrails, (finding) => dependencies.onFinding(asked.requestId, finding), dependencies.askOutside);
   if (guard !== undefined && asked.operation === "batches") throw unguarded(asked.model);
   const call = guard === undefined ? asked : governedCall(asked, guard, dependencies.judgeJson);
   const cache = cacheOfCall(call, plan, dependencies.cache);
   const failures: { readonly target: Target; readonly error: unknown }[] = [];
-  for (const target of capableTargets(call.operation, call.model, plan.targets, view)) {
+  for (const target of capableTargets(call.operation, call.model, plan.targets, dependencies.view())) {
     try {
       const keeper = guard?.keeperFrom(target);
       if (keeper !== undefined) await guardedRequest({ ...emptyRequest, operation: call.operationFor(target, plan.strict, guard!.looksAt("output")) }, keeper, dependencies.breathe);
@@ -253,6 +279,7 @@ async function send(call: Call, plan: Plan, target: Target, operation: () => Ope
   let wasSent = false;
   try {
     const request = attemptRequest(call, plan, target, await operation(), reservation, dependencies);
+    const hasBegun = plan.order.by === "latency" ? dependencies.latencies.begin(target.name, (call.size ?? noSize).isStream) : undefined;
     // Not before: with other settings there is another one.
     const breaker = dependencies.breaker(target.breakerName);
     const { iterator, first } = await breaker.run(async () => {
@@ -261,6 +288,7 @@ async function send(call: Call, plan: Plan, target: Target, operation: () => Ope
       return { iterator, first: await iterator.next() };
     });
     if (first.done === true) throw new GatewayError("UPSTREAM_PROTOCOL", `${target.name} ended without a reply.`);
+    hasBegun?.();
     return { messages: new StartedReply(first.value, iterator, breaker, reservation), warnings: reservation?.warnings ?? none };
   } catch (error) {
     if (reservation !== undefined) settleFailure(reservation, wasSent ? error : undefined);

@@ -3,11 +3,12 @@ import { describe, expect, test } from "vitest";
 import { ProviderSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { callableNames, planTargets, type PlanningView } from "./plan.ts";
+import { asListed } from "./target-order.ts";
 
 const view: PlanningView = {
   routes: new Map([
-    ["fast", { targets: ["openai/gpt-small", "local/llama"], strict: true }],
-    ["gone", { targets: ["removed/model"], strict: false }],
+    ["fast", { targets: ["openai/gpt-small", "local/llama"], strict: true, order: asListed }],
+    ["gone", { targets: ["removed/model"], strict: false, order: asListed }],
   ]),
   providers: new Map(
     [

@@ -1,7 +1,8 @@
-/** Owns the plan: from the name a caller gave to the targets to try, in order. */
+/** Owns the plan: from the name a caller gave to the targets to try. */
 import type { Provider } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { nearestNames } from "./nearest-names.ts";
+import { asListed, type TargetOrder } from "./target-order.ts";
 
 /** Where one attempt can go. */
 export interface Target {
@@ -16,8 +17,10 @@ export interface Target {
 
 /** What a name of the configuration stands for. */
 export interface Route {
-  /** As `provider/model`, in the order in which they are tried. */
+  /** As `provider/model`. */
   readonly targets: readonly string[];
+  /** In which they are tried. */
+  readonly order: TargetOrder;
   /** What a target cannot honour is refused instead of warned of. */
   readonly strict: boolean;
 }
@@ -27,6 +30,8 @@ export interface Plan {
   readonly route: string;
   /** As in Route. */
   readonly strict: boolean;
+  /** As in Route. */
+  readonly order: TargetOrder;
   readonly targets: readonly Target[];
 }
 
@@ -37,17 +42,17 @@ export interface PlanningView {
 }
 
 /**
- * The targets for `model`: a route's name, `provider/model`, or a bare model that exactly one provider lists.
+ * The targets for `model`, as listed: a route's name, `provider/model`, or a bare model that exactly one provider lists.
  * Throws MODEL_NOT_FOUND with the nearest names.
  */
 export function planTargets(model: string, view: PlanningView): Plan {
   const route = view.routes.get(model);
   if (route !== undefined) {
     const targets = route.targets.map((name) => targetNamed(name, view)).filter((target) => target !== undefined);
-    if (targets.length > 0) return { route: model, strict: route.strict, targets };
+    if (targets.length > 0) return { route: model, strict: route.strict, order: route.order, targets };
   }
   const named = targetNamed(model, view) ?? onlyListed(model, view);
-  if (named !== undefined) return { route: "", strict: false, targets: [named] };
+  if (named !== undefined) return { route: "", strict: false, order: asListed, targets: [named] };
   throw modelNotFound(model, view);
 }
 

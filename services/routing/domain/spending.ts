@@ -29,8 +29,7 @@ export function spendingOf(call: SpendingCall, firstTarget: () => Target, ratesA
   return {
     before(tokens) {
       const target = estimatedAt();
-      const rates = ratesAt(target);
-      const nanos = call.operation === "generate" ? priceOfTokens(tokens, rates) : priceOfBound(call, target, rates);
+      const nanos = nanosOf(call, tokens, target, ratesAt(target)) ?? 0n;
       return Number(nanos < mostNanos ? nanos : mostNanos);
     },
     after(usage, target) {
@@ -40,17 +39,23 @@ export function spendingOf(call: SpendingCall, firstTarget: () => Target, ratesA
   };
 }
 
-function priceOfTokens({ input, output }: TokenCount, rates: BoundRates): bigint {
-  const quantities = [{ meter: Meter.INPUT_TOKENS, quantity: BigInt(input) }, { meter: Meter.OUTPUT_TOKENS, quantity: BigInt(output) }];
-  return priceUsage(create(UsageSchema, { quantities }), rates) ?? 0n;
+/** What so many tokens would cost at the target, about; undefined where they have no price or no bound, or no prices are known yet. */
+export function estimatedNanos(call: SpendingCall, tokens: TokenCount, target: Target, rates: () => BoundRates): bigint | undefined {
+  return whereKnown(() => nanosOf(call, tokens, target, rates()));
 }
 
 /** What has no price or no bound is counted when it is known. */
-function priceOfBound(call: SpendingCall, target: Target, rates: BoundRates): bigint {
+function nanosOf(call: SpendingCall, { input, output }: TokenCount, target: Target, rates: BoundRates): bigint | undefined {
+  if (call.operation !== "generate") return whereKnown(() => priceBound(call.boundAt(target), rates, target.name).nanos);
+  const quantities = [{ meter: Meter.INPUT_TOKENS, quantity: BigInt(input) }, { meter: Meter.OUTPUT_TOKENS, quantity: BigInt(output) }];
+  return priceUsage(create(UsageSchema, { quantities }), rates);
+}
+
+function whereKnown(priced: () => bigint | undefined): bigint | undefined {
   try {
-    return priceBound(call.boundAt(target), rates, target.name).nanos;
+    return priced();
   } catch (error) {
-    if (error instanceof GatewayError) return 0n;
+    if (error instanceof GatewayError) return undefined;
     throw error;
   }
 }

@@ -13,7 +13,8 @@ import { capableTargets } from "../domain/capability.ts";
 import { appliedRules, plannedTargets } from "../domain/decision.ts";
 import { dryRun, type Peeks, type Sights } from "../domain/dry-run.ts";
 import { rulesMeant } from "../domain/guardrails/guard-for.ts";
-import { planOf, runCall, type Call, type PipelineDependencies } from "../domain/pipeline.ts";
+import { orderSightsOf, planOf, runCall, type Call, type PipelineDependencies } from "../domain/pipeline.ts";
+import type { Plan } from "../domain/plan.ts";
 import { explainedCall } from "./explained-call.ts";
 import { callOf, grantOf, type InferenceDependencies } from "./inference-dependencies.ts";
 
@@ -92,7 +93,7 @@ function describe(call: Call, pipeline: PipelineDependencies, sights: Sights, re
   const rules = appliedRules(sights, guardrails, refusal);
   return {
     rules: seesRules(asker) ? rules : rules.filter(({ decides }) => decides).map(withoutState),
-    ...(plan !== undefined && { route: plan.route, targets: plannedTargets(plan.targets, sights) }),
+    ...(plan !== undefined && { route: plan.route, targets: plannedTargets(plan, orderSightsOf(call, pipeline), sights) }),
   };
 }
 
@@ -101,10 +102,10 @@ function withoutState({ kind, name, id, decides }: AppliedRule): AppliedRule {
 }
 
 /** Undefined for a call that comes to no plan, which its refusal says. */
-function planWhereItIs(call: Call, { view }: PipelineDependencies) {
+function planWhereItIs(call: Call, pipeline: PipelineDependencies): Plan | undefined {
   try {
-    const plan = planOf(call, view());
-    return { ...plan, targets: capableTargets(call.operation, call.model, plan.targets, view()) };
+    const plan = planOf(call, pipeline);
+    return { ...plan, targets: capableTargets(call.operation, call.model, plan.targets, pipeline.view()) };
   } catch {
     return undefined;
   }

@@ -7,6 +7,8 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { ErrorReason } from "../../errors/v1/error_reason_pb.ts";
 import { file_weir_errors_v1_error_reason } from "../../errors/v1/error_reason_pb.ts";
 import type { BudgetEnforcement, BudgetUsage } from "../../policy/v1/budget_pb.ts";
@@ -17,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weir/routing/v1/decision.proto.
  */
 export const file_weir_routing_v1_decision: GenFile = /*@__PURE__*/
-  fileDesc("Ch53ZWlyL3JvdXRpbmcvdjEvZGVjaXNpb24ucHJvdG8SD3dlaXIucm91dGluZy52MSLwAwoWRXhwbGFpbkRlY2lzaW9uUmVxdWVzdBIXCgZrZXlfaWQYASABKAlCB7pIBHICKEASGQoFbW9kZWwYAiABKAlCCrpIB3IFEAEogAQSbQoJb3BlcmF0aW9uGAMgASgJQlq6SFfYAQFyUlIIR2VuZXJhdGVSC0NvdW50VG9rZW5zUgVFbWJlZFIITW9kZXJhdGVSBlJlcmFua1IOR2VuZXJhdGVJbWFnZXNSEFN5bnRoZXNpemVTcGVlY2gSXAoGbGFiZWxzGAQgAygLMjMud2Vpci5yb3V0aW5nLnYxLkV4cGxhaW5EZWNpc2lvblJlcXVlc3QuTGFiZWxzRW50cnlCF7pIFJoBERAQIgZyBBABKEAqBXIDKIACEhoKBHRleHQYBSABKAlCDIABAbpIBnIEKICABBItChFtYXhfb3V0cHV0X3Rva2VucxgGIAEoA0INukgKIggYgJTr3AMoAUgAiAEBEg4KBnN0cmVhbRgHIAEoCBIbCgdhZGRyZXNzGAggASgJQgq6SAfYAQFyAnABEhgKBm9yaWdpbhgJIAEoCUIIukgFcgMogAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIUChJfbWF4X291dHB1dF90b2tlbnMi5AEKF0V4cGxhaW5EZWNpc2lvblJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSKwoGcmVhc29uGAIgASgOMhsud2Vpci5lcnJvcnMudjEuRXJyb3JSZWFzb24SDwoHbWVzc2FnZRgDIAEoCRIrCgVydWxlcxgEIAMoCzIcLndlaXIucm91dGluZy52MS5BcHBsaWVkUnVsZRINCgVyb3V0ZRgFIAEoCRIvCgd0YXJnZXRzGAYgAygLMh4ud2Vpci5yb3V0aW5nLnYxLlBsYW5uZWRUYXJnZXQSDQoFbm90ZXMYByADKAkihwIKC0FwcGxpZWRSdWxlEicKBGtpbmQYASABKA4yGS53ZWlyLnJvdXRpbmcudjEuUnVsZUtpbmQSDAoEbmFtZRgCIAEoCRIKCgJpZBgDIAEoCRIPCgdkZWNpZGVzGAQgASgIEjUKCnJhdGVfbGltaXQYBSABKAsyHy53ZWlyLnJvdXRpbmcudjEuUmF0ZUxpbWl0U3RhdGVIABIuCgZidWRnZXQYBiABKAsyHC53ZWlyLnJvdXRpbmcudjEuQnVkZ2V0U3RhdGVIABI0CglndWFyZHJhaWwYByABKAsyHy53ZWlyLnJvdXRpbmcudjEuR3VhcmRyYWlsU3RhdGVIAEIHCgVzdGF0ZSJjCg5SYXRlTGltaXRTdGF0ZRINCgVjb3VudBgBIAEoCRIOCgZhbW91bnQYAiABKAMSEQoJcmVtYWluaW5nGAMgASgDEg4KBm5lZWRlZBgEIAEoAxIPCgdjb3VudGVyGAUgASgJIocBCgtCdWRnZXRTdGF0ZRI2CgtlbmZvcmNlbWVudBgBIAEoDjIhLndlaXIucG9saWN5LnYxLkJ1ZGdldEVuZm9yY2VtZW50EioKBXVzYWdlGAIgASgLMhsud2Vpci5wb2xpY3kudjEuQnVkZ2V0VXNhZ2USFAoMbmVlZGVkX25hbm9zGAMgASgDIi0KDkd1YXJkcmFpbFN0YXRlEgwKBG1vZGUYASABKAkSDQoFZm91bmQYAiADKAkiWwoNUGxhbm5lZFRhcmdldBIMCgRuYW1lGAEgASgJEisKBnJlYXNvbhgCIAEoDjIbLndlaXIuZXJyb3JzLnYxLkVycm9yUmVhc29uEg8KB21lc3NhZ2UYAyABKAkqgQEKCFJ1bGVLaW5kEhkKFVJVTEVfS0lORF9VTlNQRUNJRklFRBAAEhEKDVJVTEVfS0lORF9LRVkQARIYChRSVUxFX0tJTkRfUkFURV9MSU1JVBACEhQKEFJVTEVfS0lORF9CVURHRVQQAxIXChNSVUxFX0tJTkRfR1VBUkRSQUlMEARiBnByb3RvMw", [file_buf_validate_validate, file_weir_errors_v1_error_reason, file_weir_policy_v1_budget]);
+  fileDesc("Ch53ZWlyL3JvdXRpbmcvdjEvZGVjaXNpb24ucHJvdG8SD3dlaXIucm91dGluZy52MSLwAwoWRXhwbGFpbkRlY2lzaW9uUmVxdWVzdBIXCgZrZXlfaWQYASABKAlCB7pIBHICKEASGQoFbW9kZWwYAiABKAlCCrpIB3IFEAEogAQSbQoJb3BlcmF0aW9uGAMgASgJQlq6SFfYAQFyUlIIR2VuZXJhdGVSC0NvdW50VG9rZW5zUgVFbWJlZFIITW9kZXJhdGVSBlJlcmFua1IOR2VuZXJhdGVJbWFnZXNSEFN5bnRoZXNpemVTcGVlY2gSXAoGbGFiZWxzGAQgAygLMjMud2Vpci5yb3V0aW5nLnYxLkV4cGxhaW5EZWNpc2lvblJlcXVlc3QuTGFiZWxzRW50cnlCF7pIFJoBERAQIgZyBBABKEAqBXIDKIACEhoKBHRleHQYBSABKAlCDIABAbpIBnIEKICABBItChFtYXhfb3V0cHV0X3Rva2VucxgGIAEoA0INukgKIggYgJTr3AMoAUgAiAEBEg4KBnN0cmVhbRgHIAEoCBIbCgdhZGRyZXNzGAggASgJQgq6SAfYAQFyAnABEhgKBm9yaWdpbhgJIAEoCUIIukgFcgMogAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIUChJfbWF4X291dHB1dF90b2tlbnMi5AEKF0V4cGxhaW5EZWNpc2lvblJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSKwoGcmVhc29uGAIgASgOMhsud2Vpci5lcnJvcnMudjEuRXJyb3JSZWFzb24SDwoHbWVzc2FnZRgDIAEoCRIrCgVydWxlcxgEIAMoCzIcLndlaXIucm91dGluZy52MS5BcHBsaWVkUnVsZRINCgVyb3V0ZRgFIAEoCRIvCgd0YXJnZXRzGAYgAygLMh4ud2Vpci5yb3V0aW5nLnYxLlBsYW5uZWRUYXJnZXQSDQoFbm90ZXMYByADKAkihwIKC0FwcGxpZWRSdWxlEicKBGtpbmQYASABKA4yGS53ZWlyLnJvdXRpbmcudjEuUnVsZUtpbmQSDAoEbmFtZRgCIAEoCRIKCgJpZBgDIAEoCRIPCgdkZWNpZGVzGAQgASgIEjUKCnJhdGVfbGltaXQYBSABKAsyHy53ZWlyLnJvdXRpbmcudjEuUmF0ZUxpbWl0U3RhdGVIABIuCgZidWRnZXQYBiABKAsyHC53ZWlyLnJvdXRpbmcudjEuQnVkZ2V0U3RhdGVIABI0CglndWFyZHJhaWwYByABKAsyHy53ZWlyLnJvdXRpbmcudjEuR3VhcmRyYWlsU3RhdGVIAEIHCgVzdGF0ZSJjCg5SYXRlTGltaXRTdGF0ZRINCgVjb3VudBgBIAEoCRIOCgZhbW91bnQYAiABKAMSEQoJcmVtYWluaW5nGAMgASgDEg4KBm5lZWRlZBgEIAEoAxIPCgdjb3VudGVyGAUgASgJIocBCgtCdWRnZXRTdGF0ZRI2CgtlbmZvcmNlbWVudBgBIAEoDjIhLndlaXIucG9saWN5LnYxLkJ1ZGdldEVuZm9yY2VtZW50EioKBXVzYWdlGAIgASgLMhsud2Vpci5wb2xpY3kudjEuQnVkZ2V0VXNhZ2USFAoMbmVlZGVkX25hbm9zGAMgASgDIi0KDkd1YXJkcmFpbFN0YXRlEgwKBG1vZGUYASABKAkSDQoFZm91bmQYAiADKAkiwgEKDVBsYW5uZWRUYXJnZXQSDAoEbmFtZRgBIAEoCRIrCgZyZWFzb24YAiABKA4yGy53ZWlyLmVycm9ycy52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAMgASgJEhAKBndlaWdodBgEIAEoBUgAEhkKD2VzdGltYXRlZF9uYW5vcxgFIAEoA0gAEiwKB2xhdGVuY3kYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IAEIKCghzdGFuZGluZyqBAQoIUnVsZUtpbmQSGQoVUlVMRV9LSU5EX1VOU1BFQ0lGSUVEEAASEQoNUlVMRV9LSU5EX0tFWRABEhgKFFJVTEVfS0lORF9SQVRFX0xJTUlUEAISFAoQUlVMRV9LSU5EX0JVREdFVBADEhcKE1JVTEVfS0lORF9HVUFSRFJBSUwQBGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_weir_errors_v1_error_reason, file_weir_policy_v1_budget]);
 
 /**
  * Asks what would become of a call.
@@ -370,6 +372,37 @@ export type PlannedTarget = Message<"weir.routing.v1.PlannedTarget"> & {
    * @generated from field: string message = 3;
    */
   message: string;
+
+  /**
+   * By what the route puts it into its place; unset where it is tried as listed, or what counts is not known of it.
+   *
+   * @generated from oneof weir.routing.v1.PlannedTarget.standing
+   */
+  standing: {
+    /**
+     * Its weight: calls draw their first target anew.
+     *
+     * @generated from field: int32 weight = 4;
+     */
+    value: number;
+    case: "weight";
+  } | {
+    /**
+     * What the call would cost there, about, in nano-dollars.
+     *
+     * @generated from field: int64 estimated_nanos = 5;
+     */
+    value: bigint;
+    case: "estimatedNanos";
+  } | {
+    /**
+     * How long its latest replies took to begin, as the routing process that answers has measured.
+     *
+     * @generated from field: google.protobuf.Duration latency = 6;
+     */
+    value: Duration;
+    case: "latency";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
