@@ -69,8 +69,13 @@ export function readRoutingConfig(config: Config): RoutingConfig {
   };
 }
 
-function readRoute({ targets, strict, order, weights }: RouteMessage): Route {
-  return { targets, strict, order: order === "weight" ? { by: order, weights } : { by: (order || "listed") as "listed" | "price" | "latency" } };
+function readRoute({ targets, strict, order, weights, hedgeAfter }: RouteMessage): Route {
+  return {
+    targets,
+    strict,
+    order: order === "weight" ? { by: order, weights } : { by: (order || "listed") as "listed" | "price" | "latency" },
+    hedgeAfterMs: hedgeAfter && durationMs(hedgeAfter),
+  };
 }
 
 function pluginSettings({ url, tls, secrets, maxConcurrentCalls, maxMessageBytes }: GuardrailPlugin): PluginSettings {

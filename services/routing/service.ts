@@ -109,7 +109,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   const breakers = new Breakers(config.current.breaker, (name, settings) => createBreaker(name, settings, (error) => verdictOn(error).health));
   config.subscribe(({ breaker }) => breakers.configure(breaker));
   const failedAttempts = new Counter({ name: "weir_failed_attempts_total", help: "Attempts that failed before their reply began, by provider.", labelNames: ["provider"], registers: [metrics] });
-
+  const hedges = new Counter({ name: "weir_hedges_total", help: "Calls for which a second target was asked beside a slow one, by who began first: the `first` or the `second`.", labelNames: ["winner"], registers: [metrics] });
   const findings = new Counter({ name: "weir_guardrail_findings_total", help: "Calls in which a guardrail found something, by rule, mode, detector and side.", labelNames: ["rule", "mode", "detector", "side"], registers: [metrics] });
 
   const plugins = new PluginSet(config, clock);
@@ -130,6 +130,12 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     latencies: new TargetLatencies(clock),
     random: Math.random,
     clock,
+    setAlarm: (afterMs) => {
+      const { promise: rings, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, afterMs);
+      return { rings, stop: () => clearTimeout(timer) };
+    },
+    onHedged: (winner) => hedges.inc({ winner }),
     onFailedAttempt: (requestId, target, error) => {
       failedAttempts.inc({ provider: target.provider.name });
       logger.debug({ requestId, target: target.name, error }, "attempt failed");

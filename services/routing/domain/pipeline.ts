@@ -32,6 +32,7 @@ import { instructedTokens } from "./guardrails/instructed-tokens.ts";
 import type { Breathe } from "./guardrails/look-through.ts";
 import type { AskOutside } from "./guardrails/outside-check.ts";
 import type { JudgeJson } from "./guardrails/reply-schema.ts";
+import { firstToBegin, type Alarm } from "./hedging.ts";
 import { once } from "./once.ts";
 import { withOutputMaximum } from "./output-maximum.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
@@ -114,6 +115,9 @@ export interface PipelineDependencies {
   /** Evenly from 0 to 1, without 1. */
   readonly random: () => number;
   readonly clock: Clock;
+  readonly setAlarm: (afterMs: number) => Alarm;
+  /** Told who began first where a second target was asked beside a slow one. */
+  readonly onHedged: (winner: "first" | "second") => void;
   /** Told of every attempt that failed before its reply began. */
   readonly onFailedAttempt: (requestId: string, target: Target, error: unknown) => void;
   /** Told of what guardrails find in a call, each kind of finding once. */
@@ -127,6 +131,7 @@ export interface PipelineDependencies {
 
 /** What comes of a target, as it came. */
 interface BegunReply {
+  readonly target: Target;
   readonly messages: AsyncIterable<AttemptResponse>;
   /** What a budget has to say. */
   readonly warnings: readonly Warning[];
@@ -205,28 +210,68 @@ async function runAdmitted(asked: Call, rules: GrantRules | undefined, plan: Pla
   if (guard !== undefined && asked.operation === "batches") throw unguarded(asked.model);
   const call = guard === undefined ? asked : governedCall(asked, guard, dependencies.judgeJson);
   const cache = cacheOfCall(call, plan, dependencies.cache);
-  const failures: { readonly target: Target; readonly error: unknown }[] = [];
-  for (const target of capableTargets(call.operation, call.model, plan.targets, dependencies.view())) {
-    try {
-      const keeper = guard?.keeperFrom(target);
-      if (keeper !== undefined) await guardedRequest({ ...emptyRequest, operation: call.operationFor(target, plan.strict, guard!.looksAt("output")) }, keeper, dependencies.breathe);
-      const begun = await attemptTarget(call, plan, target, guard, cache, dependencies).catch((error: unknown) => {
-        if (verdictOn(error).next === "same-target") return attemptTarget(call, plan, target, guard, cache, dependencies);
-        throw error;
-      });
-      return replyOf(call, plan, target, begun, guard, dependencies);
-    } catch (error) {
-      if (isRefusal(error)) throw error;
-      failures.push({ target, error });
-      dependencies.onFailedAttempt(call.requestId, target, error);
-      if (call.signal.aborted) throw call.signal.reason;
-      if (verdictOn(error).next !== "next-target") break;
-    }
-  }
-  throw failureOf(failures);
+  const failures: Failure[] = [];
+  const onFailure = (target: Target, error: unknown): void => {
+    if (isRefusal(error)) throw error;
+    failures.push({ target, error });
+    dependencies.onFailedAttempt(call.requestId, target, error);
+    if (call.signal.aborted) throw call.signal.reason;
+    if (verdictOn(error).next !== "next-target") throw failureOf(failures);
+  };
+  const tryTarget: TryTarget = async (target, attempted, sending) => {
+    const keeper = guard?.keeperFrom(target);
+    if (keeper !== undefined) await guardedRequest({ ...emptyRequest, operation: attempted.operationFor(target, plan.strict, guard!.looksAt("output")) }, keeper, dependencies.breathe);
+    return attemptTarget(attempted, plan, target, guard, cache, sending).catch((error: unknown) => {
+      if (verdictOn(error).next === "same-target") return attemptTarget(attempted, plan, target, guard, cache, sending);
+      throw error;
+    });
+  };
+  const targets = capableTargets(call.operation, call.model, plan.targets, dependencies.view());
+  const isHedged = plan.hedgeAfterMs !== undefined && call.operation === "generate";
+  const begun = await (isHedged ? tryHedged(targets, plan.hedgeAfterMs, tryTarget, onFailure, call, dependencies) : tryEach(targets, tryTarget, onFailure, call, dependencies));
+  if (begun === undefined) throw failureOf(failures);
+  return replyOf(call, plan, begun, guard, dependencies);
 }
 
-function replyOf(call: Call, plan: Plan, target: Target, { messages, warnings, cacheUse, received }: BegunReply, guard: CallGuard | undefined, { breathe, cache }: PipelineDependencies): Reply {
+interface Failure {
+  readonly target: Target;
+  readonly error: unknown;
+}
+
+type TryTarget = (target: Target, call: Call, dependencies: PipelineDependencies) => Promise<BegunReply>;
+
+/** Undefined where every target has failed. */
+async function tryEach(targets: readonly Target[], tryTarget: TryTarget, onFailure: (target: Target, error: unknown) => void, call: Call, dependencies: PipelineDependencies): Promise<BegunReply | undefined> {
+  for (const target of targets) {
+    try {
+      return await tryTarget(target, call, dependencies);
+    } catch (error) {
+      onFailure(target, error);
+    }
+  }
+  return undefined;
+}
+
+/** The same, the next beside one that is slow. */
+function tryHedged(targets: readonly Target[], afterMs: number, tryTarget: TryTarget, onFailure: (target: Target, error: unknown) => void, call: Call, dependencies: PipelineDependencies): Promise<BegunReply | undefined> {
+  const { setAlarm, onHedged } = dependencies;
+  return firstToBegin<BegunReply>(targets, {
+    afterMs,
+    setAlarm,
+    attempt: (target, signal, onSent) => {
+      const send: PipelineDependencies["attempt"] = (request, context) => {
+        onSent();
+        return dependencies.attempt(request, context);
+      };
+      return tryTarget(target, { ...call, signal: AbortSignal.any([call.signal, signal]) }, { ...dependencies, attempt: send });
+    },
+    onFailure,
+    discard: ({ messages }) => void messages[Symbol.asyncIterator]().return?.(),
+    onDecided: onHedged,
+  });
+}
+
+function replyOf(call: Call, plan: Plan, { target, messages, warnings, cacheUse, received }: BegunReply, guard: CallGuard | undefined, { breathe, cache }: PipelineDependencies): Reply {
   const looked = guard?.looksAt("output") === true ? guardedReply(messages, call.operation, guard, breathe) : messages;
   const judged = call.watchReply?.(looked) ?? looked;
   const reply: Reply = { route: plan.route, target, messages: received?.toCaller(judged) ?? judged, warnings: guard === undefined ? () => warnings : () => [...warnings, ...guard.warnings] };
@@ -253,11 +298,11 @@ async function attemptTarget(call: Call, plan: Plan, target: Target, guard: Call
   if (cache === undefined) return reserveAndSend(call, plan, target, () => operationAt(target, call, plan, guard, dependencies), dependencies);
   const operation = await operationAt(target, call, plan, guard, dependencies);
   const { kept, useOtherwise, receive } = cache.placeAt(target, operation);
-  if (kept !== undefined) return { messages: messagesIn(kept.bytes), warnings: none, cacheUse: { outcome: "hit", ageMs: kept.ageMs } };
+  if (kept !== undefined) return { target, messages: messagesIn(kept.bytes), warnings: none, cacheUse: { outcome: "hit", ageMs: kept.ageMs } };
   const begun = await reserveAndSend(call, plan, target, () => operation, dependencies);
   // What a budget has shortened is not what was asked for.
   const received = begun.warnings.length > 0 ? undefined : receive?.(begun.messages);
-  return { messages: received?.fromTarget() ?? begun.messages, warnings: begun.warnings, cacheUse: useOtherwise, received };
+  return { ...begun, messages: received?.fromTarget() ?? begun.messages, cacheUse: useOtherwise, received };
 }
 
 /** As it is to be sent, but for what a budget will still hold it to. */
@@ -289,7 +334,7 @@ async function send(call: Call, plan: Plan, target: Target, operation: () => Ope
     });
     if (first.done === true) throw new GatewayError("UPSTREAM_PROTOCOL", `${target.name} ended without a reply.`);
     hasBegun?.();
-    return { messages: new StartedReply(first.value, iterator, breaker, reservation), warnings: reservation?.warnings ?? none };
+    return { target, messages: new StartedReply(first.value, iterator, breaker, reservation), warnings: reservation?.warnings ?? none };
   } catch (error) {
     if (reservation !== undefined) settleFailure(reservation, wasSent ? error : undefined);
     throw error;
@@ -375,7 +420,7 @@ class StartedReply implements AsyncIterable<AttemptResponse>, AsyncIterator<Atte
   }
 }
 
-function failureOf(failures: readonly { readonly target: Target; readonly error: unknown }[]): unknown {
+function failureOf(failures: readonly Failure[]): unknown {
   // Why one that may be asked did not answer says more than why others may not.
   const last = failures.findLast(({ error }) => !(error instanceof GatewayError && error.reason === "TARGET_NOT_ALLOWED")) ?? failures.at(-1)!;
   if (failures.length === 1 || !(last.error instanceof GatewayError)) return last.error;

@@ -21,6 +21,8 @@ export interface Route {
   readonly targets: readonly string[];
   /** In which they are tried. */
   readonly order: TargetOrder;
+  /** After how long without a reply the next one is asked beside a target; undefined for never. */
+  readonly hedgeAfterMs?: number | undefined;
   /** What a target cannot honour is refused instead of warned of. */
   readonly strict: boolean;
 }
@@ -32,6 +34,8 @@ export interface Plan {
   readonly strict: boolean;
   /** As in Route. */
   readonly order: TargetOrder;
+  /** As in Route. */
+  readonly hedgeAfterMs?: number | undefined;
   readonly targets: readonly Target[];
 }
 
@@ -49,7 +53,7 @@ export function planTargets(model: string, view: PlanningView): Plan {
   const route = view.routes.get(model);
   if (route !== undefined) {
     const targets = route.targets.map((name) => targetNamed(name, view)).filter((target) => target !== undefined);
-    if (targets.length > 0) return { route: model, strict: route.strict, order: route.order, targets };
+    if (targets.length > 0) return { ...route, route: model, targets };
   }
   const named = targetNamed(model, view) ?? onlyListed(model, view);
   if (named !== undefined) return { route: "", strict: false, order: asListed, targets: [named] };
