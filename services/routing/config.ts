@@ -69,11 +69,11 @@ export function readRoutingConfig(config: Config): RoutingConfig {
   };
 }
 
-function readRoute({ targets, strict, order, weights, hedgeAfter }: RouteMessage): Route {
+function readRoute({ targets, strict, order, weights, stickyLabel, hedgeAfter }: RouteMessage): Route {
   return {
     targets,
     strict,
-    order: order === "weight" ? { by: order, weights } : { by: (order || "listed") as "listed" | "price" | "latency" },
+    order: order === "weight" ? { by: order, weights, stickyLabel } : { by: (order || "listed") as "listed" | "price" | "latency" },
     hedgeAfterMs: hedgeAfter && durationMs(hedgeAfter),
   };
 }

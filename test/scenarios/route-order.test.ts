@@ -23,6 +23,7 @@ providers:
 routes:
   by-price: { targets: [quick/unpriced, quick/talks, quick/reads], order: price }
   by-weight: { targets: [quick/reserve, quick/talks, quick/reads], order: weight, weights: { quick/talks: 3, quick/reads: 1 } }
+  sticky: { targets: [quick/talks, quick/reads], order: weight, weights: { quick/talks: 1, quick/reads: 1 }, sticky_label: end_user }
   by-latency: { targets: [slow/m, quick/talks], order: latency }
 prices:
   openai/talks: { input: "10", output: "1" }
@@ -35,9 +36,9 @@ afterAll(async () => {
   await Promise.all([quick?.stop(), slow?.stop()]);
 });
 
-async function targetOf(model: string, content = "Hi", maximum = 10): Promise<string | null> {
+async function targetOf(model: string, content = "Hi", maximum = 10, labels = ""): Promise<string | null> {
   const body = { model, max_completion_tokens: maximum, messages: [{ role: "user", content }] };
-  const response = await fetch(`${weir.origin}/v1/chat/completions`, { method: "POST", headers: { authorization: `Bearer ${weir.inferenceKey}` }, body: JSON.stringify(body) });
+  const response = await fetch(`${weir.origin}/v1/chat/completions`, { method: "POST", headers: { authorization: `Bearer ${weir.inferenceKey}`, ...(labels !== "" && { "x-weir-labels": labels }) }, body: JSON.stringify(body) });
   await response.arrayBuffer();
   expect(response.status).toBe(200);
   return response.headers.get("x-weir-target");
@@ -68,6 +69,13 @@ test("by weight: calls are shared as the weights say, and what has none is asked
   quick.answerWith((request, response) => (String(request.body).includes('"reserve"') ? answer(request, response) : json(500, {})(request, response)));
   expect(await targetOf("by-weight")).toBe("quick/reserve");
   quick.answerWith(answer);
+});
+
+test("by weight, drawn by a label: who has the same value of it stays, and not all have the same target", async () => {
+  const targetsOfUser = (user: number): Promise<(string | null)[]> => Promise.all(Array.from({ length: 3 }, () => targetOf("sticky", "Hi", 10, `end_user=u${user}`)));
+  const targets = await Promise.all(Array.from({ length: 30 }, (_, user) => targetsOfUser(user)));
+  for (const [first, ...others] of targets) expect(new Set(others)).toEqual(new Set([first]));
+  expect(new Set(targets.flat()).size).toBe(2);
 });
 
 test("by latency: each target once, then the one that begins soonest", async () => {

@@ -39,7 +39,7 @@ import { planTargets, type Plan, type PlanningView, type Target } from "./plan.t
 import { admitCall, type RateCounterSource } from "./rate-admission.ts";
 import { noTokens } from "./token-estimate.ts";
 import { estimatedNanos, spendingOf } from "./spending.ts";
-import { orderTargets, type Latency, type OrderSights } from "./target-order.ts";
+import { drawFrom, orderTargets, type Latency, type OrderSights, type TargetOrder } from "./target-order.ts";
 import { verdictOn } from "./verdict.ts";
 
 type Operation = AttemptRequest["operation"];
@@ -171,17 +171,18 @@ const noSize: CallSize = { isStream: false, tokens: () => noTokens };
 export function planOf(call: Call, dependencies: OrderDependencies): Plan {
   const { model, grant } = call;
   const plan = call.plan ?? authorizePlan(model, planTargets(model, dependencies.view()), grant);
-  return plan.order.by === "listed" ? plan : { ...plan, targets: orderTargets(plan.targets, plan.order, orderSightsOf(call, dependencies)) };
+  return plan.order.by === "listed" ? plan : { ...plan, targets: orderTargets(plan.targets, plan.order, orderSightsOf(call, plan.order, dependencies)) };
 }
 
 type OrderDependencies = Pick<PipelineDependencies, "view" | "budgets" | "latencies" | "random">;
 
 /** What the order of this call's targets goes by. */
-export function orderSightsOf(call: Call, { budgets, latencies, random }: OrderDependencies): OrderSights {
+export function orderSightsOf(call: Call, order: TargetOrder, { budgets, latencies, random }: OrderDependencies): OrderSights {
   const { isStream, tokens } = call.size ?? noSize;
   const size = once(tokens);
+  const alike = order.by === "weight" ? call.labels[order.stickyLabel] : undefined;
   return {
-    random,
+    drawOf: alike === undefined ? random : ({ name }) => drawFrom([call.grant.organizationId, alike, name]),
     nanosAt: (target) => estimatedNanos(call, size(), target, () => budgets.rates(target, call.grant.organizationId, call.operation === "batches")),
     latencyAt: ({ name }) => latencies.of(name, isStream),
   };

@@ -5,24 +5,24 @@ import { ProviderSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { seededRandom } from "../../../test/harness/random.ts";
 import { seed } from "../../../test/harness/seed.ts";
 import type { Target } from "./plan.ts";
-import { orderTargets, type Latency, type OrderSights, type TargetOrder } from "./target-order.ts";
+import { drawFrom, orderTargets, type Latency, type OrderSights, type TargetOrder } from "./target-order.ts";
 
 const provider = create(ProviderSchema, { name: "any" });
 const targets: readonly Target[] = ["a", "b", "c"].map((name) => ({ name, provider, model: "m", breakerName: name }));
 
 function namesInOrder(order: TargetOrder, sights: Partial<OrderSights> = {}): string {
-  const nothing: OrderSights = { random: () => 0, nanosAt: () => undefined, latencyAt: () => ({ ms: undefined, isDue: false }) };
+  const nothing: OrderSights = { drawOf: () => 0, nanosAt: () => undefined, latencyAt: () => ({ ms: undefined, isDue: false }) };
   return orderTargets(targets, order, { ...nothing, ...sights })
     .map(({ name }) => name)
     .join("");
 }
 
 test("nothing is lost and nothing is doubled, whatever is known", () => {
-  const order = fc.oneof(fc.constantFrom<TargetOrder>({ by: "listed" }, { by: "price" }, { by: "latency" }), fc.dictionary(fc.constantFrom("a", "b", "c"), fc.integer({ min: 1, max: 1_000_000 })).map((weights): TargetOrder => ({ by: "weight", weights })));
+  const order = fc.oneof(fc.constantFrom<TargetOrder>({ by: "listed" }, { by: "price" }, { by: "latency" }), fc.dictionary(fc.constantFrom("a", "b", "c"), fc.integer({ min: 1, max: 1_000_000 })).map((weights): TargetOrder => ({ by: "weight", weights, stickyLabel: "" })));
   const latency = fc.record({ ms: fc.option(fc.double({ min: 0, noNaN: true }), { nil: undefined }), isDue: fc.boolean() });
   fc.assert(
     fc.property(order, fc.array(fc.option(fc.bigInt({ min: 0n, max: 2n ** 63n }), { nil: undefined }), { minLength: 3, maxLength: 3 }), fc.array(latency, { minLength: 3, maxLength: 3 }), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (by, nanos, latencies, drawn) => {
-      const names = namesInOrder(by, { random: () => drawn, nanosAt: (target) => nanos[targets.indexOf(target)], latencyAt: (target) => latencies[targets.indexOf(target)]! });
+      const names = namesInOrder(by, { drawOf: () => drawn, nanosAt: (target) => nanos[targets.indexOf(target)], latencyAt: (target) => latencies[targets.indexOf(target)]! });
       expect([...names].sort().join("")).toBe("abc");
     }),
   );
@@ -49,7 +49,7 @@ describe("by weight", () => {
   const random = seededRandom(seed);
   const share = (wanted: (names: string) => boolean, weights: Record<string, number>): number => {
     let times = 0;
-    for (let draw = 0; draw < draws; draw++) times += wanted(namesInOrder({ by: "weight", weights }, { random })) ? 1 : 0;
+    for (let draw = 0; draw < draws; draw++) times += wanted(namesInOrder({ by: "weight", weights, stickyLabel: "" }, { drawOf: random })) ? 1 : 0;
     return times / draws;
   };
 
@@ -62,5 +62,19 @@ describe("by weight", () => {
 
   test("one without a weight is never before one that has one", () => {
     expect(share((names) => names.endsWith("b"), { a: 1, c: 1_000_000 })).toBe(1);
+  });
+
+  test("who is drawn alike is shared as the weights say, and moves only to a target that has won weight", () => {
+    const orderOf = (caller: number, weights: Record<string, number>): string => namesInOrder({ by: "weight", weights, stickyLabel: "end_user" }, { drawOf: ({ name }) => drawFrom(["org_1", `${caller} of ${seed}`, name]) });
+    const callers = 2_000;
+    let first = 0;
+    for (let caller = 0; caller < callers; caller++) {
+      const before = orderOf(caller, { a: 6, b: 3, c: 1 });
+      const after = orderOf(caller, { a: 6, b: 3, c: 2 });
+      expect(orderOf(caller, { a: 6, b: 3, c: 1 })).toBe(before);
+      if (after[0] !== before[0]) expect(after[0]).toBe("c");
+      first += before.startsWith("a") ? 1 : 0;
+    }
+    expect(first / callers).toBeCloseTo(0.6, 1);
   });
 });

@@ -1,4 +1,5 @@
 /** Owns in which order the targets of a route are tried. */
+import { createHash } from "node:crypto";
 import type { Target } from "./plan.ts";
 
 export type TargetOrder =
@@ -7,6 +8,8 @@ export type TargetOrder =
       readonly by: "weight";
       /** By target; one without is tried when those with one have failed. */
       readonly weights: Readonly<Record<string, number>>;
+      /** Calls with the same value of this label are drawn alike; empty where each is drawn anew. */
+      readonly stickyLabel: string;
     };
 
 export const asListed: TargetOrder = { by: "listed" };
@@ -21,8 +24,8 @@ export interface Latency {
 
 /** What the order goes by. */
 export interface OrderSights {
-  /** Evenly from 0 to 1, without 1. */
-  readonly random: () => number;
+  /** Evenly from 0 to 1, without 1; of the same target the same again for calls that are to be drawn alike. */
+  readonly drawOf: (target: Target) => number;
   /** What the call would cost there, about, in nano-dollars; undefined where that is not known. */
   readonly nanosAt: (target: Target) => bigint | undefined;
   readonly latencyAt: (target: Target) => Latency;
@@ -42,9 +45,14 @@ function placeOf(target: Target, order: TargetOrder, sights: OrderSights): numbe
   if (order.by === "weight") {
     const weight = order.weights[target.name];
     // The least of exponential draws is each one's by its rate, and the next is so of the rest.
-    return weight === undefined ? last : -Math.log(1 - sights.random()) / weight;
+    return weight === undefined ? last : -Math.log(1 - sights.drawOf(target)) / weight;
   }
   if (order.by === "price") return Number(sights.nanosAt(target) ?? last);
   const { ms, isDue } = sights.latencyAt(target);
   return isDue ? first : (ms ?? last);
+}
+
+/** A draw that is the same wherever and whenever it is made of the same words. */
+export function drawFrom(words: readonly string[]): number {
+  return createHash("sha256").update(JSON.stringify(words)).digest().readUIntBE(0, 6) / 2 ** 48;
 }

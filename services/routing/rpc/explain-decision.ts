@@ -93,7 +93,7 @@ function describe(call: Call, pipeline: PipelineDependencies, sights: Sights, re
   const rules = appliedRules(sights, guardrails, refusal);
   return {
     rules: seesRules(asker) ? rules : rules.filter(({ decides }) => decides).map(withoutState),
-    ...(plan !== undefined && { route: plan.route, targets: plannedTargets(plan, orderSightsOf(call, pipeline), sights) }),
+    ...(plan !== undefined && { route: plan.route, targets: plannedTargets(plan, orderSightsOf(call, plan.order, pipeline), sights) }),
   };
 }
 
