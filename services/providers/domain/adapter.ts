@@ -154,6 +154,8 @@ export interface StreamReader {
   readonly summary: ReplySummary;
   /** True once the vendor's terminator has come; a stream that ends before was cut. */
   readonly finished: boolean;
+  /** True once the vendor has marked the end of the stream itself, behind which nothing comes; absent where no such mark is known. */
+  readonly terminated?: boolean;
   /** Generated text, tool arguments and reasoning so far, for estimates. */
   readonly output: GeneratedText;
 }

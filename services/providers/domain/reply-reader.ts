@@ -11,6 +11,8 @@ export interface ReplyReader {
   end(): void;
   /** True once the vendor has said all. */
   readonly complete: boolean;
+  /** True once nothing more can come that is the caller's; absent where only the end of the body tells. */
+  readonly terminated?: boolean;
   /** What has come for the caller since the last time; undefined when there is nothing yet. */
   take(): AttemptResponse | undefined;
   /** How many of the vendor's bytes wait to be taken. */

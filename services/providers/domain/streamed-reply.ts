@@ -36,6 +36,10 @@ export class StreamedReply implements ReplyReader {
     return this.#reader.finished;
   }
 
+  get terminated(): boolean {
+    return this.#reader.terminated === true;
+  }
+
   get summary(): ReplySummary {
     return this.#reader.summary;
   }

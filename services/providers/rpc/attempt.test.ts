@@ -222,6 +222,25 @@ describe("a stream", () => {
     expect(await onlyEvent()).toMatchObject({ rank: UsageSource.PROVIDER, outcome: { result: AttemptResult.SUCCEEDED } });
   });
 
+  it("is over with the vendor's last word, before the connection is, which serves the next request", async () => {
+    const { providers } = await start();
+    const sockets: unknown[] = [];
+    let response: ServerResponse | undefined;
+    vendor.answer((begun) => {
+      sockets.push(begun.socket);
+      beginStream((response = begun), chunk("a", "stop"), usageChunk);
+      response.write(done);
+    });
+    const ask = () => collect(providers.attempt(attemptRequest({ operation: operations.nativeStream('{"model":"a","stream":true,"messages":[]}') }), contextOf()));
+    const { messages } = await ask();
+    expect(messages.at(-1)?.end).toBeDefined();
+    expect(response!.writableEnded).toBe(false);
+    await new Promise<void>((resolve) => response!.end(resolve));
+    // The end comes on the same connection before whatever is asked next.
+    await expect.poll(async () => ((await ask()), new Set(sockets).size < sockets.length)).toBe(true);
+    response!.end();
+  });
+
   it("ended politely without the vendor's terminator is interrupted too", async () => {
     const { providers } = await start();
     vendor.answer((response) => {

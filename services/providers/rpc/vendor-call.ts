@@ -129,19 +129,20 @@ export class VendorCall implements EgressHandler {
     this.#guard(() => reply.push(chunk));
     if (this.#isOver) return;
     if (this.#drainedFor !== undefined) return void reply.take();
+    if (reply.terminated === true) return this.#endTerminated();
     if (reply.complete) this.#timer ??= setTimeout(() => this.#stopWaitingForEnd(), trailingMs);
     this.#listener.progressed();
     if (reply.waitingBytes > maximumWaitingBytes) controller.pause();
   }
 
   onResponseEnd(): void {
-    if (this.#isOver) return;
+    if (this.#isOver) return this.#clearTimer();
     this.#guard(() => this.#reply!.end());
     this.#end(AttemptResult.SUCCEEDED, undefined);
   }
 
   onResponseError(_controller: EgressController, thrown: Error): void {
-    if (this.#isOver) return;
+    if (this.#isOver) return this.#clearTimer();
     if (this.#reply?.complete === true) return this.#end(AttemptResult.SUCCEEDED, undefined);
     const { config } = this.#provider;
     const error = readTransportError(thrown, this.#stage, config.name, config);
@@ -199,6 +200,12 @@ export class VendorCall implements EgressHandler {
   #endComplete(): void {
     this.#end(AttemptResult.SUCCEEDED, undefined);
     this.#controller?.abort(new Error("nothing more is expected of the vendor"));
+  }
+
+  /** Ends a call whose stream is marked as ended: many clients hang up at the mark. The connection comes to its end by itself, and can be used again. */
+  #endTerminated(): void {
+    this.#end(AttemptResult.SUCCEEDED, undefined);
+    this.#timer = setTimeout(() => this.#controller?.abort(new Error("nothing more is expected of the vendor")), trailingMs);
   }
 
   #clearTimer(): void {

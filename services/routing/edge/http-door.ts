@@ -297,12 +297,15 @@ async function relayStream(arrived: Arrived, dialect: Dialect, reply: Reply, cre
         response.writeHead(200, { ...headers, "content-type": writer.contentType, "cache-control": "no-cache" });
       }
       const bytes = message.native.length === 0 ? writer.write(events) : writer.relay === undefined ? message.native : writer.relay(message.native);
-      if (bytes.length > 0 && !response.write(bytes)) await drained(response, scope.signal);
+      const mayGoOn = bytes.length === 0 || response.write(bytes);
+      // At once: many clients hang up at the last bytes, and then they have had the whole reply.
+      if (message.end !== undefined) response.end(writer.end?.() ?? "");
+      else if (!mayGoOn) await drained(response, scope.signal);
     }
-    response.end(writer?.end?.() ?? "");
+    if (!response.writableEnded) response.end(writer?.end?.() ?? "");
   } catch (thrown) {
     // Also to a caller whose time is up, or whose key is withdrawn; not to one who is gone.
-    if (writer !== undefined && !response.destroyed) {
+    if (writer !== undefined && !response.destroyed && !response.writableEnded) {
       const farewell = writer.writeError(asGatewayError(scope.signal.aborted ? scope.signal.reason : thrown), scope.requestId);
       if (farewell === "") breakOff(response);
       else response.write(farewell);

@@ -50,6 +50,10 @@ export class AnthropicStreamReader implements StreamReader {
     return this.#finished;
   }
 
+  get terminated(): boolean {
+    return this.#finished;
+  }
+
   /** Every event is the caller's to see: Anthropic sends none that Weir had to ask for. */
   read(event: StreamedEvent): StreamReading {
     const events = event.data === "" ? [] : this.#readData(event.data);

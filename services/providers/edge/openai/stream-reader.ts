@@ -31,6 +31,7 @@ class ChunkReader implements StreamReader {
   readonly #candidates = new Map<number, CandidateReader>();
   #hasStarted = false;
   #hasEnded = false;
+  terminated = false;
   #usage: Usage | undefined;
   #usageIsFinal = false;
   #replyId = "";
@@ -52,7 +53,10 @@ class ChunkReader implements StreamReader {
 
   read(event: StreamedEvent): StreamReading {
     if (event.data === "") return nothing;
-    if (event.data === "[DONE]") return new StreamReading(this.#end(), true);
+    if (event.data === "[DONE]") {
+      this.terminated = true;
+      return new StreamReading(this.#end(), true);
+    }
     const chunk = parseVendorJson(event.data);
     if (event.type === "error" || (chunk["error"] ?? null) !== null) throw readErrorEvent(chunk);
     return this.#readChunk(chunk);

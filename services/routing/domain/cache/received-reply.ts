@@ -6,7 +6,6 @@ import { bytesOf } from "./reply-bytes.ts";
 export class ReceivedReply {
   readonly #messages: AsyncIterable<AttemptResponse>;
   readonly #incoming: IncomingReply;
-  #isWhole = false;
 
   constructor(messages: AsyncIterable<AttemptResponse>, incoming: IncomingReply) {
     this.#messages = messages;
@@ -18,7 +17,6 @@ export class ReceivedReply {
     let hasRoom = true;
     for await (const message of this.#messages) {
       hasRoom &&= this.#incoming.add(bytesOf(message));
-      this.#isWhole ||= message.end !== undefined;
       yield message;
     }
   }
@@ -26,8 +24,11 @@ export class ReceivedReply {
   /** As the caller takes it, whom guardrails may keep from it to the last. */
   async *toCaller(messages: AsyncIterable<AttemptResponse>): AsyncGenerator<AttemptResponse, void> {
     try {
-      yield* messages;
-      if (this.#isWhole) this.#incoming.keep();
+      for await (const message of messages) {
+        yield message;
+        // Not when nothing more comes: who has the end may ask the same again at once.
+        if (message.end !== undefined) this.#incoming.keep();
+      }
     } finally {
       this.#incoming.drop();
     }
