@@ -1,7 +1,10 @@
 /** Owns whom the services of this process call: each other as objects, those in other processes over gRPC. */
 import { guardService } from "#platform/method-guard.ts";
 import { createPeerClient } from "#platform/peers/peer-client.ts";
+import type { LiveValue } from "#platform/live-value.ts";
 import type { ServiceInterface, UntypedService } from "#platform/service-types.ts";
+import type { Tracer } from "#platform/tracing/span.ts";
+import { tracedService } from "#platform/tracing/traced-service.ts";
 import { peerDescriptors, type PeerName, type ServiceName } from "./catalog.ts";
 import type { InternalSettings } from "./internal-settings.ts";
 
@@ -17,8 +20,8 @@ export class Peers {
   }
 
   /** Takes the implementation of a service of this process; from now on it is called by nobody without its rules. */
-  own<Name extends PeerName>(name: Name, implementation: Peer<Name>): void {
-    this.#own.set(name, guardService(peerDescriptors[name], implementation as never));
+  own<Name extends PeerName>(name: Name, implementation: Peer<Name>, tracer: LiveValue<Tracer | undefined>): void {
+    this.#own.set(name, guardService(peerDescriptors[name], tracedService(peerDescriptors[name], implementation as never, tracer)));
   }
 
   /** The service as this one calls it. */

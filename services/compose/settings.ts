@@ -7,6 +7,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { readNatsSettings, type NatsSettings } from "#platform/event-log/nats-settings.ts";
 import type { ListenerTlsSettings } from "#platform/listener-tls.ts";
 import type { LogLevel } from "#platform/logger.ts";
+import { checkTracing } from "#platform/tracing/tracing.ts";
 import { readMeteringConfig, type MeteringConfig } from "../metering/config.ts";
 import { readPolicyConfig, type PolicyConfig } from "../policy/config.ts";
 import { readProvidersConfig, type ProvidersConfig } from "../providers/config.ts";
@@ -49,6 +50,7 @@ export function readSettings(file: Config, variables: Variables): Settings {
   const nats = readNatsSettings(file.events?.nats, variables["WEIR_NATS_URL"]);
   if (policy.alerts.nats && nats === undefined) throw new GatewayError("INVALID_REQUEST", "alerts.nats: there is no NATS to publish them to. Set events.nats or WEIR_NATS_URL, or leave it out.");
   checkJudges(file, routing, providers);
+  checkTracing(file.tracing);
   return {
     file,
     routing,

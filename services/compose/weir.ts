@@ -15,6 +15,7 @@ import type { Registry } from "#platform/metrics.ts";
 import { listenInternally, type InternalListener, type OfferedService } from "#platform/peers/internal-listener.ts";
 import type { Secret } from "#platform/secret.ts";
 import type { UntypedService } from "#platform/service-types.ts";
+import { openTracing, type Tracing } from "#platform/tracing/tracing.ts";
 import { waitFor } from "#platform/wait-for.ts";
 import type { BootstrapKey } from "../policy/service.ts";
 import type { CredentialStore } from "../providers/service.ts";
@@ -27,6 +28,7 @@ import { Peers } from "./peers.ts";
 import type { Readiness } from "./readiness.ts";
 import { partsThatNeedRestart } from "./restart-needed.ts";
 import { readSettings, type Settings } from "./settings.ts";
+import { version } from "./version.ts";
 
 export interface WeirOptions {
   /** The services of this process. */
@@ -93,6 +95,7 @@ class Start {
   readonly #internal: InternalSettings;
   readonly #peers: Peers;
   readonly #live: LiveValue<Settings>;
+  #tracing!: Tracing;
   /** Fires when the process begins to drain. */
   readonly #draining = new AbortController();
   /** Why it will not be ready until it is started again. */
@@ -110,6 +113,7 @@ class Start {
   async run(stop: (drainMs: number) => Promise<void>): Promise<RunningWeir> {
     const { services, data, readiness } = this.#options;
     await data.create();
+    this.#tracing = await this.#openTracing();
     if (services.has("metering")) await this.#startMetering();
     const inferenceKey = services.has("policy") ? await this.#startPolicy() : undefined;
     if (services.has("providers")) await this.#startProviders();
@@ -131,6 +135,14 @@ class Start {
       remotePeers: this.#peers.remote,
       stop,
     };
+  }
+
+  /** Stopped after the services, whose last spans it sends. */
+  async #openTracing(): Promise<Tracing> {
+    const { logger, metrics } = this.#options;
+    const tracing = await openTracing({ config: deriveLive(this.#live, ({ file }) => file.tracing), version, logger, metrics });
+    this.#cleanups.push(() => tracing.stop());
+    return tracing;
   }
 
   async #openDatabase(schema: Schema, migrationsDirectory: string): Promise<Database> {
@@ -155,7 +167,7 @@ class Start {
     const inferenceKey = await ensureKeys(data, (key) => policy.bootstrapTenancy(dependencies, key));
     const service = await policy.createPolicyService(dependencies);
     this.#cleanups.push(() => service.stop());
-    this.#peers.own("policy", service.implementation);
+    this.#peers.own("policy", service.implementation, this.#tracing.tracerOf("policy"));
     return inferenceKey;
   }
 
@@ -166,7 +178,7 @@ class Start {
     const eventLog = this.#openEventLog("metering", randomUUID());
     const service = await metering.createMeteringService({ ...(eventLog === undefined ? {} : { eventLog }), database, config, clock: systemClock, logger: this.#loggerOf("metering"), metrics: this.#options.metrics });
     this.#cleanups.push(() => service.stop());
-    this.#peers.own("metering", service.implementation);
+    this.#peers.own("metering", service.implementation, this.#tracing.tracerOf("metering"));
   }
 
   async #startProviders(): Promise<void> {
@@ -188,9 +200,10 @@ class Start {
       clock: systemClock,
       logger: this.#loggerOf("providers"),
       metrics: this.#options.metrics,
+      tracer: this.#tracing.tracerOf("providers"),
     });
     this.#cleanups.push(() => service.stop());
-    this.#peers.own("providers", service.implementation);
+    this.#peers.own("providers", service.implementation, this.#tracing.tracerOf("providers"));
   }
 
   /** Nothing of it is opened before a provider takes stored credentials, or one is stored. */
@@ -225,6 +238,7 @@ class Start {
       clock: systemClock,
       logger: this.#loggerOf("routing"),
       metrics: this.#options.metrics,
+      tracer: this.#tracing.tracerOf("routing"),
       draining: this.#draining.signal,
     });
     this.#cleanups.push(() => service.stop());

@@ -1,6 +1,7 @@
 /** Owns the plain typed interface of a service, derived from its descriptor: what an owner implements is what a peer calls. */
 import type { Message, DescMethodServerStreaming, DescMethodUnary, DescService, MessageShape } from "@bufbuild/protobuf";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Span, TraceContext } from "./tracing/span.ts";
 
 /** Who calls: another Weir service, or a caller with the grant by which it was admitted. */
 export type Identity =
@@ -16,8 +17,12 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** When the signal fires at the latest, in milliseconds since 1970; absent where nothing bounds the call. */
   readonly deadlineMs?: number;
+  /** The span that this call is part of; absent where nothing is recorded. */
+  readonly trace?: TraceContext | undefined;
   /** What the caller's transport says beside the message, and what is to be said beside the reply; absent between services. */
   readonly headers?: { readonly request: Headers; readonly response: Headers };
+  /** The caller's request itself, where it is recorded, for its parts to be told of; absent between services. */
+  readonly span?: Span | undefined;
 }
 
 /** A service as an object: one function per method, messages in, messages out; messages are read-only. */

@@ -13,6 +13,7 @@ import type { Logger } from "#platform/logger.ts";
 import { Counter, type Registry } from "#platform/metrics.ts";
 import type { Secret } from "#platform/secret.ts";
 import type { RunningService } from "#platform/service.ts";
+import type { Tracer } from "#platform/tracing/span.ts";
 import { waitFor } from "#platform/wait-for.ts";
 import type { ProvidersConfig } from "./config.ts";
 import type { KeyWrappings } from "./domain/key-wrapping.ts";
@@ -66,6 +67,7 @@ export type ProvidersDependencies = LedgerAccess & {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
+  readonly tracer: LiveValue<Tracer | undefined>;
   /** Where credentials for vendors are stored; undefined in a process without a database. */
   readonly credentialStore?: CredentialStore | undefined;
   /** Where callers' files are fetched from; another than the public one in tests. */
@@ -86,7 +88,7 @@ const credentialLookMs = 1_000;
 
 /** Throws when the journal is in use by another process, or a provider cannot be reached by its very address. */
 export async function createProvidersService(dependencies: ProvidersDependencies): Promise<RunningService<typeof ProvidersService>> {
-  const { config, metering, eventLog, instance, journalDirectory, claimLeftoverJournal, clock, logger, metrics } = dependencies;
+  const { config, metering, eventLog, instance, journalDirectory, claimLeftoverJournal, clock, logger, metrics, tracer } = dependencies;
   const stored = new StoredCredentials({ store: dependencies.credentialStore, clock, logger });
   const providers = new LiveProviders({ clock, logger, stored });
   if (takesStored(config.current)) await waitFor("the stored credentials", () => stored.follow(), logger);
@@ -115,7 +117,7 @@ export async function createProvidersService(dependencies: ProvidersDependencies
     clock,
     logger,
   });
-  const parts: AttemptParts = { providers, sent: new SentAttempts(clock.now()), media, recorder, batches, running, tokens, clock, logger };
+  const parts: AttemptParts = { providers, sent: new SentAttempts(clock.now()), media, recorder, batches, running, tokens, clock, logger, tracer };
   const credentialParts: CredentialParts = { stored, config, clock };
   const checkpoints = setInterval(() => running.checkpoint(), checkpointLookMs);
   const attempts = new Counter({ name: "weir_attempts_total", help: "Attempts that this process was asked for, by provider.", labelNames: ["provider"], registers: [metrics] });

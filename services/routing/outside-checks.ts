@@ -17,15 +17,21 @@ export function createOutsideChecks(judges: Judges, logger: Logger, metrics: Reg
   });
   return async (check, question) => {
     const { rule, call } = question;
+    const span = call.span?.begin(`guardrail ${rule}`);
+    span?.note({ "weir.guardrail": rule, "weir.guardrail.check": check.name });
     const time = new AbortController();
     const timer = setTimeout(() => time.abort(new JudgedTooLate(check)), check.timeoutMs);
     const stopClock = seconds.startTimer({ rule, check: check.name });
     try {
-      const judgement = await ask(judges, check.judge, question, AbortSignal.any([call.signal, time.signal]));
+      const judgement = await ask(judges, check.judge, { ...question, call: { ...call, span } }, AbortSignal.any([call.signal, time.signal]));
       stopClock({ outcome: judgement.verdict });
+      span?.note({ "weir.guardrail.verdict": judgement.verdict });
+      span?.end();
       return judgement;
     } catch (error) {
-      stopClock({ outcome: error instanceof GatewayError ? error.reason : "INTERNAL" });
+      const outcome = error instanceof GatewayError ? error.reason : "INTERNAL";
+      stopClock({ outcome });
+      span?.end(outcome);
       if (!call.signal.aborted) logger.warn({ requestId: call.requestId, rule, check: check.name, error }, "a guardrail got no judgement");
       throw error;
     } finally {

@@ -17,6 +17,7 @@ import { guardService } from "#platform/method-guard.ts";
 import { Counter, type Registry } from "#platform/metrics.ts";
 import { asUntyped, type ServiceInterface } from "#platform/service-types.ts";
 import type { RunningService } from "#platform/service.ts";
+import type { Tracer } from "#platform/tracing/span.ts";
 import type { RoutingConfig } from "./config.ts";
 import { ByteRoom } from "./domain/byte-room.ts";
 import { boundRatesFor } from "./domain/budget/bound-rates.ts";
@@ -85,6 +86,7 @@ export interface RoutingDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
+  readonly tracer: LiveValue<Tracer | undefined>;
   /** Fires when the process begins to drain: health checks and watchers are told. */
   readonly draining: AbortSignal;
 }
@@ -95,7 +97,7 @@ export interface RoutingService extends RunningService<typeof InferenceService> 
 }
 
 /** Resolves when the views are here, so that the first request finds what it needs. */
-export async function createRoutingService({ config, peers, clock, logger, metrics, draining }: RoutingDependencies): Promise<RoutingService> {
+export async function createRoutingService({ config, peers, clock, logger, metrics, tracer, draining }: RoutingDependencies): Promise<RoutingService> {
   const stopping = new AbortController();
   const [grants, catalogue, rulesOf] = await Promise.all([
     GrantView.follow({ policy: peers.policy, clock, logger, signal: stopping.signal }),
@@ -221,7 +223,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     sessionDoor: createSessionDoor({ policy: peers.policy, grants, addressOf, settings: () => config.current.console, audit, clock }),
     consoleFiles: createConsoleFiles(consoleDirectory),
     clock,
-    observer: new RequestObserver(logger, metrics),
+    observer: new RequestObserver(logger, metrics, tracer),
   });
   return {
     descriptor: InferenceService,

@@ -229,7 +229,7 @@ describe.skipIf(!isHere)("the event log through NATS", () => {
     onTestFinished(() => rm(journalDirectory, { recursive: true }));
     const clock = { now: () => testNowMs, monotonicMs: () => performance.now() };
     const startProviders = () =>
-      createProvidersService({ config: new MutableLiveValue(configOf({ baseUrl: "http://127.0.0.1:9" })), eventLog: openLink(nats.url), instance: "test", journalDirectory, claimLeftoverJournal: async () => undefined, clock, logger: silent, metrics: createMetricsRegistry() });
+      createProvidersService({ config: new MutableLiveValue(configOf({ baseUrl: "http://127.0.0.1:9" })), eventLog: openLink(nats.url), instance: "test", journalDirectory, claimLeftoverJournal: async () => undefined, clock, logger: silent, metrics: createMetricsRegistry(), tracer: new MutableLiveValue(undefined) });
     const first = await startProviders();
     const { error } = await collect(first.implementation.attempt(attemptRequest({ attemptId: attemptIdAt(testNowMs, 1), operation: operations.generate }), contextOf()));
     expect(error).toMatchObject({ reason: "UPSTREAM_UNAVAILABLE" });

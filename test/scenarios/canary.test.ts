@@ -1,6 +1,6 @@
 /**
  * Proves that no secret, prompt or reply stays behind or comes out where it does not belong: marked ones go through every door, at debug level,
- * whatever the vendor answers, and are then looked for in logs, errors, metrics, the database, and everything on disk.
+ * whatever the vendor answers, and are then looked for in logs, errors, metrics, traces, the database, and everything on disk.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -19,6 +19,7 @@ import { createEmptyDatabase } from "../harness/database.ts";
 import { startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 import { startTokenIssuer, type TokenIssuer } from "../harness/token-issuer.ts";
+import { startTraceCollector, type TraceCollector } from "../harness/trace-collector.ts";
 
 const prompt = "canary-prompt-5d1f0c";
 const reply = "canary-reply-8b27aa";
@@ -30,6 +31,7 @@ const secretFiles = new Set(["admin-key", "inference-key", "pepper", "credential
 
 let upstream: ScriptedProvider;
 let issuer: TokenIssuer;
+let collector: TraceCollector;
 let weir: Weir;
 let database: Awaited<ReturnType<typeof createEmptyDatabase>>;
 /** What must be nowhere. */
@@ -37,7 +39,7 @@ let secrets: Readonly<Record<string, string>>;
 const replies: string[] = [];
 
 beforeAll(async () => {
-  [upstream, issuer, database] = await Promise.all([startScriptedProvider(answers["a whole reply"]!), startTokenIssuer(), createEmptyDatabase()]);
+  [upstream, issuer, collector, database] = await Promise.all([startScriptedProvider(answers["a whole reply"]!), startTokenIssuer(), startTraceCollector(), createEmptyDatabase()]);
   const provider = (vendor: string, path = ""): string => `{ vendor: ${vendor}, api_key: ${vendorKey}, base_url: "${upstream.baseUrl}${path}" }`;
   weir = await startWeir({
     environment: { WEIR_DATABASE_URL: urlOf(database) },
@@ -49,6 +51,7 @@ providers:
   stored: { vendor: openai, base_url: "${upstream.baseUrl}", stored_credentials: true }
 breaker: { minimum_calls: 100000 }
 logging: { level: debug }
+tracing: { endpoint: "${collector.endpoint}" }
 identity: { issuers: [{ issuer: "${issuer.url}", audiences: [weir], callers: [{ organization: default }] }] }
 `,
   });
@@ -64,7 +67,7 @@ identity: { issuers: [{ issuer: "${issuer.url}", audiences: [weir], callers: [{ 
 });
 afterAll(async () => {
   await weir?.stop();
-  await Promise.all([upstream?.stop(), issuer?.stop()]);
+  await Promise.all([upstream?.stop(), issuer?.stop(), collector?.stop()]);
 });
 
 /** What vendors may do, at their worst. Errors quote what they were sent, the credential included; of a reply that goes well every byte is the caller's. */
@@ -147,14 +150,15 @@ test.each(Object.entries(answers))("whatever vendors answer, %s among it, no sec
   for (const [name, secret] of Object.entries(secrets)) expect(replies.filter((text) => text.includes(secret)), name).toEqual([]);
 });
 
-test("afterwards nothing of them is in logs, metrics, the database, or on disk", async () => {
+test("afterwards nothing of them is in logs, metrics, traces, the database, or on disk", async () => {
   const seen = upstream.requests.map(({ headers, body }) => JSON.stringify(headers) + body.toString());
   // What never got there could not have been left behind.
   for (const marked of [prompt, vendorKey, storedKey]) expect(seen.some((text) => text.includes(marked))).toBe(true);
   await weir.attempts(100);
-  const places = { ...(await tablesOf(database)), ...(await filesOf(weir.dataDirectory)), logs: JSON.stringify(weir.log()), metrics: await metricsOf(weir) };
+  const places = { ...(await tablesOf(database)), ...(await filesOf(weir.dataDirectory)), logs: JSON.stringify(weir.log()), metrics: await metricsOf(weir), traces: Buffer.concat(collector.requests.map(({ body }) => body)).toString("latin1") };
   expect(Object.keys(places).filter((place) => place.startsWith("table ")).length).toBeGreaterThan(8);
   expect(places["logs"]).toContain("request failed");
+  expect(collector.spans.length).toBeGreaterThan(100);
   const marks = { ...secrets, "a prompt": prompt, "a reply": reply };
   const found = Object.entries(places).flatMap(([place, text]) => Object.entries(marks).flatMap(([name, mark]) => (holds(text, mark) ? [`${name} in ${place}`] : [])));
   expect(found).toEqual([]);

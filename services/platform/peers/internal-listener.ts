@@ -139,7 +139,7 @@ function admissionOf(method: DescMethod, callers: readonly string[] | undefined,
     if (callers?.includes(peerName) === false) {
       throw new GatewayError("PEER_REFUSED", `${method.parent.typeName} is for ${callers.join(" and ")}; this peer proved to be "${peerName.slice(0, 100)}".`);
     }
-    const { identity, requestId } = readCallMetadata(call.metadata, peerName);
+    const { identity, requestId, trace } = readCallMetadata(call.metadata, peerName);
     const controller = new AbortController();
     const deadlineMs = deadlineOf(call);
     const runningCall = { controller, isWatch: deadlineMs === Infinity };
@@ -156,7 +156,7 @@ function admissionOf(method: DescMethod, callers: readonly string[] | undefined,
     call.once("cancelled", cancel);
     // Of a call whose time was up before it could begin, no event tells.
     if (deadlineMs <= Date.now()) cancel();
-    return { context: { identity, requestId, signal: controller.signal, ...(runningCall.isWatch ? {} : { deadlineMs }) }, end };
+    return { context: { identity, requestId, trace, signal: controller.signal, ...(runningCall.isWatch ? {} : { deadlineMs }) }, end };
   };
 }
 

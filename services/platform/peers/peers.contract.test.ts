@@ -211,15 +211,18 @@ describe.each(Object.entries(kinds))("a peer as %s", (_kind, open) => {
       secretDigest: new Uint8Array([0, 255, 128]),
     });
     const deadlineMs = Date.now() + 5_000;
-    await peer.recordUsage(emptyBatch, contextOf({ requestId: "req_unary", deadlineMs }));
+    const trace = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "other=1" };
+    await peer.recordUsage(emptyBatch, contextOf({ requestId: "req_unary", deadlineMs, trace }));
     await peer.queryUsage(create(QueryUsageRequestSchema), contextOf({ identity: { kind: "caller", grant }, deadlineMs }));
     await collect(watch(contextOf({ requestId: "req_stream" })));
     const [unary, byCaller, stream] = seen as [CallContext, CallContext, CallContext];
     expect(unary.identity).toEqual({ kind: "service", name: "routing" });
     expect(unary.requestId).toBe("req_unary");
+    expect(unary.trace).toEqual(trace);
     expect(Math.abs(unary.deadlineMs! - deadlineMs)).toBeLessThan(500);
     expect(byCaller.identity).toEqual({ kind: "caller", grant });
     expect(stream.requestId).toBe("req_stream");
+    expect(stream.trace).toBeUndefined();
     expect(stream.deadlineMs).toBeUndefined();
   });
 

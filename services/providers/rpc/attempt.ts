@@ -13,14 +13,17 @@ import {
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError, toGatewayError } from "#platform/errors.ts";
 import { timeOfId } from "#platform/ids.ts";
+import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { CallContext } from "#platform/service-types.ts";
+import type { Span, Tracer } from "#platform/tracing/span.ts";
 import type { BatchSettlement } from "../batch-settlement.ts";
 import { attemptOutcome } from "../domain/attempt-outcome.ts";
 import type { CredentialSource } from "../domain/credential-source.ts";
 import { isEstimate, type Traffic } from "../domain/estimate-usage.ts";
 import { noOutput } from "../domain/output.ts";
 import { planAttempt, type AttemptPlan } from "../domain/plan-attempt.ts";
+import { attemptFacts, attemptName } from "../domain/recorded-attempt.ts";
 import { findRemoteMedia, withBytes, type RemoteMedia } from "../domain/remote-media.ts";
 import type { SentAttempts } from "../domain/sent-attempts.ts";
 import type { LiveProvider, LiveProviders } from "../edge/live-providers.ts";
@@ -40,6 +43,7 @@ export interface AttemptParts {
   readonly tokens: Pick<TokenCounter, "count">;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly tracer: LiveValue<Tracer | undefined>;
 }
 
 /** How much of a long stream, at most, is not in the journal. */
@@ -61,6 +65,8 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   readonly #request: AttemptRequest;
   readonly #context: CallContext;
   readonly #beginMs: number;
+  /** Undefined where the call is not recorded. */
+  #span: Span | undefined;
   #hasBegun = false;
   #call: VendorCall | undefined;
   // Towards the caller.
@@ -133,6 +139,8 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   }
 
   async #begin(): Promise<void> {
+    const { trace } = this.#context;
+    if (trace !== undefined) this.#span = this.#parts.tracer.current?.begin(attemptName(this.#request, undefined), "client", trace);
     try {
       this.#admit();
       const { adapter } = this.#provider!.config;
@@ -157,7 +165,9 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
       this.#forgetBatch();
       this.#letGo();
       this.#parts.running.delete(this);
-      return this.#fail(this.#unbilled(toGatewayError(error)));
+      const failure = toGatewayError(error);
+      this.#record(undefined, failure);
+      return this.#fail(this.#unbilled(failure));
     }
     if (this.#callerGone !== undefined) return this.ended(AttemptResult.NOT_SENT, this.#callerGone);
     this.#call!.start();
@@ -207,7 +217,9 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
 
   ended(result: AttemptResult, error: GatewayError | undefined): void {
     this.#letGo();
-    this.#settle(this.#outcome(result, error));
+    const outcome = this.#outcome(result, error);
+    this.#settle(outcome);
+    this.#record(outcome, error);
     const batch = this.#call?.reply?.summary?.batch;
     if (batch !== undefined) this.#parts.batches.seen(batch, this.#call!.credentials.organizationId);
     if (error === undefined) return this.progressed();
@@ -233,6 +245,18 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
       if (counted === undefined) logger.info({ attemptId: this.#request.attemptId }, "tokens could not be counted: the estimate is by bytes");
       settle(counted === undefined ? outcome : { ...outcome, usage: estimateUsage(traffic, counted)! });
     });
+  }
+
+  #record(outcome: AttemptOutcome | undefined, error: GatewayError | undefined): void {
+    const span = this.#span;
+    if (span === undefined) return;
+    const { clock } = this.#parts;
+    const operation = this.#plan?.operation;
+    span.rename(attemptName(this.#request, operation));
+    span.note(attemptFacts(this.#request, this.#provider?.config, operation, outcome));
+    const firstByteAtMs = this.#call?.firstByteAtMs;
+    if (firstByteAtMs !== undefined) span.tell("weir.first_byte", {}, clock.now() - (clock.monotonicMs() - firstByteAtMs));
+    span.end(error?.reason);
   }
 
   #traffic(): Traffic {

@@ -50,7 +50,7 @@ export async function startProviders({ provider, journalDirectory, clock = syste
   const directory = journalDirectory ?? (await mkdtemp(join(tmpdir(), "weir-providers-")));
   const ledger = createLedger(ledgerIsDown);
   const config = new MutableLiveValue({ ...configOf(provider), fetchBounds });
-  const service = await createProvidersService({ config, metering: ledger.metering, instance: "test", journalDirectory: directory, claimLeftoverJournal: async () => undefined, clock, logger: createLogger("silent"), metrics: createMetricsRegistry(), ...(internet === undefined ? {} : { internet }), tokens });
+  const service = await createProvidersService({ config, metering: ledger.metering, instance: "test", journalDirectory: directory, claimLeftoverJournal: async () => undefined, clock, logger: createLogger("silent"), metrics: createMetricsRegistry(), tracer: new MutableLiveValue(undefined), ...(internet === undefined ? {} : { internet }), tokens });
   return {
     providers: service.implementation,
     config,

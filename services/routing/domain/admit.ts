@@ -10,6 +10,7 @@ import { isListed, rangeList } from "#platform/ip-range.ts";
 import { isKeySecret } from "#platform/key-secret.ts";
 import { checkPermission, ruleOf } from "#platform/method-guard.ts";
 import { scopeOperationOf } from "#platform/scope-operation.ts";
+import { recordWait, type Span } from "#platform/tracing/span.ts";
 import type { ClientCertificate } from "#platform/listener-tls.ts";
 import type { Plan } from "./plan.ts";
 
@@ -31,6 +32,8 @@ export interface Caller {
   readonly origin: string | undefined;
   /** What it calls over, the same for call after call; absent where that is nothing of the kind. */
   readonly connection?: object;
+  /** Its request, where it is recorded. */
+  readonly span?: Span | undefined;
 }
 
 /** A grant as one secret of its key opens it, or a token. */
@@ -62,7 +65,7 @@ export async function authenticate(caller: Caller, grants: GrantSource, nowMs: n
   if (credential === undefined || credential === "") {
     throw new GatewayError("KEY_MISSING", "The call carries no key. Send `Authorization: Bearer weir_…`; `weir keys create` makes one.");
   }
-  return letIn(caller, grants.find(credential, connection) ?? (await resolveUnknown(credential, grants)), grants, nowMs);
+  return letIn(caller, grants.find(credential, connection) ?? (await recordWait(caller.span, "resolve the caller", resolveUnknown(credential, grants))), grants, nowMs);
 }
 
 /** What of the grant speaks against the caller, once it is found; throws as `authenticate` does. */

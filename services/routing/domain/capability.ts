@@ -41,6 +41,7 @@ function mayHave(provider: Provider, operation: OperationName): boolean {
 }
 
 /** The word of contracts and the ledger. */
-function wordFor(operation: OperationName): string {
+/** The operation as the contract of providers has it: `generate`, `count_tokens`. */
+export function wordFor(operation: OperationName): string {
   return isAccountOperation(operation) ? operation : AttemptRequestSchema.field[operation].name;
 }

@@ -13,6 +13,7 @@ import type { CallFacts } from "#platform/condition.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
+import { recordWait, type Span } from "#platform/tracing/span.ts";
 import { authorizePlan } from "./admit.ts";
 import type { Bound } from "./budget/bound.ts";
 import { reserve, settleFailure, settleReply, type Budgets, type Reservation } from "./budget/reserve.ts";
@@ -37,6 +38,7 @@ import { once } from "./once.ts";
 import { withOutputMaximum } from "./output-maximum.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { admitCall, type RateCounterSource } from "./rate-admission.ts";
+import { recordFailure, recordReply } from "./recorded-call.ts";
 import { noTokens } from "./token-estimate.ts";
 import { estimatedNanos, spendingOf } from "./spending.ts";
 import { drawFrom, orderTargets, type Latency, type OrderSights, type TargetOrder } from "./target-order.ts";
@@ -72,6 +74,8 @@ export interface Call {
   readonly ownAccount?: boolean | undefined;
   /** What the caller says of the cache, as in `Cache-Control`; absent where nothing is looked up or kept. */
   readonly cacheControl?: string;
+  /** What its parts are told of; absent where it is not recorded. */
+  readonly span?: Span | undefined;
   /** What rate limits count of it beside that it is a request; absent where that is nothing. */
   readonly size?: CallSize | undefined;
   /** A generation in types, and the fields that types cannot carry; absent for other operations. */
@@ -154,7 +158,7 @@ export async function runCall(received: Call, dependencies: PipelineDependencies
   const { view, budgets } = dependencies;
   const tokens = once(() => instructedTokens(asked(), call, rules.guardrails, plan));
   const spending = once(() => spendingOf(call, () => plan().targets[0]!, (target) => budgets.rates(target, call.grant.organizationId, call.operation === "batches")));
-  const admitted = await admitCall({ facts: factsOf(call, view()), isStream, tokens, spending }, rules.rateLimits, dependencies.rateCounterOf);
+  const admitted = await recordWait(call.span, "wait for rate limits", admitCall({ facts: factsOf(call, view()), isStream, tokens, spending }, rules.rateLimits, dependencies.rateCounterOf));
   try {
     const reply = await runAdmitted(call, rules, plan(), dependencies);
     const messages = reply.cacheUse?.outcome === "hit" ? admitted.watchRepeated(reply.messages, call.signal) : admitted.watch(reply.messages, call.signal, reply.target);
@@ -216,6 +220,7 @@ async function runAdmitted(asked: Call, rules: GrantRules | undefined, plan: Pla
     if (isRefusal(error)) throw error;
     failures.push({ target, error });
     dependencies.onFailedAttempt(call.requestId, target, error);
+    recordFailure(call.span, target, error);
     if (call.signal.aborted) throw call.signal.reason;
     if (verdictOn(error).next !== "next-target") throw failureOf(failures);
   };
@@ -276,6 +281,7 @@ function replyOf(call: Call, plan: Plan, { target, messages, warnings, cacheUse,
   const looked = guard?.looksAt("output") === true ? guardedReply(messages, call.operation, guard, breathe) : messages;
   const judged = call.watchReply?.(looked) ?? looked;
   const reply: Reply = { route: plan.route, target, messages: received?.toCaller(judged) ?? judged, warnings: guard === undefined ? () => warnings : () => [...warnings, ...guard.warnings] };
+  recordReply(call.span, reply, cacheUse);
   if (cacheUse === undefined) return reply;
   cache.onUse(call, plan, target, cacheUse);
   return { ...reply, cacheUse };
@@ -315,13 +321,13 @@ async function operationAt(target: Target, call: Call, { strict }: Plan, guard: 
 
 async function reserveAndSend(call: Call, plan: Plan, target: Target, operation: () => Operation | Promise<Operation>, dependencies: PipelineDependencies): Promise<BegunReply> {
   if (!call.grant.budgeted) return send(call, plan, target, operation, undefined, dependencies);
-  const context = { grant: call.grant, labels: call.labels, signal: call.signal, deadlineMs: call.deadlineMs };
+  const context = { grant: call.grant, labels: call.labels, signal: call.signal, deadlineMs: call.deadlineMs, span: call.span };
   const reservation = await reserve((at) => call.boundAt(at), call.operation === "batches", target, context, dependencies.budgets);
   return send(call, plan, target, operation, reservation, dependencies);
 }
 
 async function send(call: Call, plan: Plan, target: Target, operation: () => Operation | Promise<Operation>, reservation: Reservation | undefined, dependencies: PipelineDependencies): Promise<BegunReply> {
-  const context = { identity: serviceIdentity, requestId: call.requestId, signal: call.signal, deadlineMs: call.deadlineMs };
+  const context = { identity: serviceIdentity, requestId: call.requestId, signal: call.signal, deadlineMs: call.deadlineMs, trace: call.span?.context };
   let wasSent = false;
   try {
     const request = attemptRequest(call, plan, target, await operation(), reservation, dependencies);

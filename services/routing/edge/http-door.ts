@@ -21,6 +21,7 @@ import { identifyEvents } from "../domain/identification.ts";
 import { getModel, listModels } from "../domain/list-models.ts";
 import { runCall, type Call, type PipelineDependencies, type Reply } from "../domain/pipeline.ts";
 import { RateLimitedError } from "../domain/rate-admission.ts";
+import { recordCall } from "../domain/recorded-call.ts";
 import type { RoutingConfig } from "../config.ts";
 import type { Admit } from "./admission.ts";
 import { recordReply, type ContentKeeper, type ContentRecording } from "./content-recording.ts";
@@ -67,6 +68,7 @@ export async function handleHttp(request: HttpRequest, response: HttpResponse, s
     const { endpoint, model } = endpointOf(request, address, found, dialect);
     const operation = endpoint.operation === "relay" ? endpoint.serves : endpoint.operation;
     scope.operation = operation;
+    scope.record(rpcOf[operation], request);
     const grant = await dependencies.admit(dialect.readCredential(request.headers, address.query), request, scope);
     authorizeMethod(rpcOf[operation], grant);
     const recording = dependencies.contents.begin(grant, scope);
@@ -255,8 +257,9 @@ function nativeOf({ name, requestHeaders }: Dialect, { headers }: HttpRequest, b
 }
 
 async function run({ request, scope, grant, dependencies }: Arrived, asked: AskedCall): Promise<Reply> {
-  const call: Call = { ...asked, requestId: scope.requestId, grant, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs, cacheControl: request.headers["cache-control"] ?? "" };
+  const call: Call = { ...asked, requestId: scope.requestId, grant, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs, cacheControl: request.headers["cache-control"] ?? "", span: scope.span };
   scope.call = call;
+  recordCall(call);
   scope.reply = await runCall(call, dependencies.pipeline);
   return scope.reply;
 }

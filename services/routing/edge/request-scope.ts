@@ -1,18 +1,26 @@
-/** Owns what lives as long as one request: its id, the signal that ends all work for it, and the line that tells of it. */
+/** Owns what lives as long as one request: its id, the signal that ends all work for it, and the line and the span that tell of it. */
+import type { DescMethod } from "@bufbuild/protobuf";
+import { AuditClass } from "#gen/weir/types/v1/method_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError, toGatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
+import type { HttpRequest } from "#platform/listener.ts";
+import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
+import { ruleOf } from "#platform/method-guard.ts";
 import { Counter, Histogram, type Registry } from "#platform/metrics.ts";
+import type { Span, TraceContext, Tracer } from "#platform/tracing/span.ts";
 import type { Call, Reply } from "../domain/pipeline.ts";
 
 /** Where requests are told of. */
 export class RequestObserver {
+  readonly tracer: LiveValue<Tracer | undefined>;
   readonly #logger: Logger;
   readonly #requests: Counter<"door" | "operation" | "outcome">;
   readonly #seconds: Histogram<"door" | "operation">;
 
-  constructor(logger: Logger, registry: Registry) {
+  constructor(logger: Logger, registry: Registry, tracer: LiveValue<Tracer | undefined>) {
+    this.tracer = tracer;
     this.#logger = logger;
     this.#requests = new Counter({
       name: "weir_requests_total",
@@ -30,10 +38,11 @@ export class RequestObserver {
   }
 
   ended(scope: RequestScope, durationMs: number, error: GatewayError | undefined): void {
-    const { requestId, door, operation, call, reply } = scope;
+    const { requestId, door, operation, call, reply, span } = scope;
     this.#requests.inc({ door, operation, outcome: error?.reason ?? "ok" });
     this.#seconds.observe({ door, operation }, durationMs / 1000);
-    const line = { requestId, door, operation, keyId: call?.grant.keyId, model: call?.model, target: reply?.target.name, cache: reply?.cacheUse?.outcome, durationMs: Math.round(durationMs) };
+    span?.end(error?.reason);
+    const line = { requestId, traceId: span?.traceId, door, operation, keyId: call?.grant.keyId, model: call?.model, target: reply?.target.name, cache: reply?.cacheUse?.outcome, durationMs: Math.round(durationMs) };
     if (error === undefined) this.#logger.info(line, "request");
     else if (error.reason === "INTERNAL") this.#logger.error({ ...line, error }, "request failed by a defect");
     else this.#logger.warn({ ...line, error }, "request failed");
@@ -49,6 +58,8 @@ export class RequestScope {
   address = "";
   call: Call | undefined;
   reply: Reply | undefined;
+  /** Undefined where it is not recorded. */
+  span: Span | undefined;
   /** When the request's time is up, in milliseconds since 1970. */
   readonly deadlineMs: number;
   readonly #controller = new AbortController();
@@ -74,6 +85,14 @@ export class RequestScope {
   /** Fires when the caller went away or the request's time is up. */
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** Begins to record it where it is for a model and traces are made: in its caller's trace, or one of its own. */
+  record(method: DescMethod, request: HttpRequest): void {
+    const tracer = this.#observer.tracer.current;
+    if (tracer === undefined || ruleOf(method).audit !== AuditClass.INFERENCE) return;
+    this.span = tracer.begin(this.operation, "server", traceOf(request));
+    this.span?.note({ "weir.request_id": this.requestId, "weir.door": this.door });
   }
 
   /** The request's time is up. */
@@ -110,4 +129,9 @@ export class RequestScope {
   #callBack(): void {
     for (const callback of this.#callbacks.splice(0)) callback();
   }
+}
+
+function traceOf({ headers: { traceparent, tracestate } }: HttpRequest): TraceContext | undefined {
+  if (typeof traceparent !== "string") return undefined;
+  return typeof tracestate === "string" ? { traceparent, tracestate } : { traceparent };
 }

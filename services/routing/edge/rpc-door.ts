@@ -112,6 +112,7 @@ async function* recorded(method: DescMethod, messages: AsyncIterable<Message>, r
 function openScope(method: DescMethod, context: HandlerContext, options: RpcDoorOptions): RequestScope {
   const scope = options.openScope(context.timeoutMs());
   scope.operation = method.localName;
+  scope.record(method, context.values.get(requestKey)!);
   context.responseHeader.set("x-request-id", scope.requestId);
   const stop = (): void => (isDeadline(context.signal.reason) ? scope.expire() : scope.cancel());
   if (context.signal.aborted) stop();
@@ -148,7 +149,7 @@ async function admit(method: DescMethod, request: Message, context: HandlerConte
   const recording = rule.audit === AuditClass.INFERENCE ? options.contents.begin(grant, scope) : undefined;
   recording?.addRequest(messageBytes(method.input, request));
   const identity: Identity = { kind: "caller", grant };
-  return { call, recording, callContext: { identity, requestId: scope.requestId, signal: scope.signal, deadlineMs: scope.deadlineMs, headers: { request: context.requestHeader, response: context.responseHeader } } };
+  return { call, recording, callContext: { identity, requestId: scope.requestId, signal: scope.signal, deadlineMs: scope.deadlineMs, headers: { request: context.requestHeader, response: context.responseHeader }, span: scope.span } };
 }
 
 function readCredential(headers: Headers): string | undefined {

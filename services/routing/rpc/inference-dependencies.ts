@@ -11,6 +11,7 @@ import type { Dialect, GenerateCall } from "../domain/dialect.ts";
 import type { FileIds } from "../domain/file-ids.ts";
 import type { ReadBatchInput } from "../domain/kept-batches.ts";
 import { runCall, type Call, type PipelineDependencies, type Reply } from "../domain/pipeline.ts";
+import { recordCall } from "../domain/recorded-call.ts";
 import { isReservedLabel } from "../domain/reserved-labels.ts";
 
 export interface InferenceDependencies {
@@ -80,7 +81,9 @@ export function callOf(context: CallContext, asked: AskedCall, labels: Record<st
     if (unstorable.test(name) || unstorable.test(labels[name]!)) throw wrongLabel("A label's name and value have no NUL character.");
     if (isReservedLabel(name)) throw wrongLabel("Labels that begin with weir_ are given by Weir alone.");
   }
-  return { ...asked, requestId: context.requestId, grant: grantOf(context), labels, signal: context.signal, deadlineMs: context.deadlineMs!, cacheControl: context.headers?.request.get("cache-control") ?? "" };
+  const call: Call = { ...asked, requestId: context.requestId, grant: grantOf(context), labels, signal: context.signal, deadlineMs: context.deadlineMs!, cacheControl: context.headers?.request.get("cache-control") ?? "", span: context.span };
+  recordCall(call);
+  return call;
 }
 
 /** Databases hold no text with it: the call of this label would take those that are put on record with it along. */

@@ -291,7 +291,7 @@ export class LeaseHolder implements HoldSource {
     this.#unanswered.set(silence, askedAtMs);
     const signal = AbortSignal.any([silence.signal, AbortSignal.timeout(waitMs + acquireTimeoutMs)]);
     const answer = await policy
-      .acquireLease(request, { identity, requestId: "", signal })
+      .acquireLease(request, { identity, requestId: "", signal, trace: context.span?.context })
       .catch((error: unknown) => {
         if (!signal.aborted) throw error;
         throw new GatewayError("DEPENDENCY_UNAVAILABLE", "Policy does not say whether the budget of this key has room. Try again soon.", { metadata: { dependency: "policy" }, retryAfterMs: scarceMs, cause: error });

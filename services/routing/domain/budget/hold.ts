@@ -1,5 +1,6 @@
 /** Owns what an attempt draws from a lease before it begins: the need, and what comes of it. */
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Span } from "#platform/tracing/span.ts";
 import type { PricedBound } from "./bound.ts";
 
 /** What an attempt could cost. */
@@ -31,6 +32,8 @@ export interface HoldContext {
   readonly labels: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   readonly deadlineMs: number;
+  /** The call, where it is recorded. */
+  readonly span?: Span | undefined;
 }
 
 export interface HoldSource {

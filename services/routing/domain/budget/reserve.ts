@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { WarningSchema, type Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { recordWait } from "#platform/tracing/span.ts";
 import type { Target } from "../plan.ts";
 import { clampBound, priceBound, priceLeast, priceUsage, type Bound, type BoundRates, type PricedBound } from "./bound.ts";
 import type { Hold, HoldContext, HoldSource, Need } from "./hold.ts";
@@ -25,7 +26,7 @@ export async function reserve(boundAt: (target: Target) => Bound, isBatch: boole
   const rates = budgets.rates(target, context.grant.organizationId, isBatch);
   const need = await needWhereBudgeted(() => needOf(boundAt(target), rates, target), context, budgets);
   if (need === undefined || need.bound.nanos === 0n) return undefined;
-  const hold = await budgets.holds.hold(need, context);
+  const hold = await recordWait(context.span, "wait for budgets", budgets.holds.hold(need, context));
   return { hold, rates, warnings: warningsOf(need.bound, hold) };
 }
 

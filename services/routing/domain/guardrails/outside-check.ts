@@ -18,7 +18,7 @@ export interface OutsideCheck {
 export type Judge = Extract<GuardrailRule["check"], { case: string }>;
 
 /** The call whose texts are judged. */
-export type CheckedCall = Pick<Call, "requestId" | "grant" | "model" | "operation" | "labels" | "signal" | "deadlineMs">;
+export type CheckedCall = Pick<Call, "requestId" | "grant" | "model" | "operation" | "labels" | "signal" | "deadlineMs" | "span">;
 
 export interface Question {
   /** The rule's name. */

@@ -7,8 +7,8 @@ import type { Question } from "./outside-check.ts";
 
 /** Budgets hold as for any call; the key need not be allowed the model, which whoever made the rule has chosen. */
 export function runOwnCall(asked: AskedCall, { rule, call }: Question, signal: AbortSignal, dependencies: PipelineDependencies): Promise<Reply> {
-  const { requestId, grant, labels, deadlineMs } = call;
+  const { requestId, grant, labels, deadlineMs, span } = call;
   const plan = planTargets(asked.model, dependencies.view());
-  const own = { ...asked, requestId, grant, labels: { ...labels, [guardrailLabel]: rule }, signal, deadlineMs, plan };
+  const own = { ...asked, requestId, grant, labels: { ...labels, [guardrailLabel]: rule }, signal, deadlineMs, plan, span };
   return runCall(own, { ...dependencies, rulesOf: () => undefined });
 }
