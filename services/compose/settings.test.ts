@@ -8,3 +8,9 @@ test("alerts go to NATS only where there is one", () => {
   expect(() => readSettings(file, {})).toThrow(/^alerts[.]nats: there is no NATS/);
   expect(readSettings(file, { WEIR_NATS_URL: "nats://127.0.0.1:4222" }).policy.alerts.nats).toBe(true);
 });
+
+test("what gives texts their vectors for the cache is a route, or a model of a provider", () => {
+  const withModel = (model: string) => create(ConfigSchema, { providers: { up: { vendor: "openai", apiKey: "k", models: ["e"] } }, routes: { vectors: { targets: ["up/e"] } }, cache: { rules: [{ lifetime: { seconds: 60n } }, { lifetime: { seconds: 60n }, similar: { model } }] } });
+  for (const model of ["vectors", "up/e", "up/other", "e"]) expect(readSettings(withModel(model), {}).routing.cache!.rules.map(({ similar }) => similar)).toEqual([undefined, { model, minimumSimilarity: 0.95, timeoutMs: 1_000 }]);
+  for (const model of ["nobody/e", "routes"]) expect(() => readSettings(withModel(model), {})).toThrow(`cache.rules[1].similar.model: "${model}" names no route, and no model of a provider.`);
+});

@@ -51,6 +51,7 @@ export function readSettings(file: Config, variables: Variables): Settings {
   if (policy.alerts.nats && nats === undefined) throw new GatewayError("INVALID_REQUEST", "alerts.nats: there is no NATS to publish them to. Set events.nats or WEIR_NATS_URL, or leave it out.");
   checkJudges(file, routing, providers);
   checkTracing(file.tracing);
+  checkEmbedders(routing, providers);
   return {
     file,
     routing,
@@ -83,17 +84,32 @@ function checkTargets({ routes }: RoutingConfig, { providers }: ProvidersConfig)
 }
 
 /** Who judges texts for the file's guardrails is in the file, too. */
-function checkJudges({ guardrails, guardrailPlugins }: Config, { routes }: RoutingConfig, { providers }: ProvidersConfig): void {
-  const isModel = (name: string): boolean => routes.has(name) || providers.has(name.slice(0, name.indexOf("/"))) || [...providers.values()].some(({ models }) => models.includes(name));
+function checkJudges({ guardrails, guardrailPlugins }: Config, routing: RoutingConfig, providers: ProvidersConfig): void {
   const faults = guardrails.flatMap(({ check }, index) => {
     if (check.case === undefined) return [];
     const field = `guardrails[${index}].${check.case}`;
-    if (check.case !== "plugin") return isModel(check.value.model) ? [] : [{ field, description: `"${check.value.model}" names no route, and no model of a provider.` }];
+    if (check.case !== "plugin") return modelFaults(field, check.value.model, routing, providers);
     return Object.hasOwn(guardrailPlugins, check.value) ? [] : [{ field, description: `"${check.value}" names no plug-in; guardrail_plugins has ${Object.keys(guardrailPlugins).join(", ") || "none"}.` }];
   });
   refuseFaults(faults);
 }
 
-function refuseFaults(faults: readonly { readonly field: string; readonly description: string }[]): void {
+/** What gives texts their vectors for the cache is in the file, too. */
+function checkEmbedders(routing: RoutingConfig, providers: ProvidersConfig): void {
+  const rules = routing.cache?.rules ?? [];
+  refuseFaults(rules.flatMap(({ similar }, index) => (similar === undefined ? [] : modelFaults(`cache.rules[${index}].similar.model`, similar.model, routing, providers))));
+}
+
+interface Fault {
+  readonly field: string;
+  readonly description: string;
+}
+
+function modelFaults(field: string, name: string, { routes }: RoutingConfig, { providers }: ProvidersConfig): readonly Fault[] {
+  const isModel = routes.has(name) || providers.has(name.slice(0, name.indexOf("/"))) || [...providers.values()].some(({ models }) => models.includes(name));
+  return isModel ? [] : [{ field, description: `"${name}" names no route, and no model of a provider.` }];
+}
+
+function refuseFaults(faults: readonly Fault[]): void {
   if (faults.length > 0) throw new GatewayError("INVALID_REQUEST", faults.map(({ field, description }) => `${field}: ${description}`).join("\n"), { fieldViolations: faults });
 }

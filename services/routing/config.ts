@@ -93,7 +93,15 @@ function cacheSettings({ maxBytes, maxEntryBytes, rules }: Cache): CacheSettings
   return {
     maximumBytes,
     maximumEntryBytes: Number(maxEntryBytes ?? Math.min(1024 * 1024, Math.floor(maximumBytes / 4))),
-    rules: rules.map(({ organizationId, teamId, keyId, models, lifetime, share }) => ({ organizationId, teamId, keyId, models, lifetimeMs: durationMs(lifetime!), share: (share || "organization") as CacheRule["share"] })),
+    rules: rules.map(({ organizationId, teamId, keyId, models, lifetime, share, similar }) => ({
+      organizationId,
+      teamId,
+      keyId,
+      models,
+      lifetimeMs: durationMs(lifetime!),
+      share: (share || "organization") as CacheRule["share"],
+      similar: similar && { model: similar.model, minimumSimilarity: similar.minimumSimilarity ?? 0.95, timeoutMs: milliseconds(similar.timeout, 1_000) },
+    })),
   };
 }
 

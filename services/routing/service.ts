@@ -19,22 +19,28 @@ import { asUntyped, type ServiceInterface } from "#platform/service-types.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { Tracer } from "#platform/tracing/span.ts";
 import type { RoutingConfig } from "./config.ts";
+import type { AskedCall } from "./domain/asked-call.ts";
 import { ByteRoom } from "./domain/byte-room.ts";
 import { boundRatesFor } from "./domain/budget/bound-rates.ts";
 import { Breakers } from "./domain/breakers.ts";
 import type { CacheRule } from "./domain/cache/cache-rule.ts";
+import { isFound } from "./domain/cache/call-cache.ts";
+import { meaningByModel } from "./domain/cache/meaning.ts";
 import type { Peeks } from "./domain/dry-run.ts";
 import { EndpointIndex } from "./domain/endpoint-index.ts";
 import type { FileIds } from "./domain/file-ids.ts";
 import { judgeByModel } from "./domain/guardrails/judge.ts";
 import { judgeByModeration } from "./domain/guardrails/moderation.ts";
-import { runOwnCall } from "./domain/guardrails/own-call.ts";
-import type { PipelineDependencies } from "./domain/pipeline.ts";
+import type { Question } from "./domain/guardrails/outside-check.ts";
+import { runOwnCall } from "./domain/own-call.ts";
+import type { PipelineDependencies, Reply } from "./domain/pipeline.ts";
+import { guardrailLabel } from "./domain/reserved-labels.ts";
 import { verdictOn } from "./domain/verdict.ts";
 import { createAuditTrail } from "./audit-trail.ts";
 import { cacheUseOf, sendCacheUses } from "./cache-use-sender.ts";
 import { sendContents } from "./content-sender.ts";
 import { createContentKeeper } from "./edge/content-recording.ts";
+import { createMeanings } from "./meanings.ts";
 import { createOutsideChecks } from "./outside-checks.ts";
 import { createAdmission, followCallerAddress } from "./edge/admission.ts";
 import { createConsoleFiles } from "./edge/console-files.ts";
@@ -119,8 +125,9 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   const keptReplies = new KeptReplies(config.current.cache, clock, metrics);
   config.subscribe(({ cache }) => keptReplies.configure(cache));
   const cacheUseSender = sendCacheUses({ metering: peers.metering, clock, logger, metrics });
-  const cacheUses = new Counter({ name: "weir_cache_uses_total", help: "Calls that a rule of the cache is for, by what became of them: `hit`, `miss`, or `bypass` at the caller's word.", labelNames: ["outcome"], registers: [metrics] });
+  const cacheUses = new Counter({ name: "weir_cache_uses_total", help: "Calls that a rule of the cache is for, by what became of them: `hit`, `similar` (a hit by meaning), `miss`, or `bypass` at the caller's word.", labelNames: ["outcome"], registers: [metrics] });
   const rateCounters = new RateCounters({ policy: peers.policy, clock });
+  const askedBy = ({ rule, call }: Question, signal: AbortSignal) => (asked: AskedCall): Promise<Reply> => runOwnCall(asked, call, { [guardrailLabel]: rule }, signal, pipeline);
   const pipeline: PipelineDependencies = {
     view: () => ({ routes: config.current.routes, providers: catalogue.providers }),
     priceVersion: () => catalogue.priceVersion,
@@ -150,8 +157,8 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     askOutside: createOutsideChecks(
       {
         plugin: (name, question, signal) => plugins.judge(name, question, signal),
-        moderation: (moderation, question, signal) => judgeByModeration(moderation, question.texts, (asked) => runOwnCall(asked, question, signal, pipeline)),
-        judge: (judge, question, signal) => judgeByModel(judge, question.texts, randomUUID(), (asked) => runOwnCall(asked, question, signal, pipeline)),
+        moderation: (moderation, question, signal) => judgeByModeration(moderation, question.texts, askedBy(question, signal)),
+        judge: (judge, question, signal) => judgeByModel(judge, question.texts, randomUUID(), askedBy(question, signal)),
       },
       logger,
       metrics,
@@ -160,9 +167,10 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     cache: {
       rules: () => config.current.cache?.rules ?? noRules,
       store: keptReplies,
-      onUse: (call, plan, target, { outcome }) => {
-        cacheUses.inc({ outcome });
-        if (outcome !== "bypass") cacheUseSender.add(cacheUseOf(call, plan, target, outcome === "hit", clock));
+      askMeaning: createMeanings((question, signal) => meaningByModel(question, signal, pipeline), logger, metrics),
+      onUse: (call, plan, target, use) => {
+        cacheUses.inc({ outcome: use.outcome });
+        if (use.outcome !== "bypass") cacheUseSender.add(cacheUseOf(call, plan, target, isFound(use), clock));
       },
     },
   };

@@ -9,7 +9,7 @@ import type { Breaker } from "#platform/breaker.ts";
 import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Bound, BoundRates } from "./budget/bound.ts";
-import type { ReplyCache } from "./cache/call-cache.ts";
+import type { ReplyCache, ReplyStore } from "./cache/call-cache.ts";
 import type { Hold, HoldSource, Need } from "./budget/hold.ts";
 import { noNeeds } from "./fitness.ts";
 import type { Target } from "./plan.ts";
@@ -173,14 +173,16 @@ describe("a call whose reply may be in the cache", () => {
     const kept = new Map<string, Uint8Array>();
     const uses: string[] = [];
     const cache: ReplyCache = {
-      rules: () => [{ organizationId: "", teamId: "", keyId: "", models: [], lifetimeMs: 60_000, share: "organization" }],
+      rules: () => [{ organizationId: "", teamId: "", keyId: "", models: [], lifetimeMs: 60_000, share: "organization", similar: undefined }],
       store: {
+        ...nothingKept,
         find: (key) => (kept.has(key) ? { bytes: kept.get(key)!, ageMs: 0 } : undefined),
         receive: (key) => {
           const pieces: Uint8Array[] = [];
           return { add: (bytes) => pieces.push(bytes) > 0, keep: () => kept.set(key, Buffer.concat(pieces)), drop: () => undefined };
         },
       },
+      askMeaning: () => Promise.resolve(undefined),
       onUse: (_call, _plan, { name }, { outcome }) => uses.push(`${name} ${outcome}`),
     };
     const ask = async (script: Record<string, Script>, changes: Partial<Call> = {}, holds = new ScriptedHolds()) => {
@@ -253,6 +255,15 @@ function outputOf(tokens: bigint): Bound {
   return { quantities: [{ meters: [Meter.INPUT_TOKENS], quantity: 0n }], output: { meters: [Meter.OUTPUT_TOKENS], candidates: 1n, maximumTokens: tokens, leastTokens: 1n }, advice: "" };
 }
 
+const nothingKept: ReplyStore = {
+  find: () => undefined,
+  holdsSimilar: () => false,
+  findSimilar: () => undefined,
+  receive: () => {
+    throw new Error("Nothing is cached.");
+  },
+};
+
 type Script = string | GatewayError | readonly (string | GatewayError | AttemptResponse)[];
 
 function harness(script: Record<string, Script>, failures: string[], facts: Facts, holds: ScriptedHolds): { dependencies: PipelineDependencies; sent: AttemptRequest[] } {
@@ -271,7 +282,7 @@ function harness(script: Record<string, Script>, failures: string[], facts: Fact
     holds.target = target.name;
     return { rates: new Map([[Meter.INPUT_TOKENS, 0n], [Meter.OUTPUT_TOKENS, 1_000_000n]]), factorMillionths: 1_000_000n };
   };
-  return { sent, dependencies: { budgets: { holds, rates }, view: () => ({ routes, providers }), priceVersion: () => "pri_1", rulesOf: () => undefined, rateCounterOf: () => { throw new Error("There are no rate limits."); }, breaker, attempt, latencies: { of: () => ({ ms: undefined, isDue: false }), begin: () => () => undefined }, random: () => 0, setAlarm: () => { throw new Error("Nothing is hedged."); }, onHedged: () => undefined, clock: systemClock, onFailedAttempt: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve(), askOutside: () => Promise.resolve({ verdict: "allow" }), judgeJson: () => Promise.resolve(undefined), cache: { rules: () => [], store: { find: () => undefined, receive: () => { throw new Error("Nothing is cached."); } }, onUse: () => undefined } } };
+  return { sent, dependencies: { budgets: { holds, rates }, view: () => ({ routes, providers }), priceVersion: () => "pri_1", rulesOf: () => undefined, rateCounterOf: () => { throw new Error("There are no rate limits."); }, breaker, attempt, latencies: { of: () => ({ ms: undefined, isDue: false }), begin: () => () => undefined }, random: () => 0, setAlarm: () => { throw new Error("Nothing is hedged."); }, onHedged: () => undefined, clock: systemClock, onFailedAttempt: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve(), askOutside: () => Promise.resolve({ verdict: "allow" }), judgeJson: () => Promise.resolve(undefined), cache: { rules: () => [], store: nothingKept, askMeaning: () => Promise.resolve(undefined), onUse: () => undefined } } };
 }
 
 function callWith(changes: Partial<Call>): Call {

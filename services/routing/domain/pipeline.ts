@@ -18,7 +18,7 @@ import { authorizePlan } from "./admit.ts";
 import type { Bound } from "./budget/bound.ts";
 import { reserve, settleFailure, settleReply, type Budgets, type Reservation } from "./budget/reserve.ts";
 import type { CallSize } from "./call-size.ts";
-import { cacheOfCall, type CacheUse, type CallCache, type ReplyCache } from "./cache/call-cache.ts";
+import { cacheOfCall, isFound, type CacheUse, type CallCache, type ReplyCache } from "./cache/call-cache.ts";
 import type { ReceivedReply } from "./cache/received-reply.ts";
 import { messagesIn } from "./cache/reply-bytes.ts";
 import { accountOperations, capableTargets, isAccountOperation, type OperationName } from "./capability.ts";
@@ -161,7 +161,7 @@ export async function runCall(received: Call, dependencies: PipelineDependencies
   const admitted = await recordWait(call.span, "wait for rate limits", admitCall({ facts: factsOf(call, view()), isStream, tokens, spending }, rules.rateLimits, dependencies.rateCounterOf));
   try {
     const reply = await runAdmitted(call, rules, plan(), dependencies);
-    const messages = reply.cacheUse?.outcome === "hit" ? admitted.watchRepeated(reply.messages, call.signal) : admitted.watch(reply.messages, call.signal, reply.target);
+    const messages = reply.cacheUse !== undefined && isFound(reply.cacheUse) ? admitted.watchRepeated(reply.messages, call.signal) : admitted.watch(reply.messages, call.signal, reply.target);
     return { ...reply, messages, rateLimits: admitted.rateLimits };
   } catch (error) {
     admitted.fail();
@@ -214,7 +214,7 @@ async function runAdmitted(asked: Call, rules: GrantRules | undefined, plan: Pla
   const guard = rules === undefined ? undefined : guardFor(asked, plan, rules.guardrails, (finding) => dependencies.onFinding(asked.requestId, finding), dependencies.askOutside);
   if (guard !== undefined && asked.operation === "batches") throw unguarded(asked.model);
   const call = guard === undefined ? asked : governedCall(asked, guard, dependencies.judgeJson);
-  const cache = cacheOfCall(call, plan, dependencies.cache);
+  const cache = cacheOfCall(call, plan, guard, dependencies.cache);
   const failures: Failure[] = [];
   const onFailure = (target: Target, error: unknown): void => {
     if (isRefusal(error)) throw error;
@@ -304,12 +304,12 @@ async function attemptTarget(call: Call, plan: Plan, target: Target, guard: Call
   if (plan.targets.length > 1 && call.needs !== undefined) refuseUnfit(target, call.needs);
   if (cache === undefined) return reserveAndSend(call, plan, target, () => operationAt(target, call, plan, guard, dependencies), dependencies);
   const operation = await operationAt(target, call, plan, guard, dependencies);
-  const { kept, useOtherwise, receive } = cache.placeAt(target, operation);
-  if (kept !== undefined) return { target, messages: messagesIn(kept.bytes), warnings: none, cacheUse: { outcome: "hit", ageMs: kept.ageMs } };
+  const place = await cache.placeAt(target, operation);
+  if (place.found !== undefined) return { target, messages: messagesIn(place.found.bytes), warnings: none, cacheUse: place.found.use };
   const begun = await reserveAndSend(call, plan, target, () => operation, dependencies);
   // What a budget has shortened is not what was asked for.
-  const received = begun.warnings.length > 0 ? undefined : receive?.(begun.messages);
-  return { ...begun, messages: received?.fromTarget() ?? begun.messages, cacheUse: useOtherwise, received };
+  const received = begun.warnings.length > 0 ? undefined : place.receive?.(begun.messages);
+  return { ...begun, messages: received?.fromTarget() ?? begun.messages, cacheUse: place.useOtherwise, received };
 }
 
 /** As it is to be sent, but for what a budget will still hold it to. */

@@ -3,7 +3,7 @@ import { cors as connectCors } from "@connectrpc/connect";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 
 const allowedMethods = [...connectCors.allowedMethods, "OPTIONS"].join(", ");
-const exposedHeaders = [...connectCors.exposedHeaders, "x-request-id", "request-id", "retry-after", "x-weir-target", "x-weir-reason", "x-weir-warnings", "x-weir-upstream-request-id", "x-weir-cache", "age"].join(", ");
+const exposedHeaders = [...connectCors.exposedHeaders, "x-request-id", "request-id", "retry-after", "x-weir-target", "x-weir-reason", "x-weir-warnings", "x-weir-upstream-request-id", "x-weir-cache", "x-weir-cache-similarity", "age"].join(", ");
 const preflightSeconds = "7200";
 
 /** Adds the headers; true when the request was a preflight and has been answered. */

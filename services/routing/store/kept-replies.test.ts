@@ -2,6 +2,9 @@ import fc from "fast-check";
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { systemClock } from "#platform/clock.ts";
+import type { MeaningPlace } from "../domain/cache/call-cache.ts";
+import type { Meaning } from "../domain/cache/meaning.ts";
+import { unitVector } from "../domain/cache/similarity.ts";
 import { KeptReplies } from "./kept-replies.ts";
 
 const bounds = { maximumBytes: 65_536, maximumEntryBytes: 16_384 };
@@ -10,14 +13,15 @@ function start() {
   let nowMs = 0;
   const metrics = new Registry();
   const replies = new KeptReplies(bounds, { ...systemClock, monotonicMs: () => nowMs }, metrics);
-  const keep = (key: string, ...sizes: number[]): void => {
-    const incoming = replies.receive(key);
+  const keepAt = (place: MeaningPlace | undefined, key: string, ...sizes: number[]): void => {
+    const incoming = replies.receive(key, place);
     for (const size of sizes) incoming.add(new Uint8Array(size));
     incoming.keep();
     incoming.drop();
   };
+  const keep = (key: string, ...sizes: number[]): void => keepAt(undefined, key, ...sizes);
   const figure = async (name: string): Promise<number> => (await metrics.getSingleMetric(name)!.get()).values.reduce((sum, { value }) => sum + value, 0);
-  return { replies, keep, figure, pass: (ms: number) => (nowMs += ms) };
+  return { replies, keep, keepAt, figure, pass: (ms: number) => (nowMs += ms) };
 }
 
 test("a reply is found until it is too old", () => {
@@ -49,9 +53,9 @@ test("whatever is kept, it stays within its bytes, and what was asked for last s
 
 test("replies on their way in have a room of their own, which each gives back", async () => {
   const { replies, keep, figure } = start();
-  const first = replies.receive("first");
+  const first = replies.receive("first", undefined);
   expect(first.add(new Uint8Array(16_000))).toBe(true);
-  const second = replies.receive("second");
+  const second = replies.receive("second", undefined);
   expect(second.add(new Uint8Array(1_000))).toBe(false);
   second.keep();
   expect(replies.find("second", Infinity)).toBeUndefined();
@@ -73,4 +77,60 @@ test("other bounds begin with nothing, and without bounds nothing is kept", () =
   expect(replies.find("a", Infinity)).toBeUndefined();
   keep("a", 5);
   expect(replies.find("a", Infinity)).toBeDefined();
+});
+
+const meaning = (...values: number[]): Meaning => ({ space: "up/e", vector: unitVector(values)! });
+const placeOf = (frame: string, ...values: number[]): MeaningPlace => ({ frame, meaning: () => Promise.resolve(meaning(...values)) });
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test("a reply is found by meaning in its frame alone, until it is too old", async () => {
+  const { replies, keepAt, figure, pass } = start();
+  keepAt(placeOf("frame", 1, 0), "a", 3);
+  keepAt({ frame: "frame", meaning: () => Promise.resolve(undefined) }, "b", 3);
+  await settled();
+  pass(999);
+  expect(replies.findSimilar("frame", meaning(2, 0.1), 0.95, 1_000)).toMatchObject({ ageMs: 999, bytes: { length: 3 }, similarity: expect.closeTo(0.9988, 4) });
+  expect([replies.holdsSimilar("frame", 1_000), replies.holdsSimilar("other", 1_000)]).toEqual([true, false]);
+  expect(replies.findSimilar("frame", meaning(1, 1), 0.95, 1_000)).toBeUndefined();
+  expect(replies.findSimilar("other", meaning(1, 0), 0.95, 1_000)).toBeUndefined();
+  expect(await figure("weir_cache_similar_replies")).toBe(1);
+  pass(1);
+  expect(replies.findSimilar("frame", meaning(1, 0), 0.95, 1_000)).toBeUndefined();
+  expect(replies.holdsSimilar("frame", 1_000)).toBe(false);
+});
+
+test("a meaning that comes after its reply has gone, or after another has come in its place, is not kept", async () => {
+  const { replies, keep, keepAt, figure } = start();
+  const late = Promise.withResolvers<Meaning>();
+  keepAt({ frame: "frame", meaning: () => late.promise }, "a", 3);
+  keep("a", 4);
+  late.resolve(meaning(1, 0));
+  await settled();
+  expect(replies.findSimilar("frame", meaning(1, 0), 0.95, Infinity)).toBeUndefined();
+  expect([replies.find("a", Infinity)!.bytes.length, await figure("weir_cache_similar_replies")]).toEqual([4, 0]);
+});
+
+test("whatever is kept, vectors count in its bytes, and what has gone is found by no meaning", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(fc.nat(40), fc.nat(9_000), fc.integer({ min: 2, max: 2_000 }), fc.constantFrom("one", "other")), { minLength: 1, maxLength: 60 }), async (all) => {
+      const { replies, keepAt, figure } = start();
+      const last = new Map<string, { readonly frame: string; readonly dimensions: number }>();
+      for (const [key, size, dimensions, frame] of all) {
+        keepAt(placeOf(frame, ...Array.from({ length: dimensions }, (_, index) => (index === key % dimensions ? 1 : 0))), String(key), size);
+        await settled();
+        last.set(String(key), { frame, dimensions });
+      }
+      expect(await figure("weir_cache_bytes")).toBeLessThanOrEqual(bounds.maximumBytes * 0.75);
+      let found = 0;
+      for (const [key, { frame, dimensions }] of last) {
+        const isThere = replies.find(key, Infinity) !== undefined;
+        if (isThere) found++;
+        const direction = Array.from({ length: dimensions }, (_, index) => (index === Number(key) % dimensions ? 1 : 0));
+        const another = [...last].some(([name, place]) => name !== key && place.frame === frame && place.dimensions === dimensions && Number(name) % dimensions === Number(key) % dimensions);
+        if (!another) expect(replies.findSimilar(frame, meaning(...direction), 0.99, Infinity) !== undefined).toBe(isThere);
+      }
+      expect(await figure("weir_cache_similar_replies")).toBe(found);
+    }),
+    { numRuns: 50 },
+  );
 });

@@ -2,7 +2,9 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "#platform/clock.ts";
 import { Counter, Gauge, type Registry } from "#platform/metrics.ts";
-import type { IncomingReply, KeptReply, ReplyStore } from "../domain/cache/call-cache.ts";
+import type { IncomingReply, KeptReply, MeaningPlace, ReplyStore, SimilarReply } from "../domain/cache/call-cache.ts";
+import type { Meaning } from "../domain/cache/meaning.ts";
+import { SimilarityIndex } from "./similarity-index.ts";
 
 export interface KeptRepliesBounds {
   readonly maximumBytes: number;
@@ -13,6 +15,10 @@ interface Entry {
   readonly bytes: Uint8Array;
   /** By the monotonic clock. */
   readonly sinceMs: number;
+  /** In which it is found by meaning, once that is known. */
+  readonly frame?: string;
+  /** Of the vector that the index has of it. */
+  readonly vectorBytes: number;
 }
 
 /** What an entry takes beside its bytes, about: its key, its place among the others, the objects themselves. */
@@ -26,6 +32,7 @@ export class KeptReplies implements ReplyStore {
   readonly #unkept: Counter<"reason">;
   #bounds: KeptRepliesBounds | undefined;
   #entries: LRUCache<string, Entry> | undefined;
+  #index = new SimilarityIndex();
   #incomingBytes = 0;
 
   constructor(bounds: KeptRepliesBounds | undefined, clock: Clock, metrics: Registry) {
@@ -34,6 +41,7 @@ export class KeptReplies implements ReplyStore {
     const gauge = (name: string, help: string, value: () => number): Gauge => new Gauge({ name, help, registers: [metrics], collect: function () { this.set(value()); } });
     gauge("weir_cache_bytes", "Bytes of replies in the cache.", () => this.#entries?.calculatedSize ?? 0);
     gauge("weir_cache_replies", "Replies in the cache.", () => this.#entries?.size ?? 0);
+    gauge("weir_cache_similar_replies", "Replies in the cache that are found by meaning, too.", () => this.#index.size);
     this.#unkept = new Counter({ name: "weir_cache_unkept_total", help: "Replies that were not kept: too large for an entry (`size`), or too many on their way in at once (`room`).", labelNames: ["reason"], registers: [metrics] });
   }
 
@@ -41,7 +49,15 @@ export class KeptReplies implements ReplyStore {
   configure(bounds: KeptRepliesBounds | undefined): void {
     if (bounds?.maximumBytes === this.#bounds?.maximumBytes && bounds?.maximumEntryBytes === this.#bounds?.maximumEntryBytes) return;
     this.#bounds = bounds;
-    this.#entries = bounds && new LRUCache({ maxSize: Math.floor(bounds.maximumBytes * (1 - incomingShare)), sizeCalculation: ({ bytes }) => bytes.length + overheadBytes });
+    const index = new SimilarityIndex();
+    this.#index = index;
+    this.#entries =
+      bounds &&
+      new LRUCache({
+        maxSize: Math.floor(bounds.maximumBytes * (1 - incomingShare)),
+        sizeCalculation: ({ bytes, vectorBytes }) => bytes.length + vectorBytes + overheadBytes,
+        dispose: ({ frame }, key) => (frame === undefined ? undefined : index.remove(frame, key)),
+      });
   }
 
   find(key: string, maximumAgeMs: number): KeptReply | undefined {
@@ -51,7 +67,19 @@ export class KeptReplies implements ReplyStore {
     return ageMs < maximumAgeMs ? { bytes: entry.bytes, ageMs } : undefined;
   }
 
-  receive(key: string): IncomingReply {
+  holdsSimilar(frame: string, maximumAgeMs: number): boolean {
+    return this.#index.holds(frame, this.#clock.monotonicMs() - maximumAgeMs);
+  }
+
+  findSimilar(frame: string, meaning: Meaning, minimum: number, maximumAgeMs: number): SimilarReply | undefined {
+    const nearest = this.#index.nearest(frame, meaning, minimum, this.#clock.monotonicMs() - maximumAgeMs);
+    const found = nearest && this.find(nearest.key, maximumAgeMs);
+    return found && { ...found, similarity: nearest.similarity };
+  }
+
+  receive(key: string, place: MeaningPlace | undefined): IncomingReply {
+    // At once, so that it is there soon after the reply.
+    const meaning = place?.meaning();
     const pieces: Uint8Array[] = [];
     let heldBytes = 0;
     let isRefused = false;
@@ -75,10 +103,20 @@ export class KeptReplies implements ReplyStore {
         return false;
       },
       keep: () => {
-        if (!isRefused) this.#entries?.set(key, { bytes: Buffer.concat(pieces), sinceMs: this.#clock.monotonicMs() });
+        if (isRefused) return;
+        const entry: Entry = { bytes: Buffer.concat(pieces), sinceMs: this.#clock.monotonicMs(), vectorBytes: 0 };
+        this.#entries?.set(key, entry);
+        void meaning?.then((known) => known && this.#addMeaning(key, entry, place!.frame, known));
       },
       drop,
     };
+  }
+
+  #addMeaning(key: string, entry: Entry, frame: string, meaning: Meaning): void {
+    // Meanwhile it may have gone, or another one come in its place.
+    if (this.#entries?.peek(key) !== entry) return;
+    this.#entries.set(key, { ...entry, frame, vectorBytes: meaning.vector.byteLength });
+    if (this.#entries.has(key)) this.#index.add(frame, key, meaning, entry.sinceMs);
   }
 
   #refusal(entryBytes: number, addedBytes: number): "size" | "room" | undefined {

@@ -15,10 +15,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/config/v1/cache.proto.
  */
 export const file_weir_config_v1_cache: GenFile = /*@__PURE__*/
-  fileDesc("Chp3ZWlyL2NvbmZpZy92MS9jYWNoZS5wcm90bxIOd2Vpci5jb25maWcudjEingMKBUNhY2hlEigKCW1heF9ieXRlcxgBIAEoA0IQukgNIgsYgICAgIAgKICABEgAiAEBEisKD21heF9lbnRyeV9ieXRlcxgCIAEoA0INukgKIggYgICAICiACEgBiAEBEjUKBXJ1bGVzGAMgAygLMhkud2Vpci5jb25maWcudjEuQ2FjaGVSdWxlQgu6SAiSAQUIARDoBzrkAbpI4AEa3QEKFWNhY2hlLm1heF9lbnRyeV9ieXRlcxJWbWF4X2VudHJ5X2J5dGVzIGlzIGF0IG1vc3QgYSBxdWFydGVyIG9mIG1heF9ieXRlcywgaW4gd2hpY2ggcmVwbGllcyB3YWl0IGZvciB0aGVpciBlbmQabCFoYXModGhpcy5tYXhfZW50cnlfYnl0ZXMpIHx8IHRoaXMubWF4X2VudHJ5X2J5dGVzICogNCA8PSAoaGFzKHRoaXMubWF4X2J5dGVzKSA/IHRoaXMubWF4X2J5dGVzIDogMjY4NDM1NDU2KUIMCgpfbWF4X2J5dGVzQhIKEF9tYXhfZW50cnlfYnl0ZXMi+gEKCUNhY2hlUnVsZRIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASGAoHdGVhbV9pZBgCIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYAyABKAlCB7pIBHICKEASIwoGbW9kZWxzGAQgAygJQhO6SBCSAQ0QZBgBIgdyBRABKIAEEkEKCGxpZmV0aW1lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhS6SBHIAQGqAQsiBQiAmp4BMgIIARIwCgVzaGFyZRgGIAEoCUIhukge2AEBchlSDG9yZ2FuaXphdGlvblIEdGVhbVIDa2V5YgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("Chp3ZWlyL2NvbmZpZy92MS9jYWNoZS5wcm90bxIOd2Vpci5jb25maWcudjEingMKBUNhY2hlEigKCW1heF9ieXRlcxgBIAEoA0IQukgNIgsYgICAgIAgKICABEgAiAEBEisKD21heF9lbnRyeV9ieXRlcxgCIAEoA0INukgKIggYgICAICiACEgBiAEBEjUKBXJ1bGVzGAMgAygLMhkud2Vpci5jb25maWcudjEuQ2FjaGVSdWxlQgu6SAiSAQUIARDoBzrkAbpI4AEa3QEKFWNhY2hlLm1heF9lbnRyeV9ieXRlcxJWbWF4X2VudHJ5X2J5dGVzIGlzIGF0IG1vc3QgYSBxdWFydGVyIG9mIG1heF9ieXRlcywgaW4gd2hpY2ggcmVwbGllcyB3YWl0IGZvciB0aGVpciBlbmQabCFoYXModGhpcy5tYXhfZW50cnlfYnl0ZXMpIHx8IHRoaXMubWF4X2VudHJ5X2J5dGVzICogNCA8PSAoaGFzKHRoaXMubWF4X2J5dGVzKSA/IHRoaXMubWF4X2J5dGVzIDogMjY4NDM1NDU2KUIMCgpfbWF4X2J5dGVzQhIKEF9tYXhfZW50cnlfYnl0ZXMirAIKCUNhY2hlUnVsZRIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASGAoHdGVhbV9pZBgCIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYAyABKAlCB7pIBHICKEASIwoGbW9kZWxzGAQgAygJQhO6SBCSAQ0QZBgBIgdyBRABKIAEEkEKCGxpZmV0aW1lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhS6SBHIAQGqAQsiBQiAmp4BMgIIARIwCgVzaGFyZRgGIAEoCUIhukge2AEBchlSDG9yZ2FuaXphdGlvblIEdGVhbVIDa2V5EjAKB3NpbWlsYXIYByABKAsyHy53ZWlyLmNvbmZpZy52MS5DYWNoZVNpbWlsYXJpdHkitwEKD0NhY2hlU2ltaWxhcml0eRIZCgVtb2RlbBgBIAEoCUIKukgHcgUQASiABBI4ChJtaW5pbXVtX3NpbWlsYXJpdHkYAiABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAOA/SACIAQESOAoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIHioAQhUKE19taW5pbXVtX3NpbWlsYXJpdHliBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
- * Replies that are given again to who asks the very same.
+ * Replies that are given again to who asks the very same, or the like of it.
  *
  * @generated from message weir.config.v1.Cache
  */
@@ -99,6 +99,13 @@ export type CacheRule = Message<"weir.config.v1.CacheRule"> & {
    * @generated from field: string share = 6;
    */
   share: string;
+
+  /**
+   * Also gives a reply again to who asks the like of it, in other words; default only to who asks the very same.
+   *
+   * @generated from field: weir.config.v1.CacheSimilarity similar = 7;
+   */
+  similar?: CacheSimilarity | undefined;
 };
 
 /**
@@ -107,4 +114,39 @@ export type CacheRule = Message<"weir.config.v1.CacheRule"> & {
  */
 export const CacheRuleSchema: GenMessage<CacheRule> = /*@__PURE__*/
   messageDesc(file_weir_config_v1_cache, 1);
+
+/**
+ * How replies are found by meaning: of generations that end with the caller's text, and are else the very same.
+ *
+ * @generated from message weir.config.v1.CacheSimilarity
+ */
+export type CacheSimilarity = Message<"weir.config.v1.CacheSimilarity"> & {
+  /**
+   * A route, or `provider/model`, that turns texts into vectors, on the account of the call. It need not be one that the caller may use.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * How near the two texts must be: the cosine of the angle between their vectors, at most 1; default 0.95.
+   *
+   * @generated from field: optional double minimum_similarity = 2;
+   */
+  minimumSimilarity?: number | undefined;
+
+  /**
+   * How long the vector may take before the call goes on without; default 1s.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 3;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message weir.config.v1.CacheSimilarity.
+ * Use `create(CacheSimilaritySchema)` to create a new message.
+ */
+export const CacheSimilaritySchema: GenMessage<CacheSimilarity> = /*@__PURE__*/
+  messageDesc(file_weir_config_v1_cache, 2);
 

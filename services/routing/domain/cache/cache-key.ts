@@ -11,8 +11,13 @@ type Operation = AttemptRequest["operation"];
 
 /** SHA-256, in base64, over `request`, which holds an operation as it would be sent and nothing else, the target, and the sharers. */
 export function cacheKey(sharers: readonly string[], target: Target, request: AttemptRequest): string {
-  const hash = createHash("sha256").update(JSON.stringify([...sharers, digestOf(target.provider), target.model]));
+  const hash = createHash("sha256").update(JSON.stringify([...sharers, ...identityOf(target)]));
   return hash.update("\n").update(toBinary(AttemptRequestSchema, { ...request, operation: withoutLabels(request.operation) })).digest("base64");
+}
+
+/** Which model it is, and what stands behind the name of its provider. */
+export function identityOf({ provider, model }: Target): readonly [provider: string, model: string] {
+  return [digestOf(provider), model];
 }
 
 /** Whether the vendor is asked to keep the reply, which is no reply to be given again. */

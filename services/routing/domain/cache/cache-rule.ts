@@ -6,6 +6,15 @@ import type { OperationName } from "../capability.ts";
 import type { Call } from "../pipeline.ts";
 import type { Plan } from "../plan.ts";
 
+/** How replies are found by meaning. */
+export interface Similarity {
+  /** What gives texts their vectors: a route, or `provider/model`. */
+  readonly model: string;
+  /** The cosine of the angle between two vectors. */
+  readonly minimumSimilarity: number;
+  readonly timeoutMs: number;
+}
+
 /** A row of the configuration; an empty scope means everybody's calls. */
 export interface CacheRule {
   readonly organizationId: string;
@@ -16,6 +25,8 @@ export interface CacheRule {
   readonly lifetimeMs: number;
   /** Whose calls are given the replies to each other's. */
   readonly share: "organization" | "team" | "key";
+  /** Undefined where a reply is given again to the very same alone. */
+  readonly similar: Similarity | undefined;
 }
 
 /** The first rule that is for the call; undefined where none is, or its reply is nothing to be given again. */

@@ -64,15 +64,25 @@ export class CallGuard {
     return this.#rules.some(({ sides, mode }) => mode === "mask" && sides.includes(side)) || (side === "output" && this.#restores);
   }
 
+  /** Whether something else stands in the place of what was found in the input so far. */
+  get hasMasked(): boolean {
+    return [...this.#findings.values()].some(({ finding: { mode, side } }) => mode === "mask" && side === "input");
+  }
+
+  /** Whether something in the call may keep it from this target. */
+  mayKeepFrom(target: Target): boolean {
+    return this.#keepingFrom(target).length > 0;
+  }
+
   /** A guard that finds what keeps the call from this target, and throws TARGET_NOT_ALLOWED then; undefined where nothing can. */
-  keeperFrom({ name: target, provider: { tags } }: Target): CallGuard | undefined {
-    const keeping = this.#rules.filter(({ mode, targetTags }) => mode === "restrict" && !targetTags.some((tag) => tags.includes(tag)));
+  keeperFrom(target: Target): CallGuard | undefined {
+    const keeping = this.#keepingFrom(target);
     if (keeping.length === 0) return undefined;
     const always = keeping.find(({ detectors, topics }) => detectors.length + topics.length === 0);
-    if (always !== undefined) throw targetNotAllowed(always, target, "is for every call");
+    if (always !== undefined) throw targetNotAllowed(always, target.name, "is for every call");
     return new CallGuard(keeping, (finding) => {
       this.#found(finding);
-      throw targetNotAllowed(keeping.find(({ name }) => name === finding.rule)!, target, `found ${finding.detector} in its input`);
+      throw targetNotAllowed(keeping.find(({ name }) => name === finding.rule)!, target.name, `found ${finding.detector} in its input`);
     });
   }
 
@@ -121,6 +131,10 @@ export class CallGuard {
   get warnings(): readonly Warning[] {
     const told = [...this.#findings.values()].filter(({ finding }) => finding.mode !== "shadow").map(({ warning }) => warning);
     return [...told, ...this.#omissions.values()];
+  }
+
+  #keepingFrom({ provider: { tags } }: Target): readonly CompiledRule[] {
+    return this.#rules.filter(({ mode, targetTags }) => mode === "restrict" && !targetTags.some((tag) => tags.includes(tag)));
   }
 
   get #restores(): boolean {
