@@ -200,15 +200,15 @@ describe("what happened on the way is seen", () => {
 
   test("the wait for a budget, in policy too", async () => {
     const policy = weir.client(PolicyService);
-    const { teams } = await policy.listTeams({});
-    const { key, secret } = await policy.createKey({ teamId: teams[0]!.id, name: "budgeted", consistency: Consistency.STALE_OK });
-    await policy.createBudget({ organizationId: key!.organizationId, name: "traced", subject: { keyId: key!.id }, limitNanos: 1_000_000_000n, period: BudgetPeriod.TOTAL });
-    // Until routing has heard of the budget.
-    await expect.poll(async () => {
-      const response = await ask({ key: secret });
-      const spans = await spansOf(idOf(response), 2);
-      return spans.map(({ service, name }) => `${service} ${name}`);
-    }).toEqual(expect.arrayContaining(["weir-routing wait for budgets", "weir-policy weir.policy.v1.PolicyService/AcquireLease"]));
+    const { organizationId } = (await policy.listTeams({})).teams[0]!;
+    const { team } = await policy.createTeam({ organizationId, name: "budgeted" });
+    // Before the key, so that it holds for the key's first call.
+    await policy.createBudget({ organizationId, name: "traced", subject: { teamId: team!.id }, limitNanos: 1_000_000_000n, period: BudgetPeriod.TOTAL });
+    const { secret } = await policy.createKey({ teamId: team!.id, name: "budgeted", consistency: Consistency.STALE_OK });
+    const response = await ask({ key: secret });
+    expect(response.status).toBe(200);
+    const names = async (): Promise<string[]> => (await spansOf(idOf(response), 2)).map(({ service, name }) => `${service} ${name}`);
+    await expect.poll(names, { timeout: 10_000 }).toEqual(expect.arrayContaining(["weir-routing wait for budgets", "weir-policy weir.policy.v1.PolicyService/AcquireLease"]));
   });
 
   test("a guardrail that asks others, with its own attempt", async () => {

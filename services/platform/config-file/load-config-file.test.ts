@@ -7,7 +7,7 @@ import { createValidator } from "@bufbuild/protovalidate";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
-import { type Config, ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
+import { type Config, ConfigSchema, RouteSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { Meter, UsageSchema, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { ConfigFileError } from "./config-file-error.ts";
 import { loadConfigFile } from "./load-config-file.ts";
@@ -148,7 +148,7 @@ describe("a faulty file", () => {
     ["? [a]\n: 1", "1: is not valid YAML: a key must be text"],
     ["- listen", '1: must hold fields, each on a line of its own as "name: value"'],
     ["<<: { port: 1 }", `1: <<: is not known; known here: ${ConfigSchema.fields.map(({ name }) => name).join(", ")}`],
-    ["routes: { a: { __proto__: {} } }", "1: routes.a.__proto__: is not known; known here: targets, strict"],
+    ["routes: { a: { __proto__: {} } }", `1: routes.a.__proto__: is not known; known here: ${RouteSchema.fields.map(({ name }) => name).join(", ")}`],
   ])("is told about %j", async (text, problem) => {
     expect(await faults(text)).toContain(problem);
   });
