@@ -83,6 +83,14 @@ describe("a secret that is not in the view", () => {
     await expect(asked).rejects.toMatchObject({ reason: "KEY_INVALID" });
     expect(policy.view.find("old secret")).toBeUndefined();
   });
+
+  test("that a key has just got is good at once, before the rotation is pushed", async () => {
+    const policy = await startPolicy();
+    await policy.push({ grants: [grantOf("key_1", "old secret")] });
+    policy.answer = () => Promise.resolve(grantOf("key_1", "new secret", { previousSecretDigest: digestOf("old secret"), previousSecretExpireTime: timestampFromMs(500) }));
+    expect(await policy.view.resolve("new secret")).toMatchObject({ grant: { keyId: "key_1" }, endMs: Infinity });
+    expect(policy.view.find("old secret")).toMatchObject({ endMs: 500 });
+  });
 });
 
 test("a rotated key is found by both secrets, the former of which ends; with the next rotation it is gone", async () => {

@@ -53,6 +53,9 @@ export class GrantView implements GrantSource {
   readonly #options: GrantViewOptions;
   readonly #byKey = new Map<string, Grant>();
   readonly #byDigest = new Map<string, OpenGrant>();
+  /** Of each grant here, which change of the view brought it. */
+  readonly #changeOf = new WeakMap<Grant, number>();
+  #changes = 0;
   readonly #watchers = new Map<string, Set<OnWithdrawn>>();
   readonly #unknown: UnknownSecrets;
   readonly #vouched: VouchedCallers;
@@ -214,10 +217,12 @@ export class GrantView implements GrantSource {
 
   async #ask({ id, request }: Question): Promise<void> {
     const { policy, signal } = this.#options;
+    const askedAfter = this.#changes;
     try {
       const { grant, caller } = await policy.resolveGrant(create(ResolveGrantRequestSchema, request), { identity, requestId: "", signal });
-      // What was pushed meanwhile is newer than this answer.
-      if (!this.#byKey.has(grant!.keyId)) this.#put(grant!);
+      // What came meanwhile is newer than this answer; what was here before is older, of a key that was rotated just now.
+      const known = this.#byKey.get(grant!.keyId);
+      if (known === undefined || this.#changeOf.get(known)! <= askedAfter) this.#put(grant!);
       if (caller !== undefined) this.#vouched.admit(id, grant!.keyId, caller);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
@@ -246,6 +251,7 @@ export class GrantView implements GrantSource {
     const former = this.#byKey.get(grant.keyId);
     if (former !== undefined) for (const { digest } of secretsOf(former)) this.#byDigest.delete(digest);
     this.#byKey.set(grant.keyId, grant);
+    this.#changeOf.set(grant, ++this.#changes);
     for (const { digest, endMs } of secretsOf(grant)) {
       this.#byDigest.set(digest, { grant, endMs });
       this.#unknown.delete(digest);
