@@ -16,6 +16,8 @@ import { keepFolding } from "./fold-sums.ts";
 import { followImportedPrices } from "./imported-prices.ts";
 import { keepAuditEntries, keepContent } from "./keep-retention.ts";
 import { watchForLostJournals } from "./lost-journals.ts";
+import { countUsage } from "./count-usage.ts";
+import type { LedgerChange } from "./domain/ledger.ts";
 import { flagOutgrownHolds } from "./flag-outgrown-holds.ts";
 import { followPriceBook } from "./price-book-follower.ts";
 import { checkLedger } from "./rpc/check-ledger.ts";
@@ -77,7 +79,8 @@ export async function createMeteringService({ database, config, eventLog, clock,
   const stopKeepingAudit = keepAuditEntries(database, () => config.current.auditRetentionMs, logger);
   const stopping = new AbortController();
   const recording = new Set<Promise<unknown>>();
-  const onPosted = flagOutgrownHolds(logger, metrics);
+  const told = [flagOutgrownHolds(logger, metrics), countUsage(metrics)];
+  const onPosted = (posted: readonly LedgerChange[]): void => told.forEach((tell) => tell(posted));
   const record = (request: RecordUsageRequest): Promise<RecordUsageResponse> => recordUsage({ database, config, partitions, priceVersions, clock, logger, onPosted }, request);
   const consumer = eventLog && startUsageConsumer({ link: eventLog, record, setAside: (letters) => keepDeadLetters(database, letters), logger });
   const journalReports = eventLog && answerJournalReports({ link: eventLog, report: (request) => reportJournal(database, request), logger });

@@ -10,7 +10,7 @@ import { createNatsJournalRegistry } from "#platform/event-log/nats-journal-regi
 import { createNatsTransport } from "#platform/event-log/nats-transport.ts";
 import { deriveLive, MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
-import { Counter, type Registry } from "#platform/metrics.ts";
+import { Counter, Gauge, type Registry } from "#platform/metrics.ts";
 import type { Secret } from "#platform/secret.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { Tracer } from "#platform/tracing/span.ts";
@@ -121,6 +121,9 @@ export async function createProvidersService(dependencies: ProvidersDependencies
   const credentialParts: CredentialParts = { stored, config, clock };
   const checkpoints = setInterval(() => running.checkpoint(), checkpointLookMs);
   const attempts = new Counter({ name: "weir_attempts_total", help: "Attempts that this process was asked for, by provider.", labelNames: ["provider"], registers: [metrics] });
+  const journalGauge = (name: string, help: string, value: () => number): Gauge => new Gauge({ name, help, registers: [metrics], collect: function () { this.set(value()); } });
+  journalGauge("weir_journal_unconfirmed_attempts", "Attempts in the journal that the ledger has not confirmed: running ones, and those whose outcome is on its way.", () => recorder.journalUsage.entries);
+  journalGauge("weir_journal_bytes", "Bytes of their records in the journal, with the room that is kept for outcomes; at limits.max_journal_bytes attempts are refused.", () => recorder.journalUsage.liveBytes + recorder.journalUsage.reservedBytes);
   const stopping = new AbortController();
   return {
     descriptor: ProvidersService,

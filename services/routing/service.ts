@@ -14,7 +14,7 @@ import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import { JsonJudge } from "#platform/json-schema/json-judge.ts";
 import { guardService } from "#platform/method-guard.ts";
-import { Counter, type Registry } from "#platform/metrics.ts";
+import { Counter, Gauge, type Registry } from "#platform/metrics.ts";
 import { asUntyped, type ServiceInterface } from "#platform/service-types.ts";
 import type { RunningService } from "#platform/service.ts";
 import type { Tracer } from "#platform/tracing/span.ts";
@@ -117,6 +117,12 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   const breakers = new Breakers(config.current.breaker, (name, settings) => createBreaker(name, settings, (error) => verdictOn(error).health));
   config.subscribe(({ breaker }) => breakers.configure(breaker));
   const failedAttempts = new Counter({ name: "weir_failed_attempts_total", help: "Attempts that failed before their reply began, by provider.", labelNames: ["provider"], registers: [metrics] });
+  const circuits = new Gauge({ name: "weir_circuit_open", help: "1 where a target failed too often and is left alone for a while, by target.", labelNames: ["target"], registers: [], collect: () => showCircuits() });
+  const showCircuits = (): void => {
+    circuits.reset();
+    for (const [target, isOpen] of breakers.states) circuits.set({ target }, isOpen ? 1 : 0);
+  };
+  metrics.registerMetric(circuits);
   const hedges = new Counter({ name: "weir_hedges_total", help: "Calls for which a second target was asked beside a slow one, by who began first: the `first` or the `second`.", labelNames: ["winner"], registers: [metrics] });
   const findings = new Counter({ name: "weir_guardrail_findings_total", help: "Calls in which a guardrail found something, by rule, mode, detector and side.", labelNames: ["rule", "mode", "detector", "side"], registers: [metrics] });
 

@@ -126,6 +126,10 @@ export class AttemptRecorder {
     this.#delivery.add(attemptId, eventOf(intent, outcome));
   }
 
+  get journalUsage(): Journal["usage"] {
+    return this.#journal.usage;
+  }
+
   /** What the ledger has not confirmed. */
   get pending(): number {
     return this.#delivery.pending;

@@ -20,6 +20,11 @@ export class Breakers {
     return breaker;
   }
 
+  /** By target: whether its calls are held back now. */
+  get states(): ReadonlyMap<string, boolean> {
+    return new Map(this.#byName.entries().map(([name, { isOpen }]) => [name, isOpen]));
+  }
+
   /** Forgets what was learnt when the settings differ from those in force. */
   configure(settings: BreakerSettings): void {
     if (JSON.stringify(settings) === JSON.stringify(this.#settings)) return;
