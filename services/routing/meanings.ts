@@ -18,13 +18,17 @@ export function createMeanings(ask: (question: MeaningQuestion, signal: AbortSig
     const time = new AbortController();
     const timer = setTimeout(() => time.abort(new GatewayError("DEADLINE_EXCEEDED", `${model} took longer than the ${timeoutMs} ms that the cache gives it.`)), timeoutMs);
     const stopClock = seconds.startTimer();
+    const span = question.call.span?.begin("vector for the cache");
     try {
       // The caller does not wait for it where the reply is on its way, and may be gone before.
-      const meaning = await ask(question, time.signal);
+      const meaning = await ask({ ...question, call: { ...question.call, span } }, time.signal);
       stopClock({ outcome: meaning === undefined ? "kept" : "ok" });
+      span?.end();
       return meaning;
     } catch (error) {
-      stopClock({ outcome: error instanceof GatewayError ? error.reason : "INTERNAL" });
+      const outcome = error instanceof GatewayError ? error.reason : "INTERNAL";
+      stopClock({ outcome });
+      span?.end(outcome);
       logger.warn({ requestId: question.call.requestId, model, error }, "the cache got no vector of a text, and did without");
       return undefined;
     } finally {

@@ -237,6 +237,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     sessionDoor: createSessionDoor({ policy: peers.policy, grants, addressOf, settings: () => config.current.console, audit, clock }),
     consoleFiles: createConsoleFiles(consoleDirectory),
     clock,
+    onReplyError: (error) => logger.error({ error }, "a reply could not be written"),
     observer: new RequestObserver(logger, metrics, tracer),
   });
   return {

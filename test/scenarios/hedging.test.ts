@@ -15,6 +15,9 @@ const stream = `${events.map((event) => `data: ${JSON.stringify(event)}\n\n`).jo
 
 let silent: ScriptedProvider;
 let quick: ScriptedProvider;
+let slow: ScriptedProvider;
+let refusing: ScriptedProvider;
+const refused = Promise.withResolvers<void>();
 let weir: Weir;
 
 beforeAll(async () => {
@@ -24,13 +27,25 @@ beforeAll(async () => {
     if (!String(request.body).includes('"stream":true')) return json(200, completion)(request, response);
     response.writeHead(200, { "content-type": "text/event-stream" }).end(stream);
   });
+  // It answers once the other has refused.
+  refusing = await startScriptedProvider((request, response) => {
+    refused.resolve();
+    return json(400, { error: { message: "no" } })(request, response);
+  });
+  slow = await startScriptedProvider(async (request, response) => {
+    await refused.promise;
+    return json(200, completion)(request, response);
+  });
   weir = await startWeir({
     config: `
 providers:
   silent: { vendor: openai, api_key: k, base_url: "${silent.baseUrl}", models: [m] }
   quick: { vendor: openai, api_key: k, base_url: "${quick.baseUrl}", models: [m] }
+  slow: { vendor: openai, api_key: k, base_url: "${slow.baseUrl}", models: [m] }
+  refusing: { vendor: openai, api_key: k, base_url: "${refusing.baseUrl}", models: [m] }
 routes:
   hedged: { targets: [silent/m, quick/m], hedge_after: 0.1s }
+  refused-beside: { targets: [slow/m, refusing/m], hedge_after: 0.05s }
   in-time: { targets: [quick/m, silent/m], hedge_after: 60s }
 models: { openai/m: { max_output_tokens: 100 } }
 prices: { openai/m: { input: "1", output: "10" } }
@@ -39,7 +54,7 @@ prices: { openai/m: { input: "1", output: "10" } }
 });
 afterAll(async () => {
   await weir?.stop();
-  await Promise.all([silent?.stop(), quick?.stop()]);
+  await Promise.all([silent?.stop(), quick?.stop(), slow?.stop(), refusing?.stop()]);
 });
 
 function ask(model: string, isStream = false): Promise<Response> {
@@ -60,6 +75,11 @@ test.each([
   const lines = attempts.map(({ event }) => [event!.intent!.provider, event!.outcome!.result]);
   expect(lines).toHaveLength(2);
   expect(lines).toEqual(expect.arrayContaining([["silent", AttemptResult.CANCELLED], ["quick", AttemptResult.SUCCEEDED]]));
+});
+
+test("a refusal of the second target does not end the first, which is on its way", async () => {
+  const response = await ask("refused-beside");
+  expect([response.status, response.headers.get("x-weir-target")]).toEqual([200, "slow/m"]);
 });
 
 test("who begins in time is asked alone", async () => {

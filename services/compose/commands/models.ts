@@ -1,7 +1,8 @@
 /** Owns `weir models`: the names that can be called, what is known of the models behind them, and which providers cannot be called. */
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Command } from "commander";
 import { ModalitySchema, type Modality } from "#gen/weir/inference/v1/generation_pb.ts";
-import { InferenceService, type Model, type ProviderProblem } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { InferenceService, type Model, type ProviderProblem, type RouteFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Environment } from "../environment.ts";
 import { everyPage } from "../every-page.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
@@ -25,12 +26,18 @@ async function list(options: RunningWeirOptions, environment: Environment): Prom
   for (const { provider, description } of problems) console.log(`\nThere is no credential for ${provider}, and its calls fail: ${description}.`);
 }
 
-function describe({ name, isRoute, targets, facts }: Model): string[] {
-  const shown = isRoute ? `${name} = ${targets.join(", ")}` : name;
+function describe({ name, isRoute, targets, routing, facts }: Model): string[] {
+  const shown = isRoute ? `${name} = ${targets.join(", ")}${describeRouting(routing)}` : name;
   if (facts === undefined) return [shown, "", "", "", "", "", "", "", ""];
   const tokens = [facts.contextWindowTokens, facts.maxOutputTokens].map((count) => (count === undefined ? "" : String(count)));
   const abilities = [facts.tools, facts.reasoning].map((can) => (can === undefined ? "" : can ? "yes" : "no"));
   return [shown, facts.operation, ...tokens, wordsOf(facts.inputModalities), wordsOf(facts.outputModalities), ...abilities, [facts.source, facts.readDate].join(" ").trim()];
+}
+
+function describeRouting(routing: RouteFacts | undefined): string {
+  if (routing === undefined) return "";
+  const hedge = routing.hedgeAfter === undefined ? [] : [`hedged after ${durationMs(routing.hedgeAfter)} ms`];
+  return ` (${[...(routing.order === "listed" ? [] : [`by ${routing.order}`]), ...hedge].join(", ")})`;
 }
 
 function wordsOf(modalities: readonly Modality[]): string {

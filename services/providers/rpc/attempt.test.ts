@@ -85,6 +85,18 @@ describe("a whole reply", () => {
     expect(event.outcome?.firstByteMs).toBeDefined();
   });
 
+  it("carries the usage though it comes after the terminator", async () => {
+    const { providers } = await start();
+    let response: ServerResponse | undefined;
+    vendor.answer((begun) => beginStream((response = begun), chunk("a", "stop"), done));
+    const iterator = providers.attempt(attemptRequest({ operation: operations.nativeStream('{"model":"a","stream":true,"stream_options":{"include_usage":true},"messages":[]}') }), contextOf())[Symbol.asyncIterator]();
+    const messages = [(await iterator.next()).value];
+    response!.end(usageChunk);
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) messages.push(next.value);
+    expect(nativeText(messages)).toBe(chunk("a", "stop") + done + usageChunk);
+    expect(await onlyEvent()).toMatchObject({ rank: UsageSource.PROVIDER, outcome: { result: AttemptResult.SUCCEEDED } });
+  });
+
   it("comes in types when the request does", async () => {
     const { providers } = await start();
     vendor.answer(answerJson(200, completion));

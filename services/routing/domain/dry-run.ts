@@ -53,7 +53,7 @@ export function dryRun(pipeline: PipelineDependencies, peeks: Peeks): { readonly
       rateCounterOf: (limit, counted) => new PeekingCounter(limit, counted, peeks, sights),
       breaker: (name) => withoutTrace(name, pipeline.breaker(name)),
       attempt: (request, { signal }) => sendNothing(request, signal, peeks),
-      latencies: { of: (target, isStream) => pipeline.latencies.of(target, isStream), begin: () => () => undefined },
+      latencies: { of: (target, isStream) => pipeline.latencies.of(target, isStream), claim: () => undefined, begin: () => () => undefined },
       // What is drawn first most often comes first.
       random: () => 0.5,
       budgets: { ...pipeline.budgets, holds: { hold: (need, context) => peekHold(need, context, peeks, sights) } },

@@ -28,7 +28,7 @@ export function needsOf({ messages, tools }: Generation): Needs {
 }
 
 /** Of all text of its messages, in characters. */
-export function textLengthOf({ messages }: Generation): number {
+export function textLengthOf({ messages }: Pick<Generation, "messages">): number {
   return lengthOf(partsOf(messages));
 }
 

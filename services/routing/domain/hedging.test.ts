@@ -94,11 +94,25 @@ describe("beside one that is slow the next is asked, and no third", () => {
     expect(log.filter((line) => !line.startsWith("alarm"))).toEqual(["a tried", "b tried", "b failed", "a failed", "c tried", "c failed"]);
   });
 
-  test("what ends the call ends the other attempt", async () => {
+  test.each([
+    ["b", "a"],
+    ["a", "b"],
+  ])("a refusal by %s does not end what the other does, and nobody further is asked", async (refusing, other) => {
+    const [begun] = await askedTwo();
+    attempts.get(refusing)!.fail(new Error("fatal"));
+    await settle();
+    attempts.get(other)!.begin();
+    expect(await begun).toBe(other);
+    expect(log.filter((line) => !line.startsWith("alarm"))).toEqual(["a tried", "b tried", `${refusing} failed`]);
+  });
+
+  test("a refusal is what the call fails with where the other fails, too", async () => {
     const [begun] = await askedTwo();
     attempts.get("b")!.fail(new Error("fatal"));
+    await settle();
+    attempts.get("a")!.fail(new Error("down"));
     await expect(begun).rejects.toThrow("fatal");
-    expect(log.at(-1)).toBe("a cancelled");
+    expect(log.filter((line) => !line.startsWith("alarm"))).toEqual(["a tried", "b tried", "b failed", "a failed"]);
   });
 });
 

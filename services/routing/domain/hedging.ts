@@ -13,7 +13,7 @@ export interface HedgeOptions<Begun> {
   readonly setAlarm: (afterMs: number) => Alarm;
   /** Calls `onSent` when the vendor is asked; rejects when the attempt fails, or the signal fires before it has begun. */
   readonly attempt: (target: Target, signal: AbortSignal, onSent: () => void) => Promise<Begun>;
-  /** Throws where no other target is to be tried. */
+  /** Throws what the call fails with where no other target is to be tried. */
   readonly onFailure: (target: Target, error: unknown) => void;
   /** Of an attempt that has begun too late. */
   readonly discard: (begun: Begun) => void;
@@ -24,11 +24,12 @@ export interface HedgeOptions<Begun> {
 /** More would multiply what a slow day of all vendors costs. */
 const mostAtOnce = 2;
 
-/** Undefined where every target has failed. */
+/** Undefined where every target has failed. Throws what `onFailure` does once none that was asked can answer any more. */
 export async function firstToBegin<Begun>(targets: readonly Target[], options: HedgeOptions<Begun>): Promise<Begun | undefined> {
   const { afterMs, setAlarm, onFailure, onDecided } = options;
   const waiting = [...targets];
   const running: Running<Begun>[] = [];
+  let verdict: { readonly error: unknown } | undefined;
   const startNext = (): void => {
     const next = waiting.shift();
     if (next !== undefined) running.push(start(next, options));
@@ -47,9 +48,16 @@ export async function firstToBegin<Begun>(targets: readonly Target[], options: H
         if (running.length > 0) onDecided(ended === latest ? "second" : "first");
         return outcome.begun;
       }
-      onFailure(outcome.target, outcome.error);
+      try {
+        onFailure(outcome.target, outcome.error);
+      } catch (error) {
+        // Nobody further is asked; who was asked before may still answer.
+        verdict ??= { error };
+        waiting.length = 0;
+      }
       if (running.length === 0) startNext();
     }
+    if (verdict !== undefined) throw verdict.error;
     return undefined;
   } finally {
     for (const { cancel } of running) cancel();

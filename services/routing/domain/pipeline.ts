@@ -103,8 +103,10 @@ export interface Reply {
 /** How soon the replies of targets begin; streams are compared with streams. */
 export interface LatencySource {
   of(target: string, isStream: boolean): Latency;
-  /** An attempt is made; what is returned is to be called when its reply begins. */
-  begin(target: string, isStream: boolean): () => void;
+  /** A call is about to try it: others need not. */
+  claim(target: string, isStream: boolean): void;
+  /** An attempt is made; what is returned is to be called when its reply has begun, or is not waited for any more. */
+  begin(target: string, isStream: boolean): (hasBegun: boolean) => void;
 }
 
 export interface PipelineDependencies {
@@ -175,7 +177,10 @@ const noSize: CallSize = { isStream: false, tokens: () => noTokens };
 export function planOf(call: Call, dependencies: OrderDependencies): Plan {
   const { model, grant } = call;
   const plan = call.plan ?? authorizePlan(model, planTargets(model, dependencies.view()), grant);
-  return plan.order.by === "listed" ? plan : { ...plan, targets: orderTargets(plan.targets, plan.order, orderSightsOf(call, plan.order, dependencies)) };
+  if (plan.order.by === "listed") return plan;
+  const targets = orderTargets(plan.targets, plan.order, orderSightsOf(call, plan.order, dependencies));
+  if (plan.order.by === "latency") dependencies.latencies.claim(targets[0]!.name, (call.size ?? noSize).isStream);
+  return { ...plan, targets };
 }
 
 type OrderDependencies = Pick<PipelineDependencies, "view" | "budgets" | "latencies" | "random">;
@@ -329,9 +334,10 @@ async function reserveAndSend(call: Call, plan: Plan, target: Target, operation:
 async function send(call: Call, plan: Plan, target: Target, operation: () => Operation | Promise<Operation>, reservation: Reservation | undefined, dependencies: PipelineDependencies): Promise<BegunReply> {
   const context = { identity: serviceIdentity, requestId: call.requestId, signal: call.signal, deadlineMs: call.deadlineMs, trace: call.span?.context };
   let wasSent = false;
+  let measured: ((hasBegun: boolean) => void) | undefined;
   try {
     const request = attemptRequest(call, plan, target, await operation(), reservation, dependencies);
-    const hasBegun = plan.order.by === "latency" ? dependencies.latencies.begin(target.name, (call.size ?? noSize).isStream) : undefined;
+    if (plan.order.by === "latency") measured = dependencies.latencies.begin(target.name, (call.size ?? noSize).isStream);
     // Not before: with other settings there is another one.
     const breaker = dependencies.breaker(target.breakerName);
     const { iterator, first } = await breaker.run(async () => {
@@ -340,9 +346,10 @@ async function send(call: Call, plan: Plan, target: Target, operation: () => Ope
       return { iterator, first: await iterator.next() };
     });
     if (first.done === true) throw new GatewayError("UPSTREAM_PROTOCOL", `${target.name} ended without a reply.`);
-    hasBegun?.();
+    measured?.(true);
     return { target, messages: new StartedReply(first.value, iterator, breaker, reservation), warnings: reservation?.warnings ?? none };
   } catch (error) {
+    measured?.(false);
     if (reservation !== undefined) settleFailure(reservation, wasSent ? error : undefined);
     throw error;
   }

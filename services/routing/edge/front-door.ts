@@ -19,9 +19,11 @@ export interface FrontDoorOptions {
   readonly consoleFiles: ConsoleFiles;
   readonly clock: Clock;
   readonly observer: RequestObserver;
+  /** Told of a reply that could not be written; its caller is gone, or a defect wrote it after its end. */
+  readonly onReplyError: (error: Error) => void;
 }
 
-export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, clock, observer }: FrontDoorOptions): HttpHandler {
+export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, clock, observer, onReplyError }: FrontDoorOptions): HttpHandler {
   const openScope = (door: string, callerTimeoutMs?: number): RequestScope => new RequestScope(door, config.current.requestTimeoutMs, callerTimeoutMs, clock, observer);
   const rpcDoor = (): ReturnType<typeof createRpcDoor> =>
     createRpcDoor({ ...rpc, maximumMessageBytes: config.current.maximumBodyBytes, consoleOrigin: config.current.console.origin, openScope: (callerTimeoutMs) => openScope("rpc", callerTimeoutMs) });
@@ -41,6 +43,8 @@ export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, 
     if (answerCors(request, response, config.current.allowedOrigins)) return;
     requests++;
     response.once("close", () => requests--);
+    // One that nobody listens to ends the process, and all other calls with it.
+    response.on("error", onReplyError);
     const { maximumConcurrentRequests } = config.current;
     if (requests > maximumConcurrentRequests) {
       const overloaded = new GatewayError("OVERLOADED", `Weir treats ${maximumConcurrentRequests} requests at once, the bound set in limits.max_concurrent_requests. Try again soon.`, { retryAfterMs: 1_000 });

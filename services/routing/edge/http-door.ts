@@ -302,8 +302,10 @@ async function relayStream(arrived: Arrived, dialect: Dialect, reply: Reply, cre
       const bytes = message.native.length === 0 ? writer.write(events) : writer.relay === undefined ? message.native : writer.relay(message.native);
       const mayGoOn = bytes.length === 0 || response.write(bytes);
       // At once: many clients hang up at the last bytes, and then they have had the whole reply.
-      if (message.end !== undefined) response.end(writer.end?.() ?? "");
-      else if (!mayGoOn) await drained(response, scope.signal);
+      if (message.end !== undefined) {
+        clearInterval(silence);
+        response.end(writer.end?.() ?? "");
+      } else if (!mayGoOn) await drained(response, scope.signal);
     }
     if (!response.writableEnded) response.end(writer?.end?.() ?? "");
   } catch (thrown) {

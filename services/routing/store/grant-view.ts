@@ -53,9 +53,9 @@ export class GrantView implements GrantSource {
   readonly #options: GrantViewOptions;
   readonly #byKey = new Map<string, Grant>();
   readonly #byDigest = new Map<string, OpenGrant>();
-  /** Of each grant here, which change of the view brought it. */
-  readonly #changeOf = new WeakMap<Grant, number>();
-  #changes = 0;
+  /** Of each grant here, in which turn it was pushed or asked for: the later knows better. */
+  readonly #turnOf = new WeakMap<Grant, number>();
+  #turn = 0;
   readonly #watchers = new Map<string, Set<OnWithdrawn>>();
   readonly #unknown: UnknownSecrets;
   readonly #vouched: VouchedCallers;
@@ -217,12 +217,12 @@ export class GrantView implements GrantSource {
 
   async #ask({ id, request }: Question): Promise<void> {
     const { policy, signal } = this.#options;
-    const askedAfter = this.#changes;
+    const turn = ++this.#turn;
     try {
       const { grant, caller } = await policy.resolveGrant(create(ResolveGrantRequestSchema, request), { identity, requestId: "", signal });
-      // What came meanwhile is newer than this answer; what was here before is older, of a key that was rotated just now.
+      // What was pushed meanwhile is newer than this answer; what was here before is older, of a key that was rotated just now.
       const known = this.#byKey.get(grant!.keyId);
-      if (known === undefined || this.#changeOf.get(known)! <= askedAfter) this.#put(grant!);
+      if (known === undefined || this.#turnOf.get(known)! < turn) this.#put(grant!, turn);
       if (caller !== undefined) this.#vouched.admit(id, grant!.keyId, caller);
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
@@ -244,14 +244,15 @@ export class GrantView implements GrantSource {
       this.#pepper = createSecretKey(pepper);
       this.#lastDigests = new WeakMap();
     }
-    for (const grant of grants) this.#put(grant);
+    const turn = ++this.#turn;
+    for (const grant of grants) this.#put(grant, turn);
   }
 
-  #put(grant: Grant): void {
+  #put(grant: Grant, turn: number): void {
     const former = this.#byKey.get(grant.keyId);
     if (former !== undefined) for (const { digest } of secretsOf(former)) this.#byDigest.delete(digest);
     this.#byKey.set(grant.keyId, grant);
-    this.#changeOf.set(grant, ++this.#changes);
+    this.#turnOf.set(grant, turn);
     for (const { digest, endMs } of secretsOf(grant)) {
       this.#byDigest.set(digest, { grant, endMs });
       this.#unknown.delete(digest);

@@ -8,7 +8,7 @@ const clock = { ...systemClock, monotonicMs: () => nowMs };
 function measure(latencies: TargetLatencies, tookMs: number, isStream = false): void {
   const hasBegun = latencies.begin("a/m", isStream);
   nowMs += tookMs;
-  hasBegun();
+  hasBegun(true);
 }
 
 test("who was never tried is due, once", () => {
@@ -17,7 +17,7 @@ test("who was never tried is due, once", () => {
   const hasBegun = latencies.begin("a/m", false);
   expect(latencies.of("a/m", false)).toEqual({ ms: undefined, isDue: false });
   nowMs += 40;
-  hasBegun();
+  hasBegun(true);
   expect(latencies.of("a/m", false)).toEqual({ ms: 40, isDue: false });
 });
 
@@ -49,4 +49,26 @@ test("streams are measured apart from whole replies", () => {
   measure(latencies, 900);
   measure(latencies, 30, true);
   expect([latencies.of("a/m", false).ms, latencies.of("a/m", true).ms]).toEqual([900, 30]);
+});
+
+test("who is claimed is not due to others", () => {
+  const latencies = new TargetLatencies(clock);
+  latencies.claim("a/m", false);
+  expect(latencies.of("a/m", false)).toEqual({ ms: undefined, isDue: false });
+});
+
+test("a reply that was not waited for counts with the time it had, a failure that came sooner than replies do not at all", () => {
+  const latencies = new TargetLatencies(clock);
+  const fail = (afterMs: number): void => {
+    const hasBegun = latencies.begin("a/m", false);
+    nowMs += afterMs;
+    hasBegun(false);
+  };
+  fail(5_000);
+  expect(latencies.of("a/m", false).ms).toBeUndefined();
+  measure(latencies, 40);
+  fail(1);
+  expect(latencies.of("a/m", false).ms).toBe(40);
+  fail(2_000);
+  expect(latencies.of("a/m", false).ms).toBeGreaterThan(300);
 });

@@ -30,17 +30,30 @@ export class TargetLatencies implements LatencySource {
     return { ms: measured.ms, isDue: this.#clock.monotonicMs() - measured.triedAtMs >= dueAfterMs };
   }
 
-  begin(target: string, isStream: boolean): () => void {
+  claim(target: string, isStream: boolean): void {
+    this.#tried(target, isStream);
+  }
+
+  begin(target: string, isStream: boolean): (hasBegun: boolean) => void {
+    const measured = this.#tried(target, isStream);
+    const { triedAtMs } = measured;
+    return (hasBegun) => {
+      const nowMs = this.#clock.monotonicMs();
+      const tookMs = nowMs - triedAtMs;
+      // Of what did not begin it says one thing: how long that took at least. A quick failure is no quick reply.
+      if (!hasBegun && !(measured.ms !== undefined && tookMs > measured.ms)) return;
+      measured.ms = averaged(measured, tookMs, nowMs);
+      measured.measuredAtMs = nowMs;
+    };
+  }
+
+  #tried(target: string, isStream: boolean): Measured {
     const triedAtMs = this.#clock.monotonicMs();
     const name = nameOf(target, isStream);
     const measured = this.#byName.get(name) ?? { ms: undefined, measuredAtMs: triedAtMs, triedAtMs };
     measured.triedAtMs = triedAtMs;
     this.#byName.set(name, measured);
-    return () => {
-      const nowMs = this.#clock.monotonicMs();
-      measured.ms = averaged(measured, nowMs - triedAtMs, nowMs);
-      measured.measuredAtMs = nowMs;
-    };
+    return measured;
   }
 }
 

@@ -1,10 +1,11 @@
 /** Owns what can be called: routes and models with what is known of them, providers that cannot be, and the credentials that are stored for providers. */
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { useInfiniteQuery, useQuery } from "@connectrpc/connect-query";
 import type { ReactNode } from "react";
-import { InferenceService, type Model, type ProviderProblem } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { InferenceService, type Model, type ProviderProblem, type RouteFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Credential } from "#gen/weir/providers/v1/credential_pb.ts";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { shortCount } from "../format/number.ts";
+import { milliseconds, shortCount } from "../format/number.ts";
 import { moment } from "../format/time.ts";
 import { DataTable, type Column } from "../parts/data-table.tsx";
 import { Ago, Mark } from "../parts/marks.tsx";
@@ -58,8 +59,21 @@ const problemColumns: Column<ProviderProblem>[] = [
 
 const routeColumns: Column<Model>[] = [
   { title: "Name", order: ({ name }) => name, cell: ({ name }) => name },
-  { title: "Targets, in order", isLong: true, cell: ({ targets }) => targets.join(" → ") },
+  { title: "Targets", isLong: true, cell: targetsOf },
+  { title: "Tried", cell: ({ routing }) => wayOf(routing) },
 ];
+
+function targetsOf({ targets, routing }: Model): string {
+  if (routing?.order === "weight") return targets.map((name) => `${name} (${routing.weights[name] ?? "reserve"})`).join(", ");
+  return targets.join(routing === undefined || routing.order === "listed" ? " → " : ", ");
+}
+
+function wayOf(routing: RouteFacts | undefined): string {
+  if (routing === undefined) return "as listed";
+  const { order, stickyLabel, hedgeAfter } = routing;
+  const by = order === "listed" ? "as listed" : `by ${order}`;
+  return [stickyLabel === "" ? by : `${by}, alike by ${stickyLabel}`, ...(hedgeAfter === undefined ? [] : [`the next beside it after ${milliseconds(BigInt(durationMs(hedgeAfter)))}`])].join("; ");
+}
 
 const modelColumns: Column<Model>[] = [
   { title: "Name", order: ({ name }) => name, cell: ({ name }) => name },

@@ -31,7 +31,7 @@ class ChunkReader implements StreamReader {
   readonly #candidates = new Map<number, CandidateReader>();
   #hasStarted = false;
   #hasEnded = false;
-  terminated = false;
+  #isDone = false;
   #usage: Usage | undefined;
   #usageIsFinal = false;
   #replyId = "";
@@ -46,6 +46,11 @@ class ChunkReader implements StreamReader {
     return this.#hasEnded;
   }
 
+  /** A usage that is still to come may stand behind the mark. */
+  get terminated(): boolean {
+    return this.#isDone && this.#usage !== undefined;
+  }
+
   get summary(): ReplySummary {
     const finishReason = [...this.#candidates.values()].find(({ finishWord }) => finishWord !== "")?.finishWord ?? "";
     return { usage: this.#usage, finishReason, servedModel: this.#servedModel, serviceTier: this.#serviceTier };
@@ -54,7 +59,7 @@ class ChunkReader implements StreamReader {
   read(event: StreamedEvent): StreamReading {
     if (event.data === "") return nothing;
     if (event.data === "[DONE]") {
-      this.terminated = true;
+      this.#isDone = true;
       return new StreamReading(this.#end(), true);
     }
     const chunk = parseVendorJson(event.data);

@@ -123,7 +123,7 @@ export class CallCache {
     const { store } = this.#cache;
     // With nothing to compare it with, nobody waits for the vector.
     if (!store.holdsSimilar(frame, maximumAgeMs)) return undefined;
-    const known = await meaning();
+    const known = await untilAborted(meaning(), this.#call.signal);
     return known && store.findSimilar(frame, known, minimumSimilarity, maximumAgeMs);
   }
 
@@ -161,3 +161,13 @@ interface ReplyPlace {
 const emptyRequest = create(AttemptRequestSchema);
 const miss: CacheUse = { outcome: "miss" };
 const bypass: CacheUse = { outcome: "bypass" };
+
+/** Undefined once the signal fires: who is gone waits for nothing. */
+function untilAborted<Outcome>(outcome: Promise<Outcome | undefined>, signal: AbortSignal): Promise<Outcome | undefined> {
+  return new Promise((resolve) => {
+    const giveUp = (): void => resolve(undefined);
+    signal.addEventListener("abort", giveUp, { once: true });
+    if (signal.aborted) giveUp();
+    void outcome.then(resolve).finally(() => signal.removeEventListener("abort", giveUp));
+  });
+}

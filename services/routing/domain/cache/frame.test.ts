@@ -57,6 +57,15 @@ describe.each(Object.keys(bodies))("in the bytes of %s", (name) => {
     const frames = ["order 17 of May", "May's order: 17", "order 18 of May", "order of May", "order 1 7 of May"].map((text) => frameOf(operationOf(text, "", 0)));
     expect(frames.map((frame) => frames.indexOf(frame))).toEqual([0, 0, 2, 3, 4]);
   });
+
+  test.each([
+    ["is it -40 here", "is it 40 here"],
+    ["what is 3 - 5", "what is 3 + 5"],
+    ["a dose of 1.5 mg", "a dose of 1-5 mg"],
+    ["is 5 < 7", "is 5 > 7"],
+  ])("%s has another frame than %s", (one, other) => {
+    expect(frameOf(operationOf(one, "", 0))).not.toBe(frameOf(operationOf(other, "", 0)));
+  });
 });
 
 test("in types, the frame differs wherever anything but the text does: organizations, streams, roles, the number of parts", () => {

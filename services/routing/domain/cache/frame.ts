@@ -3,6 +3,7 @@ import type { Part } from "#gen/weir/inference/v1/content_pb.ts";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { textLengthOf } from "../fitness.ts";
 import { framedBody } from "./native-frame.ts";
 
 type Operation = AttemptRequest["operation"];
@@ -34,7 +35,7 @@ function framedGeneration(generation: Generation): { readonly texts: readonly st
     return framed && { texts: framed.texts, generation: { ...generation, native: { ...native, body: framed.body } } };
   }
   const last = messages.at(-1);
-  if (last?.role !== Role.USER || last.parts.length === 0) return undefined;
+  if (last?.role !== Role.USER || last.parts.length === 0 || textLengthOf({ messages: [last] }) > longestText) return undefined;
   const texts: string[] = [];
   const parts: Part[] = [];
   for (const part of last.parts) {
@@ -46,7 +47,7 @@ function framedGeneration(generation: Generation): { readonly texts: readonly st
   return { texts, generation: { ...generation, messages: [...messages.slice(0, -1), { ...last, parts }] } };
 }
 
-/** They hardly move a vector, and decide about the answer: `order 17` is not `order 18`. */
+/** With their signs, and with what compares and reckons with them. They hardly move a vector, and decide about the answer: `order 17` is not `order 18`. */
 function numbersIn(text: string): string {
-  return (text.match(/\p{N}+/gu) ?? []).join(" ");
+  return (text.match(/[-+−]?\p{N}+(?:[.,:/]\p{N}+)*|[-+−](?=\s*\p{N})|[<>=≤≥≠×÷*/%^]/gu) ?? []).join(" ");
 }

@@ -26,7 +26,8 @@ async function* lookedThrough(messages: AsyncIterable<AttemptResponse>, operatio
   let contentType = "";
   for await (const message of messages) {
     contentType ||= message.start?.contentType ?? "";
-    if (message.native.length > 0 && !isMedia(contentType)) {
+    // What comes behind what is held waits, too: the end is said last.
+    if (held.length > 0 || (message.native.length > 0 && !isMedia(contentType))) {
       heldBytes += message.native.length;
       if (heldBytes > maximumHeldBytes) throw new GatewayError("GUARDRAIL_UNAVAILABLE", `The reply is longer than ${maximumHeldBytes} bytes, too long for guardrails to look through. Ask for less.`);
       held.push(message);
