@@ -300,17 +300,13 @@ async function relayStream(arrived: Arrived, dialect: Dialect, reply: Reply, cre
         response.writeHead(200, { ...headers, "content-type": writer.contentType, "cache-control": "no-cache" });
       }
       const bytes = message.native.length === 0 ? writer.write(events) : writer.relay === undefined ? message.native : writer.relay(message.native);
-      const mayGoOn = bytes.length === 0 || response.write(bytes);
-      // At once: many clients hang up at the last bytes, and then they have had the whole reply.
-      if (message.end !== undefined) {
-        clearInterval(silence);
-        response.end(writer.end?.() ?? "");
-      } else if (!mayGoOn) await drained(response, scope.signal);
+      if (message.end !== undefined) scope.isAnswered = true;
+      if (bytes.length > 0 && !response.write(bytes)) await drained(response, scope.signal);
     }
-    if (!response.writableEnded) response.end(writer?.end?.() ?? "");
+    response.end(writer?.end?.() ?? "");
   } catch (thrown) {
     // Also to a caller whose time is up, or whose key is withdrawn; not to one who is gone.
-    if (writer !== undefined && !response.destroyed && !response.writableEnded) {
+    if (writer !== undefined && !response.destroyed) {
       const farewell = writer.writeError(asGatewayError(scope.signal.aborted ? scope.signal.reason : thrown), scope.requestId);
       if (farewell === "") breakOff(response);
       else response.write(farewell);
@@ -330,11 +326,13 @@ function drained(response: HttpResponse, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       response.removeListener("drain", settle);
+      response.removeListener("close", settle);
       signal.removeEventListener("abort", settle);
       if (signal.aborted) reject(signal.reason as Error);
       else resolve();
     };
     response.once("drain", settle);
+    response.once("close", settle);
     signal.addEventListener("abort", settle);
     if (signal.aborted) settle();
   });

@@ -58,6 +58,8 @@ export class RequestScope {
   address = "";
   call: Call | undefined;
   reply: Reply | undefined;
+  /** All of its reply is on its way to the caller: many clients hang up at the last bytes, before the reply is over. */
+  isAnswered = false;
   /** Undefined where it is not recorded. */
   span: Span | undefined;
   /** When the request's time is up, in milliseconds since 1970. */
@@ -113,7 +115,7 @@ export class RequestScope {
 
   /** The caller went away. */
   cancel(): void {
-    this.cut(new GatewayError("CANCELLED", "The caller went away."));
+    if (!this.isAnswered) this.cut(new GatewayError("CANCELLED", "The caller went away."));
   }
 
   /** Ends the request and tells of it; returns what the caller is told, or undefined when all went well. */
