@@ -1,4 +1,4 @@
-/** Owns the order in which a call is treated: planned, looked through by guardrails, then attempted at one target after another until a verdict says stop. */
+/** Owns the order in which a call is treated: planned, looked through by guardrails, then attempted at one target after another, or beside a slow one, until a verdict says stop. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
@@ -334,10 +334,10 @@ async function reserveAndSend(call: Call, plan: Plan, target: Target, operation:
 async function send(call: Call, plan: Plan, target: Target, operation: () => Operation | Promise<Operation>, reservation: Reservation | undefined, dependencies: PipelineDependencies): Promise<BegunReply> {
   const context = { identity: serviceIdentity, requestId: call.requestId, signal: call.signal, deadlineMs: call.deadlineMs, trace: call.span?.context };
   let wasSent = false;
-  let measured: ((hasBegun: boolean) => void) | undefined;
+  let stopClock: ((hasBegun: boolean) => void) | undefined;
   try {
     const request = attemptRequest(call, plan, target, await operation(), reservation, dependencies);
-    if (plan.order.by === "latency") measured = dependencies.latencies.begin(target.name, (call.size ?? noSize).isStream);
+    if (plan.order.by === "latency") stopClock = dependencies.latencies.begin(target.name, (call.size ?? noSize).isStream);
     // Not before: with other settings there is another one.
     const breaker = dependencies.breaker(target.breakerName);
     const { iterator, first } = await breaker.run(async () => {
@@ -346,10 +346,10 @@ async function send(call: Call, plan: Plan, target: Target, operation: () => Ope
       return { iterator, first: await iterator.next() };
     });
     if (first.done === true) throw new GatewayError("UPSTREAM_PROTOCOL", `${target.name} ended without a reply.`);
-    measured?.(true);
+    stopClock?.(true);
     return { target, messages: new StartedReply(first.value, iterator, breaker, reservation), warnings: reservation?.warnings ?? none };
   } catch (error) {
-    measured?.(false);
+    stopClock?.(false);
     if (reservation !== undefined) settleFailure(reservation, wasSent ? error : undefined);
     throw error;
   }
