@@ -79,8 +79,12 @@ export async function createMeteringService({ database, config, eventLog, clock,
   const stopKeepingAudit = keepAuditEntries(database, () => config.current.auditRetentionMs, logger);
   const stopping = new AbortController();
   const recording = new Set<Promise<unknown>>();
-  const told = [flagOutgrownHolds(logger, metrics), countUsage(metrics)];
-  const onPosted = (posted: readonly LedgerChange[]): void => told.forEach((tell) => tell(posted));
+  const flagOutgrown = flagOutgrownHolds(logger, metrics);
+  const count = countUsage(metrics);
+  const onPosted = (posted: readonly LedgerChange[]): void => {
+    flagOutgrown(posted);
+    count(posted);
+  };
   const record = (request: RecordUsageRequest): Promise<RecordUsageResponse> => recordUsage({ database, config, partitions, priceVersions, clock, logger, onPosted }, request);
   const consumer = eventLog && startUsageConsumer({ link: eventLog, record, setAside: (letters) => keepDeadLetters(database, letters), logger });
   const journalReports = eventLog && answerJournalReports({ link: eventLog, report: (request) => reportJournal(database, request), logger });
