@@ -189,7 +189,7 @@ type OrderDependencies = Pick<PipelineDependencies, "view" | "budgets" | "latenc
 export function orderSightsOf(call: Call, order: TargetOrder, { budgets, latencies, random }: OrderDependencies): OrderSights {
   const { isStream, tokens } = call.size ?? noSize;
   const size = once(tokens);
-  const alike = order.by === "weight" ? call.labels[order.stickyLabel] : undefined;
+  const alike = order.by === "weight" && Object.hasOwn(call.labels, order.stickyLabel) ? call.labels[order.stickyLabel] : undefined;
   return {
     drawOf: alike === undefined ? random : ({ name }) => drawFrom([call.grant.organizationId, alike, name]),
     nanosAt: (target) => estimatedNanos(call, size(), target, () => budgets.rates(target, call.grant.organizationId, call.operation === "batches")),
