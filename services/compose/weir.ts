@@ -1,5 +1,6 @@
 /** Owns starting a set of services in this process, in the order in which they need each other, and stopping them in the reverse one. */
 import { randomUUID } from "node:crypto";
+import { resolve } from "node:path";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { Health } from "#gen/grpc/health/v1/health_pb.ts";
 import { Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -23,6 +24,7 @@ import { auditConfiguration } from "./audit-configuration.ts";
 import { callersOf, offeredBy, peerDescriptors, type ServiceName, type ServiceSet } from "./catalog.ts";
 import { readSecret, writeSecret, type DataDirectory } from "./data-directory.ts";
 import type { DatabaseSource, Schema } from "./database-source.ts";
+import { defaultConfigFile } from "./defaults.ts";
 import { readInternalSettings, type InternalSettings } from "./internal-settings.ts";
 import { Peers } from "./peers.ts";
 import type { Readiness } from "./readiness.ts";
@@ -34,7 +36,7 @@ export interface WeirOptions {
   /** The services of this process. */
   readonly services: ServiceSet;
   readonly settings: Settings;
-  /** The file the settings are from, to be watched; undefined when there is none. */
+  /** The file the settings are from, to be watched; undefined when there is none, which may come to be one of the default name here. */
   readonly configPath: string | undefined;
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly data: DataDirectory;
@@ -305,9 +307,10 @@ function hostOf({ address }: Listener): string {
 
 function followConfigFile({ settings, configPath, variables, logger }: WeirOptions, cleanups: Cleanup[]): LiveValue<Settings> {
   const live = new MutableLiveValue(settings);
-  if (configPath === undefined) return live;
+  const path = configPath ?? resolve(defaultConfigFile);
   const stopWatching = watchConfigFile({
-    path: configPath,
+    path,
+    isAwaited: configPath === undefined,
     environment: variables,
     schema: ConfigSchema,
     current: settings.file,
@@ -315,14 +318,14 @@ function followConfigFile({ settings, configPath, variables, logger }: WeirOptio
       try {
         live.set(readSettings(file, variables));
         logger.level = live.current.logLevel;
-        logger.info({ file: configPath }, "configuration reloaded");
+        logger.info({ file: path }, "configuration reloaded");
         const parts = partsThatNeedRestart(settings.file, file);
-        if (parts.length > 0) logger.warn({ file: configPath, parts }, "these parts of the configuration differ from those that Weir runs with, and are taken over when it is started again");
+        if (parts.length > 0) logger.warn({ file: path, parts }, "these parts of the configuration differ from those that Weir runs with, and are taken over when it is started again");
       } catch (error) {
-        logger.error({ file: configPath, error }, "the changed configuration cannot be used; the former stays in force");
+        logger.error({ file: path, error }, "the changed configuration cannot be used; the former stays in force");
       }
     },
-    onProblem: (error) => logger.error({ file: configPath, problem: error.message }, "the changed configuration cannot be used; the former stays in force"),
+    onProblem: (error) => logger.error({ file: path, problem: error.message }, "the changed configuration cannot be used; the former stays in force"),
   });
   cleanups.push(stopWatching);
   return live;

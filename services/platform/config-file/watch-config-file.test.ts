@@ -27,7 +27,7 @@ describe("a change is seen", () => {
   test("when the file is written in place", async () => {
     await writeFile(path, yaml(1));
     const written = Promise.withResolvers<void>();
-    const events = watch(1, () => written.promise);
+    const events = watch(1, { settle: () => written.promise });
     await writeFile(path, yaml(2));
     written.resolve();
     expect(await events.next()).toBe(2);
@@ -68,6 +68,15 @@ describe("a change is seen", () => {
   });
 });
 
+test("a file that is awaited is no problem until it is there, and then as any other", async () => {
+  const events = watch(1, { isAwaited: true });
+  await events.looks(2);
+  await replace(yaml(2));
+  expect(await events.next()).toBe(2);
+  await rm(path);
+  expect(await events.next()).toBe(`${path}: cannot be read: there is no such file`);
+});
+
 test("a faulty file is reported once, and the next sound one is taken", async () => {
   await writeFile(path, yaml(1));
   const events = watch(1);
@@ -91,9 +100,11 @@ test("a change that changes nothing is none", async () => {
 test("half a file is not taken while it is being written", async () => {
   await writeFile(path, "");
   const rest = [yaml(2), yaml(3)];
-  const events = watch(1, async () => {
-    const more = rest.shift();
-    if (more !== undefined) await writeFile(path, more);
+  const events = watch(1, {
+    settle: async () => {
+      const more = rest.shift();
+      if (more !== undefined) await writeFile(path, more);
+    },
   });
   expect(await events.next()).toBe(3);
 });
@@ -101,9 +112,11 @@ test("half a file is not taken while it is being written", async () => {
 test("nothing is reported after the watch was stopped", async () => {
   await writeFile(path, yaml(2));
   const stopped = Promise.withResolvers<void>();
-  const events = watch(1, async () => {
-    stop?.();
-    stopped.resolve();
+  const events = watch(1, {
+    settle: async () => {
+      stop?.();
+      stopped.resolve();
+    },
   });
   await stopped.promise;
   const later = watch(1);
@@ -112,7 +125,7 @@ test("nothing is reported after the watch was stopped", async () => {
 });
 
 /** What the watch reports, in order: the port of a new configuration, or the message of a problem. */
-function watch(currentPort: number, settle: () => Promise<void> = async () => {}) {
+function watch(currentPort: number, { isAwaited = false, settle = async () => {} }: { readonly isAwaited?: boolean; readonly settle?: () => Promise<void> } = {}) {
   const waiting: (number | string)[] = [];
   let looks = 0;
   let wake = (): void => {};
@@ -128,6 +141,7 @@ function watch(currentPort: number, settle: () => Promise<void> = async () => {}
     environment: {},
     schema: ConfigSchema,
     current: create(ConfigSchema, { listen: { port: currentPort } }),
+    isAwaited,
     pause: async () => {
       looks++;
       wake();

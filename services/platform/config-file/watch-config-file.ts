@@ -8,6 +8,8 @@ import { type ConfigFileOptions, loadConfigFile } from "./load-config-file.ts";
 export interface WatchConfigFileOptions<Schema extends DescMessage> extends ConfigFileOptions<Schema> {
   /** The content that is in force. */
   readonly current: MessageShape<Schema>;
+  /** There was no file when `current` came to be: until there is one, nothing is a problem. */
+  readonly isAwaited?: boolean;
   /** Called with each new content that is valid and differs from the one in force. Must not throw. */
   readonly onChange: (config: MessageShape<Schema>) => void;
   /** Called once for each state of the file that cannot be used; what was in force stays so. Must not throw. */
@@ -25,14 +27,14 @@ export interface WatchConfigFileOptions<Schema extends DescMessage> extends Conf
  * a symbolic link swapped (as Kubernetes does), a bind mount, a network disk, gone for a while.
  */
 export function watchConfigFile<Schema extends DescMessage>(options: WatchConfigFileOptions<Schema>): () => void {
-  const { path, schema, onChange, onProblem, pause = () => waitUnnoticed(1000), settle = () => waitUnnoticed(200) } = options;
+  const { path, schema, isAwaited = false, onChange, onProblem, pause = () => waitUnnoticed(1000), settle = () => waitUnnoticed(200) } = options;
   let { current } = options;
   let reported = "";
   let stopped = false;
 
   const watch = async (): Promise<void> => {
     // The first look reads the file too: it may have changed since `current` was read.
-    for (let read: string | undefined; !stopped; await pause()) {
+    for (let read = isAwaited ? absent : undefined; !stopped; await pause()) {
       const state = await stateOf(path);
       if (state === read) continue;
       await settle();
@@ -61,6 +63,9 @@ export function watchConfigFile<Schema extends DescMessage>(options: WatchConfig
   };
 }
 
+/** The state of a file that is not there, or cannot be looked at. */
+const absent = "absent";
+
 function waitUnnoticed(milliseconds: number): Promise<void> {
   return wait(milliseconds, undefined, { ref: false });
 }
@@ -71,7 +76,7 @@ async function stateOf(path: string): Promise<string> {
     const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
     return [dev, ino, size, mtimeNs, ctimeNs].join();
   } catch {
-    return "unreadable";
+    return absent;
   }
 }
 

@@ -45,7 +45,7 @@ export async function openTracing({ config, version, logger, metrics }: TracingO
   const unsubscribe = config.subscribe((changed) => {
     if (isSame(present, changed)) return;
     present = changed;
-    applied = applied.then(() => apply(changed));
+    applied = applied.then(() => apply(changed)).catch((error: unknown) => logger.error({ error }, "the changed tracing cannot be used; traces are made as before"));
   });
   return {
     tracerOf: (service) => deriveLive(live, (current) => current?.tracerOf(service)),
