@@ -142,6 +142,26 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await expect.poll(() => page.locator("main").innerText()).toContain(words);
   });
 
+  test("asks for nothing by itself while nobody is there, and for all when they are back", async () => {
+    const alone = await context.newPage();
+    await alone.clock.install();
+    await alone.goto(`${weir.origin}/console/`);
+    await alone.getByRole("heading", { name: "Overview" }).waitFor();
+    const asked: string[] = [];
+    alone.on("request", (request) => asked.push(request.url()));
+    await alone.clock.runFor("05:00");
+    await expect.poll(() => asked.length).toBeGreaterThan(4);
+    await alone.clock.runFor("15:00");
+    // The answers to what was asked before.
+    await alone.waitForLoadState("networkidle");
+    asked.length = 0;
+    await alone.clock.runFor("30:00");
+    expect(asked).toEqual([]);
+    await alone.mouse.move(10, 10);
+    await expect.poll(() => asked.some((url) => url.endsWith("/QueryUsage"))).toBe(true);
+    await alone.close();
+  });
+
   test("has broken no rule of its own on the way", () => expect(faults).toEqual([]));
 
   test("tells who may not, by the role and what it lacks", async () => {

@@ -4,9 +4,11 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Router } from "wouter";
+import { followAttention } from "./attention.ts";
 import { Console } from "./console.tsx";
 import { queryClient, transport } from "./weir.ts";
 
+followAttention();
 createRoot(document.getElementById("page")!).render(
   <StrictMode>
     <TransportProvider transport={transport}>
