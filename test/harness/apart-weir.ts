@@ -2,8 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parse, stringify } from "yaml";
-import { createEmptyDatabase, urlOf } from "./database.ts";
+import { createMigratedDatabase, urlOf } from "./database.ts";
 import { freePort } from "./free-port.ts";
 import { startWeirProcess, type WeirProcess } from "./weir-process.ts";
 
@@ -79,12 +80,14 @@ export async function prepareApartWeir({ config, configPath, dataDirectory, envi
   };
 }
 
+const schemas = ["policy", "metering", "providers"].map((schema) => ({ schema, migrationsDirectory: fileURLToPath(new URL(`../../services/${schema}/store/migrations/`, import.meta.url)) }));
+
 /** The database of a data directory: the same again when a Weir is started on it anew. */
 async function databaseOf(dataDirectory: string): Promise<string> {
   const file = join(dataDirectory, "database-url");
   const known = await readFile(file, "utf8").catch(() => undefined);
   if (known !== undefined) return known;
-  const url = urlOf(await createEmptyDatabase());
+  const url = urlOf(await createMigratedDatabase(schemas));
   await writeFile(file, url, { mode: 0o600 });
   return url;
 }

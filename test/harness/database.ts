@@ -35,17 +35,23 @@ export function urlOf({ host, port, user, password, database }: DatabaseConnecti
 
 /** A new database with the service's schema, migrated; close it after the test. */
 export async function createTestDatabase(schema: Schema): Promise<Database> {
-  let migrated = migratedOnce.get(schema.migrationsDirectory);
-  migratedOnce.set(schema.migrationsDirectory, (migrated ??= migrate(schema)));
-  return open(schema, await copyDatabase(await migrated));
+  return open(schema, await createMigratedDatabase([schema]));
+}
+
+/** A connection to a new database with these schemas, migrated, and nothing in them. */
+export async function createMigratedDatabase(schemas: readonly Schema[]): Promise<DatabaseConnection> {
+  const key = schemas.map(({ migrationsDirectory }) => migrationsDirectory).join();
+  let migrated = migratedOnce.get(key);
+  migratedOnce.set(key, (migrated ??= migrate(schemas)));
+  return copyDatabase(await migrated);
 }
 
 /** The names of databases to copy, by their migrations: these are many, and copying takes a fraction of the time. */
 const migratedOnce = new Map<string, Promise<string>>();
 
-async function migrate(schema: Schema): Promise<string> {
+async function migrate(schemas: readonly Schema[]): Promise<string> {
   const connection = await createEmptyDatabase();
-  await (await open(schema, connection)).close();
+  for (const schema of schemas) await (await open(schema, connection)).close();
   return connection.database!;
 }
 
