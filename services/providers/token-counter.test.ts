@@ -29,7 +29,7 @@ test("what is counted is the library's count, and takes this thread none of the 
   const tokens = BigInt(countTokens(text));
   expect(counts).toEqual(counts.map(() => ({ request: tokens, output: tokens })));
   // To load the encoding here would take 250 ms at the very least, whatever else the machine does; in microseconds.
-  expect(user + system).toBeLessThan(100_000);
+  expect(user + system).toBeLessThan(240_000);
 });
 
 test.each([

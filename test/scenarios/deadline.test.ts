@@ -44,8 +44,9 @@ test("a caller's deadline holds over all hops, down to the vendor's socket", asy
   };
   // The first call opens the connections.
   await call();
-  const calls = [];
-  for (let index = 0; index < 8; index++) calls.push(await call());
+  const calls: Awaited<ReturnType<typeof call>>[] = [];
+  const hasReachedVendor = (): boolean => calls.some(({ vendorMs }) => vendorMs !== undefined);
+  while (calls.length < 8 || (!hasReachedVendor() && calls.length < 80)) calls.push(await call());
   stub.close();
   for (const { code } of calls) expect(code).toBe(Status.DEADLINE_EXCEEDED);
   // A busy machine may be late with any single timer: the best shows what Weir adds.
