@@ -1,7 +1,8 @@
-/** Owns the admin port: metrics, liveness and readiness; it listens on loopback only, from the first moment of a start to the last of a stop. */
+/** Owns the admin port: metrics, liveness and readiness; it listens from the first moment of a start to the last of a stop. */
 import { listen, type HttpHandler, type Listener } from "#platform/listener.ts";
 import type { MetricsSource } from "#platform/metrics.ts";
 import type { Readiness } from "./readiness.ts";
+import type { Settings } from "./settings.ts";
 
 export interface AdminDoor extends Readiness {
   readonly listener: Listener;
@@ -15,7 +16,7 @@ interface Answer {
 }
 
 /** Throws INVALID_REQUEST when the port is taken. */
-export async function openAdminDoor(port: number, metrics: MetricsSource): Promise<AdminDoor> {
+export async function openAdminDoor({ adminAddress, adminPort }: Pick<Settings, "adminAddress" | "adminPort">, metrics: MetricsSource): Promise<AdminDoor> {
   let waitingFor: string | undefined = "its start";
   const answers: Readonly<Record<string, () => Promise<Answer>>> = {
     "/healthz": async () => text(200, "alive"),
@@ -30,7 +31,7 @@ export async function openAdminDoor(port: number, metrics: MetricsSource): Promi
       response.end(body);
     });
   };
-  const listener = await listen({ address: "127.0.0.1", port, handler, portHint: "Set listen.admin_port in weir.yaml, or start with --admin-port." });
+  const listener = await listen({ address: adminAddress, port: adminPort, handler, portHint: "Set listen.admin_port in weir.yaml, or start with --admin-port." });
   return {
     listener,
     waitsFor: (what) => (waitingFor = what),

@@ -12,7 +12,7 @@ import { readMeteringConfig, type MeteringConfig } from "../metering/config.ts";
 import { readPolicyConfig, type PolicyConfig } from "../policy/config.ts";
 import { readProvidersConfig, type ProvidersConfig } from "../providers/config.ts";
 import { readRoutingConfig, type RoutingConfig } from "../routing/config.ts";
-import { defaultAdminPort } from "./defaults.ts";
+import { defaultAdminAddress, defaultAdminPort } from "./defaults.ts";
 
 export interface Settings {
   readonly file: Config;
@@ -24,6 +24,7 @@ export interface Settings {
   readonly publicPort: number;
   /** Undefined for a public port without TLS. */
   readonly publicTls: ListenerTlsSettings | undefined;
+  readonly adminAddress: string;
   readonly adminPort: number;
   /** For other Weir processes. */
   readonly internalPort: number;
@@ -61,6 +62,7 @@ export function readSettings(file: Config, variables: Variables): Settings {
     publicAddress: file.listen?.address ?? "127.0.0.1",
     publicPort: file.listen?.port ?? 8080,
     publicTls: readPublicTls(file),
+    adminAddress: file.listen?.adminAddress ?? defaultAdminAddress,
     adminPort: file.listen?.adminPort ?? defaultAdminPort,
     internalPort: file.internal?.port ?? 8090,
     logLevel: (file.logging?.level || "info") as LogLevel,

@@ -28,6 +28,7 @@ import { defaultConfigFile } from "./defaults.ts";
 import { readInternalSettings, type InternalSettings } from "./internal-settings.ts";
 import { Peers } from "./peers.ts";
 import type { Readiness } from "./readiness.ts";
+import { reachableHost } from "./reachable-host.ts";
 import { partsThatNeedRestart } from "./restart-needed.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { version } from "./version.ts";
@@ -297,12 +298,7 @@ export function factsOf({ services, publicListener, internalListener, inferenceK
 
 /** Where this machine reaches the listener. */
 export function originOf(listener: Listener): string {
-  return `${listener.scheme}://${hostOf(listener)}:${listener.port}`;
-}
-
-function hostOf({ address }: Listener): string {
-  if (address === "0.0.0.0" || address === "::") return "127.0.0.1";
-  return address.includes(":") ? `[${address}]` : address;
+  return `${listener.scheme}://${reachableHost(listener.address)}:${listener.port}`;
 }
 
 function followConfigFile({ settings, configPath, variables, logger }: WeirOptions, cleanups: Cleanup[]): LiveValue<Settings> {

@@ -10,7 +10,7 @@ import { addHealthCommand } from "./health.ts";
 let admin: AdminDoor;
 let directory: string;
 beforeEach(async () => {
-  admin = await openAdminDoor(0, sharedMetrics());
+  admin = await openAdminDoor({ adminAddress: "127.0.0.1", adminPort: 0 }, sharedMetrics());
   directory = await mkdtemp(join(tmpdir(), "weir-health-"));
 });
 afterEach(async () => {
@@ -41,8 +41,8 @@ test("says that none answers", async () => {
   await expect(health("--admin-port", port)).rejects.toThrow(`No Weir answers at http://127.0.0.1:${port}/readyz: connect ECONNREFUSED`);
 });
 
-test("finds the port in the configuration", async () => {
+test("finds address and port in the configuration", async () => {
   const file = join(directory, "weir.yaml");
-  await writeFile(file, `listen: { admin_port: ${admin.listener.port} }\n`);
+  await writeFile(file, `listen: { admin_address: 0.0.0.0, admin_port: ${admin.listener.port} }\n`);
   await expect(health("--config", file)).rejects.toThrow("waiting for its start");
 });

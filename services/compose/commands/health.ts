@@ -4,8 +4,9 @@ import { existsSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { InvalidArgumentError, type Command } from "commander";
 import { GatewayError } from "#platform/errors.ts";
-import { defaultAdminPort, defaultConfigFile } from "../defaults.ts";
+import { defaultAdminAddress, defaultAdminPort, defaultConfigFile } from "../defaults.ts";
 import type { Environment } from "../environment.ts";
+import { reachableHost } from "../reachable-host.ts";
 
 interface HealthOptions {
   readonly adminPort?: number;
@@ -19,11 +20,11 @@ export function addHealthCommand(program: Command, environment: Environment): vo
   program
     .command("health")
     .description("say whether the Weir of this machine is ready; the exit code is 0 if it is, else 1")
-    .option("--admin-port <number>", `its port of metrics and health (default: listen.admin_port, or ${defaultAdminPort})`, readPort)
-    .option("--config <file>", `the configuration that names the port (default: ${defaultConfigFile}, if there is one)`)
+    .option("--admin-port <number>", `its port of metrics and health, on 127.0.0.1 (default: listen.admin_port, or ${defaultAdminPort})`, readPort)
+    .option("--config <file>", `the configuration that names address and port (default: ${defaultConfigFile}, if there is one)`)
     .action(async ({ adminPort, config }: HealthOptions) => {
-      const port = adminPort ?? (await configuredPort(config ?? environment.configPath, environment));
-      const { status, line } = await ask(`http://127.0.0.1:${port}/readyz`);
+      const authority = adminPort === undefined ? await configuredAuthority(config ?? environment.configPath, environment) : `${defaultAdminAddress}:${adminPort}`;
+      const { status, line } = await ask(`http://${authority}/readyz`);
       if (status !== 200) throw new GatewayError("DEPENDENCY_UNAVAILABLE", `Weir is not ready: ${line}.`);
       console.log("ready");
     });
@@ -35,13 +36,13 @@ function readPort(digits: string): number {
   throw new InvalidArgumentError("A port is a number from 1 to 65535.");
 }
 
-async function configuredPort(named: string | undefined, { variables }: Environment): Promise<number> {
+async function configuredAuthority(named: string | undefined, { variables }: Environment): Promise<string> {
   const path = named ?? (existsSync(defaultConfigFile) ? defaultConfigFile : undefined);
-  if (path === undefined) return defaultAdminPort;
+  if (path === undefined) return `${defaultAdminAddress}:${defaultAdminPort}`;
   // Reading a configuration takes longer than asking: only who needs it waits for it.
   const [{ loadConfigFile }, { ConfigSchema }] = await Promise.all([import("#platform/config-file/load-config-file.ts"), import("#gen/weir/config/v1/config_pb.ts")]);
   const { listen } = await loadConfigFile({ path, environment: variables, schema: ConfigSchema });
-  return listen?.adminPort ?? defaultAdminPort;
+  return `${reachableHost(listen?.adminAddress ?? defaultAdminAddress)}:${listen?.adminPort ?? defaultAdminPort}`;
 }
 
 function ask(url: string): Promise<{ readonly status: number | undefined; readonly line: string }> {
