@@ -92,6 +92,11 @@ describe("docker-compose.yml", () => {
     expect(new Set(lines.map((line) => line.split("=")[0]))).toEqual(variablesOf(written));
     expect(lines.filter((line) => /(PASSWORD|KEY)=./.test(line))).toEqual([]);
   });
+
+  test("has its passwords made by README.md's command, each of them", () => {
+    const [, names] = /for name in ([A-Z_ ]+); do sed -i "s\/\^\$\{name\}_PASSWORD=/.exec(readFileSync(join(root, "README.md"), "utf8"))!;
+    expect(names!.split(" ").map((name) => `${name}_PASSWORD`).toSorted()).toEqual([...variablesOf(written)].filter((name) => name.endsWith("_PASSWORD")).toSorted());
+  });
 });
 
 describe("Dockerfile", () => {
