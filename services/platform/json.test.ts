@@ -1,7 +1,7 @@
 /** Owns the proof that splicing sets what it is told and touches no other byte. */
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { InsertedElements, parseJsonObject, spliceJson, withoutMember } from "./json.ts";
+import { InnerSplices, InsertedElements, parseJsonObject, spliceElements, spliceJson, withoutMember } from "./json.ts";
 
 const space = fc.constantFrom("", " ", "\n", "\t", "\r\n  ");
 const memberName = fc.oneof(fc.constantFrom("model", "stream", "stream_options", "a\"b", "ü", "\\", "__proto__", ""), fc.string({ unit: "binary", maxLength: 6 }));
@@ -29,6 +29,33 @@ test("elements are put into an array at their places, and nothing else of it cha
       for (const element of written) expect(spliced).toContain(element.trim());
     }),
   );
+});
+
+describe("spliceElements", () => {
+  const join = (body: string, splices: object): string => textOf(Buffer.concat([...spliceElements(bytesOf(body), "list", splices as Record<string, unknown>)]));
+
+  it("sets members in every object of an array, and changes nothing else of it", () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.record({ params: fc.record({ model: fc.string(), other: fc.jsonValue({ maxDepth: 1 }) }) })), { maxLength: 4 }), space, (list, gap) => {
+        const written = list.map((element) => `${gap}${JSON.stringify(element)}${gap}`);
+        const spliced = join(`{"a":1.0,"list":[${written.join(",")}${list.length === 0 ? gap : ""}],"b":[]}`, { params: new InnerSplices({ model: "m" }) });
+        const isObject = (value: unknown): value is object => typeof value === "object" && value !== null && !Array.isArray(value);
+        const expected = (asJson(list) as unknown[]).map((element) => {
+          if (!isObject(element)) return element;
+          const { params } = element as { params?: unknown };
+          return { ...element, params: { ...(isObject(params) ? params : {}), model: "m" } };
+        });
+        expect(JSON.parse(spliced)).toEqual({ a: 1, list: expected, b: [] });
+        for (const element of written.filter((_, index) => !isObject(list[index]))) expect(spliced).toContain(element);
+        expect(spliced.startsWith('{"a":1.0,')).toBe(true);
+      }),
+    );
+  });
+
+  it("refuses a member that stands twice, and leaves what is no array as it is", () => {
+    for (const twice of ['{"list":[{},{"model":1,"mod\\u0065l":2}]}', '{"list":[{}],"list":[]}']) expect(() => join(twice, { model: "m" })).toThrowError(expect.objectContaining({ reason: "INVALID_REQUEST" }));
+    expect(join('{"list": {"model":1} }', { model: "m" })).toBe('{"list": {"model":1} }');
+  });
 });
 
 describe("withoutMember", () => {

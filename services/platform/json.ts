@@ -174,6 +174,30 @@ function insertElements(source: Buffer, { elements }: InsertedElements): Uint8Ar
 }
 
 /**
+ * The same JSON object in pieces, with members set in each object of the array that a top-level member is, every other byte untouched. Between
+ * the pieces there is time for others, as they may be many.
+ * The body must be valid JSON (see parseJsonObject). Throws INVALID_REQUEST as `spliceJson` does.
+ */
+export function* spliceElements(body: Uint8Array, name: string, splices: JsonSplices): Generator<Uint8Array> {
+  const source = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const [place] = findMembers(source, new Map([[name, undefined]])).places;
+  let copied = 0;
+  if (place !== undefined && source[place.start] === openBracket) {
+    for (let at = skipSpace(source, place.start + 1); source[at] !== closeBracket; ) {
+      const end = endOfValue(source, at);
+      if (source[at] === openBrace) {
+        yield source.subarray(copied, at);
+        yield spliceJson(source.subarray(at, end), splices);
+        copied = end;
+      }
+      at = skipSpace(source, end);
+      if (source[at] === comma) at = skipSpace(source, at + 1);
+    }
+  }
+  yield source.subarray(copied);
+}
+
+/**
  * The same JSON object without a top-level member, every other byte untouched.
  * The body must be valid JSON (see parseJsonObject). Throws INVALID_REQUEST when the member stands twice in it.
  */

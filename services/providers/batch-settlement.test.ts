@@ -1,6 +1,6 @@
 /** Owns the proof that the ledger hears once what each batch consumed, whoever dies or is away meanwhile. */
 import { create } from "@bufbuild/protobuf";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { AttemptIntentSchema, AttemptResult, type AttemptIntent, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Clock } from "#platform/clock.ts";
@@ -10,6 +10,7 @@ import { createLogger } from "#platform/logger.ts";
 import { Secret } from "#platform/secret.ts";
 import { createTestDatabase } from "../../test/harness/database.ts";
 import { BatchSettlement } from "./batch-settlement.ts";
+import { anthropicVendor } from "./edge/anthropic/anthropic-vendor.ts";
 import { LiveProviders } from "./edge/live-providers.ts";
 import { openaiVendorWithResponses } from "./edge/openai/adapter.ts";
 import { migrationsDirectory } from "./service.ts";
@@ -46,7 +47,7 @@ afterEach(async () => {
 });
 
 /** As of one process. */
-function start(from = providers): BatchSettlement {
+function start(from = providers, at = database): BatchSettlement {
   const transport = {
     deliver: (delivered: readonly { readonly id: string; readonly event: UsageEvent }[]) => {
       if (ledgerIsDown) return Promise.reject(new Error("away"));
@@ -54,7 +55,7 @@ function start(from = providers): BatchSettlement {
       return Promise.resolve({ confirmedIds: delivered.map(({ id }) => id), rejectedIds: [] });
     },
   };
-  const settlement = new BatchSettlement({ database: () => Promise.resolve(database), isNeeded: () => true, providers: from, transport, clock, logger, lookIntervalMs: hourMs });
+  const settlement = new BatchSettlement({ database: () => Promise.resolve(at), isNeeded: () => true, providers: from, transport, clock, logger, lookIntervalMs: hourMs });
   settlements.push(settlement);
   return settlement;
 }
@@ -139,8 +140,8 @@ it.each([
   const settlement = start();
   await settlement.expect(intent, "");
   const { readBatch } = openaiVendorWithResponses.batches!;
-  settlement.seen(readBatch(Buffer.from(JSON.stringify(batchOf("att_unknown", members)))), "");
-  settlement.seen(readBatch(Buffer.from(JSON.stringify(batchOf(intent.attemptId, members)))), "");
+  settlement.seen(readBatch(Buffer.from(JSON.stringify(batchOf("att_unknown", members)))), { provider: "main", credentialOrganizationId: "" });
+  settlement.seen(readBatch(Buffer.from(JSON.stringify(batchOf(intent.attemptId, members)))), { provider: "main", credentialOrganizationId: "" });
   await vi.waitFor(async () => expect(await left()).toBe(0));
   expect(events).toMatchObject([{ intent: { attemptId: intent.attemptId }, rank: UsageSource.PROVIDER, outcome: { result } }]);
 });
@@ -173,7 +174,7 @@ it("asks for a batch under the credential that made it, and hears nothing of it 
   await settlement.expect(orphan, "org_2");
   const { readBatch } = openaiVendorWithResponses.batches!;
   const forged = readBatch(Buffer.from(JSON.stringify(batchOf(shared.attemptId, { ...completed, usage: { input_tokens: 0, output_tokens: 0 } }))));
-  settlement.seen(forged, "org_1");
+  settlement.seen(forged, { provider: "main", credentialOrganizationId: "org_1" });
   const secrets: (string | undefined)[] = [];
   vendor.answer((response, request) => {
     secrets.push(request.headers.authorization);
@@ -214,4 +215,115 @@ it("keeps no batch that was not made", async () => {
   settlement.forget(intent.attemptId);
   await settlement.stop();
   expect(await left()).toBe(0);
+});
+
+describe("of a vendor that keeps no mark, and sums nothing up", () => {
+  const account = { provider: "main", credentialOrganizationId: "" };
+  const answered = (input: number, output: number): object => ({ custom_id: "a", result: { type: "succeeded", message: { model: "claude-m", usage: { input_tokens: input, output_tokens: output } } } });
+  /** By the vendor's id, the lines of its results. */
+  let results: Map<string, readonly object[]>;
+
+  beforeEach(async () => {
+    await providers.apply(configOf({ baseUrl: vendor.baseUrl, adapter: anthropicVendor }));
+    results = new Map();
+  });
+
+  const messageBatch = (id: string, members: object = {}): object => ({ id, type: "message_batch", processing_status: "in_progress", created_at: new Date(nowMs).toISOString(), ...members });
+  const ended = (succeeded: number): object => ({ processing_status: "ended", ended_at: "2033-05-18T03:33:20Z", request_counts: { succeeded, errored: 1 } });
+
+  function keep(...batches: object[]): void {
+    vendor.answer((response, request) => {
+      const [, id, action] = request.path.split("?")[0]!.split("/batches")[1]!.split("/");
+      if (id === undefined) return answerJson(200, { data: batches, has_more: false, last_id: "none" })(response, request);
+      if (action === undefined) return answerJson(200, batches.find((batch) => (batch as { id: string }).id === id)!)(response, request);
+      const lines = results.get(id);
+      if (lines === undefined) return answerJson(404, { type: "error", error: { type: "not_found_error", message: "gone" } })(response, request);
+      response.writeHead(200, { "content-type": "application/x-jsonl" });
+      response.end(lines.map((line) => JSON.stringify(line)).join("\n"));
+    });
+  }
+
+  async function make(settlement: BatchSettlement, vendorId: string): Promise<AttemptIntent> {
+    const intent = intentOf();
+    await settlement.expect(intent, "");
+    await settlement.made(intent, vendorId);
+    return intent;
+  }
+
+  it("adds up the results of each that is over; one whose results are lost or cut keeps no other from being heard of", async () => {
+    const settlement = start();
+    const [lost, cut, whole] = [await make(settlement, "b_lost"), await make(settlement, "b_cut"), await make(settlement, "b_whole")];
+    keep(messageBatch("b_lost", ended(1)), messageBatch("b_cut", ended(2)), messageBatch("b_whole", ended(2)), messageBatch("b_of_another", ended(1)));
+    results.set("b_cut", [answered(1, 1)]).set("b_whole", [answered(5, 3), { custom_id: "b", result: { type: "errored", error: {} } }, answered(7, 4)]);
+    nowMs += hourMs;
+    await settlement.look();
+    expect(events).toMatchObject([{ intent: { attemptId: whole.attemptId }, rank: UsageSource.PROVIDER, outcome: { result: AttemptResult.SUCCEEDED, serviceTier: "batch", servedModel: "claude-m" } }]);
+    expect(events[0]!.outcome!.usage!.quantities.map(({ quantity }) => quantity)).toEqual([12n, 7n]);
+    expect(await left()).toBe(2);
+    results.set("b_cut", [answered(1, 1), answered(2, 2)]);
+    nowMs += 48 * hourMs;
+    await start().look();
+    expect(events.slice(1)).toMatchObject([{ intent: { attemptId: cut.attemptId } }]);
+    expect(await left(), "the lost one is given up").toBe(0);
+    expect(events.map(({ intent }) => intent!.attemptId)).not.toContain(lost.attemptId);
+  });
+
+  it("hears nothing of a batch whose maker was killed before the vendor's reply was noted: it stands at its bound", async () => {
+    await start().expect(intentOf(), "");
+    keep(messageBatch("b_1", ended(1)));
+    results.set("b_1", [answered(5, 3)]);
+    nowMs += 47 * hourMs;
+    await start().look();
+    expect(await left()).toBe(1);
+    nowMs += 2 * hourMs;
+    await start().look();
+    expect([events, await left()]).toEqual([[], 0]);
+  });
+
+  it("keeps nothing of an answered call without usage: what is summed up without it would be too little", async () => {
+    const settlement = start();
+    await make(settlement, "b_1");
+    keep(messageBatch("b_1", ended(2)));
+    results.set("b_1", [answered(5, 3), { custom_id: "b", result: { type: "succeeded", message: { model: "claude-m" } } }]);
+    nowMs += hourMs;
+    await settlement.look();
+    expect([events, await left()]).toEqual([[], 0]);
+  });
+
+  it("notes what a batch is called as soon as the database takes it, and knows for a month whose it is", async () => {
+    let isDown = true;
+    const failing: Database = new Proxy(database, { get: (target, name, receiver) => (name === "query" && isDown ? () => Promise.reject(new Error("away")) : (Reflect.get(target, name, receiver) as unknown)) });
+    const settlement = start();
+    const intent = intentOf();
+    await settlement.expect(intent, "");
+    const noted = start(providers, failing).made(intent, "b_1");
+    expect(await settlement.madeBy("org_1", account)).toEqual(new Set());
+    isDown = false;
+    await noted;
+    expect(await settlement.madeBy("org_1", account)).toEqual(new Set(["b_1"]));
+    expect(await settlement.madeBy("org_2", account)).toEqual(new Set());
+    expect(await settlement.madeBy("org_1", { ...account, credentialOrganizationId: "org_1" })).toEqual(new Set());
+    keep();
+    nowMs += 31 * 24 * hourMs;
+    await settlement.look();
+    expect(await settlement.madeBy("org_1", account)).toEqual(new Set());
+  });
+
+  it("lets none be deleted before the ledger has what it consumed", async () => {
+    const settlement = start();
+    const intent = await make(settlement, "b_1");
+    keep(messageBatch("b_1"));
+    await expect(settlement.settleBeforeDeletion("b_1", account)).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+    keep(messageBatch("b_1", ended(1)));
+    await expect(settlement.settleBeforeDeletion("b_1", account), "no results").rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
+    results.set("b_1", [answered(5, 3)]);
+    ledgerIsDown = true;
+    await expect(settlement.settleBeforeDeletion("b_1", account)).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
+    ledgerIsDown = false;
+    await settlement.settleBeforeDeletion("b_1", account);
+    expect(events.map(({ intent: of }) => of!.attemptId)).toEqual([intent.attemptId]);
+    const asked = vendor.requests.length;
+    await settlement.settleBeforeDeletion("b_1", account);
+    expect(vendor.requests, "nobody has to be asked any more").toHaveLength(asked);
+  });
 });

@@ -1,7 +1,7 @@
 /**
  * Owns the settlement of batches. The attempt that makes one ends with its usage unreported, for which budgets count its bound; when the
- * vendor says that the batch is over, a second event of the same attempt, of a higher rank, says what it consumed. It may be sent
- * any number of times and counts once (docs/decisions/a-batch-is-one-attempt.md).
+ * vendor says that the batch is over, a second event of the same attempt, of a higher rank, says what it consumed, as the vendor sums it up
+ * or as the batch's results add up. It may be sent any number of times and counts once (docs/decisions/a-batch-is-one-attempt.md).
  */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -11,12 +11,16 @@ import type { Database } from "#platform/database/database.ts";
 import type { EventTransport } from "#platform/event-log/event-transport.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { timeOfId } from "#platform/ids.ts";
+import { keepTrying } from "#platform/keep-trying.ts";
 import type { Logger } from "#platform/logger.ts";
+import type { ReplySummary, VendorRequest } from "./domain/adapter.ts";
 import type { BatchAdapter, BatchEnding, VendorBatch } from "./domain/batch.ts";
 import type { CredentialSource } from "./domain/credential-source.ts";
+import { ResultsReply } from "./domain/results-reply.ts";
 import type { LiveProvider, LiveProviders } from "./edge/live-providers.ts";
-import { askVendor } from "./rpc/free-call.ts";
-import { claimBatches, deleteBatch, insertBatch, selectBatch, type ExpectedBatch } from "./store/expected-batches.ts";
+import { askVendor, callVendor } from "./rpc/free-call.ts";
+import { claimBatches, deleteBatch, insertBatch, selectBatch, selectBatchCalled, type ExpectedBatch } from "./store/expected-batches.ts";
+import { deleteMadeBefore, noteMade, selectMade, type BatchAccount } from "./store/made-batches.ts";
 
 export interface BatchSettlementOptions {
   /** Opened when it is first needed; undefined in a process without one. */
@@ -39,8 +43,14 @@ const skewMs = 300_000;
 const givenUpAfterMs = 48 * 3_600_000;
 /** A provider that has left the configuration, or is another one now, may be back before its batches are given up. */
 const goneReasons: ReadonlySet<string> = new Set(["NOT_FOUND", "UNSUPPORTED_OPERATION"]);
+/** Results that the vendor does not have, or that say something else than it says of the batch. */
+const lostReasons: ReadonlySet<string> = new Set(["UPSTREAM_REJECTED", "UPSTREAM_PROTOCOL"]);
 /** Of an account with more batches since the oldest that is looked for, the rest is looked through in vain. */
 const mostPages = 200;
+/** Of an organization's in one account: more than a caller who lists them is shown. */
+const mostListed = 5_000;
+/** Results are there for 29 days, and a batch without them is of no use: https://platform.claude.com/docs/en/build-with-claude/batch-processing */
+const listedForMs = 30 * 24 * 3_600_000;
 const nothing: ReadonlyMap<string, VendorBatch> = new Map();
 
 export class BatchSettlement {
@@ -48,7 +58,9 @@ export class BatchSettlement {
   readonly #stopping = new AbortController();
   readonly #timer: NodeJS.Timeout;
   #looking: Promise<void> | undefined;
-  readonly #settling = new Set<Promise<void>>();
+  readonly #working = new Set<Promise<void>>();
+  /** By attempt: what asks again meanwhile waits for the same one. */
+  readonly #settling = new Map<string, Promise<void>>();
 
   constructor(options: BatchSettlementOptions) {
     this.#options = options;
@@ -69,13 +81,49 @@ export class BatchSettlement {
     void this.#run((database) => deleteBatch(database, attemptId));
   }
 
-  /** A reply to a caller, to a request with such a credential, tells of a batch. Whoever has an account of its own there can have written into it what it likes. */
-  seen({ attemptId, ending }: VendorBatch, credentialOrganizationId: string): void {
-    if (attemptId === "" || ending === undefined) return;
+  /** The vendor has made it, and nothing but this id says which it is. Resolves when that is noted, or the process stops. */
+  async made({ attemptId, attribution }: AttemptIntent, vendorId: string): Promise<void> {
+    const { clock, logger } = this.#options;
+    const noted = new AbortController();
+    const note = async (database: Database): Promise<void> => {
+      await noteMade(database, attemptId, vendorId, attribution?.organizationId ?? "", new Date(clock.now()));
+      noted.abort();
+    };
+    const onFailure = (error: unknown): void => logger.warn({ attemptId, error }, "what the vendor calls a new batch cannot be noted; it is tried again");
+    await this.#run((database) => keepTrying(() => note(database), { signal: AbortSignal.any([noted.signal, this.#stopping.signal]), onFailure }));
+  }
+
+  /** The vendor's ids of the organization's own batches there, of vendors that keep no mark of whose one is. */
+  async madeBy(organizationId: string, account: BatchAccount): Promise<ReadonlySet<string>> {
+    const { database: open } = this.#options;
+    return open === undefined ? new Set() : selectMade(await open(), account, organizationId, mostListed);
+  }
+
+  /** A reply to a caller, from this account, tells of a batch. Whoever has an account of its own there can have written into it what it likes. */
+  seen(batch: VendorBatch, account: BatchAccount): void {
+    if (batch.ending === undefined || (batch.attemptId === "" && batch.id === "")) return;
     void this.#run(async (database) => {
-      const expected = await selectBatch(database, attemptId);
-      if (expected?.credentialOrganizationId === credentialOrganizationId) await this.#settle(database, expected, ending);
+      const expected = batch.attemptId === "" ? await selectBatchCalled(database, batch.id, account) : await selectBatch(database, batch.attemptId);
+      if (expected?.credentialOrganizationId === account.credentialOrganizationId) await this.#settle(database, expected, batch);
     });
+  }
+
+  /**
+   * A batch is about to be deleted, and its results with it, which alone tell what it consumed: first the ledger hears of that. Throws
+   * INVALID_REQUEST while it is not over, DEPENDENCY_UNAVAILABLE when the ledger cannot be told, and what the vendor says against a look at it.
+   */
+  async settleBeforeDeletion(vendorId: string, account: BatchAccount): Promise<void> {
+    const { database: open, providers } = this.#options;
+    const database = await open?.();
+    const expected = database && (await selectBatchCalled(database, vendorId, account));
+    if (database === undefined || expected === undefined) return;
+    const provider = providers.get(account.provider, undefined);
+    const adapter = provider.config.adapter.batches!;
+    const batch = await this.#ask(provider, provider.credentials.ownedBy(account.credentialOrganizationId)!, adapter.results!.lookRequest(vendorId), (body) => adapter.readBatch(body));
+    if (batch.ending === undefined) throw new GatewayError("INVALID_REQUEST", "The batch is not over, and can be deleted when it is. Cancel it first, or wait.");
+    const cause: unknown = await this.#settle(database, expected, batch).catch((error: unknown) => error);
+    if ((await selectBatchCalled(database, vendorId, account)) === undefined) return;
+    throw new GatewayError("DEPENDENCY_UNAVAILABLE", "The ledger cannot be told now what the batch consumed, and could not be told later if it were deleted. Try again soon.", { metadata: { dependency: "metering" }, retryAfterMs: 1_000, cause });
   }
 
   /** Looks at the vendors for what is due; resolves when that is done. */
@@ -88,7 +136,7 @@ export class BatchSettlement {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#stopping.abort();
-    await Promise.all(this.#settling);
+    await Promise.all(this.#working);
   }
 
   /** What fails here is done when it is looked again. */
@@ -98,14 +146,15 @@ export class BatchSettlement {
     const running = open()
       .then(work)
       .catch((error: unknown) => logger.warn({ error }, "batches cannot be settled; it is tried again"))
-      .finally(() => this.#settling.delete(running));
-    this.#settling.add(running);
+      .finally(() => this.#working.delete(running));
+    this.#working.add(running);
     return running;
   }
 
   async #lookForDue(database: Database): Promise<void> {
     const { clock, logger, lookIntervalMs = defaultLookIntervalMs } = this.#options;
     const nowMs = clock.now();
+    await deleteMadeBefore(database, new Date(nowMs - listedForMs));
     const due = await claimBatches(database, new Date(nowMs), new Date(nowMs + lookIntervalMs), mostAtOnce);
     for (const expected of Map.groupBy(due, accountOf).values()) {
       try {
@@ -128,9 +177,20 @@ export class BatchSettlement {
     const credentials = provider.credentials.ownedBy(credentialOrganizationId);
     const found = credentials === undefined ? nothing : await this.#listSince(provider, credentials, adapter, Math.min(...expected.map(({ beginTimeMs }) => beginTimeMs)) - skewMs);
     for (const one of expected) {
-      const batch = found.get(one.intent.attemptId);
-      if (batch?.ending !== undefined) await this.#settle(database, one, batch.ending);
-      else if (batch === undefined) await this.#giveUpOld(database, [one], credentials === undefined ? "its organization has taken back the credential that made it" : "the vendor does not list it");
+      const batch = found.get(adapter.mark === undefined ? one.vendorId : one.intent.attemptId);
+      if (batch?.ending !== undefined) await this.#settleListed(database, one, batch);
+      else if (batch === undefined) await this.#giveUpOld(database, [one], whyNotFound(one, adapter, credentials));
+    }
+  }
+
+  /** One whose results cannot be had keeps the others from nothing. */
+  async #settleListed(database: Database, expected: ExpectedBatch, batch: VendorBatch): Promise<void> {
+    try {
+      await this.#settle(database, expected, batch);
+    } catch (error) {
+      const { attemptId, provider } = expected.intent;
+      this.#options.logger.warn({ attemptId, provider, error }, "a batch that is over cannot be settled; it is tried again");
+      if (error instanceof GatewayError && lostReasons.has(error.reason)) await this.#giveUpOld(database, [expected], "its results cannot be had");
     }
   }
 
@@ -142,19 +202,48 @@ export class BatchSettlement {
     const found = new Map<string, VendorBatch>();
     let after: string | undefined;
     for (let page = 0; page < mostPages && !this.#stopping.signal.aborted; page++) {
-      const { batches, next } = await askVendor({ provider, credentials, vendorRequest: adapter.listRequest(after), read: (body) => adapter.readList(body), clock: this.#options.clock, signal: this.#stopping.signal });
-      for (const batch of batches) found.set(batch.attemptId, batch);
+      const { batches, next } = await this.#ask(provider, credentials, adapter.listRequest(after), (body) => adapter.readList(body));
+      for (const batch of batches) found.set(adapter.mark === undefined ? batch.id : batch.attemptId, batch);
       if (next === undefined || batches.every(({ createTimeMs }) => createTimeMs < sinceMs)) break;
       after = next;
     }
     return found;
   }
 
-  async #settle(database: Database, expected: ExpectedBatch, ending: BatchEnding): Promise<void> {
+  #ask<Result>(provider: LiveProvider, credentials: CredentialSource, vendorRequest: VendorRequest, read: (body: Buffer) => Result): Promise<Result> {
+    return askVendor({ provider, credentials, vendorRequest, read, clock: this.#options.clock, signal: this.#stopping.signal });
+  }
+
+  /** Of a batch that is over. */
+  #settle(database: Database, expected: ExpectedBatch, batch: VendorBatch): Promise<void> {
     const { attemptId } = expected.intent;
-    if (ending.summary.usage === undefined) return this.#giveUp(database, expected, "the vendor does not say what it consumed");
-    const { confirmedIds, rejectedIds } = await this.#options.transport.deliver([{ id: attemptId, event: eventOf(expected.intent, { ...ending, endTimeMs: ending.endTimeMs ?? this.#options.clock.now() }) }], this.#stopping.signal);
+    let settling = this.#settling.get(attemptId);
+    if (settling === undefined) {
+      settling = this.#settleOnce(database, expected, batch).finally(() => this.#settling.delete(attemptId));
+      this.#settling.set(attemptId, settling);
+    }
+    return settling;
+  }
+
+  async #settleOnce(database: Database, expected: ExpectedBatch, { id, ending }: VendorBatch): Promise<void> {
+    const { attemptId } = expected.intent;
+    const { result, endTimeMs = this.#options.clock.now(), summary: said, answered } = ending!;
+    const summary = answered === undefined ? said : await this.#sumUp(expected, id, answered);
+    if (summary.usage === undefined) return this.#giveUp(database, expected, "the vendor does not say what it consumed");
+    const { confirmedIds, rejectedIds } = await this.#options.transport.deliver([{ id: attemptId, event: eventOf(expected.intent, { result, endTimeMs, summary }) }], this.#stopping.signal);
     if (confirmedIds.includes(attemptId) || rejectedIds.includes(attemptId)) await deleteBatch(database, attemptId);
+  }
+
+  /** From its results, which are read through and not kept. */
+  async #sumUp({ intent, credentialOrganizationId }: ExpectedBatch, vendorId: string, answered: number): Promise<ReplySummary> {
+    const { providers, clock } = this.#options;
+    const provider = providers.get(intent.provider, undefined);
+    const credentials = provider.credentials.ownedBy(credentialOrganizationId);
+    const results = provider.config.adapter.batches?.results;
+    if (results === undefined || credentials === undefined) throw new GatewayError("UNSUPPORTED_OPERATION", `The provider ${intent.provider} is another one now than when it ended a batch.`);
+    const sum = results.createSum(answered);
+    await callVendor({ provider, credentials, vendorRequest: results.request(vendorId), readReply: () => new ResultsReply((line) => sum.add(line)), clock, signal: this.#stopping.signal });
+    return sum.end();
   }
 
   /** It stays in the ledger as it is: unreported, and counted at its bound. */
@@ -165,12 +254,17 @@ export class BatchSettlement {
   }
 }
 
+function whyNotFound({ vendorId }: ExpectedBatch, adapter: BatchAdapter, credentials: CredentialSource | undefined): string {
+  if (credentials === undefined) return "its organization has taken back the credential that made it";
+  return adapter.mark === undefined && vendorId === "" ? "the vendor's reply, which alone says what it is called, did not come, or Weir was stopped before that was noted" : "the vendor does not list it";
+}
+
 /** By the provider, and whose account there it is. */
 function accountOf({ intent, credentialOrganizationId }: ExpectedBatch): string {
   return `${intent.provider} ${credentialOrganizationId}`;
 }
 
-function eventOf(intent: AttemptIntent, { result, endTimeMs, summary }: BatchEnding & { readonly endTimeMs: number }): UsageEvent {
+function eventOf(intent: AttemptIntent, { result, endTimeMs, summary }: Pick<BatchEnding, "result" | "summary"> & { readonly endTimeMs: number }): UsageEvent {
   const { usage, finishReason, servedModel, serviceTier } = summary;
   const outcome = create(AttemptOutcomeSchema, {
     result,

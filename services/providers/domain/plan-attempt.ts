@@ -34,6 +34,10 @@ export interface AttemptPlan {
   readonly countedTexts?: (traffic: Traffic) => CountedTexts;
   /** True where it makes a batch. */
   readonly makesBatch?: boolean;
+  /** The vendor's id of the batch that it deletes. */
+  readonly deletesBatch?: string;
+  /** In the place of `readReply`, where the reply is to be of batches with these ids alone. */
+  readonly readOwn?: (ownIds: ReadonlySet<string>) => AttemptPlan["readReply"];
 }
 
 /** Throws UNSUPPORTED_FIELD or INVALID_REQUEST when the vendor cannot be asked this. */
@@ -146,22 +150,26 @@ function spokenResponse({ sound, mediaType, summary }: SpokenReply): ReturnType<
   return { response: create(AttemptResponseSchema, { start: { contentType: mediaType }, native: sound }), summary };
 }
 
-function planRelay(request: RelayRequest, { attemptId, model, provider }: AttemptRequest, { relays = [], batches, vendor }: VendorAdapter): AttemptPlan {
+function planRelay(request: RelayRequest, { attemptId, model, provider }: AttemptRequest, adapter: VendorAdapter): AttemptPlan {
+  const { relays = [], batches, vendor } = adapter;
   const { dialect, endpoint, contentType, stream, resourceId, query } = request;
   const method = request.method || "POST";
   const form = relays.find((relay) => relay.dialect === dialect && relay.endpoint === endpoint && (relay.method ?? "POST") === method);
   if (form === undefined) throw notOffered(endpoint, vendor, provider);
   const makesBatch = form.makesBatch === true;
-  const body = makesBatch ? batches!.mark(request.body, attemptId) : request.body;
+  const body = makesBatch && batches?.mark !== undefined ? batches.mark(request.body, attemptId) : request.body;
+  const keepOwn = form.keepOwn?.bind(form);
   const path = endpoint.replace("{id}", () => encodeURIComponent(resourceId)) + (query === "" ? "" : `?${query}`);
   return {
     operation: ledgerWord(form.operation),
     stream,
-    vendorRequest: { method: form.method ?? "POST", path, headers: {}, contentType, body, warnings: [], withholdUsage: false },
+    vendorRequest: forwardHeaders({ method: form.method ?? "POST", path, headers: {}, contentType, body, warnings: [], withholdUsage: false }, request, adapter),
     startWarnings: [],
     readReply: (replyType) => readerOf(form, replyType, model),
     estimateUsage: () => form.estimateUsage(body, contentType),
     makesBatch,
+    ...(form.deletesBatch === true ? { deletesBatch: resourceId } : {}),
+    ...(keepOwn === undefined ? {} : { readOwn: (ownIds) => () => new WholeReply((reply) => ({ response: nativeResponse(Buffer.from(keepOwn(reply, ownIds))), summary: form.summarizeReply(reply, contentType) })) }),
   };
 }
 
@@ -183,7 +191,7 @@ function buildGenerate(adapter: VendorAdapter, generation: Generation, native: N
   return forwardHeaders(formOf(native, adapter).buildNativeRequest(native.body, model, stream, outputMaximum), native, adapter);
 }
 
-function forwardHeaders(vendorRequest: VendorRequest, { headers }: NativePayload, { forwardedRequestHeaders }: VendorAdapter): VendorRequest {
+function forwardHeaders(vendorRequest: VendorRequest, { headers }: Pick<NativePayload, "headers">, { forwardedRequestHeaders }: VendorAdapter): VendorRequest {
   const forwarded = Object.entries(headers).filter(([name]) => forwardedRequestHeaders.includes(name));
   return forwarded.length === 0 ? vendorRequest : { ...vendorRequest, headers: { ...Object.fromEntries(forwarded), ...vendorRequest.headers } };
 }

@@ -19,6 +19,7 @@ import type { CallContext } from "#platform/service-types.ts";
 import type { Span, Tracer } from "#platform/tracing/span.ts";
 import type { BatchSettlement } from "../batch-settlement.ts";
 import { attemptOutcome } from "../domain/attempt-outcome.ts";
+import type { VendorBatch } from "../domain/batch.ts";
 import type { CredentialSource } from "../domain/credential-source.ts";
 import { isEstimate, type Traffic } from "../domain/estimate-usage.ts";
 import { noOutput } from "../domain/output.ts";
@@ -29,6 +30,7 @@ import type { SentAttempts } from "../domain/sent-attempts.ts";
 import type { LiveProvider, LiveProviders } from "../edge/live-providers.ts";
 import type { FetchedMedia, MediaFetcher } from "../edge/media-fetcher.ts";
 import type { AttemptRecorder } from "../store/attempt-recorder.ts";
+import type { BatchAccount } from "../store/made-batches.ts";
 import type { RunningAttempt, RunningAttempts } from "./running-attempts.ts";
 import type { TokenCounter } from "../token-counter.ts";
 import { VendorCall, type VendorCallListener } from "./vendor-call.ts";
@@ -38,7 +40,7 @@ export interface AttemptParts {
   readonly sent: SentAttempts;
   readonly media: MediaFetcher;
   readonly recorder: Pick<AttemptRecorder, "begin" | "checkpoint" | "settle">;
-  readonly batches: Pick<BatchSettlement, "expect" | "forget" | "seen">;
+  readonly batches: Pick<BatchSettlement, "expect" | "forget" | "made" | "madeBy" | "seen" | "settleBeforeDeletion">;
   readonly running: RunningAttempts;
   readonly tokens: Pick<TokenCounter, "count">;
   readonly clock: Clock;
@@ -75,6 +77,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
   #endWasSaid = false;
   #failure: GatewayError | undefined;
   #callerGone: GatewayError | undefined;
+  #isNoting = false;
   // Towards the hosts of media.
   #fetching: AbortController | undefined;
   #fetched: FetchedMedia | undefined;
@@ -153,10 +156,12 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
       const preparation = credentials.prepare();
       if (preparation !== undefined) await preparation;
       if (this.#callerGone !== undefined) throw this.#callerGone;
-      const plan = planAttempt(request, adapter);
+      const planned = planAttempt(request, adapter);
+      const plan = planned.readOwn === undefined ? planned : await this.#withOwnAlone(planned, planned.readOwn, credentials);
       this.#plan = plan;
       const intent = intentOf(this.#request, plan, this.#provider!);
       if (plan.makesBatch === true) await this.#parts.batches.expect(intent, credentials.organizationId);
+      if (plan.deletesBatch !== undefined) await this.#parts.batches.settleBeforeDeletion(plan.deletesBatch, this.#account(credentials));
       this.#refuseLate();
       await this.#parts.recorder.begin(intent);
       this.#intent = intent;
@@ -199,6 +204,16 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     return withBytes(this.#request, this.#fetched.bytesOf);
   }
 
+  /** Of what the vendor tells of the whole account. */
+  async #withOwnAlone(plan: AttemptPlan, readOwn: NonNullable<AttemptPlan["readOwn"]>, credentials: CredentialSource): Promise<AttemptPlan> {
+    const ownIds = await this.#parts.batches.madeBy(this.#request.attribution?.organizationId ?? "", this.#account(credentials));
+    return { ...plan, readReply: readOwn(ownIds) };
+  }
+
+  #account({ organizationId }: CredentialSource): BatchAccount {
+    return { provider: this.#request.provider, credentialOrganizationId: organizationId };
+  }
+
   progressed(): void {
     const waiter = this.#waiter;
     if (waiter === undefined) return;
@@ -221,13 +236,24 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     this.#settle(outcome);
     this.#record(outcome, error);
     const batch = this.#call?.reply?.summary?.batch;
-    if (batch !== undefined) this.#parts.batches.seen(batch, this.#call!.credentials.organizationId);
+    if (batch !== undefined) this.#hear(batch);
     if (error === undefined) return this.progressed();
     this.#log(error);
     const isRefused = (this.#call?.httpStatus ?? 0) >= 300;
     if (result !== AttemptResult.NOT_SENT && !isRefused) return this.#fail(error);
     this.#forgetBatch();
     this.#fail(this.#unbilled(error));
+  }
+
+  /** Of a batch. Of one that bears no mark, its maker is told when it is noted what the vendor calls it. */
+  #hear(batch: VendorBatch): void {
+    const { batches } = this.#parts;
+    if (this.#plan!.makesBatch !== true || this.#provider!.config.adapter.batches?.mark !== undefined) return batches.seen(batch, this.#account(this.#call!.credentials));
+    this.#isNoting = true;
+    void batches.made(this.#intent!, batch.id).then(() => {
+      this.#isNoting = false;
+      this.progressed();
+    });
   }
 
   /** Where texts must be counted for it the journal waits, and nobody else; should the process die meanwhile, the outcome stands with the estimate by bytes. */
@@ -297,7 +323,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
 
   /** The next message: what has arrived, with the start before it and the end after it. */
   #take(): IteratorResult<AttemptResponse> | undefined {
-    if (this.#callerGone !== undefined) return undefined;
+    if (this.#callerGone !== undefined || this.#isNoting) return undefined;
     const call = this.#call;
     const reply = call?.reply;
     let message = call?.take();
@@ -360,7 +386,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
 
 /** Files and batches belong to the account, whatever model reads them. */
 function isAboutNoModel({ operation }: AttemptRequest): boolean {
-  return operation.case === "relay" && /^\/(?:files|batches)\b/.test(operation.value.endpoint);
+  return operation.case === "relay" && /^\/(?:files|batches|messages\/batches)\b/.test(operation.value.endpoint);
 }
 
 /** What lies in one account is not there in another, or is somebody else's under the same id. */

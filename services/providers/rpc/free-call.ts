@@ -6,37 +6,44 @@ import { GatewayError } from "#platform/errors.ts";
 import type { VendorRequest } from "../domain/adapter.ts";
 import type { CredentialSource } from "../domain/credential-source.ts";
 import { freeSummary } from "../domain/free-operation.ts";
+import type { ReplyReader } from "../domain/reply-reader.ts";
 import { WholeReply } from "../domain/whole-reply.ts";
 import type { LiveProvider } from "../edge/live-providers.ts";
 import { VendorCall } from "./vendor-call.ts";
 
-export interface FreeCall<Result> {
+export interface FreeCall {
   readonly provider: LiveProvider;
   /** Whose of the provider's it carries. */
   readonly credentials: CredentialSource;
   readonly vendorRequest: VendorRequest;
-  readonly read: (body: Buffer) => Result;
+  /** A reader for the body of a reply that is no error. */
+  readonly readReply: () => ReplyReader;
   readonly clock: Clock;
   /** Breaks it off when it fires. */
   readonly signal: AbortSignal;
 }
 
-/** What is read from the whole reply. Rejects with what the vendor refuses, how it fails, what the reading throws, and SHUTTING_DOWN when it is broken off. */
-export async function askVendor<Result>({ provider, credentials, vendorRequest, read, clock, signal }: FreeCall<Result>): Promise<Result> {
+/** What is read from the whole reply. Rejects as `callVendor` does. */
+export async function askVendor<Result>({ read, ...call }: Omit<FreeCall, "readReply"> & { readonly read: (body: Buffer) => Result }): Promise<Result> {
+  const result = Promise.withResolvers<Result>();
+  const readReply = (): WholeReply =>
+    new WholeReply((body) => {
+      result.resolve(read(body));
+      return { response: create(AttemptResponseSchema), summary: freeSummary() };
+    });
+  await callVendor({ ...call, readReply });
+  return result.promise;
+}
+
+/** Resolves when the reply was read. Rejects with what the vendor refuses, how it fails, what the reading throws, and SHUTTING_DOWN when it is broken off. */
+export async function callVendor({ provider, credentials, vendorRequest, readReply, clock, signal }: FreeCall): Promise<void> {
   provider.acquire();
   let breakOff = (): void => undefined;
   try {
     await credentials.prepare();
     signal.throwIfAborted();
-    return await new Promise<Result>((resolve, reject) => {
-      const readReply = (): WholeReply =>
-        new WholeReply((body) => {
-          resolve(read(body));
-          return { response: create(AttemptResponseSchema), summary: freeSummary() };
-        });
-      const ended = (_result: unknown, error: Error | undefined): void => {
-        if (error !== undefined) reject(error);
-      };
+    await new Promise<void>((resolve, reject) => {
+      const ended = (_result: unknown, error: Error | undefined): void => (error === undefined ? resolve() : reject(error));
       const call = new VendorCall(provider, credentials, { vendorRequest, readReply }, clock, { progressed: () => undefined, ended });
       breakOff = () => call.cut(new GatewayError("SHUTTING_DOWN", "Weir is stopping."));
       signal.addEventListener("abort", breakOff);

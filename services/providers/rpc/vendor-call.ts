@@ -13,7 +13,7 @@ import type { ReplyReader } from "../domain/reply-reader.ts";
 import { connectTimeout, nameProvider, organizationRefused, readTransportError, type Stage } from "../domain/upstream-error.ts";
 import type { LiveProvider } from "../edge/live-providers.ts";
 
-export type VendorCallPlan = Pick<AttemptPlan, "vendorRequest" | "readReply">;
+export type VendorCallPlan = Pick<AttemptPlan, "vendorRequest" | "readReply" | "makesBatch">;
 
 export interface VendorCallListener {
   /** Something may be there to take. */
@@ -90,7 +90,8 @@ export class VendorCall implements EgressHandler {
     if (this.#isOver || this.#drainedFor !== undefined) return;
     if (this.#stage === "connecting") return this.#end(AttemptResult.NOT_SENT, error);
     if (this.#reply?.complete === true) return this.#endComplete();
-    if (this.#provider.config.adapter.onDisconnect === "drain") return this.#drain(error);
+    // What a batch will cost is known only of one whose id has come.
+    if (this.#plan.makesBatch === true || this.#provider.config.adapter.onDisconnect === "drain") return this.#drain(error);
     this.#breakOff(AttemptResult.CANCELLED, error);
   }
 

@@ -1,5 +1,6 @@
 /** Owns what Weir must know of Anthropic as a vendor. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
+import { batchAdapter, batchRelays } from "./batches.ts";
 import { buildNativeRequest, buildRequest } from "./build-request.ts";
 import { countTokensAdapter } from "./count-tokens.ts";
 import { readError } from "./errors.ts";
@@ -39,4 +40,6 @@ export const anthropicVendor: VendorAdapter = {
     summarizeReply,
     createStreamReader: () => new AnthropicStreamReader(),
   },
+  relays: batchRelays,
+  batches: batchAdapter,
 };

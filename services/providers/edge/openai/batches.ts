@@ -52,7 +52,7 @@ export const batchRelays: readonly RelayForm[] = [
 /** `Batch` of the `openai` package; the time of its end stands under its status. */
 function batchOf(batch: JsonObject): VendorBatch {
   const attemptId = asText(asObject(batch["metadata"])[attemptMark]);
-  return { attemptId, createTimeMs: (asCount(batch["created_at"]) ?? 0) * 1_000, ending: endingOf(batch) };
+  return { id: asText(batch["id"]), attemptId, createTimeMs: (asCount(batch["created_at"]) ?? 0) * 1_000, ending: endingOf(batch) };
 }
 
 /** What was done before a batch was cancelled, or before its time was up, is billed: https://developers.openai.com/api/docs/guides/batch */
