@@ -40,6 +40,7 @@ let weir: Weir;
 let keys: Readonly<Record<Exclude<Policy, "audit"> | "admitted" | "caller", string>>;
 let fileId: string;
 let batchId: string;
+let messageBatchId: string;
 const audited: { readonly door: string; readonly requestId: string }[] = [];
 const billed: { readonly door: string; readonly requestId: string }[] = [];
 const free: { readonly door: string; readonly requestId: string }[] = [];
@@ -55,7 +56,7 @@ providers:
   counts: { vendor: anthropic, api_key: k, base_url: "${upstream.baseUrl}", models: [m] }
   ranks: { vendor: cohere, api_key: k, base_url: "${upstream.baseUrl}", models: [m] }
 models: { openai/m: { max_output_tokens: 100 } }
-prices: { openai/m: ${price}, cohere/m: ${price} }
+prices: { openai/m: ${price}, anthropic/m: ${price}, cohere/m: ${price} }
 cache: { rules: [{ lifetime: 600s }] }
 `,
   });
@@ -78,6 +79,7 @@ cache: { rules: [{ lifetime: 600s }] }
   }
   fileId = await idOf("/v1/files", httpRows["openai POST /v1/files"]!.body!(word, "") as FormData);
   batchId = await idOf("/v1/batches", JSON.stringify(httpRows["openai POST /v1/batches"]!.body!(word, fileId)));
+  messageBatchId = await idOf("/v1/messages/batches", JSON.stringify(httpRows["anthropic POST /v1/messages/batches"]!.body!(word, fileId)));
 });
 afterAll(async () => {
   await weir?.stop();
@@ -224,7 +226,7 @@ function doorOf(name: string): readonly [Dialect, Endpoint, HttpRow] {
 async function askByHttp(dialect: Dialect, { method, path }: Endpoint, { body }: HttpRow, key: string, cacheControl = "no-store"): Promise<Outcome> {
   const sent = body?.(word, fileId);
   const isForm = sent instanceof FormData;
-  const response = await fetch(weir.origin + path.replace("{model}", path.endsWith(":countTokens") ? "counts/m" : "up/m").replace("{id}", path.startsWith("/v1/batches") ? batchId : fileId), {
+  const response = await fetch(weir.origin + path.replace("{model}", path.endsWith(":countTokens") ? "counts/m" : "up/m").replace("{id}", path.startsWith("/v1/messages/batches") ? messageBatchId : path.startsWith("/v1/batches") ? batchId : fileId), {
     method,
     headers: { ...headersOf(dialect, key), "cache-control": cacheControl, ...(sent === undefined || isForm ? {} : { "content-type": "application/json" }) },
     ...(sent === undefined ? {} : { body: isForm ? sent : JSON.stringify(sent) }),

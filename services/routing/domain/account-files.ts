@@ -15,9 +15,23 @@ import type { Reply } from "./pipeline.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { asListed } from "./target-order.ts";
 
-type RelayInit = Pick<Exclude<MessageInitShape<typeof RelayRequestSchema>, { readonly $typeName: unknown }>, "method" | "query" | "body" | "contentType">;
+type RelayInit = Pick<Exclude<MessageInitShape<typeof RelayRequestSchema>, { readonly $typeName: unknown }>, "method" | "query" | "body" | "contentType" | "headers">;
+
+/** What a dialect's vendors keep for callers, in words, and where each kind is listed. */
+interface KeptThings {
+  readonly kept: string;
+  readonly keepers: string;
+  readonly lists: Readonly<Partial<Record<FileKind, string>>>;
+}
+
+const keptThings: Readonly<Record<string, KeptThings>> = {
+  openai: { kept: "files", keepers: "OpenAI and Azure do", lists: { file: "/v1/files", batch: "/v1/batches" } },
+  anthropic: { kept: "batches of messages", keepers: "Anthropic does", lists: { batch: "/v1/messages/batches" } },
+};
 
 export interface AccountFilesOptions {
+  /** The dialect whose vendors have them. */
+  readonly dialect: string;
   readonly ids: FileIds;
   readonly grant: Grant;
   readonly view: PlanningView;
@@ -43,15 +57,16 @@ export class AccountFiles {
   /** The provider of this name, or the only one that the caller may reach. Throws INVALID_REQUEST, UNSUPPORTED_OPERATION or PROVIDER_NOT_ALLOWED. */
   providerFor(name: string | undefined): string {
     const { view, grant, providerField } = this.#options;
-    const names = [...view.providers.values()].filter((provider) => hasFiles(provider)).map((provider) => provider.name).sort();
-    if (names.length === 0) throw new GatewayError("UNSUPPORTED_OPERATION", "No configured provider keeps files; OpenAI and Azure do.", { metadata: { operation: "files" } });
+    const { kept } = this.#kept;
+    const names = [...view.providers.values()].filter((provider) => this.#offers("files", provider)).map((provider) => provider.name).sort();
+    if (names.length === 0) throw this.#noneKeeps("files");
     const reachable = names.filter((one) => mayUseFilesOf(one, view, grant));
     if (name !== undefined && reachable.includes(name)) return name;
     if (name === undefined && reachable.length === 1) return reachable[0]!;
     if (reachable.length === 0 || (name !== undefined && names.includes(name))) {
-      throw new GatewayError("PROVIDER_NOT_ALLOWED", `This key may not keep files at ${name ?? names.join(", ")}: it is bound to other providers or models.`, { metadata: { providers: names.join(",") } });
+      throw new GatewayError("PROVIDER_NOT_ALLOWED", `This key may not keep ${kept} at ${name ?? names.join(", ")}: it is bound to other providers or models.`, { metadata: { providers: names.join(",") } });
     }
-    const description = `must name a provider that keeps files: ${reachable.join(", ")}`;
+    const description = `must name a provider that keeps ${kept}: ${reachable.join(", ")}`;
     throw new GatewayError("INVALID_REQUEST", `${providerField} ${description}.`, { fieldViolations: [{ field: providerField, description }] });
   }
 
@@ -59,8 +74,14 @@ export class AccountFiles {
   placeOf(id: string, kind: FileKind = "file"): FilePlace {
     const place = this.ids.read(id, kind);
     const { view, grant } = this.#options;
-    if (place !== undefined && view.providers.has(place.provider) && mayUseFilesOf(place.provider, view, grant)) return place;
-    throw notFound(id, kind);
+    const provider = place && view.providers.get(place.provider);
+    if (provider !== undefined && this.#offers("files", provider) && mayUseFilesOf(provider.name, view, grant)) return place!;
+    throw this.notFound(id, kind);
+  }
+
+  /** The error for a file or a batch that is not there. */
+  notFound(id: string, kind: FileKind): GatewayError {
+    return new GatewayError("NOT_FOUND", `There is no ${kind} "${id.slice(0, 200)}". GET ${this.#kept.lists[kind]} lists those of your organization.`, { metadata: { kind, id: id.slice(0, 200) } });
   }
 
   /** The way to a model, by the vendor's name of it, for a batch of calls. Throws what stands against the caller's calling it so. */
@@ -71,33 +92,46 @@ export class AccountFiles {
     return authorizePlan(name, planTargets(name, { routes: new Map(), providers: view.providers }), grant);
   }
 
+  /** The way to a model of one of the providers that take the dialect's batches, as `provider/model` or where one of them alone lists it. Throws what stands against the caller's calling it so. */
+  planBatchAnywhere(model: string): Plan {
+    const { view, grant } = this.#options;
+    authorizeMethod(InferenceService.method.generate, grant);
+    const providers = new Map([...view.providers].filter(([, provider]) => this.#offers("batches", provider)));
+    if (providers.size === 0) throw this.#noneKeeps("batches");
+    return authorizePlan(model, planTargets(model, { routes: new Map(), providers }), grant);
+  }
+
   /** Asks the provider. `endpoint` is as in RelayRequest, about the file or batch at this place where one is given. */
   ask(provider: string, endpoint: string, relay: RelayInit, place?: FilePlace): Promise<Reply> {
     const { view, run } = this.#options;
     const target: Target = { name: `${provider}/files`, provider: view.providers.get(provider)!, model: "files", breakerName: provider };
-    const operation = relayOf(endpoint, { resourceId: place?.vendorId ?? "", ...relay });
+    const operation = this.#relayOf(endpoint, { resourceId: place?.vendorId ?? "", ...relay });
     return run({ operation: "files", model: "files", operationFor: () => operation, boundAt: freeOfCharge, plan: { route: "", strict: false, order: asListed, targets: [target] }, ownAccount: place?.ownAccount });
   }
 
-  /** Makes a batch of the calls in this file, all to the one target of the plan, which can cost as much as the bound. */
-  makeBatch(plan: Plan, { ownAccount }: FilePlace, relay: RelayInit, bound: Bound): Promise<Reply> {
-    const operation = relayOf("/batches", relay);
+  /** Makes a batch of calls, all to the one target of the plan, which can cost as much as the bound. They stand in the relayed bytes, or in the file at this place. */
+  makeBatch(plan: Plan, endpoint: string, relay: RelayInit, bound: Bound, place?: FilePlace): Promise<Reply> {
+    const operation = this.#relayOf(endpoint, relay);
+    const ownAccount = place?.ownAccount;
     return this.#options.run({ operation: "batches", model: plan.targets[0]!.name, operationFor: () => operation, boundAt: () => bound, plan, ownAccount });
   }
-}
 
-/** The error for a file or a batch that is not there. */
-export function notFound(id: string, kind: FileKind): GatewayError {
-  const list = kind === "file" ? "/v1/files" : "/v1/batches";
-  return new GatewayError("NOT_FOUND", `There is no ${kind} "${id.slice(0, 200)}". GET ${list} lists those of your organization.`, { metadata: { kind, id: id.slice(0, 200) } });
-}
+  get #kept(): KeptThings {
+    return keptThings[this.#options.dialect]!;
+  }
 
-function relayOf(endpoint: string, relay: MessageInitShape<typeof RelayRequestSchema>): ReturnType<AskedCall["operationFor"]> {
-  return { case: "relay", value: create(RelayRequestSchema, { dialect: "openai", endpoint, ...relay }) };
-}
+  #offers(operation: "files" | "batches", provider: Provider): boolean {
+    return offerOf(provider, operation)?.nativeDialects.includes(this.#options.dialect) === true;
+  }
 
-function hasFiles(provider: Provider): boolean {
-  return offerOf(provider, "files") !== undefined;
+  #noneKeeps(operation: "files" | "batches"): GatewayError {
+    const { kept, keepers } = this.#kept;
+    return new GatewayError("UNSUPPORTED_OPERATION", `No configured provider keeps ${kept}; ${keepers}.`, { metadata: { operation } });
+  }
+
+  #relayOf(endpoint: string, relay: MessageInitShape<typeof RelayRequestSchema>): ReturnType<AskedCall["operationFor"]> {
+    return { case: "relay", value: create(RelayRequestSchema, { dialect: this.#options.dialect, endpoint, ...relay }) };
+  }
 }
 
 /** A key that is bound to models may use the files of the providers that have one of them. */

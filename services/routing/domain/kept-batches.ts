@@ -2,7 +2,7 @@
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { InnerSplices, spliceJson } from "#platform/json.ts";
-import { notFound, type AccountFiles } from "./account-files.ts";
+import type { AccountFiles } from "./account-files.ts";
 import type { Bound } from "./budget/bound.ts";
 import type { JsonObject } from "./dialect.ts";
 import { answerOf, type AccountAnswer, type FilePage } from "./kept-files.ts";
@@ -43,7 +43,7 @@ export async function makeBatch({ inputFileId, endpoint, metadata, body }: NewBa
   const content = await files.ask(provider, "/files/{id}/content", { method: "GET" }, place);
   const { plan, bound } = await readInput(content.messages, endpoint, provider, files);
   const marked = spliceJson(body, { input_file_id: vendorId, metadata: new InnerSplices({ [organizationMark]: files.ids.mark }) });
-  return shown(await answerOf(await files.makeBatch(plan, place, { body: marked, contentType: "application/json" }, bound)), provider, files);
+  return shown(await answerOf(await files.makeBatch(plan, "/batches", { body: marked, contentType: "application/json" }, bound, place)), provider, files);
 }
 
 export function lookAtBatch(id: string, files: AccountFiles): Promise<JsonObject> {
@@ -101,7 +101,7 @@ async function askAbout(id: string, method: "GET" | "POST", endpoint: string, fi
   try {
     return shown(await answerOf(await files.ask(place.provider, endpoint, { method }, place)), place.provider, files);
   } catch (error) {
-    throw error instanceof GatewayError && error.metadata["status"] === "404" ? notFound(id, "batch") : error;
+    throw error instanceof GatewayError && error.metadata["status"] === "404" ? files.notFound(id, "batch") : error;
   }
 }
 

@@ -3,7 +3,7 @@ import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_p
 import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import { writeForm, type FormPart } from "#platform/multipart.ts";
-import { notFound, type AccountFiles } from "./account-files.ts";
+import type { AccountFiles } from "./account-files.ts";
 import type { JsonObject } from "./dialect.ts";
 import type { Reply } from "./pipeline.ts";
 
@@ -87,7 +87,7 @@ async function askAbout(id: string, method: "GET" | "DELETE", endpoint: string, 
     return await files.ask(place.provider, endpoint, { method }, place);
   } catch (error) {
     // Deleted since, or by the vendor when its time was over.
-    throw error instanceof GatewayError && error.metadata["status"] === "404" ? notFound(id, "file") : error;
+    throw error instanceof GatewayError && error.metadata["status"] === "404" ? files.notFound(id, "file") : error;
   }
 }
 

@@ -185,6 +185,7 @@ function holdBody(work: () => Promise<void>, { request, dependencies }: Arrived)
 async function callFiles(arrived: Arrived, dialect: Dialect, endpoint: FilesEndpoint): Promise<void> {
   const { request, response, scope, grant, dependencies, target } = arrived;
   const files = new AccountFiles({
+    dialect: dialect.name,
     ids: dependencies.fileIds(grant.organizationId),
     grant,
     view: dependencies.pipeline.view(),
@@ -193,7 +194,7 @@ async function callFiles(arrived: Arrived, dialect: Dialect, endpoint: FilesEndp
     breathe: dependencies.pipeline.breathe,
   });
   const named = request.headers["x-weir-provider"];
-  const asked = { id: target.model, query: target.query ?? "", provider: named === undefined ? undefined : String(named), contentType: request.headers["content-type"] ?? "", body: () => bodyOf(arrived) };
+  const asked = { id: target.model, query: target.query ?? "", provider: named === undefined ? undefined : String(named), contentType: request.headers["content-type"] ?? "", headers: ownHeaders(dialect, request), body: () => bodyOf(arrived) };
   const answer = async (): Promise<void> => {
     const given = await endpoint.answer(asked, files);
     if ("json" in given) answerJson(response, JSON.stringify(given.json), identification(scope));
@@ -251,9 +252,14 @@ async function bodyOf({ request, dependencies, recording }: Arrived): Promise<Bu
   return body;
 }
 
-function nativeOf({ name, requestHeaders }: Dialect, { headers }: HttpRequest, body: Buffer): Native {
+function nativeOf(dialect: Dialect, request: HttpRequest, body: Buffer): Native {
+  return { dialect: dialect.name, body, headers: ownHeaders(dialect, request) };
+}
+
+/** Those that belong to the request as much as its body does. */
+function ownHeaders({ requestHeaders }: Dialect, { headers }: HttpRequest): Record<string, string> {
   const own = requestHeaders.filter((header) => headers[header] !== undefined).map((header) => [header, String(headers[header])]);
-  return { dialect: name, body, headers: Object.fromEntries(own) as Record<string, string> };
+  return Object.fromEntries(own) as Record<string, string>;
 }
 
 async function run({ request, scope, grant, dependencies }: Arrived, asked: AskedCall): Promise<Reply> {

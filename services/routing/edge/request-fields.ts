@@ -150,3 +150,11 @@ export function invalidField(path: string, description: string): GatewayError {
     fieldViolations: [{ field: path, description }],
   });
 }
+
+/** The size of a page that was asked for. Throws INVALID_REQUEST beyond the most. */
+export function readPageLimit(text: string | null, most: number, usual = most): number {
+  if (text === null) return usual;
+  const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > most) throw invalidField("limit", `must be a whole number from 1 to ${most}`);
+  return limit;
+}

@@ -10,7 +10,7 @@ import { callOf, grantOf, type InferenceDependencies } from "./inference-depende
 
 export function filesOf(context: CallContext, { pipeline, fileIds }: InferenceDependencies): AccountFiles {
   const grant = grantOf(context);
-  return new AccountFiles({ ids: fileIds(grant.organizationId), grant, view: pipeline.view(), providerField: "provider", run: (asked) => runCall(callOf(context, asked, {}), pipeline), breathe: pipeline.breathe });
+  return new AccountFiles({ dialect: "openai", ids: fileIds(grant.organizationId), grant, view: pipeline.view(), providerField: "provider", run: (asked) => runCall(callOf(context, asked, {}), pipeline), breathe: pipeline.breathe });
 }
 
 /** The name of a provider as a request has it, where empty means none. */

@@ -5,11 +5,11 @@ import { parseJsonObject } from "#platform/json.ts";
 import { NdjsonSplitter, type NdjsonLine } from "#platform/ndjson.ts";
 import { filesIn } from "../../domain/account-objects.ts";
 import { BoundSum, type Bound } from "../../domain/budget/bound.ts";
-import { boundOfGeneration, boundOfUnary } from "../../domain/budget/bound-of.ts";
-import { extentOf } from "../../domain/budget/generation-extent.ts";
+import { boundOfUnary } from "../../domain/budget/bound-of.ts";
 import type { GenerateEndpoint, JsonObject } from "../../domain/dialect.ts";
 import type { ReadBatchInput } from "../../domain/kept-batches.ts";
 import type { Plan, Target } from "../../domain/plan.ts";
+import { boundOfBatched } from "../batched-generation.ts";
 import { responsesEndpoint } from "../openai-responses/responses.ts";
 import { invalidField } from "../request-fields.ts";
 import { chatCompletionsEndpoint } from "./chat-completions.ts";
@@ -20,20 +20,18 @@ import { ObjectReader } from "./object-reader.ts";
 interface LineReader {
   readonly operation: "generate" | "embed";
   /** What one of them can consume at most. Throws INVALID_REQUEST or UNSUPPORTED_FIELD for what cannot stand in a batch. */
-  boundOf(body: JsonObject, bytes: number, target: Target): Bound;
+  boundOf(body: JsonObject, target: Target): Bound;
 }
 
 /** By the path that the lines name; the vendor has more of them. */
 const lineReaders: ReadonlyMap<string, LineReader> = new Map([
   [chatCompletionsEndpoint.path, generationLines(chatCompletionsEndpoint)],
   [responsesEndpoint.path, generationLines(responsesEndpoint)],
-  [embeddingsEndpoint.path, { operation: "embed", boundOf: (body, _bytes, target) => boundOfUnary("embed", embeddingsEndpoint.read(body).toRequest(), target) }],
+  [embeddingsEndpoint.path, { operation: "embed", boundOf: (body, target) => boundOfUnary("embed", embeddingsEndpoint.read(body).toRequest(), target) }],
 ]);
 
 /** As many as OpenAI takes: https://developers.openai.com/api/docs/guides/batch */
 const maximumLines = 50_000;
-/** Vendors price longer prompts higher, OpenAI beyond 272,000 tokens, and what is told of a batch is the sum of its calls alone. */
-const longestPromptTokens = 200_000n;
 const linesInABreath = 20;
 
 export const readBatchInput: ReadBatchInput = async (content, endpoint, provider, files) => {
@@ -46,14 +44,14 @@ export const readBatchInput: ReadBatchInput = async (content, endpoint, provider
   for await (const line of linesOf(content)) {
     if (++number > maximumLines) throw invalidField("input_file_id", `must be of a file with at most ${maximumLines} lines`);
     try {
-      const { body, bytes } = readLine(line, endpoint);
+      const body = readLine(line, endpoint);
       const named = new ObjectReader(body, "body").text("model");
       if (plan === undefined) {
         model = named;
         plan = files.planBatch(provider, model, reader.operation);
       }
       if (named !== model) throw invalidField("body.model", `must be that of the first line, ${model.slice(0, 100)}`);
-      sum.add(reader.boundOf(body, bytes, plan.targets[0]!));
+      sum.add(reader.boundOf(body, plan.targets[0]!));
     } catch (error) {
       throw atLine(number, error);
     }
@@ -70,7 +68,7 @@ async function* linesOf(content: AsyncIterable<AttemptResponse>): AsyncIterable<
   if (last !== undefined) yield last;
 }
 
-function readLine({ raw }: NdjsonLine, endpoint: string): { readonly body: JsonObject; readonly bytes: number } {
+function readLine({ raw }: NdjsonLine, endpoint: string): JsonObject {
   const line = new ObjectReader(parseJsonObject(raw));
   if (line.text("url") !== endpoint) throw invalidField("url", `must be ${endpoint}, as the batch has it`);
   if (line.text("method") !== "POST") throw invalidField("method", "must be POST");
@@ -79,24 +77,11 @@ function readLine({ raw }: NdjsonLine, endpoint: string): { readonly body: JsonO
   // What lies in the account at the vendor has another name there, and the line goes as it is.
   filesIn(body as JsonObject);
   for (const name of ["stream", "prompt_cache_key"]) if (((body as JsonObject)[name] ?? false) !== false) throw invalidField(`body.${name}`, "cannot stand in a batch; leave it out");
-  return { body: body as JsonObject, bytes: raw.length };
+  return body as JsonObject;
 }
 
 function generationLines(endpoint: GenerateEndpoint): LineReader {
-  return {
-    operation: "generate",
-    boundOf: (body, bytes, target) => {
-      const call = endpoint.read(body, { model: "", query: undefined });
-      const generation = call.toGeneration();
-      const extent = extentOf(generation, { fields: call.unknownFields, bytes });
-      const { unlimitedBy, isOpenEnded } = extent;
-      if (unlimitedBy !== undefined) throw invalidField(`body.${unlimitedBy}`, "cannot stand in a batch, whose usage does not tell what the vendor does because of it; leave it out");
-      const bound = boundOfGeneration(extent, target);
-      const [input] = bound.quantities;
-      if (isOpenEnded || (input?.quantity ?? 0n) > longestPromptTokens) throw invalidField("body", `may be more than ${longestPromptTokens} tokens of input; make it a call of its own`);
-      return bound;
-    },
-  };
+  return { operation: "generate", boundOf: (body, target) => boundOfBatched(endpoint, body, "body", target) };
 }
 
 /** The same error, with where it is. */

@@ -3,8 +3,9 @@ import { parseJsonObject } from "#platform/json.ts";
 import type { AccountFiles } from "../../domain/account-files.ts";
 import type { FilesEndpoint, FilesRequest, JsonObject } from "../../domain/dialect.ts";
 import { cancelBatch, largestBatchPage, listBatches, lookAtBatch, makeBatch, usualBatchPage } from "../../domain/kept-batches.ts";
+import { readPageLimit } from "../request-fields.ts";
 import { readBatchInput } from "./batch-input.ts";
-import { pageOf, readLimit } from "./files.ts";
+import { pageOf } from "./files.ts";
 import { ObjectReader } from "./object-reader.ts";
 
 const path = "/v1/batches";
@@ -24,7 +25,7 @@ async function make({ body: readBody }: FilesRequest, files: AccountFiles): Prom
 
 async function list({ provider, query }: FilesRequest, files: AccountFiles): Promise<JsonObject> {
   const asked = new URLSearchParams(query);
-  const limit = readLimit(asked.get("limit"), largestBatchPage, usualBatchPage);
+  const limit = readPageLimit(asked.get("limit"), largestBatchPage, usualBatchPage);
   const { data, hasMore } = await listBatches(files.providerFor(provider), { limit, after: asked.get("after") ?? undefined }, files);
   return pageOf(data, hasMore);
 }

@@ -3,7 +3,7 @@ import { readForm } from "#platform/multipart.ts";
 import type { AccountFiles } from "../../domain/account-files.ts";
 import type { FilesEndpoint, FilesRequest, JsonObject } from "../../domain/dialect.ts";
 import { filePurposes, largestPage, listFiles, lookAtFile, readFile, uploadFile } from "../../domain/kept-files.ts";
-import { invalidField } from "../request-fields.ts";
+import { invalidField, readPageLimit } from "../request-fields.ts";
 
 const path = "/v1/files";
 
@@ -27,16 +27,8 @@ async function list({ provider: named, query }: FilesRequest, files: AccountFile
   const asked = new URLSearchParams(query);
   const member = (name: string): string | undefined => asked.get(name) ?? undefined;
   const provider = files.providerFor(named);
-  const { data, hasMore } = await listFiles(provider, { limit: readLimit(asked.get("limit"), largestPage), after: member("after"), purpose: member("purpose"), order: member("order") }, files);
+  const { data, hasMore } = await listFiles(provider, { limit: readPageLimit(asked.get("limit"), largestPage), after: member("after"), purpose: member("purpose"), order: member("order") }, files);
   return pageOf(data, hasMore);
-}
-
-/** The size of a page that was asked for. Throws INVALID_REQUEST beyond the most. */
-export function readLimit(text: string | null, most: number, usual = most): number {
-  if (text === null) return usual;
-  const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > most) throw invalidField("limit", `must be a whole number from 1 to ${most}`);
-  return limit;
 }
 
 export function pageOf(data: readonly JsonObject[], hasMore: boolean): JsonObject {
