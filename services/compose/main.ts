@@ -21,6 +21,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command, environ
   policy: async () => (await import("./commands/policy.ts")).addPolicyCommand,
   budgets: async () => (await import("./commands/budgets.ts")).addBudgetsCommand,
   usage: async () => (await import("./commands/usage.ts")).addUsageCommand,
+  requests: async () => (await import("./commands/requests.ts")).addRequestsCommand,
   prices: async () => (await import("./commands/prices.ts")).addPricesCommand,
   ledger: async () => (await import("./commands/ledger.ts")).addLedgerCommand,
   audit: async () => (await import("./commands/audit.ts")).addAuditCommand,

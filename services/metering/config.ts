@@ -17,6 +17,8 @@ export interface MeteringConfig {
   readonly contentKey?: KeyObject;
   /** How long content is kept. */
   readonly contentRetentionMs?: number;
+  /** How long records of requests are kept. */
+  readonly requestRetentionMs?: number;
   /** How long entries of the audit log are kept; undefined for ever. */
   readonly auditRetentionMs?: number;
 }
@@ -25,6 +27,8 @@ export interface MeteringConfig {
 const defaultLostJournalAfterMs = 900_000;
 
 export const defaultContentRetentionMs = 30 * 86_400_000;
+
+export const defaultRequestRetentionMs = 30 * 86_400_000;
 
 export const defaultLabels: readonly string[] = ["application", "cost_center", "workflow"];
 
@@ -49,6 +53,7 @@ export function readMeteringConfig(config: Config): MeteringConfig {
     labels: labels.length === 0 ? defaultLabels : labels.toSorted(),
     ...(contentKey === "" ? {} : { contentKey: createSecretKey(contentKey, "base64") }),
     ...(retention === undefined ? {} : { contentRetentionMs: durationMs(retention) }),
+    ...(config.ledger?.requestRetention === undefined ? {} : { requestRetentionMs: durationMs(config.ledger.requestRetention) }),
     ...(config.audit?.retention === undefined ? {} : { auditRetentionMs: durationMs(config.audit.retention) }),
   };
 }

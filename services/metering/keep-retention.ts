@@ -4,6 +4,7 @@ import type { Database } from "#platform/database/database.ts";
 import type { Logger } from "#platform/logger.ts";
 import { deleteOlderAuditEntries } from "./store/audit-log.ts";
 import { deleteOlderContents } from "./store/contents.ts";
+import { deleteOlderRequestRecords } from "./store/request-records.ts";
 
 const lookEveryMs = 60_000;
 const batch = 1_000;
@@ -11,6 +12,11 @@ const batch = 1_000;
 /** Each until the returned function is called. */
 export function keepContent(database: Database, retentionMs: () => number, logger: Logger): () => Promise<void> {
   return keep("content", async () => (await deleteOlderContents(database, retentionMs(), batch)) === batch, logger);
+}
+
+/** The same, of what became of requests. */
+export function keepRequestRecords(database: Database, retentionMs: () => number, logger: Logger): () => Promise<void> {
+  return keep("records of requests", async () => (await deleteOlderRequestRecords(database, retentionMs(), batch)) === batch, logger);
 }
 
 /** For ever, where there is no retention. */

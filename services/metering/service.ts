@@ -9,12 +9,12 @@ import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { Registry } from "#platform/metrics.ts";
 import type { RunningService } from "#platform/service.ts";
-import { defaultContentRetentionMs, type MeteringConfig } from "./config.ts";
+import { defaultContentRetentionMs, defaultRequestRetentionMs, type MeteringConfig } from "./config.ts";
 import { answerJournalReports } from "./edge/journal-reports.ts";
 import { startUsageConsumer } from "./edge/usage-consumer.ts";
 import { keepFolding } from "./fold-sums.ts";
 import { followImportedPrices } from "./imported-prices.ts";
-import { keepAuditEntries, keepContent } from "./keep-retention.ts";
+import { keepAuditEntries, keepContent, keepRequestRecords } from "./keep-retention.ts";
 import { watchForLostJournals } from "./lost-journals.ts";
 import { countUsage } from "./count-usage.ts";
 import type { LedgerChange } from "./domain/ledger.ts";
@@ -30,6 +30,7 @@ import { listAttempts } from "./rpc/list-attempts.ts";
 import { listJournals } from "./rpc/list-journals.ts";
 import { listPriceImports } from "./rpc/list-price-imports.ts";
 import { listPrices } from "./rpc/list-prices.ts";
+import { listRequests } from "./rpc/list-requests.ts";
 import { queryUsage } from "./rpc/query-usage.ts";
 import { rebuildLedger } from "./rpc/rebuild-ledger.ts";
 import { reconcileUsage } from "./rpc/reconcile-usage.ts";
@@ -37,6 +38,7 @@ import { readContent } from "./rpc/read-content.ts";
 import { recordAudit } from "./rpc/record-audit.ts";
 import { recordCacheUses } from "./rpc/record-cache-uses.ts";
 import { recordContent } from "./rpc/record-content.ts";
+import { recordRequests } from "./rpc/record-requests.ts";
 import { recordUsage } from "./rpc/record-usage.ts";
 import { reportJournal } from "./rpc/report-journal.ts";
 import { rerateUsage } from "./rpc/rerate-usage.ts";
@@ -76,6 +78,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
   const watch = watchLedger({ database, priceVersions, clock, logger, metrics });
   const auditWatch = watchAuditLog(database, logger, metrics);
   const stopKeepingContent = keepContent(database, () => config.current.contentRetentionMs ?? defaultContentRetentionMs, logger);
+  const stopKeepingRequests = keepRequestRecords(database, () => config.current.requestRetentionMs ?? defaultRequestRetentionMs, logger);
   const stopKeepingAudit = keepAuditEntries(database, () => config.current.auditRetentionMs, logger);
   const stopping = new AbortController();
   const recording = new Set<Promise<unknown>>();
@@ -124,6 +127,8 @@ export async function createMeteringService({ database, config, eventLog, clock,
       reconcileUsage: (request, { identity, signal }) => reconcileUsage({ database, record }, request, identity, signal),
       listPriceImports: (request) => listPriceImports(database, request),
       recordCacheUses: (request) => recordCacheUses(database, config.current.labels, request),
+      recordRequests: (request) => recordRequests(database, request),
+      listRequests: (request, { identity }) => listRequests(database, request, identity),
       recordContent: (request) => recordContent(database, config.current.contentKey, request),
       readContent: (request) => readContent(database, config.current.contentKey, request),
       eraseContent: (request) => eraseContent(database, request),
@@ -141,6 +146,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
       await watch.stop();
       await auditWatch.stop();
       await stopKeepingContent();
+      await stopKeepingRequests();
       await stopKeepingAudit();
       await folding.stop();
       await imported.stop();

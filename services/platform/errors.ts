@@ -133,6 +133,11 @@ export function toGatewayError(thrown: unknown): GatewayError {
   return new GatewayError("INTERNAL", "Weir failed on this call; its log has the cause under the request id.", { cause: thrown });
 }
 
+/** Whether the message may be in the words of others: vendors, and plug-ins of guardrails, quote what they were sent, prompts above all. Those are the caller's alone. */
+export function mayQuote(error: Error): boolean {
+  return error instanceof GatewayError && (error.reason.startsWith("UPSTREAM_") || error.reason === "GUARDRAIL_BLOCKED" || "tried" in error.metadata);
+}
+
 /** The error as a Connect error with ErrorInfo and, where true, RetryInfo, QuotaFailure and BadRequest. */
 export function toConnectError(error: GatewayError): ConnectError {
   const connectError = new ConnectError(error.message, error.code, undefined, undefined, error.cause);

@@ -1,6 +1,6 @@
 /** Owns logging: JSON lines by pino, one logger per service; prompts, replies and secrets are never logged. */
 import { pino, type Logger } from "pino";
-import { GatewayError } from "./errors.ts";
+import { GatewayError, mayQuote } from "./errors.ts";
 import { logDestination } from "./log-destination.ts";
 
 export type { Logger };
@@ -43,9 +43,4 @@ function describeError(error: unknown): unknown {
     ...(error instanceof GatewayError ? { reason: error.reason, metadata: error.metadata } : { stack: error.stack }),
     ...(error.cause === undefined ? {} : { cause: describeError(error.cause) }),
   };
-}
-
-/** Vendors, and plug-ins of guardrails, quote what they were sent, prompts above all. */
-function mayQuote(error: Error): boolean {
-  return error instanceof GatewayError && (error.reason.startsWith("UPSTREAM_") || error.reason === "GUARDRAIL_BLOCKED" || "tried" in error.metadata);
 }

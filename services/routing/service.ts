@@ -35,11 +35,13 @@ import type { Question } from "./domain/guardrails/outside-check.ts";
 import { runOwnCall } from "./domain/own-call.ts";
 import type { PipelineDependencies, Reply } from "./domain/pipeline.ts";
 import { guardrailLabel } from "./domain/reserved-labels.ts";
+import { requestRecordOf, type EndedRequest } from "./domain/request-record.ts";
 import { verdictOn } from "./domain/verdict.ts";
 import { createAuditTrail } from "./audit-trail.ts";
 import { cacheUseOf, sendCacheUses } from "./cache-use-sender.ts";
 import { sendContents } from "./content-sender.ts";
 import { createContentKeeper } from "./edge/content-recording.ts";
+import { sendRequestRecords } from "./request-record-sender.ts";
 import { createMeanings } from "./meanings.ts";
 import { createOutsideChecks } from "./outside-checks.ts";
 import { createAdmission, followCallerAddress } from "./edge/admission.ts";
@@ -151,11 +153,12 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       return { rings, stop: () => clearTimeout(timer) };
     },
     onHedged: (winner) => hedges.inc({ winner }),
-    onFailedAttempt: (requestId, target, error) => {
+    onFailedAttempt: ({ requestId }, target, error) => {
       failedAttempts.inc({ provider: target.provider.name });
       logger.debug({ requestId, target: target.name, error }, "attempt failed");
     },
-    onFinding: (requestId, finding) => {
+    onFinding: ({ requestId, notes }, finding) => {
+      notes?.find(finding);
       findings.inc({ ...finding });
       logger.info({ requestId, ...finding }, "a guardrail found something");
     },
@@ -218,6 +221,11 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   const sender = sendContents({ metering: peers.metering, clock, logger, metrics });
   const contents = createContentKeeper(config, (content) => sender.add(content));
   const audit = createAuditTrail(peers.metering, clock, logger);
+  const requestRecordSender = sendRequestRecords({ metering: peers.metering, clock, logger, metrics });
+  const onNotable = (request: EndedRequest): void => {
+    const record = requestRecordOf(request, pipeline.view());
+    if (record !== undefined) requestRecordSender.add(record);
+  };
   const frontDoor = createFrontDoor({
     config,
     http: { dialects, endpoints: new EndpointIndex(dialects), admit, pipeline, config: () => config.current, fileIds, mediaRoom, startTimeMs: clock.now(), contents },
@@ -238,14 +246,14 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     consoleFiles: createConsoleFiles(consoleDirectory),
     clock,
     onReplyError: (error) => logger.error({ error }, "a reply could not be written"),
-    observer: new RequestObserver(logger, metrics, tracer),
+    observer: new RequestObserver(logger, metrics, tracer, onNotable),
   });
   return {
     descriptor: InferenceService,
     implementation,
     frontDoor,
     stop: async () => {
-      await Promise.all([uses.stop(), rateCounters.stop(), sender.stop(), cacheUseSender.stop(), holds.stop(), jsonJudge.stop()]);
+      await Promise.all([uses.stop(), rateCounters.stop(), sender.stop(), cacheUseSender.stop(), requestRecordSender.stop(), holds.stop(), jsonJudge.stop()]);
       stopping.abort();
       breakers.shutdown();
       plugins.close();

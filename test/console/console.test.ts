@@ -42,11 +42,11 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await weir?.stop();
   });
 
-  const ask = (key: string): Promise<Response> =>
+  const ask = (key: string, model = "demo/demo-chat"): Promise<Response> =>
     fetch(`${weir.origin}/v1/chat/completions`, {
       method: "POST",
       headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-      body: JSON.stringify({ model: "demo/demo-chat", messages: [{ role: "user", content: "Hello" }] }),
+      body: JSON.stringify({ model, messages: [{ role: "user", content: "Hello" }] }),
     });
   const signIn = async (where: Page, key: string): Promise<void> => {
     await where.getByLabel("Key").fill(key);
@@ -96,6 +96,24 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await page.getByLabel("Request id").fill(requestId);
     await page.getByRole("button", { name: "Find" }).click();
     await expect.poll(() => page.locator("main").innerText()).toMatch(/1\. demo\/demo-chat[\s\S]*succeeded[\s\S]*first inference key/);
+  });
+
+  test("lists requests that reached no vendor, by what became of them and when, and shows why", async () => {
+    const refused = await ask(weir.inferenceKey, "no-such-model");
+    expect(refused.status).toBe(404);
+    const requestId = refused.headers.get("x-request-id")!;
+    await expect.poll(async () => (await weir.client(MeteringService).listRequests({ requestId })).records, { timeout: 10_000 }).toHaveLength(1);
+    await open("Requests");
+    await page.getByRole("button", { name: "Refused, cached, guarded" }).click();
+    await expect.poll(() => page.getByRole("row", { name: requestId }).innerText()).toMatch(/MODEL_NOT_FOUND[\s\S]*no-such-model[\s\S]*first inference key[\s\S]*No route or model is called/);
+    await page.getByLabel("What became of them").selectOption("answered by the cache");
+    await page.getByRole("button", { name: "Filter" }).click();
+    await page.getByText("No request fits the filter.").waitFor();
+    await page.getByLabel("What became of them").selectOption("refused");
+    await page.getByLabel("From").fill("2026-01-01T10:04");
+    await page.getByRole("button", { name: "Filter" }).click();
+    await page.getByRole("link", { name: requestId }).click();
+    await expect.poll(() => page.locator("main").innerText()).toMatch(/What became of it\s+refused[\s\S]*No route or model is called "no-such-model"[\s\S]*MODEL_NOT_FOUND[\s\S]*No vendor was asked/);
   });
 
   test("makes a key that calls, and revokes it", async () => {

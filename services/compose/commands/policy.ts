@@ -13,7 +13,7 @@ import type { Environment } from "../environment.ts";
 import { dollars } from "../nanos.ts";
 import { CallingKeys } from "../policy-test/calling-keys.ts";
 import { differencesOf } from "../policy-test/differences.ts";
-import { reasonName } from "../policy-test/reason-name.ts";
+import { reasonName } from "../reason-name.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
 

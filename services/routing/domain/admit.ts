@@ -12,6 +12,7 @@ import { checkPermission, ruleOf } from "#platform/method-guard.ts";
 import { scopeOperationOf } from "#platform/scope-operation.ts";
 import { recordWait, type Span } from "#platform/tracing/span.ts";
 import type { ClientCertificate } from "#platform/listener-tls.ts";
+import type { CallNotes } from "./call-notes.ts";
 import type { Plan } from "./plan.ts";
 
 /** What a caller comes with: a key or a token as text, the certificate of its connection, or the session of its browser. */
@@ -34,6 +35,8 @@ export interface Caller {
   readonly connection?: object;
   /** Its request, where it is recorded. */
   readonly span?: Span | undefined;
+  /** Where it is noted who calls, also where they are not let in; absent where nothing is. */
+  readonly notes?: CallNotes | undefined;
 }
 
 /** A grant as one secret of its key opens it, or a token. */
@@ -61,11 +64,13 @@ export type OnWithdrawn = (withdrawal: GatewayError) => void;
 
 /** The grant by which the caller comes in. Throws KEY_MISSING, KEY_INVALID, TOKEN_INVALID, SESSION_INVALID, CALLER_NOT_ALLOWED, KEY_REVOKED, KEY_SUSPENDED, KEY_EXPIRED, or what the scopes say against it. */
 export async function authenticate(caller: Caller, grants: GrantSource, nowMs: number): Promise<Grant> {
-  const { credential, connection } = caller;
+  const { credential, connection, notes } = caller;
   if (credential === undefined || credential === "") {
     throw new GatewayError("KEY_MISSING", "The call carries no key. Send `Authorization: Bearer weir_…`; `weir keys create` makes one.");
   }
-  return letIn(caller, grants.find(credential, connection) ?? (await recordWait(caller.span, "resolve the caller", resolveUnknown(credential, grants))), grants, nowMs);
+  const open = grants.find(credential, connection) ?? (await recordWait(caller.span, "resolve the caller", resolveUnknown(credential, grants)));
+  if (notes !== undefined) notes.grant = open.grant;
+  return letIn(caller, open, grants, nowMs);
 }
 
 /** What of the grant speaks against the caller, once it is found; throws as `authenticate` does. */

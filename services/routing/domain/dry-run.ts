@@ -57,8 +57,8 @@ export function dryRun(pipeline: PipelineDependencies, peeks: Peeks): { readonly
       // What is drawn first most often comes first.
       random: () => 0.5,
       budgets: { ...pipeline.budgets, holds: { hold: (need, context) => peekHold(need, context, peeks, sights) } },
-      onFailedAttempt: (_requestId, target, error) => void sights.failures.push({ target, error }),
-      onFinding: (_requestId, finding) => void sights.findings.push(finding),
+      onFailedAttempt: (_call, target, error) => void sights.failures.push({ target, error }),
+      onFinding: (_call, finding) => void sights.findings.push(finding),
       askOutside: ({ name }, { rule }) => {
         sights.unasked.set(rule, name);
         return Promise.resolve({ verdict: "allow" });

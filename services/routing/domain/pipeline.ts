@@ -17,6 +17,7 @@ import { recordWait, type Span } from "#platform/tracing/span.ts";
 import { authorizePlan } from "./admit.ts";
 import type { Bound } from "./budget/bound.ts";
 import { reserve, settleFailure, settleReply, type Budgets, type Reservation } from "./budget/reserve.ts";
+import type { CallNotes } from "./call-notes.ts";
 import type { CallSize } from "./call-size.ts";
 import { cacheOfCall, isFound, type CacheUse, type CallCache, type ReplyCache } from "./cache/call-cache.ts";
 import type { ReceivedReply } from "./cache/received-reply.ts";
@@ -76,6 +77,8 @@ export interface Call {
   readonly cacheControl?: string;
   /** What its parts are told of; absent where it is not recorded. */
   readonly span?: Span | undefined;
+  /** Where what becomes of it is noted; absent for calls that are no caller's. */
+  readonly notes?: CallNotes | undefined;
   /** What rate limits count of it beside that it is a request; absent where that is nothing. */
   readonly size?: CallSize | undefined;
   /** A generation in types, and the fields that types cannot carry; absent for other operations. */
@@ -125,9 +128,9 @@ export interface PipelineDependencies {
   /** Told who began first where a second target was asked beside a slow one. */
   readonly onHedged: (winner: "first" | "second") => void;
   /** Told of every attempt that failed before its reply began. */
-  readonly onFailedAttempt: (requestId: string, target: Target, error: unknown) => void;
+  readonly onFailedAttempt: (call: Call, target: Target, error: unknown) => void;
   /** Told of what guardrails find in a call, each kind of finding once. */
-  readonly onFinding: (requestId: string, finding: Finding) => void;
+  readonly onFinding: (call: Call, finding: Finding) => void;
   readonly breathe: Breathe;
   /** Has texts judged by others, where a guardrail says so. */
   readonly askOutside: AskOutside;
@@ -216,7 +219,7 @@ export function operationWord(operation: OperationName): string {
 }
 
 async function runAdmitted(asked: Call, rules: GrantRules | undefined, plan: Plan, dependencies: PipelineDependencies): Promise<Reply> {
-  const guard = rules === undefined ? undefined : guardFor(asked, plan, rules.guardrails, (finding) => dependencies.onFinding(asked.requestId, finding), dependencies.askOutside);
+  const guard = rules === undefined ? undefined : guardFor(asked, plan, rules.guardrails, (finding) => dependencies.onFinding(asked, finding), dependencies.askOutside);
   if (guard !== undefined && asked.operation === "batches") throw unguarded(asked.model);
   const call = guard === undefined ? asked : governedCall(asked, guard, dependencies.judgeJson);
   const cache = cacheOfCall(call, plan, guard, dependencies.cache);
@@ -224,8 +227,8 @@ async function runAdmitted(asked: Call, rules: GrantRules | undefined, plan: Pla
   const onFailure = (target: Target, error: unknown): void => {
     if (isRefusal(error)) throw error;
     failures.push({ target, error });
-    dependencies.onFailedAttempt(call.requestId, target, error);
-    recordFailure(call.span, target, error);
+    dependencies.onFailedAttempt(call, target, error);
+    recordFailure(call, target, error);
     if (call.signal.aborted) throw call.signal.reason;
     if (verdictOn(error).next !== "next-target") throw failureOf(failures);
   };
@@ -286,7 +289,7 @@ function replyOf(call: Call, plan: Plan, { target, messages, warnings, cacheUse,
   const looked = guard?.looksAt("output") === true ? guardedReply(messages, call.operation, guard, breathe) : messages;
   const judged = call.watchReply?.(looked) ?? looked;
   const reply: Reply = { route: plan.route, target, messages: received?.toCaller(judged) ?? judged, warnings: guard === undefined ? () => warnings : () => [...warnings, ...guard.warnings] };
-  recordReply(call.span, reply, cacheUse);
+  recordReply(call, reply, cacheUse);
   if (cacheUse === undefined) return reply;
   cache.onUse(call, plan, target, cacheUse);
   return { ...reply, cacheUse };

@@ -31,7 +31,7 @@ export function createAdmission({ grants, uses, addressOf, clock }: AdmissionOpt
   return async (credential, request, scope) => {
     const nowMs = clock.now();
     scope.address = addressOf(request);
-    const grant = await authenticate({ credential: credential ?? clientCertificateOf(request), address: scope.address, origin: request.headers.origin, connection: connectionOf(request), span: scope.span }, grants, nowMs);
+    const grant = await authenticate({ credential: credential ?? clientCertificateOf(request), address: scope.address, origin: request.headers.origin, connection: connectionOf(request), span: scope.span, notes: scope.notes }, grants, nowMs);
     scope.whenOver(grants.watch(grant.keyId, (withdrawal) => scope.cut(withdrawal)));
     uses.note(grant.keyId, nowMs);
     return grant;

@@ -263,11 +263,9 @@ function ownHeaders({ requestHeaders }: Dialect, { headers }: HttpRequest): Reco
 }
 
 async function run({ request, scope, grant, dependencies }: Arrived, asked: AskedCall): Promise<Reply> {
-  const call: Call = { ...asked, requestId: scope.requestId, grant, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs, cacheControl: request.headers["cache-control"] ?? "", span: scope.span };
-  scope.call = call;
+  const call: Call = { ...asked, requestId: scope.requestId, grant, labels: readLabels(request.headers["x-weir-labels"]), signal: scope.signal, deadlineMs: scope.deadlineMs, cacheControl: request.headers["cache-control"] ?? "", span: scope.span, notes: scope.notes };
   recordCall(call);
-  scope.reply = await runCall(call, dependencies.pipeline);
-  return scope.reply;
+  return runCall(call, dependencies.pipeline);
 }
 
 function headersOf({ scope, dependencies }: Arrived, dialect: Dialect, reply: Reply, first: AttemptResponse, warnings: readonly Warning[]): Record<string, string> {

@@ -10,17 +10,21 @@ import type { Logger } from "#platform/logger.ts";
 import { ruleOf } from "#platform/method-guard.ts";
 import { Counter, Histogram, type Registry } from "#platform/metrics.ts";
 import type { Span, TraceContext, Tracer } from "#platform/tracing/span.ts";
-import type { Call, Reply } from "../domain/pipeline.ts";
+import { CallNotes } from "../domain/call-notes.ts";
+import { isNotable, type EndedRequest } from "../domain/request-record.ts";
 
 /** Where requests are told of. */
 export class RequestObserver {
   readonly tracer: LiveValue<Tracer | undefined>;
   readonly #logger: Logger;
+  readonly #onNotable: (request: EndedRequest) => void;
   readonly #requests: Counter<"door" | "operation" | "outcome">;
   readonly #seconds: Histogram<"door" | "operation">;
 
-  constructor(logger: Logger, registry: Registry, tracer: LiveValue<Tracer | undefined>) {
+  /** `onNotable` is told of requests for models of which their attempts do not tell all. */
+  constructor(logger: Logger, registry: Registry, tracer: LiveValue<Tracer | undefined>, onNotable: (request: EndedRequest) => void) {
     this.tracer = tracer;
+    this.#onNotable = onNotable;
     this.#logger = logger;
     this.#requests = new Counter({
       name: "weir_requests_total",
@@ -38,11 +42,12 @@ export class RequestObserver {
   }
 
   ended(scope: RequestScope, durationMs: number, error: GatewayError | undefined): void {
-    const { requestId, door, operation, call, reply, span } = scope;
+    const { requestId, door, operation, notes, span } = scope;
     this.#requests.inc({ door, operation, outcome: error?.reason ?? "ok" });
     this.#seconds.observe({ door, operation }, durationMs / 1000);
     span?.end(error?.reason);
-    const line = { requestId, traceId: span?.traceId, door, operation, keyId: call?.grant.keyId, model: call?.model, target: reply?.target.name, cache: reply?.cacheUse?.outcome, durationMs: Math.round(durationMs) };
+    if (notes !== undefined && isNotable(notes, error)) this.#onNotable({ requestId, operation, notes, durationMs, error });
+    const line = { requestId, traceId: span?.traceId, door, operation, keyId: notes?.call?.grant.keyId, model: notes?.call?.model, target: notes?.target?.name, cache: notes?.cacheUse?.outcome, durationMs: Math.round(durationMs) };
     if (error === undefined) this.#logger.info(line, "request");
     else if (error.reason === "INTERNAL") this.#logger.error({ ...line, error }, "request failed by a defect");
     else this.#logger.warn({ ...line, error }, "request failed");
@@ -56,8 +61,8 @@ export class RequestScope {
   operation = "";
   /** The caller's IP address, once it is known who calls. */
   address = "";
-  call: Call | undefined;
-  reply: Reply | undefined;
+  /** Undefined where it is for no model. */
+  notes: CallNotes | undefined;
   /** All of its reply is on its way to the caller: many clients hang up at the last bytes, before the reply is over. */
   isAnswered = false;
   /** Undefined where it is not recorded. */
@@ -89,10 +94,12 @@ export class RequestScope {
     return this.#controller.signal;
   }
 
-  /** Begins to record it where it is for a model and traces are made: in its caller's trace, or one of its own. */
+  /** Begins to record it where it is for a model; where traces are made, in its caller's trace, or one of its own. */
   record(method: DescMethod, request: HttpRequest): void {
+    if (ruleOf(method).audit !== AuditClass.INFERENCE) return;
+    this.notes = new CallNotes();
     const tracer = this.#observer.tracer.current;
-    if (tracer === undefined || ruleOf(method).audit !== AuditClass.INFERENCE) return;
+    if (tracer === undefined) return;
     this.span = tracer.begin(this.operation, "server", traceOf(request));
     this.span?.note({ "weir.request_id": this.requestId, "weir.door": this.door });
   }

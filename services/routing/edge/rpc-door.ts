@@ -6,10 +6,11 @@ import { AuditClass, Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toConnectError } from "#platform/errors.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import { ruleOf } from "#platform/method-guard.ts";
-import type { CallContext, Identity, UntypedService } from "#platform/service-types.ts";
+import type { Identity, UntypedService } from "#platform/service-types.ts";
 import { validateMessage } from "#platform/validation.ts";
 import { authorizeMethod, type SessionSecret } from "../domain/admit.ts";
 import { audited, recordDenial, type AuditedCall, type AuditTrail } from "../domain/audit.ts";
+import type { NotedContext } from "../domain/call-notes.ts";
 import type { Admit } from "./admission.ts";
 import { sessionOf } from "./sessions/cookies.ts";
 import { messageBytes, type ContentKeeper, type ContentRecording } from "./content-recording.ts";
@@ -126,7 +127,7 @@ function isDeadline(reason: unknown): boolean {
 
 interface Admitted {
   readonly call: AuditedCall;
-  readonly callContext: CallContext;
+  readonly callContext: NotedContext;
   /** Undefined where nothing of the call is kept. */
   readonly recording: ContentRecording | undefined;
 }
@@ -149,7 +150,7 @@ async function admit(method: DescMethod, request: Message, context: HandlerConte
   const recording = rule.audit === AuditClass.INFERENCE ? options.contents.begin(grant, scope) : undefined;
   recording?.addRequest(messageBytes(method.input, request));
   const identity: Identity = { kind: "caller", grant };
-  return { call, recording, callContext: { identity, requestId: scope.requestId, signal: scope.signal, deadlineMs: scope.deadlineMs, headers: { request: context.requestHeader, response: context.responseHeader }, span: scope.span } };
+  return { call, recording, callContext: { identity, requestId: scope.requestId, signal: scope.signal, deadlineMs: scope.deadlineMs, headers: { request: context.requestHeader, response: context.responseHeader }, span: scope.span, notes: scope.notes } };
 }
 
 function readCredential(headers: Headers): string | undefined {

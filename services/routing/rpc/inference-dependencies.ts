@@ -7,6 +7,7 @@ import { filesIn, filesInTypes } from "../domain/account-objects.ts";
 import { withOwnCache, type AskedGeneration } from "../domain/asked.ts";
 import type { AskedCall } from "../domain/asked-call.ts";
 import { cacheHeaders } from "../domain/cache/cache-headers.ts";
+import { notesOf } from "../domain/call-notes.ts";
 import type { Dialect, GenerateCall } from "../domain/dialect.ts";
 import type { FileIds } from "../domain/file-ids.ts";
 import type { ReadBatchInput } from "../domain/kept-batches.ts";
@@ -81,7 +82,7 @@ export function callOf(context: CallContext, asked: AskedCall, labels: Record<st
     if (unstorable.test(name) || unstorable.test(labels[name]!)) throw wrongLabel("A label's name and value have no NUL character.");
     if (isReservedLabel(name)) throw wrongLabel("Labels that begin with weir_ are given by Weir alone.");
   }
-  const call: Call = { ...asked, requestId: context.requestId, grant: grantOf(context), labels, signal: context.signal, deadlineMs: context.deadlineMs!, cacheControl: context.headers?.request.get("cache-control") ?? "", span: context.span };
+  const call: Call = { ...asked, requestId: context.requestId, grant: grantOf(context), labels, signal: context.signal, deadlineMs: context.deadlineMs!, cacheControl: context.headers?.request.get("cache-control") ?? "", span: context.span, notes: notesOf(context) };
   recordCall(call);
   return call;
 }

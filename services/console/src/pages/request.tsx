@@ -1,4 +1,4 @@
-/** Owns one request: its attempts in their order, with all that the ledger has of each. */
+/** Owns one request: what became of it, and its attempts in their order, with all that the ledger has of each. */
 import { useQuery } from "@connectrpc/connect-query";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
@@ -8,20 +8,25 @@ import { resultOf, sourceOf, targetOf } from "../attempt.ts";
 import { count, milliseconds } from "../format/number.ts";
 import { moment } from "../format/time.ts";
 import { useNames, type Names } from "../names.ts";
+import { Fact } from "../parts/fact.tsx";
 import { Mark, Money } from "../parts/marks.tsx";
 import { Card, Page } from "../parts/page.tsx";
+import { RecordCard } from "../parts/record-card.tsx";
 import { Empty, Loaded } from "../parts/states.tsx";
 
 export function RequestPage({ requestId }: { readonly requestId: string }): ReactNode {
   const names = useNames();
+  const record = useQuery(MeteringService.method.listRequests, { requestId, pageSize: 1 });
   const query = useQuery(MeteringService.method.listAttempts, { requestId, pageSize: 100 });
+  const [recorded] = record.data?.records ?? [];
   return (
     <Page title="Request" actions={<Link href="/requests">All requests</Link>}>
       <p className="id">{requestId}</p>
+      <Loaded query={record} deed="see usage">{() => recorded !== undefined && <RecordCard record={recorded} names={names} />}</Loaded>
       <Loaded query={query} deed="see usage">
         {({ attempts }) =>
           attempts.length === 0 ? (
-            <Empty>The ledger has no attempt of this request. It was refused before a vendor was asked, or its end is a few seconds ago; replies tell their request in the header x-request-id.</Empty>
+            <Empty>{recorded === undefined ? "Nothing is known of this request: its end is a few seconds ago, or longer than such records are kept, or it came without a key that is known. Replies tell their request in the header x-request-id." : "No vendor was asked: there is no attempt."}</Empty>
           ) : (
             attempts.toReversed().map((attempt, index) => <AttemptCard key={attempt.event?.intent?.attemptId} attempt={attempt} number={index + 1} names={names} />)
           )
@@ -61,17 +66,6 @@ function AttemptCard({ attempt, number, names }: { readonly attempt: Attempt; re
         <Fact name="Vendor's id">{outcome?.upstreamRequestId}</Fact>
       </dl>
     </Card>
-  );
-}
-
-/** Nothing where nothing is known. */
-function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }): ReactNode {
-  if (children === undefined || children === "" || children === false) return null;
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
   );
 }
 

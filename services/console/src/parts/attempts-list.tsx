@@ -1,0 +1,47 @@
+/** Owns the newest attempts. */
+import { useInfiniteQuery } from "@connectrpc/connect-query";
+import type { ReactNode } from "react";
+import { Link } from "wouter";
+import { MeteringService, type Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { resultOf, targetOf } from "../attempt.ts";
+import { milliseconds, shortCount } from "../format/number.ts";
+import { moment } from "../format/time.ts";
+import { useNames, type Names } from "../names.ts";
+import { inputTokens, outputTokens } from "../usage-rows.ts";
+import type { Column } from "./data-table.tsx";
+import { Mark, Money } from "./marks.tsx";
+import { byPage, PagedTable } from "./paged-table.tsx";
+import { RequestsFrame } from "./requests-frame.tsx";
+import { FirstCall } from "./states.tsx";
+
+export function AttemptsList(): ReactNode {
+  const names = useNames();
+  const query = useInfiniteQuery(MeteringService.method.listAttempts, { pageSize: 100, pageToken: "" }, byPage);
+  return (
+    <RequestsFrame query={query}>
+      <PagedTable
+        query={query}
+        deed="see usage"
+        rowsOf={({ attempts }) => attempts}
+        empty={<FirstCall>No vendor has been called yet. Make a first call:</FirstCall>}
+        caption="Attempts, newest first"
+        keyOf={(attempt) => attempt.event?.intent?.attemptId ?? ""}
+        columns={columnsOf(names)}
+      />
+    </RequestsFrame>
+  );
+}
+
+function columnsOf(names: Names): Column<Attempt>[] {
+  return [
+    { title: "Started", cell: ({ event }) => <time>{moment(event?.intent?.startTime)}</time> },
+    { title: "Request", cell: ({ event }) => <Link className="id cut" href={`/requests/${event?.intent?.requestId}`} title={event?.intent?.requestId}>{event?.intent?.requestId}</Link> },
+    { title: "Result", cell: (attempt) => <Mark tone={resultOf(attempt).tone}>{attempt.event?.outcome?.errorReason || resultOf(attempt).title}</Mark> },
+    { title: "Model", cell: targetOf },
+    { title: "Key", cell: ({ event }) => names.key(event?.intent?.attribution?.keyId ?? "") },
+    { title: "Tokens in", isNumber: true, cell: ({ event }) => shortCount(inputTokens(event?.outcome?.usage?.quantities ?? [])) },
+    { title: "out", isNumber: true, cell: ({ event }) => shortCount(outputTokens(event?.outcome?.usage?.quantities ?? [])) },
+    { title: "Latency", isNumber: true, cell: ({ event }) => milliseconds(event?.outcome?.durationMs ?? 0n) },
+    { title: "Cost", isNumber: true, cell: ({ costNanos }) => <Money nanos={costNanos} /> },
+  ];
+}

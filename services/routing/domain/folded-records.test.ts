@@ -1,0 +1,83 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
+import { RequestRecordSchema, type RequestRecord } from "#gen/weir/metering/v1/request_record_pb.ts";
+import { FoldedRecords } from "./folded-records.ts";
+
+let made = 0;
+
+type Changes = Omit<Extract<MessageInitShape<typeof RequestRecordSchema>, { readonly $typeName?: never }>, "$typeName">;
+
+function recordAt(timeMs: number, changes: Changes = {}): RequestRecord {
+  const time = timestampFromMs(timeMs);
+  return create(RequestRecordSchema, { requestIds: [`req_${made++}`], count: 1n, startTime: time, lastTime: time, attribution: { organizationId: "org_a", keyId: "key_a" }, model: "chat", errorReason: ErrorReason.RATE_LIMITED, ...changes });
+}
+
+describe("FoldedRecords", () => {
+  test("makes one of what is alike, with the ids of the first hundred and the time of the last", () => {
+    const folded = new FoldedRecords();
+    const records = Array.from({ length: 1_000 }, (_, index) => recordAt(10_000 + index, { errorMessage: `Try again in ${index} s` }));
+    const ids = records.map(({ requestIds: [id] }) => id);
+    for (const record of records) expect(folded.add(record)).toBe(true);
+    const [one, ...others] = folded.take(Infinity);
+    expect(others).toEqual([]);
+    expect([one!.count, timestampMs(one!.startTime!), timestampMs(one!.lastTime!), one!.errorMessage]).toEqual([1_000n, 10_000, 10_999, "Try again in 0 s"]);
+    expect(one!.requestIds).toEqual(ids.slice(0, 100));
+  });
+
+  test.each<[string, Changes]>([
+    ["key", { attribution: { organizationId: "org_a", keyId: "key_b" } }],
+    ["label", { attribution: { organizationId: "org_a", keyId: "key_a", labels: { end_user: "u" } } }],
+    ["model", { model: "other" }],
+    ["reason", { errorReason: ErrorReason.BUDGET_EXCEEDED }],
+    ["finding", { findings: [{ rule: "r", mode: "block", detector: "email", side: "input" }] }],
+    ["target that was passed over", { passedOver: [{ name: "up/m", reason: ErrorReason.CIRCUIT_OPEN }] }],
+  ])("keeps what has another %s apart", (_, changes) => {
+    const folded = new FoldedRecords();
+    folded.add(recordAt(0));
+    folded.add(recordAt(1, changes));
+    expect(folded.take(Infinity).map(({ count }) => count)).toEqual([1n, 1n]);
+  });
+
+  test("begins another record a minute after the first, also where nothing is taken", () => {
+    const folded = new FoldedRecords();
+    for (const timeMs of [0, 60_000, 60_001, 120_001, 120_002]) folded.add(recordAt(timeMs));
+    expect(folded.take(Infinity).map(({ startTime, lastTime, count }) => [timestampMs(startTime!), timestampMs(lastTime!), count])).toEqual([[0, 60_000, 2n], [60_001, 120_001, 2n], [120_002, 120_002, 1n]]);
+  });
+
+  test("knows the first and the last, in whatever order they have ended", () => {
+    const folded = new FoldedRecords();
+    for (const timeMs of [50_000, 0, 60_001, 20_000]) folded.add(recordAt(timeMs));
+    expect(folded.take(Infinity).map(({ startTime, lastTime, count }) => [timestampMs(startTime!), timestampMs(lastTime!), count])).toEqual([[0, 50_000, 2n], [20_000, 60_001, 2n]]);
+  });
+
+  test("has no room for what is new beyond its bounds, and of each organization its share", () => {
+    const folded = new FoldedRecords({ records: 3, recordsOfOrganization: 2 });
+    const add = (organizationId: string, model: string): boolean => folded.add(recordAt(0, { attribution: { organizationId }, model }));
+    expect([add("a", "1"), add("a", "2"), add("a", "3"), add("a", "1"), add("b", "1"), add("b", "2")]).toEqual([true, true, false, true, true, false]);
+    expect(folded.take(1)).toHaveLength(1);
+    expect([add("a", "3"), folded.size]).toEqual([true, 3]);
+  });
+
+  test("neither loses nor makes up a request, however adding and taking alternate", () => {
+    const step = fc.oneof(fc.record({ model: fc.constantFrom("a", "b", "c"), afterMs: fc.integer({ min: -10_000, max: 30_000 }) }), fc.record({ take: fc.nat(3) }));
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const folded = new FoldedRecords({ records: 4, recordsOfOrganization: 4 });
+        let nowMs = 100_000;
+        let added = 0n;
+        const taken: RequestRecord[] = [];
+        for (const one of steps) {
+          if ("take" in one) taken.push(...folded.take(one.take));
+          else if (folded.add(recordAt((nowMs += one.afterMs), { model: one.model }))) added++;
+        }
+        taken.push(...folded.take(Infinity));
+        expect(taken.reduce((sum, { count }) => sum + count, 0n)).toBe(added);
+        for (const { startTime, lastTime } of taken) expect(timestampMs(lastTime!) - timestampMs(startTime!)).toBeLessThanOrEqual(60_000);
+        expect(folded.size).toBe(0);
+      }),
+    );
+  });
+});
