@@ -105,7 +105,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await expect.poll(async () => (await weir.client(MeteringService).listRequests({ requestId })).records, { timeout: 10_000 }).toHaveLength(1);
     await open("Requests");
     await page.getByRole("button", { name: "Refused, cached, guarded" }).click();
-    await expect.poll(() => page.getByRole("row", { name: requestId }).innerText()).toMatch(/MODEL_NOT_FOUND[\s\S]*no-such-model[\s\S]*first inference key[\s\S]*No route or model is called/);
+    await expect.poll(() => page.getByRole("row", { name: requestId }).innerText()).toMatch(/MODEL_NOT_FOUND[\s\S]*No route or model is called "no-such-model"[\s\S]*first inference key/);
     await page.getByLabel("What became of them").selectOption("answered by the cache");
     await page.getByRole("button", { name: "Filter" }).click();
     await page.getByText("No request fits the filter.").waitFor();

@@ -158,6 +158,7 @@ test("afterwards nothing of them is in logs, metrics, traces, the database, or o
   const places = { ...(await tablesOf(database)), ...(await filesOf(weir.dataDirectory)), logs: JSON.stringify(weir.log()), metrics: await metricsOf(weir), traces: Buffer.concat(collector.requests.map(({ body }) => body)).toString("latin1") };
   expect(Object.keys(places).filter((place) => place.startsWith("table ")).length).toBeGreaterThan(8);
   expect(places["logs"]).toContain("request failed");
+  expect(places["table metering.request_records"]).not.toBe("");
   expect(collector.spans.length).toBeGreaterThan(100);
   const marks = { ...secrets, "a prompt": prompt, "a reply": reply };
   const found = Object.entries(places).flatMap(([place, text]) => Object.entries(marks).flatMap(([name, mark]) => (holds(text, mark) ? [`${name} in ${place}`] : [])));

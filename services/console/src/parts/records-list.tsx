@@ -39,7 +39,7 @@ export function RecordsList(): ReactNode {
             {Object.entries(outcomes).map(([name, { title }]) => <option key={name} value={name}>{title}</option>)}
           </Choice>
           <Field label="From" name="from" type="datetime-local" defaultValue={from} />
-          <Field label="until" name="until" type="datetime-local" defaultValue={until} />
+          <Field label="Until" name="until" type="datetime-local" defaultValue={until} />
           <Field label="Key" name="key" defaultValue={key} placeholder="key_…" spellCheck={false} />
           <button type="submit">Filter</button>
         </form>
@@ -63,9 +63,9 @@ function columnsOf(names: Names): Column<RequestRecord>[] {
     { title: "Request", cell: ({ requestIds: [id] }) => <Link className="id cut" href={`/requests/${id}`} title={id}>{id}</Link> },
     { title: "Result", cell: (record) => <Mark tone={outcomeOf(record).tone}>{reasonName(record.errorReason) || outcomeOf(record).title}</Mark> },
     { title: "Times", isNumber: true, cell: (record) => count(record.count) },
-    { title: "Model", cell: ({ model }) => <span className="cut" title={model}>{model || "–"}</span> },
+    { title: "Model", cell: ({ model }) => <span className="short cut" title={model}>{model || "–"}</span> },
+    { title: "Why", isLong: true, cell: (record) => <div className="sentence" title={whyOf(record)}>{whyOf(record)}</div> },
     { title: "Key", cell: ({ attribution }) => names.key(attribution?.keyId ?? "") },
-    { title: "Why", isLong: true, cell: whyOf },
   ];
 }
 
