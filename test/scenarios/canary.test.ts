@@ -155,7 +155,7 @@ test("afterwards nothing of them is in logs, metrics, traces, the database, or o
   // What never got there could not have been left behind.
   for (const marked of [prompt, vendorKey, storedKey]) expect(seen.some((text) => text.includes(marked))).toBe(true);
   await weir.attempts(100);
-  const places = { ...(await tablesOf(database)), ...(await filesOf(weir.dataDirectory)), logs: JSON.stringify(weir.log()), metrics: await metricsOf(weir), traces: Buffer.concat(collector.requests.map(({ body }) => body)).toString("latin1") };
+  const places: Readonly<Record<string, string>> = { ...(await tablesOf(database)), ...(await filesOf(weir.dataDirectory)), logs: JSON.stringify(weir.log()), metrics: await metricsOf(weir), traces: Buffer.concat(collector.requests.map(({ body }) => body)).toString("latin1") };
   expect(Object.keys(places).filter((place) => place.startsWith("table ")).length).toBeGreaterThan(8);
   expect(places["logs"]).toContain("request failed");
   expect(places["table metering.request_records"]).not.toBe("");

@@ -1189,7 +1189,7 @@ export type Ledger = Message<"weir.config.v1.Ledger"> & {
   labels: string[];
 
   /**
-   * How long the records of requests that were refused, failed, were answered by the cache or held up by guardrails are kept; default 30 days.
+   * How long the records of requests that were refused, failed, were answered by the cache or found by guardrails are kept; default 2592000s (30 days).
    *
    * @generated from field: google.protobuf.Duration request_retention = 2;
    */
