@@ -17,46 +17,63 @@ export interface CallFacts {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-export type Condition = (facts: CallFacts) => boolean;
+export type Condition<Facts extends CallFacts = CallFacts> = (facts: Facts) => boolean;
+
+/** What conditions of one kind may ask, and what becomes of one that cannot be decided. */
+export interface ConditionKind<Facts extends CallFacts> {
+  /** Of a call of which nothing is known: text, truth values, and whole numbers as bigint. */
+  readonly noFacts: Facts;
+  /** Whether it holds where it cannot be decided, such as `int(labels.tier) > 3` of what is no number. */
+  readonly holdsUndecided: boolean;
+  /** The page that has examples. */
+  readonly page: string;
+}
 
 type Expr = ReturnType<typeof parse>["expr"];
 
-const noFacts: CallFacts = { organization: "", team: "", key: "", member: "", model: "", route: "", operation: "", labels: {} };
+export const noCallFacts: CallFacts = { organization: "", team: "", key: "", member: "", model: "", route: "", operation: "", labels: {} };
+
+/** One that cannot be decided holds, so that no caller escapes a limit by what they send. */
+export const limitConditions: ConditionKind<CallFacts> = { noFacts: noCallFacts, holdsUndecided: true, page: "docs/rate-limits.md" };
+
 const environment = celEnv();
 
 /**
- * The condition of this text; empty text holds of every call. A label that a call does not have is empty text. Where a condition cannot be
- * decided (`int(labels.tier)` of what is no number) it holds, so that no caller escapes a rule by what they send.
+ * The condition of this text; empty text holds of every call. A label that a call does not have is empty text. Of the facts only those are read
+ * that it asks for.
  * Throws INVALID_REQUEST when the text is no condition, names what there is not, or compares what cannot be compared.
  */
-export function readCondition(text: string): Condition {
+export function readCondition<Facts extends CallFacts>(text: string, kind: ConditionKind<Facts>): Condition<Facts> {
   if (text === "") return () => true;
-  const expr = parsed(text);
-  refuseNested(text, expr);
+  const { noFacts, holdsUndecided } = kind;
+  const expr = parsed(text, kind);
+  refuseNested(text, expr, kind);
   const labelNames = [...subexpressions(expr)].map(labelNameOf).filter((name) => name !== undefined);
-  checkEachPart(text, expr, labelNames);
+  checkEachPart(text, expr, labelNames, kind);
   const evaluate = plan(environment, expr);
-  const decide = (facts: CallFacts): CelResult => evaluate(bindingsOf(facts, labelNames));
+  const decide = (facts: Facts): CelResult => evaluate(bindingsOf(facts, labelNames));
   const sample = decide(noFacts);
-  if (!isCelError(sample) && typeof sample !== "boolean") throw invalid(text, "it is neither true nor false");
-  return (facts) => decide(facts) !== false;
+  if (!isCelError(sample) && typeof sample !== "boolean") throw invalid(text, "it is neither true nor false", kind);
+  return holdsUndecided ? (facts) => decide(facts) !== false : (facts) => decide(facts) === true;
 }
 
-function parsed(text: string): Expr {
+type AnyKind = ConditionKind<CallFacts>;
+
+function parsed(text: string, kind: AnyKind): Expr {
   try {
     return parse(text).expr;
   } catch (error) {
-    throw invalid(text, error instanceof Error ? error.message : "it cannot be read");
+    throw invalid(text, error instanceof Error ? error.message : "it cannot be read", kind);
   }
 }
 
 // Each turn of one would take all turns of the other: a short text could keep a processor busy for ever.
-function refuseNested(text: string, expr: Expr): void {
+function refuseNested(text: string, expr: Expr, kind: AnyKind): void {
   for (const { exprKind } of subexpressions(expr)) {
     if (exprKind.case !== "comprehensionExpr") continue;
     const { iterRange, accuInit, loopCondition, loopStep, result } = exprKind.value;
     for (const inner of [iterRange, accuInit, loopCondition, loopStep, result]) {
-      if (inner !== undefined && [...subexpressions(inner)].some(goesThroughList)) throw invalid(text, "it goes through a list within a list");
+      if (inner !== undefined && [...subexpressions(inner)].some(goesThroughList)) throw invalid(text, "it goes through a list within a list", kind);
     }
   }
 }
@@ -67,10 +84,11 @@ function goesThroughList({ exprKind }: Expr): boolean {
 }
 
 // What stands behind `&&` is not evaluated at every call, and a mistake there would show late.
-function checkEachPart(text: string, expr: Expr, labelNames: readonly string[]): void {
+function checkEachPart(text: string, expr: Expr, labelNames: readonly string[], kind: AnyKind): void {
+  const { noFacts } = kind;
   for (const part of subexpressions(expr)) {
     const result = plan(environment, part)(bindingsOf(noFacts, labelNames));
-    if (isCelError(result) && isMistake(result)) throw invalid(text, `${result.message}. It may ask for ${Object.keys(noFacts).join(", ")}`);
+    if (isCelError(result) && isMistake(result)) throw invalid(text, `${result.message}. It may ask for ${Object.keys(noFacts).join(", ")}`, kind);
   }
 }
 
@@ -114,13 +132,14 @@ function isLabels(expr: Expr | undefined): boolean {
   return expr?.exprKind.case === "identExpr" && expr.exprKind.value.name === "labels";
 }
 
-function bindingsOf({ labels, ...facts }: CallFacts, labelNames: readonly string[]): Record<string, string | Map<string, string>> {
-  const known = new Map(Object.entries(labels));
+/** The facts themselves but for their labels: what is not asked for is not read. */
+function bindingsOf(facts: CallFacts, labelNames: readonly string[]): Record<string, string | Map<string, string>> {
+  const known = new Map(Object.entries(facts.labels));
   for (const name of labelNames) if (!known.has(name)) known.set(name, "");
-  return { ...facts, labels: known };
+  return Object.create(facts, { labels: { value: known } }) as Record<string, string | Map<string, string>>;
 }
 
-function invalid(text: string, why: string): GatewayError {
+function invalid(text: string, why: string, { page }: AnyKind): GatewayError {
   const description = `The condition \`${text.slice(0, 200)}\` cannot be used: ${why}.`;
-  return new GatewayError("INVALID_REQUEST", `${description} docs/rate-limits.md has examples.`, { fieldViolations: [{ field: "where", description }] });
+  return new GatewayError("INVALID_REQUEST", `${description} ${page} has examples.`, { fieldViolations: [{ field: "where", description }] });
 }

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Config } from "#gen/weir/config/v1/config_pb.ts";
 import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { RateLimitSchema, type RateLimit, type RateLimitRule } from "#gen/weir/policy/v1/rate_limit_pb.ts";
-import { readCondition } from "#platform/condition.ts";
+import { limitConditions, readCondition } from "#platform/condition.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { readAlertConfig, type AlertConfig } from "./alert-config.ts";
 import { readBudgetConfig } from "./budget-config.ts";
@@ -32,7 +32,7 @@ export function readPolicyConfig({ identity, guardrails, rateLimits, budgets, al
 
 // By its name, so that what was counted stays counted when the file is read again.
 function configuredLimit(rule: RateLimitRule): RateLimit {
-  readCondition(rule.where);
+  readCondition(rule.where, limitConditions);
   return create(RateLimitSchema, { id: `weir.yaml:${rule.name}`, rule });
 }
 

@@ -1,7 +1,7 @@
 /** Owns CreateRateLimit. */
 import { create } from "@bufbuild/protobuf";
 import { CreateRateLimitRequestSchema, CreateRateLimitResponseSchema, type CreateRateLimitRequest, type CreateRateLimitResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { readCondition } from "#platform/condition.ts";
+import { limitConditions, readCondition } from "#platform/condition.ts";
 import { newId } from "#platform/ids.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
@@ -14,7 +14,7 @@ import { checkRuleScope } from "../store/rule-scope.ts";
 export async function createRateLimit(request: CreateRateLimitRequest, { identity }: CallContext, { database, clock }: PolicyDependencies): Promise<CreateRateLimitResponse> {
   const { requestId } = request;
   const rule = { ...request.rule!, organizationId: ownedBy(identity, request.rule!.organizationId) };
-  readCondition(rule.where);
+  readCondition(rule.where, limitConditions);
   const id = newId("rlm", clock);
   const rateLimit = await database.transaction(async (transaction) => {
     const answeredId = await claimRequest(transaction, { method: "CreateRateLimit", identity, requestId, input: inputOf(CreateRateLimitRequestSchema, request), resultId: id });

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { UpdateRateLimitRequestSchema, UpdateRateLimitResponseSchema, type UpdateRateLimitRequest, type UpdateRateLimitResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { RateLimitRule } from "#gen/weir/policy/v1/rate_limit_pb.ts";
-import { readCondition } from "#platform/condition.ts";
+import { limitConditions, readCondition } from "#platform/condition.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
@@ -28,6 +28,6 @@ function changed(rule: RateLimitRule, { updateMask, amount, where }: UpdateRateL
     const description = "The update mask names it, but the request lacks it.";
     throw new GatewayError("INVALID_REQUEST", `amount: ${description}`, { fieldViolations: [{ field: "amount", description }] });
   }
-  if (paths.includes("where")) readCondition(where);
+  if (paths.includes("where")) readCondition(where, limitConditions);
   return { ...rule, ...(paths.includes("amount") ? { amount } : {}), ...(paths.includes("where") ? { where } : {}) };
 }

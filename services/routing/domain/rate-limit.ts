@@ -1,7 +1,7 @@
 /** Owns what one rate limit means for a call: whether it is for it, whose counter it is, and how much the call takes. */
 import type { RateLimit } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { RateLimitUnit } from "#gen/weir/types/v1/rate_limit_pb.ts";
-import { readCondition, type CallFacts, type Condition } from "#platform/condition.ts";
+import { limitConditions, readCondition, type CallFacts, type Condition } from "#platform/condition.ts";
 import type { TokenCount } from "./token-estimate.ts";
 
 /** A rate limit as it is applied; read once for each change. */
@@ -76,7 +76,7 @@ export function readRateLimit({ id, rule }: RateLimit): AppliedLimit | undefined
 // Policy refuses what cannot be used, but may be a version ahead: what this version cannot read holds of every call.
 function conditionOf(where: string): Condition {
   try {
-    return readCondition(where);
+    return readCondition(where, limitConditions);
   } catch {
     return () => true;
   }
