@@ -121,7 +121,9 @@ describe("weir config check", () => {
   test("refuses a route to a provider that does not exist, and says how to write a variable in a map", async () => {
     const file = join(await temporaryDirectory(), "weir.yaml");
     await writeFile(file, "providers: { local: { vendor: demo } }\nroutes: { chat: { targets: [loca/m] } }\n");
-    expect((await weirCommand(["config", "check", "--config", file])).stderr).toMatch(/routes\.chat\.targets: "loca\/m" names no provider; there are local/);
+    expect((await weirCommand(["config", "check", "--config", file])).stderr).toMatch(/weir\.yaml:2: routes\.chat\.targets: "loca\/m" names no provider; there are local/);
+    await writeFile(file, "providers: { local: { vendor: demo } }\nroutes:\n  gpt-4.1:\n    targets: [local/m]\n    cases:\n      - { where: stream, targets: [local/m] }\n      - { where: streams, targets: [local/m] }\n");
+    expect((await weirCommand(["config", "check", "--config", file])).stderr).toMatch(/weir\.yaml:7: routes\["gpt-4\.1"\]\.cases\[1\]\.where: The condition `streams` cannot be used: .*It may ask for organization.*input_tokens/);
     await writeFile(file, "providers: { mine: { vendor: openai, api_key: ${KEY} } }\n");
     expect((await weirCommand(["config", "check", "--config", file])).stderr.trim()).toMatch(/^\S*weir\.yaml:1: .*quotes[^\n]*$/);
   });

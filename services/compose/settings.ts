@@ -1,6 +1,7 @@
 /** Owns the configuration as a whole: the file with each service's part read from it, valid as a whole or not at all. */
 import { create } from "@bufbuild/protobuf";
 import { ConfigSchema, type Config } from "#gen/weir/config/v1/config_pb.ts";
+import { entryPath } from "#platform/config-file/field-path.ts";
 import { loadConfigFile } from "#platform/config-file/load-config-file.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { durationMs } from "@bufbuild/protobuf/wkt";
@@ -35,12 +36,27 @@ export interface Settings {
   readonly drainTimeoutMs: number;
 }
 
+interface Fault {
+  readonly field: string;
+  readonly description: string;
+}
+
 type Variables = Readonly<Record<string, string | undefined>>;
 
 /** The settings of the file, or the defaults without one. Throws ConfigFileError, or INVALID_REQUEST from a service that cannot use its part. */
 export async function loadSettings(path: string | undefined, variables: Variables): Promise<Settings> {
-  const file = path === undefined ? create(ConfigSchema) : await loadConfigFile({ path, environment: variables, schema: ConfigSchema });
+  const file = path === undefined ? create(ConfigSchema) : await loadConfigFile({ path, environment: variables, schema: ConfigSchema, faultsOf: (config) => settingFaults(config, variables) });
   return readSettings(file, variables);
+}
+
+/** What services find in their parts that the contract cannot say, as far as it has a place in the file; the rest `readSettings` throws. */
+export function settingFaults(file: Config, variables: Variables): readonly Fault[] {
+  try {
+    readSettings(file, variables);
+    return [];
+  } catch (error) {
+    return error instanceof GatewayError ? error.fieldViolations : [];
+  }
 }
 
 export function readSettings(file: Config, variables: Variables): Settings {
@@ -79,8 +95,12 @@ function readPublicTls({ listen }: Config): ListenerTlsSettings | undefined {
 
 /** The one rule that spans two services: a route goes to providers that exist. */
 function checkTargets({ routes }: RoutingConfig, { providers }: ProvidersConfig): void {
-  const faults = [...routes].flatMap(([route, { targets }]) =>
-    targets.filter((target) => !providers.has(target.slice(0, target.indexOf("/")))).map((target) => ({ field: `routes.${route}.targets`, description: `"${target}" names no provider; there are ${[...providers.keys()].join(", ")}.` })),
+  const lists = [...routes].flatMap(([name, { targets, cases }]) => {
+    const route = entryPath("routes", name);
+    return [{ field: `${route}.targets`, targets }, ...cases.map((one, index) => ({ field: `${route}.cases[${index}].targets`, targets: one.targets }))];
+  });
+  const faults = lists.flatMap(({ field, targets }) =>
+    targets.filter((target) => !providers.has(target.slice(0, target.indexOf("/")))).map((target) => ({ field, description: `"${target}" names no provider; there are ${[...providers.keys()].join(", ")}.` })),
   );
   refuseFaults(faults);
 }
@@ -100,11 +120,6 @@ function checkJudges({ guardrails, guardrailPlugins }: Config, routing: RoutingC
 function checkEmbedders(routing: RoutingConfig, providers: ProvidersConfig): void {
   const rules = routing.cache?.rules ?? [];
   refuseFaults(rules.flatMap(({ similar }, index) => (similar === undefined ? [] : modelFaults(`cache.rules[${index}].similar.model`, similar.model, routing, providers))));
-}
-
-interface Fault {
-  readonly field: string;
-  readonly description: string;
 }
 
 function modelFaults(field: string, name: string, { routes }: RoutingConfig, { providers }: ProvidersConfig): readonly Fault[] {

@@ -30,7 +30,7 @@ import { Peers } from "./peers.ts";
 import type { Readiness } from "./readiness.ts";
 import { reachableHost } from "./reachable-host.ts";
 import { partsThatNeedRestart } from "./restart-needed.ts";
-import { readSettings, type Settings } from "./settings.ts";
+import { readSettings, settingFaults, type Settings } from "./settings.ts";
 import { version } from "./version.ts";
 
 export interface WeirOptions {
@@ -309,6 +309,7 @@ function followConfigFile({ settings, configPath, variables, logger }: WeirOptio
     isAwaited: configPath === undefined,
     environment: variables,
     schema: ConfigSchema,
+    faultsOf: (file) => settingFaults(file, variables),
     current: settings.file,
     onChange: (file) => {
       try {

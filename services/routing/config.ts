@@ -2,12 +2,16 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Cache } from "#gen/weir/config/v1/cache_pb.ts";
-import type { Config, Route as RouteMessage } from "#gen/weir/config/v1/config_pb.ts";
+import type { Config, Route as RouteMessage, RouteCase as RouteCaseMessage } from "#gen/weir/config/v1/config_pb.ts";
 import type { GuardrailPlugin } from "#gen/weir/config/v1/guardrail_plugin_pb.ts";
 import type { BreakerSettings } from "#platform/breaker.ts";
+import { readCondition } from "#platform/condition.ts";
+import { entryPath } from "#platform/config-file/field-path.ts";
+import { GatewayError } from "#platform/errors.ts";
 import { Secret } from "#platform/secret.ts";
 import type { CacheRule } from "./domain/cache/cache-rule.ts";
 import type { Route } from "./domain/plan.ts";
+import { caseConditions, type RouteCase } from "./domain/route-case.ts";
 import type { PluginSettings } from "./edge/guardrail-plugins/plugin.ts";
 import type { KeptRepliesBounds } from "./store/kept-replies.ts";
 
@@ -46,9 +50,10 @@ export interface ConsoleSettings {
   readonly origin: string | undefined;
 }
 
+/** Throws INVALID_REQUEST when the condition of a route's case cannot be used. */
 export function readRoutingConfig(config: Config): RoutingConfig {
   return {
-    routes: new Map(Object.entries(config.routes).map(([name, route]) => [name, readRoute(route)])),
+    routes: new Map(Object.entries(config.routes).map(([name, route]) => [name, readRoute(name, route)])),
     maximumBodyBytes: Number(config.limits?.maxBodyBytes ?? 32n * 1024n * 1024n),
     maximumMediaBytes: Number(config.limits?.maxMediaBytes ?? 512n * 1024n * 1024n),
     maximumConcurrentRequests: config.limits?.maxConcurrentRequests ?? 10_000,
@@ -69,13 +74,24 @@ export function readRoutingConfig(config: Config): RoutingConfig {
   };
 }
 
-function readRoute({ targets, strict, order, weights, stickyLabel, hedgeAfter }: RouteMessage): Route {
+function readRoute(name: string, { targets, cases, strict, order, weights, stickyLabel, hedgeAfter, retries }: RouteMessage): Route {
   return {
     targets,
+    cases: cases.map((one, index) => readCase(one, `${entryPath("routes", name)}.cases[${index}].where`)),
     strict,
     order: order === "weight" ? { by: order, weights, stickyLabel } : { by: (order || "listed") as "listed" | "price" | "latency" },
     hedgeAfterMs: hedgeAfter && durationMs(hedgeAfter),
+    retries,
   };
+}
+
+function readCase({ where, targets }: RouteCaseMessage, field: string): RouteCase {
+  try {
+    return { where, holds: readCondition(where, caseConditions), targets };
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    throw new GatewayError("INVALID_REQUEST", `${field}: ${error.message}`, { fieldViolations: [{ field, description: error.message }] });
+  }
 }
 
 function pluginSettings({ url, tls, secrets, maxConcurrentCalls, maxMessageBytes }: GuardrailPlugin): PluginSettings {

@@ -9,6 +9,7 @@ import { RoutingService as OperatorService } from "#gen/weir/routing/v1/routing_
 import { createBreaker } from "#platform/breaker.ts";
 import type { Clock } from "#platform/clock.ts";
 import { parseJsonObject } from "#platform/json.ts";
+import { toGatewayError } from "#platform/errors.ts";
 import type { HttpHandler } from "#platform/listener.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
@@ -126,6 +127,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
   };
   metrics.registerMetric(circuits);
   const hedges = new Counter({ name: "weir_hedges_total", help: "Calls for which a second target was asked beside a slow one, by who began first: the `first` or the `second`.", labelNames: ["winner"], registers: [metrics] });
+  const retries = new Counter({ name: "weir_retries_total", help: "Attempts made again at the same target, by provider and the reason why the attempt before had failed.", labelNames: ["provider", "reason"], registers: [metrics] });
   const findings = new Counter({ name: "weir_guardrail_findings_total", help: "Calls in which a guardrail found something, by rule, mode, detector and side.", labelNames: ["rule", "mode", "detector", "side"], registers: [metrics] });
 
   const plugins = new PluginSet(config, clock);
@@ -157,6 +159,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       failedAttempts.inc({ provider: target.provider.name });
       logger.debug({ requestId, target: target.name, error }, "attempt failed");
     },
+    onRetry: (target, error) => retries.inc({ provider: target.provider.name, reason: toGatewayError(error).reason }),
     onFinding: ({ requestId, notes }, finding) => {
       notes?.find(finding);
       findings.inc({ ...finding });

@@ -9,13 +9,13 @@ import { ProviderSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { excessOf } from "../../services/policy/domain/entitlement.ts";
 import { authenticate, authorizeMethod, authorizePlan, type Caller } from "../../services/routing/domain/admit.ts";
-import { planTargets, type PlanningView } from "../../services/routing/domain/plan.ts";
+import { planEveryTarget, type PlanningView } from "../../services/routing/domain/plan.ts";
 import { asListed } from "../../services/routing/domain/target-order.ts";
 
 const nowMs = 1_000;
 const view: PlanningView = {
   providers: new Map(["a", "b"].map((name) => [name, create(ProviderSchema, { name, models: [`only-${name}`, "m"] })])),
-  routes: new Map([["r", { targets: ["a/m", "b/m"], strict: false, order: asListed }], ["s", { targets: ["b/m"], strict: false, order: asListed }]]),
+  routes: new Map([["r", { targets: ["a/m", "b/m"], cases: [], retries: 0, strict: false, order: asListed }], ["s", { targets: ["b/m"], cases: [], retries: 0, strict: false, order: asListed }]]),
 };
 
 const some = (...values: string[]): fc.Arbitrary<string[]> => fc.subarray(values);
@@ -64,7 +64,7 @@ async function targetsOf({ model, method, address, origin }: { model: string; me
   const grants = { find: () => ({ grant: held, endMs }), resolve: () => Promise.reject(new Error("unused")), ageMs: 0, heardWithin: () => Promise.resolve(), watch: () => () => undefined };
   try {
     authorizeMethod(method, await authenticate({ credential: "key", address, origin }, grants, nowMs));
-    return authorizePlan(model, planTargets(model, view), held).targets.map(({ name }) => name);
+    return authorizePlan(model, planEveryTarget(model, view), held).targets.map(({ name }) => name);
   } catch {
     return [];
   }

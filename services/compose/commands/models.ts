@@ -22,22 +22,30 @@ async function list(options: RunningWeirOptions, environment: Environment): Prom
     return page.models;
   });
   const heads = ["NAME", "FOR", "CONTEXT", "OUTPUT", "READS", "WRITES", "TOOLS", "REASONING", "SOURCE"];
-  console.log(table([heads, ...models.map(describe)], [2, 3]).join("\n"));
+  console.log(table([heads, ...models.flatMap((model) => [describe(model), ...describeCases(model)])], [2, 3]).join("\n"));
   for (const { provider, description } of problems) console.log(`\nThere is no credential for ${provider}, and its calls fail: ${description}.`);
 }
 
 function describe({ name, isRoute, targets, routing, facts }: Model): string[] {
   const shown = isRoute ? `${name} = ${targets.join(", ")}${describeRouting(routing)}` : name;
-  if (facts === undefined) return [shown, "", "", "", "", "", "", "", ""];
+  if (facts === undefined) return [shown, ...noFacts];
   const tokens = [facts.contextWindowTokens, facts.maxOutputTokens].map((count) => (count === undefined ? "" : String(count)));
   const abilities = [facts.tools, facts.reasoning].map((can) => (can === undefined ? "" : can ? "yes" : "no"));
   return [shown, facts.operation, ...tokens, wordsOf(facts.inputModalities), wordsOf(facts.outputModalities), ...abilities, [facts.source, facts.readDate].join(" ").trim()];
 }
 
+function describeCases({ routing }: Model): string[][] {
+  return (routing?.cases ?? []).map(({ where, targets }) => [`  where ${where} = ${targets.join(", ")}`, ...noFacts]);
+}
+
+const noFacts = ["", "", "", "", "", "", "", ""];
+
 function describeRouting(routing: RouteFacts | undefined): string {
   if (routing === undefined) return "";
   const hedge = routing.hedgeAfter === undefined ? [] : [`hedged after ${durationMs(routing.hedgeAfter)} ms`];
-  return ` (${[...(routing.order === "listed" ? [] : [`by ${routing.order}`]), ...hedge].join(", ")})`;
+  const retries = routing.retries === 0 ? [] : [`${routing.retries} ${routing.retries === 1 ? "retry" : "retries"}`];
+  const words = [...(routing.order === "listed" ? [] : [`by ${routing.order}`]), ...hedge, ...retries];
+  return words.length === 0 ? "" : ` (${words.join(", ")})`;
 }
 
 function wordsOf(modalities: readonly Modality[]): string {

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { PolicyCasesSchema } from "#gen/weir/config/v1/policy_cases_pb.ts";
 import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { RuleKind, type AppliedRule, type ExplainDecisionResponse, type PlannedTarget } from "#gen/weir/routing/v1/decision_pb.ts";
+import { RuleKind, type AppliedRule, type ExplainDecisionResponse, type PlannedTarget, type TakenCase } from "#gen/weir/routing/v1/decision_pb.ts";
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { loadConfigFile } from "#platform/config-file/load-config-file.ts";
 import { GatewayError } from "#platform/errors.ts";
@@ -84,13 +84,18 @@ async function testCases(file: string, { variables }: Environment, keys: Calling
   if (different > 0) process.exitCode = 1;
 }
 
-function describe({ allowed, reason, message, rules, route, targets, notes }: ExplainDecisionResponse): string[] {
+function describe({ allowed, reason, message, rules, route, routeCase, targets, notes }: ExplainDecisionResponse): string[] {
   return [
     allowed ? "Allowed." : `Denied: ${reasonName(reason)}. ${message}`,
     ...notes,
     ...(rules.length === 0 ? [] : ["", ...table([["", "RULE", "NAME", "HOW IT STANDS"], ...rules.map(describeRule)])]),
-    ...(targets.length === 0 ? [] : ["", ...table([["TARGET", route === "" ? "" : `OF ${route}`], ...targets.map(describeTarget)])]),
+    ...(targets.length === 0 ? [] : ["", ...table([["TARGET", route === "" ? "" : `OF ${route}${describeCase(routeCase)}`], ...targets.map(describeTarget)])]),
   ];
+}
+
+function describeCase(routeCase: TakenCase | undefined): string {
+  if (routeCase === undefined) return "";
+  return `, CASE ${routeCase.position}${routeCase.where === "" ? "" : `: ${routeCase.where}`}`;
 }
 
 const kinds: Readonly<Partial<Record<RuleKind, string>>> = {

@@ -8,7 +8,7 @@ export interface ConfigProblem {
   readonly column: number;
   /** Such as `providers.openai.base_url`; empty when the fault is of the file as a whole, or of its YAML. */
   readonly field: string;
-  /** What is wrong and what to write instead; never a value from the file or the environment. */
+  /** What is wrong and what to write instead; never a value that may be secret. */
   readonly message: string;
 }
 

@@ -15,6 +15,8 @@ export interface ConfigFileOptions<Schema extends DescMessage> {
   readonly environment: Environment;
   /** The message that the file holds. */
   readonly schema: Schema;
+  /** What is wrong with a file that the schema has nothing against; default nothing. Of fields that are not in the file nothing is taken. */
+  readonly faultsOf?: (message: MessageShape<Schema>) => readonly { readonly field: string; readonly description: string }[];
 }
 
 const maximumFileBytes = 1024 * 1024;
@@ -23,12 +25,13 @@ const validator = createValidator();
 
 /** The file's content; an empty file is an empty message. Throws ConfigFileError with everything that is wrong with it. */
 export async function loadConfigFile<Schema extends DescMessage>(options: ConfigFileOptions<Schema>): Promise<MessageShape<Schema>> {
-  const { path, environment, schema } = options;
+  const { path, environment, schema, faultsOf } = options;
   const tree = readYaml(await readText(path));
   if (tree.problems.length > 0) throw new ConfigFileError(path, tree.problems);
   const reading = readFields(tree, schema, environment);
   const message = fromJson(schema, reading.json);
   const problems = [...reading.problems, ...brokenRules(schema, message, reading)];
+  if (problems.length === 0) problems.push(...(faultsOf?.(message) ?? []).flatMap(({ field, description }) => problemAt(field, description, reading)));
   if (problems.length > 0) throw new ConfigFileError(path, problems.toSorted((left, right) => left.line - right.line || left.column - right.column));
   return message;
 }
@@ -75,6 +78,11 @@ function brokenRules<Schema extends DescMessage>(schema: Schema, message: Messag
       field,
       message: `${reading.positions.has(field) ? "" : "is missing: "}${violation.forKey ? "the name " : ""}${violation.message}`,
     }));
+}
+
+function problemAt(field: string, message: string, { positions }: FieldsReading): ConfigProblem[] {
+  const position = positions.get(field);
+  return position === undefined ? [] : [{ ...position, field, message }];
 }
 
 /** Where the field stands or, when it is not in the file, the section that lacks it. */

@@ -12,8 +12,7 @@ import { offerOf } from "./capability.ts";
 import type { FileIds, FileKind, FilePlace } from "./file-ids.ts";
 import type { Breathe } from "./guardrails/look-through.ts";
 import type { Reply } from "./pipeline.ts";
-import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
-import { asListed } from "./target-order.ts";
+import { directPlan, everyTargetOf, planEveryTarget, type Plan, type PlanningView, type Target } from "./plan.ts";
 
 type RelayInit = Pick<Exclude<MessageInitShape<typeof RelayRequestSchema>, { readonly $typeName: unknown }>, "method" | "query" | "body" | "contentType" | "headers">;
 
@@ -89,7 +88,7 @@ export class AccountFiles {
     const { view, grant } = this.#options;
     authorizeMethod(InferenceService.method[operation], grant);
     const name = `${provider}/${model}`;
-    return authorizePlan(name, planTargets(name, { routes: new Map(), providers: view.providers }), grant);
+    return authorizePlan(name, planEveryTarget(name, { routes: new Map(), providers: view.providers }), grant);
   }
 
   /** The way to a model of one of the providers that take the dialect's batches, as `provider/model` or where one of them alone lists it. Throws what stands against the caller's calling it so. */
@@ -98,7 +97,7 @@ export class AccountFiles {
     authorizeMethod(InferenceService.method.generate, grant);
     const providers = new Map([...view.providers].filter(([, provider]) => this.#offers("batches", provider)));
     if (providers.size === 0) throw this.#noneKeeps("batches");
-    return authorizePlan(model, planTargets(model, { routes: new Map(), providers }), grant);
+    return authorizePlan(model, planEveryTarget(model, { routes: new Map(), providers }), grant);
   }
 
   /** Asks the provider. `endpoint` is as in RelayRequest, about the file or batch at this place where one is given. */
@@ -106,7 +105,7 @@ export class AccountFiles {
     const { view, run } = this.#options;
     const target: Target = { name: `${provider}/files`, provider: view.providers.get(provider)!, model: "files", breakerName: provider };
     const operation = this.#relayOf(endpoint, { resourceId: place?.vendorId ?? "", ...relay });
-    return run({ operation: "files", model: "files", operationFor: () => operation, boundAt: freeOfCharge, plan: { route: "", strict: false, order: asListed, targets: [target] }, ownAccount: place?.ownAccount });
+    return run({ operation: "files", model: "files", operationFor: () => operation, boundAt: freeOfCharge, plan: directPlan(target), ownAccount: place?.ownAccount });
   }
 
   /** Makes a batch of calls, all to the one target of the plan, which can cost as much as the bound. They stand in the relayed bytes, or in the file at this place. */
@@ -136,6 +135,6 @@ export class AccountFiles {
 
 /** A key that is bound to models may use the files of the providers that have one of them. */
 function mayUseFilesOf(provider: string, { routes }: PlanningView, grant: Grant): boolean {
-  const leadsThere = (name: string): boolean => (routes.get(name)?.targets ?? [name]).some((target) => providerOf(target) === provider);
+  const leadsThere = (name: string): boolean => everyTargetOf(name, routes).some((target) => providerOf(target) === provider);
   return mayReach(provider, grant) && grant.scopes.every(({ models }) => models.length === 0 || models.some(leadsThere));
 }

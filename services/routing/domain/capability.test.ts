@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { ProviderSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { capableTargets } from "./capability.ts";
-import { planTargets } from "./plan.ts";
+import { planEveryTarget } from "./plan.ts";
 import { asListed } from "./target-order.ts";
 
 const providers = new Map(
@@ -13,8 +13,8 @@ const providers = new Map(
     create(ProviderSchema, { name: "older" }),
   ].map((provider) => [provider.name, provider]),
 );
-const view = { providers, routes: new Map([["all", { targets: ["talks/m", "embeds/m", "older/m"], strict: false, order: asListed }]]) };
-const targetsOf = (model: string, operation: "generate" | "embed") => capableTargets(operation, model, planTargets(model, view).targets, view).map(({ name }) => name);
+const view = { providers, routes: new Map([["all", { targets: ["talks/m", "embeds/m", "older/m"], cases: [], retries: 0, strict: false, order: asListed }]]) };
+const targetsOf = (model: string, operation: "generate" | "embed") => capableTargets(operation, model, planEveryTarget(model, view).targets, view).map(({ name }) => name);
 
 test("targets without the operation are left out, those of which nothing is known are not", () => {
   expect(targetsOf("all", "embed")).toEqual(["embeds/m", "older/m"]);

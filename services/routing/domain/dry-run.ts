@@ -58,6 +58,7 @@ export function dryRun(pipeline: PipelineDependencies, peeks: Peeks): { readonly
       random: () => 0.5,
       budgets: { ...pipeline.budgets, holds: { hold: (need, context) => peekHold(need, context, peeks, sights) } },
       onFailedAttempt: (_call, target, error) => void sights.failures.push({ target, error }),
+      onRetry: () => undefined,
       onFinding: (_call, finding) => void sights.findings.push(finding),
       askOutside: ({ name }, { rule }) => {
         sights.unasked.set(rule, name);

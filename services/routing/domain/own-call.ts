@@ -1,14 +1,12 @@
 /** Owns the calls that Weir makes itself for one of a caller's: on its account, marked by a label, and past the rules, which are for callers. */
 import type { AskedCall } from "./asked-call.ts";
-import { runCall, type Call, type PipelineDependencies, type Reply } from "./pipeline.ts";
-import { planTargets } from "./plan.ts";
+import { planFor, runCall, type Call, type PipelineDependencies, type Reply } from "./pipeline.ts";
 
 /** The call for which it is made. */
 export type OwnCallOf = Pick<Call, "requestId" | "grant" | "labels" | "deadlineMs" | "span">;
 
 /** Budgets hold as for any call; the key need not be allowed the model, which whoever made the rule has chosen. */
 export function runOwnCall(asked: AskedCall, { requestId, grant, labels, deadlineMs, span }: OwnCallOf, mark: Readonly<Record<string, string>>, signal: AbortSignal, dependencies: PipelineDependencies): Promise<Reply> {
-  const plan = asked.plan ?? planTargets(asked.model, dependencies.view());
-  const own = { ...asked, requestId, grant, labels: { ...labels, ...mark }, signal, deadlineMs, plan, span };
-  return runCall(own, { ...dependencies, rulesOf: () => undefined });
+  const own = { ...asked, requestId, grant, labels: { ...labels, ...mark }, signal, deadlineMs, span };
+  return runCall({ ...own, plan: asked.plan ?? planFor(own, dependencies.view()) }, { ...dependencies, rulesOf: () => undefined });
 }

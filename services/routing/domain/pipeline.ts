@@ -40,6 +40,8 @@ import { withOutputMaximum } from "./output-maximum.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { admitCall, type RateCounterSource } from "./rate-admission.ts";
 import { recordFailure, recordReply } from "./recorded-call.ts";
+import { pause, withRetries } from "./retrying.ts";
+import { routingFactsOf } from "./route-case.ts";
 import { noTokens } from "./token-estimate.ts";
 import { estimatedNanos, spendingOf } from "./spending.ts";
 import { drawFrom, orderTargets, type Latency, type OrderSights, type TargetOrder } from "./target-order.ts";
@@ -129,6 +131,8 @@ export interface PipelineDependencies {
   readonly onHedged: (winner: "first" | "second") => void;
   /** Told of every attempt that failed before its reply began. */
   readonly onFailedAttempt: (call: Call, target: Target, error: unknown) => void;
+  /** Told of every target that is asked again, with why it had failed. */
+  readonly onRetry: (target: Target, error: unknown) => void;
   /** Told of what guardrails find in a call, each kind of finding once. */
   readonly onFinding: (call: Call, finding: Finding) => void;
   readonly breathe: Breathe;
@@ -179,11 +183,19 @@ const noSize: CallSize = { isStream: false, tokens: () => noTokens };
 /** Where the call may go, in the order in which it is tried. Throws MODEL_NOT_FOUND, MODEL_NOT_ALLOWED, PROVIDER_NOT_ALLOWED. */
 export function planOf(call: Call, dependencies: OrderDependencies): Plan {
   const { model, grant } = call;
-  const plan = call.plan ?? authorizePlan(model, planTargets(model, dependencies.view()), grant);
+  const plan = call.plan ?? authorizePlan(model, planFor(call, dependencies.view()), grant);
   if (plan.order.by === "listed") return plan;
   const targets = orderTargets(plan.targets, plan.order, orderSightsOf(call, plan.order, dependencies));
   if (plan.order.by === "latency") dependencies.latencies.claim(targets[0]!.name, (call.size ?? noSize).isStream);
   return { ...plan, targets };
+}
+
+/** What of a call decides on its route's targets. */
+export type PlannedCall = Pick<Call, "model" | "grant" | "operation" | "labels" | "size" | "needs">;
+
+/** Where the call may go, as listed, whatever its key allows. Throws MODEL_NOT_FOUND. */
+export function planFor(call: PlannedCall, view: PlanningView): Plan {
+  return planTargets(call.model, view, () => routingFactsOf(factsOf(call, view), call.size, call.needs));
 }
 
 type OrderDependencies = Pick<PipelineDependencies, "view" | "budgets" | "latencies" | "random">;
@@ -200,7 +212,7 @@ export function orderSightsOf(call: Call, order: TargetOrder, { budgets, latenci
   };
 }
 
-function factsOf({ grant, model, operation, labels }: Call, { routes }: PlanningView): CallFacts {
+function factsOf({ grant, model, operation, labels }: PlannedCall, { routes }: PlanningView): CallFacts {
   return {
     organization: grant.organizationId,
     team: grant.teamId,
@@ -227,17 +239,36 @@ async function runAdmitted(asked: Call, rules: GrantRules | undefined, plan: Pla
   const onFailure = (target: Target, error: unknown): void => {
     if (isRefusal(error)) throw error;
     failures.push({ target, error });
-    dependencies.onFailedAttempt(call, target, error);
-    recordFailure(call, target, error);
     if (call.signal.aborted) throw call.signal.reason;
     if (verdictOn(error).next !== "next-target") throw failureOf(failures);
   };
-  const tryTarget: TryTarget = async (target, attempted, sending) => {
-    const keeper = guard?.keeperFrom(target);
-    if (keeper !== undefined) await guardedRequest({ ...emptyRequest, operation: attempted.operationFor(target, plan.strict, guard!.looksAt("output")) }, keeper, dependencies.breathe);
-    return attemptTarget(attempted, plan, target, guard, cache, sending).catch((error: unknown) => {
-      if (verdictOn(error).next === "same-target") return attemptTarget(attempted, plan, target, guard, cache, sending);
-      throw error;
+  const tellFailure = (target: Target, error: unknown): void => {
+    dependencies.onFailedAttempt(call, target, error);
+    recordFailure(call, target, error);
+  };
+  const tryTarget: TryTarget = (target, attempted, sending) => {
+    const mayGo = once(() => checkMayGo(attempted, plan, target, guard, dependencies));
+    const attempt = async (): Promise<BegunReply> => {
+      try {
+        await mayGo();
+        return await attemptTarget(attempted, plan, target, guard, cache, sending).catch((error: unknown) => {
+          if (verdictOn(error).next === "same-target") return attemptTarget(attempted, plan, target, guard, cache, sending);
+          throw error;
+        });
+      } catch (error) {
+        // Who was asked beside one that began sooner is let go, and has not failed.
+        const wasLetGo = attempted.signal.aborted && !call.signal.aborted;
+        if (!wasLetGo && !isRefusal(error)) tellFailure(target, error);
+        throw error;
+      }
+    };
+    return withRetries(attempt, {
+      most: plan.retries,
+      random: dependencies.random,
+      isOpen: () => dependencies.breaker(target.breakerName).isOpen,
+      timeLeftMs: () => call.deadlineMs - dependencies.clock.now(),
+      wait: (waitMs) => recordWait(call.span, "wait to retry", pause(waitMs, attempted.signal, dependencies.setAlarm)),
+      onRetry: (error) => dependencies.onRetry(target, error),
     });
   };
   const targets = capableTargets(call.operation, call.model, plan.targets, dependencies.view());
@@ -245,6 +276,12 @@ async function runAdmitted(asked: Call, rules: GrantRules | undefined, plan: Pla
   const begun = await (isHedged ? tryHedged(targets, plan.hedgeAfterMs, tryTarget, onFailure, call, dependencies) : tryEach(targets, tryTarget, onFailure, call, dependencies));
   if (begun === undefined) throw failureOf(failures);
   return replyOf(call, plan, begun, guard, dependencies);
+}
+
+/** Throws TARGET_NOT_ALLOWED where a guardrail keeps what the call says from the target. */
+async function checkMayGo(call: Call, { strict }: Plan, target: Target, guard: CallGuard | undefined, { breathe }: PipelineDependencies): Promise<void> {
+  const keeper = guard?.keeperFrom(target);
+  if (keeper !== undefined) await guardedRequest({ ...emptyRequest, operation: call.operationFor(target, strict, guard!.looksAt("output")) }, keeper, breathe);
 }
 
 interface Failure {

@@ -2,6 +2,7 @@
 import type { Provider } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { nearestNames } from "./nearest-names.ts";
+import { caseFor, type RouteCase, type RoutingFacts, type TakenCase } from "./route-case.ts";
 import { asListed, type TargetOrder } from "./target-order.ts";
 
 /** Where one attempt can go. */
@@ -19,10 +20,14 @@ export interface Target {
 export interface Route {
   /** As `provider/model`. */
   readonly targets: readonly string[];
+  /** What some calls have in place of the targets: the first that holds. */
+  readonly cases: readonly RouteCase[];
   /** In which they are tried. */
   readonly order: TargetOrder;
   /** After how long without a reply the next one is asked beside a target; undefined for never. */
   readonly hedgeAfterMs?: number | undefined;
+  /** How often a target is asked again after a failure that may pass. */
+  readonly retries: number;
   /** What a target cannot honour is refused instead of warned of. */
   readonly strict: boolean;
 }
@@ -36,6 +41,10 @@ export interface Plan {
   readonly order: TargetOrder;
   /** As in Route. */
   readonly hedgeAfterMs?: number | undefined;
+  /** As in Route. */
+  readonly retries: number;
+  /** The case of the route that gives the targets; undefined where they are the route's own. */
+  readonly takenCase?: TakenCase;
   readonly targets: readonly Target[];
 }
 
@@ -46,18 +55,31 @@ export interface PlanningView {
 }
 
 /**
- * The targets for `model`, as listed: a route's name, `provider/model`, or a bare model that exactly one provider lists.
+ * The targets of a call of `model`, as listed: a route's name, `provider/model`, or a bare model that exactly one provider lists.
  * Throws MODEL_NOT_FOUND with the nearest names.
  */
-export function planTargets(model: string, view: PlanningView): Plan {
+export function planTargets(model: string, view: PlanningView, facts: () => RoutingFacts): Plan {
   const route = view.routes.get(model);
-  if (route !== undefined) {
-    const targets = route.targets.map((name) => targetNamed(name, view)).filter((target) => target !== undefined);
-    if (targets.length > 0) return { ...route, route: model, targets };
-  }
-  const named = targetNamed(model, view) ?? onlyListed(model, view);
-  if (named !== undefined) return { route: "", strict: false, order: asListed, targets: [named] };
-  throw modelNotFound(model, view);
+  const takenCase = route && caseFor(route.cases, facts);
+  const plan = planAmong(takenCase?.routeCase.targets ?? route?.targets ?? nowhere, model, view);
+  return takenCase === undefined || plan.route === "" ? plan : { ...plan, takenCase };
+}
+
+/** The same of all calls of `model`, whatever they are: each target that any of them can come to. */
+export function planEveryTarget(model: string, view: PlanningView): Plan {
+  return planAmong(everyTargetOf(model, view.routes), model, view);
+}
+
+/** Of a route its own, then those of its cases; of any other name itself. */
+export function everyTargetOf(name: string, routes: PlanningView["routes"]): readonly string[] {
+  const route = routes.get(name);
+  if (route === undefined) return [name];
+  return [...new Set([...route.targets, ...route.cases.flatMap(({ targets }) => targets)])];
+}
+
+/** The way to this target alone, by no route. */
+export function directPlan(target: Target): Plan {
+  return { route: "", strict: false, order: asListed, retries: 0, targets: [target] };
 }
 
 /** The target of a `provider/model`; undefined when its provider is not there, or is held to a list without it. */
@@ -77,6 +99,20 @@ export function* callableNames({ routes, providers }: PlanningView): Iterable<st
   for (const provider of [...providers.values()].sort((left, right) => (left.name < right.name ? -1 : 1))) {
     for (const model of [...provider.models].sort()) yield `${provider.name}/${model}`;
   }
+}
+
+const nowhere: readonly string[] = [];
+
+function planAmong(names: readonly string[], model: string, view: PlanningView): Plan {
+  const route = view.routes.get(model);
+  if (route !== undefined) {
+    const { strict, order, hedgeAfterMs, retries } = route;
+    const targets = names.map((name) => targetNamed(name, view)).filter((target) => target !== undefined);
+    if (targets.length > 0) return { route: model, strict, order, hedgeAfterMs, retries, targets };
+  }
+  const named = targetNamed(model, view) ?? onlyListed(model, view);
+  if (named !== undefined) return directPlan(named);
+  throw modelNotFound(model, view);
 }
 
 function onlyListed(model: string, view: PlanningView): Target | undefined {

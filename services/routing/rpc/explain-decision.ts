@@ -1,5 +1,5 @@
 /** Owns RoutingService.ExplainDecision. */
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Reach, type Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -93,8 +93,14 @@ function describe(call: Call, pipeline: PipelineDependencies, sights: Sights, re
   const rules = appliedRules(sights, guardrails, refusal);
   return {
     rules: seesRules(asker) ? rules : rules.filter(({ decides }) => decides).map(withoutState),
-    ...(plan !== undefined && { route: plan.route, targets: plannedTargets(plan, orderSightsOf(call, plan.order, pipeline), sights) }),
+    ...(plan !== undefined && { route: plan.route, ...takenCase(plan, asker), targets: plannedTargets(plan, orderSightsOf(call, plan.order, pipeline), sights) }),
   };
+}
+
+/** Conditions name teams and keys of any organization. */
+function takenCase({ takenCase: taken }: Plan, { reach }: Grant): MessageInitShape<typeof ExplainDecisionResponseSchema> {
+  if (taken === undefined) return {};
+  return { routeCase: { position: taken.position, where: reach === Reach.INSTALLATION ? taken.routeCase.where : "" } };
 }
 
 function withoutState({ kind, name, id, decides }: AppliedRule): AppliedRule {

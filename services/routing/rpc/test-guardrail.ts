@@ -10,7 +10,7 @@ import { Placeholders } from "../domain/guardrails/placeholders.ts";
 import { TextStream } from "../domain/guardrails/text-stream.ts";
 import { topicWatch } from "../domain/guardrails/topics.ts";
 import type { PipelineDependencies } from "../domain/pipeline.ts";
-import { planTargets } from "../domain/plan.ts";
+import { planEveryTarget } from "../domain/plan.ts";
 import { grantOf } from "./inference-dependencies.ts";
 
 /** Throws INVALID_REQUEST for a pattern that RE2 does not have, MODEL_NOT_ALLOWED for a model that the caller may not use, and what keeps others who judge from doing so. */
@@ -32,7 +32,7 @@ export async function testGuardrail({ rule, text }: TestGuardrailRequest, contex
   if (check === undefined || maskedText.trim() === "") return create(TestGuardrailResponseSchema, { finds, maskedText });
   const { requestId, signal, deadlineMs } = context;
   const grant = grantOf(context);
-  if (check.judge.case !== "plugin") authorizePlan(check.judge.value.model, planTargets(check.judge.value.model, view()), grant);
+  if (check.judge.case !== "plugin") authorizePlan(check.judge.value.model, planEveryTarget(check.judge.value.model, view()), grant);
   const call = { requestId, grant, model: "", operation: "generate" as const, labels: {}, signal, deadlineMs: deadlineMs! };
   const judgement = await askOutside(check, { rule: rule!.name, side: "input", texts: [maskedText], call });
   const change = judgement.verdict === "mask" ? judgement.changes.get(0) : undefined;

@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weir/routing/v1/decision.proto.
  */
 export const file_weir_routing_v1_decision: GenFile = /*@__PURE__*/
-  fileDesc("Ch53ZWlyL3JvdXRpbmcvdjEvZGVjaXNpb24ucHJvdG8SD3dlaXIucm91dGluZy52MSLwAwoWRXhwbGFpbkRlY2lzaW9uUmVxdWVzdBIXCgZrZXlfaWQYASABKAlCB7pIBHICKEASGQoFbW9kZWwYAiABKAlCCrpIB3IFEAEogAQSbQoJb3BlcmF0aW9uGAMgASgJQlq6SFfYAQFyUlIIR2VuZXJhdGVSC0NvdW50VG9rZW5zUgVFbWJlZFIITW9kZXJhdGVSBlJlcmFua1IOR2VuZXJhdGVJbWFnZXNSEFN5bnRoZXNpemVTcGVlY2gSXAoGbGFiZWxzGAQgAygLMjMud2Vpci5yb3V0aW5nLnYxLkV4cGxhaW5EZWNpc2lvblJlcXVlc3QuTGFiZWxzRW50cnlCF7pIFJoBERAQIgZyBBABKEAqBXIDKIACEhoKBHRleHQYBSABKAlCDIABAbpIBnIEKICABBItChFtYXhfb3V0cHV0X3Rva2VucxgGIAEoA0INukgKIggYgJTr3AMoAUgAiAEBEg4KBnN0cmVhbRgHIAEoCBIbCgdhZGRyZXNzGAggASgJQgq6SAfYAQFyAnABEhgKBm9yaWdpbhgJIAEoCUIIukgFcgMogAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIUChJfbWF4X291dHB1dF90b2tlbnMi5AEKF0V4cGxhaW5EZWNpc2lvblJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSKwoGcmVhc29uGAIgASgOMhsud2Vpci5lcnJvcnMudjEuRXJyb3JSZWFzb24SDwoHbWVzc2FnZRgDIAEoCRIrCgVydWxlcxgEIAMoCzIcLndlaXIucm91dGluZy52MS5BcHBsaWVkUnVsZRINCgVyb3V0ZRgFIAEoCRIvCgd0YXJnZXRzGAYgAygLMh4ud2Vpci5yb3V0aW5nLnYxLlBsYW5uZWRUYXJnZXQSDQoFbm90ZXMYByADKAkihwIKC0FwcGxpZWRSdWxlEicKBGtpbmQYASABKA4yGS53ZWlyLnJvdXRpbmcudjEuUnVsZUtpbmQSDAoEbmFtZRgCIAEoCRIKCgJpZBgDIAEoCRIPCgdkZWNpZGVzGAQgASgIEjUKCnJhdGVfbGltaXQYBSABKAsyHy53ZWlyLnJvdXRpbmcudjEuUmF0ZUxpbWl0U3RhdGVIABIuCgZidWRnZXQYBiABKAsyHC53ZWlyLnJvdXRpbmcudjEuQnVkZ2V0U3RhdGVIABI0CglndWFyZHJhaWwYByABKAsyHy53ZWlyLnJvdXRpbmcudjEuR3VhcmRyYWlsU3RhdGVIAEIHCgVzdGF0ZSJjCg5SYXRlTGltaXRTdGF0ZRINCgVjb3VudBgBIAEoCRIOCgZhbW91bnQYAiABKAMSEQoJcmVtYWluaW5nGAMgASgDEg4KBm5lZWRlZBgEIAEoAxIPCgdjb3VudGVyGAUgASgJIocBCgtCdWRnZXRTdGF0ZRI2CgtlbmZvcmNlbWVudBgBIAEoDjIhLndlaXIucG9saWN5LnYxLkJ1ZGdldEVuZm9yY2VtZW50EioKBXVzYWdlGAIgASgLMhsud2Vpci5wb2xpY3kudjEuQnVkZ2V0VXNhZ2USFAoMbmVlZGVkX25hbm9zGAMgASgDIi0KDkd1YXJkcmFpbFN0YXRlEgwKBG1vZGUYASABKAkSDQoFZm91bmQYAiADKAkiwgEKDVBsYW5uZWRUYXJnZXQSDAoEbmFtZRgBIAEoCRIrCgZyZWFzb24YAiABKA4yGy53ZWlyLmVycm9ycy52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAMgASgJEhAKBndlaWdodBgEIAEoBUgAEhkKD2VzdGltYXRlZF9uYW5vcxgFIAEoA0gAEiwKB2xhdGVuY3kYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IAEIKCghzdGFuZGluZyqBAQoIUnVsZUtpbmQSGQoVUlVMRV9LSU5EX1VOU1BFQ0lGSUVEEAASEQoNUlVMRV9LSU5EX0tFWRABEhgKFFJVTEVfS0lORF9SQVRFX0xJTUlUEAISFAoQUlVMRV9LSU5EX0JVREdFVBADEhcKE1JVTEVfS0lORF9HVUFSRFJBSUwQBGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_weir_errors_v1_error_reason, file_weir_policy_v1_budget]);
+  fileDesc("Ch53ZWlyL3JvdXRpbmcvdjEvZGVjaXNpb24ucHJvdG8SD3dlaXIucm91dGluZy52MSLwAwoWRXhwbGFpbkRlY2lzaW9uUmVxdWVzdBIXCgZrZXlfaWQYASABKAlCB7pIBHICKEASGQoFbW9kZWwYAiABKAlCCrpIB3IFEAEogAQSbQoJb3BlcmF0aW9uGAMgASgJQlq6SFfYAQFyUlIIR2VuZXJhdGVSC0NvdW50VG9rZW5zUgVFbWJlZFIITW9kZXJhdGVSBlJlcmFua1IOR2VuZXJhdGVJbWFnZXNSEFN5bnRoZXNpemVTcGVlY2gSXAoGbGFiZWxzGAQgAygLMjMud2Vpci5yb3V0aW5nLnYxLkV4cGxhaW5EZWNpc2lvblJlcXVlc3QuTGFiZWxzRW50cnlCF7pIFJoBERAQIgZyBBABKEAqBXIDKIACEhoKBHRleHQYBSABKAlCDIABAbpIBnIEKICABBItChFtYXhfb3V0cHV0X3Rva2VucxgGIAEoA0INukgKIggYgJTr3AMoAUgAiAEBEg4KBnN0cmVhbRgHIAEoCBIbCgdhZGRyZXNzGAggASgJQgq6SAfYAQFyAnABEhgKBm9yaWdpbhgJIAEoCUIIukgFcgMogAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIUChJfbWF4X291dHB1dF90b2tlbnMilAIKF0V4cGxhaW5EZWNpc2lvblJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSKwoGcmVhc29uGAIgASgOMhsud2Vpci5lcnJvcnMudjEuRXJyb3JSZWFzb24SDwoHbWVzc2FnZRgDIAEoCRIrCgVydWxlcxgEIAMoCzIcLndlaXIucm91dGluZy52MS5BcHBsaWVkUnVsZRINCgVyb3V0ZRgFIAEoCRIvCgd0YXJnZXRzGAYgAygLMh4ud2Vpci5yb3V0aW5nLnYxLlBsYW5uZWRUYXJnZXQSDQoFbm90ZXMYByADKAkSLgoKcm91dGVfY2FzZRgIIAEoCzIaLndlaXIucm91dGluZy52MS5UYWtlbkNhc2UiLAoJVGFrZW5DYXNlEhAKCHBvc2l0aW9uGAEgASgFEg0KBXdoZXJlGAIgASgJIocCCgtBcHBsaWVkUnVsZRInCgRraW5kGAEgASgOMhkud2Vpci5yb3V0aW5nLnYxLlJ1bGVLaW5kEgwKBG5hbWUYAiABKAkSCgoCaWQYAyABKAkSDwoHZGVjaWRlcxgEIAEoCBI1CgpyYXRlX2xpbWl0GAUgASgLMh8ud2Vpci5yb3V0aW5nLnYxLlJhdGVMaW1pdFN0YXRlSAASLgoGYnVkZ2V0GAYgASgLMhwud2Vpci5yb3V0aW5nLnYxLkJ1ZGdldFN0YXRlSAASNAoJZ3VhcmRyYWlsGAcgASgLMh8ud2Vpci5yb3V0aW5nLnYxLkd1YXJkcmFpbFN0YXRlSABCBwoFc3RhdGUiYwoOUmF0ZUxpbWl0U3RhdGUSDQoFY291bnQYASABKAkSDgoGYW1vdW50GAIgASgDEhEKCXJlbWFpbmluZxgDIAEoAxIOCgZuZWVkZWQYBCABKAMSDwoHY291bnRlchgFIAEoCSKHAQoLQnVkZ2V0U3RhdGUSNgoLZW5mb3JjZW1lbnQYASABKA4yIS53ZWlyLnBvbGljeS52MS5CdWRnZXRFbmZvcmNlbWVudBIqCgV1c2FnZRgCIAEoCzIbLndlaXIucG9saWN5LnYxLkJ1ZGdldFVzYWdlEhQKDG5lZWRlZF9uYW5vcxgDIAEoAyItCg5HdWFyZHJhaWxTdGF0ZRIMCgRtb2RlGAEgASgJEg0KBWZvdW5kGAIgAygJIsIBCg1QbGFubmVkVGFyZ2V0EgwKBG5hbWUYASABKAkSKwoGcmVhc29uGAIgASgOMhsud2Vpci5lcnJvcnMudjEuRXJyb3JSZWFzb24SDwoHbWVzc2FnZRgDIAEoCRIQCgZ3ZWlnaHQYBCABKAVIABIZCg9lc3RpbWF0ZWRfbmFub3MYBSABKANIABIsCgdsYXRlbmN5GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uSABCCgoIc3RhbmRpbmcqgQEKCFJ1bGVLaW5kEhkKFVJVTEVfS0lORF9VTlNQRUNJRklFRBAAEhEKDVJVTEVfS0lORF9LRVkQARIYChRSVUxFX0tJTkRfUkFURV9MSU1JVBACEhQKEFJVTEVfS0lORF9CVURHRVQQAxIXChNSVUxFX0tJTkRfR1VBUkRSQUlMEARiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_weir_errors_v1_error_reason, file_weir_policy_v1_budget]);
 
 /**
  * Asks what would become of a call.
@@ -152,6 +152,13 @@ export type ExplainDecisionResponse = Message<"weir.routing.v1.ExplainDecisionRe
    * @generated from field: repeated string notes = 7;
    */
   notes: string[];
+
+  /**
+   * The case of the route that gives the targets; absent where they are the route's own.
+   *
+   * @generated from field: weir.routing.v1.TakenCase route_case = 8;
+   */
+  routeCase?: TakenCase | undefined;
 };
 
 /**
@@ -160,6 +167,34 @@ export type ExplainDecisionResponse = Message<"weir.routing.v1.ExplainDecisionRe
  */
 export const ExplainDecisionResponseSchema: GenMessage<ExplainDecisionResponse> = /*@__PURE__*/
   messageDesc(file_weir_routing_v1_decision, 1);
+
+/**
+ * A case of a route that holds for the call.
+ *
+ * @generated from message weir.routing.v1.TakenCase
+ */
+export type TakenCase = Message<"weir.routing.v1.TakenCase"> & {
+  /**
+   * Its place among the route's cases, from 1.
+   *
+   * @generated from field: int32 position = 1;
+   */
+  position: number;
+
+  /**
+   * Its condition. It may name others who call: empty for a key that does not see all organizations.
+   *
+   * @generated from field: string where = 2;
+   */
+  where: string;
+};
+
+/**
+ * Describes the message weir.routing.v1.TakenCase.
+ * Use `create(TakenCaseSchema)` to create a new message.
+ */
+export const TakenCaseSchema: GenMessage<TakenCase> = /*@__PURE__*/
+  messageDesc(file_weir_routing_v1_decision, 2);
 
 /**
  * A rule that applies to the call.
@@ -232,7 +267,7 @@ export type AppliedRule = Message<"weir.routing.v1.AppliedRule"> & {
  * Use `create(AppliedRuleSchema)` to create a new message.
  */
 export const AppliedRuleSchema: GenMessage<AppliedRule> = /*@__PURE__*/
-  messageDesc(file_weir_routing_v1_decision, 2);
+  messageDesc(file_weir_routing_v1_decision, 3);
 
 /**
  * How a rate limit stands to a call.
@@ -281,7 +316,7 @@ export type RateLimitState = Message<"weir.routing.v1.RateLimitState"> & {
  * Use `create(RateLimitStateSchema)` to create a new message.
  */
 export const RateLimitStateSchema: GenMessage<RateLimitState> = /*@__PURE__*/
-  messageDesc(file_weir_routing_v1_decision, 3);
+  messageDesc(file_weir_routing_v1_decision, 4);
 
 /**
  * How a budget stands to a call.
@@ -316,7 +351,7 @@ export type BudgetState = Message<"weir.routing.v1.BudgetState"> & {
  * Use `create(BudgetStateSchema)` to create a new message.
  */
 export const BudgetStateSchema: GenMessage<BudgetState> = /*@__PURE__*/
-  messageDesc(file_weir_routing_v1_decision, 4);
+  messageDesc(file_weir_routing_v1_decision, 5);
 
 /**
  * How a guardrail stands to a call.
@@ -344,7 +379,7 @@ export type GuardrailState = Message<"weir.routing.v1.GuardrailState"> & {
  * Use `create(GuardrailStateSchema)` to create a new message.
  */
 export const GuardrailStateSchema: GenMessage<GuardrailState> = /*@__PURE__*/
-  messageDesc(file_weir_routing_v1_decision, 5);
+  messageDesc(file_weir_routing_v1_decision, 6);
 
 /**
  * A target of the call.
@@ -410,7 +445,7 @@ export type PlannedTarget = Message<"weir.routing.v1.PlannedTarget"> & {
  * Use `create(PlannedTargetSchema)` to create a new message.
  */
 export const PlannedTargetSchema: GenMessage<PlannedTarget> = /*@__PURE__*/
-  messageDesc(file_weir_routing_v1_decision, 6);
+  messageDesc(file_weir_routing_v1_decision, 7);
 
 /**
  * What kind of rule it is.

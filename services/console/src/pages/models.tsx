@@ -63,16 +63,34 @@ const routeColumns: Column<Model>[] = [
   { title: "Tried", cell: ({ routing }) => wayOf(routing) },
 ];
 
-function targetsOf({ targets, routing }: Model): string {
+function targetsOf({ targets, routing }: Model): ReactNode {
+  const own = listed(targets, routing);
+  if (routing === undefined || routing.cases.length === 0) return own;
+  return (
+    <>
+      {routing.cases.map((one) => (
+        <div key={one.where}>
+          {listed(one.targets, routing)} <span className="quiet">where</span> <code>{one.where}</code>
+        </div>
+      ))}
+      <div>
+        {own} <span className="quiet">else</span>
+      </div>
+    </>
+  );
+}
+
+function listed(targets: readonly string[], routing: RouteFacts | undefined): string {
   if (routing?.order === "weight") return targets.map((name) => `${name} (${routing.weights[name] ?? "reserve"})`).join(", ");
   return targets.join(routing === undefined || routing.order === "listed" ? " → " : ", ");
 }
 
 function wayOf(routing: RouteFacts | undefined): string {
   if (routing === undefined) return "as listed";
-  const { order, stickyLabel, hedgeAfter } = routing;
+  const { order, stickyLabel, hedgeAfter, retries } = routing;
   const by = order === "listed" ? "as listed" : `by ${order}`;
-  return [stickyLabel === "" ? by : `${by}, alike by ${stickyLabel}`, ...(hedgeAfter === undefined ? [] : [`the next beside it after ${milliseconds(BigInt(durationMs(hedgeAfter)))}`])].join("; ");
+  const again = retries === 0 ? [] : [`each up to ${retries + 1} times`];
+  return [stickyLabel === "" ? by : `${by}, alike by ${stickyLabel}`, ...again, ...(hedgeAfter === undefined ? [] : [`the next beside it after ${milliseconds(BigInt(durationMs(hedgeAfter)))}`])].join("; ");
 }
 
 const modelColumns: Column<Model>[] = [

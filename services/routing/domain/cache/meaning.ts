@@ -4,8 +4,8 @@ import { EmbedRequestSchema, type EmbedResponse } from "#gen/weir/inference/v1/i
 import { GatewayError } from "#platform/errors.ts";
 import { unaryCall } from "../asked-call.ts";
 import { runOwnCall, type OwnCallOf } from "../own-call.ts";
-import type { PipelineDependencies } from "../pipeline.ts";
-import { planTargets, type Target } from "../plan.ts";
+import { planFor, type PipelineDependencies } from "../pipeline.ts";
+import type { Target } from "../plan.ts";
 import { cacheLabel } from "../reserved-labels.ts";
 import { identityOf } from "./cache-key.ts";
 import type { Similarity } from "./cache-rule.ts";
@@ -31,11 +31,11 @@ export type AskMeaning = (question: MeaningQuestion) => Promise<Meaning | undefi
 
 /** Undefined where the text may be told to none of the model's targets. Rejects when the model cannot be asked, or gives no vector. */
 export async function meaningByModel({ text, by: { model }, call, mayGoTo }: MeaningQuestion, signal: AbortSignal, pipeline: PipelineDependencies): Promise<Meaning | undefined> {
-  const plan = planTargets(model, pipeline.view());
-  const targets = plan.targets.filter(mayGoTo);
-  if (targets.length === 0) return undefined;
   const request = create(EmbedRequestSchema, { model, inputs: [text] });
   const asked = unaryCall({ operation: "embed", model, native: undefined, strict: false, unknownFields: () => [], toRequest: () => request });
+  const plan = planFor({ ...asked, ...call }, pipeline.view());
+  const targets = plan.targets.filter(mayGoTo);
+  if (targets.length === 0) return undefined;
   const reply = await runOwnCall({ ...asked, plan: { ...plan, targets } }, call, { [cacheLabel]: "similar" }, signal, pipeline);
   let response: EmbedResponse | undefined;
   for await (const { embed } of reply.messages) response ??= embed;
