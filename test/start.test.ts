@@ -167,17 +167,19 @@ test("weir models lists what can be called, with what is known of it", async () 
     config: `
 providers: { main: { vendor: openai, api_key: k, models: [gpt-5-nano, new] } }
 models: { openai/new: { context_window_tokens: 4096, tools: false } }
-routes: { fast: { targets: [main/gpt-5-nano, main/new] } }
+routes: { fast: { targets: [main/gpt-5-nano, main/new], cases: [{ where: stream, targets: [main/new] }], retries: 2 } }
 `,
   });
   const { stdout } = await weirCommand(["models", "--data", weir.dataDirectory]);
   const lines = stdout.trim().split("\n").map((line) => line.split(/ {2,}/));
   expect(lines).toEqual([
     ["NAME", "FOR", "CONTEXT", "OUTPUT", "READS", "WRITES", "TOOLS", "REASONING", "SOURCE"],
-    ["fast = main/gpt-5-nano, main/new"],
+    ["fast = main/gpt-5-nano, main/new (2 retries)"],
+    ["", "where stream = main/new"],
     ["main/gpt-5-nano", "generate", "400000", "128000", "text image", "text", "yes", "yes", expect.stringContaining(" 2026-11")],
     ["main/new", "4096", "no", "weir.yaml"],
   ]);
+  expect((await weirCommand(["policy", "explain", "fast", "--stream", "--data", weir.dataDirectory])).stdout).toMatch(/^TARGET +OF fast, CASE 1: stream\nmain\/new\s*$/m);
   await weir.stop();
 });
 

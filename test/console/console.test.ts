@@ -27,7 +27,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
   beforeAll(async () => {
     // In a process of its own, as `npm ci` does it: the test runner's NODE_ENV would make it a page for developers.
     await promisify(execFile)(process.execPath, ["services/console/prepare.js"], { cwd: new URL("../../", import.meta.url).pathname, env: {} });
-    weir = await startWeir({ config: "providers: { demo: { vendor: demo }, keyless: { vendor: openai, models: [m], stored_credentials: true } }" });
+    weir = await startWeir({ config: "providers: { demo: { vendor: demo }, keyless: { vendor: openai, models: [m], stored_credentials: true } }\nroutes: { cased: { targets: [demo/demo-chat], cases: [{ where: stream, targets: [demo/a, demo/b] }], retries: 1 } }" });
     for (let call = 0; call < calls; call++) expect((await ask(weir.inferenceKey)).status).toBe(200);
     await weir.attempts(calls);
     browser = await launchChromium(chromium!);
@@ -178,6 +178,11 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await alone.mouse.move(10, 10);
     await expect.poll(() => asked.some((url) => url.endsWith("/QueryUsage"))).toBe(true);
     await alone.close();
+  });
+
+  test("shows a route with its cases", async () => {
+    await open("Models");
+    await expect.poll(() => page.getByRole("row", { name: "cased" }).innerText()).toMatch(/demo\/a → demo\/b where stream\s+demo\/demo-chat else\s+as listed; each up to 2 times/);
   });
 
   test("has broken no rule of its own on the way", () => expect(faults).toEqual([]));

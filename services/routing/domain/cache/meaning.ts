@@ -33,7 +33,7 @@ export type AskMeaning = (question: MeaningQuestion) => Promise<Meaning | undefi
 export async function meaningByModel({ text, by: { model }, call, mayGoTo }: MeaningQuestion, signal: AbortSignal, pipeline: PipelineDependencies): Promise<Meaning | undefined> {
   const request = create(EmbedRequestSchema, { model, inputs: [text] });
   const asked = unaryCall({ operation: "embed", model, native: undefined, strict: false, unknownFields: () => [], toRequest: () => request });
-  const plan = planFor({ ...asked, ...call }, pipeline.view());
+  const plan = planFor({ ...asked, grant: call.grant, labels: call.labels }, pipeline.view());
   const targets = plan.targets.filter(mayGoTo);
   if (targets.length === 0) return undefined;
   const reply = await runOwnCall({ ...asked, plan: { ...plan, targets } }, call, { [cacheLabel]: "similar" }, signal, pipeline);
