@@ -231,6 +231,22 @@ describe("a call whose reply may be in the cache", () => {
   });
 });
 
+test("a target that is asked again is sent an attempt of its own each time, with what was made ready for it once", async () => {
+  const { dependencies, sent } = harness({ a: new GatewayError("UPSTREAM_UNAVAILABLE", "It is down.") }, [], {}, new ScriptedHolds());
+  const routes = new Map([["route", { targets: ["a/model"], cases: [], retries: 2, strict: false, order: asListed }]]);
+  let made = 0;
+  const operationFor = (): { case: undefined } => {
+    made++;
+    return { case: undefined };
+  };
+  const failed: string[] = [];
+  const retrying: PipelineDependencies = { ...dependencies, view: () => ({ ...dependencies.view(), routes }), setAlarm: () => ({ rings: Promise.resolve(), stop: () => undefined }), onFailedAttempt: (_, { name }) => void failed.push(name) };
+  await expect(runCall(callWith({ operationFor }), retrying)).rejects.toMatchObject({ reason: "UPSTREAM_UNAVAILABLE" });
+  expect(new Set(sent.map(({ attemptId }) => attemptId)).size).toBe(3);
+  expect(failed).toEqual(["a/model", "a/model", "a/model"]);
+  expect(made).toBe(1);
+});
+
 /** A nano-dollar a token, and 500 of them at most; less where only so much is granted. */
 class ScriptedHolds implements HoldSource {
   readonly log: string[] = [];

@@ -248,11 +248,13 @@ async function runAdmitted(asked: Call, rules: GrantRules | undefined, plan: Pla
   };
   const tryTarget: TryTarget = (target, attempted, sending) => {
     const mayGo = once(() => checkMayGo(attempted, plan, target, guard, dependencies));
+    // Once for all attempts: guardrails may have others judge what it says.
+    const operation = once(() => operationAt(target, attempted, plan, guard, dependencies));
     const attempt = async (): Promise<BegunReply> => {
       try {
         await mayGo();
-        return await attemptTarget(attempted, plan, target, guard, cache, sending).catch((error: unknown) => {
-          if (verdictOn(error).next === "same-target") return attemptTarget(attempted, plan, target, guard, cache, sending);
+        return await attemptTarget(attempted, plan, target, operation, cache, sending).catch((error: unknown) => {
+          if (verdictOn(error).next === "same-target") return attemptTarget(attempted, plan, target, operation, cache, sending);
           throw error;
         });
       } catch (error) {
@@ -344,14 +346,13 @@ function unguarded(model: string): GatewayError {
   return new GatewayError("GUARDRAIL_UNAVAILABLE", `A guardrail is for calls of ${model}, and none can be carried out in a batch; nothing was sent. Make the calls one by one.`, { metadata: { model } });
 }
 
-async function attemptTarget(call: Call, plan: Plan, target: Target, guard: CallGuard | undefined, cache: CallCache | undefined, dependencies: PipelineDependencies): Promise<BegunReply> {
+async function attemptTarget(call: Call, plan: Plan, target: Target, operation: () => Promise<Operation>, cache: CallCache | undefined, dependencies: PipelineDependencies): Promise<BegunReply> {
   // A caller who named a single target wants that one, and its vendor knows best.
   if (plan.targets.length > 1 && call.needs !== undefined) refuseUnfit(target, call.needs);
-  if (cache === undefined) return reserveAndSend(call, plan, target, () => operationAt(target, call, plan, guard, dependencies), dependencies);
-  const operation = await operationAt(target, call, plan, guard, dependencies);
-  const place = await cache.placeAt(target, operation);
+  if (cache === undefined) return reserveAndSend(call, plan, target, operation, dependencies);
+  const place = await cache.placeAt(target, await operation());
   if (place.found !== undefined) return { target, messages: messagesIn(place.found.bytes), warnings: none, cacheUse: place.found.use };
-  const begun = await reserveAndSend(call, plan, target, () => operation, dependencies);
+  const begun = await reserveAndSend(call, plan, target, operation, dependencies);
   // What a budget has shortened is not what was asked for.
   const received = begun.warnings.length > 0 ? undefined : place.receive?.(begun.messages);
   return { ...begun, messages: received?.fromTarget() ?? begun.messages, cacheUse: place.useOtherwise, received };
@@ -364,14 +365,14 @@ async function operationAt(target: Target, call: Call, { strict }: Plan, guard: 
   return call.complete === undefined ? looked : call.complete(looked);
 }
 
-async function reserveAndSend(call: Call, plan: Plan, target: Target, operation: () => Operation | Promise<Operation>, dependencies: PipelineDependencies): Promise<BegunReply> {
+async function reserveAndSend(call: Call, plan: Plan, target: Target, operation: () => Promise<Operation>, dependencies: PipelineDependencies): Promise<BegunReply> {
   if (!call.grant.budgeted) return send(call, plan, target, operation, undefined, dependencies);
   const context = { grant: call.grant, labels: call.labels, signal: call.signal, deadlineMs: call.deadlineMs, span: call.span };
   const reservation = await reserve((at) => call.boundAt(at), call.operation === "batches", target, context, dependencies.budgets);
   return send(call, plan, target, operation, reservation, dependencies);
 }
 
-async function send(call: Call, plan: Plan, target: Target, operation: () => Operation | Promise<Operation>, reservation: Reservation | undefined, dependencies: PipelineDependencies): Promise<BegunReply> {
+async function send(call: Call, plan: Plan, target: Target, operation: () => Promise<Operation>, reservation: Reservation | undefined, dependencies: PipelineDependencies): Promise<BegunReply> {
   const context = { identity: serviceIdentity, requestId: call.requestId, signal: call.signal, deadlineMs: call.deadlineMs, trace: call.span?.context };
   let wasSent = false;
   let stopClock: ((hasBegun: boolean) => void) | undefined;
