@@ -1,7 +1,6 @@
 /** Owns the newest attempts. */
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import type { ReactNode } from "react";
-import { Link } from "wouter";
 import { MeteringService, type Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { resultOf, targetOf } from "../attempt.ts";
 import { milliseconds, shortCount } from "../format/number.ts";
@@ -11,6 +10,7 @@ import { inputTokens, outputTokens } from "../usage-rows.ts";
 import type { Column } from "./data-table.tsx";
 import { Mark, Money } from "./marks.tsx";
 import { byPage, PagedTable } from "./paged-table.tsx";
+import { RequestLink } from "./request-link.tsx";
 import { RequestsFrame } from "./requests-frame.tsx";
 import { FirstCall } from "./states.tsx";
 
@@ -35,7 +35,7 @@ export function AttemptsList(): ReactNode {
 function columnsOf(names: Names): Column<Attempt>[] {
   return [
     { title: "Started", cell: ({ event }) => <time>{moment(event?.intent?.startTime)}</time> },
-    { title: "Request", cell: ({ event }) => <Link className="id cut" href={`/requests/${event?.intent?.requestId}`} title={event?.intent?.requestId}>{event?.intent?.requestId}</Link> },
+    { title: "Request", cell: ({ event }) => <RequestLink id={event?.intent?.requestId ?? ""} /> },
     { title: "Result", cell: (attempt) => <Mark tone={resultOf(attempt).tone}>{attempt.event?.outcome?.errorReason || resultOf(attempt).title}</Mark> },
     { title: "Model", cell: targetOf },
     { title: "Key", cell: ({ event }) => names.key(event?.intent?.attribution?.keyId ?? "") },

@@ -14,7 +14,7 @@ import { Card } from "./page.tsx";
 const passedOverColumns: readonly Column<PassedOverTarget>[] = [
   { title: "Did not answer", cell: ({ name }) => name },
   { title: "Reason", cell: ({ reason }) => <Mark tone="bad">{reasonName(reason)}</Mark> },
-  { title: "Why", isLong: true, cell: ({ message }) => message || <span className="quiet">in the words of others, which may quote the call</span> },
+  { title: "Why", isLong: true, cell: ({ message }) => message || <span className="quiet">not kept, as it may quote the call</span> },
 ];
 
 export function RecordCard({ record, names }: { readonly record: RequestRecord; readonly names: Names }): ReactNode {

@@ -2,7 +2,7 @@
 import { timestampFromDate, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import type { FormEvent, ReactNode } from "react";
-import { Link, useSearchParams } from "wouter";
+import { useSearchParams } from "wouter";
 import { RequestOutcome, type RequestRecord } from "#gen/weir/metering/v1/request_record_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { count } from "../format/number.ts";
@@ -13,6 +13,7 @@ import type { Column } from "./data-table.tsx";
 import { Choice, Field, textOf } from "./fields.tsx";
 import { Mark } from "./marks.tsx";
 import { byPage, PagedTable } from "./paged-table.tsx";
+import { RequestLink } from "./request-link.tsx";
 import { RequestsFrame } from "./requests-frame.tsx";
 import { Empty } from "./states.tsx";
 
@@ -60,7 +61,7 @@ export function RecordsList(): ReactNode {
 function columnsOf(names: Names): Column<RequestRecord>[] {
   return [
     { title: "Came", cell: ({ startTime }) => <time>{moment(startTime)}</time> },
-    { title: "Request", cell: ({ requestIds: [id] }) => <Link className="id cut" href={`/requests/${id}`} title={id}>{id}</Link> },
+    { title: "Request", cell: ({ requestIds: [id = ""] }) => <RequestLink id={id} /> },
     { title: "Result", cell: (record) => <Mark tone={outcomeOf(record).tone}>{reasonName(record.errorReason) || outcomeOf(record).title}</Mark> },
     { title: "Times", isNumber: true, cell: (record) => count(record.count) },
     { title: "Model", cell: ({ model }) => <span className="short cut" title={model}>{model || "–"}</span> },
