@@ -5,5 +5,5 @@ import { Link } from "wouter";
 const shownCharacters = 8;
 
 export function RequestLink({ id }: { readonly id: string }): ReactNode {
-  return <Link className="id" href={`/requests/${id}`} title={id}>…{id.slice(-shownCharacters)}</Link>;
+  return <Link className="id" href={`/requests/${id}`} title={id} aria-label={id}>…{id.slice(-shownCharacters)}</Link>;
 }
