@@ -1,4 +1,5 @@
 /** Owns the proof that the ledger hears once what each batch consumed, whoever dies or is away meanwhile. */
+import type { ServerResponse } from "node:http";
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { AttemptIntentSchema, AttemptResult, type AttemptIntent, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
@@ -47,7 +48,7 @@ afterEach(async () => {
 });
 
 /** As of one process. */
-function start(from = providers, at = database): BatchSettlement {
+function start(from = providers, at = database, options: { readonly replyTimeoutMs?: number } = {}): BatchSettlement {
   const transport = {
     deliver: (delivered: readonly { readonly id: string; readonly event: UsageEvent }[]) => {
       if (ledgerIsDown) return Promise.reject(new Error("away"));
@@ -55,7 +56,7 @@ function start(from = providers, at = database): BatchSettlement {
       return Promise.resolve({ confirmedIds: delivered.map(({ id }) => id), rejectedIds: [] });
     },
   };
-  const settlement = new BatchSettlement({ database: () => Promise.resolve(at), isNeeded: () => true, providers: from, transport, clock, logger, lookIntervalMs: hourMs });
+  const settlement = new BatchSettlement({ database: () => Promise.resolve(at), isNeeded: () => true, providers: from, transport, clock, logger, lookIntervalMs: hourMs, ...options });
   settlements.push(settlement);
   return settlement;
 }
@@ -222,8 +223,11 @@ describe("of a vendor that keeps no mark, and sums nothing up", () => {
   const answered = (input: number, output: number): object => ({ custom_id: "a", result: { type: "succeeded", message: { model: "claude-m", usage: { input_tokens: input, output_tokens: output } } } });
   /** By the vendor's id, the lines of its results. */
   let results: Map<string, readonly object[]>;
+  /** Of the batch with this id no end of them comes. */
+  let endless: string;
 
   beforeEach(async () => {
+    endless = "";
     await providers.apply(configOf({ baseUrl: vendor.baseUrl, adapter: anthropicVendor }));
     results = new Map();
   });
@@ -236,11 +240,18 @@ describe("of a vendor that keeps no mark, and sums nothing up", () => {
       const [, id, action] = request.path.split("?")[0]!.split("/batches")[1]!.split("/");
       if (id === undefined) return answerJson(200, { data: batches, has_more: false, last_id: "none" })(response, request);
       if (action === undefined) return answerJson(200, batches.find((batch) => (batch as { id: string }).id === id)!)(response, request);
+      if (id === endless) return void sendForEver(response);
       const lines = results.get(id);
       if (lines === undefined) return answerJson(404, { type: "error", error: { type: "not_found_error", message: "gone" } })(response, request);
       response.writeHead(200, { "content-type": "application/x-jsonl" });
       response.end(lines.map((line) => JSON.stringify(line)).join("\n"));
     });
+  }
+
+  function sendForEver(response: ServerResponse): void {
+    response.writeHead(200, { "content-type": "application/x-jsonl" });
+    const sending = setInterval(() => response.write("\n"), 20);
+    response.once("close", () => clearInterval(sending));
   }
 
   async function make(settlement: BatchSettlement, vendorId: string): Promise<AttemptIntent> {
@@ -266,6 +277,18 @@ describe("of a vendor that keeps no mark, and sums nothing up", () => {
     expect(events.slice(1)).toMatchObject([{ intent: { attemptId: cut.attemptId } }]);
     expect(await left(), "the lost one is given up").toBe(0);
     expect(events.map(({ intent }) => intent!.attemptId)).not.toContain(lost.attemptId);
+  });
+
+  it("breaks off results that never end, so that they hold up no other batch", async () => {
+    const settlement = start(providers, database, { replyTimeoutMs: 1_000 });
+    await make(settlement, "b_endless");
+    const whole = await make(settlement, "b_whole");
+    keep(messageBatch("b_endless", ended(1)), messageBatch("b_whole", ended(1)));
+    results.set("b_whole", [answered(5, 3)]);
+    endless = "b_endless";
+    nowMs += hourMs;
+    await settlement.look();
+    expect(events).toMatchObject([{ intent: { attemptId: whole.attemptId } }]);
   });
 
   it("hears nothing of a batch whose maker was killed before the vendor's reply was noted: it stands at its bound", async () => {

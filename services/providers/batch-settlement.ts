@@ -32,9 +32,12 @@ export interface BatchSettlementOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly lookIntervalMs?: number;
+  readonly replyTimeoutMs?: number;
 }
 
 const defaultLookIntervalMs = 60_000;
+/** For a vendor's whole reply, results of 100,000 calls among them: what else is looked for waits behind it. */
+const defaultReplyTimeoutMs = 600_000;
 /** Looked for at once. */
 const mostAtOnce = 1_000;
 /** The vendor's clock and ours. */
@@ -211,7 +214,18 @@ export class BatchSettlement {
   }
 
   #ask<Result>(provider: LiveProvider, credentials: CredentialSource, vendorRequest: VendorRequest, read: (body: Buffer) => Result): Promise<Result> {
-    return askVendor({ provider, credentials, vendorRequest, read, clock: this.#options.clock, signal: this.#stopping.signal });
+    return this.#inTime((signal) => askVendor({ provider, credentials, vendorRequest, read, clock: this.#options.clock, signal }));
+  }
+
+  async #inTime<Result>(call: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+    const { replyTimeoutMs = defaultReplyTimeoutMs } = this.#options;
+    const late = AbortSignal.timeout(replyTimeoutMs);
+    try {
+      return await call(AbortSignal.any([this.#stopping.signal, late]));
+    } catch (error) {
+      if (!late.aborted || this.#stopping.signal.aborted) throw error;
+      throw new GatewayError("UPSTREAM_PROTOCOL", `The vendor's reply did not end within ${replyTimeoutMs} ms.`, { cause: error });
+    }
   }
 
   /** Of a batch that is over. */
@@ -242,7 +256,7 @@ export class BatchSettlement {
     const results = provider.config.adapter.batches?.results;
     if (results === undefined || credentials === undefined) throw new GatewayError("UNSUPPORTED_OPERATION", `The provider ${intent.provider} is another one now than when it ended a batch.`);
     const sum = results.createSum(answered);
-    await callVendor({ provider, credentials, vendorRequest: results.request(vendorId), readReply: () => new ResultsReply((line) => sum.add(line)), clock, signal: this.#stopping.signal });
+    await this.#inTime((signal) => callVendor({ provider, credentials, vendorRequest: results.request(vendorId), readReply: () => new ResultsReply((line) => sum.add(line)), clock, signal }));
     return sum.end();
   }
 
