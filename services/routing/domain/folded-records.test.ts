@@ -31,6 +31,7 @@ describe("FoldedRecords", () => {
     ["key", { attribution: { organizationId: "org_a", keyId: "key_b" } }],
     ["label", { attribution: { organizationId: "org_a", keyId: "key_a", labels: { end_user: "u" } } }],
     ["model", { model: "other" }],
+    ["message", { errorMessage: "stream must be true or false." }],
     ["reason", { errorReason: ErrorReason.BUDGET_EXCEEDED }],
     ["finding", { findings: [{ rule: "r", mode: "block", detector: "email", side: "input" }] }],
     ["target that was passed over", { passedOver: [{ name: "up/m", reason: ErrorReason.CIRCUIT_OPEN }] }],

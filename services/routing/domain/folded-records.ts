@@ -70,12 +70,12 @@ export class FoldedRecords {
   }
 }
 
-/** All that a record says of its request, but for when that came, how long it took, and in which words it was refused. */
-function likenessOf({ attribution, operation, model, route, outcome, errorReason, target, passedOver, findings }: RequestRecord): string {
+/** All that a record says of its request, but for when that came, how long it took, and the numbers in the words by which it was refused, such as of seconds to wait. */
+function likenessOf({ attribution, operation, model, route, outcome, errorReason, errorMessage, target, passedOver, findings }: RequestRecord): string {
   const { organizationId, teamId, keyId, labels } = attribution!;
   const others = passedOver.map(({ name, reason }) => [name, reason]);
   const found = findings.map(({ rule, mode, detector, side }) => [rule, mode, detector, side]);
-  return JSON.stringify([organizationId, teamId, keyId, labels, operation, model, route, outcome, errorReason, target, others, found]);
+  return JSON.stringify([organizationId, teamId, keyId, labels, operation, model, route, outcome, errorReason, errorMessage.replaceAll(/\d+/g, "0"), target, others, found]);
 }
 
 /** False where they are too far apart. */
