@@ -55,6 +55,14 @@ test("each of the requests that a record stands for leads to it, and so does eve
   expect([await foundFrom(testNowMs + 60_000), await foundFrom(testNowMs + 60_001), await foundFrom(testNowMs - 9, testNowMs), await foundFrom(testNowMs - 9, testNowMs + 1)]).toEqual([1, 0, 0, 1]);
 });
 
+test("what asks for times and ids beyond all requests finds none of them, or all", async () => {
+  const metering = await startTestMetering();
+  await tell(metering, { requestIds: [idAt(testNowMs)] });
+  expect(await list(metering, { requestId: "req_zzzzzzzzzz0000000000000000" })).toEqual([]);
+  expect(await list(metering, { startTime: timestampFromMs(Date.UTC(9999, 11, 31)) })).toEqual([]);
+  expect(await list(metering, { startTime: { seconds: -62_135_596_800n, nanos: 0 } })).toHaveLength(1);
+});
+
 test("names and labels that are no text for a database are kept as they are", async () => {
   const metering = await startTestMetering();
   await tell(metering, { requestIds: [idAt(testNowMs)], model: "\0{\"\\" });
