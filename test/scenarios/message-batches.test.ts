@@ -211,6 +211,19 @@ test("what is another organization's is not there, and a key makes batches of wh
   await expect(make(as(bound))).rejects.toMatchObject({ status: 403, message: expect.stringContaining("requests[0]") as string });
 });
 
+test("batches of others that are more than Weir looks through keep nobody from those of their own that it found", async () => {
+  const policy = weir.client(PolicyService);
+  const { organization } = await policy.createOrganization({ name: "crowded" });
+  const { team } = await policy.createTeam({ organizationId: organization!.id, name: "team" });
+  const { secret } = await policy.createKey({ teamId: team!.id, name: "key", role: Role.INFERENCE });
+  const crowded = as(secret);
+  for (let others = 0; others <= 5 * account.pageSize; others++) await make(client);
+  await expect(crowded.messages.batches.list()).rejects.toMatchObject({ status: 400, message: expect.stringContaining("looked through") as string });
+  const own = await make(crowded);
+  const { data, has_more: hasMore } = await crowded.messages.batches.list();
+  expect([data.map(({ id }) => id), hasMore]).toEqual([[own.id], true]);
+});
+
 test("no batch is made where a guardrail is for its calls", async () => {
   const policy = weir.client(PolicyService);
   const { secret, key } = await policy.createKey({ teamId, name: "guarded", role: Role.INFERENCE });

@@ -89,6 +89,8 @@ export async function listMessageBatches(provider: string, { limit, cursor }: Me
     if (found["has_more"] !== true || typeof last !== "string") return { data: nearest(data), hasMore: false };
     from = last;
   }
+  // The next page goes on behind them, and is looked for as far again.
+  if (data.length > 0) return { data: nearest(data), hasMore: true };
   throw new GatewayError("UNSUPPORTED_OPERATION", `${largestMessageBatchPage * maximumPages} batches in the account at ${provider} were looked through, and there are more. Keep the ids of your batches.`);
 }
 
