@@ -17,8 +17,8 @@ export interface Waiting<Item> {
   readonly size: number;
   /** False where there is no room. */
   add(item: Item): boolean;
-  /** At most so many of the oldest, which wait no longer. */
-  take(most: number): Item[];
+  /** At most so many of the oldest that are due, or at the end of all; they wait no longer. */
+  take(most: number, isEnd: boolean): Item[];
 }
 
 export interface MeteringSenderOptions<Item> {
@@ -49,11 +49,15 @@ export function sendToMetering<Item>({ what, waiting, batch, tell, onLost, clock
       while (waiting.size > 0) {
         // A thousand at once cost the database about what one does.
         if (waiting.size < batch) await pause(gatherMs);
-        const items = waiting.take(batch);
+        const items = waiting.take(batch, stopping.signal.aborted);
+        if (items.length === 0) {
+          await pause(gatherMs);
+          continue;
+        }
         sequence++;
         const fate = await bring(items);
         if (fate === "refused") lose(items.length, "metering refuses them");
-        if (fate === "stopped") return lose(items.length + waiting.take(Infinity).length, "metering did not take them before the stop");
+        if (fate === "stopped") return lose(items.length + waiting.take(Infinity, true).length, "metering did not take them before the stop");
       }
     } finally {
       // In the same moment in which nothing waits: what is added a moment later begins anew.

@@ -1,4 +1,7 @@
-/** Owns that records of requests which are alike become one while they wait, so that a client that tries again and again costs as little as one that does not. */
+/**
+ * Owns that records of requests which are alike become one, so that a client that tries again and again costs little more than one that does not: the first
+ * few of a minute are told of at once, and those that are like them at its end, together.
+ */
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { RequestRecord } from "#gen/weir/metering/v1/request_record_pb.ts";
 
@@ -9,21 +12,43 @@ const longestSpanMs = 60_000;
 const mostNamed = 100;
 
 export interface FoldedRecordsBounds {
+  /** That wait. */
   readonly records: number;
-  /** No organization takes the room of the others. */
+  /** That wait; no organization takes the room of the others. */
   readonly recordsOfOrganization: number;
+  /** Of an organization, whose every request may be unlike all others. */
+  readonly recordsAMinute: number;
 }
 
-const defaultBounds: FoldedRecordsBounds = { records: 5_000, recordsOfOrganization: 1_000 };
+const defaultBounds: FoldedRecordsBounds = { records: 5_000, recordsOfOrganization: 1_000, recordsAMinute: 1_000 };
+
+/** So many records that are alike are handed out at once in a minute; what is like them waits for its end. */
+const mostAtOnce = 10;
+const minuteMs = 60_000;
+
+/** How many records are remembered to be waited for; those of more are told of sooner. */
+const mostRemembered = 10_000;
+
+interface Waiting {
+  readonly record: RequestRecord;
+  readonly dueMs: number;
+}
 
 export class FoldedRecords {
+  readonly #nowMs: () => number;
   readonly #bounds: FoldedRecordsBounds;
   /** By what makes them alike, oldest first. */
-  readonly #waiting = new Map<string, RequestRecord>();
+  readonly #waiting = new Map<string, Waiting>();
   readonly #countOf = new Map<string, number>();
+  /** What was handed out within a minute from the first, by what is alike, oldest first. */
+  readonly #minutes = new Map<string, { handedOut: number; readonly endMs: number }>();
+  readonly #begunOf = new Map<string, number>();
+  #minute = 0;
   #closed = 0;
 
-  constructor(bounds = defaultBounds) {
+  /** The time is that of a clock which never goes back. */
+  constructor(nowMs: () => number, bounds = defaultBounds) {
+    this.#nowMs = nowMs;
     this.#bounds = bounds;
   }
 
@@ -35,32 +60,57 @@ export class FoldedRecords {
   add(record: RequestRecord): boolean {
     const likeness = likenessOf(record);
     const alike = this.#waiting.get(likeness);
-    if (alike !== undefined && fold(record, alike)) return true;
-    const { organizationId } = record.attribution!;
-    const count = this.#countOf.get(organizationId) ?? 0;
-    if (this.#waiting.size >= this.#bounds.records || count >= this.#bounds.recordsOfOrganization) return false;
+    if (alike !== undefined && fold(record, alike.record)) return true;
+    if (!this.#begin(record.attribution!.organizationId)) return false;
     if (alike !== undefined) this.#close(likeness, alike);
-    this.#waiting.set(likeness, record);
-    this.#countOf.set(organizationId, count + 1);
+    const minute = this.#minutes.get(likeness);
+    this.#waiting.set(likeness, { record, dueMs: minute === undefined || minute.handedOut < mostAtOnce ? 0 : minute.endMs });
     return true;
   }
 
-  /** At most so many of the oldest, which wait no longer. */
-  take(most: number): RequestRecord[] {
+  /** At most so many of the oldest that are due, or at the end of all; they wait no longer. */
+  take(most: number, isEnd: boolean): RequestRecord[] {
+    const nowMs = this.#nowMs();
     const taken: RequestRecord[] = [];
-    for (const [likeness, record] of this.#waiting) {
+    for (const [likeness, { record, dueMs }] of this.#waiting) {
       if (taken.length >= most) break;
+      if (!isEnd && dueMs > nowMs) continue;
       this.#waiting.delete(likeness);
       this.#forget(record.attribution!.organizationId);
+      this.#remember(likeness, nowMs);
       taken.push(record);
     }
     return taken;
   }
 
+  /** False where the organization's share, or all room, is taken. */
+  #begin(organizationId: string): boolean {
+    const minute = Math.floor(this.#nowMs() / minuteMs);
+    if (minute !== this.#minute) this.#begunOf.clear();
+    this.#minute = minute;
+    const begun = this.#begunOf.get(organizationId) ?? 0;
+    const count = this.#countOf.get(organizationId) ?? 0;
+    const { records, recordsOfOrganization, recordsAMinute } = this.#bounds;
+    if (this.#waiting.size >= records || count >= recordsOfOrganization || begun >= recordsAMinute) return false;
+    this.#begunOf.set(organizationId, begun + 1);
+    this.#countOf.set(organizationId, count + 1);
+    return true;
+  }
+
+  #remember(likeness: string, nowMs: number): void {
+    for (const [other, { endMs }] of this.#minutes) {
+      if (endMs > nowMs && this.#minutes.size < mostRemembered) break;
+      this.#minutes.delete(other);
+    }
+    const minute = this.#minutes.get(likeness);
+    if (minute === undefined) this.#minutes.set(likeness, { handedOut: 1, endMs: nowMs + minuteMs });
+    else minute.handedOut++;
+  }
+
   /** It waits on, and nothing is like it any more. */
-  #close(likeness: string, record: RequestRecord): void {
+  #close(likeness: string, waiting: Waiting): void {
     this.#waiting.delete(likeness);
-    this.#waiting.set(`closed ${this.#closed++}`, record);
+    this.#waiting.set(`closed ${this.#closed++}`, waiting);
   }
 
   #forget(organizationId: string): void {
