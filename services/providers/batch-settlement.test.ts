@@ -241,6 +241,7 @@ describe("of a vendor that keeps no mark, and sums nothing up", () => {
       if (id === undefined) return answerJson(200, { data: batches, has_more: false, last_id: "none" })(response, request);
       if (action === undefined) return answerJson(200, batches.find((batch) => (batch as { id: string }).id === id)!)(response, request);
       if (id === endless) return void sendForEver(response);
+      if (id === "b_broken") return answerJson(500, { type: "error", error: { type: "api_error", message: "broken" } })(response, request);
       const lines = results.get(id);
       if (lines === undefined) return answerJson(404, { type: "error", error: { type: "not_found_error", message: "gone" } })(response, request);
       response.writeHead(200, { "content-type": "application/x-jsonl" });
@@ -277,6 +278,19 @@ describe("of a vendor that keeps no mark, and sums nothing up", () => {
     expect(events.slice(1)).toMatchObject([{ intent: { attemptId: cut.attemptId } }]);
     expect(await left(), "the lost one is given up").toBe(0);
     expect(events.map(({ intent }) => intent!.attemptId)).not.toContain(lost.attemptId);
+  });
+
+  it("gives up, when the vendor keeps no results any more, what never ended and what could never be read", async () => {
+    const settlement = start();
+    for (const id of ["b_broken", "b_running"]) await make(settlement, id);
+    keep(messageBatch("b_broken", ended(1)), messageBatch("b_running", {}));
+    nowMs += 29 * 24 * hourMs;
+    await settlement.look();
+    expect(await left()).toBe(2);
+    nowMs += 2 * 24 * hourMs;
+    await settlement.look();
+    expect(await left()).toBe(0);
+    expect(events).toEqual([]);
   });
 
   it("breaks off results that never end, so that they hold up no other batch", async () => {

@@ -9,7 +9,7 @@ import { AttemptOutcomeSchema, UsageEventSchema, type AttemptIntent, type UsageE
 import type { Clock } from "#platform/clock.ts";
 import type { Database } from "#platform/database/database.ts";
 import type { EventTransport } from "#platform/event-log/event-transport.ts";
-import { GatewayError } from "#platform/errors.ts";
+import { GatewayError, toGatewayError } from "#platform/errors.ts";
 import { timeOfId } from "#platform/ids.ts";
 import { keepTrying } from "#platform/keep-trying.ts";
 import type { Logger } from "#platform/logger.ts";
@@ -126,7 +126,8 @@ export class BatchSettlement {
     if (batch.ending === undefined) throw new GatewayError("INVALID_REQUEST", "The batch is not over, and can be deleted when it is. Cancel it first, or wait.");
     const cause: unknown = await this.#settle(database, expected, batch).catch((error: unknown) => error);
     if ((await selectBatchCalled(database, vendorId, account)) === undefined) return;
-    throw new GatewayError("DEPENDENCY_UNAVAILABLE", "The ledger cannot be told now what the batch consumed, and could not be told later if it were deleted. Try again soon.", { metadata: { dependency: "metering" }, retryAfterMs: 1_000, cause });
+    const why = cause === undefined ? "the ledger has not confirmed it" : toGatewayError(cause).reason;
+    throw new GatewayError("DEPENDENCY_UNAVAILABLE", `The ledger cannot be told now what the batch consumed, and could not be told later if it were deleted (${why}). Try again soon.`, { metadata: { dependency: "metering" }, retryAfterMs: 1_000, cause });
   }
 
   /** Looks at the vendors for what is due; resolves when that is done. */
@@ -183,6 +184,7 @@ export class BatchSettlement {
       const batch = found.get(adapter.mark === undefined ? one.vendorId : one.intent.attemptId);
       if (batch?.ending !== undefined) await this.#settleListed(database, one, batch);
       else if (batch === undefined) await this.#giveUpOld(database, [one], whyNotFound(one, adapter, credentials));
+      else if (this.#isForgotten(one)) await this.#giveUp(database, one, "the vendor has not ended it within 30 days");
     }
   }
 
@@ -194,7 +196,13 @@ export class BatchSettlement {
       const { attemptId, provider } = expected.intent;
       this.#options.logger.warn({ attemptId, provider, error }, "a batch that is over cannot be settled; it is tried again");
       if (error instanceof GatewayError && lostReasons.has(error.reason)) await this.#giveUpOld(database, [expected], "its results cannot be had");
+      else if (this.#isForgotten(expected)) await this.#giveUp(database, expected, "its results could not be had for 30 days");
     }
+  }
+
+  /** The vendor does not keep its results any more. */
+  #isForgotten({ beginTimeMs }: ExpectedBatch): boolean {
+    return this.#options.clock.now() - beginTimeMs > listedForMs;
   }
 
   async #giveUpOld(database: Database, expected: readonly ExpectedBatch[], why: string): Promise<void> {

@@ -81,6 +81,8 @@ export async function listBatches(provider: string, { limit, after: afterId }: B
     if (found["has_more"] !== true || all.length === 0) return { data, hasMore: false };
     after = String(all.at(-1)!["id"]);
   }
+  // The next page goes on behind them, and is looked for as far again.
+  if (data.length > 0) return { data, hasMore: true };
   throw new GatewayError("UNSUPPORTED_OPERATION", `The newest ${largestBatchPage * maximumPages} batches in the account at ${provider} were looked through, and there are more. Keep the ids of your batches.`);
 }
 
