@@ -88,7 +88,7 @@ test("credentials share the requests by weight, and one that is turned off or re
   await expect.poll(async () => new Set(await secretsOfCalls(4)), { timeout: 1_500, interval: 20 }).toEqual(new Set([heavy]));
 });
 
-test("one that the vendor refuses is left alone and shown so, and one that it limits is left to rest", async () => {
+test("one that the vendor refuses is left alone and shown so, one that it limits is left to rest, and the call goes on with another", async () => {
   const [bad, limited, good] = [newSecret(), newSecret(), newSecret()];
   for (const secret of [bad, limited, good]) await providers().createCredential({ provider: "main", name: "pooled", secret });
   upstream.answerWith((request, response) => {
@@ -96,16 +96,25 @@ test("one that the vendor refuses is left alone and shown so, and one that it li
     if (secretOf(request) === limited) return json(429, { error: { message: "slow down" } }, { "retry-after": "60" })(request, response);
     return json(200, completion)(request, response);
   });
-  const outcomes: { status: number; text: string }[] = [];
-  await expect.poll(async () => {
-    outcomes.push(await call());
-    return outcomes.slice(-4).filter(({ status }) => status === 200).length;
-  }, { timeout: 3_000, interval: 5 }).toBe(4);
-  expect(outcomes.map(({ status }) => status)).toEqual(expect.arrayContaining([502, 429]));
-  for (const { text } of outcomes) expect(text).not.toContain("sk-canary");
+  await untilUsed(good);
+  for (let turn = 0; turn < 6; turn++) expect(await call()).toMatchObject({ status: 200 });
+  expect(upstream.requests.map(secretOf)).toEqual(expect.arrayContaining([bad, limited]));
   expect(new Set(await secretsOfCalls(6))).toEqual(new Set([good]));
   const refused = async () => (await providers().listCredentials({})).credentials.filter(({ refuseTime }) => refuseTime !== undefined).map(({ hint }) => hint);
   await expect.poll(refused, { timeout: 2_000, interval: 20 }).toEqual([bad.slice(-4)]);
+});
+
+test("where the vendor takes none of them, the call fails as with the last, and each that was shown has a line", async () => {
+  const secrets = [newSecret(), newSecret(), newSecret()];
+  for (const secret of secrets) await providers().createCredential({ provider: "main", name: "pooled", secret });
+  await expect.poll(async () => new Set(await secretsOfCalls(3)), { timeout: 1_500, interval: 20 }).toEqual(new Set(secrets));
+  upstream.answerWith((request, response) => json(429, { error: { message: `slow down, ${secretOf(request)}` } }, { "retry-after": "60" })(request, response));
+  const before = upstream.requests.length;
+  const response = await fetch(`${weir.origin}/v1/chat/completions`, { method: "POST", headers: { authorization: `Bearer ${weir.inferenceKey}`, "content-type": "application/json" }, body: JSON.stringify({ model: "main/m", messages: [{ role: "user", content: "rain" }] }) });
+  expect([response.status, response.headers.get("retry-after")]).toEqual([429, "60"]);
+  expect(await response.text()).not.toContain("sk-canary");
+  expect(upstream.requests.slice(before).map(secretOf).toSorted()).toEqual(secrets.toSorted());
+  expect(await weir.attempts(3, { requestId: response.headers.get("x-request-id")! })).toHaveLength(3);
 });
 
 test("a rotated credential shows its new secret, and the former one where the vendor does not know the new one yet", async () => {

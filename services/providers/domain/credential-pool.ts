@@ -108,6 +108,11 @@ export class CredentialPool implements CredentialSource {
     if (member.stored !== undefined) this.#options.stored.accepted(member.stored);
   }
 
+  hasFresh(): boolean {
+    const nowMs = this.#options.clock.now();
+    return this.#present().some((member) => isFresh(member, nowMs));
+  }
+
   #noneInUse(): GatewayError {
     const { provider, organizationId } = this.#options;
     if (organizationId !== "") {
@@ -149,14 +154,17 @@ function next(members: readonly Member[], nowMs: number, former: boolean): Membe
   let best: Member | undefined;
   let total = 0;
   for (const member of members) {
-    const untilMs = member.stored?.formerUntilMs;
-    if ((untilMs !== undefined) !== former || member.outUntilMs > nowMs || (untilMs !== undefined && untilMs <= nowMs)) continue;
+    if ((member.stored?.formerUntilMs !== undefined) !== former || !isFresh(member, nowMs)) continue;
     member.credit += member.weight;
     total += member.weight;
     if (best === undefined || member.credit > best.credit) best = member;
   }
   if (best !== undefined) best.credit -= total;
   return best;
+}
+
+function isFresh({ stored, outUntilMs }: Member, nowMs: number): boolean {
+  return outUntilMs <= nowMs && (stored?.formerUntilMs ?? Infinity) > nowMs;
 }
 
 function leastRecentlyOut(members: readonly Member[]): Member | undefined {

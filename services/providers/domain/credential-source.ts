@@ -17,6 +17,8 @@ export interface CredentialSource {
   limited(credential: Secret, retryAfterMs: number | undefined): void;
   /** The vendor took it. */
   accepted(credential: Secret): void;
+  /** Whether there is one that the vendor has not just refused or limited. */
+  hasFresh(): boolean;
 }
 
 /** A secret that stands for an identity for a while, and goes along as a bearer token, also where a key has a header of its own. */
@@ -58,13 +60,17 @@ export class FixedCredential implements CredentialSource {
   refused(): void {}
   limited(): void {}
   accepted(): void {}
+  hasFresh(): boolean {
+    return false;
+  }
 }
 
-/** Tells the source how the vendor took a request with this credential; there is no error when it was well. */
-export function credentialShown(source: CredentialSource, credential: Secret, error: GatewayError | undefined): void {
-  if (error === undefined) source.accepted(credential);
-  else if (error.reason === "UPSTREAM_UNAUTHENTICATED") source.refused(credential);
-  else if (error.reason === "UPSTREAM_RATE_LIMITED") source.limited(credential, error.retryAfterMs);
+/** Tells the source that the vendor did not take a request with this credential, where that is why; true where another one may be taken. */
+export function credentialFailed(source: CredentialSource, credential: Secret, { reason, retryAfterMs }: GatewayError): boolean {
+  if (reason === "UPSTREAM_UNAUTHENTICATED") source.refused(credential);
+  else if (reason === "UPSTREAM_RATE_LIMITED") source.limited(credential, retryAfterMs);
+  else return false;
+  return source.hasFresh();
 }
 
 /** Whether an HTTP header carries it. */

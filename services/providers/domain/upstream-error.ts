@@ -59,6 +59,11 @@ export function organizationRefused({ metadata }: GatewayError): GatewayError {
   return new GatewayError("ORGANIZATION_CREDENTIAL_REFUSED", message, { metadata });
 }
 
+/** The error of an attempt whose credential the vendor did not take, where the next one would carry another. */
+export function withAnotherCredential({ reason, message, metadata, retryAfterMs }: GatewayError): GatewayError {
+  return new GatewayError(reason, message, { metadata: { ...metadata, another_credential: "true" }, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+}
+
 function interrupted(provider: string, cause?: unknown): GatewayError {
   return new GatewayError("UPSTREAM_INTERRUPTED", `The reply of the provider ${provider} broke off before its end.`, { metadata: { provider }, cause });
 }

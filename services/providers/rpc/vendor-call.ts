@@ -6,11 +6,11 @@ import type { EgressController, EgressHandler } from "#platform/egress/egress-po
 import { toGatewayError, type GatewayError } from "#platform/errors.ts";
 import type { Secret } from "#platform/secret.ts";
 import { ErrorReply } from "../domain/error-reply.ts";
-import { credentialShown, type CredentialSource } from "../domain/credential-source.ts";
+import { credentialFailed, type CredentialSource } from "../domain/credential-source.ts";
 import type { AttemptPlan } from "../domain/plan-attempt.ts";
 import { flatHeaders, readRedirect, refuseCompressed, type ReplyHeaders } from "../domain/reply-headers.ts";
 import type { ReplyReader } from "../domain/reply-reader.ts";
-import { connectTimeout, nameProvider, organizationRefused, readTransportError, type Stage } from "../domain/upstream-error.ts";
+import { connectTimeout, nameProvider, organizationRefused, readTransportError, withAnotherCredential, type Stage } from "../domain/upstream-error.ts";
 import type { LiveProvider } from "../edge/live-providers.ts";
 
 export type VendorCallPlan = Pick<AttemptPlan, "vendorRequest" | "readReply" | "makesBatch">;
@@ -159,9 +159,9 @@ export class VendorCall implements EgressHandler {
       read();
     } catch (thrown) {
       const error = nameProvider(toGatewayError(thrown), this.#provider.config.name, this.#credential);
-      if (this.#credential !== undefined) credentialShown(this.credentials, this.#credential, error);
+      const mayAnotherDo = this.#credential !== undefined && credentialFailed(this.credentials, this.#credential, error);
       const told = error.reason === "UPSTREAM_UNAUTHENTICATED" && this.credentials.organizationId !== "" ? organizationRefused(error) : error;
-      this.#breakOff(error.reason === "UPSTREAM_INTERRUPTED" ? AttemptResult.INTERRUPTED : AttemptResult.FAILED, told);
+      this.#breakOff(error.reason === "UPSTREAM_INTERRUPTED" ? AttemptResult.INTERRUPTED : AttemptResult.FAILED, mayAnotherDo ? withAnotherCredential(told) : told);
     }
   }
 
@@ -186,7 +186,7 @@ export class VendorCall implements EgressHandler {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#clearTimer();
-    if (result === AttemptResult.SUCCEEDED && this.#credential !== undefined) credentialShown(this.credentials, this.#credential, undefined);
+    if (result === AttemptResult.SUCCEEDED && this.#credential !== undefined) this.credentials.accepted(this.#credential);
     if (this.#drainedFor === undefined) this.#listener.ended(result, error);
     else this.#listener.ended(AttemptResult.CANCELLED, this.#drainedFor);
   }

@@ -40,7 +40,7 @@ import { withOutputMaximum } from "./output-maximum.ts";
 import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { admitCall, type RateCounterSource } from "./rate-admission.ts";
 import { recordFailure, recordReply } from "./recorded-call.ts";
-import { pause, withRetries } from "./retrying.ts";
+import { pause, withOthersAtOnce, withRetries } from "./retrying.ts";
 import { routingFactsOf } from "./route-case.ts";
 import { noTokens } from "./token-estimate.ts";
 import { estimatedNanos, spendingOf } from "./spending.ts";
@@ -253,10 +253,10 @@ async function runAdmitted(asked: Call, rules: GrantRules | undefined, plan: Pla
     const attempt = async (): Promise<BegunReply> => {
       try {
         await mayGo();
-        return await attemptTarget(attempted, plan, target, operation, cache, sending).catch((error: unknown) => {
-          if (verdictOn(error).next === "same-target") return attemptTarget(attempted, plan, target, operation, cache, sending);
-          throw error;
-        });
+        return await withOthersAtOnce(
+          () => attemptTarget(attempted, plan, target, operation, cache, sending),
+          (error) => tellFailure(target, error),
+        );
       } catch (error) {
         // Who was asked beside one that began sooner is let go, and has not failed.
         const wasLetGo = attempted.signal.aborted && !call.signal.aborted;

@@ -1,4 +1,4 @@
-/** Owns asking a target again after a failure that may pass: how often, after how long, and when the next target is asked at once. */
+/** Owns asking a target again: at once where another attempt finds what one has missed, and after a failure that may pass how often, after how long, and when the next target is asked instead. */
 import { GatewayError } from "#platform/errors.ts";
 import type { Alarm } from "./hedging.ts";
 import { verdictOn } from "./verdict.ts";
@@ -23,6 +23,18 @@ const firstWaitMs = 500;
 
 /** A vendor that asks for a longer wait is not waited for. */
 const longestWaitMs = 10_000;
+
+/** Rejects with the last attempt's failure; those before it are told of. */
+export async function withOthersAtOnce<Begun>(attempt: () => Promise<Begun>, onFailure: (error: unknown) => void): Promise<Begun> {
+  for (let others = 0; ; others++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (others >= verdictOn(error).othersAtOnce) throw error;
+      onFailure(error);
+    }
+  }
+}
 
 /** Rejects with the last attempt's failure. */
 export async function withRetries<Begun>(attempt: () => Promise<Begun>, { most, random, isOpen, timeLeftMs, wait, onRetry }: RetryOptions): Promise<Begun> {

@@ -3,19 +3,23 @@ import { GatewayError, type Reason } from "#platform/errors.ts";
 import type { Health } from "#platform/breaker.ts";
 
 export interface Verdict {
-  /** `same-target`: nothing was sent, and a new attempt may find what this one missed. */
-  readonly next: "stop" | "next-target" | "same-target";
+  readonly next: "stop" | "next-target";
   readonly health: Health;
   /** The target may do in a while what it did not do now. */
   readonly mayPass: boolean;
+  /** So many further attempts at the target are worth it at once. */
+  readonly othersAtOnce: number;
 }
 
-const stop: Verdict = { next: "stop", health: "unknown", mayPass: false };
-const targetFailed: Verdict = { next: "next-target", health: "failed", mayPass: false };
+/** Of a provider that has many, most of them limited, a call tries no more. */
+const mostOtherCredentials = 3;
+
+const stop: Verdict = { next: "stop", health: "unknown", mayPass: false, othersAtOnce: 0 };
+const targetFailed: Verdict = { ...stop, next: "next-target", health: "failed" };
 const targetFailedNow: Verdict = { ...targetFailed, mayPass: true };
 // A vendor that refuses a request works; another target may all the same take it.
-const targetRefused: Verdict = { next: "next-target", health: "works", mayPass: false };
-const targetUnasked: Verdict = { next: "next-target", health: "unknown", mayPass: false };
+const targetRefused: Verdict = { ...stop, next: "next-target", health: "works" };
+const targetUnasked: Verdict = { ...stop, next: "next-target" };
 
 const verdicts: Readonly<Partial<Record<Reason, Verdict>>> = {
   UPSTREAM_UNAVAILABLE: targetFailedNow,
@@ -36,15 +40,21 @@ const verdicts: Readonly<Partial<Record<Reason, Verdict>>> = {
   ORGANIZATION_CREDENTIAL_REFUSED: targetRefused,
   CIRCUIT_OPEN: targetUnasked,
   // Providers that have just started do not know which ids from before were sent, and refuse them all.
-  ATTEMPT_TOO_LATE: { next: "same-target", health: "unknown", mayPass: false },
+  ATTEMPT_TOO_LATE: { ...stop, othersAtOnce: 1 },
 };
 
 /** The verdict on an error that came before the reply's first byte reached the caller; after it, it is always "stop". */
 export function verdictOn(error: unknown): Verdict {
   if (!(error instanceof GatewayError)) return stop;
+  const verdict = verdictOnReason(error);
+  // The vendor did not take one of the provider's credentials, and there is another.
+  return error.metadata["another_credential"] === "true" ? { ...verdict, health: "works", othersAtOnce: mostOtherCredentials } : verdict;
+}
+
+function verdictOnReason(error: GatewayError): Verdict {
   if (error.reason === "UPSTREAM_REJECTED") {
     // A model that the vendor does not have is a fault of the target, any other refusal one of the request.
-    return error.metadata["status"] === "404" ? targetRefused : { next: "stop", health: "works", mayPass: false };
+    return error.metadata["status"] === "404" ? targetRefused : { ...stop, health: "works" };
   }
   if (error.reason === "UPSTREAM_RATE_LIMITED" && isUsedUp(error)) return targetRefused;
   // What fails is then how the target is reached, and not Weir itself.

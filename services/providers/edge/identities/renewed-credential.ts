@@ -76,6 +76,11 @@ export class RenewedCredential implements CredentialSource {
   limited(): void {}
   accepted(): void {}
 
+  // The one that takes its place is not obtained yet.
+  hasFresh(): boolean {
+    return false;
+  }
+
   #renew(): Promise<void> {
     this.#renewal ??= this.#obtain().finally(() => {
       this.#renewal = undefined;
