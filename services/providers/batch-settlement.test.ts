@@ -240,7 +240,7 @@ describe("of a vendor that keeps no mark, and sums nothing up", () => {
       const [, id, action] = request.path.split("?")[0]!.split("/batches")[1]!.split("/");
       if (id === undefined) return answerJson(200, { data: batches, has_more: false, last_id: "none" })(response, request);
       if (action === undefined) return answerJson(200, batches.find((batch) => (batch as { id: string }).id === id)!)(response, request);
-      if (id === endless) return void sendForEver(response);
+      if (id === endless) return sendForEver(response);
       if (id === "b_broken") return answerJson(500, { type: "error", error: { type: "api_error", message: "broken" } })(response, request);
       const lines = results.get(id);
       if (lines === undefined) return answerJson(404, { type: "error", error: { type: "not_found_error", message: "gone" } })(response, request);
