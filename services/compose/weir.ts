@@ -246,8 +246,8 @@ class Start {
     });
     this.#cleanups.push(() => service.stop());
     const tls = settings.publicTls && { settings: settings.publicTls, logger: this.#loggerOf("routing") };
-    const listener = await listen({ address: settings.publicAddress, port: settings.publicPort, tls, handler: service.frontDoor, portHint: "Set listen.port in weir.yaml, or start with --port." });
-    this.#cleanups.push((drainMs) => listener.close(drainMs));
+    const listener = await listen({ address: settings.publicAddress, port: settings.publicPort, tls, handler: service.frontDoor.handle, portHint: "Set listen.port in weir.yaml, or start with --port." });
+    this.#cleanups.push((drainMs) => listener.close(drainMs, service.frontDoor.cutOff));
     const origin = originOf(listener);
     await data.writeAddress(origin);
     this.#cleanups.push(() => data.forgetAddress(origin));

@@ -26,8 +26,8 @@ export interface Listener {
   readonly scheme: "http" | "https";
   readonly address: string;
   readonly port: number;
-  /** Takes no new connections, lets requests finish up to the bound, then closes what is left. */
-  close(drainMs: number): Promise<void>;
+  /** Takes no new connections, lets requests finish up to the bound, has those that are left cut off with a word to their callers, and closes what is left then. */
+  close(drainMs: number, cutOff?: () => void): Promise<void>;
 }
 
 /** Ends a reply that has begun so that its caller cannot take what came for the whole. */
@@ -82,7 +82,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   });
   await bind(http1Server, options);
   const { address, port } = http1Server.address() as AddressInfo;
-  return { scheme: tls === undefined ? "http" : "https", address, port, close: (drainMs) => close(http1Server, { sessions, sockets, silent }, drainMs).finally(() => tls?.close()) };
+  return { scheme: tls === undefined ? "http" : "https", address, port, close: (drainMs, cutOff) => close(http1Server, { sessions, sockets, silent }, drainMs, cutOff).finally(() => tls?.close()) };
 }
 
 function sniff(socket: net.Socket, accept: (isHttp2: boolean) => void): void {
@@ -119,17 +119,23 @@ interface Connections {
   readonly silent: ReadonlySet<net.Socket>;
 }
 
-async function close(server: http.Server, { sessions, sockets, silent }: Connections, drainMs: number): Promise<void> {
+/** How long a last word may take on its way. */
+const lastWordMs = 500;
+
+async function close(server: http.Server, { sessions, sockets, silent }: Connections, drainMs: number, cutOff: () => void = () => undefined): Promise<void> {
   // It closes idle connections, too.
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   for (const session of sessions) session.close();
   for (const socket of silent) socket.destroy();
   // A connection that becomes idle later would otherwise stay.
   const idleSweep = setInterval(() => server.closeIdleConnections(), 100);
-  const bound = setTimeout(() => {
-    for (const socket of sockets) socket.destroy();
-  }, drainMs);
+  const bounds = [
+    setTimeout(cutOff, drainMs),
+    setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, drainMs + lastWordMs),
+  ];
   await closed;
   clearInterval(idleSweep);
-  clearTimeout(bound);
+  for (const bound of bounds) clearTimeout(bound);
 }

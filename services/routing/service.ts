@@ -10,7 +10,6 @@ import { createBreaker } from "#platform/breaker.ts";
 import type { Clock } from "#platform/clock.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import { toGatewayError } from "#platform/errors.ts";
-import type { HttpHandler } from "#platform/listener.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import { JsonJudge } from "#platform/json-schema/json-judge.ts";
@@ -49,7 +48,7 @@ import { createAdmission, followCallerAddress } from "./edge/admission.ts";
 import { createConsoleFiles } from "./edge/console-files.ts";
 import { dialects } from "./edge/dialects.ts";
 import { readBatchInput } from "./edge/openai/batch-input.ts";
-import { createFrontDoor } from "./edge/front-door.ts";
+import { createFrontDoor, type FrontDoor } from "./edge/front-door.ts";
 import { PluginSet } from "./edge/guardrail-plugins/plugin-set.ts";
 import { RequestObserver } from "./edge/request-scope.ts";
 import { createSessionDoor } from "./edge/sessions/session-door.ts";
@@ -102,7 +101,7 @@ export interface RoutingDependencies {
 
 export interface RoutingService extends RunningService<typeof InferenceService> {
   /** Answers what comes in on the public port. */
-  readonly frontDoor: HttpHandler;
+  readonly frontDoor: FrontDoor;
 }
 
 /** Resolves when the views are here, so that the first request finds what it needs. */

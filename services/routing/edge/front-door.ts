@@ -23,8 +23,20 @@ export interface FrontDoorOptions {
   readonly onReplyError: (error: Error) => void;
 }
 
-export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, clock, observer, onReplyError }: FrontDoorOptions): HttpHandler {
-  const openScope = (door: string, callerTimeoutMs?: number): RequestScope => new RequestScope(door, config.current.requestTimeoutMs, callerTimeoutMs, clock, observer);
+export interface FrontDoor {
+  readonly handle: HttpHandler;
+  /** Ends the requests that are open, and tells their callers that Weir stops. */
+  readonly cutOff: () => void;
+}
+
+export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, clock, observer, onReplyError }: FrontDoorOptions): FrontDoor {
+  const open = new Set<RequestScope>();
+  const openScope = (door: string, callerTimeoutMs?: number): RequestScope => {
+    const scope = new RequestScope(door, config.current.requestTimeoutMs, callerTimeoutMs, clock, observer);
+    open.add(scope);
+    scope.whenOver(() => open.delete(scope));
+    return scope;
+  };
   const rpcDoor = (): ReturnType<typeof createRpcDoor> =>
     createRpcDoor({ ...rpc, maximumMessageBytes: config.current.maximumBodyBytes, consoleOrigin: config.current.console.origin, openScope: (callerTimeoutMs) => openScope("rpc", callerTimeoutMs) });
   /** Cancelled when the caller goes before the answer is whole. */
@@ -39,7 +51,7 @@ export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, 
   config.subscribe(() => (currentRpcDoor = rpcDoor()));
   let requests = 0;
 
-  return (request: HttpRequest, response: HttpResponse) => {
+  const handle = (request: HttpRequest, response: HttpResponse): void => {
     if (answerCors(request, response, config.current.allowedOrigins)) return;
     requests++;
     response.once("close", () => requests--);
@@ -53,4 +65,9 @@ export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, 
     else if (isSessionPath(request.url ?? "/")) void sessionDoor(request, response, scopeOf("console", response));
     else if (!consoleFiles(request, response)) void handleHttp(request, response, scopeOf("http", response), http);
   };
+  const cutOff = (): void => {
+    const stopping = new GatewayError("SHUTTING_DOWN", "Weir is shutting down, and could not wait for the end of this call any longer. Send it again, to another instance.");
+    for (const scope of open) scope.cut(stopping);
+  };
+  return { handle, cutOff };
 }

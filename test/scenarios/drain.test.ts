@@ -1,0 +1,43 @@
+/** Proves that callers whose requests outlast the drain of a stopping Weir are told so, in their own dialect. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
+import { startWeir, type Weir } from "../harness/start-weir.ts";
+
+let upstream: ScriptedProvider;
+let weir: Weir;
+
+const firstChunk = { id: "c1", object: "chat.completion.chunk", created: 1, model: "m", choices: [{ index: 0, delta: { role: "assistant", content: "hi" }, finish_reason: null }] };
+
+beforeAll(async () => {
+  // Begins streams, and answers nothing else.
+  upstream = await startScriptedProvider((request, response) => {
+    if (!request.body.includes('"stream":true')) return;
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write(`data: ${JSON.stringify(firstChunk)}\n\n`);
+  });
+  weir = await startWeir({ config: `{ providers: { up: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] } }, limits: { drain_timeout: 1s } }` });
+});
+afterAll(async () => {
+  await upstream?.stop();
+});
+
+const ask = (stream: boolean): Promise<Response> =>
+  fetch(`${weir.origin}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${weir.inferenceKey}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: "up/m", stream, messages: [{ role: "user", content: "rain" }] }),
+  });
+
+test("a call that waits is 503, a stream ends with an error, and the process ends well", async () => {
+  const waiting = ask(false);
+  await expect.poll(() => upstream.requests.length).toBe(1);
+  const streaming = await ask(true);
+  const code = weir.stop("SIGTERM");
+  const answer = await waiting;
+  expect([answer.status, answer.headers.get("x-weir-reason")]).toEqual([503, "SHUTTING_DOWN"]);
+  const text = await streaming.text();
+  expect(text).toContain('"content":"hi"');
+  expect(text).toContain("Weir is shutting down");
+  expect(text).not.toContain("[DONE]");
+  expect(await code).toBe(0);
+});
