@@ -46,14 +46,12 @@ export function sendToMetering<Item>({ what, waiting, batch, tell, onLost, clock
 
   const send = async (): Promise<void> => {
     try {
-      while (waiting.size > 0) {
+      for (let wasFull = false; waiting.size > 0; ) {
         // A thousand at once cost the database about what one does.
-        if (waiting.size < batch) await pause(gatherMs);
+        if (!wasFull) await pause(gatherMs);
         const items = waiting.take(batch, stopping.signal.aborted);
-        if (items.length === 0) {
-          await pause(gatherMs);
-          continue;
-        }
+        wasFull = items.length === batch;
+        if (items.length === 0) continue;
         sequence++;
         const fate = await bring(items);
         if (fate === "refused") lose(items.length, "metering refuses them");
