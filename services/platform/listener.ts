@@ -122,20 +122,22 @@ interface Connections {
 /** How long a last word may take on its way. */
 const lastWordMs = 500;
 
-async function close(server: http.Server, { sessions, sockets, silent }: Connections, drainMs: number, cutOff: () => void = () => undefined): Promise<void> {
+async function close(server: http.Server, { sessions, sockets, silent }: Connections, drainMs: number, cutOff?: () => void): Promise<void> {
   // It closes idle connections, too.
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   for (const session of sessions) session.close();
   for (const socket of silent) socket.destroy();
   // A connection that becomes idle later would otherwise stay.
   const idleSweep = setInterval(() => server.closeIdleConnections(), 100);
-  const bounds = [
-    setTimeout(cutOff, drainMs),
-    setTimeout(() => {
-      for (const socket of sockets) socket.destroy();
-    }, drainMs + lastWordMs),
-  ];
+  const destroyAll = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  let bound = setTimeout(() => {
+    if (cutOff === undefined) return destroyAll();
+    cutOff();
+    bound = setTimeout(destroyAll, lastWordMs);
+  }, drainMs);
   await closed;
   clearInterval(idleSweep);
-  for (const bound of bounds) clearTimeout(bound);
+  clearTimeout(bound);
 }
