@@ -3,11 +3,13 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { create } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
-import { InvalidArgumentError, type Command } from "commander";
-import { AuditHeadSchema, type AuditEntry, type AuditHead } from "#gen/weir/metering/v1/audit_pb.ts";
+import type { Command } from "commander";
+import { AuditHeadSchema, type AuditHead } from "#gen/weir/metering/v1/audit_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
+import { everyPage } from "../every-page.ts";
+import { readLimit } from "../line-limit.ts";
 import { readMoment } from "../moment.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
@@ -52,20 +54,9 @@ export function addAuditCommand(program: Command, environment: Environment): voi
     .action(async (options: OrganizationOptions) => exportLinks(options, await connect(MeteringService, options, environment)));
 }
 
-function readLimit(text: string): number {
-  if (!/^[1-9][0-9]{0,4}$/.test(text)) throw new InvalidArgumentError("A number from 1 to 99999.");
-  return Number(text);
-}
-
 async function list({ organization = "", from, until, by = "", method = "", limit }: ListOptions, metering: Metering): Promise<void> {
   const query = { organizationId: organization, actor: by, method, ...(from === undefined ? {} : { startTime: timestampFromMs(from) }), ...(until === undefined ? {} : { endTime: timestampFromMs(until) }) };
-  const entries: AuditEntry[] = [];
-  for (let pageToken = ""; entries.length < limit; ) {
-    const page = await metering.listAuditEntries({ ...query, pageSize: Math.min(limit - entries.length, 1_000), pageToken });
-    entries.push(...page.entries);
-    pageToken = page.nextPageToken;
-    if (pageToken === "") break;
-  }
+  const entries = await everyPage((page) => metering.listAuditEntries({ ...query, ...page }), (page) => page.entries, limit);
   const rows = entries.map((entry) => [timestampDate(entry.recordTime!).toISOString(), entry.organizationId, entry.actor, entry.address, entry.method.split("/").at(-1)!, entry.outcome, entry.requestJson]);
   console.log(table([["TIME", "ORGANIZATION", "BY", "FROM", "METHOD", "OUTCOME", "REQUEST"], ...rows]).join("\n"));
 }

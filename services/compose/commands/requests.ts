@@ -8,6 +8,8 @@ import { RequestOutcome, RequestOutcomeSchema, type GuardrailFinding, type Passe
 import { AttemptResultSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
+import { everyPage } from "../every-page.ts";
+import { readLimit } from "../line-limit.ts";
 import { readMoment } from "../moment.ts";
 import { reasonName } from "../reason-name.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
@@ -58,11 +60,6 @@ function readReason(text: string): ErrorReason {
   throw new InvalidArgumentError(`It is none of ${Object.keys(ErrorReason).filter((name) => /^[A-Z]/.test(name)).map((name) => name.toLowerCase()).join(", ")}.`);
 }
 
-function readLimit(text: string): number {
-  if (!/^[1-9][0-9]{0,4}$/.test(text)) throw new InvalidArgumentError("A number from 1 to 99999.");
-  return Number(text);
-}
-
 async function list({ organization = "", team = "", key = "", outcome, reason, from, until, limit }: RequestsOptions, metering: Metering): Promise<void> {
   const query = {
     organizationId: organization,
@@ -73,13 +70,7 @@ async function list({ organization = "", team = "", key = "", outcome, reason, f
     ...(from === undefined ? {} : { startTime: timestampFromMs(from) }),
     ...(until === undefined ? {} : { endTime: timestampFromMs(until) }),
   };
-  const records: RequestRecord[] = [];
-  for (let pageToken = ""; records.length < limit; ) {
-    const page = await metering.listRequests({ ...query, pageSize: Math.min(limit - records.length, 1_000), pageToken });
-    records.push(...page.records);
-    pageToken = page.nextPageToken;
-    if (pageToken === "") break;
-  }
+  const records = await everyPage((page) => metering.listRequests({ ...query, ...page }), (page) => page.records, limit);
   console.log(table([["TIME", "REQUEST", "OUTCOME", "REASON", "COUNT", "MODEL", "KEY", "WHY"], ...records.map(describeLine)], [4]).join("\n"));
   if (records.length === 0) console.log("None fits. Requests that were simply served are in `weir usage`, and a request's attempts in `weir requests --request`.");
 }
