@@ -131,7 +131,7 @@ function describeFinding({ rule, mode, detector, side }: GuardrailFinding): stri
 
 function describeAttempt({ event }: Attempt): string[] {
   const { intent, outcome } = event!;
-  return [intent!.attemptId, printable(`${intent!.provider}/${intent!.model}`), AttemptResultSchema.value[outcome!.result]!.localName.toLowerCase(), outcome!.errorReason, String(outcome!.durationMs)];
+  return [intent!.attemptId, printable(`${intent!.provider}/${intent!.model}`), (AttemptResultSchema.value[outcome!.result]?.localName ?? `result ${outcome!.result}`).toLowerCase(), outcome!.errorReason, String(outcome!.durationMs)];
 }
 
 function outcomeName(outcome: RequestOutcome): string {
