@@ -1,7 +1,8 @@
 /** Owns the words for what became of an attempt. */
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
-import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
+import { UsageSource, type MeterQuantity } from "#gen/weir/types/v1/usage_pb.ts";
+import { milliseconds, shortCount } from "./format/number.ts";
 
 export type Tone = "good" | "bad" | "near" | "still";
 
@@ -32,6 +33,18 @@ export function resultOf({ event }: Attempt): ResultWords {
 
 export function sourceOf({ event }: Attempt): string {
   return sources[event?.outcome?.usage?.source ?? 0] ?? "not reported";
+}
+
+/** By `inputTokens` or `outputTokens`; a dash where nothing was reported. */
+export function tokensOf({ event }: Attempt, sum: (quantities: readonly MeterQuantity[]) => bigint): string {
+  const usage = event?.outcome?.usage;
+  return usage === undefined ? "–" : shortCount(sum(usage.quantities));
+}
+
+/** A dash where its end was not seen. */
+export function latencyOf({ event }: Attempt): string {
+  const { result, durationMs } = event?.outcome ?? {};
+  return milliseconds(result === AttemptResult.ORPHANED ? undefined : durationMs);
 }
 
 /** `provider/model`, as callers name it. */

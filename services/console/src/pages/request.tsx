@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { MeteringService, type Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { MeterSchema, type MeterQuantity } from "#gen/weir/types/v1/usage_pb.ts";
-import { resultOf, sourceOf, targetOf } from "../attempt.ts";
+import { latencyOf, resultOf, sourceOf, targetOf } from "../attempt.ts";
 import { count, milliseconds } from "../format/number.ts";
 import { moment } from "../format/time.ts";
 import { useNames, type Names } from "../names.ts";
@@ -44,7 +44,7 @@ function AttemptCard({ attempt, number, names }: { readonly attempt: Attempt; re
     <Card title={`${number}. ${targetOf(attempt)}`} actions={<Mark tone={resultOf(attempt).tone}>{resultOf(attempt).title}</Mark>}>
       <dl className="facts">
         <Fact name="Started">{moment(intent?.startTime)}</Fact>
-        <Fact name="Latency">{`${milliseconds(outcome?.durationMs ?? 0n)}${outcome?.firstByteMs === undefined ? "" : `, first byte after ${milliseconds(outcome.firstByteMs)}`}`}</Fact>
+        <Fact name="Latency">{`${latencyOf(attempt)}${outcome?.firstByteMs === undefined ? "" : `, first byte after ${milliseconds(outcome.firstByteMs)}`}`}</Fact>
         <Fact name="Cost"><Money nanos={attempt.costNanos} /></Fact>
         <Fact name="Charge">{attempt.chargeNanos !== attempt.costNanos && <Money nanos={attempt.chargeNanos} />}</Fact>
         <Fact name="Consumed">{consumedBy(attempt)}</Fact>

@@ -2,8 +2,7 @@
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import type { ReactNode } from "react";
 import { MeteringService, type Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
-import { resultOf, targetOf } from "../attempt.ts";
-import { milliseconds, shortCount } from "../format/number.ts";
+import { latencyOf, resultOf, targetOf, tokensOf } from "../attempt.ts";
 import { moment } from "../format/time.ts";
 import { useNames, type Names } from "../names.ts";
 import { inputTokens, outputTokens } from "../usage-rows.ts";
@@ -39,9 +38,9 @@ function columnsOf(names: Names): Column<Attempt>[] {
     { title: "Result", cell: (attempt) => <Mark tone={resultOf(attempt).tone}>{attempt.event?.outcome?.errorReason || resultOf(attempt).title}</Mark> },
     { title: "Model", cell: targetOf },
     { title: "Key", cell: ({ event }) => names.key(event?.intent?.attribution?.keyId ?? "") },
-    { title: "Tokens in", isNumber: true, cell: ({ event }) => shortCount(inputTokens(event?.outcome?.usage?.quantities ?? [])) },
-    { title: "out", isNumber: true, cell: ({ event }) => shortCount(outputTokens(event?.outcome?.usage?.quantities ?? [])) },
-    { title: "Latency", isNumber: true, cell: ({ event }) => milliseconds(event?.outcome?.durationMs ?? 0n) },
+    { title: "Tokens in", isNumber: true, cell: (attempt) => tokensOf(attempt, inputTokens) },
+    { title: "out", isNumber: true, cell: (attempt) => tokensOf(attempt, outputTokens) },
+    { title: "Latency", isNumber: true, cell: latencyOf },
     { title: "Cost", isNumber: true, cell: ({ costNanos }) => <Money nanos={costNanos} /> },
   ];
 }
