@@ -2,6 +2,7 @@
  * Owns that records of requests which are alike become one, so that a client that tries again and again costs little more than one that does not: the first
  * few of a minute are told of at once, and those that are like them at its end, together.
  */
+import { createHash } from "node:crypto";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { RequestRecord } from "#gen/weir/metering/v1/request_record_pb.ts";
 
@@ -125,7 +126,9 @@ function likenessOf({ attribution, operation, model, route, outcome, errorReason
   const { organizationId, teamId, keyId, labels } = attribution!;
   const others = passedOver.map(({ name, reason }) => [name, reason]);
   const found = findings.map(({ rule, mode, detector, side }) => [rule, mode, detector, side]);
-  return JSON.stringify([organizationId, teamId, keyId, labels, operation, model, route, outcome, errorReason, errorMessage.replaceAll(/\d+/g, "0"), target, others, found]);
+  const facts = JSON.stringify([organizationId, teamId, keyId, labels, operation, model, route, outcome, errorReason, errorMessage.replaceAll(/\d+/g, "0"), target, others, found]);
+  // Thousands are remembered, and callers make names as long as they like.
+  return createHash("sha256").update(facts).digest("base64");
 }
 
 /** False where they are too far apart. */
