@@ -4,7 +4,8 @@ import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { GatewayError } from "./errors.ts";
 
-const validator = createValidator();
+/** One for all: it compiles the rules of each kind of field once, which takes a fifth of a second. */
+export const validator = createValidator();
 
 /** Throws INVALID_REQUEST that names every field at fault. */
 export function validateMessage<Schema extends DescMessage>(schema: Schema, message: MessageShape<Schema>): void {

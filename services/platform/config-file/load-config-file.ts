@@ -2,7 +2,7 @@
 import { createReadStream } from "node:fs";
 import { type DescMessage, fromJson, type MessageShape } from "@bufbuild/protobuf";
 import type { Path } from "@bufbuild/protobuf/reflect";
-import { createValidator } from "@bufbuild/protovalidate";
+import { validator } from "../validation.ts";
 import { ConfigFileError, type ConfigProblem } from "./config-file-error.ts";
 import { isWithin, pathOf } from "./field-path.ts";
 import { type FieldsReading, readFields } from "./read-fields.ts";
@@ -20,8 +20,6 @@ export interface ConfigFileOptions<Schema extends DescMessage> {
 }
 
 const maximumFileBytes = 1024 * 1024;
-
-const validator = createValidator();
 
 /** The file's content; an empty file is an empty message. Throws ConfigFileError with everything that is wrong with it. */
 export async function loadConfigFile<Schema extends DescMessage>(options: ConfigFileOptions<Schema>): Promise<MessageShape<Schema>> {
