@@ -19,14 +19,14 @@ const scenarios = ["test/scenarios/**/*.test.ts", "test/sdk/{grpc,openai,anthrop
 // Vitest reads its configuration from a default export only.
 export default defineConfig(async () => {
   // `npm run live` asks the vendors themselves, and nobody else.
-  if (process.env["WEIR_LIVE"] === "1") return { test: { globalSetup: ["test/harness/postgres-global-setup.ts"], include: ["test/live/**/*.test.ts"], provide: { wiring: "together" as const }, ...habits } };
+  if (process.env["WEIR_LIVE"] === "1") return { test: { globalSetup: ["test/harness/test-run.ts"], include: ["test/live/**/*.test.ts"], provide: { wiring: "together" as const }, ...habits } };
   const hasNats = (await findNatsServer()) !== undefined;
   const runnable = wirings.filter((wiring) => wiring !== "apart-nats" || hasNats);
   return {
     test: {
       // Tests of whole processes wait more than they work; vitest would leave one core out.
       maxWorkers: availableParallelism() + 1,
-      globalSetup: ["test/harness/postgres-global-setup.ts", "test/harness/wirings-notice.ts"],
+      globalSetup: ["test/harness/test-run.ts", "test/harness/wirings-notice.ts"],
       projects: [
         { test: { name: "all", ...filesOf({ every: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], beyond: beyondTheCore, never: [...scenarios, "test/live/**"] }), provide: { wiring: "together" as const }, ...habits } },
         // The same scenarios with the same assertions, however the services are wired.

@@ -72,5 +72,5 @@ async function childrenOf(pid: number): Promise<number[]> {
   const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
   const children = text.trim().split(" ").map(Number);
   const commands = await Promise.all(children.map(async (child) => ({ child, command: await readFile(`/proc/${child}/cmdline`, "utf8") })));
-  return commands.filter(({ command }) => command.includes("weir.js")).map(({ child }) => child);
+  return commands.filter(({ command }) => /weir\.m?js/.test(command)).map(({ child }) => child);
 }

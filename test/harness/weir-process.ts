@@ -1,5 +1,6 @@
 /** Owns one process of Weir for tests: the real command, with what it printed and logged. */
 import { spawn, type ChildProcess } from "node:child_process";
+import { weirCommand } from "./weir-bundle.ts";
 
 export interface WeirProcessOptions {
   /** The words after `weir serve`. */
@@ -33,9 +34,10 @@ export function killLeftovers(): void {
 
 /** Resolves when it is ready. */
 export async function startWeirProcess({ words, environment }: WeirProcessOptions): Promise<WeirProcess> {
-  const child = spawn(process.execPath, ["services/compose/weir.js", "serve", "--admin-port", "0", ...words], {
+  const command = await weirCommand();
+  const child = spawn(process.execPath, [command.file, "serve", "--admin-port", "0", ...words], {
     cwd: root,
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
+    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...command.environment, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   running.add(child);
