@@ -1,4 +1,4 @@
-/** Owns `weir prices`: listing, comparing and importing the prices of a running Weir. */
+/** Owns `weir prices`: listing, comparing and importing the prices of a running Weir, and making a file to import. */
 import { readFile } from "node:fs/promises";
 import { fromJson, toJson, type JsonValue } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
@@ -10,10 +10,14 @@ import { PriceSchema, type NamedPrice, type Price, type PriceAdjustment } from "
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
 import { everyPage } from "../every-page.ts";
+import { convertLitellmPrices, type ConvertedPrices } from "../import/litellm-prices.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
 
 type Metering = Client<typeof MeteringService>;
+
+/** Of the models that are left out for one reason. */
+const namesShown = 5;
 
 interface ListOptions extends RunningWeirOptions {
   readonly priceVersion?: string;
@@ -40,16 +44,42 @@ export function addPricesCommand(program: Command, environment: Environment): vo
       const response = await metering.importPrices(request);
       console.log([...describeChanges(response), `In force: ${response.priceVersion}`].join("\n"));
     });
+  prices
+    .command("convert <file>")
+    .description("write the prices of LiteLLM's model_prices_and_context_window.json as a file to import; needs no running Weir")
+    .option("--vendor <names...>", "only models of these vendors")
+    .action(async (file: string, { vendor: vendors }: { readonly vendor?: readonly string[] }) => convertPrices(file, vendors));
   addRunningWeirOptions(prices.command("history"))
     .description("list who imported prices when, newest first")
     .action(async (options: RunningWeirOptions) => listImports(await connect(MeteringService, options, environment)));
 }
 
-/** The file: YAML or JSON with `prices` and `adjustments` as ImportPrices takes them. Throws INVALID_REQUEST. */
-async function readPriceFile(path: string): Promise<ImportPricesRequest> {
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
+async function readText(path: string): Promise<string> {
+  return readFile(path, "utf8").catch((error: unknown) => {
     throw new GatewayError("INVALID_REQUEST", `${path} cannot be read: ${(error as Error).message}`);
   });
+}
+
+/** The file goes to standard output, and what is not in it to the other, so that a pipe carries prices alone. */
+async function convertPrices(path: string, vendors: readonly string[] | undefined): Promise<void> {
+  const { prices, leftOut } = convertible(path, await readText(path));
+  const wanted = prices.filter(({ name }) => vendors?.includes(name.slice(0, name.indexOf("/"))) ?? true);
+  console.log([`# From LiteLLM's list, ${new Date().toISOString().slice(0, 10)}: check what you rely on against the vendor's own page.`, "prices:", ...wanted.map((price) => `  - ${JSON.stringify(price)}`)].join("\n"));
+  console.error(`Converted: ${new Set(wanted.map(({ name }) => name)).size}.`);
+  for (const [reason, names] of leftOut) console.error(`Left out: ${names.length}, ${reason}: ${names.slice(0, namesShown).join(", ")}${names.length > namesShown ? ", …" : ""}`);
+}
+
+function convertible(path: string, text: string): ConvertedPrices {
+  try {
+    return convertLitellmPrices(JSON.parse(text));
+  } catch (error) {
+    throw new GatewayError("INVALID_REQUEST", `${path} is not LiteLLM's list of prices: ${(error as Error).message}. Take https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json.`);
+  }
+}
+
+/** The file: YAML or JSON with `prices` and `adjustments` as ImportPrices takes them. Throws INVALID_REQUEST. */
+async function readPriceFile(path: string): Promise<ImportPricesRequest> {
+  const text = await readText(path);
   try {
     return fromJson(ImportPricesRequestSchema, parse(text) as JsonValue);
   } catch (error) {
