@@ -1,21 +1,18 @@
 /** Proves that an alert of a budget reaches a webhook and NATS, and though Weir is killed in between. */
-import { execFile } from "node:child_process";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { promisify } from "node:util";
 import { jetstream } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import OpenAI from "openai";
 import { expect, onTestFinished, test } from "vitest";
 import { findNatsServer, startNatsServer } from "../harness/nats-server.ts";
+import { runWeir } from "../harness/run-weir.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
-const run = promisify(execFile);
-const root = new URL("../../", import.meta.url).pathname;
 const secret = `whsec_${Buffer.alloc(32, 3).toString("base64")}`;
 const isHere = (await findNatsServer()) !== undefined;
 
@@ -31,7 +28,7 @@ budgets: [{ name: everything, limit: "1", alert_percents: [50] }]
 prices: { demo/demo-chat: { input: "0", output: "0", request: "0.6" } }
 `;
   const weirCommand = async (...words: string[]): Promise<string> =>
-    (await run(process.execPath, ["services/compose/weir.js", ...words], { cwd: root, env: { PATH: process.env["PATH"], WEIR_DATA: dataDirectory } })).stdout;
+    (await runWeir(words, { environment: { WEIR_DATA: dataDirectory } })).stdout;
   const start = (): Promise<Weir> => startWeir({ config, dataDirectory, environment: { WEIR_NATS_URL: nats.url }, wiring: "together" });
 
   const killed = await start();

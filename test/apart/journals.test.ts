@@ -1,7 +1,5 @@
-import { execFile } from "node:child_process";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { JournalState, type Journal } from "#gen/weir/metering/v1/journal_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
@@ -9,6 +7,7 @@ import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { ApartWeir } from "../harness/apart-weir.ts";
 import { callOnce, linesByModel, type Outcome } from "../harness/callers.ts";
 import { startPacingProvider } from "../harness/pacing-provider.ts";
+import { runWeir } from "../harness/run-weir.ts";
 import type { ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startApartWeir, type WeirClient } from "../harness/start-weir.ts";
 
@@ -37,9 +36,8 @@ async function journals(): Promise<Journal[]> {
 }
 
 /** What a command says that talks to this Weir. */
-async function runWeir(...words: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, ["services/compose/weir.js", ...words, "--data", dataDirectory]);
-  return stdout;
+async function said(...words: string[]): Promise<string> {
+  return (await runWeir([...words, "--data", dataDirectory])).stdout;
 }
 
 /** Begins a stream that does not end; resolves when metering knows that it is open. */
@@ -85,11 +83,11 @@ test("a journal declared lost under its process stops it; started again, it corr
   const { outcome, model } = await beginStream();
   await expect.poll(openAttempts, { timeout: 10_000 }).toBe(1n);
   const [{ journalId } = { journalId: "" }] = await journals();
-  const listed = await runWeir("journal", "list");
+  const listed = await said("journal", "list");
   expect(listed).toMatch(new RegExp(`^\\S+/1 +${journalId} +runs +1 +0 +0$`, "m"));
   expect(listed).toMatch(new RegExp(`^${journalId} +\\S+/1 +open .* 1 +1$`, "m"));
-  expect(await runWeir("journal", "show", "1")).toMatch(new RegExp(`up/${model} +open$`, "m"));
-  expect(await runWeir("journal", "lost", journalId, "--reason", "by hand")).toContain("1 open attempts of it stand in the ledger");
+  expect(await said("journal", "show", "1")).toMatch(new RegExp(`up/${model} +open$`, "m"));
+  expect(await said("journal", "lost", journalId, "--reason", "by hand")).toContain("1 open attempts of it stand in the ledger");
   expect(await resultsOf(model)).toEqual([AttemptResult.ORPHANED]);
   await expect.poll(async () => (await callOnce(weir.origin, weir.inferenceKey)).text, { timeout: 20_000 }).toContain("declared lost");
   expect(apart.process("providers").log().filter(({ level }) => level === "fatal")).toMatchObject([{ journalId }]);

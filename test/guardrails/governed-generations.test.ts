@@ -1,16 +1,14 @@
 /** Proves that generations carry the instructions that guardrails require, and ask for no more than they allow, in every form in which they go out. */
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { vendors } from "../../services/providers/edge/vendors.ts";
 import { nativeInstructions } from "../../services/routing/domain/guardrails/native-instructions.ts";
+import { runWeir } from "../harness/run-weir.ts";
 import { startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
-const execute = promisify(execFile);
 
 let upstream: ScriptedProvider;
 let weir: Weir;
@@ -126,7 +124,7 @@ test("by the mode, the call is refused, told of, or only counted", async () => {
 });
 
 test("weir guardrails makes them, and a rule that mixes them up is refused", async () => {
-  const run = async (...words: string[]): Promise<string> => (await execute(process.execPath, ["services/compose/weir.js", "guardrails", ...words], { env: { PATH: process.env["PATH"], WEIR_DATA: weir.dataDirectory } })).stdout;
+  const run = async (...words: string[]): Promise<string> => (await runWeir(["guardrails", ...words], { environment: { WEIR_DATA: weir.dataDirectory } })).stdout;
   const cap = async (): Promise<string> => run("create", "cli-caps", "--mode", "clamp", "--max-output-tokens", "7", "--max-temperature", "0.5", "--forbid-tool", "shell", "--model", "nobody/*");
   const ids = [await cap(), await run("create", "cli-told", "--mode", "instruct", "--instruction", "Be kind.", "--model", "nobody/*")].map((line) => /grd_\w+/.exec(line)![0]);
   const listed = await run("list");

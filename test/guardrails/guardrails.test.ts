@@ -1,6 +1,4 @@
 /** Proves that guardrails look through what goes in and what comes out, through every door and in every form. */
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,13 +6,13 @@ import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
+import { runWeir } from "../harness/run-weir.ts";
 import { eventStream, json, startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 const address = "ada.lovelace@example.com";
 const other = "grace@example.org";
 
-const execute = promisify(execFile);
 
 let upstream: ScriptedProvider;
 let weir: Weir;
@@ -236,7 +234,7 @@ test("a rule can be tried on a text, whatever its mode", async () => {
 });
 
 test("weir guardrails creates, lists, tries and deletes", async () => {
-  const run = async (...words: string[]): Promise<string> => (await execute(process.execPath, ["services/compose/weir.js", "guardrails", ...words], { env: { PATH: process.env["PATH"], WEIR_DATA: weir.dataDirectory } })).stdout;
+  const run = async (...words: string[]): Promise<string> => (await runWeir(["guardrails", ...words], { environment: { WEIR_DATA: weir.dataDirectory } })).stdout;
   const [id] = /grd_\w+/.exec(await run("create", "from-cli", "--mode", "mask", "--detect", "email", "--word", "Project Falcon", "--side", "input", "--restore", "--model", "nobody/*"))!;
   expect(await run("list")).toMatch(new RegExp(`${id} +from-cli +mask, restore +input +email,1 words +nobody/\\*`));
   expect(await run("test", "from-cli", `${other} knows Project Falcon`)).toContain(`email: ${other}\nword: Project Falcon\n\n[EMAIL_1] knows [WORD_1]`);

@@ -1,12 +1,11 @@
 /** Proves that plug-ins judge what goes in and what comes out, within their bounds, and what happens when they do not. */
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { createServer, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import OpenAI from "openai";
@@ -17,6 +16,7 @@ import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { loadSettings } from "../../services/compose/settings.ts";
+import { runWeir } from "../harness/run-weir.ts";
 import { eventStream, json, startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { freePort } from "../harness/free-port.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
@@ -24,7 +24,6 @@ import { startWeir, type Weir } from "../harness/start-weir.ts";
 type Response = MessageInitShape<typeof CheckResponseSchema>;
 type Check = (request: CheckRequest, signal: AbortSignal) => Response | Promise<Response>;
 
-const execute = promisify(execFile);
 const webhookSecrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="];
 
 let upstream: ScriptedProvider;
@@ -317,7 +316,7 @@ test("a rule can be tried, and made by the command", async () => {
   expect(maskedText).toBe("[EMAIL_1] at [WATER_1]");
   expect(judgement).toMatchObject({ check: "plugin:test", verdict: "mask", reason: "" });
 
-  const run = async (...words: string[]): Promise<string> => (await execute(process.execPath, ["services/compose/weir.js", "guardrails", ...words], { env: { PATH: process.env["PATH"], WEIR_DATA: weir.dataDirectory } })).stdout;
+  const run = async (...words: string[]): Promise<string> => (await runWeir(["guardrails", ...words], { environment: { WEIR_DATA: weir.dataDirectory } })).stdout;
   await run("create", "by-cli", "--mode", "block", "--plugin", "test", "--timeout-ms", "900", "--fail-open", "--model", "nobody/*");
   const { guardrails } = await weir.client(PolicyService).listGuardrails({});
   expect(guardrails.at(-1)!.rule).toMatchObject({ name: "by-cli", check: { case: "plugin", value: "test" }, timeout: { nanos: 900_000_000 }, failOpen: true });

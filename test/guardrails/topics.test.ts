@@ -1,12 +1,10 @@
 /** Proves that texts about a topic are found on their way in and out, and in no mask. */
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { runWeir } from "../harness/run-weir.ts";
 import { json, startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
-const execute = promisify(execFile);
 
 let upstream: ScriptedProvider;
 let weir: Weir;
@@ -53,7 +51,7 @@ test("attempts to take over the model are told of", async () => {
 });
 
 test("weir guardrails makes and tries topics, and masks none", async () => {
-  const run = async (...words: string[]): Promise<string> => (await execute(process.execPath, ["services/compose/weir.js", "guardrails", ...words], { env: { PATH: process.env["PATH"], WEIR_DATA: weir.dataDirectory } })).stdout;
+  const run = async (...words: string[]): Promise<string> => (await runWeir(["guardrails", ...words], { environment: { WEIR_DATA: weir.dataDirectory } })).stdout;
   await run("create", "fishing", "--mode", "shadow", "--topic", "fish", "--term", "salmon=2", "--term", "big trout", "--threshold", "3");
   expect(await run("list")).toMatch(/fishing +shadow +both +topic:fish/);
   expect(await run("test", "fishing", "A salmon and a big trout")).toContain("topic:fish: big trout");

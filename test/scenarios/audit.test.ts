@@ -1,5 +1,4 @@
 /** Proves the audit log through a running Weir: what is changed, by call or by file, and what is denied stands in it, and each organization sees its own. */
-import { execFile } from "node:child_process";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
@@ -8,6 +7,7 @@ import type { AuditEntry } from "#gen/weir/metering/v1/audit_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
+import { runWeir, type CommandOutcome } from "../harness/run-weir.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 let weir: Weir;
@@ -93,9 +93,6 @@ test("the command lists, verifies and exports", async () => {
   expect(JSON.parse(lines[0]!.entry)).toMatchObject({ organization: organizationId, outcome: "ok" });
 });
 
-function audit(...words: string[]): Promise<{ code: number; stdout: string }> {
-  const environment = { PATH: process.env["PATH"], HOME: process.env["HOME"], WEIR_ADDRESS: weir.origin, WEIR_ADMIN_KEY: weir.adminKey };
-  return new Promise((resolve) =>
-    execFile(process.execPath, ["services/compose/weir.js", "audit", ...words], { env: environment }, (error, stdout) => resolve({ code: error === null ? 0 : Number(error.code), stdout })),
-  );
+function audit(...words: string[]): Promise<CommandOutcome> {
+  return runWeir(["audit", ...words], { environment: { WEIR_ADDRESS: weir.origin, WEIR_ADMIN_KEY: weir.adminKey } });
 }

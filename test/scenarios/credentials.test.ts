@@ -1,10 +1,10 @@
 /** Proves that credentials are stored, used, rotated and removed while Weir runs, and that no secret comes back out. */
-import { spawn } from "node:child_process";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ConnectError, Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { runWeir } from "../harness/run-weir.ts";
 import { json, startScriptedProvider, type ScriptedProvider, type UpstreamRequest } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
@@ -160,11 +160,6 @@ test("the command line takes the secret from standard input, and the key that en
 });
 
 async function run(words: readonly string[], input = ""): Promise<string> {
-  const child = spawn(process.execPath, ["services/compose/weir.js", ...words, "--data", weir.dataDirectory], { cwd: new URL("../../", import.meta.url).pathname });
-  let output = "";
-  child.stdout.on("data", (text: Buffer) => (output += text.toString()));
-  child.stderr.on("data", (text: Buffer) => (output += text.toString()));
-  child.stdin.end(input);
-  await new Promise((resolve) => child.once("exit", resolve));
-  return output;
+  const { stdout, stderr } = await runWeir([...words, "--data", weir.dataDirectory], { input });
+  return stdout + stderr;
 }

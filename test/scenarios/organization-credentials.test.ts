@@ -1,5 +1,4 @@
 /** Proves that organizations bring credentials of their own: their calls carry those and no others, and no calls of others do. */
-import { spawn } from "node:child_process";
 import { Code, ConnectError } from "@connectrpc/connect";
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -11,6 +10,7 @@ import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { BatchAccount } from "../harness/batch-account.ts";
+import { runWeir } from "../harness/run-weir.ts";
 import { json, startScriptedProvider, type Answer, type ScriptedProvider, type UpstreamRequest } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
@@ -286,11 +286,6 @@ test("the command line does the same for whoever holds an owner's key", async ()
 });
 
 async function run(key: string, words: readonly string[], input = ""): Promise<string> {
-  const child = spawn(process.execPath, ["services/compose/weir.js", ...words, "--data", weir.dataDirectory], { cwd: new URL("../../", import.meta.url).pathname, env: { ...process.env, WEIR_ADMIN_KEY: key } });
-  let output = "";
-  child.stdout.on("data", (text: Buffer) => (output += text.toString()));
-  child.stderr.on("data", (text: Buffer) => (output += text.toString()));
-  child.stdin.end(input);
-  await new Promise((resolve) => child.once("exit", resolve));
-  return output;
+  const { stdout, stderr } = await runWeir([...words, "--data", weir.dataDirectory], { environment: { WEIR_ADMIN_KEY: key }, input });
+  return stdout + stderr;
 }

@@ -1,12 +1,11 @@
 /** Proves that a vendor's key can stand in a Vault: read from there, replaced there while Weir runs, and shown to nobody but the vendor; and that stored ones can be encrypted by a Vault. */
-import { execFile } from "node:child_process";
 import { readdir } from "node:fs/promises";
-import { promisify } from "node:util";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { newTransitKey, roleId, startVaultServer, type VaultServer } from "../../services/providers/testing/vault-server.ts";
+import { runWeir } from "../harness/run-weir.ts";
 import { json, startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
@@ -101,7 +100,7 @@ test("a provider without a credential is shown to its operator by name, with the
   const noneStored = "stored: none is stored, or all are turned off or cannot be read";
   await expect.poll(() => problems()).toEqual(["missing: Vault answered GET secret/data/missing with the status 404: there is nothing", noneStored]);
   expect(await problems(weir.inferenceKey)).toEqual([]);
-  const { stdout } = await promisify(execFile)(process.execPath, ["services/compose/weir.js", "models", "--data", weir.dataDirectory]);
+  const { stdout } = await runWeir(["models", "--data", weir.dataDirectory]);
   expect(stdout).toContain("There is no credential for missing, and its calls fail: Vault answered GET secret/data/missing with the status 404: there is nothing.");
   expect((await fetch(`${weir.processes[0]!.adminOrigin}/readyz`)).status).toBe(200);
   vault.state.secrets.set("secret/data/missing", { api_key: "sk-canary-late" });
