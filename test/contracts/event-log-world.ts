@@ -13,7 +13,7 @@ import { createLogger, type Logger } from "#platform/logger.ts";
 import { jetstreamManager, type JetStreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { pino } from "pino";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { createMetricsRegistry } from "#platform/metrics.ts";
 import { defaultLabels } from "../../services/metering/config.ts";
 import { createMeteringService, migrationsDirectory } from "../../services/metering/service.ts";
@@ -142,3 +142,19 @@ export function onceEach(count: number): Record<string, bigint> {
 }
 
 export { reconcile, usageEvent };
+
+/** Fails where the user of the URL may publish or subscribe to any of these. */
+export async function expectRefused(url: string, { publish, subscribe }: { readonly publish: readonly string[]; readonly subscribe: readonly string[] }): Promise<void> {
+  const { username, password, host } = new URL(url);
+  const connection = await connect({ servers: host, user: username, pass: password });
+  const refused: string[] = [];
+  const listening = (async () => {
+    for await (const status of connection.status()) if (status.type === "error") refused.push(status.error.message);
+  })();
+  for (const subject of publish) connection.publish(subject, "{}");
+  for (const subject of subscribe) connection.subscribe(subject, { callback: () => undefined });
+  await connection.flush();
+  await expect.poll(() => refused.length).toBe(publish.length + subscribe.length);
+  await connection.close();
+  await listening;
+}

@@ -7,7 +7,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { inspect } from "node:util";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { DiscardPolicy, jetstream, RetentionPolicy, StorageType } from "@nats-io/jetstream";
-import { connect, headers } from "@nats-io/transport-node";
+import { headers } from "@nats-io/transport-node";
 import { JournalState, ReportJournalRequestSchema } from "#gen/weir/metering/v1/journal_pb.ts";
 import { UsageEventSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
@@ -24,6 +24,7 @@ import { findNatsServer } from "../harness/nats-server.ts";
 import {
   createLedgerDatabase,
   eventsInStream,
+  expectRefused,
   keepLog,
   natsTransport,
   onceEach,
@@ -308,19 +309,4 @@ describe.skipIf(!isHere)("the event log through NATS", () => {
 function permissions(): string {
   const page = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
   return /```conf\n([^`]*authorization[^`]*)```/.exec(page)![1]!.replaceAll(/\$[A-Z_]+_PASSWORD/g, "secret");
-}
-
-async function expectRefused(url: string, { publish, subscribe }: { readonly publish: readonly string[]; readonly subscribe: readonly string[] }): Promise<void> {
-  const { username, password, host } = new URL(url);
-  const connection = await connect({ servers: host, user: username, pass: password });
-  const refused: string[] = [];
-  const listening = (async () => {
-    for await (const status of connection.status()) if (status.type === "error") refused.push(status.error.message);
-  })();
-  for (const subject of publish) connection.publish(subject, "{}");
-  for (const subject of subscribe) connection.subscribe(subject, { callback: () => undefined });
-  await connection.flush();
-  await expect.poll(() => refused.length).toBe(publish.length + subscribe.length);
-  await connection.close();
-  await listening;
 }
