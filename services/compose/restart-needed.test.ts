@@ -14,6 +14,8 @@ test.each<[expected: readonly string[], started: ConfigInit, changed: ConfigInit
   [["peers"], { peers: { policy: "dns:///a:1" } }, { peers: { policy: "dns:///b:1" } }],
   [[], { vault: { address: "https://a" } }, { vault: { address: "https://b" } }],
   [["vault"], { vault: { address: "https://a" } }, { vault: { address: "https://a", transit: { key: "weir" } } }],
+  [[], { cache: { maxBytes: 1n } }, { cache: { maxBytes: 2n } }],
+  [["cache.shared"], { cache: { maxBytes: 1n, shared: { secret: "a" } } }, { cache: { maxBytes: 1n } }],
   [["events", "limits.max_journal_bytes"], {}, { events: { nats: { url: "nats://a" } }, limits: { maxJournalBytes: 5n } }],
 ])("%j", (expected, started, changed) => {
   expect(partsThatNeedRestart(create(ConfigSchema, started), create(ConfigSchema, changed))).toEqual(expected);

@@ -14,6 +14,7 @@ const fixedParts: Readonly<Record<string, (file: Config) => ConfigInit>> = {
   // Providers' keys are read from another one at once.
   vault: ({ vault }) => (vault?.transit === undefined ? {} : { vault }),
   events: ({ events }) => (events === undefined ? {} : { events }),
+  "cache.shared": ({ cache }) => (cache?.shared === undefined ? {} : { cache: { shared: cache.shared } }),
   "limits.max_journal_bytes": ({ limits }) => (limits?.maxJournalBytes === undefined ? {} : { limits: { maxJournalBytes: limits.maxJournalBytes } }),
 };
 

@@ -66,6 +66,7 @@ export function readSettings(file: Config, variables: Variables): Settings {
   const policy = readPolicyConfig(file);
   const nats = readNatsSettings(file.events?.nats, variables["WEIR_NATS_URL"]);
   if (policy.alerts.nats && nats === undefined) throw new GatewayError("INVALID_REQUEST", "alerts.nats: there is no NATS to publish them to. Set events.nats or WEIR_NATS_URL, or leave it out.");
+  if (routing.cache?.shared !== undefined && nats === undefined) refuseFaults([{ field: "cache.shared", description: "there is no NATS to share replies through. Set events.nats or WEIR_NATS_URL, or leave it out." }]);
   checkJudges(file, routing, providers);
   checkTracing(file.tracing);
   checkEmbedders(routing, providers);

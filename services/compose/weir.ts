@@ -235,7 +235,9 @@ class Start {
   async #startRouting(): Promise<Listener> {
     const { settings, data } = this.#options;
     const { createRoutingService } = await load.routing();
+    const sharedCache = settings.routing.cache?.shared && this.#openEventLog("routing", randomUUID());
     const service = await createRoutingService({
+      ...(sharedCache === undefined ? {} : { sharedCache }),
       config: deriveLive(this.#live, (current) => current.routing),
       peers: { policy: this.#peers.of("policy", "routing"), providers: this.#peers.of("providers", "routing"), metering: this.#peers.of("metering", "routing") },
       clock: systemClock,
@@ -263,7 +265,7 @@ class Start {
   }
 
   /** Undefined where there is no NATS: usage events go straight to metering. */
-  #openEventLog(service: "providers" | "metering" | "policy", instance: string): NatsLink | undefined {
+  #openEventLog(service: ServiceName, instance: string): NatsLink | undefined {
     const { nats } = this.#options.settings;
     if (nats === undefined) return undefined;
     const link = connectNats({ settings: nats, service, instance, logger: this.#loggerOf(service) });

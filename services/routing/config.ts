@@ -1,7 +1,7 @@
 /** Owns what routing takes from the configuration, with every default. */
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import type { Cache } from "#gen/weir/config/v1/cache_pb.ts";
+import type { Cache, SharedCache } from "#gen/weir/config/v1/cache_pb.ts";
 import type { Config, Route as RouteMessage, RouteCase as RouteCaseMessage } from "#gen/weir/config/v1/config_pb.ts";
 import type { GuardrailPlugin } from "#gen/weir/config/v1/guardrail_plugin_pb.ts";
 import type { BreakerSettings } from "#platform/breaker.ts";
@@ -14,6 +14,7 @@ import type { Route } from "./domain/plan.ts";
 import { caseConditions, type RouteCase } from "./domain/route-case.ts";
 import type { PluginSettings } from "./edge/guardrail-plugins/plugin.ts";
 import type { KeptRepliesBounds } from "./store/kept-replies.ts";
+import type { SharedRepliesSettings } from "./store/shared-replies.ts";
 
 export interface RoutingConfig {
   /** By name. */
@@ -41,6 +42,8 @@ export interface RoutingConfig {
 
 export interface CacheSettings extends KeptRepliesBounds {
   readonly rules: readonly CacheRule[];
+  /** Undefined where each process keeps its own alone. */
+  readonly shared: SharedRepliesSettings | undefined;
 }
 
 export interface ConsoleSettings {
@@ -104,7 +107,7 @@ function pluginSettings({ url, tls, secrets, maxConcurrentCalls, maxMessageBytes
   };
 }
 
-function cacheSettings({ maxBytes, maxEntryBytes, rules }: Cache): CacheSettings {
+function cacheSettings({ maxBytes, maxEntryBytes, rules, shared }: Cache): CacheSettings {
   const maximumBytes = Number(maxBytes ?? 256n * 1024n * 1024n);
   return {
     maximumBytes,
@@ -118,6 +121,16 @@ function cacheSettings({ maxBytes, maxEntryBytes, rules }: Cache): CacheSettings
       share: (share || "organization") as CacheRule["share"],
       similar: similar && { model: similar.model, minimumSimilarity: similar.minimumSimilarity ?? 0.95, timeoutMs: milliseconds(similar.timeout, 1_000) },
     })),
+    shared: shared && sharedSettings(shared),
+  };
+}
+
+function sharedSettings({ secret, maxBytes, storage, replicas }: SharedCache): SharedRepliesSettings {
+  return {
+    secret: new Secret(secret),
+    maximumBytes: Number(maxBytes ?? 256n * 1024n * 1024n),
+    storage: (storage || "file") as SharedRepliesSettings["storage"],
+    replicas: replicas ?? 1,
   };
 }
 

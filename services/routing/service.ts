@@ -10,6 +10,7 @@ import { createBreaker } from "#platform/breaker.ts";
 import type { Clock } from "#platform/clock.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import { toGatewayError } from "#platform/errors.ts";
+import type { NatsLink } from "#platform/event-log/nats-link.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import { JsonJudge } from "#platform/json-schema/json-judge.ts";
@@ -80,6 +81,7 @@ import { LeaseHolder } from "./store/lease-holder.ts";
 import { KeyUses } from "./store/key-uses.ts";
 import { RateCounters } from "./store/rate-counters.ts";
 import { KeptReplies } from "./store/kept-replies.ts";
+import { createSharedRepliesMetrics, SharedReplies } from "./store/shared-replies.ts";
 import { followRules } from "./store/rule-view.ts";
 import { TargetLatencies } from "./store/target-latencies.ts";
 
@@ -91,6 +93,8 @@ const noRules: readonly CacheRule[] = [];
 export interface RoutingDependencies {
   readonly config: LiveValue<RoutingConfig>;
   readonly peers: RoutingPeers;
+  /** Where processes share replies: the link to NATS. */
+  readonly sharedCache?: NatsLink;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
@@ -105,7 +109,7 @@ export interface RoutingService extends RunningService<typeof InferenceService> 
 }
 
 /** Resolves when the views are here, so that the first request finds what it needs. */
-export async function createRoutingService({ config, peers, clock, logger, metrics, tracer, draining }: RoutingDependencies): Promise<RoutingService> {
+export async function createRoutingService({ config, peers, sharedCache, clock, logger, metrics, tracer, draining }: RoutingDependencies): Promise<RoutingService> {
   const stopping = new AbortController();
   const [grants, catalogue, rulesOf] = await Promise.all([
     GrantView.follow({ policy: peers.policy, clock, logger, signal: stopping.signal }),
@@ -131,7 +135,12 @@ export async function createRoutingService({ config, peers, clock, logger, metri
 
   const plugins = new PluginSet(config, clock);
   const jsonJudge = new JsonJudge();
-  const keptReplies = new KeptReplies(config.current.cache, clock, metrics);
+  const cacheRules = (): readonly CacheRule[] => config.current.cache?.rules ?? noRules;
+  const sharedSettings = config.current.cache?.shared;
+  const longestLifetimeMs = (): number => Math.max(1_000, ...cacheRules().map(({ lifetimeMs }) => lifetimeMs));
+  const sharedMetrics = createSharedRepliesMetrics(metrics);
+  const sharedReplies = sharedCache && sharedSettings && new SharedReplies({ link: sharedCache, settings: sharedSettings, longestLifetimeMs, clock, logger, metrics: sharedMetrics });
+  const keptReplies = new KeptReplies(config.current.cache, clock, metrics, sharedReplies);
   config.subscribe(({ cache }) => keptReplies.configure(cache));
   const cacheUseSender = sendCacheUses({ metering: peers.metering, clock, logger, metrics });
   const cacheUses = new Counter({ name: "weir_cache_uses_total", help: "Calls that a rule of the cache is for, by what became of them: `hit`, `similar` (a hit by meaning), `miss`, or `bypass` at the caller's word.", labelNames: ["outcome"], registers: [metrics] });
@@ -176,7 +185,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
     ),
     judgeJson: (schema, text) => jsonJudge.faultOf(schema, text),
     cache: {
-      rules: () => config.current.cache?.rules ?? noRules,
+      rules: cacheRules,
       store: keptReplies,
       askMeaning: createMeanings((question, signal) => meaningByModel(question, signal, pipeline), logger, metrics),
       onUse: (call, plan, target, use) => {
@@ -258,6 +267,7 @@ export async function createRoutingService({ config, peers, clock, logger, metri
       await Promise.all([uses.stop(), rateCounters.stop(), sender.stop(), cacheUseSender.stop(), requestRecordSender.stop(), holds.stop(), jsonJudge.stop()]);
       stopping.abort();
       breakers.shutdown();
+      sharedReplies?.stop();
       plugins.close();
     },
   };

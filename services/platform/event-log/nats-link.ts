@@ -101,8 +101,8 @@ export function connectNats({ settings, service, instance, logger }: NatsLinkOpt
         stand(connection);
         logger.info({ servers, version: connection.info?.version }, "NATS is connected again");
       } else if (status.type === "error") {
-        // Each event has a subject of its own.
-        const problem = status.error.message.replace(/weir[.]usage[.][^"]*/, "weir.usage.>");
+        // Each event and each shared reply has a subject of its own.
+        const problem = status.error.message.replace(/weir[.](usage|cache)[.][^"]*/, "weir.$1.>");
         if (problem !== told) logger.error({ servers, problem }, "NATS refuses something; docs/operations.md has the rights that each service needs");
         told = problem;
       }

@@ -176,7 +176,7 @@ describe("a call whose reply may be in the cache", () => {
       rules: () => [{ organizationId: "", teamId: "", keyId: "", models: [], lifetimeMs: 60_000, share: "organization", similar: undefined }],
       store: {
         ...nothingKept,
-        find: (key) => (kept.has(key) ? { bytes: kept.get(key)!, ageMs: 0 } : undefined),
+        find: (key) => Promise.resolve(kept.has(key) ? { bytes: kept.get(key)!, ageMs: 0 } : undefined),
         receive: (key) => {
           const pieces: Uint8Array[] = [];
           return { add: (bytes) => pieces.push(bytes) > 0, keep: () => kept.set(key, Buffer.concat(pieces)), drop: () => undefined };
@@ -272,7 +272,7 @@ function outputOf(tokens: bigint): Bound {
 }
 
 const nothingKept: ReplyStore = {
-  find: () => undefined,
+  find: () => Promise.resolve(undefined),
   holdsSimilar: () => false,
   findSimilar: () => undefined,
   receive: () => {

@@ -1,15 +1,18 @@
-/** Owns the replies that this process keeps, within bounded memory: what was asked for least lately goes first. */
+/** Owns the replies that this process keeps, within bounded memory: what was asked for least lately goes first. What is not here may be among those that are shared. */
 import { LRUCache } from "lru-cache";
 import type { Clock } from "#platform/clock.ts";
 import { Counter, Gauge, type Registry } from "#platform/metrics.ts";
 import type { IncomingReply, KeptReply, MeaningPlace, ReplyStore, SimilarReply } from "../domain/cache/call-cache.ts";
 import type { Meaning } from "../domain/cache/meaning.ts";
+import type { SharedReplies } from "./shared-replies.ts";
 import { SimilarityIndex } from "./similarity-index.ts";
 
 export interface KeptRepliesBounds {
   readonly maximumBytes: number;
   readonly maximumEntryBytes: number;
 }
+
+type SharedLevel = Pick<SharedReplies, "find" | "put">;
 
 interface Entry {
   readonly bytes: Uint8Array;
@@ -29,14 +32,18 @@ const incomingShare = 1 / 4;
 
 export class KeptReplies implements ReplyStore {
   readonly #clock: Clock;
+  readonly #shared: SharedLevel | undefined;
   readonly #unkept: Counter<"reason">;
   #bounds: KeptRepliesBounds | undefined;
   #entries: LRUCache<string, Entry> | undefined;
   #index = new SimilarityIndex();
   #incomingBytes = 0;
+  /** What was kept before is not taken from what is shared either. */
+  #forgottenMs = -Infinity;
 
-  constructor(bounds: KeptRepliesBounds | undefined, clock: Clock, metrics: Registry) {
+  constructor(bounds: KeptRepliesBounds | undefined, clock: Clock, metrics: Registry, shared?: SharedLevel) {
     this.#clock = clock;
+    this.#shared = shared;
     this.configure(bounds);
     const gauge = (name: string, help: string, value: () => number): Gauge => new Gauge({ name, help, registers: [metrics], collect: function () { this.set(value()); } });
     gauge("weir_cache_bytes", "Bytes of replies in the cache.", () => this.#entries?.calculatedSize ?? 0);
@@ -45,9 +52,10 @@ export class KeptReplies implements ReplyStore {
     this.#unkept = new Counter({ name: "weir_cache_unkept_total", help: "Replies that were not kept: too large for an entry (`size`), or too many on their way in at once (`room`).", labelNames: ["reason"], registers: [metrics] });
   }
 
-  /** Bounds that hold from now on; other ones begin with nothing. Undefined: nothing is kept. */
+  /** Bounds that hold from now on; other ones begin with nothing. Undefined: nothing is kept, and all is forgotten. */
   configure(bounds: KeptRepliesBounds | undefined): void {
     if (bounds?.maximumBytes === this.#bounds?.maximumBytes && bounds?.maximumEntryBytes === this.#bounds?.maximumEntryBytes) return;
+    if (bounds === undefined) this.#forgottenMs = this.#clock.monotonicMs();
     this.#bounds = bounds;
     const index = new SimilarityIndex();
     this.#index = index;
@@ -60,11 +68,8 @@ export class KeptReplies implements ReplyStore {
       });
   }
 
-  find(key: string, maximumAgeMs: number): KeptReply | undefined {
-    const entry = this.#entries?.get(key);
-    if (entry === undefined) return undefined;
-    const ageMs = this.#clock.monotonicMs() - entry.sinceMs;
-    return ageMs < maximumAgeMs ? { bytes: entry.bytes, ageMs } : undefined;
+  async find(key: string, maximumAgeMs: number): Promise<KeptReply | undefined> {
+    return this.#findHere(key, maximumAgeMs) ?? this.#findShared(key, maximumAgeMs);
   }
 
   holdsSimilar(frame: string, maximumAgeMs: number): boolean {
@@ -73,7 +78,7 @@ export class KeptReplies implements ReplyStore {
 
   findSimilar(frame: string, meaning: Meaning, minimum: number, maximumAgeMs: number): SimilarReply | undefined {
     const nearest = this.#index.nearest(frame, meaning, minimum, this.#clock.monotonicMs() - maximumAgeMs);
-    const found = nearest && this.find(nearest.key, maximumAgeMs);
+    const found = nearest && this.#findHere(nearest.key, maximumAgeMs);
     return found && { ...found, similarity: nearest.similarity };
   }
 
@@ -103,13 +108,32 @@ export class KeptReplies implements ReplyStore {
         return false;
       },
       keep: () => {
-        if (isRefused) return;
+        if (isRefused || this.#entries === undefined) return;
         const entry: Entry = { bytes: Buffer.concat(pieces), sinceMs: this.#clock.monotonicMs(), vectorBytes: 0 };
-        this.#entries?.set(key, entry);
+        this.#entries.set(key, entry);
+        this.#shared?.put(key, entry.bytes);
         void meaning?.then((known) => known && this.#addMeaning(key, entry, place!.frame, known));
       },
       drop,
     };
+  }
+
+  #findHere(key: string, maximumAgeMs: number): KeptReply | undefined {
+    const entry = this.#entries?.get(key);
+    if (entry === undefined) return undefined;
+    const ageMs = this.#clock.monotonicMs() - entry.sinceMs;
+    return ageMs < maximumAgeMs ? { bytes: entry.bytes, ageMs } : undefined;
+  }
+
+  /** What is found is here from now on, with its age. */
+  async #findShared(key: string, maximumAgeMs: number): Promise<KeptReply | undefined> {
+    const unforgottenMs = this.#clock.monotonicMs() - this.#forgottenMs;
+    const found = await this.#shared?.find(key, Math.min(maximumAgeMs, unforgottenMs), (this.#bounds ?? noBounds).maximumEntryBytes);
+    if (found === undefined) return undefined;
+    const sinceMs = this.#clock.monotonicMs() - found.ageMs;
+    const meanwhile = this.#entries?.peek(key);
+    if (meanwhile === undefined || meanwhile.sinceMs < sinceMs) this.#entries?.set(key, { bytes: found.bytes, sinceMs, vectorBytes: 0 });
+    return found;
   }
 
   #addMeaning(key: string, entry: Entry, frame: string, meaning: Meaning): void {

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/config/v1/cache.proto.
  */
 export const file_weir_config_v1_cache: GenFile = /*@__PURE__*/
-  fileDesc("Chp3ZWlyL2NvbmZpZy92MS9jYWNoZS5wcm90bxIOd2Vpci5jb25maWcudjEingMKBUNhY2hlEigKCW1heF9ieXRlcxgBIAEoA0IQukgNIgsYgICAgIAgKICABEgAiAEBEisKD21heF9lbnRyeV9ieXRlcxgCIAEoA0INukgKIggYgICAICiACEgBiAEBEjUKBXJ1bGVzGAMgAygLMhkud2Vpci5jb25maWcudjEuQ2FjaGVSdWxlQgu6SAiSAQUIARDoBzrkAbpI4AEa3QEKFWNhY2hlLm1heF9lbnRyeV9ieXRlcxJWbWF4X2VudHJ5X2J5dGVzIGlzIGF0IG1vc3QgYSBxdWFydGVyIG9mIG1heF9ieXRlcywgaW4gd2hpY2ggcmVwbGllcyB3YWl0IGZvciB0aGVpciBlbmQabCFoYXModGhpcy5tYXhfZW50cnlfYnl0ZXMpIHx8IHRoaXMubWF4X2VudHJ5X2J5dGVzICogNCA8PSAoaGFzKHRoaXMubWF4X2J5dGVzKSA/IHRoaXMubWF4X2J5dGVzIDogMjY4NDM1NDU2KUIMCgpfbWF4X2J5dGVzQhIKEF9tYXhfZW50cnlfYnl0ZXMirAIKCUNhY2hlUnVsZRIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASGAoHdGVhbV9pZBgCIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYAyABKAlCB7pIBHICKEASIwoGbW9kZWxzGAQgAygJQhO6SBCSAQ0QZBgBIgdyBRABKIAEEkEKCGxpZmV0aW1lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhS6SBHIAQGqAQsiBQiAmp4BMgIIARIwCgVzaGFyZRgGIAEoCUIhukge2AEBchlSDG9yZ2FuaXphdGlvblIEdGVhbVIDa2V5EjAKB3NpbWlsYXIYByABKAsyHy53ZWlyLmNvbmZpZy52MS5DYWNoZVNpbWlsYXJpdHkitwEKD0NhY2hlU2ltaWxhcml0eRIZCgVtb2RlbBgBIAEoCUIKukgHcgUQASiABBI4ChJtaW5pbXVtX3NpbWlsYXJpdHkYAiABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAOA/SACIAQESOAoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIHioAQhUKE19taW5pbXVtX3NpbWlsYXJpdHliBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("Chp3ZWlyL2NvbmZpZy92MS9jYWNoZS5wcm90bxIOd2Vpci5jb25maWcudjEiywMKBUNhY2hlEigKCW1heF9ieXRlcxgBIAEoA0IQukgNIgsYgICAgIAgKICABEgAiAEBEisKD21heF9lbnRyeV9ieXRlcxgCIAEoA0INukgKIggYgICAICiACEgBiAEBEjUKBXJ1bGVzGAMgAygLMhkud2Vpci5jb25maWcudjEuQ2FjaGVSdWxlQgu6SAiSAQUIARDoBxIrCgZzaGFyZWQYBCABKAsyGy53ZWlyLmNvbmZpZy52MS5TaGFyZWRDYWNoZTrkAbpI4AEa3QEKFWNhY2hlLm1heF9lbnRyeV9ieXRlcxJWbWF4X2VudHJ5X2J5dGVzIGlzIGF0IG1vc3QgYSBxdWFydGVyIG9mIG1heF9ieXRlcywgaW4gd2hpY2ggcmVwbGllcyB3YWl0IGZvciB0aGVpciBlbmQabCFoYXModGhpcy5tYXhfZW50cnlfYnl0ZXMpIHx8IHRoaXMubWF4X2VudHJ5X2J5dGVzICogNCA8PSAoaGFzKHRoaXMubWF4X2J5dGVzKSA/IHRoaXMubWF4X2J5dGVzIDogMjY4NDM1NDU2KUIMCgpfbWF4X2J5dGVzQhIKEF9tYXhfZW50cnlfYnl0ZXMirAIKCUNhY2hlUnVsZRIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASGAoHdGVhbV9pZBgCIAEoCUIHukgEcgIoQBIXCgZrZXlfaWQYAyABKAlCB7pIBHICKEASIwoGbW9kZWxzGAQgAygJQhO6SBCSAQ0QZBgBIgdyBRABKIAEEkEKCGxpZmV0aW1lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhS6SBHIAQGqAQsiBQiAmp4BMgIIARIwCgVzaGFyZRgGIAEoCUIhukge2AEBchlSDG9yZ2FuaXphdGlvblIEdGVhbVIDa2V5EjAKB3NpbWlsYXIYByABKAsyHy53ZWlyLmNvbmZpZy52MS5DYWNoZVNpbWlsYXJpdHkitwEKD0NhY2hlU2ltaWxhcml0eRIZCgVtb2RlbBgBIAEoCUIKukgHcgUQASiABBI4ChJtaW5pbXVtX3NpbWlsYXJpdHkYAiABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAOA/SACIAQESOAoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIHioAQhUKE19taW5pbXVtX3NpbWlsYXJpdHkivAEKC1NoYXJlZENhY2hlEh0KBnNlY3JldBgBIAEoCUINgAEBukgHcgUQICiACBIoCgltYXhfYnl0ZXMYAiABKANCELpIDSILGICAgICAICiAgEBIAIgBARInCgdzdG9yYWdlGAMgASgJQha6SBPYAQFyDlIEZmlsZVIGbWVtb3J5EiAKCHJlcGxpY2FzGAQgASgFQgm6SAYaBBgFKAFIAYgBAUIMCgpfbWF4X2J5dGVzQgsKCV9yZXBsaWNhc2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * Replies that are given again to who asks the very same, or the like of it.
@@ -43,6 +43,14 @@ export type Cache = Message<"weir.config.v1.Cache"> & {
    * @generated from field: repeated weir.config.v1.CacheRule rules = 3;
    */
   rules: CacheRule[];
+
+  /**
+   * Also keeps replies in the NATS of `events.nats`, where all processes of routing find them; default in the memory of each alone.
+   * Changes need a restart.
+   *
+   * @generated from field: weir.config.v1.SharedCache shared = 4;
+   */
+  shared?: SharedCache | undefined;
 };
 
 /**
@@ -149,4 +157,47 @@ export type CacheSimilarity = Message<"weir.config.v1.CacheSimilarity"> & {
  */
 export const CacheSimilaritySchema: GenMessage<CacheSimilarity> = /*@__PURE__*/
   messageDesc(file_weir_config_v1_cache, 2);
+
+/**
+ * The replies that processes of routing share: encrypted, in the stream WEIR_CACHE.
+ *
+ * @generated from message weir.config.v1.SharedCache
+ */
+export type SharedCache = Message<"weir.config.v1.SharedCache"> & {
+  /**
+   * From what they are encrypted and named: at least 32 random characters, the same for all processes; write ${NAME} to take it
+   * from the environment. With another one, a process begins with nothing.
+   *
+   * @generated from field: string secret = 1;
+   */
+  secret: string;
+
+  /**
+   * The most bytes there, on each server that has them; default 268435456 (256 MiB). Those that were kept first go first.
+   *
+   * @generated from field: optional int64 max_bytes = 2;
+   */
+  maxBytes?: bigint | undefined;
+
+  /**
+   * In `file`s of the server, or in its `memory`; default `file`.
+   *
+   * @generated from field: string storage = 3;
+   */
+  storage: string;
+
+  /**
+   * On how many servers each reply is kept; default 1.
+   *
+   * @generated from field: optional int32 replicas = 4;
+   */
+  replicas?: number | undefined;
+};
+
+/**
+ * Describes the message weir.config.v1.SharedCache.
+ * Use `create(SharedCacheSchema)` to create a new message.
+ */
+export const SharedCacheSchema: GenMessage<SharedCache> = /*@__PURE__*/
+  messageDesc(file_weir_config_v1_cache, 3);
 

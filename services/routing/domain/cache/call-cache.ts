@@ -51,10 +51,10 @@ export interface IncomingReply {
   drop(): void;
 }
 
-/** The replies of this process. */
+/** The replies of this process, and those that processes share, if they do. */
 export interface ReplyStore {
-  /** Undefined where none is there, or it is older than this. */
-  find(key: string, maximumAgeMs: number): KeptReply | undefined;
+  /** Undefined where none is there, or it is older than this. What others share is waited for within a bound. */
+  find(key: string, maximumAgeMs: number): Promise<KeptReply | undefined>;
   /** Whether the frame has any that are not older than this. */
   holdsSimilar(frame: string, maximumAgeMs: number): boolean;
   /** The nearest of those; undefined where none is as near as `minimum`. */
@@ -103,7 +103,7 @@ export class CallCache {
     const { store } = this.#cache;
     const key = this.#keyOf(target, operation);
     const oldestMs = Math.min(this.#rule.lifetimeMs, maximumAgeMs);
-    const same = mayFind ? store.find(key, oldestMs) : undefined;
+    const same = mayFind ? await store.find(key, oldestMs) : undefined;
     if (same !== undefined) return { found: { bytes: same.bytes, use: { outcome: "hit", ageMs: same.ageMs } } };
     const { similar } = this.#rule;
     // A reply may hold the placeholders of the call that it was made for, which mean nothing in another.
