@@ -26,7 +26,7 @@ export default defineConfig(async () => {
     test: {
       // Tests of whole processes wait more than they work; vitest would leave one core out.
       maxWorkers: availableParallelism() + 1,
-      globalSetup: ["test/harness/test-run.ts", "test/harness/wirings-notice.ts"],
+      globalSetup: ["test/harness/test-run.ts", "test/harness/console-global-setup.ts", "test/harness/wirings-notice.ts"],
       projects: [
         { test: { name: "all", ...filesOf({ every: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], beyond: beyondTheCore, never: [...scenarios, "test/live/**"] }), provide: { wiring: "together" as const }, ...habits } },
         // The same scenarios with the same assertions, however the services are wired.

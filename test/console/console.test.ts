@@ -1,6 +1,4 @@
 /** Proves the console in a browser: what it shows is what the RPCs say, and what is done there is done. */
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
@@ -25,8 +23,6 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
   const faults: string[] = [];
 
   beforeAll(async () => {
-    // In a process of its own, as `npm ci` does it: the test runner's NODE_ENV would make it a page for developers.
-    await promisify(execFile)(process.execPath, ["services/console/prepare.js"], { cwd: new URL("../../", import.meta.url).pathname, env: {} });
     weir = await startWeir({ config: "providers: { demo: { vendor: demo }, keyless: { vendor: openai, models: [m], stored_credentials: true } }\nroutes: { cased: { targets: [demo/demo-chat], cases: [{ where: stream, targets: [demo/a, demo/b] }], retries: 1 } }" });
     for (let call = 0; call < calls; call++) expect((await ask(weir.inferenceKey)).status).toBe(200);
     await weir.attempts(calls);
