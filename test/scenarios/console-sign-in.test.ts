@@ -134,7 +134,7 @@ describe("by key", () => {
     expect(await browser.session()).toBeNull();
     expect(await browser.refusalOf()).toBe("KEY_MISSING");
     const signedIn = await browser.signInByKey(secret);
-    expect([signedIn.status, await signedIn.json()]).toEqual([200, { session: { name: "a person", role: "owner", organizationId, expireTime: expect.any(String) }, signIn: { key: true, issuer: issuer.url } }]);
+    expect([signedIn.status, await signedIn.json()]).toEqual([200, { session: { name: "a person", role: "owner", permissions: expect.arrayContaining(["INFERENCE_USE", "ORGANIZATION_WRITE", "CONSOLE_USE"]), organizationId, expireTime: expect.any(String) }, signIn: { key: true, issuer: issuer.url } }]);
     expect(signedIn.headers.getSetCookie()).toEqual([expect.stringMatching(/^__Host-weir-session=weirs_[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Secure$/)]);
     const hours = (Date.parse((await browser.session())!.expireTime) - Date.now()) / 3_600_000;
     expect(hours).toBeGreaterThan(7.9);
@@ -253,7 +253,7 @@ describe("at the issuer", () => {
     const back = await browser.signInAtIssuer("/console/usage?from=2026-01-01#day");
     expect([back.status, back.headers.get("location")]).toEqual([302, "/console/usage?from=2026-01-01#day"]);
     expect([...browser.cookies.keys()]).toEqual(["__Host-weir-session"]);
-    expect(await browser.session()).toMatchObject({ name: "ada@example.com", role: "admin", organizationId });
+    expect(await browser.session()).toMatchObject({ name: "ada@example.com", role: "admin", permissions: expect.not.arrayContaining(["ORGANIZATION_WRITE"]), organizationId });
     expect(await browser.refusalOf()).toBeUndefined();
     expect(await browser.refusalOf("/weir.policy.v1.PolicyService/CheckBudgets")).toBe("PERMISSION_DENIED");
     const { keys } = await weir.client(PolicyService).listKeys({ organizationId, pageSize: 1_000 });

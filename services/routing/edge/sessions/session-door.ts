@@ -11,6 +11,7 @@ import {
   type CreateSessionRequest,
   type Session,
 } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { PermissionSchema } from "#gen/weir/types/v1/method_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError, toGatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
@@ -29,13 +30,17 @@ import { isForeign, readCookie, sessionCookie, sessionOf, signInCookie, writeCoo
 export interface SessionDoorDependencies {
   readonly policy: Pick<ServiceInterface<typeof PolicyService>, "beginSignIn" | "finishSignIn" | "createSession" | "deleteSession">;
   readonly grants: GrantSource & {
-    openSession(secret: string): Promise<OpenGrant & { readonly session: Session }>;
+    openSession(secret: string): Promise<PresentSession>;
     secretDigestOf(secret: string): Uint8Array;
   };
   readonly addressOf: (request: HttpRequest) => string;
   readonly settings: () => ConsoleSettings;
   readonly audit: AuditTrail;
   readonly clock: Clock;
+}
+
+interface PresentSession extends OpenGrant {
+  readonly session: Session;
 }
 
 /** Answers a request for one of the paths; resolves when that is done. Never throws: failures are answered. */
@@ -110,15 +115,15 @@ export function createSessionDoor(dependencies: SessionDoorDependencies): Sessio
 async function showSession(visit: Visit): Promise<void> {
   const { request, response, settings } = visit;
   const credential = sessionOf(request, settings.origin);
-  const session = credential && (await presentSession(visit, credential).catch(nothingIfOver));
-  if (credential !== undefined && session === undefined) writeCookie(request, response, sessionCookie, undefined, settings.origin);
-  answerSession(visit, session);
+  const present = credential && (await presentSession(visit, credential).catch(nothingIfOver));
+  if (credential !== undefined && present === undefined) writeCookie(request, response, sessionCookie, undefined, settings.origin);
+  answerSession(visit, present);
 }
 
-async function presentSession(visit: Visit, credential: SessionSecret): Promise<Session> {
+async function presentSession(visit: Visit, credential: SessionSecret): Promise<PresentSession> {
   const found = await visit.door.grants.openSession(credential.sessionSecret);
   await checkIn(visit, credential, found);
-  return found.session;
+  return found;
 }
 
 async function signInByKey(visit: Visit): Promise<void> {
@@ -128,7 +133,7 @@ async function signInByKey(visit: Visit): Promise<void> {
   const key = await readKey(request);
   const found = door.grants.find(key) ?? (await door.grants.resolve(key));
   const session = await openSession(visit, key, found, { case: "secretDigest", value: door.grants.secretDigestOf(key) });
-  answerSession(visit, session);
+  answerSession(visit, { ...found, session });
 }
 
 async function beginSignIn(visit: Visit): Promise<void> {
@@ -219,12 +224,13 @@ function contextOf({ requestId, signal, deadlineMs }: RequestScope): CallContext
   return { identity: { kind: "service", name: "routing" }, requestId, signal, deadlineMs };
 }
 
-function answerSession({ response, settings }: Visit, session: Session | undefined): void {
-  const shown = session && {
-    name: session.name,
-    role: RoleSchema.value[session.role]?.name.replace("ROLE_", "").toLowerCase().replaceAll("_", "-"),
-    organizationId: session.organizationId,
-    expireTime: timestampDate(session.expireTime!).toISOString(),
+function answerSession({ response, settings }: Visit, present: PresentSession | undefined): void {
+  const shown = present && {
+    name: present.session.name,
+    role: RoleSchema.value[present.session.role]?.name.replace("ROLE_", "").toLowerCase().replaceAll("_", "-"),
+    permissions: present.grant.permissions.map((permission) => PermissionSchema.value[permission]?.name.replace("PERMISSION_", "")),
+    organizationId: present.session.organizationId,
+    expireTime: timestampDate(present.session.expireTime!).toISOString(),
   };
   answerJson(response, 200, { session: shown ?? null, signIn: { key: true, issuer: settings.issuer ?? null } });
 }
