@@ -208,7 +208,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
 
   test("forgets who was there at sign-out", async () => {
     await page.getByRole("button", { name: "Sign out" }).click();
-    await page.getByLabel("Key").waitFor();
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
     expect(await page.locator("body").innerText()).not.toContain("demo/demo-chat");
   });
 });

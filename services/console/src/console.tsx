@@ -2,7 +2,8 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import type { ComponentType, ReactNode } from "react";
 import { Link, Redirect, Route, Switch, useLocation } from "wouter";
-import { readSession, SessionContext, sessionKey, signOut, type Session } from "./session.ts";
+import { ConversationKeeper } from "./conversation-keeper.tsx";
+import { may, readSession, SessionContext, sessionKey, signOut, type Session } from "./session.ts";
 import { AuditPage } from "./pages/audit.tsx";
 import { BudgetsPage } from "./pages/budgets.tsx";
 import { GuardrailsPage } from "./pages/guardrails.tsx";
@@ -13,10 +14,20 @@ import { RateLimitsPage } from "./pages/rate-limits.tsx";
 import { RequestPage } from "./pages/request.tsx";
 import { RequestsPage } from "./pages/requests.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
+import { TryPage } from "./pages/try.tsx";
 import { UsagePage } from "./pages/usage.tsx";
 
-const pages: readonly { readonly path: string; readonly title: string; readonly page: ComponentType }[] = [
+interface PageEntry {
+  readonly path: string;
+  readonly title: string;
+  readonly page: ComponentType;
+  /** Who lacks it is not led there; other pages say what they may not show. */
+  readonly permission?: string;
+}
+
+const pages: readonly PageEntry[] = [
   { path: "/", title: "Overview", page: OverviewPage },
+  { path: "/try", title: "Try", page: TryPage, permission: "INFERENCE_USE" },
   { path: "/usage", title: "Usage", page: UsagePage },
   { path: "/requests", title: "Requests", page: RequestsPage },
   { path: "/keys", title: "Keys", page: KeysPage },
@@ -40,21 +51,29 @@ export function Console(): ReactNode {
     );
   }
   if (data.session === null) return <SignInPage signIn={data.signIn} />;
+  const shown = pagesFor(data.session);
+  // By its key, a conversation is not taken over into the session of somebody else.
   return (
     <SessionContext value={data.session}>
-      <div className="shell">
-        <Sidebar session={data.session} />
-        <Switch>
-          {pages.map(({ path, page }) => <Route key={path} path={path} component={page} />)}
-          <Route path="/requests/:requestId">{({ requestId }) => <RequestPage requestId={requestId} />}</Route>
-          <Route><Redirect to="/" replace /></Route>
-        </Switch>
-      </div>
+      <ConversationKeeper key={data.session.name}>
+        <div className="shell">
+          <Sidebar session={data.session} pages={shown} />
+          <Switch>
+            {shown.map(({ path, page }) => <Route key={path} path={path} component={page} />)}
+            <Route path="/requests/:requestId">{({ requestId }) => <RequestPage requestId={requestId} />}</Route>
+            <Route><Redirect to="/" replace /></Route>
+          </Switch>
+        </div>
+      </ConversationKeeper>
     </SessionContext>
   );
 }
 
-function Sidebar({ session }: { readonly session: Session }): ReactNode {
+function pagesFor(session: Session): readonly PageEntry[] {
+  return pages.filter(({ permission }) => permission === undefined || may(session, permission));
+}
+
+function Sidebar({ session, pages: shown }: { readonly session: Session; readonly pages: readonly PageEntry[] }): ReactNode {
   const [location] = useLocation();
   // The page begins anew: nothing of what was seen stays for who comes next.
   const { mutate: leave, error } = useMutation({ mutationFn: signOut, onSuccess: () => window.location.assign("/console/") });
@@ -62,7 +81,7 @@ function Sidebar({ session }: { readonly session: Session }): ReactNode {
     <aside>
       <Link href="/" className="brand"><span aria-hidden="true" className="mark" />Weir</Link>
       <nav aria-label="Pages">
-        {pages.map(({ path, title }) => (
+        {shown.map(({ path, title }) => (
           <Link key={path} href={path} aria-current={isAt(location, path) ? "page" : undefined}>{title}</Link>
         ))}
       </nav>

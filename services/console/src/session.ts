@@ -6,6 +6,8 @@ export interface Session {
   readonly name: string;
   /** Such as `owner` or `installation-admin`. */
   readonly role: string;
+  /** What the role permits: `INFERENCE_USE`, `USAGE_READ`. */
+  readonly permissions: readonly string[];
 }
 
 export interface SessionState {
@@ -44,6 +46,11 @@ export function useSession(): Session {
   const session = useContext(SessionContext);
   if (session === undefined) throw new Error("No session: this stands outside of the signed-in page.");
   return session;
+}
+
+/** Weir decides; the page leads nobody to where it would refuse them. */
+export function may({ permissions }: Session, permission: string): boolean {
+  return permissions.includes(permission);
 }
 
 /** Whether what is of no single organization may be asked for; a page asks for nothing unbidden that would be denied, as denials stand in the audit log. */

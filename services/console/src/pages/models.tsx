@@ -2,11 +2,13 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { useInfiniteQuery, useQuery } from "@connectrpc/connect-query";
 import type { ReactNode } from "react";
+import { Link } from "wouter";
 import { InferenceService, type Model, type ProviderProblem, type RouteFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Credential } from "#gen/weir/providers/v1/credential_pb.ts";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { milliseconds, shortCount } from "../format/number.ts";
 import { moment } from "../format/time.ts";
+import { isGenerating, tryPath } from "../model.ts";
 import { DataTable, type Column } from "../parts/data-table.tsx";
 import { Ago, Mark } from "../parts/marks.tsx";
 import { Card, Page } from "../parts/page.tsx";
@@ -57,10 +59,13 @@ const problemColumns: Column<ProviderProblem>[] = [
   { title: "Why its calls fail", isLong: true, cell: ({ description }) => description },
 ];
 
+const tryColumn: Column<Model> = { title: "", cell: (model) => isGenerating(model) && <Link href={tryPath(model.name)} aria-label={`Try ${model.name}`}>Try</Link> };
+
 const routeColumns: Column<Model>[] = [
   { title: "Name", order: ({ name }) => name, cell: ({ name }) => name },
   { title: "Targets", isLong: true, cell: targetsOf },
   { title: "Tried", cell: ({ routing }) => wayOf(routing) },
+  tryColumn,
 ];
 
 function targetsOf({ targets, routing }: Model): ReactNode {
@@ -101,6 +106,7 @@ const modelColumns: Column<Model>[] = [
   { title: "Tools", cell: ({ facts }) => yesNo(facts?.tools) },
   { title: "Reasoning", cell: ({ facts }) => yesNo(facts?.reasoning) },
   { title: "Known from", cell: ({ facts }) => <span className="quiet">{[facts?.source.replace(/^https?:\/\//, "").split("/")[0], facts?.readDate].filter((part) => part !== undefined && part !== "").join(", ")}</span> },
+  tryColumn,
 ];
 
 function tokens(amount: bigint | undefined): string {

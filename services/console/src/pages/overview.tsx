@@ -33,7 +33,7 @@ export function OverviewPage(): ReactNode {
     <Page title="Overview" actions={<PeriodPicker />}>
       <Attention />
       {isQuiet ? (
-        <FirstCall>No calls in the last {periods[period].title}. Make one:</FirstCall>
+        <FirstCall>No calls in the last {periods[period].title}.</FirstCall>
       ) : (
         <>
           <Loaded query={totals} deed="see usage">

@@ -14,10 +14,13 @@ import { Card, Page } from "../parts/page.tsx";
 import { RecordCard } from "../parts/record-card.tsx";
 import { Empty, Loaded } from "../parts/states.tsx";
 
+/** Whoever comes here from a call that has just ended may have looked for its attempts before they were there. */
+const habits = { staleTime: 0 };
+
 export function RequestPage({ requestId }: { readonly requestId: string }): ReactNode {
   const names = useNames();
-  const record = useQuery(MeteringService.method.listRequests, { requestId, pageSize: 1 });
-  const query = useQuery(MeteringService.method.listAttempts, { requestId, pageSize: 100 });
+  const record = useQuery(MeteringService.method.listRequests, { requestId, pageSize: 1 }, habits);
+  const query = useQuery(MeteringService.method.listAttempts, { requestId, pageSize: 100 }, habits);
   const [recorded] = record.data?.records ?? [];
   return (
     <Page title="Request" actions={<Link href="/requests">All requests</Link>}>

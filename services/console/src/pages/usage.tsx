@@ -93,7 +93,7 @@ export function UsagePage(): ReactNode {
         <Loaded query={query} deed="see usage">
           {({ rows, nextPageToken }) =>
             rows.length === 0 ? (
-              <FirstCall>No calls in this period. Make one:</FirstCall>
+              <FirstCall>No calls in this period.</FirstCall>
             ) : (
               <>
                 <DataTable caption="Usage" rows={ordered(rows)} keyOf={({ group }) => group.join("\n")} columns={columns} />

@@ -22,7 +22,7 @@ export function AttemptsList(): ReactNode {
         query={query}
         deed="see usage"
         rowsOf={({ attempts }) => attempts}
-        empty={<FirstCall>No vendor has been called yet. Make a first call:</FirstCall>}
+        empty={<FirstCall>No call has reached a vendor yet.</FirstCall>}
         caption="Attempts, newest first"
         keyOf={(attempt) => attempt.event?.intent?.attemptId ?? ""}
         columns={columnsOf(names)}

@@ -1,5 +1,5 @@
 /** Owns fields with their labels. */
-import type { InputHTMLAttributes, ReactNode, SelectHTMLAttributes } from "react";
+import type { InputHTMLAttributes, ReactNode, SelectHTMLAttributes, TextareaHTMLAttributes } from "react";
 
 interface Labelled {
   readonly label: string;
@@ -22,6 +22,17 @@ export function Choice({ label, hint, children, ...select }: Labelled & SelectHT
     <label className="field">
       <span>{label}</span>
       <select {...select}>{children}</select>
+      {hint !== undefined && <small>{hint}</small>}
+    </label>
+  );
+}
+
+/** For what takes several lines. */
+export function LongField({ label, hint, ...textarea }: Labelled & TextareaHTMLAttributes<HTMLTextAreaElement>): ReactNode {
+  return (
+    <label className="field">
+      <span>{label}</span>
+      <textarea autoComplete="off" {...textarea} />
       {hint !== undefined && <small>{hint}</small>}
     </label>
   );

@@ -1,9 +1,11 @@
 /** Owns what stands where an answer is not here: that it is on its way, why it failed, or what to do while there is nothing. */
 import { useQuery } from "@connectrpc/connect-query";
 import type { ReactNode } from "react";
+import { Link } from "wouter";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { failureSentence } from "../failure.ts";
-import { useSession } from "../session.ts";
+import { isGenerating } from "../model.ts";
+import { may, useSession } from "../session.ts";
 
 /** What is read of a query. */
 export interface LoadedQuery<Data> {
@@ -49,10 +51,11 @@ export function Empty({ children, command }: { readonly children: ReactNode; rea
   );
 }
 
-/** A call to paste, of a model that is there; for who may not list models, of the demo. */
+/** A call to paste, of a model that is there, or to make here; for who may not list models, of the demo. */
 export function FirstCall({ children }: { readonly children: ReactNode }): ReactNode {
+  const mayTry = may(useSession(), "INFERENCE_USE");
   const { data } = useQuery(InferenceService.method.listModels, {});
-  const chat = data?.models.find(({ facts }) => facts === undefined || facts.operation === "generate");
+  const chat = data?.models.find(isGenerating);
   return (
     <Empty
       command={`curl ${window.location.origin}/v1/chat/completions \\
@@ -60,7 +63,7 @@ export function FirstCall({ children }: { readonly children: ReactNode }): React
   -H "Content-Type: application/json" \\
   -d '{"model": "${chat?.name ?? "demo/demo-chat"}", "messages": [{"role": "user", "content": "Hello"}]}'`}
     >
-      {children}
+      {children} Make one{mayTry && <> <Link href="/try">here</Link>, or in a terminal</>}:
     </Empty>
   );
 }
