@@ -88,6 +88,27 @@ test("sums of a model and hour are equal, missing here, missing there or differe
   await expectSound(metering);
 });
 
+test("a line that comes again for another period or request takes what was posted for the one before along", async () => {
+  const metering = await startTestMetering();
+  await metering.record(served("vendor-1", { attempt: 1, priceVersion: metering.priceVersion, usage }));
+  const before = await balances(metering);
+  const day = { startTime: timestampFromMs(hour - (hour % (24 * hourMs))), endTime: timestampFromMs(hour - (hour % (24 * hourMs)) + 24 * hourMs) };
+  const wrongly = [ofHour("a", "demo-image", { costNanos: 700n }), ofHour("b", "demo-other", { costNanos: 30n }), ofHour("c", "demo-image", { costNanos: 5n }, hour - hourMs)];
+  await reconcile(metering, wrongly);
+  expect((await balances(metering))["difference:demo"]).toBe(735n - cost);
+  await reconcile(metering, [{ ...wrongly[0]!, ...day }, { ...wrongly[2]!, ...day }]);
+  // "b" is of the hour still, so that the vendor's not naming the ledger's model there counts.
+  expect((await balances(metering))["difference:demo"]).toBe(705n - cost + 30n - cost);
+  await reconcile(metering, [{ ...wrongly[1]!, ...day }]);
+  expect((await balances(metering))["difference:demo"]).toBe(735n - cost);
+  await reconcile(metering, wrongly.map(({ lineId }) => ({ ...ofRequest("vendor-2", { costNanos: 9n }), lineId: lineId! })).slice(0, 1));
+  await reconcile(metering, [{ ...wrongly[1]!, ...day, costNanos: 0n }, { ...wrongly[2]!, ...day, costNanos: cost }]);
+  expect((await balances(metering))["difference:demo"]).toBe(9n);
+  await reconcile(metering, [{ ...ofRequest("vendor-1", { costNanos: cost + 4n }), lineId: "a" }]);
+  expect(await balances(metering)).toEqual({ ...before, "difference:demo": 4n, "vendor:demo": before["vendor:demo"]! - 4n });
+  await expectSound(metering);
+});
+
 test("a period of any length has its usage from its beginning to its end", async () => {
   const metering = await startTestMetering();
   const { priceVersion } = metering;

@@ -22,7 +22,7 @@ import { agree, compareModels, isSameUsage, matchRequests, type LedgerUsage, typ
 import { outranks } from "../domain/usage-event.ts";
 import type { AttemptRow } from "../store/attempt-list.ts";
 import { lockBalances } from "../store/fold-deltas.ts";
-import { postDifferences, saveLines, selectCandidates, selectCosts, selectLedgerUsage, selectLines, selectPosted, selectPostedForRequests, selectUnlisted, type VendorDifference, type VendorPeriod, type VendorSource } from "../store/vendor-lines.ts";
+import { hasLineOf, postDifferences, saveLines, selectCandidates, selectCosts, selectFormerPlaces, selectLedgerUsage, selectLines, selectPosted, selectPostedForRequests, selectUnlisted, type FormerPlace, type VendorDifference, type VendorPeriod, type VendorSource } from "../store/vendor-lines.ts";
 import { nameOf } from "./caller.ts";
 import { hoursWithin } from "./hours-asked.ts";
 import { toAttempt } from "./list-attempts.ts";
@@ -55,6 +55,13 @@ export async function reconcileUsage({ database, record }: ReconcileDependencies
 
   // A transaction each: what adds to balances meanwhile waits for one period only, and what stopped on its way goes on when the lines come again.
   const settle = <Result>(work: (transaction: Queryable) => Promise<Result>) => database.transaction((transaction) => lockBalances(transaction).then(() => work(transaction)));
+  for (const { former, moved } of await findMoved(database, source, lines)) {
+    signal.throwIfAborted();
+    await settle(async (transaction) => {
+      await saveLines(transaction, source, moved, postedBy);
+      await settleFormer(transaction, source, former, postedBy, signal);
+    });
+  }
   const comparisons = await settle(async (transaction) => {
     if (lines.length > 0) await saveLines(transaction, source, lines, postedBy);
     return settleRequests(transaction, source, requests, corrected, postedBy);
@@ -184,7 +191,9 @@ async function settlePeriod(transaction: Queryable, source: VendorSource, period
     signal.throwIfAborted();
     usages.push(...(await selectLedgerUsage(transaction, source.vendor, hour)));
   }
-  const compared = compareModels(await selectLines(transaction, source, period), usages);
+  const lines = await selectLines(transaction, source, period);
+  // Where no line is left, the vendor says nothing: that it billed nothing is not said either.
+  const compared = lines.length === 0 ? [] : compareModels(lines, usages);
   const posted = await selectPosted(transaction, source, period);
   const settlement = new Settlement(posted);
   const comparisons: UsageComparison[] = [];
@@ -208,6 +217,22 @@ async function settlePeriod(transaction: Queryable, source: VendorSource, period
   for (const subject of posted.keys()) if (!models.has(subject)) settlement.settle(period, subject, 0n);
   await postDifferences(transaction, source, settlement.differences, postedBy);
   return comparisons;
+}
+
+/** Of lines that come again for another period or request: what they were about, with all that leave it. */
+async function findMoved(database: Database, source: VendorSource, lines: readonly VendorLine[]): Promise<{ former: FormerPlace; moved: VendorLine[] }[]> {
+  const byId = new Map(lines.map((line) => [line.lineId, line]));
+  const left = Map.groupBy(await selectFormerPlaces(database, source, lines), ({ upstreamRequestId, startMs, endMs }) => upstreamRequestId || `${startMs} ${endMs}`);
+  return [...left.values()].map((places) => ({ former: places[0]!, moved: places.map(({ lineId }) => byId.get(lineId)!) }));
+}
+
+/** What was posted because of lines that are elsewhere now stands for nothing any more. */
+async function settleFormer(transaction: Queryable, source: VendorSource, { upstreamRequestId, startMs, endMs }: FormerPlace, postedBy: string, signal: AbortSignal): Promise<void> {
+  if (upstreamRequestId === "") return void (await settlePeriod(transaction, source, { startMs, endMs }, postedBy, signal));
+  if (await hasLineOf(transaction, source, upstreamRequestId)) return;
+  const settlement = new Settlement(await selectPostedForRequests(transaction, source, [upstreamRequestId]));
+  settlement.settle({ startMs, endMs: startMs }, upstreamRequestId, 0n);
+  await postDifferences(transaction, source, settlement.differences, postedBy);
 }
 
 function vendorFigures(quantities: readonly bigint[] | undefined, costNanos: bigint | undefined): { vendorQuantities: MeterQuantity[]; vendorCostNanos?: bigint } {

@@ -23,6 +23,13 @@ export interface VendorDifference extends VendorPeriod {
   readonly amountNanos: bigint;
 }
 
+/** What a line was about before it came again for something else. */
+export interface FormerPlace extends VendorPeriod {
+  readonly lineId: string;
+  /** Empty for a sum over a period. */
+  readonly upstreamRequestId: string;
+}
+
 const lineColumns: readonly Column<VendorLine>[] = [
   { name: "line_id", type: "text", value: ({ lineId }) => lineId },
   { name: "upstream_request_id", type: "text", value: ({ upstreamRequestId }) => upstreamRequestId },
@@ -51,6 +58,26 @@ export async function saveLines(transaction: Queryable, { vendor, source }: Vend
      where (${named.map((name) => `known.${name}`).join(", ")}) is distinct from (${named.map((name) => `excluded.${name}`).join(", ")})`,
     [...parameters, vendor, source, importedBy],
   );
+}
+
+/** Of those of the lines that were about another period or request before, what that was. */
+export async function selectFormerPlaces(queryable: Queryable, { vendor, source }: VendorSource, lines: readonly VendorLine[]): Promise<FormerPlace[]> {
+  if (lines.length === 0) return [];
+  const parameters = batchParameters(lineColumns, lines);
+  const { rows } = await queryable.query<{ line_id: string; upstream_request_id: string; start_time: Date; end_time: Date }>(
+    `select known.line_id, known.upstream_request_id, known.start_time, known.end_time
+     from ${batchRelation(lineColumns)} join vendor_lines as known using (line_id)
+     where known.vendor = $${parameters.length + 1} and known.source = $${parameters.length + 2}
+       and (known.upstream_request_id <> batch.upstream_request_id
+            or (known.upstream_request_id = '' and (known.start_time, known.end_time) is distinct from (batch.start_time, batch.end_time)))`,
+    [...parameters, vendor, source],
+  );
+  return rows.map((row) => ({ lineId: row.line_id, upstreamRequestId: row.upstream_request_id, startMs: row.start_time.getTime(), endMs: row.end_time.getTime() }));
+}
+
+export async function hasLineOf(queryable: Queryable, { vendor, source }: VendorSource, upstreamRequestId: string): Promise<boolean> {
+  const { rows } = await queryable.query("select from vendor_lines where vendor = $1 and source = $2 and upstream_request_id = $3 limit 1", [vendor, source, upstreamRequestId]);
+  return rows.length > 0;
 }
 
 const hasUsage = "(cost_nanos <> 0 or exists (select from unnest(quantities) as quantity where quantity <> 0))";
