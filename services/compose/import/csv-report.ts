@@ -1,7 +1,8 @@
 /** Owns any other vendor's report: a CSV file, and which of its columns hold what. */
 import { parse } from "csv-parse/sync";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
-import { scaledDecimal } from "./decimal.ts";
+import { momentMs } from "#platform/moment.ts";
+import { keepable, scaledDecimal } from "./decimal.ts";
 import type { ReportLine } from "./report-line.ts";
 
 /** Column names by what they hold, and of rows that are no request, the period from their time on. */
@@ -28,6 +29,7 @@ const meters: Readonly<Record<string, Meter>> = {
 };
 /** What vendors write with a fraction, by how many places it is counted in finer units. */
 const places: Readonly<Record<string, number>> = { audio_seconds: 3 };
+const figureFields: ReadonlySet<string> = new Set(["cost", ...Object.keys(meters)]);
 const fields = ["time", "model", "request", "cost", "line", ...Object.keys(meters)];
 const periodMs = { hour: 3_600_000, day: 86_400_000 };
 
@@ -39,13 +41,14 @@ export function readColumns(text: string): ReadonlyMap<string, string> {
   return columns;
 }
 
-/** A row is told from others by its `line`, else its `request`, else all that it holds. */
+/** A row is told from others by its `line`, else its `request`, else all that it holds beside its figures. */
 export function csvReader({ columns, period }: CsvMapping): (text: string) => ReportLine[] {
+  const figures = new Set([...columns].filter(([field]) => figureFields.has(field)).map(([, column]) => column));
   return (text) => {
     const rows = parse(text, { columns: true, bom: true, skip_empty_lines: true, trim: true }) as Record<string, string>[];
     return rows.map((row, index) => {
       try {
-        return lineOf(row, columns, periodMs[period]);
+        return lineOf(row, columns, figures, periodMs[period]);
       } catch (error) {
         throw error instanceof RangeError ? new RangeError(`row ${index + 1}: ${error.message}`) : error;
       }
@@ -53,7 +56,7 @@ export function csvReader({ columns, period }: CsvMapping): (text: string) => Re
   };
 }
 
-function lineOf(row: Readonly<Record<string, string>>, columns: ReadonlyMap<string, string>, lengthMs: number): ReportLine {
+function lineOf(row: Readonly<Record<string, string>>, columns: ReadonlyMap<string, string>, figures: ReadonlySet<string>, lengthMs: number): ReportLine {
   const cell = (field: string): string | undefined => {
     const column = columns.get(field);
     if (column === undefined) return undefined;
@@ -66,7 +69,7 @@ function lineOf(row: Readonly<Record<string, string>>, columns: ReadonlyMap<stri
   const cost = cell("cost");
   const quantities = Object.entries(meters).flatMap(([field, meter]) => (cell(field) === undefined ? [] : [[meter, quantityOf(cell(field)!, places[field])] as const]));
   return {
-    identity: cell("line") !== undefined ? [cell("line")!] : upstreamRequestId !== "" ? [upstreamRequestId] : Object.values(row),
+    identity: cell("line") !== undefined ? [cell("line")!] : upstreamRequestId !== "" ? [upstreamRequestId] : Object.entries(row).flatMap(([column, value]) => (figures.has(column) ? [] : [value])),
     upstreamRequestId,
     model: cell("model") ?? "",
     ...(upstreamRequestId === "" ? { startMs: begin, endMs: begin + lengthMs } : { startMs }),
@@ -75,16 +78,17 @@ function lineOf(row: Readonly<Record<string, string>>, columns: ReadonlyMap<stri
   };
 }
 
-/** RFC 3339, a date, or `2026-11-20 12:30:00`, which is UTC; or seconds since 1970. */
+/** A date, RFC 3339, or `2026-11-20 12:30:00`, which is UTC unless a zone stands behind it; or seconds since 1970. */
 function timeOf(text: string): number {
-  const zoned = /^[0-9-]+[ T][0-9:.]+$/.test(text) ? `${text.replace(" ", "T")}Z` : text;
-  const timeMs = /^[0-9]{9,11}$/.test(text) ? Number(text) * 1_000 : Date.parse(zoned);
-  if (Number.isNaN(timeMs)) throw new RangeError(`"${text}" is no time.`);
+  if (/^[0-9]{9,11}$/.test(text)) return Number(text) * 1_000;
+  const [, date = "", time, zone = "UTC"] = /^([0-9-]+)(?:[ T]([0-9:.]+) ?(Z|UTC|[+-][0-9]{2}:[0-9]{2})?)?$/.exec(text) ?? [];
+  const timeMs = momentMs(time === undefined ? date : `${date}T${time}${zone === "UTC" ? "Z" : zone}`);
+  if (Number.isNaN(timeMs)) throw new RangeError(`"${text}" is no time: write 2026-11-20, 2026-11-20T12:30:00Z, or seconds since 1970.`);
   return timeMs;
 }
 
 function quantityOf(text: string, fractionPlaces = 0): bigint {
   if (fractionPlaces > 0 && /^[0-9]+[.][0-9]*$/.test(text)) return scaledDecimal(text, fractionPlaces);
   if (!/^[0-9]*$/.test(text)) throw new RangeError(`"${text}" is no count.`);
-  return BigInt(text === "" ? 0 : text) * 10n ** BigInt(fractionPlaces);
+  return keepable(BigInt(text === "" ? 0 : text) * 10n ** BigInt(fractionPlaces), text);
 }

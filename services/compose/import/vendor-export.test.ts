@@ -67,12 +67,28 @@ test("a CSV file by its columns: requests as they are, other rows by hour or day
   expect(() => readColumns("time=at,price=cost")).toThrow('"price" is nothing');
 });
 
+test("a row that comes again with other figures has the same id, and of alike rows each has its own", () => {
+  const ids = (...rows: string[]) => read("csv", ["at,model,cost,prompt,note", ...rows].join("\n"), "time=at,model=model,cost=cost,input=prompt").map(({ lineId }) => lineId);
+  const [first, second] = ids("2026-11-20,large,5,10,", "2026-11-20,large,6,11,");
+  expect(ids("2026-11-20,large,7,12,")).toEqual([first]);
+  expect(new Set([first, second, ...ids("2026-11-21,large,5,10,"), ...ids("2026-11-20,large,5,10,batch")]).size).toBe(4);
+});
+
+test("a CSV file's times are read alike on every machine, or not at all", () => {
+  const starts = (...times: string[]) => read("csv", ["at", ...times].join("\n"), "time=at").map(({ startMs }) => startMs);
+  const noon = Date.UTC(2026, 10, 20, 12);
+  expect(starts("2026-11-20 12:30:00 UTC", "2026-11-20T12:30Z", "2026-11-20 14:30:00+02:00", "2026-11-20 12:30:00.5", String(noon / 1_000))).toEqual(Array.from({ length: 5 }, () => noon));
+  for (const time of ["11/12/2026", "20 Nov 2026", "2026-11-31", "2026-11-20T25:00:00Z", "item 7", "7"]) expect(() => starts(time), time).toThrow(`row 1: "${time}" is no time`);
+});
+
 test("a CSV file's sound is counted in milliseconds, whole seconds or not", () => {
   const lines = read("csv", "at,seconds\n2026-11-20 12:00:00,12.5\n2026-11-20 13:00:00,7\n2026-11-20 14:00:00,\n", "time=at,audio_seconds=seconds");
   expect(lines.map(({ quantities }) => quantities)).toEqual([{ [Meter.AUDIO_MILLISECONDS]: 12_500n }, { [Meter.AUDIO_MILLISECONDS]: 7_000n }, {}]);
   expect(() => read("csv", "at,seconds\n2026-11-20 12:00:00,-1.5\n", "time=at,audio_seconds=seconds")).toThrow('row 1: "-1.5" is no count');
 });
 
-test("amounts are exact, and rounded once", () => {
+test("amounts are exact, rounded once, and none is more than can be kept", () => {
+  expect(() => scaledDecimal("1e900", 9)).toThrow('"1e900" is more than can be kept');
+  expect(() => read("csv", "at,prompt\n2026-11-20,99999999999999999999\n", "time=at,input=prompt")).toThrow("row 1: \"99999999999999999999\" is more than can be kept");
   expect(["0.1", "1e-9", "5e-10", "4.9e-10", "-0.25", "12E2", "0.30000000000000004"].map((text) => scaledDecimal(text, 9))).toEqual([100_000_000n, 1n, 1n, 0n, -250_000_000n, 1_200_000_000_000n, 300_000_000n]);
 });
