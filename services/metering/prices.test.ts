@@ -68,6 +68,14 @@ test("an import says what it changes, changes nothing as a dry run, and the same
   ]);
 });
 
+test("what could never hold for a call is refused: days that there are not, and ends before beginnings", async () => {
+  const metering = await startTestMetering();
+  const price = { input: "2" };
+  const adjustment = { organizationId: "org_a", models: "*", percent: "10" };
+  await expect(importPrices(metering, { prices: [{ name: "mine/a", price: { ...price, from: "2026-02-31" } }] })).rejects.toMatchObject({ reason: "INVALID_REQUEST", message: expect.stringMatching(/^prices\[0\] \(mine\/a\): "2026-02-31" is no moment/) });
+  await expect(importPrices(metering, { adjustments: [{ ...adjustment, from: "2027-01-01", until: "2026-01-01" }] })).rejects.toMatchObject({ reason: "INVALID_REQUEST", message: expect.stringContaining("from 2027-01-01 is not before until 2026-01-01") });
+});
+
 test("a version is listed as it was written, also when it is no longer in force, page by page", async () => {
   const metering = await startTestMetering();
   const price = { input: "2", image: "0.04", request: "0.001", longPrompt: { aboveInputTokens: 100n, input: "4" }, serviceTiers: ["standard"], from: "2026-12-01" };

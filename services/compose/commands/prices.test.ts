@@ -27,6 +27,10 @@ test("a file of prices is compared, imported and listed, and a file that is none
     expect(await weirCommand("import", file)).toContain("In force: pri_");
     expect(await weirCommand("list", "demo/demo-chat")).toMatch(/demo\/demo-chat +batch +2027-01-01 +input:1\n[\s\S]*org_a +\* +-10 %/);
     expect(await weirCommand("history")).toMatch(/key_\w+ +pri_\w+ +2 +1$/m);
+    await writeFile(file, 'adjustments: [{ organization_id: acme, models: "*", percent: "-10" }]\n');
+    expect(await weirCommand("import", file)).toContain("adjustments[0].organization_id");
+    await writeFile(file, "# None any more.\n");
+    expect(await weirCommand("import", file)).toMatch(/\+ \S+ +input:1 output:4\nMark-ups and discounts change\.\nIn force: pri_/);
     const listFile = join(weir.dataDirectory, "litellm.json");
     await writeFile(listFile, JSON.stringify({ "gpt-x": { litellm_provider: "openai", input_cost_per_token: 1.25e-6, output_cost_per_token: 1e-5 }, "claude-x": { litellm_provider: "anthropic", input_cost_per_token: 3e-6 }, "flux": { litellm_provider: "aiml" } }));
     const converted = await run("convert", listFile, "--vendor", "openai");

@@ -77,11 +77,11 @@ function convertible(path: string, text: string): ConvertedPrices {
   }
 }
 
-/** The file: YAML or JSON with `prices` and `adjustments` as ImportPrices takes them. Throws INVALID_REQUEST. */
+/** The file: YAML or JSON with `prices` and `adjustments` as ImportPrices takes them; an empty one has none. Throws INVALID_REQUEST. */
 async function readPriceFile(path: string): Promise<ImportPricesRequest> {
   const text = await readText(path);
   try {
-    return fromJson(ImportPricesRequestSchema, parse(text) as JsonValue);
+    return fromJson(ImportPricesRequestSchema, (parse(text) ?? {}) as JsonValue);
   } catch (error) {
     throw new GatewayError("INVALID_REQUEST", `${path} holds no prices: ${(error as Error).message}. Write \`prices: [{ name: vendor/model, price: { input: "1.25" } }]\`.`);
   }

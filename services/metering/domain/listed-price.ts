@@ -1,5 +1,6 @@
 /** Owns prices as people write them, and their reading as the entries of a price book. */
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
+import { momentMs } from "#platform/moment.ts";
 import type { PriceEntry, Rates } from "./rate.ts";
 
 /** Decimal text each, in US dollars for what weir.types.v1.Price says; absent or empty means that the price is not stated. */
@@ -59,11 +60,7 @@ const listedMeters = Object.entries(meters) as readonly [keyof ListedRates, List
 
 /** The entries of a listed price, the first that covers a call holding. Throws RangeError for what cannot be read or is not exact. */
 export function entriesOf(price: ListedPrice): PriceEntry[] {
-  const period = {
-    ...(isStated(price.from) ? { fromMs: parseMoment(price.from) } : {}),
-    ...(isStated(price.until) ? { untilMs: parseMoment(price.until) } : {}),
-  };
-  if (period.fromMs !== undefined && period.untilMs !== undefined && period.fromMs >= period.untilMs) throw new RangeError(`from ${price.from} is not before until ${price.until}.`);
+  const period = periodOf(price);
   const { longPrompt } = price;
   const rates: Pick<PriceEntry, "rates" | "longPrompt"> = {
     rates: ratesOf(price),
@@ -74,6 +71,16 @@ export function entriesOf(price: ListedPrice): PriceEntry[] {
     ...Object.entries(price.tierMultipliers ?? {}).map(([tier, multiplier]) => ({ ...multiplyRates(rates, multiplier), serviceTiers: [tier], ...period })),
     { ...rates, ...(tiers.length === 0 ? {} : { serviceTiers: [...tiers] }), ...period },
   ];
+}
+
+/** Throws RangeError for what is no moment, and for an end that is not after the beginning. */
+export function periodOf({ from, until }: Pick<ListedPrice, "from" | "until">): { readonly fromMs?: number; readonly untilMs?: number } {
+  const period = {
+    ...(isStated(from) ? { fromMs: parseMoment(from) } : {}),
+    ...(isStated(until) ? { untilMs: parseMoment(until) } : {}),
+  };
+  if (period.fromMs !== undefined && period.untilMs !== undefined && period.fromMs >= period.untilMs) throw new RangeError(`from ${from} is not before until ${until}.`);
+  return period;
 }
 
 export function ratesOf(listed: ListedRates): Rates {
@@ -105,7 +112,7 @@ export function parseDollars(text: string): bigint {
 
 /** A date (midnight UTC) or an RFC 3339 time, in milliseconds since 1970. Throws RangeError for any other text. */
 export function parseMoment(text: string): number {
-  const timeMs = Date.parse(text);
+  const timeMs = momentMs(text);
   if (Number.isNaN(timeMs)) throw new RangeError(`"${text}" is no moment: write "2026-12-01" or "2026-12-01T08:00:00Z".`);
   return timeMs;
 }

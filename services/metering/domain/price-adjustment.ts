@@ -1,5 +1,5 @@
 /** Owns what an organization is charged above or below the vendor's price. */
-import { parseDollars, parseMoment, writeMoment } from "./listed-price.ts";
+import { parseDollars, periodOf, writeMoment } from "./listed-price.ts";
 import type { PricedCall } from "./price-book.ts";
 import { evenFactorMillionths } from "./rate.ts";
 
@@ -27,7 +27,7 @@ export interface ListedAdjustment {
   readonly until: string;
 }
 
-/** Throws RangeError for a moment that is none. */
+/** Throws RangeError for a moment that is none, and for a period that ends before it begins. */
 export function adjustmentOf({ organizationId, models, percent, from, until }: ListedAdjustment): PriceAdjustment {
   const isDiscount = percent.startsWith("-");
   // Nano-percent to millionths of one.
@@ -36,8 +36,7 @@ export function adjustmentOf({ organizationId, models, percent, from, until }: L
     organizationId,
     models,
     factorMillionths: evenFactorMillionths + (isDiscount ? -size : size),
-    ...(from === "" ? {} : { fromMs: parseMoment(from) }),
-    ...(until === "" ? {} : { untilMs: parseMoment(until) }),
+    ...periodOf({ from, until }),
   };
 }
 
