@@ -1,4 +1,5 @@
 /** Owns `weir ledger`: what a running Weir's ledger is asked to do over. */
+import { createHash } from "node:crypto";
 import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
@@ -81,8 +82,16 @@ async function check(options: PartOptions, metering: Metering): Promise<void> {
 }
 
 async function rerate({ from, until, priceVersion, model = "", id, dryRun }: RerateOptions, metering: Metering): Promise<void> {
-  const rerateId = id ?? [priceVersion.slice(0, 16), from, until, model.slice(0, 16)].join("-");
-  const { differences } = await metering.rerateUsage({ rerateId, startTime: timestampFromMs(from), endTime: timestampFromMs(until), priceVersion, model, dryRun: dryRun === true });
+  const rerateId = id ?? createHash("sha256").update(JSON.stringify([priceVersion, from, until, model])).digest("hex").slice(0, 32);
+  const order = { rerateId, startTime: timestampFromMs(from), endTime: timestampFromMs(until), priceVersion, model };
+  const { differences } = await metering.rerateUsage({ ...order, dryRun: dryRun === true });
+  // An id that was given before answers what was changed then.
+  const left = dryRun === true ? [] : (await metering.rerateUsage({ ...order, dryRun: true })).differences;
+  if (left.length > 0) {
+    console.log(`That was done before, as ${rerateId}; since then other attempts came, or they were rated by another version. To rate those, give a new --id.`);
+    process.exitCode = 1;
+    return;
+  }
   if (differences.length === 0) return console.log("Nothing in this period is rated by another version.");
   const header = ["MODEL", "ATTEMPTS", "CHANGED", "UNPRICED", "COST BEFORE", "COST AFTER", "CHARGE BEFORE", "CHARGE AFTER"];
   console.log(table([header, ...differences.map(describeDifference)], [1, 2, 3, 4, 5, 6, 7]).join("\n"));
