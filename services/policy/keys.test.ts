@@ -41,6 +41,7 @@ describe("changing a key", () => {
     ["a name that is none", { updateMask: { paths: ["name"] } }],
     ["a scope that matches nothing", { updateMask: { paths: ["scope"] }, scope: { models: ["*"] } }],
     ["an end that is over", { updateMask: { paths: ["expire_time"] }, expireTime: timestampFromMs(noon) }],
+    ["an end that the database would round to the year 10000", { updateMask: { paths: ["expire_time"] }, expireTime: { seconds: 253_402_300_799n, nanos: 999_999_999 } }],
   ])("refuses %s", async (_, request) => {
     const fixture = await startPolicy(await createEmptyDatabase(), atNoon);
     const { key } = await createTestKey(fixture, (await createTestTeam(fixture)).id);

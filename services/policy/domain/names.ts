@@ -38,9 +38,14 @@ export function checkScope(scope: Scope | undefined): void {
 
 const operationNames = [...new Set(InferenceService.methods.map(({ name }) => scopeOperationOf(name)))];
 
-/** Throws INVALID_REQUEST when the end is over already. */
+/** Later ends have no form as JSON once the database has rounded them. */
+const latestEndMs = Date.UTC(9999, 0);
+
+/** Throws INVALID_REQUEST when the end is over already, or beyond all calendars. */
 export function checkExpireTime(expireTime: Timestamp | undefined, nowMs: number): void {
-  if (expireTime !== undefined && timestampMs(expireTime) <= nowMs) throw invalid("expire_time", "A key ends in the future. To end it now, revoke it.");
+  if (expireTime === undefined) return;
+  if (timestampMs(expireTime) <= nowMs) throw invalid("expire_time", "A key ends in the future. To end it now, revoke it.");
+  if (timestampMs(expireTime) >= latestEndMs) throw invalid("expire_time", "A key ends before the year 9999. One that is to be good for ever has no end.");
 }
 
 function invalid(field: string, description: string): GatewayError {
