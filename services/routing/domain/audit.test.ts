@@ -47,6 +47,14 @@ test("a change whose beginning cannot be recorded is not made", async () => {
   expect(isMade).toBe(false);
 });
 
+test("a request that no log can hold is the caller's fault, and not made", async () => {
+  const { trail } = trailOf();
+  const unfit: AuditTrail = { ...trail, record: async () => Promise.reject(new GatewayError("INVALID_REQUEST", "a text holds a NUL")) };
+  await expect(audited(callOf(), unfit, async () => response)).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+  const beyond = { ...callOf(), request: create(CreateKeyRequestSchema, { expireTime: { seconds: 10n ** 15n, nanos: 0 } }) };
+  await expect(audited(beyond, trail, async () => response)).rejects.toMatchObject({ reason: "INVALID_REQUEST", message: expect.stringContaining("9999") });
+});
+
 test("a change whose outcome cannot be recorded is answered, and told of elsewhere", async () => {
   const { trail, lost, lines } = trailOf(1);
   expect(await audited(callOf(), trail, async () => response)).toBe(response);

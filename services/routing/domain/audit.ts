@@ -34,6 +34,8 @@ export async function audited<Response extends Message>(call: AuditedCall, trail
   const { audit } = ruleOf(call.method);
   if (audit !== AuditClass.WRITE && audit !== AuditClass.SENSITIVE_READ) return makeUnlessDenied(call, trail, make);
   await trail.record(recordsOf(call, "begun")).catch((cause: unknown) => {
+    // It names an organization that cannot be: no such thing stands in any log.
+    if (toGatewayError(cause).reason === "INVALID_REQUEST") throw cause;
     throw new GatewayError("AUDIT_UNAVAILABLE", "The audit log cannot be written, so the call was not made: metering or its database does not answer. Try again in a few seconds.", { retryAfterMs: 2_000, cause });
   });
   try {
@@ -68,7 +70,7 @@ async function recordIfPossible(records: readonly AuditRecord[], trail: AuditTra
 /** One for the log of each organization that the call concerns. */
 function recordsOf(call: AuditedCall, outcome: string, response?: Message): AuditRecord[] {
   const { method, request, grant, address, requestId } = call;
-  const requestJson = bounded(JSON.stringify(redactedJson(method.input, request)));
+  const requestJson = bounded(readableJson(method, request));
   return concernedBy(call, response).map((organizationId) =>
     create(AuditRecordSchema, {
       organizationId,
@@ -89,6 +91,15 @@ function concernedBy({ request, grant }: AuditedCall, response: Message | undefi
   if (grant.reach !== Reach.INSTALLATION) return [grant.organizationId];
   const messages = [request, ...(response === undefined ? [] : [response, ...membersOf(response)])];
   return [...new Set([grant.organizationId, ...messages.flatMap(organizationOf)])];
+}
+
+/** Throws INVALID_REQUEST for what no JSON can say, such as a time after the year 9999. */
+function readableJson(method: DescMethod, request: Message): string {
+  try {
+    return JSON.stringify(redactedJson(method.input, request));
+  } catch (cause) {
+    throw new GatewayError("INVALID_REQUEST", `The request has no form as JSON, in which the audit log keeps it: ${(cause as Error).message}. Correct that and send it again.`, { cause });
+  }
 }
 
 const maximumRequestBytes = 16_384;
