@@ -33,6 +33,14 @@ function verify({ implementation }: TestMetering, query: MessageInitShape<typeof
   return implementation.verifyAuditLog(create(VerifyAuditLogRequestSchema, query), testContext);
 }
 
+test("periods from before all time or beyond it have what there is", async () => {
+  const metering = await startTestMetering();
+  await record(metering, { callId: "req_1" });
+  const last = { seconds: 253_402_300_799n, nanos: 999_999_999 };
+  expect((await list(metering, { startTime: { seconds: -62_135_596_800n, nanos: 0 }, endTime: last })).entries).toHaveLength(1);
+  expect((await list(metering, { startTime: last })).entries).toEqual([]);
+});
+
 test("a call is listed once, with its outcome when that is known, newest first, page by page", async () => {
   const metering = await startTestMetering();
   await record(metering, { callId: "req_1", outcome: "begun" });

@@ -70,6 +70,19 @@ test("usage is summed by route, vendor, time and declared labels; others are ref
   await expect(query(metering, { groupByLabels: ["secret"] })).rejects.toMatchObject({ reason: "INVALID_REQUEST", message: expect.stringContaining("ledger.labels") as string });
 });
 
+test("periods from before all time or beyond it have what there is, and one that ends before it begins is refused", async () => {
+  const metering = await startTestMetering();
+  await metering.record(usageEvent({ attempt: 1, priceVersion: metering.priceVersion }));
+  const [first, last] = [{ seconds: -62_135_596_800n, nanos: 0 }, { seconds: 253_402_300_799n, nanos: 999_999_999 }];
+  for (const groupBy of [[], [UsageDimension.HOUR]]) {
+    expect((await query(metering, { startTime: first, endTime: last, groupBy })).rows).toMatchObject([{ attempts: 1n }]);
+    expect((await query(metering, { endTime: first, groupBy })).rows.filter(({ attempts }) => attempts > 0n)).toEqual([]);
+  }
+  expect((await list(metering, { startTime: first, endTime: last })).attempts).toHaveLength(1);
+  expect((await list(metering, { startTime: last })).attempts).toEqual([]);
+  await expect(query(metering, { startTime: timestampFromMs(testNowMs), endTime: timestampFromMs(testNowMs - 1) })).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+});
+
 test("percentiles of latency are within 10 % of the true ones, and come when they are asked for", async () => {
   const metering = await startTestMetering();
   const { priceVersion } = metering;

@@ -30,6 +30,16 @@ test("a vendor's CSV file is compared by hour, and a file or words that cannot b
     expect(report).toContain("1 different, 1 missing here; on difference:demo because of them: 0.500001.");
     expect(await ledger(...words)).toBe(report);
     expect(await ledger("check")).toContain("no difference");
+
+    const line = { line_id: "a", model: "x", start_time: "2026-11-20T12:00:00Z", end_time: "2026-11-20T13:00:00Z" };
+    for (const wrong of [{ start_time: "0001-01-01T00:00:00Z" }, { end_time: "9999-12-31T23:59:59.999Z" }, { cost_nanos: "9223372036854775807" }, { quantities: [{ quantity: "5" }] }]) {
+      const response = await fetch(`${weir.origin}/weir.metering.v1.MeteringService/ReconcileUsage`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${weir.adminKey}`, "content-type": "application/json" },
+        body: JSON.stringify({ vendor: "demo", source: "csv", lines: [{ ...line, ...wrong }] }),
+      });
+      expect([response.status, Object.keys(wrong)]).toEqual([400, Object.keys(wrong)]);
+    }
     expect(await ledger(...words.slice(0, 5))).toContain("add --vendor and --columns");
     expect(await ledger("reconcile", "import", file, "--format", "openai-costs")).toMatch(/demo\.csv cannot be read as openai-costs: .*JSON/);
   } finally {

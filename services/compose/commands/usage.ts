@@ -50,7 +50,7 @@ export function addUsageCommand(program: Command, environment: Environment): voi
     .description("report usage and cost")
     .addOption(new Option("--by <dimensions>", `what to group by, in any order, with commas between: ${Object.keys(dimensions).join(", ")}, label:<name>`).argParser(readGroupings).default([{ name: "model" }], "model"))
     .option("--granularity <unit>", `a row for each ${Object.keys(times).join(" or ")}, in the order of time`, readGranularity)
-    .option("--days <number>", "how many days back", readDays, 30)
+    .option("--days <number>", "how many days back from --until", readDays, 30)
     .option("--from <moment>", "from this hour on, in place of --days: 2026-12-01, or 2026-12-01T08:00:00Z", readMoment)
     .option("--until <moment>", "up to the end of this hour (default: now)", readMoment)
     .option("--latency", "with percentiles of the time to the first byte and to the end")
@@ -94,7 +94,7 @@ function readReport({ by, granularity, days, from, until, latency }: UsageOption
     query: {
       groupBy: answered.flatMap(({ name, label }) => (label === undefined ? [dimensions[name]!] : [])),
       groupByLabels: answered.flatMap(({ label }) => (label === undefined ? [] : [label])),
-      startTime: timestampFromMs(from ?? systemClock.now() - days * dayMs),
+      startTime: timestampFromMs(from ?? (until ?? systemClock.now()) - days * dayMs),
       ...(until === undefined ? {} : { endTime: timestampFromMs(until) }),
       withLatency: latency === true,
       pageSize: 1_000,

@@ -22,13 +22,14 @@ import { invalidPageToken, pageSizeOf, readPageToken, writePageToken, type Token
 const hourMs = 3_600_000;
 const defaultPeriodMs = 30 * 24 * hourMs;
 
-/** Throws INVALID_REQUEST for what cannot be grouped by, PERMISSION_DENIED for another organization's usage. */
+/** Throws INVALID_REQUEST for what cannot be grouped by, and for a period that ends before it begins; PERMISSION_DENIED for another organization's usage. */
 export async function queryUsage(database: Database, clock: Clock, declaredLabels: readonly string[], request: QueryUsageRequest, identity: Identity): Promise<QueryUsageResponse> {
   const { groupBy, groupByLabels, teamId, keyId, withLatency } = request;
   const organizationId = tenantSeenBy(identity, request.organizationId);
   if (!groupBy.every(isDimension)) throw new GatewayError("INVALID_REQUEST", "group_by has a dimension that this version does not know.");
   const undeclared = groupByLabels.find((name) => !declaredLabels.includes(name));
   if (undeclared !== undefined) throw new GatewayError("INVALID_REQUEST", `The label "${undeclared}" is not declared: usage can be reported by ${declaredLabels.join(", ")}; add it to ledger.labels in weir.yaml.`);
+  if (request.startTime !== undefined && request.endTime !== undefined && timestampMs(request.startTime) >= timestampMs(request.endTime)) throw new GatewayError("INVALID_REQUEST", "start_time is not before end_time.");
 
   const query: TokenPart = [
     request.startTime === undefined ? null : timestampMs(request.startTime),

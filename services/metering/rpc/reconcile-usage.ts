@@ -13,7 +13,7 @@ import {
   type UsageComparison,
 } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { AttemptResult, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
-import { UsageSchema, UsageSource, type MeterQuantity } from "#gen/weir/types/v1/usage_pb.ts";
+import { Meter, UsageSchema, UsageSource, type MeterQuantity } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Identity } from "#platform/service-types.ts";
@@ -79,6 +79,7 @@ function readLines({ lines }: ReconcileUsageRequest): VendorLine[] {
     const startMs = timestampMs(startTime!);
     const endMs = upstreamRequestId === "" && endTime !== undefined ? timestampMs(endTime) : startMs;
     if (upstreamRequestId === "" && endMs <= startMs) throw new GatewayError("INVALID_REQUEST", `The line ${lineId} is of no request, and its end_time is not after its start_time.`);
+    if (quantities.some(({ meter }) => meter === Meter.UNSPECIFIED)) throw new GatewayError("INVALID_REQUEST", `The line ${lineId} has a quantity without a meter. Say what it counts.`);
     return { lineId, upstreamRequestId, model, startMs, endMs, quantities: quantities.length === 0 ? undefined : listOf(quantities), costNanos };
   });
   for (const name of ["lineId", "upstreamRequestId"] as const) {

@@ -1,5 +1,6 @@
 /** Owns the reading of attempts, page by page. */
 import type { Queryable } from "#platform/database/database.ts";
+import { timeText } from "./time-text.ts";
 
 export interface AttemptQuery {
   /** Empty means of all. */
@@ -58,7 +59,7 @@ export const attemptColumns = `attempt_id, start_time, organization_id, team_id,
 export async function selectAttempts(queryable: Queryable, query: AttemptQuery): Promise<readonly AttemptRow[]> {
   const values: unknown[] = [];
   const parameter = (value: unknown): string => `$${values.push(value)}`;
-  const time = (timeMs: number): string => `${parameter(new Date(timeMs).toISOString())}::timestamptz`;
+  const time = (timeMs: number): string => `${parameter(timeText(timeMs))}::timestamptz`;
   const conditions = ["true"];
   if (query.requestId !== "") conditions.push(`request_id = ${parameter(query.requestId)}`);
   if (query.organizationId !== "") conditions.push(`organization_id = ${parameter(query.organizationId)}`);

@@ -2,6 +2,7 @@
 import type { AuditRecord } from "#gen/weir/metering/v1/audit_pb.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { chainBegin, lineAfter, type AuditLine, type ChainPlace } from "../domain/audit-chain.ts";
+import { timeText } from "./time-text.ts";
 
 export interface StoredHead {
   readonly organization_id: string;
@@ -105,7 +106,7 @@ const lineColumns = "organization_id, sequence, record_time, call_id, actor, met
 export async function selectCalls(queryable: Queryable, query: AuditQuery): Promise<readonly AuditLine[]> {
   const values: unknown[] = [];
   const parameter = (value: unknown): string => `$${values.push(value)}`;
-  const time = (timeMs: number): string => `${parameter(new Date(timeMs).toISOString())}::timestamptz`;
+  const time = (timeMs: number): string => `${parameter(timeText(timeMs))}::timestamptz`;
   const conditions = [
     `(outcome <> 'begun' or not exists (
        select from audit_entries as ended

@@ -2,6 +2,7 @@
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { timeOfId } from "#platform/ids.ts";
 import { batchParameters, batchRelation, columnNames, type Column } from "./batch-statement.ts";
+import { timeText } from "./time-text.ts";
 
 export interface RequestRow {
   /** Of those that the record stands for; by the first it is known. */
@@ -32,9 +33,6 @@ export interface RequestQuery {
   readonly limit: number;
 }
 
-/** Further away than this, times have other texts in JavaScript than in PostgreSQL, and no request came there. */
-const longestTimeMs = Date.UTC(9999, 11, 31);
-
 /** Between the first and the last request of a record. */
 const longestSpanMs = 60_000;
 
@@ -61,7 +59,7 @@ export async function insertRequestRecords(database: Database, rows: readonly Re
 export async function selectRequestRecords(queryable: Queryable, query: RequestQuery): Promise<readonly Uint8Array[]> {
   const values: unknown[] = [];
   const parameter = (value: unknown): string => `$${values.push(value)}`;
-  const time = (timeMs: number): string => `${parameter(new Date(Math.min(Math.max(timeMs, 0), longestTimeMs)).toISOString())}::timestamptz`;
+  const time = (timeMs: number): string => `${parameter(timeText(timeMs))}::timestamptz`;
   const conditions = ["true"];
   if (query.requestId !== "") {
     // An id tells when its request came, so that no index of all ids is needed; what is no id stands nowhere.

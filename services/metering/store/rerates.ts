@@ -1,6 +1,7 @@
 /** Owns the re-ratings that were asked for, and what each changed so far. */
 import type { Queryable } from "#platform/database/database.ts";
 import type { RatingDifference } from "../domain/rerate.ts";
+import { timeText } from "./time-text.ts";
 
 /** What a re-rating is told from others by. */
 export interface RerateOrder {
@@ -13,7 +14,7 @@ export interface RerateOrder {
 
 /** Keeps the order unless its id is known; says whether the known one is the same, and whether it is done. */
 export async function openRerate(queryable: Queryable, { rerateId, priceVersion, startMs, endMs, model }: RerateOrder, requestedBy: string): Promise<{ isSame: boolean; isDone: boolean }> {
-  const values = [rerateId, priceVersion, new Date(startMs).toISOString(), new Date(endMs).toISOString(), model];
+  const values = [rerateId, priceVersion, timeText(startMs), timeText(endMs), model];
   await queryable.query(
     `insert into rerates (rerate_id, price_version, start_time, end_time, model, requested_by)
      values ($1, $2, $3::timestamptz, $4::timestamptz, $5, $6) on conflict do nothing`,

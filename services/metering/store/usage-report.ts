@@ -5,6 +5,7 @@ import { countsOf } from "../domain/latency-histogram.ts";
 import { dayMs } from "../domain/ledger-difference.ts";
 import { withCacheUses } from "./cache-uses.ts";
 import { quantitySums, rollupCounts, rollupHistograms, usageKeys } from "./computed-sums.ts";
+import { timeText } from "./time-text.ts";
 
 export interface UsageQuery {
   readonly startMs: number;
@@ -71,7 +72,7 @@ export function isDimension(dimension: UsageDimension): boolean {
 export async function selectUsage(queryable: Queryable, query: UsageQuery): Promise<UsageSum[]> {
   const { startMs, endMs } = query;
   const wholeDays = query.groupBy.includes(UsageDimension.HOUR) ? { startMs: endMs, endMs } : wholeDaysIn(startMs, endMs);
-  const values: unknown[] = [startMs, wholeDays.startMs, wholeDays.endMs, endMs].map((timeMs) => new Date(timeMs).toISOString());
+  const values: unknown[] = [startMs, wholeDays.startMs, wholeDays.endMs, endMs].map(timeText);
   const parameter = (value: unknown): string => `$${values.push(value)}`;
   const groups: Dimension[] = [...query.groupBy.map((dimension) => dimensions.get(dimension)!), ...query.groupByLabels.map((name) => ({ value: `coalesce(report_labels::jsonb ->> ${parameter(name)}, '')` }))];
   const texts = groups.map(({ value, format }) => `(${format === undefined ? value : `to_char(${value} at time zone 'UTC', '${format}')`}) collate "C"`);
