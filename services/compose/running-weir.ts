@@ -25,7 +25,7 @@ export function addRunningWeirOptions(command: Command): Command {
 /** A client of the running Weir. Throws when none runs, or there is no admin key. */
 export async function connect<Service extends DescService>(service: Service, options: RunningWeirOptions, environment: Environment): Promise<Client<Service>> {
   const data = new DataDirectory(resolve(options.data ?? environment.dataDirectory));
-  const baseUrl = options.address ?? environment.address ?? (await readAddress(data));
+  const baseUrl = checkAddress(options.address ?? environment.address ?? (await readAddress(data)));
   const key = environment.adminKey ?? (await readSecret(data.adminKeyFile))?.reveal();
   if (key === undefined) throw new GatewayError("KEY_MISSING", `There is no admin key in ${data.adminKeyFile}. Set WEIR_ADMIN_KEY, or name the data directory with --data.`);
   const authorize: Interceptor = (next) => async (request) => {
@@ -45,7 +45,13 @@ async function readAddress(data: DataDirectory): Promise<string> {
   }
 }
 
+function checkAddress(address: string): string {
+  if (URL.canParse(address) && /^https?:$/.test(new URL(address).protocol)) return address;
+  throw new GatewayError("INVALID_REQUEST", `"${address}" is no address of a Weir: write it as http://127.0.0.1:8080.`);
+}
+
+/** What has no answer of a Weir, but a code of the network's, never came to one. */
 function explain(error: GatewayError, baseUrl: string): GatewayError {
-  const isUnreachable = (error.cause as { code?: unknown } | undefined)?.code === "ECONNREFUSED";
-  return isUnreachable ? new GatewayError("DEPENDENCY_UNAVAILABLE", `No Weir answers at ${baseUrl}. Start one with \`npm start\`, or name another with --address.`) : error;
+  const { code } = (error.cause ?? {}) as { readonly code?: unknown };
+  return typeof code === "string" ? new GatewayError("DEPENDENCY_UNAVAILABLE", `No Weir answers at ${baseUrl} (${code}). Start one with \`npm start\`, or name another with --address.`) : error;
 }
