@@ -1,8 +1,10 @@
 /** Proves kept content through a running Weir: through each door, only for who wants it, read only by who may, and never unnoticed. */
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { connect } from "node:http2";
 import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { parse, stringify } from "yaml";
@@ -63,6 +65,15 @@ test.each([false, true])("a call by HTTP is kept as the caller saw it (stream: %
   const content = await kept(callId);
   expect(content.reply).toBe(body);
   expect(JSON.parse(content.request)).toMatchObject({ messages: [{ content: "a question to keep" }] });
+});
+
+test("the command shows a call to who may read it", async () => {
+  const { callId, body } = await chat(keeping.inference, "to be shown", false);
+  await kept(callId);
+  const environment = { PATH: process.env["PATH"], HOME: process.env["HOME"], WEIR_ADDRESS: weir.origin, WEIR_ADMIN_KEY: weir.adminKey };
+  const { stdout } = await promisify(execFile)(process.execPath, ["services/compose/weir.js", "content", "show", callId, "--organization", keeping.organizationId], { env: environment });
+  expect(stdout).toMatch(/── request, \d+ bytes ──\n.*to be shown/);
+  expect(stdout).toContain(body);
 });
 
 test("a call over HTTP/2 is kept once", async () => {

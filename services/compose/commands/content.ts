@@ -11,7 +11,7 @@ interface OrganizationOptions extends RunningWeirOptions {
 
 export function addContentCommand(program: Command, environment: Environment): void {
   const content = program.command("content").description("read what a call said, or erase what an organization's calls said");
-  addRunningWeirOptions(content.command("show <call id>"))
+  addRunningWeirOptions(content.command("show <call-id>"))
     .description("print the request and the reply of a call, req_…; the audit log notes that you did")
     .option("--organization <id>", "whose call it was (default: of the key's own organization; an installation-admin has to say)")
     .action(async (callId: string, { organization = "", ...options }: OrganizationOptions) => {
