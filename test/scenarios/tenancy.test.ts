@@ -110,6 +110,17 @@ test.each([
   expect(done).toEqual(allowed);
 });
 
+test("an organization's name in the place of its id is told of, and begins no audit log", async () => {
+  const policy = weir.client(PolicyService);
+  const metering = weir.client(MeteringService);
+  for (const organizationId of ["default", "org_", "org_a b\n", "\0"]) {
+    for (const call of [() => policy.listTeams({ organizationId }), () => policy.createTeam({ organizationId, name: "stray" }), () => metering.queryUsage({ organizationId }), () => metering.eraseContent({ organizationId })]) {
+      await expect(call()).rejects.toMatchObject({ code: Code.InvalidArgument, rawMessage: expect.stringContaining("is no organization's id") });
+    }
+    expect((await metering.listAuditEntries({ pageSize: 1_000 })).entries.filter((entry) => entry.organizationId === organizationId)).toEqual([]);
+  }
+});
+
 test("lists and reports show an organization its own, and all to the installation's admin", async () => {
   const owner = own.secrets.get(Role.OWNER)!;
   expect((await weir.client(PolicyService, owner).listOrganizations({})).organizations.map(({ id }) => id)).toEqual([own.organizationId]);

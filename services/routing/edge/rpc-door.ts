@@ -147,10 +147,19 @@ async function admit(method: DescMethod, request: Message, context: HandlerConte
     throw denial;
   }
   validateMessage(method.input, request);
+  if (rule.exposure === Exposure.ADMIN) checkOrganizationId(request);
   const recording = rule.audit === AuditClass.INFERENCE ? options.contents.begin(grant, scope) : undefined;
   recording?.addRequest(messageBytes(method.input, request));
   const identity: Identity = { kind: "caller", grant };
   return { call, recording, callContext: { identity, requestId: scope.requestId, signal: scope.signal, deadlineMs: scope.deadlineMs, headers: { request: context.requestHeader, response: context.responseHeader }, span: scope.span, notes: scope.notes } };
+}
+
+/** Of an id that is none nothing would be found, erased or charged, and no word of that said; and it would have an audit log of its own. */
+function checkOrganizationId(request: Message): void {
+  const { organizationId = "" } = request as Message & { readonly organizationId?: string };
+  if (/^(org_[\w-]+)?$/.test(organizationId)) return;
+  const description = `"${organizationId}" is no organization's id. ListOrganizations says which name has which id.`;
+  throw new GatewayError("INVALID_REQUEST", description, { fieldViolations: [{ field: "organization_id", description }] });
 }
 
 function readCredential(headers: Headers): string | undefined {
