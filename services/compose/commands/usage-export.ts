@@ -1,9 +1,10 @@
 /** Owns `weir usage export`: a file for those who charge usage back, written page by page to the standard output. */
 import { once } from "node:events";
+import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { stringify } from "csv-stringify/sync";
 import { Option, type Command } from "commander";
-import { MeteringService, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { MeteringService, UsageRowSchema, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { Environment } from "../environment.ts";
 import { focusRecord, plainRecord, recordDimensions, type ExportRecord, type RecordFormat } from "../export/chargeback.ts";
 import { readMoment } from "../moment.ts";
@@ -11,11 +12,12 @@ import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../runn
 
 interface FileFormat {
   readonly record: RecordFormat;
-  readonly write: (records: readonly ExportRecord[], isFirst: boolean) => string;
+  /** The columns are named on the first page, where there are no records, too: what reads the file knows an empty one by them. */
+  readonly write: (records: readonly ExportRecord[], columns: readonly string[], isFirst: boolean) => string;
 }
 
 // A value that a spreadsheet would run as a formula is no formula.
-const csv = (records: readonly ExportRecord[], isFirst: boolean): string => stringify([...records], { header: isFirst, escape_formulas: true });
+const csv = (records: readonly ExportRecord[], columns: readonly string[], isFirst: boolean): string => stringify([...records], { header: isFirst, columns: [...columns], escape_formulas: true });
 const ndjson = (records: readonly ExportRecord[]): string => records.map((record) => `${JSON.stringify(record)}\n`).join("");
 
 const formats: Readonly<Record<string, FileFormat>> = {
@@ -47,9 +49,10 @@ async function writeExport({ format, from, until, organization = "", label = [],
   const { record, write } = formats[format]!;
   const metering = await connect(MeteringService, options, environment);
   const query = { groupBy: [...recordDimensions], groupByLabels: [...label], organizationId: organization, startTime: timestampFromMs(from), endTime: timestampFromMs(until), pageSize: 1_000 };
+  const columns = Object.keys(record(create(UsageRowSchema, { group: ["1970-01-01"] }), label));
   for (let pageToken = "", isFirst = true; isFirst || pageToken !== ""; isFirst = false) {
     const page = await metering.queryUsage({ ...query, pageToken });
     pageToken = page.nextPageToken;
-    if (!process.stdout.write(write(page.rows.map((row: UsageRow) => record(row, label)), isFirst))) await once(process.stdout, "drain");
+    if (!process.stdout.write(write(page.rows.map((row: UsageRow) => record(row, label)), columns, isFirst))) await once(process.stdout, "drain");
   }
 }

@@ -62,6 +62,8 @@ test("weir usage export writes what the ledger holds, in every format", { timeou
         headers: { authorization: `Bearer ${weir.inferenceKey}`, "content-type": "application/json", "x-weir-labels": `application=${label}` },
         body: JSON.stringify({ model: "demo/demo-chat", messages: [{ role: "user", content: "Hello" }] }),
       });
+    for (const format of ["csv", "focus"]) expect(parse(await usageExport("--format", format)), `${format} of nothing`).toMatchObject([expect.arrayContaining([format === "csv" ? "charge_usd" : "BilledCost"])]);
+    expect(await usageExport("--format", "ndjson")).toBe("");
     await ask("=shop()");
     await ask("shop");
     const attempts = await weir.attempts(2);
