@@ -111,7 +111,7 @@ export function parseDollars(text: string): bigint {
 }
 
 /** A date (midnight UTC) or an RFC 3339 time, in milliseconds since 1970. Throws RangeError for any other text. */
-export function parseMoment(text: string): number {
+function parseMoment(text: string): number {
   const timeMs = momentMs(text);
   if (Number.isNaN(timeMs)) throw new RangeError(`"${text}" is no moment: write "2026-12-01" or "2026-12-01T08:00:00Z".`);
   return timeMs;
