@@ -2,7 +2,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
-import { ListAttemptsRequestSchema, QueryUsageRequestSchema, UsageDimension, WatchUsageRequestSchema, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListAttemptsRequestSchema, QueryUsageRequestSchema, UsageDimension, UsageOrder, WatchUsageRequestSchema, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { GrantSchema, Reach } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
@@ -177,6 +177,22 @@ test("pages of usage hold every group once, also where groups cost the same, wit
 
   expect(rows.map(({ group }) => group[0])).toEqual(["key_6", "key_0", "key_1", "key_2", "key_3", "key_5", "key_4"]);
   for (const { group, duration } of rows) expect(Math.abs(Number(duration!.p50Ms) - 1_000 * Number(group[0]!.slice(4)))).toBeLessThanOrEqual(100 * Number(group[0]!.slice(4)));
+});
+
+test("in the order of its groups, a report has each once, though usage goes on while its pages are read", async () => {
+  const metering = await startTestMetering();
+  const { priceVersion } = metering;
+  await metering.record(...[1, 2, 3, 4].map((attempt) => usageEvent({ attempt, priceVersion, key: `key_${attempt}`, usage: { [Meter.INPUT_TOKENS]: BigInt(attempt) } })));
+  const seen: string[] = [];
+  let pageToken = "";
+  do {
+    const page = await query(metering, { groupBy: [UsageDimension.KEY], order: UsageOrder.GROUP, pageSize: 1, pageToken });
+    seen.push(...page.rows.map(({ group }) => group[0]!));
+    // The last becomes the dearest: by cost, it would have its place before what was read.
+    await metering.record(usageEvent({ attempt: 10 + seen.length, priceVersion, key: "key_4", usage: { [Meter.INPUT_TOKENS]: 1_000_000n } }));
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  expect(seen).toEqual(["key_1", "key_2", "key_3", "key_4"]);
 });
 
 test("attempts are listed newest first, page by page, by request, organization and time", async () => {

@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { stringify } from "csv-stringify/sync";
 import { Option, type Command } from "commander";
-import { MeteringService, UsageRowSchema, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { MeteringService, UsageOrder, UsageRowSchema, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { Environment } from "../environment.ts";
 import { focusRecord, plainRecord, recordDimensions, type ExportRecord, type RecordFormat } from "../export/chargeback.ts";
 import { readMoment } from "../moment.ts";
@@ -48,7 +48,7 @@ export function addUsageExportCommand(usage: Command, environment: Environment):
 async function writeExport({ format, from, until, organization = "", label = [], ...options }: ExportOptions, environment: Environment): Promise<void> {
   const { record, write } = formats[format]!;
   const metering = await connect(MeteringService, options, environment);
-  const query = { groupBy: [...recordDimensions], groupByLabels: [...label], organizationId: organization, startTime: timestampFromMs(from), endTime: timestampFromMs(until), pageSize: 1_000 };
+  const query = { groupBy: [...recordDimensions], groupByLabels: [...label], organizationId: organization, startTime: timestampFromMs(from), endTime: timestampFromMs(until), order: UsageOrder.GROUP, pageSize: 1_000 };
   const columns = Object.keys(record(create(UsageRowSchema, { group: ["1970-01-01"] }), label));
   for (let pageToken = "", isFirst = true; isFirst || pageToken !== ""; isFirst = false) {
     const page = await metering.queryUsage({ ...query, pageToken });

@@ -1,4 +1,4 @@
-/** Owns QueryUsage: sums over a period by any of the dimensions, dearest first. */
+/** Owns QueryUsage: sums over a period by any of the dimensions. */
 import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import {
@@ -24,7 +24,7 @@ const defaultPeriodMs = 30 * 24 * hourMs;
 
 /** Throws INVALID_REQUEST for what cannot be grouped by, and for a period that ends before it begins; PERMISSION_DENIED for another organization's usage. */
 export async function queryUsage(database: Database, clock: Clock, declaredLabels: readonly string[], request: QueryUsageRequest, identity: Identity): Promise<QueryUsageResponse> {
-  const { groupBy, groupByLabels, teamId, keyId, withLatency } = request;
+  const { groupBy, groupByLabels, teamId, keyId, withLatency, order } = request;
   const organizationId = tenantSeenBy(identity, request.organizationId);
   if (!groupBy.every(isDimension)) throw new GatewayError("INVALID_REQUEST", "group_by has a dimension that this version does not know.");
   const undeclared = groupByLabels.find((name) => !declaredLabels.includes(name));
@@ -39,12 +39,13 @@ export async function queryUsage(database: Database, clock: Clock, declaredLabel
     organizationId,
     teamId,
     keyId,
+    order,
   ];
   const begun = readPlace(readPageToken(request.pageToken, query), groupBy.length + groupByLabels.length);
   // Later pages report the period of the first, though "now" has moved on.
   const period = begun?.period ?? periodOf(request, clock.now());
   const pageSize = pageSizeOf(request.pageSize);
-  const sums = await selectUsage(database, { ...period, groupBy, groupByLabels, organizationId, teamId, keyId, withLatency, after: begun?.after, limit: pageSize + 1 });
+  const sums = await selectUsage(database, { ...period, groupBy, groupByLabels, organizationId, teamId, keyId, withLatency, order, after: begun?.after, limit: pageSize + 1 });
 
   const page = sums.slice(0, pageSize);
   const last = page.at(-1);

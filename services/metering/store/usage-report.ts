@@ -1,5 +1,5 @@
 /** Owns the sums that reports show, read from those by day and by hour. */
-import { UsageDimension } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { UsageDimension, UsageOrder } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import { countsOf } from "../domain/latency-histogram.ts";
 import { dayMs } from "../domain/ledger-difference.ts";
@@ -19,6 +19,7 @@ export interface UsageQuery {
   readonly teamId: string;
   readonly keyId: string;
   readonly withLatency: boolean;
+  readonly order: UsageOrder;
   /** The last row of the page before. */
   readonly after: UsagePlace | undefined;
   readonly limit: number;
@@ -68,7 +69,7 @@ export function isDimension(dimension: UsageDimension): boolean {
   return dimensions.has(dimension);
 }
 
-/** Sums by group, dearest first, and equally dear ones by their values. Without dimensions, one row. */
+/** Sums by group, in the order that is asked for. Without dimensions, one row. */
 export async function selectUsage(queryable: Queryable, query: UsageQuery): Promise<UsageSum[]> {
   const { startMs, endMs } = query;
   const wholeDays = query.groupBy.includes(UsageDimension.HOUR) ? { startMs: endMs, endMs } : wholeDaysIn(startMs, endMs);
@@ -79,10 +80,12 @@ export async function selectUsage(queryable: Queryable, query: UsageQuery): Prom
   const tenant = Object.entries({ organization_id: query.organizationId, team_id: query.teamId, key_id: query.keyId }).filter(([, value]) => value !== "");
   const conditions = tenant.map(([column, value]) => `${column} = ${parameter(value)}`);
   const histogram = (name: string): string => (query.withLatency ? `coalesce(sum(${name}), 0)` : "0::numeric");
+  const isByCost = query.order !== UsageOrder.GROUP;
   let after = "";
   if (query.after !== undefined) {
-    const cost = `${parameter(query.after.costNanos)}::numeric`;
-    after = `where cost < ${cost} or (cost = ${cost} and "group" > ${parameter(query.after.group)}::text[] collate "C")`;
+    const isBehind = `"group" > ${parameter(query.after.group)}::text[] collate "C"`;
+    const isCheaper = (cost: string): string => `cost < ${cost} or (cost = ${cost} and ${isBehind})`;
+    after = `where ${isByCost ? isCheaper(`${parameter(query.after.costNanos)}::numeric`) : isBehind}`;
   }
   const { rows } = await queryable.query<SumRow>(
     `with sums as (
@@ -91,7 +94,7 @@ export async function selectUsage(queryable: Queryable, query: UsageQuery): Prom
               ${sumOf("cache_hits")} as cache_hits, ${sumOf("cache_misses")} as cache_misses
        from (${withCacheUses(usageOf(query.withLatency), query.withLatency)}) as usage ${conditions.length === 0 ? "" : `where ${conditions.join(" and ")}`} ${groups.length === 0 ? "" : `group by ${groups.map(({ value }) => value).join(", ")}`}
      )
-     select * from sums ${after} order by cost desc, "group" collate "C" limit ${parameter(query.limit)}`,
+     select * from sums ${after} order by ${isByCost ? "cost desc, " : ""}"group" collate "C" limit ${parameter(query.limit)}`,
     values,
   );
   return rows.map(toSum);
