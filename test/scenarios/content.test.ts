@@ -1,10 +1,8 @@
 /** Proves kept content through a running Weir: through each door, only for who wants it, read only by who may, and never unnoticed. */
-import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { connect } from "node:http2";
 import { text } from "node:stream/consumers";
-import { promisify } from "node:util";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { parse, stringify } from "yaml";
@@ -12,6 +10,7 @@ import { Role as Speaker } from "#gen/weir/inference/v1/content_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { MeteringService, type ReadContentResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { runWeir } from "../harness/run-weir.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 interface Tenant {
@@ -70,8 +69,7 @@ test.each([false, true])("a call by HTTP is kept as the caller saw it (stream: %
 test("the command shows a call to who may read it", async () => {
   const { callId, body } = await chat(keeping.inference, "to be shown", false);
   await kept(callId);
-  const environment = { PATH: process.env["PATH"], HOME: process.env["HOME"], WEIR_ADDRESS: weir.origin, WEIR_ADMIN_KEY: weir.adminKey };
-  const { stdout } = await promisify(execFile)(process.execPath, ["services/compose/weir.js", "content", "show", callId, "--organization", keeping.organizationId], { env: environment });
+  const { stdout } = await runWeir(["content", "show", callId, "--organization", keeping.organizationId], { environment: { WEIR_ADDRESS: weir.origin, WEIR_ADMIN_KEY: weir.adminKey } });
   expect(stdout).toMatch(/── request, \d+ bytes ──\n.*to be shown/);
   expect(stdout).toContain(body);
 });

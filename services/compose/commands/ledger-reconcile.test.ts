@@ -1,17 +1,17 @@
 /** Proves `weir ledger reconcile` against a running Weir: a file is compared with what was called, and what is left stands on the vendor's difference account. */
-import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { runWeir } from "../../../test/harness/run-weir.ts";
 import { startWeir } from "../../../test/harness/start-weir.ts";
 import { dollars } from "../nanos.ts";
 
 test("a vendor's CSV file is compared by hour, and a file or words that cannot be read are refused", { timeout: 90_000 }, async () => {
   const weir = await startWeir();
-  const ledger = (...words: string[]) =>
-    new Promise<string>((resolve) =>
-      execFile(process.execPath, ["services/compose/weir.js", "ledger", ...words, "--data", weir.dataDirectory], { cwd: join(import.meta.dirname, "../../.."), timeout: 60_000 }, (_, stdout, stderr) => resolve(stdout + stderr)),
-    );
+  const ledger = async (...words: string[]): Promise<string> => {
+    const { stdout, stderr } = await runWeir(["ledger", ...words, "--data", weir.dataDirectory]);
+    return stdout + stderr;
+  };
   try {
     await fetch(`${weir.origin}/v1/chat/completions`, {
       method: "POST",

@@ -1,16 +1,16 @@
 /** Proves `weir ledger rerate` against a running Weir: each model by itself, and what was done once is not said to be done again. */
-import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { runWeir } from "../../../test/harness/run-weir.ts";
 import { startWeir } from "../../../test/harness/start-weir.ts";
 
 test("models of like names are re-rated each by itself, and a period that was rated otherwise since is said to be", { timeout: 120_000 }, async () => {
   const weir = await startWeir();
-  const run = (...words: string[]) =>
-    new Promise<string>((resolve) =>
-      execFile(process.execPath, ["services/compose/weir.js", ...words, "--data", weir.dataDirectory], { cwd: join(import.meta.dirname, "../../.."), timeout: 60_000 }, (error, stdout, stderr) => resolve(`${stdout}${stderr}exit ${error?.code ?? 0}`)),
-    );
+  const run = async (...words: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await runWeir([...words, "--data", weir.dataDirectory]);
+    return `${stdout}${stderr}exit ${code}`;
+  };
   const file = join(weir.dataDirectory, "prices.yaml");
   const versionAt = async (input: string) => {
     await writeFile(file, `prices: [{ name: demo/demo-chat, price: { input: "${input}", output: "4" } }]\n`);

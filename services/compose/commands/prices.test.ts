@@ -1,18 +1,13 @@
 /** Proves `weir prices` against a running Weir: what is imported by file is listed, compared and remembered. */
-import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { runWeir, type CommandOutcome } from "../../../test/harness/run-weir.ts";
 import { startWeir } from "../../../test/harness/start-weir.ts";
-
-const root = join(import.meta.dirname, "../../..");
 
 test("a file of prices is compared, imported and listed, and a file that is none is refused", { timeout: 90_000 }, async () => {
   const weir = await startWeir();
-  const run = (...words: string[]) =>
-    new Promise<{ readonly stdout: string; readonly stderr: string }>((resolve) =>
-      execFile(process.execPath, ["services/compose/weir.js", "prices", ...words], { cwd: root, timeout: 60_000 }, (_, stdout, stderr) => resolve({ stdout, stderr })),
-    );
+  const run = (...words: string[]): Promise<CommandOutcome> => runWeir(["prices", ...words]);
   const weirCommand = async (...words: string[]) => {
     const { stdout, stderr } = await run(...words, "--data", weir.dataDirectory);
     return stdout + stderr;

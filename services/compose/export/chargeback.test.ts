@@ -1,11 +1,10 @@
 /** Proves the columns of the exports, and that what a running Weir exports can be read and sums up to its ledger. */
-import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { parse } from "csv-parse/sync";
 import { expect, test } from "vitest";
 import { UsageRowSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
+import { runWeir } from "../../../test/harness/run-weir.ts";
 import { startWeir } from "../../../test/harness/start-weir.ts";
 import { focusRecord, plainRecord } from "./chargeback.ts";
 
@@ -51,10 +50,10 @@ test("a plain record has each meter and label as a column", () => {
 
 test("weir usage export writes what the ledger holds, in every format", { timeout: 120_000 }, async () => {
   const weir = await startWeir();
-  const usageExport = (...words: string[]) =>
-    new Promise<string>((resolve) =>
-      execFile(process.execPath, ["services/compose/weir.js", "usage", "export", "--from", "2020-01-01", "--until", "2100-01-01", ...words, "--data", weir.dataDirectory], { cwd: join(import.meta.dirname, "../../.."), timeout: 60_000 }, (_, stdout, stderr) => resolve(stdout + stderr)),
-    );
+  const usageExport = async (...words: string[]): Promise<string> => {
+    const { stdout, stderr } = await runWeir(["usage", "export", "--from", "2020-01-01", "--until", "2100-01-01", ...words, "--data", weir.dataDirectory]);
+    return stdout + stderr;
+  };
   try {
     const ask = (label: string) =>
       fetch(`${weir.origin}/v1/chat/completions`, {
