@@ -52,7 +52,8 @@ const list = {
 
 const { prices, leftOut } = convertLitellmPrices(list);
 const pricesOf = (name: string): unknown[] => prices.filter((price) => price.name === name).map(({ price }) => price);
-const standard = ["", "default", "standard"];
+/** By the words of vendors' replies: Groq's say `on_demand`, and what names another tier than these has no price. */
+const standard = ["", "default", "standard", "on_demand"];
 
 describe("LiteLLM's prices", () => {
   it("become prices of each tier, with what a tier does not state as it is without", () => {
@@ -77,7 +78,7 @@ describe("LiteLLM's prices", () => {
   it("keep every digit, and count minutes where the list counts seconds", () => {
     expect(pricesOf("bedrock/amazon.nova-2-pro-preview-20251202-v1:0")).toEqual([{ cached_input: "0.546875", input: "2.1875", output: "17.5", service_tiers: standard }]);
     expect(pricesOf("azure/whisper")).toEqual([{ audio_minute: "0.006", service_tiers: standard }]);
-    expect(pricesOf("groq/openai/gpt-oss-120b")).toHaveLength(1);
+    expect(pricesOf("groq/openai/gpt-oss-120b")).toEqual([{ input: "0.15", output: "0.6", service_tiers: standard }]);
     expect(pricesOf("vertex/deep-research-pro")).toEqual([{ input: "2", output: "12", service_tiers: standard }]);
   });
 

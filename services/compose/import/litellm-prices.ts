@@ -77,8 +77,8 @@ const thresholdOf = /_above_([0-9]{1,5})k_tokens/;
 /** The list's word for a service tier at the end of a field, and the vendors'. */
 const tierOf = /_(batches|flex|priority)$/;
 const tierNames: Readonly<Record<string, string>> = { batches: "batch", flex: "flex", priority: "priority" };
-/** What vendors call the tier that nobody asked for; empty where a reply names none. */
-const standardTiers = ["", "default", "standard"];
+/** What vendors call the tier that nobody asked for; empty where a reply names none. Groq says `on_demand`: https://console.groq.com/docs/service-tiers */
+const standardTiers = ["", "default", "standard", "on_demand"];
 /** What a long prompt can have prices of. */
 const pricesOfLongPrompts = new Set(["input", "cached_input", "cache_write_5m", "cache_write_1h", "output", "audio_input", "audio_output"]);
 
