@@ -45,6 +45,8 @@ const list = {
   "1024-x-1024/dall-e-2": { input_cost_per_pixel: 1.9e-8, litellm_provider: "openai", output_cost_per_pixel: 0 },
   "dall-e-9": { input_cost_per_pixel: 1.9e-8, litellm_provider: "openai", output_cost_per_pixel: 0 },
   "aiml/flux/dev": { litellm_provider: "aiml", output_cost_per_image: 0.026 },
+  "perplexity/sonar": { input_cost_per_token: 1e-6, output_cost_per_token: 1e-6, litellm_provider: "perplexity", search_context_cost_per_query: { search_context_size_low: 0.005, search_context_size_medium: 0.008, search_context_size_high: 0.012 } },
+  "gpt-5-search-api-2025-10-14": { input_cost_per_token: 1.25e-6, output_cost_per_token: 1e-5, litellm_provider: "openai", search_context_cost_per_query: { search_context_size_low: 0.01, search_context_size_medium: 0.01, search_context_size_high: 0.01 } },
   "thinks-dearly": { input_cost_per_token: 1e-6, output_cost_per_token: 2e-6, output_cost_per_reasoning_token: 3e-6, litellm_provider: "openai" },
   "free-or-unknown": { input_cost_per_token: 0, output_cost_per_token: 0, litellm_provider: "openai" },
   "three-lengths": { input_cost_per_token: 1e-6, input_cost_per_token_above_128k_tokens: 2e-6, input_cost_per_token_above_256k_tokens: 3e-6, litellm_provider: "xai" },
@@ -89,6 +91,7 @@ describe("LiteLLM's prices", () => {
       "has a price that Weir does not know: input_cost_per_pixel": ["dall-e-9"],
       "has two prices for one of Weir's: output": ["thinks-dearly"],
       "has no price, or all are nought": ["free-or-unknown"],
+      "has a fee for searches that its replies do not count": ["perplexity/sonar", "gpt-5-search-api-2025-10-14"],
       "has prices by more than two lengths of the input": ["three-lengths"],
     });
   });

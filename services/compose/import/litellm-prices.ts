@@ -72,6 +72,11 @@ const fields: Readonly<Record<string, { readonly price: string; readonly units: 
 const besideTheModel = /^(code_interpreter|computer_use|file_search|vector_store|google_maps|guardrail)_/;
 /** The same input once more, by another measure; vendors that count it in tokens bill those. */
 const otherMeasureOfInput = /^input_cost_per_(image|audio_per_second|video_per_second)(_above_|$)/;
+/**
+ * Models that search at every call, in replies that do not count it: without the fee, which is most of what a call costs, their price would be wrong.
+ * https://docs.perplexity.ai/docs/getting-started/pricing, https://developers.openai.com/api/docs/pricing
+ */
+const searchesByItself = /(^|\/)sonar|-search-(preview|api)/;
 /** For the whole call, once its input is longer. */
 const thresholdOf = /_above_([0-9]{1,5})k_tokens/;
 /** The list's word for a service tier at the end of a field, and the vendors'. */
@@ -98,6 +103,7 @@ export function convertLitellmPrices(list: unknown): ConvertedPrices {
     const name = nameOf(listed, model["litellm_provider"]);
     if (name === undefined) leave(listed, "of a vendor, a region or a variant that Weir has no name for");
     else if (prices.has(name)) leave(listed, "a second price of the same model");
+    else if (searchesByItself.test(name) && isObject(model["search_context_cost_per_query"])) leave(listed, "has a fee for searches that its replies do not count");
     else {
       const read = readPrices(model);
       if (typeof read === "string") leave(listed, read);
