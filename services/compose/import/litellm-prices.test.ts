@@ -37,6 +37,7 @@ const list = {
     cache_creation_input_token_cost_above_200k_tokens: 7.5e-6,
     cache_creation_input_token_cost_above_1hr_above_200k_tokens: 1.2e-5,
   },
+  "us.anthropic.claude-next": { cache_creation_input_token_cost: 1.25e-6, cache_creation_input_token_cost_above_200k_tokens: 2.5e-6, cache_read_input_token_cost: 1e-7, input_cost_per_token: 1e-6, litellm_provider: "bedrock_converse", output_cost_per_token: 5e-6 },
   "amazon.nova-2-pro-preview-20251202-v1:0": { cache_read_input_token_cost: 5.46875e-7, input_cost_per_token: 2.1875e-6, litellm_provider: "bedrock_converse", output_cost_per_token: 1.75e-5 },
   "azure/whisper": { input_cost_per_second: 0.0001, litellm_provider: "azure", mode: "audio_transcription", output_cost_per_second: 0.0001 },
   "groq/openai/gpt-oss-120b": { input_cost_per_token: 1.5e-7, output_cost_per_token: 6e-7, litellm_provider: "groq" },
@@ -75,6 +76,10 @@ describe("LiteLLM's prices", () => {
         service_tiers: standard,
       },
     ]);
+  });
+
+  it("take what is written for an hour to cost what it does for minutes, where the list has one price of both", () => {
+    expect(pricesOf("bedrock/us.anthropic.claude-next")).toMatchObject([{ cache_write_5m: "1.25", cache_write_1h: "1.25", long_prompt: { cache_write_5m: "2.5", cache_write_1h: "2.5" } }]);
   });
 
   it("keep every digit, and count minutes where the list counts seconds", () => {

@@ -156,11 +156,17 @@ function readPrices(model: Readonly<Record<string, unknown>>): readonly JsonObje
   const tiers = new Set([...short.keys(), ...long.keys()].filter((tier) => tier !== ""));
   return [...tiers, ""].map((tier) => {
     // What a tier does not state is as without it, as what a long prompt does not state is as of a short one.
-    const amounts = new Map([...base, ...(short.get(tier) ?? [])]);
-    const ofLong = new Map([...[...amounts].filter(([price]) => pricesOfLongPrompts.has(price)), ...(long.get("") ?? []), ...(long.get(tier) ?? [])]);
+    const amounts = withLongWrites(new Map([...base, ...(short.get(tier) ?? [])]));
+    const ofLong = withLongWrites(new Map([...[...amounts].filter(([price]) => pricesOfLongPrompts.has(price)), ...(long.get("") ?? []), ...(long.get(tier) ?? [])]));
     const longPrompt = threshold === undefined || (long.get(tier) ?? long.get("")) === undefined ? {} : { long_prompt: { above_input_tokens: `${threshold}000`, ...written(ofLong) } };
     return { ...written(amounts), ...longPrompt, service_tiers: tier === "" ? standardTiers : [tier] };
   });
+}
+
+/** What is kept for an hour costs no less than what is kept for minutes; Weir takes one that is not stated for usual input, which does. */
+function withLongWrites(amounts: Amounts): Amounts {
+  const [minutes, hour] = [amounts.get("cache_write_5m"), amounts.get("cache_write_1h")];
+  return minutes === undefined || (hour !== undefined && hour >= minutes) ? amounts : new Map([...amounts, ["cache_write_1h", minutes]]);
 }
 
 /** Of a search by the vendor; undefined where it hangs on how much is read, which replies do not tell. */
