@@ -127,6 +127,7 @@ type Amounts = Map<string, bigint>;
 /** The prices of one model, those of a tier of its own first; or why Weir cannot state them. */
 function readPrices(model: Readonly<Record<string, unknown>>): readonly JsonObject[] | string {
   if (model["tiered_pricing"] !== undefined) return moreLengths;
+  if (isObject(model["off_peak_pricing"])) return "has prices by the time of day";
   const short = new Map<string, Amounts>();
   const long = new Map<string, Amounts>();
   const thresholds = new Set<string>();
