@@ -103,6 +103,13 @@ describe("LiteLLM's prices", () => {
     });
   });
 
+  it.each(["-1e-6", "1e400", "1e21", "10", '"1e-6"', "true", "[1e-6]", '{"__proto__":1e-6}'])("of a model whose price is %s there are none, and the others stand", (text) => {
+    const odd = JSON.parse(`{ "odd": { "litellm_provider": "openai", "input_cost_per_token": ${text}, "output_cost_per_token": 1e-6 } }`) as object;
+    const converted = convertLitellmPrices({ ...odd, sound: { litellm_provider: "openai", input_cost_per_token: 1e-6, search_context_cost_per_query: { low: -1 } } });
+    expect(converted.leftOut).toEqual(new Map([["has a price that Weir does not know: input_cost_per_token", ["odd"]]]));
+    expect(converted.prices).toEqual([{ name: "openai/sound", price: { input: "1", service_tiers: standard } }]);
+  });
+
   it("are such as an import takes", () => {
     expect(() => validateMessage(ImportPricesRequestSchema, fromJson(ImportPricesRequestSchema, { prices: prices.map(({ name, price }) => ({ name, price })) }))).not.toThrow();
   });

@@ -89,6 +89,8 @@ const pricesOfLongPrompts = new Set(["input", "cached_input", "cache_write_5m", 
 
 const moreLengths = "has prices by more than two lengths of the input";
 const millionths = 1_000_000n;
+/** As large as an import takes. */
+const mostAmount = 10_000_000n * millionths - 1n;
 
 /** Converts the list's content, as parsed. Throws RangeError where it is no such list. */
 export function convertLitellmPrices(list: unknown): ConvertedPrices {
@@ -139,13 +141,13 @@ function readPrices(model: Readonly<Record<string, unknown>>): readonly JsonObje
     const known = fields[field.replace(tierOf, "").replace(thresholdOf, "")];
     // Free is what nobody has to state.
     if (known === undefined && value === 0) continue;
-    if (known === undefined || typeof value !== "number" || (threshold !== undefined && !pricesOfLongPrompts.has(known.price))) return `has a price that Weir does not know: ${field}`;
+    const amount = known && amountOf(value, known.units);
+    if (known === undefined || amount === undefined || (threshold !== undefined && !pricesOfLongPrompts.has(known.price))) return `has a price that Weir does not know: ${field}`;
     if (threshold !== undefined) thresholds.add(threshold);
     if (thresholds.size > 1) return moreLengths;
     const amounts = threshold === undefined ? short : long;
     const ofTier = amounts.get(tier) ?? new Map<string, bigint>();
     amounts.set(tier, ofTier);
-    const amount = amountOf(value, known.units);
     if ((ofTier.get(known.price) ?? amount) !== amount) return `has two prices for one of Weir's: ${known.price}`;
     ofTier.set(known.price, amount);
   }
@@ -173,15 +175,17 @@ function withLongWrites(amounts: Amounts): Amounts {
 /** Of a search by the vendor; undefined where it hangs on how much is read, which replies do not tell. */
 function searchPriceOf(bySize: unknown): bigint | undefined {
   if (!isObject(bySize)) return undefined;
-  const amounts = new Set(Object.values(bySize).map((value) => (typeof value === "number" ? amountOf(value, 1n) : undefined)));
+  const amounts = new Set(Object.values(bySize).map((value) => amountOf(value, 1n)));
   return amounts.size === 1 ? [...amounts][0] : undefined;
 }
 
-/** Dollars of so many units, in millionths, half away from zero. */
-function amountOf(dollars: number, units: bigint): bigint {
+/** Dollars of so many units, in millionths, half up; undefined where it is no price. */
+function amountOf(dollars: unknown, units: bigint): bigint | undefined {
+  if (typeof dollars !== "number" || !Number.isFinite(dollars) || dollars < 0) return undefined;
   // As the list writes it: the shortest text that is this number.
   const trillionths = scaledDecimal(String(dollars), 12) * units;
-  return (trillionths + millionths / 2n) / millionths;
+  const amount = (trillionths + millionths / 2n) / millionths;
+  return amount > mostAmount ? undefined : amount;
 }
 
 function written(amounts: Amounts): Record<string, JsonValue> {
