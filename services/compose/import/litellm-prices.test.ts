@@ -51,6 +51,7 @@ const list = {
   "deepseek/by-night": { input_cost_per_token: 5.5e-7, litellm_provider: "deepseek", off_peak_pricing: { hours_utc: "16:30-00:30", input_cost_per_token: 1.35e-7 }, output_cost_per_token: 2.2e-6 },
   "thinks-dearly": { input_cost_per_token: 1e-6, output_cost_per_token: 2e-6, output_cost_per_reasoning_token: 3e-6, litellm_provider: "openai" },
   "free-or-unknown": { input_cost_per_token: 0, output_cost_per_token: 0, litellm_provider: "openai" },
+  "xai/grok-next": { input_cost_per_token: 1e-6, input_cost_per_token_above_128k_tokens: 2e-6, litellm_provider: "xai" },
   "three-lengths": { input_cost_per_token: 1e-6, input_cost_per_token_above_128k_tokens: 2e-6, input_cost_per_token_above_256k_tokens: 3e-6, litellm_provider: "xai" },
 };
 
@@ -77,6 +78,10 @@ describe("LiteLLM's prices", () => {
         service_tiers: standard,
       },
     ]);
+  });
+
+  it("of xAI count a prompt of just the stated length as a long one", () => {
+    expect(pricesOf("xai/grok-next")).toEqual([{ input: "1", long_prompt: { above_input_tokens: "127999", input: "2" }, service_tiers: standard }]);
   });
 
   it("take what is written for an hour to cost what it does for minutes, where the list has one price of both", () => {

@@ -16,6 +16,8 @@ interface Shelf {
   readonly prefix: string;
   /** Whether that name can have a slash in it; else what has one is a variant, of a region, a size or a quality. */
   readonly hasSlashes?: true;
+  /** Whether a prompt of just the stated length is a long one; else only what is longer. */
+  readonly isLongAtThreshold?: true;
 }
 
 /** By `litellm_provider`: https://github.com/BerriAI/litellm/blob/main/model_prices_and_context_window.json */
@@ -35,7 +37,8 @@ const shelves: Readonly<Record<string, Shelf>> = {
   cohere_chat: { vendor: "cohere", prefix: "" },
   groq: { vendor: "groq", prefix: "groq/", hasSlashes: true },
   deepseek: { vendor: "deepseek", prefix: "deepseek/" },
-  xai: { vendor: "xai", prefix: "xai/" },
+  // As LiteLLM rates it: `_INCLUSIVE_THRESHOLD_PROVIDERS` in litellm_core_utils/llm_cost_calc/utils.py.
+  xai: { vendor: "xai", prefix: "xai/", isLongAtThreshold: true },
   openrouter: { vendor: "openrouter", prefix: "openrouter/", hasSlashes: true },
   together_ai: { vendor: "together", prefix: "together_ai/", hasSlashes: true },
   fireworks_ai: { vendor: "fireworks", prefix: "fireworks_ai/", hasSlashes: true },
@@ -107,7 +110,7 @@ export function convertLitellmPrices(list: unknown): ConvertedPrices {
     else if (prices.has(name)) leave(listed, "a second price of the same model");
     else if (searchesByItself.test(name) && isObject(model["search_context_cost_per_query"])) leave(listed, "has a fee for searches that its replies do not count");
     else {
-      const read = readPrices(model);
+      const read = readPrices(model, shelves[model["litellm_provider"]]?.isLongAtThreshold === true);
       if (typeof read === "string") leave(listed, read);
       else prices.set(name, read);
     }
@@ -127,7 +130,7 @@ function nameOf(listed: string, provider: string): string | undefined {
 type Amounts = Map<string, bigint>;
 
 /** The prices of one model, those of a tier of its own first; or why Weir cannot state them. */
-function readPrices(model: Readonly<Record<string, unknown>>): readonly JsonObject[] | string {
+function readPrices(model: Readonly<Record<string, unknown>>, isLongAtThreshold: boolean): readonly JsonObject[] | string {
   if (model["tiered_pricing"] !== undefined) return moreLengths;
   if (isObject(model["off_peak_pricing"])) return "has prices by the time of day";
   const short = new Map<string, Amounts>();
@@ -161,7 +164,7 @@ function readPrices(model: Readonly<Record<string, unknown>>): readonly JsonObje
     // What a tier does not state is as without it, as what a long prompt does not state is as of a short one.
     const amounts = withLongWrites(new Map([...base, ...(short.get(tier) ?? [])]));
     const ofLong = withLongWrites(new Map([...[...amounts].filter(([price]) => pricesOfLongPrompts.has(price)), ...(long.get("") ?? []), ...(long.get(tier) ?? [])]));
-    const longPrompt = threshold === undefined || (long.get(tier) ?? long.get("")) === undefined ? {} : { long_prompt: { above_input_tokens: `${threshold}000`, ...written(ofLong) } };
+    const longPrompt = threshold === undefined || (long.get(tier) ?? long.get("")) === undefined ? {} : { long_prompt: { above_input_tokens: String(Number(threshold) * 1_000 - (isLongAtThreshold ? 1 : 0)), ...written(ofLong) } };
     return { ...written(amounts), ...longPrompt, service_tiers: tier === "" ? standardTiers : [tier] };
   });
 }
