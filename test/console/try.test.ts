@@ -1,6 +1,6 @@
 /** Proves the page on which models are tried: its calls are calls like any other, and nothing that a model says is more than text. */
 import type { ServerResponse } from "node:http";
-import type { Browser, Locator, Page } from "playwright-core";
+import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
@@ -60,8 +60,8 @@ describe.skipIf(chromium === undefined)("trying models in the console", () => {
     await upstream?.stop();
   });
 
-  const signedIn = async (key: string): Promise<Page> => {
-    const opened = await (await browser.newContext()).newPage();
+  const signedIn = async (key: string, context?: BrowserContext): Promise<Page> => {
+    const opened = await (context ?? (await browser.newContext())).newPage();
     await opened.goto(`${weir.origin}/console/try`);
     await opened.getByLabel("Key").fill(key);
     await opened.getByRole("button", { name: "Sign in" }).click();
@@ -178,6 +178,29 @@ describe.skipIf(chromium === undefined)("trying models in the console", () => {
     await theirs.getByRole("button", { name: "Sign in" }).waitFor();
     expect(await theirs.locator("body").innerText()).not.toContain("Draw me a weir");
     await theirs.context().close();
+  });
+
+  test("takes nothing over into a session that began in another tab, though its key has the same name", async () => {
+    const policy = weir.client(PolicyService);
+    const [{ id: teamId } = expect.fail("no team")] = (await policy.listTeams({})).teams;
+    const [first, second] = [await policy.createKey({ teamId, name: "twin", role: Role.DEVELOPER }), await policy.createKey({ teamId, name: "twin", role: Role.DEVELOPER })];
+    const context = await browser.newContext();
+    // The page looks every minute who is signed in.
+    await context.clock.install();
+    const tab = await signedIn(first.secret, context);
+    await tab.getByLabel("Model").selectOption("m/thinker");
+    const turn = await send("Only the first knows.", tab);
+    await expect.poll(() => turn.innerText()).toMatch(/answered/);
+    const other = await context.newPage();
+    await other.goto(`${weir.origin}/console/try`);
+    await other.getByRole("button", { name: "Sign out" }).click();
+    await other.getByLabel("Key").fill(second.secret);
+    await other.getByRole("button", { name: "Sign in" }).click();
+    await other.getByRole("heading", { name: "Overview" }).waitFor();
+    await context.clock.fastForward(61_000);
+    await tab.getByText("“twin”").waitFor({ timeout: 10_000 });
+    expect(await tab.locator("body").innerText()).not.toContain("Only the first knows.");
+    await context.close();
   });
 
   test("is not there for who may not call models", async () => {

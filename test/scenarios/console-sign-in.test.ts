@@ -134,7 +134,7 @@ describe("by key", () => {
     expect(await browser.session()).toBeNull();
     expect(await browser.refusalOf()).toBe("KEY_MISSING");
     const signedIn = await browser.signInByKey(secret);
-    expect([signedIn.status, await signedIn.json()]).toEqual([200, { session: { name: "a person", role: "owner", permissions: expect.arrayContaining(["INFERENCE_USE", "ORGANIZATION_WRITE", "CONSOLE_USE"]), organizationId, expireTime: expect.any(String) }, signIn: { key: true, issuer: issuer.url } }]);
+    expect([signedIn.status, await signedIn.json()]).toEqual([200, { session: { id: expect.stringMatching(/^ses_/), name: "a person", role: "owner", permissions: expect.arrayContaining(["INFERENCE_USE", "ORGANIZATION_WRITE", "CONSOLE_USE"]), organizationId, expireTime: expect.any(String) }, signIn: { key: true, issuer: issuer.url } }]);
     expect(signedIn.headers.getSetCookie()).toEqual([expect.stringMatching(/^__Host-weir-session=weirs_[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Secure$/)]);
     const hours = (Date.parse((await browser.session())!.expireTime) - Date.now()) / 3_600_000;
     expect(hours).toBeGreaterThan(7.9);

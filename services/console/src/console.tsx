@@ -1,6 +1,6 @@
 /** Owns the console as a whole: the sign-in before it, the navigation, and which page stands at which address. */
-import { useMutation, useQuery } from "@tanstack/react-query";
-import type { ComponentType, ReactNode } from "react";
+import { QueryClientProvider, useMutation, useQuery } from "@tanstack/react-query";
+import { useState, type ComponentType, type ReactNode } from "react";
 import { Link, Redirect, Route, Switch, useLocation } from "wouter";
 import { ConversationKeeper } from "./conversation-keeper.tsx";
 import { may, readSession, SessionContext, sessionKey, signOut, type Session } from "./session.ts";
@@ -16,6 +16,7 @@ import { RequestsPage } from "./pages/requests.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
 import { TryPage } from "./pages/try.tsx";
 import { UsagePage } from "./pages/usage.tsx";
+import { createQueryClient } from "./weir.ts";
 
 interface PageEntry {
   readonly path: string;
@@ -51,21 +52,28 @@ export function Console(): ReactNode {
     );
   }
   if (data.session === null) return <SignInPage signIn={data.signIn} />;
-  const shown = pagesFor(data.session);
-  // By its key, a conversation is not taken over into the session of somebody else.
+  // By its key, nothing that was said or seen is taken over into another session, which may have begun in another tab.
+  return <SignedIn key={data.session.id} session={data.session} />;
+}
+
+function SignedIn({ session }: { readonly session: Session }): ReactNode {
+  const [client] = useState(createQueryClient);
+  const shown = pagesFor(session);
   return (
-    <SessionContext value={data.session}>
-      <ConversationKeeper key={data.session.name}>
-        <div className="shell">
-          <Sidebar session={data.session} pages={shown} />
-          <Switch>
-            {shown.map(({ path, page }) => <Route key={path} path={path} component={page} />)}
-            <Route path="/requests/:requestId">{({ requestId }) => <RequestPage requestId={requestId} />}</Route>
-            <Route><Redirect to="/" replace /></Route>
-          </Switch>
-        </div>
-      </ConversationKeeper>
-    </SessionContext>
+    <QueryClientProvider client={client}>
+      <SessionContext value={session}>
+        <ConversationKeeper>
+          <div className="shell">
+            <Sidebar session={session} pages={shown} />
+            <Switch>
+              {shown.map(({ path, page }) => <Route key={path} path={path} component={page} />)}
+              <Route path="/requests/:requestId">{({ requestId }) => <RequestPage requestId={requestId} />}</Route>
+              <Route><Redirect to="/" replace /></Route>
+            </Switch>
+          </div>
+        </ConversationKeeper>
+      </SessionContext>
+    </QueryClientProvider>
   );
 }
 

@@ -2,6 +2,8 @@
 import { createContext, useContext } from "react";
 
 export interface Session {
+  /** Of this sign-in alone: two keys can have one name. */
+  readonly id: string;
   /** Whose it is: of a key, its name. */
   readonly name: string;
   /** Such as `owner` or `installation-admin`. */

@@ -15,10 +15,16 @@ const onError = (error: unknown): void => {
   if (ConnectError.from(error).code === Code.Unauthenticated) void queryClient.invalidateQueries({ queryKey: sessionKey });
 };
 
-export const queryClient = new QueryClient({
-  queryCache: new QueryCache({ onError }),
-  mutationCache: new MutationCache({ onError }),
-  defaultOptions: {
-    queries: { staleTime: 15_000, retry: (failures, error) => failures < 2 && ConnectError.from(error).code === Code.Unavailable },
-  },
-});
+/** Knows who is signed in, and no more. */
+export const queryClient = createQueryClient();
+
+/** Keeps what was answered; one for each session. */
+export function createQueryClient(): QueryClient {
+  return new QueryClient({
+    queryCache: new QueryCache({ onError }),
+    mutationCache: new MutationCache({ onError }),
+    defaultOptions: {
+      queries: { staleTime: 15_000, retry: (failures, error) => failures < 2 && ConnectError.from(error).code === Code.Unavailable },
+    },
+  });
+}

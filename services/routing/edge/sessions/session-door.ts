@@ -226,6 +226,7 @@ function contextOf({ requestId, signal, deadlineMs }: RequestScope): CallContext
 
 function answerSession({ response, settings }: Visit, present: PresentSession | undefined): void {
   const shown = present && {
+    id: present.session.id,
     name: present.session.name,
     role: RoleSchema.value[present.session.role]?.name.replace("ROLE_", "").toLowerCase().replaceAll("_", "-"),
     permissions: present.grant.permissions.map((permission) => PermissionSchema.value[permission]?.name.replace("PERMISSION_", "")),
