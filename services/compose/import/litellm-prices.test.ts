@@ -49,6 +49,7 @@ const list = {
   "perplexity/sonar": { input_cost_per_token: 1e-6, output_cost_per_token: 1e-6, litellm_provider: "perplexity", search_context_cost_per_query: { search_context_size_low: 0.005, search_context_size_medium: 0.008, search_context_size_high: 0.012 } },
   "gpt-5-search-api-2025-10-14": { input_cost_per_token: 1.25e-6, output_cost_per_token: 1e-5, litellm_provider: "openai", search_context_cost_per_query: { search_context_size_low: 0.01, search_context_size_medium: 0.01, search_context_size_high: 0.01 } },
   "deepseek/by-night": { input_cost_per_token: 5.5e-7, litellm_provider: "deepseek", off_peak_pricing: { hours_utc: "16:30-00:30", input_cost_per_token: 1.35e-7 }, output_cost_per_token: 2.2e-6 },
+  "gpt-4o-search-preview": { input_cost_per_token: 2.5e-6, output_cost_per_token: 1e-5, litellm_provider: "openai" },
   "thinks-dearly": { input_cost_per_token: 1e-6, output_cost_per_token: 2e-6, output_cost_per_reasoning_token: 3e-6, litellm_provider: "openai" },
   "free-or-unknown": { input_cost_per_token: 0, output_cost_per_token: 0, litellm_provider: "openai" },
   "xai/grok-next": { input_cost_per_token: 1e-6, input_cost_per_token_above_128k_tokens: 2e-6, litellm_provider: "xai" },
@@ -102,7 +103,7 @@ describe("LiteLLM's prices", () => {
       "has a price that Weir does not know: input_cost_per_pixel": ["dall-e-9"],
       "has two prices for one of Weir's: output": ["thinks-dearly"],
       "has no price, or all are nought": ["free-or-unknown"],
-      "has a fee for searches that its replies do not count": ["perplexity/sonar", "gpt-5-search-api-2025-10-14"],
+      "has a fee for searches that its replies do not count": ["perplexity/sonar", "gpt-5-search-api-2025-10-14", "gpt-4o-search-preview"],
       "has prices by the time of day": ["deepseek/by-night"],
       "has prices by more than two lengths of the input": ["three-lengths"],
     });

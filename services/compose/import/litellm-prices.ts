@@ -79,7 +79,7 @@ const otherMeasureOfInput = /^input_cost_per_(image|audio_per_second|video_per_s
  * Models that search at every call, in replies that do not count it: without the fee, which is most of what a call costs, their price would be wrong.
  * https://docs.perplexity.ai/docs/getting-started/pricing, https://developers.openai.com/api/docs/pricing
  */
-const searchesByItself = /(^|\/)sonar|-search-(preview|api)/;
+const searchesByItself = /\bsonar\b|-search-(preview|api)\b/;
 /** For the whole call, once its input is longer. */
 const thresholdOf = /_above_([0-9]{1,5})k_tokens/;
 /** The list's word for a service tier at the end of a field, and the vendors'. */
@@ -108,7 +108,7 @@ export function convertLitellmPrices(list: unknown): ConvertedPrices {
     const name = nameOf(listed, model["litellm_provider"]);
     if (name === undefined) leave(listed, "of a vendor, a region or a variant that Weir has no name for");
     else if (prices.has(name)) leave(listed, "a second price of the same model");
-    else if (searchesByItself.test(name) && isObject(model["search_context_cost_per_query"])) leave(listed, "has a fee for searches that its replies do not count");
+    else if (searchesByItself.test(name)) leave(listed, "has a fee for searches that its replies do not count");
     else {
       const read = readPrices(model, shelves[model["litellm_provider"]]?.isLongAtThreshold === true);
       if (typeof read === "string") leave(listed, read);
