@@ -26,11 +26,14 @@ beforeAll(async () => {
   upstream = await startScriptedProvider(json(200, completionOf(10)));
   weir = await startWeir({
     config: `
-providers: { near: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [fee, words, unknown] } }
+providers:
+  near: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [fee, words, unknown, tiered] }
+  claude: { vendor: anthropic, api_key: k, base_url: "${upstream.baseUrl}", models: [claude-opus-5] }
 models: { openai/fee: { max_output_tokens: 1000 }, openai/unknown: { max_output_tokens: 1000 } }
 prices:
   openai/fee: { input: "0", output: "0", request: "0.02" }
   openai/words: { input: "1", output: "10" }
+  openai/tiered: { input: "1", output: "10", service_tiers: ["", default] }
 `,
   });
   const { teams } = await weir.client(PolicyService).listTeams({});
@@ -117,6 +120,18 @@ describe("a key that a budget applies to", () => {
     expect(await unbounded.text()).toMatch(/max_output_tokens.*openai\/words/);
     const searching = await ask(secret, { model: "near/words", web_search_options: {} });
     expect(searching.headers.get("x-weir-reason")).toBe("UNBOUNDED_COST");
+  });
+
+  test("cannot ask for a service tier, or for Anthropic's fast mode, of which nobody knows the price", async () => {
+    const { secret } = await keyWithBudget({ limitNanos: 1_000_000_000_000n });
+    const askFor = async (serviceTier: string) => (await ask(secret, { model: "near/tiered", service_tier: serviceTier })).headers.get("x-weir-reason");
+    expect([await askFor("auto"), await askFor("priority")]).toEqual([null, "UNPRICED_MODEL"]);
+    const fast = await fetch(`${weir.origin}/v1/messages`, {
+      method: "POST",
+      headers: { "x-api-key": secret, "content-type": "application/json", "anthropic-version": "2023-06-01" },
+      body: JSON.stringify({ model: "claude/claude-opus-5", max_tokens: 100, speed: "fast", messages: [{ role: "user", content: "Hello" }] }),
+    });
+    expect([fast.status, await fast.text()]).toEqual([400, expect.stringContaining('no price for the service tier \\"fast\\"')]);
   });
 
   test.each([

@@ -27,6 +27,14 @@ describe("bound prices", () => {
     expect(inputAt(0)?.has(Meter.IMAGES)).toBe(false);
   });
 
+  it("name the tiers that have a price, unless every one has", () => {
+    const tiersOf = (...entries: PriceEntry[]) => boundPricesOf(createPriceBook([groupByName(entries.map((entry) => ["v/m", entry]))]), 0, day).serviceTiers.get("v/m");
+    const [fast, usual] = [{ rates: rates(9n), serviceTiers: ["fast"] }, { rates: rates(2n), serviceTiers: ["", "standard"] }];
+    expect(tiersOf(fast, usual)).toEqual(["fast", "", "standard"]);
+    expect(tiersOf({ ...fast, fromMs: 2 * day }, usual)).toEqual(["", "standard"]);
+    expect(tiersOf(fast, { rates: rates(2n) })).toBeUndefined();
+  });
+
   it("are of batches those that cover them: a long prompt is none of theirs", () => {
     const entries: PriceEntry[] = [
       { rates: rates(9n), serviceTiers: ["priority"] },

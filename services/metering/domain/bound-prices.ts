@@ -12,6 +12,8 @@ export interface BoundPrices {
   readonly prices: ReadonlyMap<string, BoundRates>;
   /** The same for what stands in a batch. */
   readonly batchPrices: ReadonlyMap<string, BoundRates>;
+  /** The service tiers that have a price, of models of which not every one has. */
+  readonly serviceTiers: ReadonlyMap<string, readonly string[]>;
   /** By organization, where it can pay more than the price. */
   readonly factorsMillionths: ReadonlyMap<string, bigint>;
 }
@@ -29,19 +31,28 @@ export function boundPricesOf(book: PriceBook, startMs: number, endMs: number): 
   const canHold = ({ fromMs = -Infinity, untilMs = Infinity }: Span): boolean => fromMs < endMs && untilMs > startMs;
   const prices = new Map<string, BoundRates>();
   const batchPrices = new Map<string, BoundRates>();
+  const serviceTiers = new Map<string, readonly string[]>();
   for (const [name, entries] of book.entries) {
     const holding = entries.filter(canHold);
     const rates = dearest(holding.flatMap(ratesOf));
     if (rates.size > 0) prices.set(name, rates);
     const batchRates = dearest(ofBatches(holding));
     if (batchRates.size > 0) batchPrices.set(name, batchRates);
+    const tiers = tiersOf(holding);
+    if (tiers !== undefined) serviceTiers.set(name, tiers);
   }
   const factorsMillionths = new Map<string, bigint>();
   for (const [organizationId, adjustments] of book.adjustments) {
     const factor = adjustments.filter(canHold).reduce((most, { factorMillionths }) => (factorMillionths > most ? factorMillionths : most), evenFactorMillionths);
     if (factor > evenFactorMillionths) factorsMillionths.set(organizationId, factor);
   }
-  return { prices, batchPrices, factorsMillionths };
+  return { prices, batchPrices, serviceTiers, factorsMillionths };
+}
+
+/** Undefined where every one has a price. */
+function tiersOf(entries: readonly PriceEntry[]): readonly string[] | undefined {
+  const tiers = entries.flatMap(({ serviceTiers }) => serviceTiers ?? []);
+  return entries.some(({ serviceTiers }) => serviceTiers === undefined) ? undefined : [...new Set(tiers)];
 }
 
 /** Of the entries that cover batches the first holds; others only where it begins or ends within the span. */

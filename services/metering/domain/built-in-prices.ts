@@ -6,13 +6,14 @@ import { groupByName, type PriceEntries } from "./price-book.ts";
 const standardTiers = ["", "default", "standard"];
 
 /**
- * What a vendor states of all its models: batches, and OpenAI's flex, which is at the rates of batches, are half the price.
+ * What a vendor states of all its models: batches, and OpenAI's flex, which is at the rates of batches, are half the price; what Anthropic is to
+ * compute in the US costs a tenth more (https://platform.claude.com/docs/en/build-with-claude/data-residency).
  * https://developers.openai.com/api/docs/guides/flex-processing.md, https://developers.openai.com/api/docs/guides/batch,
  * https://platform.claude.com/docs/en/build-with-claude/batch-processing. Other tiers are priced model by model, and unpriced until somebody states them.
  */
 const tierMultipliers: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   openai: { batch: "0.5", flex: "0.5" },
-  anthropic: { batch: "0.5" },
+  anthropic: { batch: "0.5", standard_us: "1.1", batch_us: "0.55" },
 };
 
 interface BuiltInPrice extends Omit<ListedPrice, "serviceTiers" | "tierMultipliers"> {

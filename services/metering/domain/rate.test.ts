@@ -140,6 +140,11 @@ describe("the price book", () => {
     expect(findPrice(own, call("openai/gpt-6-sol", { serviceTier: "flex" }))?.rates.get(Meter.INPUT_TOKENS)).toBe(1_000_000_000n);
   });
 
+  test("holds a tenth more for what Anthropic computes in the US, and nothing for its fast mode, which costs a multiple", () => {
+    const input = (serviceTier: string) => findPrice(builtInBook, call("anthropic/claude-opus-5", { serviceTier }))?.rates.get(Meter.INPUT_TOKENS);
+    expect(["standard", "standard_us", "batch_us", "fast", "fast_us"].map(input)).toEqual([5_000_000_000n, 5_500_000_000n, 2_750_000_000n, undefined, undefined]);
+  });
+
   test("lets a later layer precede an earlier one for the calls that it covers alone", () => {
     const book = createPriceBook([builtInPrices, new Map([["demo/demo-chat", entriesOf({ input: "9", from: "2026-12-01", until: "2027-01-01" })]])]);
     const input = (startTimeMs: number) => findPrice(book, call("demo/demo-chat", { startTimeMs }))?.rates.get(Meter.INPUT_TOKENS);

@@ -30,10 +30,10 @@ export async function* watchBoundPrices(priceBook: LiveValue<PriceBook>, clock: 
 }
 
 function messageOf(book: PriceBook, nowMs: number): WatchBoundPricesResponse {
-  const { prices, batchPrices, factorsMillionths } = boundPricesOf(book, nowMs, nowMs + dayMs);
+  const { prices, batchPrices, serviceTiers, factorsMillionths } = boundPricesOf(book, nowMs, nowMs + dayMs);
   const messages = (rates: BoundRates | undefined): MessageInitShape<typeof BoundRateSchema>[] => [...(rates ?? [])].map(([meter, nanosPerMillion]) => ({ meter, nanosPerMillion }));
   return create(WatchBoundPricesResponseSchema, {
-    prices: [...prices].map(([name, rates]) => ({ name, rates: messages(rates), batchRates: messages(batchPrices.get(name)) })),
+    prices: [...prices].map(([name, rates]) => ({ name, rates: messages(rates), batchRates: messages(batchPrices.get(name)), serviceTiers: [...(serviceTiers.get(name) ?? [])] })),
     factorMillionths: Object.fromEntries(factorsMillionths),
   });
 }

@@ -296,7 +296,7 @@ function harness(script: Record<string, Script>, failures: string[], facts: Fact
   const routes = new Map([["route", { targets: Object.keys(script).map((name) => `${name}/model`), cases: [], retries: 0, strict: false, order: asListed }]]);
   const rates = (target: Target): BoundRates => {
     holds.target = target.name;
-    return { rates: new Map([[Meter.INPUT_TOKENS, 0n], [Meter.OUTPUT_TOKENS, 1_000_000n]]), factorMillionths: 1_000_000n };
+    return { rates: new Map([[Meter.INPUT_TOKENS, 0n], [Meter.OUTPUT_TOKENS, 1_000_000n]]), serviceTiers: undefined, factorMillionths: 1_000_000n };
   };
   return { sent, dependencies: { budgets: { holds, rates }, view: () => ({ routes, providers }), priceVersion: () => "pri_1", rulesOf: () => undefined, rateCounterOf: () => { throw new Error("There are no rate limits."); }, breaker, attempt, latencies: { of: () => ({ ms: undefined, isDue: false }), claim: () => undefined, begin: () => () => undefined }, random: () => 0, setAlarm: () => { throw new Error("Nothing is hedged."); }, onHedged: () => undefined, clock: systemClock, onFailedAttempt: () => undefined, onRetry: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve(), askOutside: () => Promise.resolve({ verdict: "allow" }), judgeJson: () => Promise.resolve(undefined), cache: { rules: () => [], store: nothingKept, askMeaning: () => Promise.resolve(undefined), onUse: () => undefined } } };
 }

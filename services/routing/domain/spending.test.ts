@@ -9,7 +9,7 @@ import { spendingOf } from "./spending.ts";
 
 const target: Target = { name: "a/b", provider: create(ProviderSchema, { name: "a", vendor: "a" }), model: "b", breakerName: "a/b" };
 const twoImages: Bound = { quantities: [{ meters: [Meter.IMAGES], quantity: 2n }], advice: "" };
-const rates = (perMillion: [Meter, bigint][], factorMillionths = 1_000_000n) => (): BoundRates => ({ rates: new Map(perMillion), factorMillionths });
+const rates = (perMillion: [Meter, bigint][], factorMillionths = 1_000_000n) => (): BoundRates => ({ rates: new Map(perMillion), serviceTiers: undefined, factorMillionths });
 const tokens = { input: 10, output: 20 };
 
 test("text is estimated by its tokens, with the fee for the call and the organization's mark-up", () => {

@@ -27,6 +27,7 @@ export async function followCatalogue(peers: Pick<RoutingPeers, "providers" | "m
       view.boundPrices = {
         rates: new Map(prices.map(({ name, rates }) => [name, byMeter(rates)])),
         batchRates: new Map(prices.map(({ name, batchRates }) => [name, byMeter(batchRates)])),
+        serviceTiers: new Map(prices.filter(({ serviceTiers }) => serviceTiers.length > 0).map(({ name, serviceTiers }) => [name, new Set(serviceTiers)])),
         factorMillionths,
       };
     },

@@ -3,8 +3,10 @@ import type { BetaUsage } from "@anthropic-ai/sdk/resources/beta/messages";
 import { describe, expect, it } from "vitest";
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
+import { SseSplitter } from "#platform/sse.ts";
 import { anthropicVendor } from "./anthropic-vendor.ts";
-import { message, usage } from "./fixtures.ts";
+import { message, toBytes, usage } from "./fixtures.ts";
+import { AnthropicStreamReader } from "./stream-reader.ts";
 import { mergeUsage, readUsage, type UsageJson } from "./usage.ts";
 
 const read = (changes: Partial<Message>) => anthropicVendor.generate.readReply(Buffer.from(JSON.stringify({ ...message, ...changes })));
@@ -35,6 +37,23 @@ describe("a whole reply", () => {
     expect(parts[4]!.kind.value).toMatchObject({ citations: [{ citedText: "the sky is blue", title: "Skies", documentIndex: 1 }] });
     expect(parts[5]!.kind.value).toMatchObject({ id: "toolu_1", name: "paint", arguments: '{"colour":"blau 🎨"}' });
     expect(response).toMatchObject({ id: "msg_1", model: "claude-opus-5-5", serviceTier: "priority" });
+  });
+
+  it.each([
+    [{ service_tier: "standard", speed: "standard", inference_geo: "global" }, "standard"],
+    [{ service_tier: "standard", inference_geo: "us" }, "standard_us"],
+    [{ service_tier: "standard", speed: "fast" }, "fast"],
+    [{ service_tier: "standard", speed: "fast", inference_geo: "us" }, "fast_us"],
+    [{ service_tier: null, inference_geo: "not_available" }, ""],
+  ])("with %j in its usage is priced as %j, and read as what Anthropic calls its tier", (said, priced) => {
+    const reply = { ...message, usage: { ...message.usage, ...said } };
+    const { response, summary } = anthropicVendor.generate.readReply(Buffer.from(JSON.stringify(reply)));
+    expect([summary.serviceTier, response.serviceTier]).toEqual([priced, said.service_tier ?? undefined]);
+    const reader = new AnthropicStreamReader();
+    const splitter = new SseSplitter();
+    const start = { type: "message_start", message: reply };
+    for (const event of splitter.push(toBytes([start]))) reader.read(event);
+    expect(reader.summary.serviceTier).toBe(priced);
   });
 
   it("is summed up the same with and without types", () => {

@@ -8,11 +8,11 @@ import { parseExactJson } from "../../domain/exact-json.ts";
 import type { Block } from "../../domain/turns.ts";
 import { listOf, readBlock, textOf } from "./read-content.ts";
 import { readStopReason } from "./stop-reason.ts";
-import { readUsage, type UsageJson } from "./usage.ts";
+import { priceTierOf, readUsage, type UsageJson } from "./usage.ts";
 
 /** A Message, as far as it is looked at. */
 export interface MessageJson extends Block {
-  readonly usage?: (UsageJson & { readonly service_tier?: unknown }) | null;
+  readonly usage?: UsageJson | null;
 }
 
 /** Throws UPSTREAM_PROTOCOL when it is no Message. */
@@ -20,6 +20,7 @@ export function readReply(body: Uint8Array): { readonly response: GenerateRespon
   const message = parseMessage(body);
   const summary = summarize(message);
   const stopReason = textOf(message["stop_reason"]);
+  const serviceTier = textOf(message.usage?.service_tier);
   const response = create(GenerateResponseSchema, {
     id: textOf(message["id"]),
     model: summary.servedModel,
@@ -32,7 +33,7 @@ export function readReply(body: Uint8Array): { readonly response: GenerateRespon
       },
     ],
     ...(summary.usage === undefined ? {} : { usage: summary.usage }),
-    ...(summary.serviceTier === "" ? {} : { serviceTier: summary.serviceTier }),
+    ...(serviceTier === "" ? {} : { serviceTier }),
   });
   return { response, summary };
 }
@@ -54,7 +55,7 @@ function summarize(message: MessageJson): ReplySummary {
     usage: readUsage(message.usage),
     finishReason: textOf(message["stop_reason"]),
     servedModel: textOf(message["model"]),
-    serviceTier: textOf(message.usage?.service_tier),
+    serviceTier: priceTierOf(message.usage),
   };
 }
 

@@ -11,7 +11,7 @@ import { readErrorEvent } from "./errors.ts";
 import { listOf, readBlock, readCitation, textOf } from "./read-content.ts";
 import { readRefusal, type MessageJson } from "./read-reply.ts";
 import { readStopReason } from "./stop-reason.ts";
-import { mergeUsage, readUsage, type UsageJson } from "./usage.ts";
+import { mergeUsage, priceTierOf, readUsage, type UsageJson } from "./usage.ts";
 
 type EventInit = NonNullable<MessageInitShape<typeof StreamGenerateResponseSchema>["event"]>;
 
@@ -33,7 +33,6 @@ export class AnthropicStreamReader implements StreamReader {
   readonly #open = new Map<number, OpenBlock>();
   #usage: UsageJson = {};
   #servedModel = "";
-  #serviceTier = "";
   #stopReason = "";
   #stopSequence: string | undefined;
   #stopDetails: unknown;
@@ -43,7 +42,7 @@ export class AnthropicStreamReader implements StreamReader {
   readonly output = new GeneratedText();
 
   get summary(): ReplySummary {
-    return { usage: readUsage(this.#usage), finishReason: this.#stopReason, servedModel: this.#servedModel, serviceTier: this.#serviceTier };
+    return { usage: readUsage(this.#usage), finishReason: this.#stopReason, servedModel: this.#servedModel, serviceTier: priceTierOf(this.#usage) };
   }
 
   get finished(): boolean {
@@ -88,7 +87,6 @@ export class AnthropicStreamReader implements StreamReader {
     this.#started = true;
     this.#usage = mergeUsage({}, message.usage);
     this.#servedModel = textOf(message["model"]);
-    this.#serviceTier = textOf(message.usage?.service_tier);
     const usage = readUsage(this.#usage);
     return [{ case: "start", value: { id: textOf(message["id"]), model: this.#servedModel, ...(usage === undefined ? {} : { usage }) } }];
   }
@@ -167,6 +165,7 @@ export class AnthropicStreamReader implements StreamReader {
     this.#requireStart();
     this.#finished = true;
     const usage = readUsage(this.#usage);
+    const serviceTier = textOf(this.#usage.service_tier);
     return [
       ...[...this.#open.keys()].flatMap((partIndex) => this.#stopBlock(partIndex)),
       ...this.#refusal(),
@@ -178,7 +177,7 @@ export class AnthropicStreamReader implements StreamReader {
           ...(this.#stopSequence === undefined ? {} : { stopSequence: this.#stopSequence }),
         },
       },
-      { case: "end", value: { ...(usage === undefined ? {} : { usage }), ...(this.#serviceTier === "" ? {} : { serviceTier: this.#serviceTier }) } },
+      { case: "end", value: { ...(usage === undefined ? {} : { usage }), ...(serviceTier === "" ? {} : { serviceTier }) } },
     ];
   }
 

@@ -1,7 +1,7 @@
 /** Owns the way from Anthropic's usage object to Weir's disjoint meters. */
 import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { cacheWritesOf, reportedTokens, type Counted } from "../../domain/reported-usage.ts";
-import { countOf } from "../../domain/vendor-json.ts";
+import { asText, countOf } from "../../domain/vendor-json.ts";
 
 /** Anthropic's usage object, as far as it is a matter of counting; nothing of it is certain. */
 export interface UsageJson {
@@ -12,6 +12,9 @@ export interface UsageJson {
   readonly output_tokens?: unknown;
   readonly output_tokens_details?: { readonly thinking_tokens?: unknown } | null;
   readonly server_tool_use?: { readonly web_search_requests?: unknown } | null;
+  readonly service_tier?: unknown;
+  readonly speed?: unknown;
+  readonly inference_geo?: unknown;
   readonly iterations?: readonly (UsageJson & { readonly type?: unknown })[] | null;
 }
 
@@ -42,6 +45,16 @@ export function readUsage(usage: UsageJson | null | undefined): Usage | undefine
 /** The usage so far with the figures of a later event, each of which replaces the earlier one; null and absent ones replace nothing. */
 export function mergeUsage(earlier: UsageJson, later: UsageJson | null | undefined): UsageJson {
   return { ...earlier, ...Object.fromEntries(Object.entries(later ?? {}).filter(([, value]) => value !== null)) };
+}
+
+/**
+ * What the price hangs on beside the model, in one word: Anthropic's service tier, or `fast` for what its fast mode answered
+ * (https://platform.claude.com/docs/en/build-with-claude/fast-mode), with `_us` behind it for what was computed in the US alone
+ * (https://platform.claude.com/docs/en/build-with-claude/data-residency). Empty where the reply says nothing of them.
+ */
+export function priceTierOf(usage: UsageJson | null | undefined): string {
+  const tier = usage?.speed === "fast" ? "fast" : asText(usage?.service_tier);
+  return usage?.inference_geo === "us" ? `${tier || "standard"}_us` : tier;
 }
 
 function unlistedTurns(usage: UsageJson): readonly UsageJson[] {

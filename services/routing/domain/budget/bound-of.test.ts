@@ -72,6 +72,12 @@ describe("the bound of a generation", () => {
     expect(bound(tool({ type: "bash_20250124", name: "bash" })).output).toBeDefined();
   });
 
+  test("is of the service tier that it asks for, where that can cost more; Anthropic's fast mode is one", () => {
+    const tierOf = (generation: GenerationInit, fields: string[] = []) => bound(generation, {}, "anthropic", { fields, bytes: 0 }).dearerTier;
+    expect(["auto", "default", "standard_only", "flex", "priority", "scale"].map((serviceTier) => tierOf({ serviceTier }))).toEqual([undefined, undefined, undefined, undefined, "priority", "scale"]);
+    expect([tierOf({}), tierOf({}, ["speed"]), tierOf({ serviceTier: "auto" }, ["speed"])]).toEqual([undefined, "fast", "fast"]);
+  });
+
   test("is none with a field that lets the vendor go on, and counts the whole request where types cannot carry some of it", () => {
     expect(() => bound({}, {}, "openai", { fields: ["web_search_options"], bytes: 100 })).toThrow(unlimited);
     const known = inputOf(bound({}))!;

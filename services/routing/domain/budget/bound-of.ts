@@ -21,7 +21,7 @@ const mostTokensPerSecond = 50n;
 
 /** Throws UNBOUNDED_COST where the request lets the vendor work without a limit. */
 export function boundOfGeneration(extent: GenerationExtent, target: Target): Bound {
-  const { unlimitedBy, images, soundBytes, isOpenEnded } = extent;
+  const { unlimitedBy, dearerTier, images, soundBytes, isOpenEnded } = extent;
   if (unlimitedBy !== undefined) {
     throw new GatewayError("UNBOUNDED_COST", `With ${unlimitedBy} the vendor itself decides how much this request costs, and a budget applies to this key. Leave it out, or use a key that no budget applies to.`, {
       metadata: { model: target.name, field: unlimitedBy },
@@ -42,6 +42,7 @@ export function boundOfGeneration(extent: GenerationExtent, target: Target): Bou
       maximumTokens: limits(extent.maximumOutputTokens, target) ? extent.maximumOutputTokens : factsOf(target)?.maxOutputTokens,
       leastTokens: extent.leastOutputTokens,
     },
+    ...(dearerTier === undefined ? {} : { dearerTier }),
     advice: adviceFor(target, "Say in the request how many tokens may be generated, and send files and images with it"),
   };
 }

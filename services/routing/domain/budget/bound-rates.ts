@@ -9,6 +9,8 @@ export interface BoundPrices {
   readonly rates: ReadonlyMap<string, ReadonlyMap<Meter, bigint>>;
   /** The same for what stands in a batch. */
   readonly batchRates: ReadonlyMap<string, ReadonlyMap<Meter, bigint>>;
+  /** The service tiers that have a price, of models of which not every one has. */
+  readonly serviceTiers: ReadonlyMap<string, ReadonlySet<string>>;
   /** By organization: what it pays at most of them, in millionths; absent means all of them and no more. */
   readonly factorMillionths: Readonly<Record<string, bigint>>;
 }
@@ -21,6 +23,7 @@ export function boundRatesFor({ provider, model }: Target, organizationId: strin
   if (prices === undefined) {
     throw new GatewayError("DEPENDENCY_UNAVAILABLE", "Metering has not told its prices yet, and a budget or a limit on spending applies to this key. Try again soon.", { metadata: { dependency: "metering" }, retryAfterMs: 1_000 });
   }
+  const name = `${provider.vendor}/${model}`;
   const rates = isBatch ? prices.batchRates : prices.rates;
-  return { rates: rates.get(`${provider.vendor}/${model}`) ?? noRates, factorMillionths: prices.factorMillionths[organizationId] ?? evenFactorMillionths };
+  return { rates: rates.get(name) ?? noRates, serviceTiers: prices.serviceTiers.get(name), factorMillionths: prices.factorMillionths[organizationId] ?? evenFactorMillionths };
 }

@@ -17,6 +17,7 @@ const boundRates: fc.Arbitrary<BoundRates> = fc.record({
       const known: [Meter, bigint][] = [...inputMeters.map((meter): [Meter, bigint] => [meter, input]), ...outputMeters.map((meter): [Meter, bigint] => [meter, output])];
       return new Map([...known, ...Object.entries(others).map(([meter, nanos]): [Meter, bigint] => [Number(meter) as Meter, nanos])]);
     }),
+  serviceTiers: fc.constant(undefined),
   factorMillionths: fc.bigInt({ min: 0n, max: 3_000_000n }),
 });
 const call = fc.record({ input: tokens, candidates: fc.bigInt({ min: 1n, max: 8n }), maximum: fc.bigInt({ min: 1n, max: 128_000n }), least: fc.bigInt({ min: 0n, max: 300n }), milliseconds: tokens });
@@ -98,7 +99,7 @@ describe("a bound", () => {
   });
 
   const asked: Asked = { input: 1_000n, candidates: 1n, maximum: 500n, least: 256n, milliseconds: 0n };
-  const rates: BoundRates = { rates: new Map([[Meter.INPUT_TOKENS, 2_000_000_000n], [Meter.OUTPUT_TOKENS, 10_000_000_000n]]), factorMillionths: 1_000_000n };
+  const rates: BoundRates = { rates: new Map([[Meter.INPUT_TOKENS, 2_000_000_000n], [Meter.OUTPUT_TOKENS, 10_000_000_000n]]), serviceTiers: undefined, factorMillionths: 1_000_000n };
 
   test("of several is that of all of them, to the nano-dollar that is rounded up", () => {
     fc.assert(
@@ -133,8 +134,14 @@ describe("a bound", () => {
   test("that is none is refused, unless nothing is charged for it", () => {
     const endless = { ...boundOf(asked), output: { meters: outputMeters, candidates: 1n, maximumTokens: undefined, leastTokens: 256n }, advice: "Say how much." };
     expect(() => priceBound(endless, rates, name)).toThrow(expect.objectContaining({ reason: "UNBOUNDED_COST", message: expect.stringContaining("Say how much.") }));
-    const free = { rates: new Map([[Meter.INPUT_TOKENS, 0n], [Meter.OUTPUT_TOKENS, 0n]]), factorMillionths: 1_000_000n };
+    const free = { rates: new Map([[Meter.INPUT_TOKENS, 0n], [Meter.OUTPUT_TOKENS, 0n]]), serviceTiers: undefined, factorMillionths: 1_000_000n };
     expect(priceBound(endless, free, name)).toEqual({ nanos: 0n, outputTokens: undefined });
+  });
+
+  test("of a dearer service tier needs a price of that tier, where not every one has a price", () => {
+    const dearer = { ...boundOf(asked), dearerTier: "priority" };
+    expect(() => priceBound(dearer, { ...rates, serviceTiers: new Set(["", "default"]) }, name)).toThrow(expect.objectContaining({ reason: "UNPRICED_MODEL", message: expect.stringContaining('"priority"') }));
+    for (const serviceTiers of [undefined, new Set(["", "priority"])]) expect(priceBound(dearer, { ...rates, serviceTiers }, name)).toEqual(priceBound(boundOf(asked), rates, name));
   });
 
   test("that no call comes to is refused, before it is more than 64 bits hold", () => {
@@ -142,10 +149,10 @@ describe("a bound", () => {
   });
 
   test("of an operation that vendors do not charge for needs no price", () => {
-    expect(priceBound({ quantities: [], advice: "" }, { rates: new Map(), factorMillionths: 1_000_000n }, name)).toEqual({ nanos: 0n, outputTokens: undefined });
+    expect(priceBound({ quantities: [], advice: "" }, { rates: new Map(), serviceTiers: undefined, factorMillionths: 1_000_000n }, name)).toEqual({ nanos: 0n, outputTokens: undefined });
   });
 });
 
-function withoutFee({ rates, factorMillionths }: BoundRates): BoundRates {
-  return { rates: new Map([...rates].filter(([meter]) => meter !== Meter.REQUESTS)), factorMillionths };
+function withoutFee({ rates, ...rest }: BoundRates): BoundRates {
+  return { rates: new Map([...rates].filter(([meter]) => meter !== Meter.REQUESTS)), ...rest };
 }

@@ -25,6 +25,8 @@ export interface Bound {
   readonly quantities: readonly BoundedQuantity[];
   /** Absent for what is not generated token by token. */
   readonly output?: BoundedOutput;
+  /** The service tier that was asked for, where it can cost more than what nobody asks for. */
+  readonly dearerTier?: string;
   /** What would give it a bound where it has none. */
   readonly advice: string;
 }
@@ -56,6 +58,8 @@ export class BoundSum {
 export interface BoundRates {
   /** Nano-dollars for a million units of each meter. */
   readonly rates: ReadonlyMap<Meter, bigint>;
+  /** The service tiers that they are for; undefined means every one. */
+  readonly serviceTiers: ReadonlySet<string> | undefined;
   /** What the organization is charged of the vendor's price, in millionths. */
   readonly factorMillionths: bigint;
 }
@@ -122,7 +126,10 @@ export function priceUsage({ quantities }: Pick<Usage, "quantities">, rates: Bou
   return roundUp(cost + (isCounted || isNothing ? 0n : weightOf([Meter.REQUESTS], rates)));
 }
 
-function requirePrice({ quantities, output }: Bound, rates: BoundRates, target: string): void {
+function requirePrice({ quantities, output, dearerTier }: Bound, rates: BoundRates, target: string): void {
+  if (dearerTier !== undefined && rates.serviceTiers?.has(dearerTier) === false) {
+    throw new GatewayError("UNPRICED_MODEL", `${target} has no price for the service tier "${dearerTier}", and a budget applies to this key, so that it cannot be asked for. State its price under \`prices\` in weir.yaml, or leave the tier out.`, { metadata: { model: target, service_tier: dearerTier } });
+  }
   const hasRate = ({ meters }: Pick<BoundedQuantity, "meters">): boolean => meters.some((meter) => rates.rates.has(meter));
   const isFree = quantities.length === 0 && output === undefined;
   const needed = [...quantities.filter(({ needsPrice }) => needsPrice === true), ...(output === undefined ? [] : [output])];

@@ -19,6 +19,8 @@ export interface GenerationExtent {
   readonly maximumOutputTokens: bigint | undefined;
   /** What a lower maximum may not fall below. */
   readonly leastOutputTokens: bigint;
+  /** The service tier that it asks for, where that can cost more than what nobody asks for. */
+  readonly dearerTier: string | undefined;
   /** What lets the vendor work on without a limit: the field that says so; undefined where nothing does. */
   readonly unlimitedBy: string | undefined;
 }
@@ -37,6 +39,10 @@ const toolPromptTokens = 2_048;
 const unlimitedFields: readonly RegExp[] = [/^web_search_options/, /^search_parameters/, /^plugins/, /^models$/, /^mcp_servers/, /^context_management/, /^container/, /^best_of$/, /^fallbacks/];
 /** Those that refer to content which the vendor keeps. */
 const referringFields: readonly RegExp[] = [/^cachedContent/, /^cached_content/, /^previous_response_id/, /^conversation/, /^prompt$/];
+/** Anthropic's word in requests and replies for its fast mode, which has prices of its own: https://platform.claude.com/docs/en/build-with-claude/fast-mode */
+const fastMode = { field: "speed", tier: "fast" } as const;
+/** What the vendors call the tier that nobody asks for, and those that cost less. */
+const tiersOfNoMore: ReadonlySet<string> = new Set(["", "auto", "default", "standard", "standard_only", "on_demand", "flex", "batch"]);
 /** Tools of Anthropic's that the caller runs: https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview */
 const toolsThatCallersRun = /^(bash|text_editor|computer|memory)_/;
 
@@ -73,8 +79,14 @@ export function extentOf(generation: Generation, untranslated: Untranslated): Ge
     maximumOutputTokens: generation.maxOutputTokens,
     // Where it may think for so long, vendors refuse a maximum that leaves nothing for words.
     leastOutputTokens: leastUsefulTokens + (budgetTokens > 0n ? budgetTokens : 0n),
+    dearerTier: dearerTierOf(generation.serviceTier ?? "", untranslated.fields),
     unlimitedBy: measure.unlimitedBy ?? untranslated.fields.find((field) => unlimitedFields.some((pattern) => pattern.test(field))),
   };
+}
+
+function dearerTierOf(serviceTier: string, untranslated: readonly string[]): string | undefined {
+  if (untranslated.includes(fastMode.field)) return fastMode.tier;
+  return tiersOfNoMore.has(serviceTier) ? undefined : serviceTier;
 }
 
 class Measure {

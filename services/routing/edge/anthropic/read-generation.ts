@@ -20,6 +20,8 @@ export function readGeneration(body: JsonObject): GenerationReading {
   const unknown = new UnknownFields();
   const fields = new RequestFields(body, "", unknown);
   fields.take("stream");
+  // What nobody has to say; `fast` is for Anthropic alone.
+  if (body["speed"] === "standard") fields.take("speed");
   const outputConfig = fields.object("output_config");
   const generation = create(GenerationSchema, {
     model: fields.requiredText("model"),
