@@ -36,6 +36,7 @@ const list = {
     cache_read_input_token_cost_above_200k_tokens: 6e-7,
     cache_creation_input_token_cost_above_200k_tokens: 7.5e-6,
     cache_creation_input_token_cost_above_1hr_above_200k_tokens: 1.2e-5,
+    provider_specific_entry: { us: 1.1, fast: 6 },
   },
   "us.anthropic.claude-next": { cache_creation_input_token_cost: 1.25e-6, cache_creation_input_token_cost_above_200k_tokens: 2.5e-6, cache_read_input_token_cost: 1e-7, input_cost_per_token: 1e-6, litellm_provider: "bedrock_converse", output_cost_per_token: 5e-6 },
   "amazon.nova-2-pro-preview-20251202-v1:0": { cache_read_input_token_cost: 5.46875e-7, input_cost_per_token: 2.1875e-6, litellm_provider: "bedrock_converse", output_cost_per_token: 1.75e-5 },
@@ -76,6 +77,7 @@ describe("LiteLLM's prices", () => {
       {
         input: "3", output: "15", cache_write_5m: "3.75", cache_write_1h: "6", cached_input: "0.3",
         long_prompt: { above_input_tokens: "200000", input: "6", output: "22.5", cache_write_5m: "7.5", cache_write_1h: "12", cached_input: "0.6" },
+        tier_multipliers: { standard_us: "1.1" },
         service_tiers: standard,
       },
     ]);

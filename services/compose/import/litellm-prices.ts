@@ -90,8 +90,12 @@ const standardTiers = ["", "default", "standard", "on_demand"];
 /** What a long prompt can have prices of. */
 const pricesOfLongPrompts = new Set(["input", "cached_input", "cache_write_5m", "cache_write_1h", "output", "audio_input", "audio_output"]);
 
+/** As an import takes it. */
+const isMultiplier = /^[0-9]{1,3}([.][0-9]{1,3})?$/;
 const moreLengths = "has prices by more than two lengths of the input";
 const millionths = 1_000_000n;
+/** Nothing that is counted costs more of a single one. */
+const mostDollars = 1_000_000;
 /** As large as an import takes. */
 const mostAmount = 10_000_000n * millionths - 1n;
 
@@ -158,6 +162,7 @@ function readPrices(model: Readonly<Record<string, unknown>>, isLongAtThreshold:
   if (![...base.values()].some((amount) => amount > 0n)) return "has no price, or all are nought";
   const search = searchPriceOf(model["search_context_cost_per_query"]);
   if (search !== undefined) base.set("web_search", search);
+  const multipliers = multipliersOf(model["provider_specific_entry"]);
   const [threshold] = thresholds;
   const tiers = new Set([...short.keys(), ...long.keys()].filter((tier) => tier !== ""));
   return [...tiers, ""].map((tier) => {
@@ -165,7 +170,7 @@ function readPrices(model: Readonly<Record<string, unknown>>, isLongAtThreshold:
     const amounts = withLongWrites(new Map([...base, ...(short.get(tier) ?? [])]));
     const ofLong = withLongWrites(new Map([...[...amounts].filter(([price]) => pricesOfLongPrompts.has(price)), ...(long.get("") ?? []), ...(long.get(tier) ?? [])]));
     const longPrompt = threshold === undefined || (long.get(tier) ?? long.get("")) === undefined ? {} : { long_prompt: { above_input_tokens: String(Number(threshold) * 1_000 - (isLongAtThreshold ? 1 : 0)), ...written(ofLong) } };
-    return { ...written(amounts), ...longPrompt, service_tiers: tier === "" ? standardTiers : [tier] };
+    return { ...written(amounts), ...longPrompt, ...multipliers(tier || "standard"), service_tiers: tier === "" ? standardTiers : [tier] };
   });
 }
 
@@ -173,6 +178,12 @@ function readPrices(model: Readonly<Record<string, unknown>>, isLongAtThreshold:
 function withLongWrites(amounts: Amounts): Amounts {
   const [minutes, hour] = [amounts.get("cache_write_5m"), amounts.get("cache_write_1h")];
   return minutes === undefined || (hour !== undefined && hour >= minutes) ? amounts : new Map([...amounts, ["cache_write_1h", minutes]]);
+}
+
+/** What Anthropic computes in the US alone costs a multiple, under a tier of its own (services/providers/edge/anthropic/usage.ts). */
+function multipliersOf(entry: unknown): (tier: string) => JsonObject {
+  const us = isObject(entry) ? String(entry["us"]) : "";
+  return (tier) => (isMultiplier.test(us) ? { tier_multipliers: { [`${tier}_us`]: us } } : {});
 }
 
 /** Of a search by the vendor; undefined where it hangs on how much is read, which replies do not tell. */
@@ -184,7 +195,7 @@ function searchPriceOf(bySize: unknown): bigint | undefined {
 
 /** Dollars of so many units, in millionths, half up; undefined where it is no price. */
 function amountOf(dollars: unknown, units: bigint): bigint | undefined {
-  if (typeof dollars !== "number" || !Number.isFinite(dollars) || dollars < 0) return undefined;
+  if (typeof dollars !== "number" || !(dollars >= 0 && dollars <= mostDollars)) return undefined;
   // As the list writes it: the shortest text that is this number.
   const trillionths = scaledDecimal(String(dollars), 12) * units;
   const amount = (trillionths + millionths / 2n) / millionths;
