@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, it, onTestFinished } from "vitest";
 import { GuardrailRuleSchema, type GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { CreateGuardrailRequestSchema, DeleteGuardrailRequestSchema, GrantSchema, ListGuardrailsRequestSchema, Reach, WatchRulesRequestSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -21,6 +21,11 @@ it("tells the rules of the file and those made by RPC, and every change, whereve
   expect(await next(["by-rpc"])).toBe(true);
   await here.policy.deleteGuardrail(create(DeleteGuardrailRequestSchema, { guardrailId: guardrail!.id }), callContext());
   expect(await next([])).toBe(true);
+});
+
+it.each<[string, MessageInitShape<typeof GuardrailRuleSchema>]>([["words", { words: ["a\0"] }], ["patterns", { patterns: ["\0"] }], ["models", { models: ["m\0"] }]])("refuses a NUL in %s as the caller's fault", async (_, holding) => {
+  const fixture = await startPolicy(await createEmptyDatabase());
+  await expect(createGuardrail(fixture, rule("odd", holding))).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
 });
 
 it("lists what applies to an organization, those of the file first, page by page", async () => {
@@ -68,8 +73,8 @@ it("refuses a name twice, a team that is not there, and answers a repeated call 
   await expect(createGuardrail(fixture, rule("two", { teamId: "team_missing" }))).rejects.toMatchObject({ reason: "NOT_FOUND" });
 });
 
-function rule(name: string, scope: { organizationId?: string; teamId?: string } = {}): GuardrailRule {
-  return create(GuardrailRuleSchema, { name, detectors: ["email"], mode: "block", ...scope });
+function rule(name: string, rest: MessageInitShape<typeof GuardrailRuleSchema> = {}): GuardrailRule {
+  return create(GuardrailRuleSchema, { name, detectors: ["email"], mode: "block", ...rest });
 }
 
 function createGuardrail({ policy }: PolicyFixture, made: GuardrailRule, context = callContext()) {

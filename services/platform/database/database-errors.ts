@@ -28,15 +28,15 @@ const driverMessages = [
   "Cannot use a pool after calling end",
 ];
 
-/** Of SQLSTATE: text that PostgreSQL does not store, which is text with a NUL. It comes from callers alone. */
-const unstorableText = "22021";
+/** Of SQLSTATE: text that PostgreSQL does not store, as it is and within JSON, which is text with a NUL. It comes from callers alone. */
+const unstorableText: ReadonlySet<string | undefined> = new Set(["22021", "22P05"]);
 
 /**
  * DEPENDENCY_UNAVAILABLE when the error means that PostgreSQL is down or too slow, INVALID_REQUEST when a text holds a NUL;
  * any other error as it came.
  */
 export function toDatabaseError(error: unknown): unknown {
-  if (error instanceof pg.DatabaseError && error.code === unstorableText) {
+  if (error instanceof pg.DatabaseError && unstorableText.has(error.code)) {
     return new GatewayError("INVALID_REQUEST", "A text of the request holds a NUL character. Leave it out.", { cause: error });
   }
   if (!(error instanceof Error) || !meansUnavailable(error)) return error;
