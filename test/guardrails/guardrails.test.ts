@@ -186,6 +186,19 @@ test("the arguments of tools are looked through and put back as JSON, streaming 
   expect(JSON.parse(streamed)).toEqual(original);
 });
 
+test("what a tool answers in JSON is looked at as what it says, not as it is escaped, and stays JSON", async () => {
+  upstream.answerWith(says("done"));
+  const answer = (content: string): OpenAI.ChatCompletionMessageParam[] => [
+    { role: "assistant", content: null, tool_calls: [{ id: "call_0", type: "function", function: { name: "find", arguments: "{}" } }] },
+    { role: "tool", tool_call_id: "call_0", content },
+  ];
+  const sent = (): unknown => JSON.parse((JSON.parse(lastSent()) as { messages: { content: string }[] }).messages[1]!.content);
+  await openai().chat.completions.create({ model: "restore", messages: answer(JSON.stringify({ lines: `to:\n${address}\tProject Falcon`, [other]: 1 })) });
+  expect(sent()).toEqual({ lines: "to:\n[EMAIL_1]\t[WORD_1]", "[EMAIL_2]": 1 });
+  await openai().chat.completions.create({ model: "restore", messages: answer('[{"to": "ada\\u0040example.com"}, "Project\\u0020Falcon"]') });
+  expect(sent()).toEqual([{ to: "[EMAIL_1]" }, "[WORD_1]"]);
+});
+
 test("other operations are guarded alike: what is embedded, moderated, or sent as a form", async () => {
   upstream.answerWith(json(200, { object: "list", model: "m", data: [{ object: "embedding", index: 0, embedding: [0.5] }], usage: { prompt_tokens: 1, total_tokens: 1 } }));
   await openai().embeddings.create({ model: "mask", input: ["one", `two ${address}`], encoding_format: "float" });

@@ -1,7 +1,7 @@
 /** Owns looking through all texts of something without keeping other requests waiting: between pieces, they have their turn. */
 import type { CallGuard } from "./call-guard.ts";
 import type { Side } from "./compiled-rules.ts";
-import type { Rewrite } from "./rewrite-json.ts";
+import { isJson, rewriteJsonText, type Rewrite } from "./rewrite-json.ts";
 
 /** Gives other work its turn. */
 export type Breathe = () => Promise<void>;
@@ -28,20 +28,47 @@ export async function rewriteTexts<Result>(rewriteAll: (rewrite: Rewrite) => Res
 }
 
 async function detect(texts: readonly string[], guard: CallGuard, side: Side, breathe: Breathe): Promise<string[]> {
-  let lengthUntilBreath = pieceLength;
+  const looks = new Looks(guard, side, breathe);
   const rewritten: string[] = [];
-  for (const text of texts) {
-    const stream = guard.textStream(side);
+  // What streams out cannot wait until it is known to be JSON, and is looked at alike in one piece.
+  for (const text of texts) rewritten.push(await looks.at(side === "input" ? await withinJson(text, looks) : text));
+  return rewritten;
+}
+
+/** What a tool answers is often JSON, in which a line's end before a key reads as a letter, and other letters as their codes: so each value is looked at as what it says. */
+function withinJson(text: string, looks: Looks): Promise<string> | string {
+  if (!/^\s*[[{]/.test(text) || !isJson(text)) return text;
+  return rewriteTexts((rewrite) => rewriteJsonText(text, rewrite), async (values) => {
+    const rewritten: string[] = [];
+    for (const value of values) rewritten.push(await looks.at(value));
+    return rewritten;
+  });
+}
+
+/** Looks at one text after the other, with a breath after each piece's length. */
+class Looks {
+  readonly #guard: CallGuard;
+  readonly #side: Side;
+  readonly #breathe: Breathe;
+  #lengthUntilBreath = pieceLength;
+
+  constructor(guard: CallGuard, side: Side, breathe: Breathe) {
+    this.#guard = guard;
+    this.#side = side;
+    this.#breathe = breathe;
+  }
+
+  async at(text: string): Promise<string> {
+    const stream = this.#guard.textStream(this.#side);
     let result = "";
     for (let at = 0; at < text.length; at += pieceLength) {
       const piece = text.slice(at, at + pieceLength);
       result += stream.push(piece);
-      lengthUntilBreath -= piece.length;
-      if (lengthUntilBreath > 0) continue;
-      lengthUntilBreath = pieceLength;
-      await breathe();
+      this.#lengthUntilBreath -= piece.length;
+      if (this.#lengthUntilBreath > 0) continue;
+      this.#lengthUntilBreath = pieceLength;
+      await this.#breathe();
     }
-    rewritten.push(result + stream.end());
+    return result + stream.end();
   }
-  return rewritten;
 }
