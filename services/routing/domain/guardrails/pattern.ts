@@ -10,6 +10,7 @@ export function patternDetector(source: string): Detector {
     characters: "^\\n",
     shortest: 1,
     longest: 1_024,
+    isAsWritten: true,
     *find(run): Iterable<Find> {
       const matcher = expression.matcher(run);
       while (matcher.find()) if (matcher.end() > matcher.start()) yield { start: matcher.start(), end: matcher.end() };

@@ -11,7 +11,7 @@ const pem = `-----BEGIN RSA PRIVATE KEY-----\n${"MIIBOgIBAAJBAKj34Gkx\n".repeat(
 const samples = [
   "ada@example.com", "@", "a@b", ".co", "bücher@straße.de", "邮箱：li@例子.公司，", "+49 30 901820", "(415) 555-2671", "030 901820", "4111 1111 1111 1111", "4111", "-",
   "DE89 3704 0044 0532 0130 00", "DE", "123-45-6789", "12345678Z", "AB 12 34 56 C", "192.168.10.20", "2001:db8::ff00:42:8329", "::", "AKIAIOSFODNN7EXAMPLE", "sk-", "_",
-  pem, pem.slice(0, 40), "-----BEGIN ", "-----END RSA PRIVATE KEY-----", "Project Falcon", "project", " falcon", "PRJ-123456", "[EMAIL_1]", "[EMAIL_", "😀", "\ud83d", "a", "0", " ", "\n", ". ", ":",
+  pem, pem.slice(0, 40), "-----BEGIN ", "-----END RSA PRIVATE KEY-----", "Project Falcon", "project", " falcon", "PRJ-123456", "[EMAIL_1]", "[EMAIL_", "😀", "\ud83d", "\u00a0", "\u200b", "\u00ad", "４１１１　1111", "ａｄａ＠ｅｘａｍｐｌｅ．ｃｏｍ", "٤١١١", "a", "0", " ", "\n", ". ", ":",
 ];
 const text = fc.array(fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...samples) }, fc.string({ maxLength: 5 })), { maxLength: 14 }).map((pieces) => pieces.join(""));
 

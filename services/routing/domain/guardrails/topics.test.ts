@@ -25,6 +25,19 @@ test.each([
   expect(about([...text])).toEqual(told);
 });
 
+test("a term has its accents as characters of their own or not, in the text and in the rule", () => {
+  const term = "fusión";
+  for (const form of ["NFC", "NFD"] as const) {
+    const watch = topicWatch(compiledTopic(create(TopicSchema, { name: "fusiones", threshold: 1, terms: { [term.normalize(form)]: 1 } })), () => told++);
+    let told = 0;
+    for (const text of [term.normalize("NFC"), term.normalize("NFD")]) {
+      const stream = new TextStream([{ ...watch, replacementFor: () => "[WORD_1]" }]);
+      expect(stream.push(`La ${text.toUpperCase()}.`) + stream.end()).toBe("La [WORD_1].");
+    }
+    expect(told).toBe(1);
+  }
+});
+
 test("each text is about something by itself", () => {
   expect([...about(["merger"]), ...about(["due diligence"])]).toEqual([]);
 });

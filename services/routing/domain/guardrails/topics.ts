@@ -14,7 +14,7 @@ export interface CompiledTopic {
 }
 
 export function compiledTopic({ name, terms, threshold }: Topic): CompiledTopic {
-  const weights = Object.entries(terms).map(([term, weight]) => [folded(term), weight] as const);
+  const weights = Object.entries(terms).map(([term, weight]) => [keyOf(term), weight] as const);
   return { name, detector: wordsDetector(Object.keys(terms)), weights: new Map(weights), threshold };
 }
 
@@ -25,11 +25,16 @@ export function topicWatch({ detector, weights, threshold }: CompiledTopic, onAb
   return {
     detector,
     onFind(text) {
-      const term = folded(text);
+      const term = keyOf(text);
       if (missing <= 0 || seen.has(term)) return;
       seen.add(term);
       missing -= weights.get(term)!;
       if (missing <= 0) onAbout(text);
     },
   };
+}
+
+/** The same for every way in which the term may be found. */
+function keyOf(term: string): string {
+  return folded(term).normalize("NFC");
 }

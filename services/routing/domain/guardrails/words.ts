@@ -6,9 +6,9 @@ interface Node {
   isEnd: boolean;
 }
 
-/** Words as they are written down, whatever their case. Where several begin at one place, the longest is found. */
+/** Words as they are written down, whatever their case, with accents that are characters of their own or not. Where several begin at one place, the longest is found. */
 export function wordsDetector(words: readonly string[]): Detector {
-  return textsDetector("WORD", words.map(folded), { fold: folded, mayBegin: isEdgeOfWord, mayEnd: isEdgeOfWord });
+  return textsDetector("WORD", words.flatMap((word) => [word, word.normalize("NFC"), word.normalize("NFD")].map(folded)), { fold: folded, mayBegin: isEdgeOfWord, mayEnd: isEdgeOfWord });
 }
 
 /** Texts as they stand, anywhere. */
