@@ -31,7 +31,7 @@ ${["restore", ...modes, ...modes.map((mode) => `out-${mode}`)].flatMap((name) =>
 guardrails:
 ${modes.map((mode) => `  - { name: no-${mode}, models: [${mode}, ${mode}-ant], detectors: [email], mode: ${mode}, sides: [input] }`).join("\n")}
 ${modes.map((mode) => `  - { name: no-out-${mode}, models: [out-${mode}, out-${mode}-ant], detectors: [email], mode: ${mode}, sides: [output] }`).join("\n")}
-  - { name: hide, models: [restore, restore-ant], detectors: [email], words: [Project Falcon], mode: mask, sides: [input], restore: true }
+  - { name: hide, models: [restore, restore-ant], detectors: [email], words: [Project Falcon, 'the "Owl"'], mode: mask, sides: [input], restore: true }
 `,
   });
 });
@@ -184,6 +184,14 @@ test("the arguments of tools are looked through and put back as JSON, streaming 
   let streamed = "";
   for await (const chunk of await openai().chat.completions.create({ model: "restore", messages, stream: true })) streamed += chunk.choices[0]?.delta.tool_calls?.[0]?.function?.arguments ?? "";
   expect(JSON.parse(streamed)).toEqual(original);
+});
+
+test.each(["OpenAI's dialect", "OpenAI's dialect, streaming", "Anthropic's dialect, streaming"])("what comes back into JSON leaves it JSON, and stands in other texts as it was: %s", async (door) => {
+  const model = door.startsWith("OpenAI") ? "restore" : "restore-ant";
+  upstream.answerWith(says('[{"about": "[WORD_1]"}]'));
+  expect(JSON.parse((await doors[door]!(model, 'Write of the "Owl"')).text)).toEqual([{ about: 'the "Owl"' }]);
+  upstream.answerWith(says("[WORD_1] is {secret}"));
+  expect((await doors[door]!(model, 'Write of the "Owl"')).text).toBe('the "Owl" is {secret}');
 });
 
 test("what a tool answers in JSON is looked at as what it says, not as it is escaped, and stays JSON", async () => {

@@ -207,8 +207,17 @@ export class CallGuard {
 
   /** Puts originals back where their placeholders stand. */
   #restoring(): Watch {
-    return { detector: exactDetector("", [...this.#originals.keys()]), onFind: () => undefined, replacementFor: (placeholder) => this.#originals.get(placeholder)! };
+    return {
+      detector: exactDetector("", [...this.#originals.keys()]),
+      onFind: () => undefined,
+      replacementFor: (placeholder, isJson) => (isJson ? withinString(this.#originals.get(placeholder)!) : this.#originals.get(placeholder)!),
+    };
   }
+}
+
+/** As it is written within a string of JSON. */
+function withinString(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
 }
 
 function targetNotAllowed({ name, targetTags }: CompiledRule, target: string, why: string): GatewayError {

@@ -9,8 +9,8 @@ export interface Watch {
   readonly detector: Detector;
   /** Told of every find as soon as it is known, before any of it is let go; may throw to stop the text there. */
   readonly onFind: (text: string) => void;
-  /** What stands in the find's place; absent where finds stay as they are. Asked in the order of the text. */
-  readonly replacementFor?: ((text: string) => string) | undefined;
+  /** What stands in the find's place, in a text that begins as JSON does or in another one; absent where finds stay as they are. Asked in the order of the text. */
+  readonly replacementFor?: ((text: string, isJson: boolean) => string) | undefined;
 }
 
 interface Replacement {
@@ -29,6 +29,8 @@ export class TextStream {
   /** In `#text`, for each watch: what lies before is settled. */
   readonly #settled: number[];
   #replacements: Replacement[] = [];
+  /** The text's first two characters that are no space. */
+  #beginning = "";
 
   constructor(watches: readonly Watch[]) {
     this.#watches = watches;
@@ -38,6 +40,7 @@ export class TextStream {
   /** Takes a piece; returns what can be let go of. */
   push(piece: string): string {
     this.#text += piece;
+    if (this.#beginning.length < 2) this.#beginning = (this.#beginning + piece.replaceAll(/\s/g, "")).slice(0, 2);
     return this.#advance(false);
   }
 
@@ -72,7 +75,7 @@ export class TextStream {
     let released = "";
     for (const { start, end, rank } of this.#replacements.splice(0, later < 0 ? Infinity : later)) {
       if (start < this.#released) continue;
-      released += this.#slice(text, start) + this.#watches[rank]!.replacementFor!(text.slice(start, end));
+      released += this.#slice(text, start) + this.#watches[rank]!.replacementFor!(text.slice(start, end), jsonBeginnings.has(this.#beginning));
       this.#released = end;
     }
     return released + this.#slice(text, settled);
@@ -95,6 +98,9 @@ export class TextStream {
     this.#replacements = this.#replacements.map((one) => ({ ...one, start: one.start - start, end: one.end - start }));
   }
 }
+
+/** Of an object or a list, and of little else that is said. */
+const jsonBeginnings: ReadonlySet<string> = new Set(['{"', "[{", '["']);
 
 function endsWithinCharacter(text: string): boolean {
   const last = text.charCodeAt(text.length - 1);
