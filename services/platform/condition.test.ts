@@ -27,6 +27,12 @@ test("of a limit, a condition that cannot be decided holds", () => {
   expect(read("int(labels.tier) > 3")({ ...facts, labels: { tier: "2" } })).toBe(false);
 });
 
+test.each(["int(labels.tier) > 3", "uint(labels.tier) > 3u", "double(labels.tier) > 3.0"])("%s is decided of numbers alone, and holds where the label is left out or says something else", (text) => {
+  const holds = (tier?: string): boolean => read(text)({ ...facts, labels: tier === undefined ? {} : { tier } });
+  for (const tier of [undefined, "", " ", "gold", "0x1", "NaN", "2 ", "-", "2_0"]) expect(holds(tier), String(tier)).toBe(true);
+  for (const [tier, expected] of [["2", false], ["+3", false], ["4", true]] as const) expect(holds(tier), tier).toBe(expected);
+});
+
 test.each([
   ["model ==", /expecting/],
   ["model", /neither true nor false/],

@@ -1,5 +1,5 @@
 /** Owns conditions that people write in CEL over what is known of a call: read and checked once, then asked at every call. */
-import { isCelError, parse, plan, celEnv, type CelResult } from "@bufbuild/cel";
+import { isCelError, parse, plan, celEnv, celFunc, CelScalar, celUint, type CelResult } from "@bufbuild/cel";
 import { GatewayError } from "./errors.ts";
 
 /** What a condition may ask of a call; what is not known is empty. */
@@ -36,7 +36,26 @@ export const noCallFacts: CallFacts = { organization: "", team: "", key: "", mem
 /** One that cannot be decided holds, so that no caller escapes a limit by what they send. */
 export const limitConditions: ConditionKind<CallFacts> = { noFacts: noCallFacts, holdsUndecided: true, page: "docs/rate-limits.md" };
 
-const environment = celEnv();
+const { STRING, INT, UINT, DOUBLE } = CelScalar;
+
+// The library reads empty text as 0 and other text as no number that compares: a label left out would escape a limit.
+const environment = celEnv({
+  funcs: [
+    celFunc("int", [STRING], INT, (text) => wholeNumber(text, (number) => BigInt.asIntN(64, number))),
+    celFunc("uint", [STRING], UINT, (text) => celUint(wholeNumber(text, (number) => BigInt.asUintN(64, number)))),
+    celFunc("double", [STRING], DOUBLE, (text) => {
+      if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return Number(text);
+      throw new Error("the text is no number");
+    }),
+  ],
+});
+
+/** Throws for text that is none, or none that there is room for. */
+function wholeNumber(text: string, inRoom: (number: bigint) => bigint): bigint {
+  const number = /^[+-]?\d{1,20}$/.test(text) ? BigInt(text.replace("+", "")) : undefined;
+  if (number === undefined || inRoom(number) !== number) throw new Error("the text is no whole number of 64 bits");
+  return number;
+}
 
 /**
  * The condition of this text; empty text holds of every call. A label that a call does not have is empty text. Of the facts only those are read
