@@ -22,5 +22,10 @@ test("in a tool's arguments everything is a text, long numbers too, in whatever 
 test("the conversation that Responses calls input is no tool's arguments, and a plain document is no bytes", () => {
   expect(shout({ input: [{ type: "message", role: "user", content: "hi" }] })).toEqual({ input: [{ type: "message", role: "user", content: "hi!" }] });
   expect(shout({ source: { media_type: "text/plain", data: "plain words" } })).toEqual({ source: { media_type: "text/plain", data: "plain words!" } });
-  expect(shout({ source: { media_type: "image/png", data: "iVBORw0KGgo=" } })).toEqual({ source: { media_type: "image/png", data: "iVBORw0KGgo=" } });
+  const picture = { source: { media_type: "image/png", data: Buffer.alloc(300, "picture").toString("base64") } };
+  expect(shout(picture)).toEqual(picture);
+});
+
+test("a document that is one key, and nothing else, is no bytes either", () => {
+  expect(shout({ source: { type: "text", media_type: "text/plain", data: "sk-proj-Jf83hd93hf0sj38dhf8s" } })).toEqual({ source: { type: "text", media_type: "text/plain", data: "sk-proj-Jf83hd93hf0sj38dhf8s!" } });
 });

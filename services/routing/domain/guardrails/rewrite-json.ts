@@ -14,6 +14,9 @@ const machineNames: ReadonlySet<string> = new Set([
 /** Members that hold bytes as base64, but also plain text: Anthropic's documents. */
 const dataNames: ReadonlySet<string> = new Set(["data", "file_data", "b64_json"]);
 
+/** Hardly a picture or a file has fewer letters of base64; a key, or a number, that is all that a document says, has. */
+const shortestData = 256;
+
 /** Members in which tools and models write what they like, under names of their own. */
 const freeNames: ReadonlySet<string> = new Set(["args", "arguments", "response"]);
 
@@ -54,7 +57,7 @@ function isWrittenFreely(names: readonly string[]): boolean {
 }
 
 function isData(text: string): boolean {
-  return text.startsWith("data:") || !/[^A-Za-z0-9+/=_\r\n-]/.test(text);
+  return text.startsWith("data:") || (text.length >= shortestData && !/[^A-Za-z0-9+/=_\r\n-]/.test(text));
 }
 
 function isArguments({ names }: JsonScalar): boolean {
