@@ -7,6 +7,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { postmasterOf } from "./harness/postmaster.ts";
 import { startWeir } from "./harness/start-weir.ts";
+import { startWeirProcess } from "./harness/weir-process.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 const directories: string[] = [];
@@ -67,6 +68,14 @@ describe("weir serve", () => {
     const second = await startWeir({ dataDirectory });
     expect(second.inferenceKey).toBe(first.inferenceKey);
     expect(await second.stop()).toBe(0);
+    expect(await postgresProcesses(dataDirectory)).toEqual([]);
+  });
+
+  test("ends when it is asked to, though a part of it cannot be stopped: its journal's folder is gone", async () => {
+    const dataDirectory = await temporaryDirectory();
+    const weir = await startWeirProcess({ words: ["--data", dataDirectory, "--port", "0"], environment: {} });
+    await rm(join(dataDirectory, "instances"), { recursive: true });
+    expect(await weir.stop("SIGTERM")).toBe(1);
     expect(await postgresProcesses(dataDirectory)).toEqual([]);
   });
 

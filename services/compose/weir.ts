@@ -80,15 +80,26 @@ type Cleanup = (drainMs: number) => Promise<void> | void;
 /** Starts Weir. What was started is stopped again when a later part fails. */
 export async function startWeir(options: WeirOptions): Promise<RunningWeir> {
   const cleanups: Cleanup[] = [];
-  const stop = async (drainMs: number): Promise<void> => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup(drainMs);
-  };
+  const stop = (drainMs: number): Promise<void> => cleanUp(cleanups.splice(0).reverse(), drainMs);
   try {
     return await new Start(options, cleanups).run(stop);
   } catch (error) {
     await stop(0);
     throw error;
   }
+}
+
+/** All of them, also behind one that fails: what was left would keep the process, and its database, for ever. Throws what the first one threw. */
+async function cleanUp(cleanups: readonly Cleanup[], drainMs: number): Promise<void> {
+  const errors: unknown[] = [];
+  for (const cleanup of cleanups) {
+    try {
+      await cleanup(drainMs);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
 }
 
 /** What a start has made so far. */

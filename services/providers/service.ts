@@ -148,9 +148,12 @@ export async function createProvidersService(dependencies: ProvidersDependencies
       await running.stop(graceMs);
       clearInterval(checkpoints);
       clearInterval(credentialLooks);
-      await Promise.all([recorder.stop(), leftovers.stop(), batches.stop()]);
-      await providers.stop();
-      await stored.stop();
+      try {
+        await Promise.all([recorder.stop(), leftovers.stop(), batches.stop()]);
+      } finally {
+        await providers.stop();
+        await stored.stop();
+      }
     },
   };
 }

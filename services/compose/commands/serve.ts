@@ -15,6 +15,8 @@ import { readOrders } from "../run/worker-orders.ts";
 import { runWorkerProcess } from "../run/worker-process.ts";
 import { loadSettings, type Settings } from "../settings.ts";
 
+const lastWordsMs = 1_000;
+
 interface ServeOptions {
   readonly services: ServiceSet;
   readonly config?: string;
@@ -61,14 +63,20 @@ async function serve(options: ServeOptions, environment: Environment): Promise<v
   probeSilentConnections();
   const launch: Launch = { services, settings, configPath, variables, data, logger };
   const orders = readOrders(variables);
-  if (orders !== undefined) {
-    process.exit(await runWorkerProcess(launch, orders));
-  }
-  const connection = { connectionString: databaseUrl! };
-  const databases = databaseUrl === undefined ? ownDatabase(data, schemasOf(services), logger) : existingDatabase({ policy: connection, metering: connection, providers: connection });
-  const code = processes === 1 ? await runOneProcess(launch, databases) : await runManyProcesses(launch, databases, processes);
+  const running = orders === undefined ? run(launch, databaseUrl, processes) : runWorkerProcess(launch, orders);
+  const code = await running.catch((error: unknown) => {
+    // The error is told; what could not be stopped keeps the process no longer than that.
+    setTimeout(() => process.exit(1), lastWordsMs).unref();
+    throw error;
+  });
   // A start that was stopped may still wait for something.
   process.exit(code);
+}
+
+function run(launch: Launch, databaseUrl: string | undefined, processes: number): Promise<number> {
+  const connection = { connectionString: databaseUrl! };
+  const databases = databaseUrl === undefined ? ownDatabase(launch.data, schemasOf(launch.services), launch.logger) : existingDatabase({ policy: connection, metering: connection, providers: connection });
+  return processes === 1 ? runOneProcess(launch, databases) : runManyProcesses(launch, databases, processes);
 }
 
 /** The configuration file: the one named, which must exist, or the default one if there is one. */
