@@ -31,7 +31,7 @@ test("a file of prices is compared, imported and listed, and a file that is none
     const converted = await run("convert", listFile, "--vendor", "openai");
     expect(converted.stderr).toBe("Converted: 1.\nLeft out: 1, of a vendor, a region or a variant that Weir has no name for: flux\n");
     await writeFile(file, converted.stdout);
-    expect(await weirCommand("import", file)).toContain("openai/gpt-x\n  + none,default,standard   input:1.25 output:10");
+    expect(await weirCommand("import", file)).toContain("openai/gpt-x\n  + none,default,standard,on_demand   input:1.25 output:10");
     expect((await run("convert", file)).stderr).toMatch(/is not LiteLLM's list of prices: .* Take https:/);
     await writeFile(file, "price: []\n");
     expect(await weirCommand("import", file)).toMatch(/holds no prices: .*price/);
