@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { postmasterOf } from "./harness/postmaster.ts";
+import { runWeir } from "./harness/run-weir.ts";
 import { startWeir } from "./harness/start-weir.ts";
 import { startWeirProcess } from "./harness/weir-process.ts";
 
@@ -21,14 +22,6 @@ async function temporaryDirectory(): Promise<string> {
 afterEach(async () => {
   for (const directory of directories.splice(0)) await rm(directory, { recursive: true, force: true });
 });
-
-/** Runs the command to its end. */
-function weirCommand(words: readonly string[], environment: Record<string, string> = {}): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const options = { cwd: root, env: { PATH: process.env["PATH"], ...environment }, timeout: 30_000 };
-    execFile(process.execPath, ["services/compose/weir.js", ...words], options, (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }));
-  });
-}
 
 describe("weir serve", () => {
   test("prints a call that works as it stands, stops cleanly, and goes on where it was", async () => {
@@ -50,7 +43,7 @@ describe("weir serve", () => {
     const again = command.replaceAll(String(port), new URL(second.origin).port);
     expect(JSON.parse(await call(again))).toMatchObject({ object: "chat.completion" });
     expect(await second.attempts(2)).toHaveLength(2);
-    const usage = await weirCommand(["usage", "--data", dataDirectory, "--by", "key,model"]);
+    const usage = await runWeir(["usage", "--data", dataDirectory, "--by", "key,model"]);
     expect(usage.stdout).toContain("demo/demo-chat");
     await second.stop();
   });
@@ -92,7 +85,7 @@ describe("weir serve", () => {
   test("a data directory in use names the process that has it", async () => {
     const dataDirectory = await temporaryDirectory();
     const weir = await startWeir({ dataDirectory });
-    const { code, stderr } = await weirCommand(["serve", "--data", dataDirectory, "--port", "0", "--admin-port", "0"]);
+    const { code, stderr } = await runWeir(["serve", "--data", dataDirectory, "--port", "0", "--admin-port", "0"]);
     expect(code).toBe(1);
     expect(stderr).toContain(String(weir.processes[0]!.pid));
     await weir.stop();
@@ -102,7 +95,7 @@ describe("weir serve", () => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
     const { port } = taken.address() as AddressInfo;
-    const { code, stderr } = await weirCommand(["serve", "--data", await temporaryDirectory(), "--port", String(port), "--admin-port", "0"]);
+    const { code, stderr } = await runWeir(["serve", "--data", await temporaryDirectory(), "--port", String(port), "--admin-port", "0"]);
     taken.close();
     expect(code).toBe(1);
     expect(stderr).toMatch(new RegExp(`Port ${port} .* taken.*--port`));
@@ -121,7 +114,7 @@ describe("weir config check", () => {
   test("names file, line and field of each fault", async () => {
     const file = join(await temporaryDirectory(), "weir.yaml");
     await writeFile(file, "listen:\n  prot: 8080\nroutes:\n  fast:\n    targets: []\n");
-    const { code, stderr } = await weirCommand(["config", "check", "--config", file]);
+    const { code, stderr } = await runWeir(["config", "check", "--config", file]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/weir\.yaml:2: listen\.prot/);
     expect(stderr).toMatch(/weir\.yaml:\d+: routes\.fast\.targets/);
@@ -130,18 +123,18 @@ describe("weir config check", () => {
   test("refuses a route to a provider that does not exist, and says how to write a variable in a map", async () => {
     const file = join(await temporaryDirectory(), "weir.yaml");
     await writeFile(file, "providers: { local: { vendor: demo } }\nroutes: { chat: { targets: [loca/m] } }\n");
-    expect((await weirCommand(["config", "check", "--config", file])).stderr).toMatch(/weir\.yaml:2: routes\.chat\.targets: "loca\/m" names no provider; there are local/);
+    expect((await runWeir(["config", "check", "--config", file])).stderr).toMatch(/weir\.yaml:2: routes\.chat\.targets: "loca\/m" names no provider; there are local/);
     await writeFile(file, "providers: { local: { vendor: demo } }\nroutes:\n  gpt-4.1:\n    targets: [local/m]\n    cases:\n      - { where: stream, targets: [local/m] }\n      - { where: streams, targets: [local/m] }\n");
-    expect((await weirCommand(["config", "check", "--config", file])).stderr).toMatch(/weir\.yaml:7: routes\["gpt-4\.1"\]\.cases\[1\]\.where: The condition `streams` cannot be used: .*It may ask for organization.*input_tokens/);
+    expect((await runWeir(["config", "check", "--config", file])).stderr).toMatch(/weir\.yaml:7: routes\["gpt-4\.1"\]\.cases\[1\]\.where: The condition `streams` cannot be used: .*It may ask for organization.*input_tokens/);
     await writeFile(file, "providers: { mine: { vendor: openai, api_key: ${KEY} } }\n");
-    expect((await weirCommand(["config", "check", "--config", file])).stderr.trim()).toMatch(/^\S*weir\.yaml:1: .*quotes[^\n]*$/);
+    expect((await runWeir(["config", "check", "--config", file])).stderr.trim()).toMatch(/^\S*weir\.yaml:1: .*quotes[^\n]*$/);
   });
 
   test("says what a valid file holds", async () => {
     const file = join(await temporaryDirectory(), "weir.yaml");
     await writeFile(file, "providers: { mine: { vendor: openai, api_key: \"${KEY}\" } }\n");
-    expect((await weirCommand(["config", "check", "--config", file], { KEY: "x" })).stdout).toContain("1 provider");
-    expect((await weirCommand(["config", "check", "--config", file])).stderr).toContain("KEY");
+    expect((await runWeir(["config", "check", "--config", file], { environment: { KEY: "x" } })).stdout).toContain("1 provider");
+    expect((await runWeir(["config", "check", "--config", file])).stderr).toContain("KEY");
   });
 });
 
@@ -157,15 +150,15 @@ test("an older Node gets one sentence, not a syntax error", async () => {
 
 test("weir keys creates, lists and revokes; a revoked key is refused within a second", async () => {
   const weir = await startWeir({});
-  const refused = await weirCommand(["keys", "revoke", "key_nobody", "--data", weir.dataDirectory]);
+  const refused = await runWeir(["keys", "revoke", "key_nobody", "--data", weir.dataDirectory]);
   expect(refused.code).toBe(1);
   expect(refused.stderr.trim().split("\n")).toHaveLength(1);
-  const created = await weirCommand(["keys", "create", "mine", "--allow", "demo/*", "--data", weir.dataDirectory]);
+  const created = await runWeir(["keys", "create", "mine", "--allow", "demo/*", "--data", weir.dataDirectory]);
   const secret = /weir_\w+/.exec(created.stdout)![0];
   const id = /key_\w+/.exec(created.stdout)![0];
   const statusOf = (): Promise<number> => fetch(`${weir.origin}/v1/models`, { headers: { authorization: `Bearer ${secret}` } }).then(({ status }) => status);
   expect(await statusOf()).toBe(200);
-  expect((await weirCommand(["keys", "list", "--data", weir.dataDirectory])).stdout).toContain(id);
+  expect((await runWeir(["keys", "list", "--data", weir.dataDirectory])).stdout).toContain(id);
   await weir.client(PolicyService).revokeKey({ keyId: id });
   await expect.poll(statusOf, { timeout: 1_000, interval: 20 }).toBe(401);
   await weir.stop();
@@ -179,7 +172,7 @@ models: { openai/new: { context_window_tokens: 4096, tools: false } }
 routes: { fast: { targets: [main/gpt-5-nano, main/new], cases: [{ where: stream, targets: [main/new] }], retries: 2 } }
 `,
   });
-  const { stdout } = await weirCommand(["models", "--data", weir.dataDirectory]);
+  const { stdout } = await runWeir(["models", "--data", weir.dataDirectory]);
   const lines = stdout.trim().split("\n").map((line) => line.split(/ {2,}/));
   expect(lines).toEqual([
     ["NAME", "FOR", "CONTEXT", "OUTPUT", "READS", "WRITES", "TOOLS", "REASONING", "SOURCE"],
@@ -188,14 +181,14 @@ routes: { fast: { targets: [main/gpt-5-nano, main/new], cases: [{ where: stream,
     ["main/gpt-5-nano", "generate", "400000", "128000", "text image", "text", "yes", "yes", expect.stringContaining(" 2026-11")],
     ["main/new", "4096", "no", "weir.yaml"],
   ]);
-  expect((await weirCommand(["policy", "explain", "fast", "--stream", "--data", weir.dataDirectory])).stdout).toMatch(/^TARGET +OF fast, CASE 1: stream\nmain\/new\s*$/m);
+  expect((await runWeir(["policy", "explain", "fast", "--stream", "--data", weir.dataDirectory])).stdout).toMatch(/^TARGET +OF fast, CASE 1: stream\nmain\/new\s*$/m);
   await weir.stop();
 });
 
 test("weir organizations, teams, members and keys do what docs/access.md says", { timeout: 120_000 }, async () => {
   const weir = await startWeir({});
   const run = async (...words: string[]): Promise<string> => {
-    const { code, stdout, stderr } = await weirCommand([...words, "--data", weir.dataDirectory]);
+    const { code, stdout, stderr } = await runWeir([...words, "--data", weir.dataDirectory]);
     expect(code, stderr).toBe(0);
     return stdout;
   };
