@@ -1,8 +1,8 @@
-/** Owns the configuration as a whole: the file with each service's part read from it, valid as a whole or not at all. */
+/** Owns the configuration as a whole: the file with each service's part read from it, as far as a process reads it; valid as a whole or not at all. */
 import { create } from "@bufbuild/protobuf";
 import { ConfigSchema, type Config } from "#gen/weir/config/v1/config_pb.ts";
 import { entryPath } from "#platform/config-file/field-path.ts";
-import { loadConfigFile } from "#platform/config-file/load-config-file.ts";
+import { loadConfigFile, type ConfigFileOptions } from "#platform/config-file/load-config-file.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { readNatsSettings, type NatsSettings } from "#platform/event-log/nats-settings.ts";
@@ -13,7 +13,9 @@ import { readMeteringConfig, type MeteringConfig } from "../metering/config.ts";
 import { readPolicyConfig, type PolicyConfig } from "../policy/config.ts";
 import { readProvidersConfig, type ProvidersConfig } from "../providers/config.ts";
 import { readRoutingConfig, type RoutingConfig } from "../routing/config.ts";
+import type { ServiceSet } from "./catalog.ts";
 import { defaultAdminAddress, defaultAdminPort } from "./defaults.ts";
+import { partsOfOthers, readBy } from "./own-parts.ts";
 
 export interface Settings {
   readonly file: Config;
@@ -43,48 +45,57 @@ interface Fault {
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** The settings of the file, or the defaults without one. Throws ConfigFileError, or INVALID_REQUEST from a service that cannot use its part. */
-export async function loadSettings(path: string | undefined, variables: Variables): Promise<Settings> {
-  const file = path === undefined ? create(ConfigSchema) : await loadConfigFile({ path, environment: variables, schema: ConfigSchema, faultsOf: (config) => settingFaults(config, variables) });
-  return readSettings(file, variables);
+/** The settings of the file, or the defaults without one, for a process with these services. Throws ConfigFileError, or INVALID_REQUEST from a service that cannot use its part. */
+export async function loadSettings(path: string | undefined, variables: Variables, services: ServiceSet): Promise<Settings> {
+  const file = path === undefined ? create(ConfigSchema) : await loadConfigFile({ path, ...settingsReading(variables, services) });
+  return readSettings(file, variables, services);
+}
+
+/** How the file is read for a process with these services. */
+export function settingsReading(variables: Variables, services: ServiceSet): Omit<ConfigFileOptions<typeof ConfigSchema>, "path"> {
+  return { environment: variables, schema: ConfigSchema, unread: partsOfOthers(services), faultsOf: (file) => settingFaults(file, variables, services) };
 }
 
 /** What services find in their parts that the contract cannot say, as far as it has a place in the file; the rest `readSettings` throws. */
-export function settingFaults(file: Config, variables: Variables): readonly Fault[] {
+function settingFaults(file: Config, variables: Variables, services: ServiceSet): readonly Fault[] {
   try {
-    readSettings(file, variables);
+    readSettings(file, variables, services);
     return [];
   } catch (error) {
     return error instanceof GatewayError ? error.fieldViolations : [];
   }
 }
 
-export function readSettings(file: Config, variables: Variables): Settings {
-  const routing = readRoutingConfig(file);
-  const providers = readProvidersConfig(file, variables);
-  checkTargets(routing, providers);
-  const policy = readPolicyConfig(file);
-  const nats = readNatsSettings(file.events?.nats, variables["WEIR_NATS_URL"]);
-  if (policy.alerts.nats && nats === undefined) throw new GatewayError("INVALID_REQUEST", "alerts.nats: there is no NATS to publish them to. Set events.nats or WEIR_NATS_URL, or leave it out.");
+export function readSettings(file: Config, variables: Variables, services: ServiceSet): Settings {
+  const read = readBy(services, file);
+  const routing = readRoutingConfig(read);
+  const providers = readProvidersConfig(read, variables);
+  const policy = readPolicyConfig(read);
+  const nats = readNatsSettings(read.events?.nats, variables["WEIR_NATS_URL"]);
+  if (services.has("policy") && policy.alerts.nats && nats === undefined) throw new GatewayError("INVALID_REQUEST", "alerts.nats: there is no NATS to publish them to. Set events.nats or WEIR_NATS_URL, or leave it out.");
   if (routing.cache?.shared !== undefined && nats === undefined) refuseFaults([{ field: "cache.shared", description: "there is no NATS to share replies through. Set events.nats or WEIR_NATS_URL, or leave it out." }]);
-  checkJudges(file, routing, providers);
-  checkTracing(file.tracing);
-  checkEmbedders(routing, providers);
+  checkTracing(read.tracing);
+  checkProviderNames(file, routing, providers, services);
+  if (services.has("providers")) {
+    checkJudges(file, routing, providers);
+    checkEmbedders(routing, providers);
+  }
+  if (services.has("routing")) checkPlugins(file);
   return {
     file,
     routing,
-    metering: readMeteringConfig(file),
+    metering: readMeteringConfig(read),
     policy,
     providers,
-    publicAddress: file.listen?.address ?? "127.0.0.1",
-    publicPort: file.listen?.port ?? 8080,
-    publicTls: readPublicTls(file),
-    adminAddress: file.listen?.adminAddress ?? defaultAdminAddress,
-    adminPort: file.listen?.adminPort ?? defaultAdminPort,
-    internalPort: file.internal?.port ?? 8090,
-    logLevel: (file.logging?.level || "info") as LogLevel,
+    publicAddress: read.listen?.address ?? "127.0.0.1",
+    publicPort: read.listen?.port ?? 8080,
+    publicTls: readPublicTls(read),
+    adminAddress: read.listen?.adminAddress ?? defaultAdminAddress,
+    adminPort: read.listen?.adminPort ?? defaultAdminPort,
+    internalPort: read.internal?.port ?? 8090,
+    logLevel: (read.logging?.level || "info") as LogLevel,
     nats,
-    drainTimeoutMs: file.limits?.drainTimeout === undefined ? 30_000 : durationMs(file.limits.drainTimeout),
+    drainTimeoutMs: read.limits?.drainTimeout === undefined ? 30_000 : durationMs(read.limits.drainTimeout),
   };
 }
 
@@ -94,25 +105,30 @@ function readPublicTls({ listen }: Config): ListenerTlsSettings | undefined {
   return { certificateFile, keyFile, clientAuthorityFile: clientAuthorityFile === "" ? undefined : clientAuthorityFile };
 }
 
-/** The one rule that spans two services: a route goes to providers that exist. */
-function checkTargets({ routes }: RoutingConfig, { providers }: ProvidersConfig): void {
+/** A route goes to providers that exist. Those that are found in the environment of another process are not known here. */
+function checkProviderNames(file: Config, { routes }: RoutingConfig, { providers }: ProvidersConfig, services: ServiceSet): void {
+  const names = services.has("providers") ? [...providers.keys()] : Object.keys(file.providers);
+  if (names.length === 0) return;
   const lists = [...routes].flatMap(([name, { targets, cases }]) => {
     const route = entryPath("routes", name);
     return [{ field: `${route}.targets`, targets }, ...cases.map((one, index) => ({ field: `${route}.cases[${index}].targets`, targets: one.targets }))];
   });
   const faults = lists.flatMap(({ field, targets }) =>
-    targets.filter((target) => !providers.has(target.slice(0, target.indexOf("/")))).map((target) => ({ field, description: `"${target}" names no provider; there are ${[...providers.keys()].join(", ")}.` })),
+    targets.filter((target) => !names.includes(target.slice(0, target.indexOf("/")))).map((target) => ({ field, description: `"${target}" names no provider; there are ${names.join(", ")}.` })),
   );
   refuseFaults(faults);
 }
 
-/** Who judges texts for the file's guardrails is in the file, too. */
-function checkJudges({ guardrails, guardrailPlugins }: Config, routing: RoutingConfig, providers: ProvidersConfig): void {
+/** Which model judges texts for the file's guardrails is in the file, too. */
+function checkJudges({ guardrails }: Config, routing: RoutingConfig, providers: ProvidersConfig): void {
+  refuseFaults(guardrails.flatMap(({ check }, index) => (check.case === undefined || check.case === "plugin" ? [] : modelFaults(`guardrails[${index}].${check.case}`, check.value.model, routing, providers))));
+}
+
+/** And so is the plug-in that does. */
+function checkPlugins({ guardrails, guardrailPlugins }: Config): void {
   const faults = guardrails.flatMap(({ check }, index) => {
-    if (check.case === undefined) return [];
-    const field = `guardrails[${index}].${check.case}`;
-    if (check.case !== "plugin") return modelFaults(field, check.value.model, routing, providers);
-    return Object.hasOwn(guardrailPlugins, check.value) ? [] : [{ field, description: `"${check.value}" names no plug-in; guardrail_plugins has ${Object.keys(guardrailPlugins).join(", ") || "none"}.` }];
+    if (check.case !== "plugin" || Object.hasOwn(guardrailPlugins, check.value)) return [];
+    return [{ field: `guardrails[${index}].plugin`, description: `"${check.value}" names no plug-in; guardrail_plugins has ${Object.keys(guardrailPlugins).join(", ") || "none"}.` }];
   });
   refuseFaults(faults);
 }

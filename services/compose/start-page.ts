@@ -18,7 +18,7 @@ export function startPage(weir: WeirFacts, adminListener: Listener, settings: Se
     ...(origin === undefined ? [] : doorsAt(origin)),
     ...(internalAddress === undefined ? [] : [["Other Weir services", internalAddress]]),
     ...(remotePeers.length === 0 ? [] : [["Peers", remotePeers.join(", ")]]),
-    ...(settings.nats === undefined ? [] : [["Usage events through", `NATS at ${settings.nats.servers.join(", ")}`]]),
+    ...(settings.nats === undefined || !(services.has("providers") || services.has("metering")) ? [] : [["Usage events through", `NATS at ${settings.nats.servers.join(", ")}`]]),
     ["Metrics, health", `${originOf(adminListener)}/metrics   /healthz   /readyz`],
     ...(services.has("providers") ? [["Providers", [...providers.providers.values()].map(({ name, vendor, origin: from }) => `${name} (${describeOrigin(vendor, from)})`).join(", ")]] : []),
     ...(services.has("routing") && routes.length > 0 ? [["Routes", routes.join(", ")]] : []),
@@ -26,7 +26,7 @@ export function startPage(weir: WeirFacts, adminListener: Listener, settings: Se
   ];
   const page = `Weir is ready.\n\n${indent(table(facts))}\n`;
   if (origin === undefined || inferenceKey === undefined) return page;
-  const body = JSON.stringify({ model: routes[0] ?? firstModel(settings), messages: [{ role: "user", content: "Hello" }] });
+  const body = JSON.stringify({ model: routes[0] ?? (services.has("providers") ? firstModel(settings) : noModel), messages: [{ role: "user", content: "Hello" }] });
   return `${page}
 Try it:
 
@@ -53,9 +53,12 @@ function describeOrigin(vendor: string, origin: string): string {
 /** A model to chat with; the catalogue lists those for embeddings under names that say so. */
 function firstModel({ providers }: Settings): string {
   const [provider] = providers.providers.values();
-  const model = provider?.models.find((name) => !name.includes("embed")) ?? "MODEL";
-  return `${provider?.name ?? "PROVIDER"}/${model}`;
+  const model = provider?.models.find((name) => !name.includes("embed"));
+  return provider === undefined || model === undefined ? noModel : `${provider.name}/${model}`;
 }
+
+/** Which there are is known to another process. */
+const noModel = "PROVIDER/MODEL";
 
 function shownPath(path: string): string {
   const fromHere = relative(process.cwd(), path);

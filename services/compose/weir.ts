@@ -1,7 +1,6 @@
 /** Owns starting a set of services in this process, in the order in which they need each other, and stopping them in the reverse one. */
 import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
-import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { Health } from "#gen/grpc/health/v1/health_pb.ts";
 import { Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { systemClock } from "#platform/clock.ts";
@@ -30,7 +29,7 @@ import { Peers } from "./peers.ts";
 import type { Readiness } from "./readiness.ts";
 import { reachableHost } from "./reachable-host.ts";
 import { partsThatNeedRestart } from "./restart-needed.ts";
-import { readSettings, settingFaults, type Settings } from "./settings.ts";
+import { readSettings, settingsReading, type Settings } from "./settings.ts";
 import { version } from "./version.ts";
 
 export interface WeirOptions {
@@ -314,19 +313,17 @@ export function originOf(listener: Listener): string {
   return `${listener.scheme}://${reachableHost(listener.address)}:${listener.port}`;
 }
 
-function followConfigFile({ settings, configPath, variables, logger }: WeirOptions, cleanups: Cleanup[]): LiveValue<Settings> {
+function followConfigFile({ settings, services, configPath, variables, logger }: WeirOptions, cleanups: Cleanup[]): LiveValue<Settings> {
   const live = new MutableLiveValue(settings);
   const path = configPath ?? resolve(defaultConfigFile);
   const stopWatching = watchConfigFile({
     path,
     isAwaited: configPath === undefined,
-    environment: variables,
-    schema: ConfigSchema,
-    faultsOf: (file) => settingFaults(file, variables),
+    ...settingsReading(variables, services),
     current: settings.file,
     onChange: (file) => {
       try {
-        live.set(readSettings(file, variables));
+        live.set(readSettings(file, variables, services));
         logger.level = live.current.logLevel;
         logger.info({ file: path }, "configuration reloaded");
         const parts = partsThatNeedRestart(settings.file, file);

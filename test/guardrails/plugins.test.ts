@@ -15,6 +15,7 @@ import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
+import { allServices } from "../../services/compose/catalog.ts";
 import { loadSettings } from "../../services/compose/settings.ts";
 import { runWeir } from "../harness/run-weir.ts";
 import { eventStream, json, startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
@@ -341,5 +342,5 @@ test.each([
 ])("%s is refused", async (text, fault) => {
   const path = join(weir.dataDirectory, "broken.yaml");
   await writeFile(path, text);
-  await expect(loadSettings(path, {})).rejects.toThrow(fault);
+  await expect(loadSettings(path, {}, allServices)).rejects.toThrow(fault);
 });

@@ -18,6 +18,8 @@ export interface ApartOptions {
   /** Where all processes keep what must survive, each what is its own. */
   readonly dataDirectory: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** What the processes of one service have beside it. */
+  readonly environmentOf?: Readonly<Partial<Record<Service, Readonly<Record<string, string>>>>>;
   /** How many instances of a service there can be at most; 1 where nothing is said. */
   readonly instances?: Readonly<Partial<Record<Service, number>>>;
   /** A PostgreSQL of its own; default a new database on that of the test run. */
@@ -38,7 +40,7 @@ export interface ApartWeir {
 }
 
 /** Prepares the database, the ports and the configuration; starts nothing yet. */
-export async function prepareApartWeir({ config, configPath, dataDirectory, environment, instances = {}, databaseUrl }: ApartOptions): Promise<ApartWeir> {
+export async function prepareApartWeir({ config, configPath, dataDirectory, environment, environmentOf = {}, instances = {}, databaseUrl }: ApartOptions): Promise<ApartWeir> {
   const ports = new Map<string, number>();
   for (const service of services) {
     for (let instance = 0; instance < (instances[service] ?? 1); instance++) ports.set(`${service} ${instance}`, await freePort());
@@ -61,7 +63,7 @@ export async function prepareApartWeir({ config, configPath, dataDirectory, envi
       const port = ports.get(name)!;
       // Routing has no internal port; its number serves for the public one.
       const portOption = service === "routing" ? "--port" : "--internal-port";
-      const process = await startWeirProcess({ words: ["--services", service, "--config", configPath, "--data", dataDirectory, portOption, String(port)], environment: variables });
+      const process = await startWeirProcess({ words: ["--services", service, "--config", configPath, "--data", dataDirectory, portOption, String(port)], environment: { ...variables, ...environmentOf[service] } });
       started.set(name, process);
       all.push(process);
       serviceOf.set(process, service);

@@ -80,7 +80,7 @@ export interface StartedApart {
 }
 
 /** A Weir whose services are apart, each to be started, stopped and killed on its own; one instance of each runs. */
-export async function startApartWeir(config: string, options: Partial<Pick<ApartOptions, "instances" | "environment" | "databaseUrl">> = {}): Promise<StartedApart> {
+export async function startApartWeir(config: string, options: Partial<Pick<ApartOptions, "instances" | "environment" | "environmentOf" | "databaseUrl">> = {}): Promise<StartedApart> {
   const dataDirectory = await mkdtemp(join(tmpdir(), "weir-apart-"));
   const apart = await prepareApartWeir({ config, configPath: join(dataDirectory, "weir.yaml"), dataDirectory, environment: {}, ...options });
   await Promise.all(services.map((service) => apart.start(service)));

@@ -1,6 +1,7 @@
 /** Owns `weir config check`: it says what is wrong with a configuration, before a start or a reload does. */
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { GatewayError } from "#platform/errors.ts";
+import { allServices, parseServices, serviceNames, type ServiceSet } from "../catalog.ts";
 import { defaultConfigFile } from "../defaults.ts";
 import type { Environment } from "../environment.ts";
 import { loadSettings } from "../settings.ts";
@@ -13,11 +14,13 @@ export function addConfigCommand(program: Command, environment: Environment): vo
     .command("check")
     .description("check the configuration and say what is wrong with it, with the line")
     .option("--config <file>", `the configuration (default: ${defaultConfigFile})`)
-    .action(async ({ config }: { config?: string }) => {
+    .addOption(new Option("--services <names>", `as a process of these services reads it, without the keys and secrets of others: ${serviceNames.join(", ")}`).argParser(parseServices).default(allServices, "all"))
+    .action(async ({ config, services }: { config?: string; services: ServiceSet }) => {
       const path = findConfigFile(config ?? environment.configPath);
       if (path === undefined) throw new GatewayError("NOT_FOUND", `There is no ${defaultConfigFile} here; Weir starts with its defaults. Name a file with --config.`);
-      const { providers, routing } = await loadSettings(path, environment.variables);
-      console.log(`${path} is valid: ${count(providers.providers.size, "provider")}, ${count(routing.routes.size, "route")}.`);
+      const { providers, routing } = await loadSettings(path, environment.variables, services);
+      const routes = count(routing.routes.size, "route");
+      console.log(services.has("providers") ? `${path} is valid: ${count(providers.providers.size, "provider")}, ${routes}.` : `${path} is valid for ${[...services].join(", ")}: ${routes}.`);
     });
 }
 

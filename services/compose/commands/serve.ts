@@ -57,7 +57,7 @@ async function serve(options: ServeOptions, environment: Environment): Promise<v
   const { variables, databaseUrl } = environment;
   const { services, processes } = options;
   const configPath = findConfigFile(options.config ?? environment.configPath);
-  const settings = withOptions(await loadSettings(configPath, variables), options);
+  const settings = withOptions(await loadSettings(configPath, variables, services), options);
   const data = new DataDirectory(resolve(options.data ?? environment.dataDirectory));
   const logger = createLogger(settings.logLevel);
   probeSilentConnections();

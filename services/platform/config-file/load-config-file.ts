@@ -13,6 +13,8 @@ export interface ConfigFileOptions<Schema extends DescMessage> {
   readonly path: string;
   /** Where `${NAME}` in the file's text values is looked up. */
   readonly environment: Environment;
+  /** Parts that nobody reads here, such as `providers`: a variable need not be set for them. Where it is not, text stays as it is written, and no rule is held against it. */
+  readonly unread?: readonly string[];
   /** The message that the file holds. */
   readonly schema: Schema;
   /** What is wrong with a file that the schema has nothing against; default nothing. Of fields that are not in the file nothing is taken. */
@@ -23,10 +25,10 @@ const maximumFileBytes = 1024 * 1024;
 
 /** The file's content; an empty file is an empty message. Throws ConfigFileError with everything that is wrong with it. */
 export async function loadConfigFile<Schema extends DescMessage>(options: ConfigFileOptions<Schema>): Promise<MessageShape<Schema>> {
-  const { path, environment, schema, faultsOf } = options;
+  const { path, environment, unread = [], schema, faultsOf } = options;
   const tree = readYaml(await readText(path));
   if (tree.problems.length > 0) throw new ConfigFileError(path, tree.problems);
-  const reading = readFields(tree, schema, environment);
+  const reading = readFields(tree, schema, { environment, mayLack: (field) => unread.some((part) => isWithin(field, part)) });
   const message = fromJson(schema, reading.json);
   const problems = [...reading.problems, ...brokenRules(schema, message, reading)];
   if (problems.length === 0) problems.push(...(faultsOf?.(message) ?? []).flatMap(({ field, description }) => problemAt(field, description, reading)));
@@ -63,14 +65,14 @@ function wholeFile(message: string): ConfigProblem {
   return { line: 0, column: 0, field: "", message };
 }
 
-/** What breaks the schema's rules, except where a fault is known already: there the message does not hold what the file says. */
+/** What breaks the schema's rules, except where a fault is known already or a variable is not set: there the message does not hold what the file says. */
 function brokenRules<Schema extends DescMessage>(schema: Schema, message: MessageShape<Schema>, reading: FieldsReading): ConfigProblem[] {
   const result = validator.validate(schema, message);
   if (result.kind === "error") throw result.error;
-  const faulty = reading.problems.map(({ field }) => field);
+  const unknown = [...reading.problems.map(({ field }) => field), ...reading.unset];
   return (result.violations ?? [])
     .map((violation) => ({ violation, field: pathOf(violation.field) }))
-    .filter(({ field }) => !faulty.some((fault) => isWithin(field, fault) || isWithin(fault, field)))
+    .filter(({ field }) => !unknown.some((place) => isWithin(field, place) || isWithin(place, field)))
     .map(({ violation, field }) => ({
       ...nearestPosition(violation.field, reading),
       field,

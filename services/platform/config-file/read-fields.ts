@@ -12,6 +12,8 @@ export interface FieldsReading {
   /** The message as protojson, by the names of the proto. A faulty field is left out, a faulty list item is at its default. */
   readonly json: JsonValue;
   readonly problems: readonly ConfigProblem[];
+  /** The places that take something from a variable that is not set, and may: text stands there as it is written, anything else is left out. */
+  readonly unset: readonly string[];
   /** Where each place (see field-path.ts) stands in the file. */
   readonly positions: ReadonlyMap<string, Position>;
 }
@@ -25,13 +27,19 @@ export interface Position {
 const maximumNodes = 100_000;
 const maximumDepth = 64;
 
+/** Where `${NAME}` is looked up, and the fields for which it need not be there. */
+export interface Variables {
+  readonly environment: Environment;
+  readonly mayLack: (field: string) => boolean;
+}
+
 /**
  * Reads the tree as a message of this schema. Keys may be in snake_case or camelCase; text may hold `${NAME}`.
  * Not supported in a schema: google.protobuf.Any, Struct, Value and ListValue, and maps whose keys are no text.
  */
-export function readFields(tree: YamlTree, schema: DescMessage, environment: Environment): FieldsReading {
-  const reader = new FieldsReader(tree, environment);
-  return { json: reader.readFile(schema), problems: reader.problems, positions: reader.positions };
+export function readFields(tree: YamlTree, schema: DescMessage, variables: Variables): FieldsReading {
+  const reader = new FieldsReader(tree, variables);
+  return { json: reader.readFile(schema), problems: reader.problems, unset: reader.unset, positions: reader.positions };
 }
 
 /** What a reader below returns when it found a fault and has reported it. */
@@ -39,15 +47,16 @@ type Faulty = undefined;
 
 class FieldsReader {
   readonly problems: ConfigProblem[] = [];
+  readonly unset: string[] = [];
   readonly positions = new Map<string, Position>();
   readonly #tree: YamlTree;
-  readonly #environment: Environment;
+  readonly #variables: Variables;
   #nodesRead = 0;
   #depth = 0;
 
-  constructor(tree: YamlTree, environment: Environment) {
+  constructor(tree: YamlTree, variables: Variables) {
     this.#tree = tree;
-    this.#environment = environment;
+    this.#variables = variables;
   }
 
   readFile(schema: DescMessage): JsonValue {
@@ -139,9 +148,15 @@ class FieldsReader {
     if (typeof value === "bigint") return is64Bit(field) ? String(value) : Number(value);
     if (typeof value === "number" || typeof value === "boolean") return value;
     if (typeof value !== "string") return this.#report(path, describeExpected(field));
-    const { text, problems } = substitute(value, this.#environment);
-    for (const problem of problems) this.#report(path, problem);
-    if (problems.length > 0) return undefined;
+    const { environment, mayLack } = this.#variables;
+    const { text, problems, unset } = substitute(value, environment);
+    const faults = mayLack(path) ? problems : [...problems, ...unset];
+    for (const fault of faults) this.#report(path, fault);
+    if (faults.length > 0) return undefined;
+    if (unset.length > 0) {
+      this.unset.push(path);
+      return field.scalar === ScalarType.STRING ? value : undefined;
+    }
     // What was substituted is never read as YAML, but a switch can be set from the environment.
     if (field.scalar === ScalarType.BOOL && text !== value && /^(true|false)$/.test(text)) return text === "true";
     return text;
