@@ -23,7 +23,7 @@ const read = (path: string): string => readFileSync(join(root, path), "utf8");
 /** What a machine with Docker runs; test/deployment tries the services of docker-compose.yml without it. */
 const composeBlocks = [
   `cp deploy/.env.example .env && chmod 600 .env
-for name in POSTGRES WEIR_POLICY WEIR_METERING WEIR_PROVIDERS WEIR_NATS; do sed -i "s/^\${name}_PASSWORD=$/&$(openssl rand -hex 32)/" .env; done
+for name in POSTGRES WEIR_POLICY WEIR_METERING WEIR_PROVIDERS WEIR_NATS_PROVIDERS WEIR_NATS_METERING WEIR_NATS_ROUTING; do sed -i "s/^\${name}_PASSWORD=$/&$(openssl rand -hex 32)/" .env; done
 docker compose up -d --build
 docker compose exec policy weir keys create "first key"`,
   "docker compose up -d --scale providers=3",

@@ -1,5 +1,4 @@
 /** Proves what the event log does when NATS itself is killed, full, absent, set up wrongly, or fed with what is no event. */
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +19,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { attemptIdAt, testNowMs } from "../../services/metering/usage-events.fixture.ts";
 import { createProvidersService } from "../../services/providers/service.ts";
 import { attemptRequest, collect, configOf, contextOf, operations } from "../../services/providers/testing/start-providers.ts";
+import { shippedRights } from "../harness/nats-rights.ts";
 import { findNatsServer } from "../harness/nats-server.ts";
 import {
   createLedgerDatabase,
@@ -286,8 +286,8 @@ describe.skipIf(!isHere)("the event log through NATS", () => {
     expect(lines.join("\n") + JSON.stringify(link.settings)).not.toContain("canary");
   });
 
-  test("docs/operations.md states rights that suffice, and no more", async () => {
-    const nats = await startTestNats(permissions());
+  test("deploy/nats.conf gives rights that suffice, and no more", async () => {
+    const nats = await startTestNats(shippedRights());
     const asUser = (user: string): string => nats.url.replace("//", `//${user}:secret@`);
     const { logger, lines } = keepLog();
     const ledger = await startLedger(await createLedgerDatabase(), openLink(asUser("metering"), { service: "metering", logger }), logger);
@@ -304,9 +304,3 @@ describe.skipIf(!isHere)("the event log through NATS", () => {
     await expectRefused(asUser("metering"), { publish: ["weir.usage.org_a.x", "weir.inbox.providers.x", "$JS.API.STREAM.DELETE.WEIR_USAGE", "$JS.API.STREAM.PURGE.WEIR_USAGE"], subscribe: ["weir.usage.>", "weir.confirmed.>"] });
   });
 });
-
-/** The server's configuration in docs/operations.md, with a password. */
-function permissions(): string {
-  const page = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
-  return /```conf\n([^`]*authorization[^`]*)```/.exec(page)![1]!.replaceAll(/\$[A-Z_]+_PASSWORD/g, "secret");
-}

@@ -1,5 +1,4 @@
 /** Proves what the shared cache does at a real NATS, and when that is slow, away, in the way, or full of what is no reply. */
-import { readFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { DiscardPolicy, RetentionPolicy, StorageType } from "@nats-io/jetstream";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -11,6 +10,7 @@ import { Secret } from "#platform/secret.ts";
 import { createSharedRepliesMetrics, SharedReplies, type SharedRepliesSettings } from "../../services/routing/store/shared-replies.ts";
 import { findNatsServer } from "../harness/nats-server.ts";
 import { startNatsProxy } from "../harness/nats-proxy.ts";
+import { shippedRights } from "../harness/nats-rights.ts";
 import { expectRefused, keepLog, openLink, silent, startTestNats, withManager } from "./event-log-world.ts";
 
 const program = await findNatsServer();
@@ -197,8 +197,8 @@ describe.skipIf(program === undefined)("the shared cache", () => {
     expect(await configOf()).toMatchObject({ ...expected, storage: "file", max_age: 1e9 });
   });
 
-  test("docs/operations.md states rights that suffice, and no more; without them all is a miss, and said once", async () => {
-    const nats = await startTestNats(`authorization { users: [\n${rights()}\n{ user: "nobody", password: "secret", permissions: { publish: ["weir.none"], subscribe: ["weir.inbox.routing.>"] } } ] }`);
+  test("deploy/nats.conf gives rights that suffice, and no more; without them all is a miss, and said once", async () => {
+    const nats = await startTestNats(shippedRights('{ user: "nobody", password: "secret", permissions: { publish: ["weir.none"], subscribe: ["weir.inbox.routing.>"] } }'));
     const asUser = (user: string): string => nats.url.replace("//", `//${user}:secret@`);
     const { logger, lines } = keepLog();
     const one = await startProcess(openLink(asUser("routing"), { service: "routing", logger }), { logger });
@@ -213,9 +213,3 @@ describe.skipIf(program === undefined)("the shared cache", () => {
     expect(lines.filter((line) => line.includes("NATS refuses something"))).toHaveLength(1);
   });
 });
-
-/** Of routing, in docs/operations.md, with a password. */
-function rights(): string {
-  const page = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
-  return /```conf\n([^`]*user: "routing"[^`]*)```/.exec(page)![1]!.replaceAll(/\$[A-Z_]+_PASSWORD/g, "secret");
-}

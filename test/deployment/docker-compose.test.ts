@@ -80,7 +80,7 @@ describe("docker-compose.yml", () => {
       if (password !== undefined) expect(password, name).toMatch(/^\$\{\w+:\?[^}]+\}$/);
     }
     const secrets = [...variablesOf(written)].filter((name) => name.endsWith("_PASSWORD"));
-    expect(secrets).toHaveLength(5);
+    expect(secrets).toHaveLength(7);
     for (const missing of secrets) {
       const others = Object.fromEntries(secrets.filter((name) => name !== missing).map((name) => [name, "x"]));
       expect(() => readComposeFile(others)).toThrow(`required variable ${missing} is missing a value: is missing in .env`);
@@ -91,6 +91,16 @@ describe("docker-compose.yml", () => {
     const lines = readFileSync(join(root, "deploy/.env.example"), "utf8").split("\n").filter((line) => /^\w/.test(line));
     expect(new Set(lines.map((line) => line.split("=")[0]))).toEqual(variablesOf(written));
     expect(lines.filter((line) => /(PASSWORD|KEY)=./.test(line))).toEqual([]);
+  });
+
+  test("has each service call NATS as the user that has its rights, and gives NATS a password for each", () => {
+    const users = [...readFileSync(join(root, "deploy/nats.conf"), "utf8").matchAll(/user: (\w+), password: \$(\w+)/g)].map(([, user, variable]) => [user!, variable!] as const);
+    const callers = weirServices.filter((name) => written.services[name]!.environment?.["WEIR_NATS_URL"] !== undefined);
+    expect(users.map(([user]) => user).toSorted()).toEqual(callers.toSorted());
+    for (const [user, variable] of users) {
+      expect(written.services[user]!.environment!["WEIR_NATS_URL"]).toBe(`nats://${user}:\${${variable}:?is missing in .env}@nats:4222`);
+      expect(written.services["nats"]!.environment![variable]).toBe(`"\${${variable}:?is missing in .env}"`);
+    }
   });
 
   test("has its passwords made by README.md's command, each of them", () => {

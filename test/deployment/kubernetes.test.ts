@@ -94,7 +94,7 @@ describe.each(services)("%s", (service) => {
     expect(pod.securityContext.runAsNonRoot).toBe(true);
     expect(container.securityContext).toEqual({ readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } });
     // A secret of its own, and none where there is nothing to keep.
-    expect(container.envFrom?.map(({ secretRef }) => secretRef.name)).toEqual(service === "routing" ? undefined : [service]);
+    expect(container.envFrom!.map(({ secretRef }) => secretRef.name)).toEqual([service]);
   });
 
   test("mounts volumes that there are, with its own certificate where the configuration looks for it", () => {
