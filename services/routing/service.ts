@@ -44,6 +44,7 @@ import { sendContents } from "./content-sender.ts";
 import { createContentKeeper } from "./edge/content-recording.ts";
 import { sendRequestRecords } from "./request-record-sender.ts";
 import { createMeanings } from "./meanings.ts";
+import { missingTargetsTeller } from "./missing-targets.ts";
 import { createOutsideChecks } from "./outside-checks.ts";
 import { createAdmission, followCallerAddress } from "./edge/admission.ts";
 import { createConsoleFiles } from "./edge/console-files.ts";
@@ -111,11 +112,13 @@ export interface RoutingService extends RunningService<typeof InferenceService> 
 /** Resolves when the views are here, so that the first request finds what it needs. */
 export async function createRoutingService({ config, peers, sharedCache, clock, logger, metrics, tracer, draining }: RoutingDependencies): Promise<RoutingService> {
   const stopping = new AbortController();
+  const tellMissingTargets = missingTargetsTeller(logger);
   const [grants, catalogue, rulesOf] = await Promise.all([
     GrantView.follow({ policy: peers.policy, clock, logger, signal: stopping.signal }),
-    followCatalogue(peers, logger, stopping.signal),
+    followCatalogue(peers, (providers) => tellMissingTargets({ routes: config.current.routes, providers }), logger, stopping.signal),
     followRules({ policy: peers.policy, logger, signal: stopping.signal }),
   ]);
+  config.subscribe(({ routes }) => tellMissingTargets({ routes, providers: catalogue.providers }));
   const uses = new KeyUses({ policy: peers.policy, logger });
   const holds = new LeaseHolder({ policy: peers.policy, contact: grants, clock, logger, signal: stopping.signal });
   const addressOf = followCallerAddress(config);

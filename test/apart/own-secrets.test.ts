@@ -41,11 +41,17 @@ guardrail_plugins: { judge: { url: "http://127.0.0.1:9/", secrets: ["\${JUDGE_SE
   await vi.waitFor(async () => expect(await ask(started.weir, "quick")).toBe(200), { timeout: 20_000, interval: 100 });
 });
 
-test("a route goes to a provider that is found in the environment of providers", async () => {
+test("a route goes to a provider that is found in the environment of providers, and the log names a target that is not there", async () => {
   upstream = await startScriptedProvider(reply);
   started = await startApartWeir("routes: { fast: { targets: [openai/m] } }", { environmentOf: { providers: { OPENAI_API_KEY: "sk-found", OPENAI_BASE_URL: upstream.baseUrl } } });
   expect(await ask(started.weir, "fast")).toBe(200);
   expect(upstream.requests[0]!.headers["authorization"]).toBe("Bearer sk-found");
+
+  const configPath = join(started.dataDirectory, "weir.yaml");
+  await writeFile(configPath, (await readFile(configPath, "utf8")).replace("openai/m", "opnai/m"));
+  await vi.waitFor(async () => expect(await ask(started.weir, "fast")).toBe(404), { timeout: 20_000, interval: 100 });
+  const warnings = (): unknown => started.apart.process("routing").log().filter(({ targets }) => targets !== undefined);
+  await vi.waitFor(() => expect(warnings()).toEqual([expect.objectContaining({ targets: "opnai/m", providers: ["openai"] })]));
 });
 
 async function ask({ origin, inferenceKey }: WeirClient, model: string): Promise<number> {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ProviderSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { readCondition } from "#platform/condition.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { callableNames, everyTargetOf, planEveryTarget, planTargets, type PlanningView } from "./plan.ts";
+import { callableNames, everyTargetOf, missingTargets, planEveryTarget, planTargets, type PlanningView } from "./plan.ts";
 import { caseConditions, type RouteCase } from "./route-case.ts";
 import { asListed } from "./target-order.ts";
 
@@ -51,6 +51,11 @@ describe("planTargets", () => {
     ["a route whose targets are all gone", "gone"],
   ])("refuses %s", (_, model) => {
     expect(() => planTargets(model, view, facts)).toThrow(expect.objectContaining({ reason: "MODEL_NOT_FOUND" }));
+  });
+
+  test("says of a route without a target why that is", () => {
+    expect(thrownBy(() => planTargets("gone", view, facts)).message).toContain('The route "gone" has no target that can be asked');
+    expect(missingTargets(view)).toEqual(["local/llama", "removed/model"]);
   });
 
   test("names the nearest names, routes among them", () => {

@@ -112,12 +112,22 @@ function planAmong(names: readonly string[], model: string, view: PlanningView):
   }
   const named = targetNamed(model, view) ?? onlyListed(model, view);
   if (named !== undefined) return directPlan(named);
-  throw modelNotFound(model, view);
+  throw route === undefined ? modelNotFound(model, view) : noTarget(model);
 }
 
 function onlyListed(model: string, view: PlanningView): Target | undefined {
   const owners = [...view.providers.values()].filter((provider) => provider.models.includes(model));
   return owners.length === 1 ? targetNamed(`${owners[0]!.name}/${model}`, view) : undefined;
+}
+
+/** The targets of routes that cannot be asked, because their provider is not there or is held to a list without them. */
+export function missingTargets(view: PlanningView): string[] {
+  const names = new Set([...view.routes.keys()].flatMap((route) => everyTargetOf(route, view.routes)));
+  return [...names].filter((name) => targetNamed(name, view) === undefined);
+}
+
+function noTarget(route: string): GatewayError {
+  return new GatewayError("MODEL_NOT_FOUND", `The route "${route}" has no target that can be asked: their providers are not there. Whoever runs Weir finds them in its log, and can mend the route.`, { metadata: { model: route } });
 }
 
 function modelNotFound(model: string, view: PlanningView): GatewayError {

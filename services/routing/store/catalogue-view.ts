@@ -17,7 +17,7 @@ export interface CatalogueView {
 const identity = { kind: "service", name: "routing" } as const;
 
 /** Resolves when catalogue and price version are here, without which no call can be made; the returned object changes as they do, until the signal fires. */
-export async function followCatalogue(peers: Pick<RoutingPeers, "providers" | "metering">, logger: Logger, signal: AbortSignal): Promise<CatalogueView> {
+export async function followCatalogue(peers: Pick<RoutingPeers, "providers" | "metering">, onProviders: (providers: CatalogueView["providers"]) => void, logger: Logger, signal: AbortSignal): Promise<CatalogueView> {
   const view: { -readonly [Name in keyof CatalogueView]: CatalogueView[Name] } = { providers: new Map(), priceVersion: "", boundPrices: undefined };
   void followView({
     name: "bound prices",
@@ -40,6 +40,7 @@ export async function followCatalogue(peers: Pick<RoutingPeers, "providers" | "m
       open: (openSignal) => peers.providers.watchCatalog(create(WatchCatalogRequestSchema), { identity, requestId: "", signal: openSignal }),
       apply: ({ providers }) => {
         view.providers = new Map(providers.map((provider) => [provider.name, provider]));
+        onProviders(view.providers);
       },
       logger,
       signal,
