@@ -28,6 +28,7 @@ beforeAll(async () => {
     config: `
 providers:
   near: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [fee, words, unknown, tiered] }
+  home: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [fee], responses_api: true }
   claude: { vendor: anthropic, api_key: k, base_url: "${upstream.baseUrl}", models: [claude-opus-5] }
 models: { openai/fee: { max_output_tokens: 1000 }, openai/unknown: { max_output_tokens: 1000 } }
 prices:
@@ -132,6 +133,21 @@ describe("a key that a budget applies to", () => {
       body: JSON.stringify({ model: "claude/claude-opus-5", max_tokens: 100, speed: "fast", messages: [{ role: "user", content: "Hello" }] }),
     });
     expect([fast.status, await fast.text()]).toEqual([400, expect.stringContaining('no price for the service tier \\"fast\\"')]);
+  });
+
+  test("is billed by OpenAI at the usual price where it names no service tier, whatever the project's settings say", async () => {
+    const { secret } = await keyWithBudget({ limitNanos: 1_000_000_000_000n });
+    const tierSent = async (key: string, path: string, body: object): Promise<unknown> => {
+      const before = upstream.requests.length;
+      await fetch(`${weir.origin}${path}`, { method: "POST", headers: { authorization: `Bearer ${key}`, "content-type": "application/json" }, body: JSON.stringify({ model: "home/fee", ...body }) });
+      return (JSON.parse(upstream.requests[before]!.body.toString()) as { service_tier?: string }).service_tier;
+    };
+    const messages = [{ role: "user", content: "Hi" }];
+    const chat = (more: object, key = secret) => tierSent(key, "/v1/chat/completions", { messages, ...more });
+    expect([await chat({}), await chat({ service_tier: "auto" }), await chat({ service_tier: null }), await chat({ service_tier: "flex" })]).toEqual(["default", "default", "default", "flex"]);
+    expect(await tierSent(secret, "/v1/responses", { input: "Hi" })).toBe("default");
+    expect(await tierSent(secret, "/v1/messages", { messages, max_tokens: 5 })).toBe("default");
+    expect([await chat({}, weir.inferenceKey), await chat({ service_tier: "auto" }, weir.inferenceKey)]).toEqual([undefined, "auto"]);
   });
 
   test.each([

@@ -134,6 +134,8 @@ export interface GenerateAdapter extends NativeForm {
   readReply(body: Uint8Array): { readonly response: GenerateResponse; readonly summary: ReplySummary };
   /** By native dialect, the form of those that go to the vendor in another form than types do; their readers make no events. */
   readonly nativeForms?: Readonly<Record<string, NativeForm>>;
+  /** The request at the usual price, where the account's settings could give one that names no service tier a dearer one: budgets hold no more than that. */
+  atUsualPrice?(request: VendorRequest): VendorRequest;
 }
 
 /**

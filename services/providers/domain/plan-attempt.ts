@@ -45,9 +45,9 @@ export function planAttempt(request: AttemptRequest, adapter: VendorAdapter): At
   const { operation, model } = request;
   switch (operation.case) {
     case "generate":
-      return planGenerate(generationOf(operation.value.generation), model, adapter);
+      return planGenerate(generationOf(operation.value.generation), request, adapter);
     case "streamGenerate":
-      return planStream(generationOf(operation.value.generation), model, adapter);
+      return planStream(generationOf(operation.value.generation), request, adapter);
     case undefined:
       throw new GatewayError("INVALID_REQUEST", "The attempt has no operation.");
     case "synthesizeSpeech":
@@ -59,10 +59,11 @@ export function planAttempt(request: AttemptRequest, adapter: VendorAdapter): At
   }
 }
 
-function planGenerate(generation: Generation, model: string, adapter: VendorAdapter): AttemptPlan {
+function planGenerate(generation: Generation, request: AttemptRequest, adapter: VendorAdapter): AttemptPlan {
   const { generate } = adapter;
+  const { model } = request;
   const native = nativeFor(generation.native, adapter);
-  const vendorRequest = buildGenerate(adapter, generation, native, model, false);
+  const vendorRequest = buildGenerate(adapter, generation, native, request, false);
   return {
     operation: "generate",
     stream: false,
@@ -80,10 +81,10 @@ function planGenerate(generation: Generation, model: string, adapter: VendorAdap
   };
 }
 
-function planStream(generation: Generation, model: string, adapter: VendorAdapter): AttemptPlan {
+function planStream(generation: Generation, request: AttemptRequest, adapter: VendorAdapter): AttemptPlan {
   const native = nativeFor(generation.native, adapter);
   const form = native === undefined ? adapter.generate : formOf(native, adapter);
-  const vendorRequest = buildGenerate(adapter, generation, native, model, true);
+  const vendorRequest = buildGenerate(adapter, generation, native, request, true);
   return {
     operation: "generate",
     stream: true,
@@ -91,7 +92,7 @@ function planStream(generation: Generation, model: string, adapter: VendorAdapte
     startWarnings: [],
     readReply: (contentType) => {
       refuseWholeReply(contentType);
-      return new StreamedReply(form.createStreamReader(vendorRequest), form.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings, model);
+      return new StreamedReply(form.createStreamReader(vendorRequest), form.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings, request.model);
     },
     ...estimatorFor(vendorRequest, (traffic) => traffic),
   };
@@ -185,9 +186,14 @@ function readerOf(form: RelayForm, contentType: string, model: string): ReplyRea
   return new WholeReply((body) => ({ response: nativeResponse(body), summary: form.summarizeReply(body, contentType) }));
 }
 
-function buildGenerate(adapter: VendorAdapter, generation: Generation, native: NativePayload | undefined, model: string, stream: boolean): VendorRequest {
-  if (native === undefined) return adapter.generate.buildRequest(generation, model, stream);
-  const outputMaximum = generation.maxOutputTokens === undefined ? undefined : Number(generation.maxOutputTokens);
+function buildGenerate(adapter: VendorAdapter, generation: Generation, native: NativePayload | undefined, { model, leaseId }: AttemptRequest, stream: boolean): VendorRequest {
+  const { generate } = adapter;
+  const built = native === undefined ? generate.buildRequest(generation, model, stream) : buildNative(adapter, generation, native, model, stream);
+  return leaseId === "" || generate.atUsualPrice === undefined ? built : generate.atUsualPrice(built);
+}
+
+function buildNative(adapter: VendorAdapter, { maxOutputTokens }: Generation, native: NativePayload, model: string, stream: boolean): VendorRequest {
+  const outputMaximum = maxOutputTokens === undefined ? undefined : Number(maxOutputTokens);
   return forwardHeaders(formOf(native, adapter).buildNativeRequest(native.body, model, stream, outputMaximum), native, adapter);
 }
 

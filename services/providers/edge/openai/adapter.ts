@@ -8,6 +8,7 @@ import { openaiItself } from "./quirks.ts";
 import { rerankAdapter } from "./rerank.ts";
 import { rateLimitHeaders } from "./rate-limits.ts";
 import { responsesDialect, responsesForm } from "./responses-form.ts";
+import { atUsualPrice } from "./usual-price.ts";
 
 const chatVendor = createOpenaiCompatible({
   vendor: "openai",
@@ -29,6 +30,7 @@ export const openaiVendor: VendorAdapter = {
 /** The vendor where it has the Responses API, files and batches, which many compatible servers lack. */
 export const openaiVendorWithResponses: VendorAdapter = {
   ...openaiVendor,
+  generate: { ...openaiVendor.generate, atUsualPrice },
   nativeDialects: [...openaiVendor.nativeDialects, responsesDialect],
   operations: { ...chatVendor.operations, countTokens: countTokensAdapter },
   relays: [...(chatVendor.relays ?? []), ...fileRelays, ...batchRelays],

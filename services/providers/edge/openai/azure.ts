@@ -6,7 +6,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { Secret } from "#platform/secret.ts";
 import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { AccessToken } from "../../domain/credential-source.ts";
-import { openaiVendorWithResponses } from "./adapter.ts";
+import { openaiVendor, openaiVendorWithResponses } from "./adapter.ts";
 import { createOperations } from "./compatible-operations.ts";
 import { createOpenaiCompatible } from "./compatible.ts";
 import { createEmbedAdapter } from "./embeddings.ts";
@@ -27,6 +27,8 @@ const azureItself = {
 export const azureVendor: VendorAdapter = {
   ...openaiVendorWithResponses,
   ...azureItself,
+  // A deployment says its tier itself, and not all of them take one with a request.
+  generate: openaiVendor.generate,
   operations: createOperations(["embed", "generateImages", "editImages", "transcribe"], openaiItself, true),
 };
 
