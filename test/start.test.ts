@@ -135,6 +135,8 @@ describe("weir config check", () => {
     await writeFile(file, "providers: { mine: { vendor: openai, api_key: \"${KEY}\" } }\n");
     expect((await runWeir(["config", "check", "--config", file], { environment: { KEY: "x" } })).stdout).toContain("1 provider");
     expect((await runWeir(["config", "check", "--config", file])).stderr).toContain("KEY");
+    // A process without the service reads none of it.
+    expect((await runWeir(["config", "check", "--config", file, "--services", "routing,policy"])).stdout).toContain("valid for routing, policy: 0 routes");
   });
 });
 
