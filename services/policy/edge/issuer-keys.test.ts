@@ -73,6 +73,13 @@ describe("an issuer's keys", () => {
     expect(world.asked).toHaveLength(1);
   });
 
+  it.each(["<html>Back soon</html>", "null", '{"keys":{}}', '{"keys":[null]}'])("are not taken from an answer such as %s, which is not asked for at each call", async (answer) => {
+    const world = await createWorld();
+    world.answer = answer;
+    for (let call = 0; call < 5; call++) await expect(world.find("a")).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE", retryAfterMs: 5_000 });
+    expect(world.asked).toHaveLength(2);
+  });
+
   it.each([{ issuer: "https://evil.example.com", jwks_uri: discovery.jwks_uri }, { issuer, jwks_uri: "http://keys.example.com/jwks" }, { issuer }, null])("are not taken from a discovery document such as %j", async (document) => {
     const world = await createWorld();
     world.discovery = document;
@@ -85,6 +92,8 @@ interface World {
   readonly asked: string[];
   isDown: boolean;
   discovery: unknown;
+  /** In the place of its keys. */
+  answer: string | undefined;
   find(kid: string): Promise<unknown>;
   /** A new key takes the place of the one before. */
   publish(kid: string): Promise<void>;
@@ -95,13 +104,14 @@ async function createWorld(jwksUri = ""): Promise<World> {
   const exchange: Exchange = ({ url }) => {
     world.asked.push(url);
     if (world.isDown) return Promise.reject(new Error("connect ECONNREFUSED"));
-    return Promise.resolve({ status: 200, headers: {}, body: Buffer.from(JSON.stringify(url.endsWith("openid-configuration") ? world.discovery : { keys: [key] })) });
+    return Promise.resolve({ status: 200, headers: {}, body: Buffer.from(url.endsWith("openid-configuration") ? JSON.stringify(world.discovery) : (world.answer ?? JSON.stringify({ keys: [key] }))) });
   };
   const keys = new IssuerKeys({ settings: { issuer, jwksUri }, exchange, logger: createLogger("silent") });
   const world: World = {
     asked: [],
     isDown: false,
     discovery,
+    answer: undefined,
     find: (kid) => keys.find({ alg: "ES256", kid } as JWSHeaderParameters, { payload: "", signature: "" }),
     publish: async (kid) => {
       key = { ...(await exportJWK((await generateKeyPair("ES256")).publicKey)), kid, alg: "ES256" };

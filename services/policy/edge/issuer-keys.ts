@@ -53,6 +53,7 @@ export class IssuerKeys {
     if (this.#failure !== undefined && performance.now() < this.#fetchAtMs) throw this.#failure;
     try {
       const reply = await this.#get(this.#options.settings.jwksUri || (await this.#discover(signal)), signal);
+      checkKeySet(reply);
       this.#failure = undefined;
       this.#fetchAtMs = performance.now() + freshForMs;
       return new Response(reply);
@@ -90,6 +91,12 @@ export class IssuerKeys {
       cause,
     });
   }
+}
+
+/** RFC 7517, section 5. Whatever else the issuer answers with, such as a page about its maintenance, is a failure like any other. */
+function checkKeySet(reply: Buffer): void {
+  const { keys } = (JSON.parse(reply.toString()) ?? {}) as { readonly keys?: unknown };
+  if (!Array.isArray(keys) || !keys.every((key) => typeof key === "object" && key !== null)) throw new Error("what it answered with is no set of keys (JWKS)");
 }
 
 /** Whether the keys are known, and the token is at fault. */
