@@ -176,6 +176,18 @@ describe("a token of an issuer", () => {
   });
 });
 
+test("while an issuer of tokens hangs, keys and sessions are looked up as ever", async () => {
+  const policy = await startPolicy();
+  policy.answer = () => new Promise(() => undefined);
+  const tokens = Array.from({ length: 100 }, (_, index) => `eyJhbGciOiJFUzI1NiJ9.e30.${index}`);
+  for (const token of tokens) void policy.view.resolve(token);
+  await expect(policy.view.resolve("eyJhbGciOiJFUzI1NiJ9.e30.more")).rejects.toMatchObject({ reason: "OVERLOADED" });
+  policy.caller = create(VouchedCallerSchema, { expireTime: timestampFromMs(500) });
+  policy.answer = () => Promise.resolve(grantOf("key_1", "secret"));
+  expect(await policy.view.resolve("secret")).toMatchObject({ grant: { keyId: "key_1" } });
+  expect(await policy.view.resolve({ sessionSecret: `weirs_${"a".repeat(43)}` })).toMatchObject({ grant: { keyId: "key_1" } });
+});
+
 describe("a session at the console", () => {
   const session = { sessionSecret: `weirs_${"a".repeat(43)}` };
 

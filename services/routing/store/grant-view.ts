@@ -36,6 +36,8 @@ interface Question {
   readonly request: MessageInitShape<typeof ResolveGrantRequestSchema>;
 }
 
+type Questions = Map<string, Promise<unknown>>;
+
 /** A session at the console, and what it opens. */
 export interface OpenSession extends OpenGrant {
   readonly session: Session;
@@ -43,7 +45,7 @@ export interface OpenSession extends OpenGrant {
 
 /** A few of them fit into the second for which strict keys are decided on without. */
 const heartbeatIntervalMs = 200;
-/** The most keys that policy is asked for at once. */
+/** The most questions of one kind that policy is asked at once. */
 const mostQuestions = 100;
 
 /** What policy says of a token once it knows. */
@@ -60,7 +62,9 @@ export class GrantView implements GrantSource {
   readonly #unknown: UnknownSecrets;
   readonly #vouched: VouchedCallers;
   /** What policy is being asked for, by the question's id. */
-  readonly #questions = new Map<string, Promise<unknown>>();
+  readonly #questions: Questions = new Map();
+  /** As above, of tokens of issuers: while one of those hangs, its callers wait, and nobody else with them. */
+  readonly #questionsOfTokens: Questions = new Map();
   /** The key under which secrets are digested; it comes with the first snapshot. */
   #pepper = createSecretKey(Buffer.alloc(0));
   /** The last secret that came over a connection, and its digest: most connections carry one for all their calls. */
@@ -137,7 +141,7 @@ export class GrantView implements GrantSource {
   async openSession(secret: string): Promise<OpenSession> {
     const { policy, signal } = this.#options;
     const sessionDigest = digestOfSessionSecret(secret, this.#pepper);
-    const { grant, caller, session } = await this.#once(textOf(sessionDigest), () => policy.resolveGrant(create(ResolveGrantRequestSchema, { sessionDigest }), { identity, requestId: "", signal }));
+    const { grant, caller, session } = await this.#once(this.#questions, textOf(sessionDigest), () => policy.resolveGrant(create(ResolveGrantRequestSchema, { sessionDigest }), { identity, requestId: "", signal }));
     return { ...openedBy(caller!, grant!), session: session! };
   }
 
@@ -201,16 +205,17 @@ export class GrantView implements GrantSource {
   }
 
   #askOnce(question: Question): Promise<void> {
-    return this.#once(question.id, () => this.#ask(question));
+    const questions = question.request.identityToken === undefined ? this.#questions : this.#questionsOfTokens;
+    return this.#once(questions, question.id, () => this.#ask(question));
   }
 
   /** Asks policy, unless it is being asked already; an id stands for one kind of question. */
-  async #once<Answer>(id: string, ask: () => Promise<Answer>): Promise<Answer> {
-    let answer = this.#questions.get(id) as Promise<Answer> | undefined;
+  async #once<Answer>(questions: Questions, id: string, ask: () => Promise<Answer>): Promise<Answer> {
+    let answer = questions.get(id) as Promise<Answer> | undefined;
     if (answer === undefined) {
-      if (this.#questions.size >= mostQuestions) throw new GatewayError("OVERLOADED", "Too many keys that are not known are being looked up. Try again soon.", { retryAfterMs: 1_000 });
-      answer = ask().finally(() => this.#questions.delete(id));
-      this.#questions.set(id, answer);
+      if (questions.size >= mostQuestions) throw new GatewayError("OVERLOADED", "Too many keys that are not known are being looked up. Try again soon.", { retryAfterMs: 1_000 });
+      answer = ask().finally(() => questions.delete(id));
+      questions.set(id, answer);
     }
     return answer;
   }
