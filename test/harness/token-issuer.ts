@@ -1,11 +1,12 @@
 /** Owns an issuer of tokens for tests: an OpenID provider as far as Weir sees one, with keys made on the spot. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from "jose";
+import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from "jose";
 import { SignInDesk, type OpenIdClient } from "./sign-in-desk.ts";
 
 export interface TokenOptions {
-  readonly claims?: JWTPayload;
+  /** Beside what the other options say, and before it. */
+  readonly claims?: Readonly<Record<string, unknown>>;
   readonly subject?: string;
   readonly audience?: string;
   readonly issuer?: string;
@@ -58,8 +59,8 @@ export async function startTokenIssuer(client?: OpenIdClient): Promise<TokenIssu
     token: async ({ claims = {}, subject = "ada", audience = "weir", issuer = url, lifetimeSeconds = 300, forged = false } = {}) => {
       const key = forged ? (await generateKeyPair("ES256")).privateKey : signing;
       const nowSeconds = Math.floor(Date.now() / 1000);
-      const token = new SignJWT(claims).setProtectedHeader({ alg: "ES256", kid: published.kid! }).setIssuer(issuer).setAudience(audience).setIssuedAt(nowSeconds - 3_600);
-      return token.setSubject(subject).setExpirationTime(nowSeconds + lifetimeSeconds).sign(key);
+      const token = new SignJWT({ sub: subject, exp: nowSeconds + lifetimeSeconds, ...claims }).setProtectedHeader({ alg: "ES256", kid: published.kid! }).setIssuer(issuer).setAudience(audience).setIssuedAt(nowSeconds - 3_600);
+      return token.sign(key);
     },
     stop: async () => {
       server.closeAllConnections();

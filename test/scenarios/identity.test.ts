@@ -112,6 +112,18 @@ describe("a token", () => {
     expect((await call(token)).status).toBe(200);
   });
 
+  test("mints none that says less of its caller, or other things", async () => {
+    const { token } = await policy(await issuer.token({ claims: science })).createToken({ labels: { department: "chemistry", end_user: "u-42" } });
+    const response = await call(token, "/v1/chat/completions", { authorization: `Bearer ${token}`, "x-weir-labels": "channel=mine" });
+    expect(response.status).toBe(200);
+    const [attempt] = await weir.attempts(1, { requestId: response.headers.get("x-request-id")! });
+    expect(attempt!.event!.intent!.attribution!.labels).toEqual({ department: "physics", channel: "jwt", end_user: "u-42" });
+  });
+
+  test("may have an end that no calendar knows", async () => {
+    expect((await call(await issuer.token({ claims: { ...science, exp: 1e20 } }))).status).toBe(200);
+  });
+
   test("goes with its caller's key within a second, and cannot be given a secret", async () => {
     const token = await issuer.token({ claims: science, subject: "mallory" });
     expect((await call(token)).status).toBe(200);
@@ -135,6 +147,7 @@ describe("is refused", () => {
     ["a token signed with a shared secret", () => new SignJWT(science).setProtectedHeader({ alg: "HS256", kid: "key-1" }).setIssuer(issuer.url).setAudience("weir").setSubject("ada").setExpirationTime("5m").sign(published), 401, "TOKEN_INVALID"],
     ["a token that has ended", () => issuer.token({ claims: science, lifetimeSeconds: -60 }), 401, "TOKEN_EXPIRED"],
     ["a token without a name", () => issuer.token({ claims: science, subject: "" }), 401, "TOKEN_INVALID"],
+    ...[null, 5, { a: 1 }].map((sub): [string, () => Promise<string>, number, string] => [`a token whose name is no text: ${JSON.stringify(sub)}`, () => issuer.token({ claims: { ...science, sub } }), 401, "TOKEN_INVALID"]),
     ["a caller whom no rule fits", () => issuer.token({ claims: { groups: ["sports"], tenant: "acme" } }), 403, "CALLER_NOT_ALLOWED"],
     ["a caller of two organizations", () => issuer.token({ claims: { ...science, tenant: ["acme", "default"] } }), 403, "CALLER_NOT_ALLOWED"],
     ["a caller of an organization that there is not", () => issuer.token({ claims: { ...science, tenant: "nobody" } }), 403, "CALLER_NOT_ALLOWED"],

@@ -20,6 +20,8 @@ export interface IdentityTokensOptions {
 
 /** OpenID Connect Core 1.0, section 2: a subject has at most 255 ASCII characters. */
 const subjectForm = /^[\x20-\x7e]{1,255}$/;
+/** Later ends have no form as a timestamp, and come of issuers whose tokens are to have none. */
+const latestEndMs = Date.UTC(9999, 0);
 
 export class IdentityTokens {
   readonly #options: IdentityTokensOptions;
@@ -48,11 +50,11 @@ export class IdentityTokens {
   /** Who that is by the rules as they are now. Throws TOKEN_INVALID or CALLER_NOT_ALLOWED. */
   identityOf(claims: JWTPayload): VouchedIdentity {
     const { issuer, callers, clockToleranceMs } = this.#settingsOf(claims.iss);
-    const { sub = "", exp = 0 } = claims;
-    if (!subjectForm.test(sub)) throw new GatewayError("TOKEN_INVALID", "The token's subject (`sub`) has not 1 to 255 ASCII characters.", { metadata: { issuer } });
+    const { sub, exp = 0 } = claims;
+    if (typeof sub !== "string" || !subjectForm.test(sub)) throw new GatewayError("TOKEN_INVALID", "The token's subject (`sub`) has not 1 to 255 ASCII characters.", { metadata: { issuer } });
     const place = placeOf(claims, callers);
     if (place === undefined) throw new GatewayError("CALLER_NOT_ALLOWED", `No rule under identity.issuers gives this caller of ${issuer} a place. Ask your operator for one.`, { metadata: { issuer } });
-    return { issuer, subject: sub, place, endMs: exp * 1000 + clockToleranceMs };
+    return { issuer, subject: sub, place, endMs: Math.min(exp * 1000 + clockToleranceMs, latestEndMs) };
   }
 
   #settingsOf(issuer = ""): IssuerSettings {

@@ -16,9 +16,11 @@ export async function createToken({ lifetime, scope, labels }: CreateTokenReques
   checkScope(scope);
   checkLabels(labels);
   const { keyId, expireTime: keyExpireTime, credentialExpireTime } = identity.grant;
+  // What others say of the caller stands in no key, so that the token itself must say it on.
+  const vouchedLabels = credentialExpireTime === undefined ? {} : identity.grant.labels;
   const ends = [keyExpireTime, credentialExpireTime].map((end) => (end === undefined ? Infinity : timestampMs(end)));
   const expireTime = timestampFromMs(Math.min(...ends, clock.now() + (lifetime === undefined ? defaultLifetimeMs : durationMs(lifetime))));
-  const token = signToken(create(TokenClaimsSchema, { keyId, expireTime, labels, ...(scope && { scope }) }), pepper).reveal();
+  const token = signToken(create(TokenClaimsSchema, { keyId, expireTime, labels: { ...labels, ...vouchedLabels }, ...(scope && { scope }) }), pepper).reveal();
   if (token.length > longestToken) {
     throw new GatewayError("INVALID_REQUEST", `The token would have ${token.length} characters, more than the ${longestToken} that it may have. Bound it to fewer things, or give it fewer labels.`);
   }
