@@ -185,7 +185,7 @@ describe("grants", () => {
     const secretDigest = digestOfKeySecret(secret, fixture.dependencies.pepper);
     const request = create(ResolveGrantRequestSchema, { secretDigest });
     const { grant } = await fixture.policy.resolveGrant(request, context);
-    expect(grant).toMatchObject({ keyId: key!.id, teamId: team.id, organizationId: team.organizationId, permissions: [Permission.INFERENCE_USE, Permission.TOKEN_CREATE, Permission.DECISION_EXPLAIN], scopes: [{ models: ["fast"] }], labels: { application: "app" }, revoked: false });
+    expect(grant).toMatchObject({ keyId: key!.id, teamId: team.id, organizationId: team.organizationId, permissions: [Permission.INFERENCE_USE, Permission.FILE_USE, Permission.TOKEN_CREATE, Permission.DECISION_EXPLAIN], scopes: [{ models: ["fast"] }], labels: { application: "app" }, revoked: false });
     expect(Buffer.from(grant!.secretDigest).equals(secretDigest)).toBe(true);
 
     await fixture.policy.revokeKey(create(RevokeKeyRequestSchema, { keyId: key!.id }), context);

@@ -128,7 +128,7 @@ describe("by RPC", () => {
     expect((await ask("")).reason).toBe(row.auth === enforced ? "KEY_MISSING" : undefined);
     for (const policy of tried) {
       // Who may call models may not manage, and the other way round.
-      const isForCallers = permission === Permission.INFERENCE_USE || permission === Permission.TOKEN_CREATE;
+      const isForCallers = [Permission.INFERENCE_USE, Permission.FILE_USE, Permission.TOKEN_CREATE].includes(permission);
       const { reason, text, requestId } = await ask(policy === "auth" && !isForCallers ? keys.caller : keys[policy]);
       const refusal = refusalOf(row, policy);
       if (refusal !== undefined) expect(reason, `${policy}: ${text}`).toBe(refusal);

@@ -179,6 +179,16 @@ test("a key that may not generate keeps no files, through no door", async () => 
   await expect(new OpenAI({ baseURL: `${weir.origin}/v1`, apiKey: secret, maxRetries: 0 }).files.list()).rejects.toMatchObject({ status: 403, code: "operation_not_allowed" });
 });
 
+test("a token keeps no files, and sees none, through no door: who holds it may be a stranger", async () => {
+  const { token } = await weir.client(PolicyService, weir.inferenceKey).createToken({});
+  await upload();
+  const place = upstream.requests.length;
+  await expect(weir.client(InferenceService, token).listFiles({})).rejects.toMatchObject({ code: Code.PermissionDenied });
+  const page = new OpenAI({ baseURL: `${weir.origin}/v1`, apiKey: token, maxRetries: 0 });
+  for (const ask of [() => page.files.list(), () => upload(page), () => page.batches.list()]) await expect(ask()).rejects.toMatchObject({ status: 403 });
+  expect(upstream.requests).toHaveLength(place);
+});
+
 test("what cannot be kept is refused before a vendor hears of it", async () => {
   const place = upstream.requests.length;
   const file = await toFile(Buffer.from("x"), "a.jsonl");

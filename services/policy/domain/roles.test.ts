@@ -8,7 +8,7 @@ const all = Object.values(Role).filter((role) => typeof role === "number");
 
 describe("roles", () => {
   it("let an inference key call models, make tokens that do, ask what would become of its calls, and nothing else", () => {
-    expect(factsOf(Role.INFERENCE)).toEqual({ permissions: [Permission.INFERENCE_USE, Permission.TOKEN_CREATE, Permission.DECISION_EXPLAIN], reach: Reach.TEAM });
+    expect(factsOf(Role.INFERENCE)).toEqual({ permissions: [Permission.INFERENCE_USE, Permission.FILE_USE, Permission.TOKEN_CREATE, Permission.DECISION_EXPLAIN], reach: Reach.TEAM });
   });
 
   it("let the installation's admin do all that a key can, but not pass for a service of Weir", () => {
