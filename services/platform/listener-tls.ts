@@ -1,4 +1,5 @@
 /** Owns TLS of a port: its certificate and key, read again when their files change, and the certificates that callers show. */
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
@@ -50,9 +51,11 @@ export function openListenerTls(settings: ListenerTlsSettings, logger: Logger, o
 
 // On the connection: an HTTP/2 request shows another object for it, which has the same members.
 const certificateKey: unique symbol = Symbol("the client's certificate");
+const faultKey: unique symbol = Symbol("why the client's certificate counts as none");
 
 interface MarkedSocket {
   [certificateKey]?: ClientCertificate;
+  [faultKey]?: string;
 }
 
 /** The certificate with which the request's connection was opened, if its authority is the one that counts. */
@@ -60,15 +63,23 @@ export function clientCertificateOf({ socket }: Pick<IncomingMessage, "socket">)
   return (socket as MarkedSocket)[certificateKey];
 }
 
+/** Why the certificate of the request's connection counts as none, as OpenSSL names it (`CERT_HAS_EXPIRED`); undefined where there was none, or it counts. */
+export function certificateFaultOf({ socket }: Pick<IncomingMessage, "socket">): string | undefined {
+  return (socket as MarkedSocket)[faultKey];
+}
+
 function noteCertificate(socket: TLSSocket & MarkedSocket): void {
-  const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
-  if (certificate !== undefined) socket[certificateKey] = { fingerprint: certificate.fingerprint256, bytes: certificate.raw };
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return;
+  if (socket.authorized) socket[certificateKey] = { fingerprint: certificate.fingerprint256, bytes: certificate.raw };
+  // The types say an error; it is its code.
+  else socket[faultKey] = String(socket.authorizationError);
 }
 
 type Files = Readonly<Record<"cert" | "key", Buffer>> & { readonly ca?: Buffer };
 
 function readFiles({ certificateFile, keyFile, clientAuthorityFile }: ListenerTlsSettings): Files {
-  const ca = clientAuthorityFile === undefined ? {} : { ca: readFile("client_authority_file", clientAuthorityFile) };
+  const ca = clientAuthorityFile === undefined ? {} : { ca: readAuthorities(clientAuthorityFile) };
   const files = { cert: readFile("certificate_file", certificateFile), key: readFile("key_file", keyFile), ...ca };
   try {
     createSecureContext(files);
@@ -76,6 +87,24 @@ function readFiles({ certificateFile, keyFile, clientAuthorityFile }: ListenerTl
     throw new GatewayError("INVALID_REQUEST", `listen.tls: ${certificateFile} and ${keyFile} are no certificate (PEM) with its key: ${(error as Error).message}.`, { cause: error });
   }
   return files;
+}
+
+/** OpenSSL passes over what is no certificate, half of a file too, and would then take nobody for whom they are. */
+function readAuthorities(path: string): Buffer {
+  const bytes = readFile("client_authority_file", path);
+  const text = bytes.toString("latin1");
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  const isWhole = blocks.length > 0 && blocks.length === text.split("-----BEGIN CERTIFICATE-----").length - 1;
+  if (!isWhole || !blocks.every(isCertificate)) throw new GatewayError("INVALID_REQUEST", `listen.tls.client_authority_file: ${path} does not hold whole certificates (PEM), and nothing that is none. Put those there of the authorities that sign the certificates of callers.`);
+  return bytes;
+}
+
+function isCertificate(block: string): boolean {
+  try {
+    return new X509Certificate(block).raw.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 function readFile(field: string, path: string): Buffer {

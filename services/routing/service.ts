@@ -122,7 +122,7 @@ export async function createRoutingService({ config, peers, sharedCache, clock, 
   const uses = new KeyUses({ policy: peers.policy, logger });
   const holds = new LeaseHolder({ policy: peers.policy, contact: grants, clock, logger, signal: stopping.signal });
   const addressOf = followCallerAddress(config);
-  const admit = createAdmission({ grants, uses, addressOf, clock });
+  const admit = createAdmission({ grants, uses, addressOf, consoleOrigin: () => config.current.console.origin, clock });
   const breakers = new Breakers(config.current.breaker, (name, settings) => createBreaker(name, settings, (error) => verdictOn(error).health));
   config.subscribe(({ breaker }) => breakers.configure(breaker));
   const failedAttempts = new Counter({ name: "weir_failed_attempts_total", help: "Attempts that failed before their reply began, by provider.", labelNames: ["provider"], registers: [metrics] });

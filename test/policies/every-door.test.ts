@@ -117,6 +117,8 @@ describe("by HTTP", () => {
 });
 
 describe("by RPC", () => {
+  const forCallers: ReadonlySet<Permission> = new Set([Permission.INFERENCE_USE, Permission.FILE_USE, Permission.TOKEN_CREATE]);
+
   test.each(methods)("%s", async (name, method) => {
     const { row, request } = rpcRowOf(method)!;
     const { exposure, audit, permission } = ruleOf(method);
@@ -128,7 +130,7 @@ describe("by RPC", () => {
     expect((await ask("")).reason).toBe(row.auth === enforced ? "KEY_MISSING" : undefined);
     for (const policy of tried) {
       // Who may call models may not manage, and the other way round.
-      const isForCallers = [Permission.INFERENCE_USE, Permission.FILE_USE, Permission.TOKEN_CREATE].includes(permission);
+      const isForCallers = forCallers.has(permission);
       const { reason, text, requestId } = await ask(policy === "auth" && !isForCallers ? keys.caller : keys[policy]);
       const refusal = refusalOf(row, policy);
       if (refusal !== undefined) expect(reason, `${policy}: ${text}`).toBe(refusal);

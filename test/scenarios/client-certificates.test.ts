@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { createAuthority, issueCertificate, writeProtection, type TestAuthority } from "#platform/peers/testing/certificates.ts";
+import { createAuthority, issueCertificate, writeProtection, type TestAuthority, type Validity } from "#platform/peers/testing/certificates.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 const serverName = "weir.test";
@@ -41,10 +41,10 @@ afterAll(async () => {
 type Connection = Pick<RequestOptions, "ca" | "cert" | "key" | "servername">;
 
 /** What a client connects with: a certificate of these names, or none. */
-function connection(dnsNames?: readonly string[], signedBy = authority): Connection {
+function connection(dnsNames?: readonly string[], signedBy = authority, validity?: Validity): Connection {
   const server = { ca: authority.certificatePem, servername: serverName };
   if (dnsNames === undefined) return server;
-  const { certificatePem, keyPem } = issueCertificate(signedBy, dnsNames);
+  const { certificatePem, keyPem } = issueCertificate(signedBy, dnsNames, validity);
   return { ...server, cert: certificatePem, key: keyPem };
 }
 
@@ -52,17 +52,22 @@ interface Reply {
   readonly status: number;
   readonly reason: string | undefined;
   readonly requestId: string;
+  readonly text: string;
 }
 
 function call(options: Connection, key?: string): Promise<Reply> {
-  const headers = { "content-type": "application/json", ...(key === undefined ? {} : { authorization: `Bearer ${key}` }) };
+  return callWith(key === undefined ? {} : { authorization: `Bearer ${key}` }, options);
+}
+
+function callWith(headers: Readonly<Record<string, string>>, options: Connection, path = "/v1/chat/completions"): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const request = requestHttps(`${weir.origin}/v1/chat/completions`, { ...options, method: "POST", headers, agent: false }, (response) => {
-      response.resume();
-      response.once("end", () => resolve({ status: response.statusCode!, reason: response.headers["x-weir-reason"] as string | undefined, requestId: String(response.headers["x-request-id"]) }));
+    const request = requestHttps(weir.origin + path, { ...options, method: "POST", headers: { "content-type": "application/json", ...headers }, agent: false }, (response) => {
+      const parts: Buffer[] = [];
+      response.on("data", (part: Buffer) => parts.push(part));
+      response.once("end", () => resolve({ status: response.statusCode!, reason: response.headers["x-weir-reason"] as string | undefined, requestId: String(response.headers["x-request-id"]), text: Buffer.concat(parts).toString() }));
     });
     request.once("error", reject);
-    request.end(JSON.stringify({ model: "demo/demo-chat", messages: [{ role: "user", content: "rain" }] }));
+    request.end(JSON.stringify({ model: "demo/demo-chat", max_tokens: 20, messages: [{ role: "user", content: "rain" }] }));
   });
 }
 
@@ -114,6 +119,28 @@ describe("the public port with TLS", () => {
     ["a certificate without names that a rule fits", () => connection([]), "CALLER_NOT_ALLOWED", 403],
   ])("refuses %s", async (_, options, reason, status) => {
     expect(await call(options())).toMatchObject({ reason, status });
+  });
+
+  test.each<[string, () => Connection, string]>([
+    ["of another authority", () => connection(["billing.acme"], createAuthority("impostor")), "UNABLE_TO_VERIFY_LEAF_SIGNATURE"],
+    ["that has ended", () => connection(["billing.acme"], authority, { from: new Date(0), to: new Date(1_000) }), "CERT_HAS_EXPIRED"],
+    ["that begins later", () => connection(["billing.acme"], authority, { from: new Date(Date.now() + 3_600_000), to: new Date(Date.now() + 7_200_000) }), "CERT_NOT_YET_VALID"],
+  ])("says why a certificate %s counts as none", async (_, options, fault) => {
+    expect(await call(options())).toMatchObject({ reason: "KEY_MISSING", text: expect.stringContaining(`counts as none (${fault})`) });
+  });
+
+  test("takes no browser's certificate for the pages of others, which would show it unasked", async () => {
+    const options = connection(["billing.acme"]);
+    const simple = { "content-type": "text/plain" };
+    for (const headers of [{ origin: "https://evil.example.com" }, { origin: "null" }, { "sec-fetch-site": "cross-site" }, { "sec-fetch-site": "same-site" }]) {
+      expect(await callWith({ ...simple, ...headers }, options)).toMatchObject({ status: 401, reason: "KEY_MISSING", text: expect.stringContaining("a web page of another origin") });
+    }
+    expect(await callWith({ ...simple, origin: weir.origin, "sec-fetch-site": "same-origin" }, options)).toMatchObject({ status: 200 });
+    expect(await callWith({ origin: "https://evil.example.com", authorization: `Bearer ${weir.inferenceKey}` }, options)).toMatchObject({ status: 200 });
+  });
+
+  test("takes it also where a client has an empty key to send", async () => {
+    expect(await callWith({ "x-api-key": "", "anthropic-version": "2023-06-01" }, connection(["billing.acme"]), "/v1/messages")).toMatchObject({ status: 200 });
   });
 
   test("is not for clients that speak in the clear", async () => {

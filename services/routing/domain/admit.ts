@@ -27,6 +27,8 @@ export interface SessionSecret {
 export interface Caller {
   /** Undefined when there was none. */
   readonly credential: Credential | undefined;
+  /** Why the certificate of its connection counts as none; absent where there was none. */
+  readonly passedOver?: string | undefined;
   /** The IP address it calls from. */
   readonly address: string;
   /** The origin of the web page it calls from; undefined when it is no web page. */
@@ -65,12 +67,16 @@ export type OnWithdrawn = (withdrawal: GatewayError) => void;
 /** The grant by which the caller comes in. Throws KEY_MISSING, KEY_INVALID, TOKEN_INVALID, SESSION_INVALID, CALLER_NOT_ALLOWED, KEY_REVOKED, KEY_SUSPENDED, KEY_EXPIRED, or what the scopes say against it. */
 export async function authenticate(caller: Caller, grants: GrantSource, nowMs: number): Promise<Grant> {
   const { credential, connection, notes } = caller;
-  if (credential === undefined || credential === "") {
-    throw new GatewayError("KEY_MISSING", "The call carries no key. Send `Authorization: Bearer weir_…`; `weir keys create` makes one.");
-  }
+  if (credential === undefined) throw keyMissing(caller);
   const open = grants.find(credential, connection) ?? (await recordWait(caller.span, "resolve the caller", resolveUnknown(credential, grants)));
   if (notes !== undefined) notes.grant = open.grant;
   return letIn(caller, open, grants, nowMs);
+}
+
+function keyMissing({ passedOver }: Caller): GatewayError {
+  const advice = "Send `Authorization: Bearer weir_…`; `weir keys create` makes one.";
+  if (passedOver === undefined) return new GatewayError("KEY_MISSING", `The call carries no key. ${advice}`);
+  return new GatewayError("KEY_MISSING", `The call carries no key, and the client certificate of its connection counts as none (${passedOver}). Connect with one that is good and of an authority in listen.tls.client_authority_file, or with a key: ${advice}`);
 }
 
 /** What of the grant speaks against the caller, once it is found; throws as `authenticate` does. */

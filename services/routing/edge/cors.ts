@@ -20,7 +20,7 @@ export function answerCors(request: HttpRequest, response: HttpResponse, allowed
   if (!isPreflight) return false;
   if (isAllowed) {
     response.setHeader("access-control-allow-methods", allowedMethods);
-    // Callers authenticate by a header, never by a cookie, so any header may be sent.
+    // Callers of other origins authenticate by a header, never by a cookie or a certificate, so any header may be sent.
     response.setHeader("access-control-allow-headers", request.headers["access-control-request-headers"] ?? "");
     response.setHeader("access-control-max-age", preflightSeconds);
   }
