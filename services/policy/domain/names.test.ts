@@ -38,6 +38,14 @@ describe("scopes", () => {
     expect(() => checkScope(create(ScopeSchema, { models: [model] }))).toThrow(expect.objectContaining({ reason: "INVALID_REQUEST" }));
   });
 
+  it.each([["https://App.example.com", "https://app.example.com"], ["https://app.example.com:443", "https://app.example.com"], ["http://bücher.example", "http://xn--bcher-kva.example"], ["https://me@app.example.com", "https://app.example.com"], ["https://:", "which is none"]])("refuse the origin %s, which browsers say otherwise", (origin, said) => {
+    expect(() => checkScope(create(ScopeSchema, { origins: [origin] }))).toThrow(said);
+  });
+
+  it.each(["https://app.example.com", "http://localhost:5173", "https://[2001:db8::1]:8443"])("take the origin %s", (origin) => {
+    expect(() => checkScope(create(ScopeSchema, { origins: [origin] }))).not.toThrow();
+  });
+
   it.each(["generate", "StreamGenerate", "Nothing"])("refuse the operation %s", (operation) => {
     expect(() => checkScope(create(ScopeSchema, { operations: [operation] }))).toThrow(/There are Generate, /);
   });

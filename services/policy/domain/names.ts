@@ -25,12 +25,16 @@ export function checkLabels(labels: Readonly<Record<string, string>>): void {
   }
 }
 
-/** Throws INVALID_REQUEST when an entry would match nothing: a model that can be no route, `provider/model` or `provider/*`, or an operation that there is not. */
+/** Throws INVALID_REQUEST when an entry would match nothing: a model that can be no route, `provider/model` or `provider/*`, an operation that there is not, or an origin as no browser says it. */
 export function checkScope(scope: Scope | undefined): void {
-  const { models = [], operations = [] } = scope ?? {};
+  const { models = [], operations = [], origins = [] } = scope ?? {};
   for (const model of models) {
     if (model !== model.trim() || control.test(model)) throw invalid("scope.models", "A model has no control characters, and no space at either end.");
     if (model.includes("*") && !/^[^*/]+\/\*$/.test(model)) throw invalid("scope.models", "A model may end in `/*` after a provider's name; `*` means nothing anywhere else. To allow all, leave the list empty.");
+  }
+  for (const origin of origins) {
+    const said = URL.canParse(origin) ? new URL(origin).origin : undefined;
+    if (said !== origin) throw invalid("scope.origins", `Browsers never say the origin "${origin}"${said === undefined ? ", which is none" : `: they say "${said}"`}.`);
   }
   const unknown = operations.find((operation) => !operationNames.includes(operation));
   if (unknown !== undefined) throw invalid("scope.operations", `There is no operation "${unknown}". There are ${operationNames.join(", ")}.`);

@@ -8,9 +8,14 @@ export function callerAddress({ socket, headers }: Pick<HttpRequest, "headers"> 
   const forwarded = String(headers["x-forwarded-for"] ?? "").split(",");
   let address = socket.remoteAddress ?? "";
   while (trustedProxies !== undefined && isListed(trustedProxies, address)) {
-    const before = forwarded.pop()?.trim() ?? "";
+    const before = withoutPort(forwarded.pop()?.trim() ?? "");
     if (before === "") break;
     address = before;
   }
   return address.replace(/^::ffff:(?=\d+\.)/, "");
+}
+
+/** Some proxies say the port as well, which each connection has another of: `203.0.113.9:51234`, `[2001:db8::1]:51234`. */
+function withoutPort(address: string): string {
+  return /^(\d+(?:\.\d+){3}):\d+$/.exec(address)?.[1] ?? /^\[([\da-f:.]+)\](?::\d+)?$/i.exec(address)?.[1] ?? address;
 }
