@@ -34,6 +34,11 @@ export function readToken(credential: string, pepper: KeyObject): TokenClaims | 
   return fromBinary(TokenClaimsSchema, bytes);
 }
 
+/** Enough of a digest to tell the few secrets of one key apart; empty of an empty one. */
+export function secretMarkOf(secretDigest: Uint8Array): Uint8Array {
+  return secretDigest.subarray(0, 8);
+}
+
 function signatureOf(payload: Buffer, pepper: KeyObject): Buffer {
   return createHmac("sha256", pepper).update(signedFor).update(payload).digest();
 }

@@ -205,6 +205,20 @@ describe("a token", () => {
     expect(Number(expireTime!.seconds) * 1_000).toBeLessThanOrEqual(Date.now() + 60_000);
   });
 
+  test("ends with the secret that its key had, whichever of two it was made with", async () => {
+    const { id, secret } = await makeKey();
+    const { token: before } = await policy(secret).createToken({ lifetime: durationFromMs(3_600_000) });
+    const { secret: second } = await policy().rotateKey({ keyId: id, overlap: durationFromMs(600_000) });
+    const { token: byFormer, expireTime } = await policy(secret).createToken({ lifetime: durationFromMs(3_600_000) });
+    const { token: byPresent } = await policy(second).createToken({});
+    expect(Number(expireTime!.seconds) * 1_000).toBeLessThanOrEqual(Date.now() + 600_000);
+    for (const token of [before, byFormer, byPresent]) expect(await statusOf(token)).toBe(200);
+    await policy().rotateKey({ keyId: id, overlap: durationFromMs(0) });
+    for (const token of [before, byPresent]) {
+      await expect.poll(async () => (await call(doors["openai"]!, token)).headers.get("x-weir-reason"), { timeout: 1_000, interval: 20 }).toBe("TOKEN_EXPIRED");
+    }
+  });
+
   test("goes with its key", async () => {
     const { id, secret } = await makeKey();
     const { token } = await policy(secret).createToken({});

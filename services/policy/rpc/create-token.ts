@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { durationMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { CreateTokenResponseSchema, type CreateTokenRequest, type CreateTokenResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { TokenClaimsSchema } from "#gen/weir/policy/v1/token_pb.ts";
-import { longestToken, signToken } from "#platform/access-token.ts";
+import { longestToken, secretMarkOf, signToken } from "#platform/access-token.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
@@ -15,12 +15,12 @@ export async function createToken({ lifetime, scope, labels }: CreateTokenReques
   if (identity.kind === "service") throw new GatewayError("PERMISSION_DENIED", "A token is of a key: call with one.");
   checkScope(scope);
   checkLabels(labels);
-  const { keyId, expireTime: keyExpireTime, credentialExpireTime } = identity.grant;
+  const { keyId, secretDigest, expireTime: keyExpireTime, credentialExpireTime } = identity.grant;
   // What others say of the caller stands in no key, so that the token itself must say it on.
   const vouchedLabels = credentialExpireTime === undefined ? {} : identity.grant.labels;
   const ends = [keyExpireTime, credentialExpireTime].map((end) => (end === undefined ? Infinity : timestampMs(end)));
   const expireTime = timestampFromMs(Math.min(...ends, clock.now() + (lifetime === undefined ? defaultLifetimeMs : durationMs(lifetime))));
-  const token = signToken(create(TokenClaimsSchema, { keyId, expireTime, labels: { ...labels, ...vouchedLabels }, ...(scope && { scope }) }), pepper).reveal();
+  const token = signToken(create(TokenClaimsSchema, { keyId, expireTime, labels: { ...labels, ...vouchedLabels }, secretMark: secretMarkOf(secretDigest), ...(scope && { scope }) }), pepper).reveal();
   if (token.length > longestToken) {
     throw new GatewayError("INVALID_REQUEST", `The token would have ${token.length} characters, more than the ${longestToken} that it may have. Bound it to fewer things, or give it fewer labels.`);
   }

@@ -3,7 +3,9 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Consistency, GrantSchema, ResolveGrantResponseSchema, VouchedCallerSchema, WatchGrantsResponseSchema, type Grant, type VouchedCaller, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { TokenClaimsSchema } from "#gen/weir/policy/v1/token_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
+import { secretMarkOf, signToken } from "#platform/access-token.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";
 import { createLogger } from "#platform/logger.ts";
@@ -127,6 +129,27 @@ test("who watches a key is told when it is revoked, also by a snapshot, and not 
   await policy.push({ grants: [grantOf("key_1", "a")] });
   await policy.push({ snapshot: true, pepper: pepper.export(), grants: [grantOf("key_1", "a", { revoked: true })] });
   expect(told).toEqual(["first KEY_REVOKED"]);
+});
+
+describe("a token of a key", () => {
+  const tokenOf = (secret: string): string => signToken(create(TokenClaimsSchema, { keyId: "key_1", expireTime: timestampFromMs(60_000), secretMark: secretMarkOf(digestOf(secret)) }), pepper).reveal();
+
+  test("is good at once where the rotation has not been heard of before it was made", async () => {
+    const policy = await startPolicy();
+    await policy.push({ grants: [grantOf("key_1", "old secret")] });
+    policy.answer = () => Promise.resolve(grantOf("key_1", "new secret", { previousSecretDigest: digestOf("old secret"), previousSecretExpireTime: timestampFromMs(30_000) }));
+    expect(await policy.view.resolve(tokenOf("new secret"))).toMatchObject({ endMs: 60_000 });
+    expect(policy.view.find(tokenOf("old secret"))).toMatchObject({ endMs: 30_000 });
+  });
+
+  test("of a secret that the key has no more is refused from memory, once policy has been asked", async () => {
+    const policy = await startPolicy();
+    await policy.push({ grants: [grantOf("key_1", "new secret")] });
+    policy.answer = () => Promise.resolve(grantOf("key_1", "new secret"));
+    for (let call = 0; call < 3; call++) await expect(policy.view.resolve(tokenOf("old secret"))).rejects.toMatchObject({ reason: "TOKEN_EXPIRED" });
+    expect(policy.questions).toBe(1);
+    expect(policy.view.find(tokenOf("new secret"))).toBeDefined();
+  });
 });
 
 describe("a token of an issuer", () => {

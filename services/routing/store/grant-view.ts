@@ -3,7 +3,7 @@ import { createSecretKey } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs, timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { ResolveGrantRequestSchema, WatchGrantsRequestSchema, type Grant, type PolicyService, type Session, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { isToken, readToken } from "#platform/access-token.ts";
+import { isToken, readToken, secretMarkOf } from "#platform/access-token.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { isIdentityToken } from "#platform/identity-token.ts";
@@ -12,6 +12,7 @@ import { digestOfSessionSecret } from "#platform/session-secret.ts";
 import type { Logger } from "#platform/logger.ts";
 import { followView } from "#platform/pushed-view.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
+import type { ClientCertificate } from "#platform/listener-tls.ts";
 import { isSession, withdrawalOf, type Credential, type GrantSource, type OnWithdrawn, type OpenGrant, type SessionSecret } from "../domain/admit.ts";
 import { FileIds } from "../domain/file-ids.ts";
 import { narrowedTo } from "../domain/token-grant.ts";
@@ -31,7 +32,7 @@ const identity = { kind: "service", name: "routing" } as const;
 
 /** One question to policy. */
 interface Question {
-  /** The digest of a secret, an issuer's token or a certificate, or the id of a key. */
+  /** The digest of a secret, an issuer's token or a certificate, the id of a key, or that with the mark of a secret. */
   readonly id: string;
   readonly request: MessageInitShape<typeof ResolveGrantRequestSchema>;
 }
@@ -129,7 +130,7 @@ export class GrantView implements GrantSource {
     if (!this.#isRefused(question)) await this.#askOnce(question);
     const found = this.find(credential);
     if (found !== undefined) return found;
-    const refusal = this.#vouched.refusalOf(question.id);
+    const refusal = this.#vouched.refusalOf(question.id) ?? this.#refusalOfToken(credential, question);
     if (refusal !== undefined) throw refusal;
     throw new GatewayError("KEY_INVALID", "This key is not known. Check that it belongs to this installation, or have a new one created.");
   }
@@ -178,7 +179,16 @@ export class GrantView implements GrantSource {
   #findByToken(token: string): OpenGrant | undefined {
     const claims = readToken(token, this.#pepper);
     const grant = claims && this.#byKey.get(claims.keyId);
-    return grant && { grant: narrowedTo(claims, grant), endMs: Math.min(endOf(claims.expireTime), endOf(grant.expireTime)) };
+    if (claims === undefined || grant === undefined) return undefined;
+    const secretEndMs = endOfMarkedSecret(claims.secretMark, grant);
+    return secretEndMs === undefined ? undefined : { grant: narrowedTo(claims, grant), endMs: Math.min(endOf(claims.expireTime), endOf(grant.expireTime), secretEndMs) };
+  }
+
+  /** That policy knows the key of the token, and the key not the secret that it had when the token was made. */
+  #refusalOfToken(credential: string | ClientCertificate, { id, request }: Question): GatewayError | undefined {
+    if (typeof credential !== "string" || !isToken(credential) || !this.#byKey.has(request.keyId!)) return undefined;
+    this.#unknown.add(id);
+    return new GatewayError("TOKEN_EXPIRED", "The token ended with the secret of its key, in whose place there is another. Have a new token made, by CreateToken.");
   }
 
   #findVouched(question: Question): OpenGrant | undefined {
@@ -201,7 +211,7 @@ export class GrantView implements GrantSource {
     }
     const claims = readToken(credential, this.#pepper);
     if (claims === undefined) throw new GatewayError("KEY_INVALID", "This token is not of this installation, or was changed on its way. Have a new one made, by CreateToken.");
-    return { id: claims.keyId, request: { keyId: claims.keyId } };
+    return { id: `${claims.keyId} ${textOf(claims.secretMark)}`, request: { keyId: claims.keyId } };
   }
 
   #askOnce(question: Question): Promise<void> {
@@ -258,8 +268,8 @@ export class GrantView implements GrantSource {
     if (former !== undefined) for (const { digest } of secretsOf(former)) this.#byDigest.delete(digest);
     this.#byKey.set(grant.keyId, grant);
     this.#turnOf.set(grant, turn);
-    for (const { digest, endMs } of secretsOf(grant)) {
-      this.#byDigest.set(digest, { grant, endMs });
+    for (const { digest, endMs, opens } of secretsOf(grant)) {
+      this.#byDigest.set(digest, { grant: opens, endMs });
       this.#unknown.delete(digest);
     }
     const withdrawal = withdrawalOf(grant);
@@ -267,12 +277,29 @@ export class GrantView implements GrantSource {
   }
 }
 
-function secretsOf({ secretDigest, previousSecretDigest, expireTime, previousSecretExpireTime }: Grant): { readonly digest: string; readonly endMs: number }[] {
+interface OpeningSecret {
+  readonly digest: string;
+  readonly endMs: number;
+  readonly opens: Grant;
+}
+
+function secretsOf(grant: Grant): OpeningSecret[] {
+  const { secretDigest, previousSecretDigest, expireTime, previousSecretExpireTime } = grant;
   // Of a caller for whom others vouch.
   if (secretDigest.length === 0) return [];
-  const present = { digest: textOf(secretDigest), endMs: endOf(expireTime) };
+  const present = { digest: textOf(secretDigest), endMs: endOf(expireTime), opens: grant };
   if (previousSecretDigest.length === 0) return [present];
-  return [present, { digest: textOf(previousSecretDigest), endMs: Math.min(present.endMs, endOf(previousSecretExpireTime)) }];
+  // A token that is made with it ends with it, too.
+  const opens: Grant = previousSecretExpireTime === undefined ? grant : { ...grant, credentialExpireTime: previousSecretExpireTime };
+  return [present, { digest: textOf(previousSecretDigest), endMs: Math.min(present.endMs, endOf(previousSecretExpireTime)), opens }];
+}
+
+/** When the secret ends of which a token bears the mark; undefined where the key has no such secret. */
+function endOfMarkedSecret(mark: Uint8Array, { secretDigest, previousSecretDigest, previousSecretExpireTime }: Grant): number | undefined {
+  const isOf = (digest: Uint8Array): boolean => textOf(secretMarkOf(digest)) === textOf(mark);
+  // Of a caller for whom others vouch, and of tokens from before there were marks.
+  if (mark.length === 0 || isOf(secretDigest)) return Infinity;
+  return isOf(previousSecretDigest) ? endOf(previousSecretExpireTime) : undefined;
 }
 
 function endOf(time: Timestamp | undefined): number {

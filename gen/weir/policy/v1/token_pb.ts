@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/policy/v1/token.proto.
  */
 export const file_weir_policy_v1_token: GenFile = /*@__PURE__*/
-  fileDesc("Chp3ZWlyL3BvbGljeS92MS90b2tlbi5wcm90bxIOd2Vpci5wb2xpY3kudjEi3AEKC1Rva2VuQ2xhaW1zEg4KBmtleV9pZBgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoFc2NvcGUYAyABKAsyFS53ZWlyLnBvbGljeS52MS5TY29wZRI3CgZsYWJlbHMYBCADKAsyJy53ZWlyLnBvbGljeS52MS5Ub2tlbkNsYWltcy5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBYgZwcm90bzM", [file_google_protobuf_timestamp, file_weir_policy_v1_scope]);
+  fileDesc("Chp3ZWlyL3BvbGljeS92MS90b2tlbi5wcm90bxIOd2Vpci5wb2xpY3kudjEi8QEKC1Rva2VuQ2xhaW1zEg4KBmtleV9pZBgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoFc2NvcGUYAyABKAsyFS53ZWlyLnBvbGljeS52MS5TY29wZRI3CgZsYWJlbHMYBCADKAsyJy53ZWlyLnBvbGljeS52MS5Ub2tlbkNsYWltcy5MYWJlbHNFbnRyeRITCgtzZWNyZXRfbWFyaxgFIAEoDBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBYgZwcm90bzM", [file_google_protobuf_timestamp, file_weir_policy_v1_scope]);
 
 /**
  * What is signed in a token. Whoever holds the token can read it.
@@ -51,6 +51,13 @@ export type TokenClaims = Message<"weir.policy.v1.TokenClaims"> & {
    * @generated from field: map<string, string> labels = 4;
    */
   labels: { [key: string]: string };
+
+  /**
+   * The beginning of the digest of the secret that the key had then: the token ends with that secret. Empty where the key had none.
+   *
+   * @generated from field: bytes secret_mark = 5;
+   */
+  secretMark: Uint8Array;
 };
 
 /**
