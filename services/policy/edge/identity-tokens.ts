@@ -81,7 +81,8 @@ export class IdentityTokens {
         const expireTime = new Date((error.payload.exp ?? 0) * 1000).toISOString();
         throw new GatewayError("TOKEN_EXPIRED", `The token ended at ${expireTime}. Get a new one from ${issuer}.`, { metadata: { expire_time: expireTime, issuer } });
       }
-      if (error instanceof errors.JOSEError) throw new GatewayError("TOKEN_INVALID", `The token is not as ${issuer} would issue it for Weir: ${error.message}. Get a new one there.`, { metadata: { issuer } });
+      // The latter is of a key that is too weak for its algorithm, or is none for it.
+      if (error instanceof errors.JOSEError || error instanceof TypeError) throw new GatewayError("TOKEN_INVALID", `The token is not as ${issuer} would issue it for Weir: ${error.message}. Get a new one there.`, { metadata: { issuer } });
       throw error;
     }
   }
