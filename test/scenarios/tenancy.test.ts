@@ -6,6 +6,7 @@ import { reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
@@ -154,6 +155,20 @@ test("a member's key has the member's role, also when that changes, and goes wit
   const { members } = await policy.listMembers({ organizationId: own.organizationId });
   expect(members.map(({ email }) => email)).toContain("bob@example.com");
   expect(members.map(({ email }) => email)).not.toContain("ada@example.com");
+});
+
+test("who watches usage and is no member any more watches no longer, and hears why", async () => {
+  const policy = weir.client(PolicyService);
+  const { member } = await policy.createMember({ organizationId: own.organizationId, email: "eve@example.com", role: Role.BILLING });
+  const { secret } = await policy.createKey({ teamId: own.teamId, memberId: member!.id, name: "usage on the wall" });
+  const watched = weir.client(MeteringService, secret).watchUsage({ query: {}, intervalSeconds: 1 })[Symbol.asyncIterator]();
+  await watched.next();
+  await policy.deleteMember({ memberId: member!.id });
+  const ended = async (): Promise<string> => {
+    for (;;) if ((await watched.next()).done === true) return "it ended as if all were well";
+  };
+  const refusal = ConnectError.from(await ended().catch((error: unknown) => error));
+  expect(refusal.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "KEY_REVOKED" }]);
 });
 
 test.each(["organization", "team"] as const)("keys of a suspended %s are refused until it is resumed", async (kind) => {

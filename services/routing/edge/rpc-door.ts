@@ -92,6 +92,8 @@ async function* answerStream(method: DescMethod, owner: UntypedService, request:
     admitted = await admit(method, request, context, scope, options);
     const messages = owner[method.localName]!(request, admitted.callContext) as AsyncIterable<Message>;
     yield* admitted.recording === undefined ? messages : recorded(method, messages, admitted.recording);
+    // Some end without a word when they are cut; their callers are to hear why.
+    scope.signal.throwIfAborted();
     scope.end();
   } catch (thrown) {
     if (admitted !== undefined) await recordDenial(admitted.call, thrown, options.audit);
