@@ -120,6 +120,14 @@ describe("a token", () => {
     expect(attempt!.event!.intent!.attribution!.labels).toEqual({ department: "physics", channel: "jwt", end_user: "u-42" });
   });
 
+  test("without a claim has its label empty, and does not choose it by itself", async () => {
+    const token = await issuer.token({ claims: { ...science, department: undefined }, subject: "nobody's" });
+    const response = await call(token, "/v1/chat/completions", { authorization: `Bearer ${token}`, "x-weir-labels": "department=finance,ticket=7" });
+    expect(response.status).toBe(200);
+    const [attempt] = await weir.attempts(1, { requestId: response.headers.get("x-request-id")! });
+    expect(attempt!.event!.intent!.attribution!.labels).toEqual({ department: "", channel: "jwt", ticket: "7" });
+  });
+
   test("may have an end that no calendar knows", async () => {
     expect((await call(await issuer.token({ claims: { ...science, exp: 1e20 } }))).status).toBe(200);
   });

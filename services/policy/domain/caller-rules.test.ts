@@ -34,9 +34,10 @@ describe("a caller", () => {
     for (const claim of ["constructor", "__proto__", "toString", "constructor.name"]) expect(placeOf({}, [rule({ organization: `{${claim}}` })])).toBeUndefined();
   });
 
-  it("carries the labels of its claims, bounded and on one line, without those it has not", () => {
+  it("carries the labels of its claims, bounded and on one line, and empty ones for those it has not", () => {
     const labels = [["department", "{dep}"], ["channel", "jwt"], ["missing", "{none}"]] as const;
-    expect(placeOf({ dep: `a\n${"b".repeat(300)}` }, [rule({ labels })])!.labels).toEqual({ department: `a ${"b".repeat(254)}`, channel: "jwt" });
+    expect(placeOf({ dep: `a\n${"b".repeat(300)}` }, [rule({ labels })])!.labels).toEqual({ department: `a ${"b".repeat(254)}`, channel: "jwt", missing: "" });
+    expect(placeOf({ dep: ["physics", "chemistry"] }, [rule({ labels })])!.labels).toMatchObject({ department: "" });
   });
 
   it("has labels of no more than 256 bytes, cut between characters", () => {

@@ -45,14 +45,9 @@ export function claimsIn(rules: readonly CallerRule[]): readonly string[] {
   });
 }
 
-/** A label whose claim the caller has not is left out. */
+/** A label whose claim the caller has not is empty: left out, it would be the caller's to choose with each request. */
 function fillLabels(labels: CallerRule["labels"], claims: Claims): Record<string, string> {
-  const filled: Record<string, string> = {};
-  for (const [name, template] of labels) {
-    const value = fill(template, claims);
-    if (value !== undefined) filled[name] = beginningOf(value).replaceAll(/\p{Cc}/gu, " ");
-  }
-  return filled;
+  return Object.fromEntries(labels.map(([name, template]) => [name, beginningOf(fill(template, claims) ?? "").replaceAll(/\p{Cc}/gu, " ")]));
 }
 
 /** As many whole characters as there is room for. */
