@@ -11,7 +11,7 @@ import { digestOfKeySecret } from "#platform/key-secret.ts";
 import { createLogger } from "#platform/logger.ts";
 import { authenticate } from "../domain/admit.ts";
 import { GrantView } from "./grant-view.ts";
-import { recheckAfterMs } from "./vouched-callers.ts";
+import { askFirstAfterMs, recheckAfterMs } from "./vouched-callers.ts";
 import { mostUnknown, unknownForMs } from "./unknown-secrets.ts";
 
 const pepper = createSecretKey(Buffer.from("pepper of the tests"));
@@ -196,6 +196,34 @@ describe("a token of an issuer", () => {
     await new Promise(setImmediate);
     expect(policy.view.find(token)).toBeUndefined();
     await expect(policy.view.resolve(token)).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
+  });
+});
+
+describe("a token of an issuer that lay idle", () => {
+  const token = "eyJhbGciOiJFUzI1NiJ9.e30.c2lnbmF0dXJl";
+  const startIdle = async (): Promise<ScriptedPolicy> => {
+    const policy = await startPolicy();
+    policy.caller = create(VouchedCallerSchema, { expireTime: timestampFromMs(10 * askFirstAfterMs), permissions: [Permission.USAGE_READ] });
+    policy.answer = () => Promise.resolve(vouchedGrant());
+    await policy.view.resolve(token);
+    policy.nowMs += askFirstAfterMs;
+    return policy;
+  };
+
+  test("comes in by what is said of it now, with its first call", async () => {
+    const policy = await startIdle();
+    policy.answer = () => Promise.reject(new GatewayError("CALLER_NOT_ALLOWED", "No rule any more."));
+    expect(policy.view.find(token)).toBeUndefined();
+    await expect(policy.view.resolve(token)).rejects.toMatchObject({ reason: "CALLER_NOT_ALLOWED" });
+  });
+
+  test("comes in by what was said of it while policy is down, which is not asked at each call", async () => {
+    const policy = await startIdle();
+    policy.answer = () => Promise.reject(new GatewayError("DEPENDENCY_UNAVAILABLE", "Down."));
+    expect(await policy.view.resolve(token)).toMatchObject({ grant: { permissions: [Permission.USAGE_READ] } });
+    expect(policy.view.find(token)).toBeDefined();
+    policy.nowMs += 10_000;
+    expect(policy.view.find(token)).toBeUndefined();
   });
 });
 

@@ -127,7 +127,7 @@ export class GrantView implements GrantSource {
   async resolve(credential: Credential): Promise<OpenGrant> {
     if (isSession(credential)) return this.openSession(credential.sessionSecret);
     const question = this.#questionOf(credential);
-    if (!this.#isRefused(question)) await this.#askOnce(question);
+    if (!this.#isRefused(question)) await this.#askOnce(question).catch((error: unknown) => this.#keepJudged(question, error));
     const found = this.find(credential);
     if (found !== undefined) return found;
     const refusal = this.#vouched.refusalOf(question.id) ?? this.#refusalOfToken(credential, question);
@@ -192,9 +192,14 @@ export class GrantView implements GrantSource {
   }
 
   #findVouched(question: Question): OpenGrant | undefined {
-    // While policy cannot tell, what it said before holds.
+    if (this.#vouched.isStale(question.id)) return undefined;
     if (this.#vouched.takeRecheck(question.id)) this.#askOnce(question).catch(() => undefined);
     return this.#vouched.find(question.id, (keyId) => this.#byKey.get(keyId));
+  }
+
+  /** While policy cannot tell, what it said before holds. */
+  #keepJudged({ id }: Question, error: unknown): void {
+    if (!this.#vouched.keep(id)) throw error;
   }
 
   #isRefused({ id }: Question): boolean {

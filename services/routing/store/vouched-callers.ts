@@ -6,7 +6,9 @@ import type { OpenGrant } from "../domain/admit.ts";
 import { openedBy } from "../domain/vouched-grant.ts";
 
 /** After so long policy is asked again, beside the calls: an issuer may have lost its operator's trust. */
-export const recheckAfterMs = 300_000;
+export const recheckAfterMs = 240_000;
+/** After so long it is asked before the call: one that lay idle is not to come in once more by what was true hours ago. */
+export const askFirstAfterMs = 300_000;
 /** How long a refusal holds: what an operator mends is in force then. */
 const refusedForMs = 10_000;
 /** Beyond it those that were judged first are forgotten, and asked for again. */
@@ -16,6 +18,7 @@ interface Judged {
   readonly keyId: string;
   readonly caller: VouchedCaller;
   recheckAtMs: number;
+  askFirstAtMs: number;
   /** As the grant was when it was last asked for; a changed key has another one. */
   grant?: Grant;
   open?: OpenGrant;
@@ -52,6 +55,20 @@ export class VouchedCallers {
     return true;
   }
 
+  /** Whether what was judged is too old to go by. */
+  isStale(digest: string): boolean {
+    const judged = this.#judged.get(digest);
+    return judged !== undefined && this.#clock.monotonicMs() >= judged.askFirstAtMs;
+  }
+
+  /** Lets what was judged hold for a while more, where policy cannot tell; false when nothing was. */
+  keep(digest: string): boolean {
+    const judged = this.#judged.get(digest);
+    if (judged === undefined) return false;
+    judged.askFirstAtMs = Math.max(judged.askFirstAtMs, this.#clock.monotonicMs() + refusedForMs);
+    return true;
+  }
+
   refusalOf(digest: string): GatewayError | undefined {
     const refusal = this.#refused.get(digest);
     return refusal === undefined || refusal.untilMs <= this.#clock.monotonicMs() ? undefined : refusal.error;
@@ -59,7 +76,8 @@ export class VouchedCallers {
 
   admit(digest: string, keyId: string, caller: VouchedCaller): void {
     this.#refused.delete(digest);
-    putLast(this.#judged, digest, { keyId, caller, recheckAtMs: this.#clock.monotonicMs() + recheckAfterMs });
+    const nowMs = this.#clock.monotonicMs();
+    putLast(this.#judged, digest, { keyId, caller, recheckAtMs: nowMs + recheckAfterMs, askFirstAtMs: nowMs + askFirstAfterMs });
   }
 
   refuse(digest: string, error: GatewayError): void {
