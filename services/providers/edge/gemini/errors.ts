@@ -1,6 +1,6 @@
 /** Owns the meaning of Gemini's errors, which are google.rpc.Status in JSON. */
 import { GatewayError } from "#platform/errors.ts";
-import { retryAfterMs } from "#platform/retry-after.ts";
+import { meantWaitMs, retryAfterMs } from "#platform/retry-after.ts";
 import type { VendorReply } from "../../domain/adapter.ts";
 import { asObject, asObjects, asText, isObject, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 
@@ -49,7 +49,7 @@ function isAboutAccount(status: number, type: string, message: string, error: Js
 function retryInfoMs(error: JsonObject): number | undefined {
   const info = asObjects(error["details"]).find((detail) => asText(detail["@type"]).endsWith("google.rpc.RetryInfo"));
   const [, seconds] = /^(\d{1,9}(?:\.\d+)?)s$/.exec(asText(info?.["retryDelay"])) ?? [];
-  return seconds === undefined ? undefined : Math.ceil(Number(seconds) * 1000);
+  return seconds === undefined ? undefined : meantWaitMs(Math.ceil(Number(seconds) * 1000));
 }
 
 /** Seconds alone are read: to read a date one must know the time. */

@@ -1,5 +1,5 @@
 /** Owns when the vendor says that a retry makes sense. */
-import { retryAfterMs } from "#platform/retry-after.ts";
+import { meantWaitMs, retryAfterMs } from "#platform/retry-after.ts";
 import { durationMs } from "./duration.ts";
 
 /**
@@ -12,7 +12,7 @@ export function retryAfterMsOf(headers: Readonly<Record<string, string>>): numbe
 }
 
 function milliseconds(value: string | undefined): number | undefined {
-  return value !== undefined && /^\d+(\.\d+)?$/.test(value) ? Number(value) : undefined;
+  return value !== undefined && /^\d+(\.\d+)?$/.test(value) ? meantWaitMs(Number(value)) : undefined;
 }
 
 /** The reset says when a limit is whole again; it matters only for a limit of which nothing remains. */
@@ -20,5 +20,5 @@ function resetOf(headers: Readonly<Record<string, string>>): number | undefined 
   const waits = ["requests", "tokens"]
     .filter((limit) => headers[`x-ratelimit-remaining-${limit}`] === "0")
     .flatMap((limit) => durationMs(headers[`x-ratelimit-reset-${limit}`] ?? "") ?? []);
-  return waits.length === 0 ? undefined : Math.max(...waits);
+  return waits.length === 0 ? undefined : meantWaitMs(Math.max(...waits));
 }
