@@ -41,6 +41,7 @@ const finish = `data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk
 const usage = (tokens: number): string => `data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", created: 1, model: "m", choices: [], usage: { prompt_tokens: tokens, completion_tokens: tokens, total_tokens: 2 * tokens } })}\n\n`;
 const done = "data: [DONE]\n\n";
 const completion = JSON.stringify({ id: "c", object: "chat.completion", created: 1, model: "m", choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: "hi" } }], usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 } });
+const failure = JSON.stringify({ error: { message: "Provider returned error", code: 502 } });
 const says = (text: string | Uint8Array): Behaviour => (socket) => void socket.end(text);
 const saysAndHolds = (text: string): Behaviour => (socket) => void socket.write(text);
 
@@ -70,6 +71,8 @@ const unary: readonly (readonly [what: string, behaviour: Behaviour, reason: str
   ["a web page", says("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 15\r\n\r\n<html>hi</html>"), "UPSTREAM_PROTOCOL", 502],
   ["half of its JSON", says(`${ok}content-length: 20\r\n\r\n{"id":"c","object":"`), "UPSTREAM_PROTOCOL", 502],
   ["JSON of another kind", says(`${ok}content-length: 4\r\n\r\nnull`), "UPSTREAM_PROTOCOL", 502],
+  ["an error, and the status of success", says(`${ok}content-length: ${failure.length}\r\n\r\n${failure}`), "UPSTREAM_UNAVAILABLE", 502],
+  ["an object without a reply", says(`${ok}content-length: 2\r\n\r\n{}`), "UPSTREAM_PROTOCOL", 502],
   ["less than it promised", says(`${ok}content-length: 100000\r\n\r\n{"id":`), "UPSTREAM_INTERRUPTED", 502],
   ["a reset before its answer", (socket) => socket.resetAndDestroy(), "UPSTREAM_UNAVAILABLE", 502],
   ["a reset in its headers", (socket) => void socket.write("HTTP/1.1 200 OK\r\ncontent-", () => socket.resetAndDestroy()), "UPSTREAM_UNAVAILABLE", 502],

@@ -253,6 +253,8 @@ describe("what else decides", () => {
   test("neither errors, nor streams that were cut, nor replies beyond the largest are kept", async () => {
     upstream.answerWith(json(400, { error: { message: "no" } }));
     expect((await ask("error")).response.status).toBe(400);
+    upstream.answerWith(json(200, { error: { message: "Provider returned error", code: 502 } }));
+    expect((await ask("error")).response.status).toBe(502);
     upstream.answerWith(answer);
     expect((await ask("error")).cache).toBe("miss");
     expect((await ask("cut me", { stream: true })).text).toContain("upstream_interrupted");

@@ -83,6 +83,14 @@ test.each([
   expect(await linesOf(response, 2)).toEqual([["first", AttemptResult.FAILED, false], ["first", AttemptResult.SUCCEEDED, true]]);
 });
 
+test("an error that comes with the status of success is one: the target is asked again", async () => {
+  const asked = answerFirstWith(json(200, { error: { message: "Rate limit exceeded", code: 429 } }), succeed);
+  const response = await ask("alone");
+  expect([response.status, asked()]).toEqual([200, 2]);
+  // By the status, the vendor may bill the first one too: it has its estimate.
+  expect(await linesOf(response, 2)).toEqual([["first", AttemptResult.FAILED, true], ["first", AttemptResult.SUCCEEDED, true]]);
+});
+
 test("when all retries are used, the next target is asked, and what was done is counted", async () => {
   const asked = answerFirstWith(overloaded);
   const response = await ask("both");

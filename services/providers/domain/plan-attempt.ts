@@ -9,6 +9,7 @@ import { SseSplitter } from "#platform/sse.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { NativeForm, NativeUnaryForm, SpokenReply, UnaryAdapter, VendorAdapter, VendorRequest } from "./adapter.ts";
 import { ByteReply } from "./byte-reply.ts";
+import { refuseErrorBody } from "./error-body.ts";
 import { charactersOf, estimateUsage, textsToCount, type CountedTexts, type TokenCounts, type Traffic } from "./estimate-usage.ts";
 import { noOutput } from "./output.ts";
 import { estimateRequestTokens } from "./request-tokens.ts";
@@ -71,6 +72,7 @@ function planGenerate(generation: Generation, request: AttemptRequest, adapter: 
     startWarnings: [],
     readReply: () =>
       new WholeReply((body) => {
+        refuseErrorBody(body, adapter);
         if (native !== undefined) return { response: nativeResponse(body), summary: formOf(native, adapter).summarizeReply(body) };
         const { response, summary } = generate.readReply(body);
         response.model ||= model;
@@ -110,6 +112,7 @@ function planUnary<Name extends UnaryName>(name: Name, request: UnaryRequest<Nam
     startWarnings: [],
     readReply: () =>
       new WholeReply((body) => {
+        refuseErrorBody(body, adapter);
         if (form !== undefined) return { response: nativeResponse(body), summary: form.summarizeReply(body) };
         const { response, summary } = operation.readReply(body);
         response.model ||= model;
@@ -166,7 +169,7 @@ function planRelay(request: RelayRequest, { attemptId, model, provider }: Attemp
     stream,
     vendorRequest: forwardHeaders({ method: form.method ?? "POST", path, headers: {}, contentType, body, warnings: [], withholdUsage: false }, request, adapter),
     startWarnings: [],
-    readReply: (replyType) => readerOf(form, replyType, model),
+    readReply: (replyType) => readerOf(form, replyType, model, adapter),
     estimateUsage: () => form.estimateUsage(body, contentType),
     makesBatch,
     ...(form.deletesBatch === true ? { deletesBatch: resourceId } : {}),
@@ -180,10 +183,13 @@ export function ledgerWord(operation: RelayForm["operation"]): string {
 }
 
 /** By what the vendor says of its reply, not by what was asked: not every model that is asked for events answers with them. */
-function readerOf(form: RelayForm, contentType: string, model: string): ReplyReader {
+function readerOf(form: RelayForm, contentType: string, model: string, adapter: VendorAdapter): ReplyReader {
   if (contentType.startsWith("text/event-stream") && form.createStreamReader !== undefined) return new StreamedReply(form.createStreamReader(), new SseSplitter(), true, [], model);
   if (form.repliesInBytes === true || !/json|^text\//.test(contentType)) return new ByteReply();
-  return new WholeReply((body) => ({ response: nativeResponse(body), summary: form.summarizeReply(body, contentType) }));
+  return new WholeReply((body) => {
+    refuseErrorBody(body, adapter);
+    return { response: nativeResponse(body), summary: form.summarizeReply(body, contentType) };
+  });
 }
 
 function buildGenerate(adapter: VendorAdapter, generation: Generation, native: NativePayload | undefined, { model, leaseId }: AttemptRequest, stream: boolean): VendorRequest {

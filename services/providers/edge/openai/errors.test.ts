@@ -82,6 +82,8 @@ test.each([
   [{ "retry-after": "0.5" }, 500],
   [{ "retry-after": "Sat, 21 Nov 2026 00:00:30 GMT", date: "Sat, 21 Nov 2026 00:00:00 GMT" }, 30_000],
   [{ "retry-after": "soon" }, undefined],
+  [{ "retry-after-ms": "9".repeat(400) }, undefined],
+  [{ "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "99999999999999999h" }, undefined],
   [{ "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s", "x-ratelimit-remaining-tokens": "10", "x-ratelimit-reset-tokens": "9h" }, 360_000],
   [{ "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "12ms" }, 12],
   [{ "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1h2m3.5s" }, 3_723_500],

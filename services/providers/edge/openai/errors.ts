@@ -1,6 +1,7 @@
 /** Owns the vendor's errors: what each status and each error event means for the caller and for the target's health. */
 import { GatewayError } from "#platform/errors.ts";
 import type { VendorReply } from "../../domain/adapter.ts";
+import { statusOfError } from "../../domain/error-body.ts";
 import { asObject, asObjects, asText, isObject, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 import { retryAfterMsOf } from "./retry-after.ts";
 
@@ -21,7 +22,7 @@ export function readError(reply: VendorReply): GatewayError {
 /** The error in an event of a stream that began well; the status is what the same error has in a whole reply. */
 export function readErrorEvent(event: JsonObject): GatewayError {
   const error = readMembers("error" in event ? event["error"] : event);
-  return errorOf(statusOf(error), error, undefined);
+  return errorOf(statusOfError(error), error, undefined);
 }
 
 /** Only a refusal of the request itself quotes the vendor: the other messages may hold the key, or name the operator's account. */
@@ -80,13 +81,4 @@ function detailOf(detail: unknown): string {
 
 function wordOf(value: unknown): string {
   return typeof value === "string" || typeof value === "number" ? String(value).slice(0, 200) : "";
-}
-
-/** OpenRouter and vLLM give the status as the code; OpenAI gives words. */
-function statusOf({ type, code }: VendorError): number {
-  const status = Number(code);
-  if (Number.isInteger(status) && status >= 400 && status < 600) return status;
-  if (code === "rate_limit_exceeded" || type === "rate_limit_error" || type === "insufficient_quota") return 429;
-  if (code === "invalid_api_key" || type === "authentication_error") return 401;
-  return type === "invalid_request_error" ? 400 : 500;
 }

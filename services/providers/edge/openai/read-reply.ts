@@ -19,8 +19,7 @@ type PartInit = Exclude<MessageInitShape<typeof PartSchema>, Part>;
 /** Throws UPSTREAM_PROTOCOL when the body is no JSON object or holds no choice. */
 export function readReply(body: Uint8Array): { readonly response: GenerateResponse; readonly summary: ReplySummary } {
   const reply = parseVendorJson(textOf(body));
-  const choices = asObjects(reply["choices"]);
-  if (choices.length === 0) throw new GatewayError("UPSTREAM_PROTOCOL", "The vendor's reply holds no choice; try again, or use another target.");
+  const choices = choicesOf(reply);
   const summary = summarize(reply);
   const createTime = readSeconds(reply["created"]);
   const id = asText(reply["id"]);
@@ -35,13 +34,22 @@ export function readReply(body: Uint8Array): { readonly response: GenerateRespon
   return { response, summary };
 }
 
+/** Throws as `readReply` does: what is no reply is none for callers of the vendor's own dialect either. */
 export function summarizeReply(body: Uint8Array): ReplySummary {
-  return summarize(parseVendorJson(textOf(body)));
+  const reply = parseVendorJson(textOf(body));
+  choicesOf(reply);
+  return summarize(reply);
 }
 
 /** An id for a call whose server gave it none, so that the tool's result can name it. */
 export function fallbackCallId(replyId: string, candidateIndex: number, callIndex: number): string {
   return `call_${replyId}_${candidateIndex}_${callIndex}`;
+}
+
+function choicesOf(reply: JsonObject): readonly JsonObject[] {
+  const choices = asObjects(reply["choices"]);
+  if (choices.length > 0) return choices;
+  throw new GatewayError("UPSTREAM_PROTOCOL", "The vendor's reply holds no choice; try again, or use another target.");
 }
 
 function summarize(reply: JsonObject): ReplySummary {

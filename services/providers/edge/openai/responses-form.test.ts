@@ -109,10 +109,17 @@ describe("a whole reply", () => {
 
   it.each([
     [{ status: "incomplete", incomplete_details: { reason: "max_output_tokens" } }, "max_output_tokens"],
-    [{ status: "failed", usage: null }, "failed"],
     [{ status: null, usage: null, incomplete_details: 7 }, ""],
   ])("%j ended with %s", (members, finishReason) => {
     expect(responsesForm.summarizeReply(Buffer.from(JSON.stringify({ ...response, ...members })))).toMatchObject({ finishReason });
+  });
+
+  it.each([
+    [{ code: "server_error", message: "It fell over." }, "UPSTREAM_UNAVAILABLE"],
+    [{ code: "invalid_prompt", message: "No." }, "UPSTREAM_REJECTED"],
+    [null, "UPSTREAM_UNAVAILABLE"],
+  ])("that failed with %j is an error, as in a stream", (error, reason) => {
+    expect(() => responsesForm.summarizeReply(Buffer.from(JSON.stringify({ ...response, status: "failed", error })))).toThrow(expect.objectContaining({ reason }) as Error);
   });
 
   it("without usage reports none", () => {

@@ -1,8 +1,9 @@
 /** Owns the dialect `openai-responses` at the vendor: a caller's own Responses request, and its reply, untouched. */
 import { parseJsonObject, spliceJson } from "#platform/json.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { NativeForm, VendorRequest } from "../../domain/adapter.ts";
+import type { NativeForm, ReplySummary, VendorRequest } from "../../domain/adapter.ts";
 import { asObject, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
+import { readResponsesError } from "./responses-error.ts";
 import { createResponsesStreamReader } from "./responses-stream-reader.ts";
 import { summarizeResponse } from "./responses-summary.ts";
 
@@ -10,12 +11,19 @@ export const responsesDialect = "openai-responses";
 
 export const responsesForm: NativeForm = {
   buildNativeRequest,
-  summarizeReply: (body) => summarizeResponse(parseVendorJson(textOf(body))),
+  summarizeReply,
   createStreamReader: createResponsesStreamReader,
 };
 
 /** Begins what Weir's door writes as `encrypted_content` for replies of other vendors. */
 const prefixOfWeir = "weir1.";
+
+/** Throws what a Response failed with. */
+function summarizeReply(body: Uint8Array): ReplySummary {
+  const response = parseVendorJson(textOf(body));
+  if (response["status"] === "failed") throw readResponsesError(asObject(response["error"]));
+  return summarizeResponse(response);
+}
 
 /** Sets the model, and the output maximum where there is one; the usage stands in every stream unasked. */
 function buildNativeRequest(body: Uint8Array, model: string, _stream: boolean, outputMaximum?: number): VendorRequest {

@@ -2,7 +2,7 @@
 import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/event-splitter.ts";
 import { GeneratedText } from "../../domain/output.ts";
-import { readErrorEvent } from "./errors.ts";
+import { readResponsesError } from "./responses-error.ts";
 import { asObject, asText, isObject, parseVendorJson, type JsonObject } from "../../domain/vendor-json.ts";
 import { summarizeResponse } from "./responses-summary.ts";
 
@@ -26,7 +26,7 @@ class ResponsesStreamReader implements StreamReader {
     if (event.data === "" || event.data === "[DONE]" || this.finished) return untouched;
     const members = parseVendorJson(event.data);
     const type = asText(members["type"]) || event.type;
-    if (type === "error") throw readErrorEvent({ error: withClass(isObject(members["error"]) ? members["error"] : members) });
+    if (type === "error") throw readResponsesError(isObject(members["error"]) ? members["error"] : members);
     if (type.endsWith(".delta")) this.#count(type, members);
     else if ("response" in members) this.#readResponse(type, asObject(members["response"]));
     return untouched;
@@ -39,17 +39,7 @@ class ResponsesStreamReader implements StreamReader {
 
   #readResponse(type: string, response: JsonObject): void {
     this.summary = summarizeResponse(response);
-    if (type === "response.failed") throw readErrorEvent({ error: withClass(asObject(response["error"])) });
+    if (type === "response.failed") throw readResponsesError(asObject(response["error"]));
     this.finished = type === "response.completed" || type === "response.incomplete";
   }
 }
-
-/** Errors in streams have a code, but no class that tells whose fault it is (`ResponseError` of the `openai` package). */
-function withClass(error: JsonObject): JsonObject {
-  const type = asText(error["type"]);
-  if (type !== "" && type !== "error") return error;
-  const code = asText(error["code"]);
-  return { ...error, type: vendorFaults.has(code) ? "server_error" : "invalid_request_error" };
-}
-
-const vendorFaults: ReadonlySet<string> = new Set(["", "server_error", "server_is_overloaded", "slow_down", "vector_store_timeout"]);
