@@ -1,4 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 import { Modality } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerateRequestSchema, type ModelFactsSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
@@ -108,6 +109,23 @@ describe("an attempt that a budget applies to", () => {
     expect(await bytesOf(reply.messages)).toBe("hello");
     expect(holds.log).toEqual(["100 for first/model", "spent 10"]);
     expect(reply.warnings()).toEqual([]);
+  });
+
+  test.each([
+    [400, 600, ["100 for first/model", "spent 10"]],
+    [950, 1_000, ["100 for first/model", "spent 0", "100 for first/model", "spent 10"]],
+  ])("begins within the time of its hold, though it took %i ms to make ready: within %i ms", async (readyMs, withinMs, log) => {
+    const holds = new ScriptedHolds();
+    const { dependencies, sent } = harness({ first: [complete] }, [], {}, holds);
+    let nowMs = 1_000_000;
+    const clock = { ...systemClock, now: () => nowMs, monotonicMs: () => nowMs };
+    const operationFor: Call["operationFor"] = () => {
+      nowMs += readyMs;
+      return { case: undefined };
+    };
+    await bytesOf((await runCall(callWith({ grant, operationFor, deadlineMs: nowMs + 60_000, boundAt: () => outputOf(100n) }), { ...dependencies, clock })).messages);
+    expect(timestampMs(sent[0]!.startDeadlineTime!) - nowMs).toBe(withinMs);
+    expect(holds.log).toEqual(log);
   });
 
   test("says by how much it was lowered, and because of which budget", async () => {

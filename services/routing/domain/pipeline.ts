@@ -368,8 +368,32 @@ async function operationAt(target: Target, call: Call, { strict }: Plan, guard: 
 async function reserveAndSend(call: Call, plan: Plan, target: Target, operation: () => Promise<Operation>, dependencies: PipelineDependencies): Promise<BegunReply> {
   if (!call.grant.budgeted) return send(call, plan, target, operation, undefined, dependencies);
   const context = { grant: call.grant, labels: call.labels, signal: call.signal, deadlineMs: call.deadlineMs, span: call.span };
-  const reservation = await reserve((at) => call.boundAt(at), call.operation === "batches", target, context, dependencies.budgets);
+  const draw = (): Promise<Reservation | undefined> => reserve((at) => call.boundAt(at), call.operation === "batches", target, context, dependencies.budgets);
+  const reservation = await reserveAhead(draw, operation, dependencies.clock);
   return send(call, plan, target, operation, reservation, dependencies);
+}
+
+/** So short of its end, a hold is drawn anew. */
+const leastHoldMs = 100;
+
+/**
+ * Before the operation is made ready, so that nobody is asked to judge what no budget has room for. Judges take their time, and a hold has its own:
+ * an attempt that began after it would be held by nothing.
+ */
+async function reserveAhead(draw: () => Promise<Reservation | undefined>, operation: () => Promise<Operation>, clock: Clock): Promise<Reservation | undefined> {
+  const reservation = await draw();
+  if (reservation === undefined) return undefined;
+  const drawnAtMs = clock.monotonicMs();
+  try {
+    await operation();
+  } catch (error) {
+    settleFailure(reservation, undefined);
+    throw error;
+  }
+  const startWithinMs = reservation.hold.startWithinMs - (clock.monotonicMs() - drawnAtMs);
+  if (startWithinMs >= leastHoldMs) return { ...reservation, hold: { ...reservation.hold, startWithinMs } };
+  settleFailure(reservation, undefined);
+  return draw();
 }
 
 async function send(call: Call, plan: Plan, target: Target, operation: () => Promise<Operation>, reservation: Reservation | undefined, dependencies: PipelineDependencies): Promise<BegunReply> {
