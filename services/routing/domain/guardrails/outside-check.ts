@@ -27,6 +27,8 @@ export interface Question {
   /** Never empty. */
   readonly texts: readonly string[];
   readonly call: CheckedCall;
+  /** The call does not wait for the judgement, so that its own bounds are none for it; absent where it does. */
+  readonly isBeside?: boolean;
 }
 
 /** Part of a text, as offsets into it, the end exclusive. */

@@ -87,7 +87,7 @@ export class OutsideGuard {
 
   async #judgement(rule: CheckingRule, side: Side, texts: readonly string[]): Promise<Judgement> {
     try {
-      return await this.#ask(rule.check, { rule: rule.name, side, texts, call: this.#call });
+      return await this.#ask(rule.check, { rule: rule.name, side, texts, call: this.#call, isBeside: rule.mode === "shadow" });
     } catch (error) {
       this.#fail(rule, side, error);
       return { verdict: "allow" };
