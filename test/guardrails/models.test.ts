@@ -178,7 +178,7 @@ test("a judge costs the caller's budget, and is not asked beyond it", async () =
   await ask("advised", "Hello", "", secret);
   await expect.poll(spent).toBe(40_000_000n);
   const before = upstream.requests.length;
-  expect(await refusal(ask("advised", "Hello", "", secret))).toMatch(/503 .*no-advice/);
+  expect(await refusal(ask("advised", "Hello", "", secret))).toMatch(/503 .*"no-advice" could not be carried out: judge is asked on the account of the call, and was not asked\. The budget "three fees" has \$0\.00 of \$0\.06 left/);
   expect(upstream.requests.length).toBe(before);
 });
 

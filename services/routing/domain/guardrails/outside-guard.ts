@@ -99,9 +99,19 @@ export class OutsideGuard {
     if (signal.aborted) throw signal.reason;
     const { name, mode, check } = rule;
     if (check.failOpen || !mayStop(mode)) return this.#effects.pass(rule, check, side);
-    const message = `The guardrail "${name}" could not be carried out: ${check.name} did not judge the ${side} in time or as it should, and the rule lets nothing pass without. Try again, or ask whoever made the rule.`;
-    throw new GatewayError("GUARDRAIL_UNAVAILABLE", message, { metadata: { guardrail: name }, retryAfterMs: 1_000, cause });
+    throw unavailable(name, check, side, cause);
   }
+}
+
+/** With what there is to do: what failed at whoever judges is not the caller's to know, but what the caller's budgets do not allow is. */
+function unavailable(rule: string, { name }: OutsideCheck, side: Side, cause: unknown): GatewayError {
+  const known = cause instanceof GatewayError ? cause : undefined;
+  const isUnpaid = known?.reason === "BUDGET_EXCEEDED";
+  const why = isUnpaid
+    ? `${name} is asked on the account of the call, and was not asked. ${known.message}`
+    : `${name} did not judge the ${side} in time or as it should, and the rule lets nothing pass without. Try again, or ask whoever made the rule.`;
+  const retryAfterMs = known?.retryAfterMs ?? (isUnpaid ? undefined : 1_000);
+  return new GatewayError("GUARDRAIL_UNAVAILABLE", `The guardrail "${rule}" could not be carried out: ${why}`, { metadata: { guardrail: rule }, cause, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
 }
 
 /** The text as a judgement changes it. */
