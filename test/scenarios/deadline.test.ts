@@ -55,3 +55,10 @@ test("a caller's deadline holds over all hops, down to the vendor's socket", asy
   const sent = async (): Promise<AttemptResult[]> => (await weir.attempts(0)).map(({ event }) => event!.outcome!.result).filter((result) => result !== AttemptResult.NOT_SENT);
   await expect.poll(sent).toEqual(Array(upstream.requests.length).fill(AttemptResult.CANCELLED));
 });
+
+test("a deadline beyond all that timers count is none", async () => {
+  for (const far of [{ "connect-timeout-ms": "9999999999" }, { "connect-timeout-ms": "60000" }]) {
+    const response = await fetch(`${weir.origin}/${InferenceService.typeName}/ListModels`, { method: "POST", headers: { authorization: `Bearer ${weir.inferenceKey}`, "content-type": "application/json", ...far }, body: "{}" });
+    expect([response.status, await response.text()]).toEqual([200, expect.stringContaining("up/m")]);
+  }
+});

@@ -12,6 +12,7 @@ import { authorizeMethod, type SessionSecret } from "../domain/admit.ts";
 import { audited, recordDenial, type AuditedCall, type AuditTrail } from "../domain/audit.ts";
 import type { NotedContext } from "../domain/call-notes.ts";
 import type { Admit } from "./admission.ts";
+import { leaveOutFarDeadlines } from "./caller-deadline.ts";
 import { sessionOf } from "./sessions/cookies.ts";
 import { messageBytes, type ContentKeeper, type ContentRecording } from "./content-recording.ts";
 import { addHealth } from "./rpc-health.ts";
@@ -54,7 +55,11 @@ export function createRpcDoor(options: RpcDoorOptions): (request: HttpRequest, r
   };
   // Connect's context has the headers, but not whom they are from.
   const contextValues = (request: unknown): ContextValues => createContextValues().set(requestKey, request as HttpRequest);
-  return connectNodeAdapter({ routes, readMaxBytes: maximumMessageBytes, contextValues });
+  const handle = connectNodeAdapter({ routes, readMaxBytes: maximumMessageBytes, contextValues });
+  return (request, response) => {
+    leaveOutFarDeadlines(request.headers);
+    handle(request, response);
+  };
 }
 
 const requestKey = createContextKey<HttpRequest | undefined>(undefined);
