@@ -143,6 +143,7 @@ describe("requests that are none", () => {
 
 describe("JSON that is none, or no request", () => {
   const deep = (levels: number): string => `{"model":"up/m","max_tokens":5,"messages":[{"role":"user","content":${"[".repeat(levels)}${"]".repeat(levels)}}]}`;
+  const deepTool = (levels: number): string => `{"model":"up/m","max_tokens":5,"tools":[{"name":"f","input_schema":${'{"not":'.repeat(levels)}{}${"}".repeat(levels)}}],"messages":[{"role":"user","content":"hi"}]}`;
   const bodies: readonly (readonly [name: string, body: string | Uint8Array<ArrayBuffer>])[] = [
     ["nothing", ""],
     ["null", "null"],
@@ -157,7 +158,7 @@ describe("JSON that is none, or no request", () => {
 
   // To a vendor of the same dialect they go as they came: it may judge them otherwise.
   test.each(paths)("%s: what one may or may not take for a request does no harm", async (path) => {
-    for (const body of [deep(100_000), '{"model":"up/m","max_tokens":1e999,"messages":[{"role":"user","content":"hi"}]}', '{"model":"up/m","max_tokens":5,"messages":[{"role":"user","content":"\\ud800"}]}', '{"model":"nobody/x","model":"up/m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}']) {
+    for (const body of [deep(100_000), deepTool(20_000), '{"model":"up/m","max_tokens":1e999,"messages":[{"role":"user","content":"hi"}]}', '{"model":"up/m","max_tokens":5,"messages":[{"role":"user","content":"\\ud800"}]}', '{"model":"nobody/x","model":"up/m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}']) {
       const reply = await ask(path, body);
       if (reply.status !== 200) expectRefusal(path, reply);
     }

@@ -3,7 +3,8 @@ import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { EgressController, EgressHandler } from "#platform/egress/egress-pool.ts";
-import { toGatewayError, type GatewayError } from "#platform/errors.ts";
+import { GatewayError, toGatewayError } from "#platform/errors.ts";
+import { readNested } from "#platform/nesting.ts";
 import type { Secret } from "#platform/secret.ts";
 import { ErrorReply } from "../domain/error-reply.ts";
 import { credentialFailed, type CredentialSource } from "../domain/credential-source.ts";
@@ -156,7 +157,7 @@ export class VendorCall implements EgressHandler {
   /** Does what reads the vendor's bytes; what it throws ends the call. */
   #guard(read: () => void): void {
     try {
-      read();
+      readNested(read, nestedTooDeeply);
     } catch (thrown) {
       const error = nameProvider(toGatewayError(thrown), this.#provider.config.name, this.#credential);
       const mayAnotherDo = this.#credential !== undefined && credentialFailed(this.credentials, this.#credential, error);
@@ -213,4 +214,8 @@ export class VendorCall implements EgressHandler {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
+}
+
+function nestedTooDeeply(): GatewayError {
+  return new GatewayError("UPSTREAM_PROTOCOL", "The vendor's reply is nested more deeply than Weir can read; try again, or use another target.");
 }

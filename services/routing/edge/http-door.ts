@@ -7,6 +7,7 @@ import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_p
 import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject, spliceJson } from "#platform/json.ts";
 import { breakOff, type HttpRequest, type HttpResponse } from "#platform/listener.ts";
+import { readNested } from "#platform/nesting.ts";
 import { AccountFiles } from "../domain/account-files.ts";
 import { filesIn } from "../domain/account-objects.ts";
 import { authorizeMethod } from "../domain/admit.ts";
@@ -134,7 +135,7 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
     files,
     strict: strictnessOf(arrived),
     unknownFields: () => asked.unknownFields,
-    toGeneration: () => asked.toGeneration(),
+    toGeneration: () => readNested(() => asked.toGeneration(), nestedTooDeeply),
   };
   const generation = withOwnCache(read, parsed["prompt_cache_key"], arrived.grant.organizationId);
   const reply = await run(arrived, generationCall(generation));
@@ -143,6 +144,10 @@ async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEn
   const warnings = warningsOf(message, message.generate?.warnings, asked.unknownFields);
   const json = message.generate === undefined ? message.native : JSON.stringify(asked.writeReply({ ...message.generate, requestId: scope.requestId, target: reply.target.name }));
   answerJson(response, json, headersOf(arrived, dialect, reply, message, warnings));
+}
+
+function nestedTooDeeply(): GatewayError {
+  return new GatewayError("INVALID_REQUEST", "The body is nested more deeply than Weir can translate. Nest it less, or ask a model that speaks the dialect of the request.");
 }
 
 async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dialect, endpoint: UnaryEndpoint<Name>, body: Buffer): Promise<void> {
@@ -160,7 +165,7 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
     native: nativeOf(dialect, arrived.request, body),
     strict: strictnessOf(arrived),
     unknownFields: () => call.unknownFields,
-    toRequest: () => call.toRequest(),
+    toRequest: () => readNested(() => call.toRequest(), nestedTooDeeply),
   };
   const reply = await run(arrived, unaryCall(asked));
   const message = await onlyMessage(reply);
