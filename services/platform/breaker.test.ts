@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { GatewayError } from "./errors.ts";
 import { createBreaker, type Breaker, type Health } from "./breaker.ts";
 
 const settings = { failurePercentage: 50, minimumCalls: 4, windowMs: 10_000, openMs: 30 };
@@ -10,6 +11,15 @@ describe("breaker", () => {
   test("opens after enough failures, and says so", async () => {
     const breaker = await openBreaker();
     await expect(breaker.run(succeed)).rejects.toMatchObject({ reason: "CIRCUIT_OPEN" });
+    breaker.shutdown();
+  });
+
+  test("says when it is worth trying again", async () => {
+    const breaker = createBreaker("target", { ...settings, openMs: 60_000 }, healthOf);
+    for (let call = 0; call < 4; call++) await expect(breaker.run(fail("failed"))).rejects.toThrow("failed");
+    const { retryAfterMs } = await breaker.run(succeed).then(() => { throw new Error("It is not open."); }, (error: GatewayError) => error);
+    expect(retryAfterMs).toBeGreaterThan(50_000);
+    expect(retryAfterMs).toBeLessThanOrEqual(60_000);
     breaker.shutdown();
   });
 

@@ -34,11 +34,12 @@ const openCode = "EOPENBREAKER";
 const awaitingProbe = { enabled: true, closed: false, open: false, halfOpen: true, warmUp: false, shutdown: false };
 
 export function createBreaker(name: string, settings: BreakerSettings, healthOf: (error: unknown) => Health): Breaker {
+  let openedAtMs = 0;
   let circuit = createCircuit();
   const laterFailure = new Error("what had begun well failed later");
   const reject = (): Promise<never> => Promise.reject(laterFailure);
   return {
-    run: <T>(action: () => Promise<T>) => run(circuit, action, name) as Promise<T>,
+    run: <T>(action: () => Promise<T>) => run(circuit, action, () => circuitOpen(name, openedAtMs + settings.openMs - performance.now())) as Promise<T>,
     reportFailure: () => {
       // opossum has counted the beginning as a success for good: two failures outweigh it.
       for (let failure = 0; failure < 2; failure++) circuit.fire(reject).catch(() => undefined);
@@ -69,7 +70,8 @@ export function createBreaker(name: string, settings: BreakerSettings, healthOf:
       ...(state && { state }),
     });
     // Of what was begun before it opened, a late end would close it too.
-    return created.once("halfOpen", awaitProbe);
+    created.once("halfOpen", awaitProbe);
+    return created.on("open", () => (openedAtMs = performance.now()));
   }
 
   /** The next call is the probe, and what is still under way says nothing any more: a circuit that was shut down hears nothing. */
@@ -79,15 +81,20 @@ export function createBreaker(name: string, settings: BreakerSettings, healthOf:
   }
 }
 
-async function run(circuit: Circuit, action: Action, name: string): Promise<unknown> {
+async function run(circuit: Circuit, action: Action, open: () => GatewayError): Promise<unknown> {
   try {
     return await circuit.fire(action);
   } catch (error) {
-    if ((error as { code?: unknown }).code === openCode) throw circuitOpen(name);
+    if ((error as { code?: unknown }).code === openCode) throw open();
     throw error;
   }
 }
 
-export function circuitOpen(name: string): GatewayError {
-  return new GatewayError("CIRCUIT_OPEN", `${name} failed too often and is left alone for a while.`, { metadata: { target: name } });
+/** While a probe is on its way, how it ends is known soon. */
+const leastWaitMs = 1_000;
+
+/** Where it is known for how long it stays open, callers are told. */
+export function circuitOpen(name: string, leftMs?: number): GatewayError {
+  const retry = leftMs === undefined ? {} : { retryAfterMs: Math.max(leastWaitMs, Math.ceil(leftMs)) };
+  return new GatewayError("CIRCUIT_OPEN", `${name} failed too often and is left alone for a while; try again later, or use another one.`, { metadata: { target: name }, ...retry });
 }
