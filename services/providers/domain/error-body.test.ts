@@ -12,6 +12,9 @@ test.each([
   [{ error: { type: "authentication_error", message: "no" } }, "UPSTREAM_UNAUTHENTICATED"],
   [{ error: { type: "invalid_request_error", message: "no" } }, "UPSTREAM_REJECTED"],
   [{ error: "model is loading", status_code: 503 }, "UPSTREAM_UNAVAILABLE"],
+  [{ choices: [{ index: 0, message: { content: "half a" }, finish_reason: "error", error: { code: 502, message: "no" } }] }, "UPSTREAM_UNAVAILABLE"],
+  [{ choices: [{ index: 0, message: { content: "half a" }, finish_reason: "error" }] }, "UPSTREAM_UNAVAILABLE"],
+  [{ choices: [{ index: 0, message: { content: "" }, error: { code: 429, message: "no" } }] }, "UPSTREAM_RATE_LIMITED"],
   [{ choices: [], error: { code: "x", message: "no" } }, "UPSTREAM_UNAVAILABLE"],
 ])("%j is an error", (body, reason) => {
   expect(refuse(body)).toThrow(expect.objectContaining({ reason }) as Error);

@@ -1,16 +1,27 @@
 /** Owns telling an error that comes with a status of success from the reply that it stands in for: OpenRouter, and proxies before other vendors, have said 200 before they know. */
+import type { GatewayError } from "#platform/errors.ts";
 import type { VendorAdapter } from "./adapter.ts";
-import { asObject, isObject, tryParseJson, type JsonObject } from "./vendor-json.ts";
+import { asObject, asObjects, isObject, tryParseJson, type JsonObject } from "./vendor-json.ts";
 
-/** Throws the error that the body says. A reply beside it counts more: it was paid for; whether a Response failed is for those who read it. */
+/**
+ * Throws the error that the body says, of the whole or of one of its choices, which then is not whole: as in a stream, what came before counts no more.
+ * A choice beside the error of the whole counts more; whether a Response failed is for those who read it.
+ */
 export function refuseErrorBody(body: Buffer, { readError }: Pick<VendorAdapter, "readError">): void {
   // Most do not have such a member, and need not be read once more; of those of Responses, it is null.
-  if (!body.includes('"error"') || !/"error"\s*:\s*["{]/.test(body.toString("latin1"))) return;
+  if (!body.includes('"error"') || !/"error"\s*:\s*["{]|:\s*"error"/.test(body.toString("latin1"))) return;
   const said = asObject(tryParseJson(body));
-  const { error, choices, object } = said;
+  const choices = asObjects(said["choices"]);
+  const broken = choices.find((choice) => isObject(choice["error"]) || choice["finish_reason"] === "error");
+  if (broken !== undefined) throw brokenChoice(asObject(broken["error"]), readError);
+  const { error, object } = said;
   const isError = isObject(error) || (typeof error === "string" && error !== "");
-  if (!isError || object === "response" || (Array.isArray(choices) && choices.length > 0)) return;
+  if (!isError || object === "response" || choices.length > 0) return;
   throw readError({ status: statusOf(said, asObject(error)), headers: {}, body });
+}
+
+function brokenChoice(error: JsonObject, readError: VendorAdapter["readError"]): GatewayError {
+  return readError({ status: statusOf({}, error), headers: {}, body: Buffer.from(JSON.stringify({ error })) });
 }
 
 function statusOf(said: JsonObject, error: JsonObject): number {
