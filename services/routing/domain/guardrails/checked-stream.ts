@@ -13,6 +13,9 @@ import { rewriteMessage } from "./rewrite-message.ts";
 /** The longest reply that is judged, in characters, and bytes of sound. */
 const maximumLength = 16 * 1024 * 1024;
 
+/** What each event counts, beside its text: it takes memory, though it say next to nothing. */
+const eventLength = 64;
+
 /** What is no event goes by: it was judged before. Throws GUARDRAIL_BLOCKED, or GUARDRAIL_UNAVAILABLE for one that is too long. */
 export async function* checkedStream(messages: AsyncIterable<AttemptResponse>, outside: OutsideGuard): AsyncGenerator<AttemptResponse, void> {
   const held: AttemptResponse[] = [];
@@ -23,7 +26,7 @@ export async function* checkedStream(messages: AsyncIterable<AttemptResponse>, o
       length += lengthOf(message.events);
       seen.push(...message.events);
       if (length > maximumLength) {
-        outside.fail("output", new GatewayError("BODY_TOO_LARGE", `The reply is longer than ${maximumLength} characters and bytes of sound, too long to be judged.`));
+        outside.fail("output", new GatewayError("BODY_TOO_LARGE", `The reply is longer than ${maximumLength} characters and bytes of sound, ${eventLength} for each event among them, too long to be judged.`));
         seen = undefined;
         yield* held.splice(0);
       }
@@ -76,7 +79,7 @@ function pieceOf({ event }: StreamGenerateResponse): Piece | undefined {
 }
 
 function lengthOf(events: readonly StreamGenerateResponse[]): number {
-  return events.reduce((sum, { event }) => sum + (event.case === "partDelta" ? deltaLength(event.value) : 0), 0);
+  return events.reduce((sum, { event }) => sum + eventLength + (event.case === "partDelta" ? deltaLength(event.value) : 0), 0);
 }
 
 function deltaLength({ delta: { value } }: PartDelta): number {
