@@ -80,6 +80,9 @@ describe("budgets", () => {
     ["a window without a rolling period", { rollingWindow: durationFromMs(3_600_000) }],
     ["a time zone that there is not", { timeZone: "Europe/Weir" }],
     ["a time zone whose sign databases read otherwise", { timeZone: "+02:00" }],
+    ["a time zone by letters that databases take for an offset without a summer", { timeZone: "CET" }],
+    ["a time zone by letters that databases take for another's", { timeZone: "IST" }],
+    ["a time zone by letters that databases do not know", { timeZone: "AET" }],
     ["a label without a value", { subject: { labelName: "end_user" } }],
   ])("are refused with %s", async (_case, init) => {
     const fixture = await startPolicy(await createEmptyDatabase());
@@ -130,5 +133,62 @@ describe("budgets", () => {
     const topUp = (amountNanos: bigint) => policy.topUpBudget(create(TopUpBudgetRequestSchema, { budgetId, amountNanos }), callContext());
     await expect(topUp(10n ** 17n)).resolves.toBeDefined();
     await expect(topUp(10n ** 17n)).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+  });
+
+  it("transfer nothing to a budget that has ended, nor from it", async () => {
+    const fixture = await startPolicy(await createEmptyDatabase());
+    const { policy } = fixture;
+    const { organizationId } = await createSpender(fixture);
+    const [{ id: living }, { id: ended }] = [await createBudget(fixture, organizationId, { name: "living" }), await createBudget(fixture, organizationId, { name: "ended" })];
+    await policy.deleteBudget(create(DeleteBudgetRequestSchema, { budgetId: ended }), callContext());
+    const transfer = (fromBudgetId: string, toBudgetId: string) => policy.transferBudget(create(TransferBudgetRequestSchema, { fromBudgetId, toBudgetId, amountNanos: 40n }), callContext());
+    await expect(transfer(living, ended)).rejects.toMatchObject({ reason: "NOT_FOUND" });
+    await expect(transfer(ended, living)).rejects.toMatchObject({ reason: "NOT_FOUND" });
+    expect(await listed(fixture, organizationId)).toMatchObject([{ usage: { limitNanos: 100n, headroomNanos: 100n } }]);
+  });
+
+  it("of each value do not become one because a caller's value is *, or somebody tops that up", async () => {
+    const fixture = await startPolicy(await createEmptyDatabase());
+    const spender = await createSpender(fixture);
+    const { organizationId } = spender;
+    const budgetId = await createTestBudget(fixture, organizationId, 100n, { subject: { teamId: "", keyId: "", memberId: "", labelName: "end_user", labelValue: "*" } });
+    const { database } = fixture.dependencies;
+    const acquire = async (endUser: string, nanos: bigint) => (await acquireLeases(database, organizationId, 30_000, [needOf(spender, nanos, { labels: { end_user: endUser } })]))[0]!.amountNanos;
+    const topUp = (labelValue: string) => fixture.policy.topUpBudget(create(TopUpBudgetRequestSchema, { budgetId, labelValue, amountNanos: 50n }), callContext());
+    await expect(topUp("*")).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+    expect(await acquire("*", 80n)).toBe(80n);
+    expect(await acquire("ann", 80n)).toBe(80n);
+    expect(await acquire("ben", 80n)).toBe(80n);
+
+    await database.query("INSERT INTO budget_periods (budget_id, label_value, start_time, end_time) SELECT $1, 'user ' || n, '-infinity', 'infinity' FROM generate_series(4, 10000) AS n", [budgetId]);
+    expect(await acquire("cid", 20n)).toBe(20n);
+    expect(await acquire("dan", 20n)).toBeUndefined();
+    expect(await acquire("ann", 20n)).toBe(20n);
+    expect((await topUp("*")).usage).toMatchObject({ labelValue: "*", limitNanos: 150n, headroomNanos: 50n });
+    expect(await acquire("dan", 50n)).toBe(50n);
+  });
+
+  it("count every moment in the period that it is in, also where clocks show midnight twice or not at all", async () => {
+    const fixture = await startPolicy(await createEmptyDatabase());
+    const { organizationId } = await createSpender(fixture);
+    const { database } = fixture.dependencies;
+    const daysOf = async (timeZone: string, fromTime: string, untilTime: string) => {
+      const budgetId = await createTestBudget(fixture, organizationId, 100n, { period: BudgetPeriod.DAY, timeZone });
+      const { rows } = await database.query<{ start_time: Date; end_time: Date; is_within: boolean }>(
+        `SELECT DISTINCT period.start_time, period.end_time, bool_and(period.start_time <= moment AND moment < period.end_time) AS is_within
+         FROM budgets, generate_series($2::timestamptz, $3, '30 minutes') AS moment, period_of(budgets, moment) AS period WHERE budget_id = $1 GROUP BY 1, 2 ORDER BY 1`,
+        [budgetId, fromTime, untilTime],
+      );
+      expect(rows.every(({ is_within }) => is_within)).toBe(true);
+      return rows.map(({ start_time, end_time }) => [start_time, end_time].map((time) => time.toISOString().slice(0, 16)));
+    };
+    const twice = [["2026-10-31T04:00", "2026-11-01T04:00"], ["2026-11-01T04:00", "2026-11-02T05:00"]];
+    expect(await daysOf("America/Havana", "2026-10-31T04:00Z", "2026-11-02T04:30Z")).toEqual(twice);
+    expect(await daysOf("Atlantic/Azores", "2026-10-24T00:00Z", "2026-10-26T00:30Z")).toEqual([["2026-10-24T00:00", "2026-10-25T00:00"], ["2026-10-25T00:00", "2026-10-26T01:00"]]);
+    // From midnight back to eleven: the day has ended when it is midnight for good.
+    expect(await daysOf("America/Sao_Paulo", "2018-02-17T02:00Z", "2018-02-19T02:30Z")).toEqual([["2018-02-17T02:00", "2018-02-18T03:00"], ["2018-02-18T03:00", "2018-02-19T03:00"]]);
+    // No midnight: the day begins at one.
+    expect(await daysOf("America/Sao_Paulo", "2018-11-03T03:00Z", "2018-11-05T01:30Z")).toEqual([["2018-11-03T03:00", "2018-11-04T03:00"], ["2018-11-04T03:00", "2018-11-05T02:00"]]);
+    expect(await daysOf("Australia/Lord_Howe", "2026-04-03T13:00Z", "2026-04-05T13:00Z")).toEqual([["2026-04-03T13:00", "2026-04-04T13:00"], ["2026-04-04T13:00", "2026-04-05T13:30"]]);
   });
 });

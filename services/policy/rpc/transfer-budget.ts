@@ -1,6 +1,6 @@
 /** Owns TransferBudget. */
 import { create } from "@bufbuild/protobuf";
-import { TransferBudgetRequestSchema, TransferBudgetResponseSchema, type TransferBudgetRequest, type TransferBudgetResponse } from "#gen/weir/policy/v1/budget_pb.ts";
+import { TransferBudgetRequestSchema, TransferBudgetResponseSchema, type Budget, type TransferBudgetRequest, type TransferBudgetResponse } from "#gen/weir/policy/v1/budget_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
@@ -10,15 +10,17 @@ import { inputOf } from "../domain/request-input.ts";
 import type { LeaseDesk } from "../lease-desk.ts";
 import { claimRequest } from "../store/answered-requests.ts";
 import { transferBetween } from "../store/budget-entries.ts";
-import { ensureCurrentPeriod, findBudget, findPeriodUsage } from "../store/budgets.ts";
+import { ensureCurrentPeriod, findPeriodUsage, lockBudget } from "../store/budgets.ts";
 import { nameOf } from "./caller.ts";
 
 export async function transferBudget(request: TransferBudgetRequest, { identity }: CallContext, { database }: PolicyDependencies, desk: LeaseDesk): Promise<TransferBudgetResponse> {
   const { fromBudgetId, fromLabelValue, toBudgetId, toLabelValue, amountNanos, note, requestId } = request;
   const tenant = changeableBy(identity);
   const response = await database.transaction(async (transaction) => {
-    const giver = await findBudget(transaction, fromBudgetId, tenant);
-    const taker = await findBudget(transaction, toBudgetId, tenant);
+    // In the order of their ids, so that no two transfers wait for each other.
+    const budgets = new Map<string, Budget>();
+    for (const id of [fromBudgetId, toBudgetId].toSorted()) budgets.set(id, await lockBudget(transaction, id, tenant));
+    const [giver, taker] = [budgets.get(fromBudgetId)!, budgets.get(toBudgetId)!];
     checkValue("from_label_value", giver.subject, fromLabelValue);
     checkValue("to_label_value", taker.subject, toLabelValue);
     if (giver.organizationId !== taker.organizationId) throw new GatewayError("INVALID_REQUEST", "The budgets are of two organizations, between which nothing is transferred. Choose another one.");

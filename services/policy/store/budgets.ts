@@ -26,10 +26,11 @@ export interface NewBudget extends BudgetTerms {
   readonly timeZone: string;
 }
 
-/** Throws ALREADY_EXISTS when the name is taken, NOT_FOUND when the organization or the subject is not there. */
+/** Throws ALREADY_EXISTS when the name is taken, NOT_FOUND when the organization or the subject is not there, INVALID_REQUEST when the time zone is not. */
 export async function insertBudget(transaction: Queryable, budget: NewBudget): Promise<void> {
   const { id, organizationId, name, subject, limitNanos, period, rollingWindowMs, timeZone, enforcement, shortage, alertPercents } = budget;
   await checkSubject(transaction, organizationId, subject);
+  await checkTimeZone(transaction, timeZone);
   const { rowCount } = await transaction.query(
     `INSERT INTO budgets (budget_id, organization_id, name, team_id, key_id, member_id, label_name, label_value, limit_nanos, period, rolling_window, time_zone, is_hard, shortage, alert_percents)
      VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), nullif($6, ''), nullif($7, ''), nullif($8, ''), $9, $10, $11 * interval '1 millisecond', $12, $13, $14, $15)
@@ -93,10 +94,16 @@ export async function selectPeriods(database: Queryable, budgetId: string, { siz
   return rows.map((row) => ({ periodId: row.period_id.toString(), usage: readUsage(row) }));
 }
 
-/** The current period of one value of a budget, made if it is missing. */
+/** The current period of one value of a budget, made if it is missing. Throws INVALID_REQUEST for `*` where no values share one. */
 export async function ensureCurrentPeriod(transaction: Queryable, budgetId: string, labelValue: string): Promise<bigint> {
+  if (labelValue === "*") await checkShared(transaction, budgetId);
   const { rows } = await transaction.query<{ period_id: bigint }>("SELECT ensure_period(budgets, $2) AS period_id FROM budgets WHERE budget_id = $1", [budgetId, labelValue]);
   return rows[0]!.period_id;
+}
+
+async function checkShared(transaction: Queryable, budgetId: string): Promise<void> {
+  const { rowCount } = await transaction.query("SELECT FROM budget_periods WHERE budget_id = $1 AND label_value = '*' AND start_time <= now() AND end_time > now()", [budgetId]);
+  if (rowCount === 0) throw new GatewayError("INVALID_REQUEST", "`*` is what values beyond 10,000 share, and there are none in the current period. Name one value; a higher limit is more for each.");
 }
 
 export async function findPeriodUsage(database: Queryable, periodId: bigint): Promise<BudgetUsage> {
@@ -136,6 +143,12 @@ export async function checkSubject(transaction: Queryable, organizationId: strin
   if (rows[0] === undefined) return;
   const { missing: kind } = rows[0];
   throw new GatewayError("NOT_FOUND", `There is no ${kind} of this id${kind === "organization" ? "" : " in the organization"} that a budget could be for.`, { metadata: { kind } });
+}
+
+/** Zones come and go: what this process knows may be unknown to the database, which computes periods. Calls would fail by it. */
+async function checkTimeZone(transaction: Queryable, timeZone: string): Promise<void> {
+  const { rowCount } = await transaction.query("SELECT FROM pg_timezone_names WHERE lower(name) = lower($1)", [timeZone]);
+  if (rowCount === 0) throw new GatewayError("INVALID_REQUEST", `PostgreSQL does not know the time zone ${timeZone}. Choose another one with the same clocks.`, { fieldViolations: [{ field: "time_zone", description: "unknown to PostgreSQL" }] });
 }
 
 function isHard(enforcement: BudgetEnforcement): boolean {
