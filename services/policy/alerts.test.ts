@@ -8,15 +8,19 @@ import OpenAI from "openai";
 import { expect, it, onTestFinished } from "vitest";
 import { LeasePostingSchema, TakeLeasePostingsResponseSchema } from "#gen/weir/metering/v1/lease_posting_pb.ts";
 import { AlertDeliveryState, ListBudgetAlertsRequestSchema, RetryBudgetAlertsRequestSchema, TestBudgetAlertsRequestSchema } from "#gen/weir/policy/v1/budget_alert_pb.ts";
+import { BudgetPeriod, TransferBudgetRequestSchema, UpdateBudgetRequestSchema } from "#gen/weir/policy/v1/budget_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
+import { BudgetAlerts } from "./budget-alerts.ts";
 import { createSpender, createTestBudget, needOf } from "./budgets.fixture.ts";
 import type { PolicyConfig } from "./config.ts";
+import { followConfiguredBudgets } from "./configured-budgets.ts";
 import type { PolicyPeers } from "./peers.ts";
 import { callContext, openPolicyFixture, policyConfig, type PolicyFixture } from "./policy.fixture.ts";
 import { claimDeliveries } from "./store/alert-deliveries.ts";
-import { acquireLeases } from "./store/leases.ts";
+import { noteCrossingsOfLeases } from "./store/budget-crossings.ts";
+import { acquireLeases, postToLeases } from "./store/leases.ts";
 
 const secret = `whsec_${Buffer.alloc(24, 7).toString("base64")}`;
 const newerSecret = `whsec_${Buffer.alloc(32, 9).toString("base64")}`;
@@ -90,6 +94,60 @@ it("gives up what is refused for good or was tried to the end, shows it and coun
   await expect.poll(() => alertsOf(fixture!)).toMatchObject([{ deliveries: [{ state: GIVEN_UP }, { state: DELIVERED, attempts: 1 }] }]);
 });
 
+it("takes the status for the answer, whatever comes behind it", async () => {
+  const [taker, gone] = [await startHook(200), await startHook(410)];
+  for (const hook of [taker, gone]) hook.answersEndlessly = true;
+  const { fixtures: [fixture], reach } = await startPolicies(1, policyConfig({ alerts: { webhooks: [hookNamed("gone", gone), hookNamed("taker", taker)] } }));
+  await reach();
+  await expect.poll(() => alertsOf(fixture!), { timeout: 5_000 }).toMatchObject([{ deliveries: [{ state: GIVEN_UP, problem: "it answered with status 410" }, { state: DELIVERED, attempts: 1, problem: "" }] }]);
+  expect(taker.received).toHaveLength(1);
+});
+
+it("alerts of what a lower limit, another percent or a transfer brings within reach, though nothing is spent any more", async () => {
+  const hook = await startHook();
+  const { fixtures: [fixture], reach } = await startPolicies(1, policyConfig({ alerts: { webhooks: [hookNamed("ops", hook)] } }));
+  const { policy, dependencies: { database, clock, logger } } = fixture!;
+  const { organizationId, budgetId } = await reach();
+  await expect.poll(() => alertsOf(fixture!)).toHaveLength(1);
+  const update = (paths: string[], terms: { limitNanos?: bigint; alertPercents?: number[] }) => policy.updateBudget(create(UpdateBudgetRequestSchema, { budgetId, updateMask: { paths }, ...terms }), callContext());
+  await update(["alert_percents"], { alertPercents: [50, 60, 75, 100, 120] });
+  await update(["limit_nanos"], { limitNanos: 800n });
+  await update(["limit_nanos"], { limitNanos: 900n });
+  await update(["limit_nanos"], { limitNanos: 800n });
+  await expect.poll(async () => (await alertsOf(fixture!)).map(({ percent, deliveries }) => [percent, deliveries[0]?.state])).toEqual([[75, DELIVERED], [60, DELIVERED], [50, DELIVERED]]);
+
+  await database.query("UPDATE leases SET held_nanos = 0; UPDATE budget_periods SET held_nanos = 0");
+  const toBudgetId = await createTestBudget(fixture!, organizationId, 1n);
+  await policy.transferBudget(create(TransferBudgetRequestSchema, { fromBudgetId: budgetId, toBudgetId, amountNanos: 200n }), callContext());
+  await expect.poll(async () => (await alertsOf(fixture!)).map(({ percent }) => percent)).toEqual([100, 75, 60, 50]);
+
+  // As weir.yaml changes it.
+  await database.query("UPDATE budgets SET is_configured = true, name = 'total' WHERE budget_id = $1", [budgetId]);
+  const config = new MutableLiveValue(policyConfig({ budgets: [{ name: "total", organization: "acme", limit: "0.0000007", per: "total", alertPercents: [120] }] }));
+  const alerts = new BudgetAlerts({ destinations: { all: [] }, courier: { ring: () => undefined }, logger });
+  const configured = followConfiguredBudgets({ database, config, clock, logger, alerts, onChanged: () => Promise.resolve() });
+  onTestFinished(() => configured.stop());
+  await expect.poll(async () => (await alertsOf(fixture!)).map(({ percent }) => percent)).toEqual([120, 100, 75, 60, 50]);
+});
+
+it("alerts of a rolling budget's whole window, though what is posted last was held in an older part of it", async () => {
+  const { fixtures: [fixture] } = await startPolicies(1, policyConfig());
+  const { database } = fixture!.dependencies;
+  const spender = await createSpender(fixture!);
+  await createTestBudget(fixture!, spender.organizationId, 1_000n, { period: BudgetPeriod.ROLLING, rollingWindowMs: 86_400_000, alertPercents: [80] });
+  const [older, newer] = [needOf(spender, 400n), needOf(spender, 400n)];
+  await acquireLeases(database, spender.organizationId, 30_000, [older]);
+  await database.query("UPDATE budget_periods SET start_time = start_time - interval '24 minutes', end_time = end_time - interval '24 minutes'");
+  await acquireLeases(database, spender.organizationId, 30_000, [newer]);
+  const post = async ({ leaseId }: { leaseId: string }) => {
+    await postToLeases(database, [{ leaseId, organizationId: spender.organizationId, deltaNanos: 400n }]);
+    return (await noteCrossingsOfLeases(database, [leaseId])).map(({ percent, postedNanos }) => [percent, postedNanos]);
+  };
+  expect(await post(newer)).toEqual([]);
+  expect(await post(older)).toEqual([[80, "800"]]);
+  expect(await noteCrossingsOfLeases(database, [older.leaseId, newer.leaseId])).toEqual([]);
+});
+
 it("delivers what a process had taken that died, and abandons what is for a destination that is configured no more", async () => {
   const hook = await startHook();
   const config = new MutableLiveValue(policyConfig({ alerts: { webhooks: [{ ...hookNamed("ops", hook), organizations: ["nobody"] }] } }));
@@ -155,6 +213,7 @@ interface Hook {
   readonly url: string;
   status: number;
   headers: Readonly<Record<string, string>>;
+  answersEndlessly: boolean;
   readonly received: Received[];
 }
 
@@ -162,7 +221,9 @@ async function startHook(status = 200): Promise<Hook> {
   const server = createServer((request, response) => {
     void text(request).then((body) => {
       hook.received.push({ headers: request.headers, body });
-      response.writeHead(hook.status, { location: "http://127.0.0.1:1/", ...hook.headers }).end();
+      response.writeHead(hook.status, { location: "http://127.0.0.1:1/", ...hook.headers });
+      if (hook.answersEndlessly) response.write("and so on ");
+      else response.end();
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -170,7 +231,7 @@ async function startHook(status = 200): Promise<Hook> {
     server.closeAllConnections();
     server.close();
   });
-  const hook: Hook = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/weir?token=1`, status, headers: {}, received: [] };
+  const hook: Hook = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/weir?token=1`, status, headers: {}, answersEndlessly: false, received: [] };
   return hook;
 }
 

@@ -5,6 +5,7 @@ import type { Database } from "#platform/database/database.ts";
 import { newId } from "#platform/ids.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
+import type { BudgetAlerts } from "./budget-alerts.ts";
 import type { PolicyConfig } from "./config.ts";
 import { Bell } from "./store/bell.ts";
 import { applyConfiguredBudgets } from "./store/configured-budgets.ts";
@@ -14,6 +15,7 @@ export interface ConfiguredBudgetsDependencies {
   readonly config: LiveValue<PolicyConfig>;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly alerts: BudgetAlerts;
   /** Told when what holders have of an organization's budgets was taken by others than stand now. */
   readonly onChanged: (organizationId: string) => Promise<void>;
 }
@@ -25,7 +27,7 @@ const longestRetryMs = 60_000;
  * Several processes may follow the same file: what stands already is left alone. One whose file has not changed says nothing, so that while
  * a change is on its way to all of them, the last one to take it over has the last word.
  */
-export function followConfiguredBudgets({ database, config, clock, logger, onChanged }: ConfiguredBudgetsDependencies): { stop(): Promise<void> } {
+export function followConfiguredBudgets({ database, config, clock, logger, alerts, onChanged }: ConfiguredBudgetsDependencies): { stop(): Promise<void> } {
   const bell = new Bell();
   let isStopping = false;
   let wanted = config.current.budgets;
@@ -54,7 +56,11 @@ export function followConfiguredBudgets({ database, config, clock, logger, onCha
 
   async function apply(): Promise<boolean> {
     try {
-      const { organizationIds, problems } = await database.transaction((transaction) => applyConfiguredBudgets(transaction, wanted, () => newId("bud", clock)));
+      const { organizationIds, problems, crossings } = await database.transaction(async (transaction) => {
+        const { changedIds, ...outcome } = await applyConfiguredBudgets(transaction, wanted, () => newId("bud", clock));
+        return { ...outcome, crossings: await alerts.noteOfBudgets(transaction, changedIds) };
+      });
+      alerts.announce(crossings);
       for (const organizationId of organizationIds) await onChanged(organizationId);
       for (const [budget, error] of problems) logger.warn({ budget, error }, "a budget of the configuration file cannot be in force yet; it is tried again");
       return problems.size === 0;

@@ -6,10 +6,8 @@ import { TakeLeasePostingsRequestSchema } from "#gen/weir/metering/v1/lease_post
 import type { Database } from "#platform/database/database.ts";
 import { keepTrying } from "#platform/keep-trying.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { AlertDestination } from "./domain/alert-destination.ts";
+import type { BudgetAlerts } from "./budget-alerts.ts";
 import type { PolicyPeers } from "./peers.ts";
-import { addDeliveries } from "./store/alert-deliveries.ts";
-import { noteCrossings } from "./store/budget-crossings.ts";
 import { closeLeases, forgetLeases } from "./store/leases.ts";
 import { applyPostings, findProgress } from "./store/posting-progress.ts";
 
@@ -19,11 +17,7 @@ export interface PostingFollowerDependencies {
   readonly logger: Logger;
   /** Told when there may be more room. */
   readonly onSettled: () => void;
-  readonly alerts: {
-    readonly destinations: () => readonly AlertDestination[];
-    /** Told when there are some to be delivered. */
-    readonly onReached: () => void;
-  };
+  readonly alerts: BudgetAlerts;
 }
 
 export interface PostingFollower {
@@ -68,13 +62,10 @@ export function followPostings({ database, peers: { metering }, logger, onSettle
     if (postings.length > 0 || progress.postingIds.length > 0) {
       const crossings = await database.transaction(async (transaction) => {
         if (!(await applyPostings(transaction, progress, postings))) return undefined;
-        const noted = await noteCrossings(transaction, postings.map(({ leaseId }) => leaseId));
-        await addDeliveries(transaction, noted, alerts.destinations());
-        return noted;
+        return alerts.noteOfLeases(transaction, postings.map(({ leaseId }) => leaseId));
       });
       if (crossings === undefined) return false;
-      if (crossings.length > 0) alerts.onReached();
-      for (const crossing of crossings) logger.warn(crossing, "a budget has reached a share of its limit");
+      alerts.announce(crossings);
     }
     if (postings.length > 0) onSettled();
     if (completeBeforeTime !== undefined && performance.now() - sweptMs >= sweepIntervalMs) await sweep(timestampMs(completeBeforeTime));

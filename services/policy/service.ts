@@ -5,6 +5,7 @@ import { exchangeThroughEgress } from "#platform/egress/egress-exchange.ts";
 import type { RunningService } from "#platform/service.ts";
 import { AlertCourier } from "./alert-courier.ts";
 import { AlertDestinations } from "./alert-destinations.ts";
+import { BudgetAlerts } from "./budget-alerts.ts";
 import { followConfiguredBudgets } from "./configured-budgets.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import { createGuardrail } from "./rpc/create-guardrail.ts";
@@ -88,10 +89,11 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
   const desk = new LeaseDesk({ database, clock, recall: (organizationId, periodId) => recalls.recall(organizationId, periodId) });
   const destinations = new AlertDestinations(dependencies);
   const courier = new AlertCourier({ database, destinations, logger, metrics });
-  const alerts = { destinations: () => destinations.all, onReached: () => courier.ring() };
+  const alerts = new BudgetAlerts({ destinations, courier, logger });
   const postings = followPostings({ database, peers, logger, onSettled: () => desk.lookAgain(), alerts });
   const configured = followConfiguredBudgets({
     ...dependencies,
+    alerts,
     async onChanged(organizationId) {
       await recalls.recall(organizationId, allPeriods);
       desk.lookAgain();
@@ -132,10 +134,10 @@ export async function createPolicyService(dependencies: PolicyDependencies): Pro
       createBudget: (request, context) => createBudget(request, context, dependencies, recalls),
       listBudgets: (request) => listBudgets(request, dependencies),
       listBudgetUsage: (request, context) => listBudgetUsage(request, context, dependencies),
-      updateBudget: (request, context) => updateBudget(request, context, dependencies, recalls, desk),
+      updateBudget: (request, context) => updateBudget(request, context, dependencies, recalls, desk, alerts),
       deleteBudget: (request, context) => deleteBudget(request, context, dependencies, desk),
       topUpBudget: (request, context) => topUpBudget(request, context, dependencies, desk),
-      transferBudget: (request, context) => transferBudget(request, context, dependencies, desk),
+      transferBudget: (request, context) => transferBudget(request, context, dependencies, desk, alerts),
       checkBudgets: (_request, context) => checkBudgets(context, dependencies),
       listBudgetAlerts: (request) => listBudgetAlerts(request, dependencies),
       testBudgetAlerts: (request, context) => testBudgetAlerts(request, context, dependencies, destinations),

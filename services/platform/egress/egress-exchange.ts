@@ -9,6 +9,8 @@ export interface ExchangeRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
+  /** Only the status and the headers count: the reply has them as soon as they come, and no body, however long that would be. */
+  readonly ignoresReplyBody?: true;
 }
 
 export interface ExchangeReply {
@@ -22,6 +24,8 @@ export interface ExchangeReply {
 export type Exchange = (request: ExchangeRequest, signal: AbortSignal) => Promise<ExchangeReply>;
 
 const maximumReplyBytes = 1024 * 1024;
+/** Of a body that is ignored, so much is read, so that its connection can be used again. */
+const ignoredBytes = 16 * 1024;
 
 /** For hosts that the operator has chosen: private addresses are dialled, those of metadata services never. */
 export const exchangeThroughEgress = exchangeBy(true);
@@ -37,12 +41,15 @@ export function exchangeTrusting(authorities: string): Exchange {
 function exchangeBy(allowPrivateAddresses: boolean, authorities?: string): Exchange {
   const lookup = createCheckedLookup((address) => reasonToRefuse(address, allowPrivateAddresses));
   const agent = new Agent({ allowH2: false, pipelining: 1, connections: 64, maxResponseSize: maximumReplyBytes, connect: { lookup, ...(authorities === undefined ? {} : { ca: authorities }) } });
-  return async ({ method, url, headers, body }, signal) => {
+  return async ({ method, url, headers, body, ignoresReplyBody }, signal) => {
     const { origin, pathname, search } = new URL(url);
     // What stands behind the host may be a secret, and what is refused is logged.
     refuseForbiddenHost(origin, allowPrivateAddresses);
     const reply = await agent.request({ origin, path: pathname + search, method, headers: { ...headers }, body: body ?? null, signal });
     const flat = Object.entries(reply.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : (value ?? "")] as const);
-    return { status: reply.statusCode, headers: Object.fromEntries(flat), body: Buffer.from(await reply.body.arrayBuffer()) };
+    const head = { status: reply.statusCode, headers: Object.fromEntries(flat) };
+    if (ignoresReplyBody !== true) return { ...head, body: Buffer.from(await reply.body.arrayBuffer()) };
+    reply.body.dump({ limit: ignoredBytes, signal }).catch(() => undefined);
+    return { ...head, body: Buffer.alloc(0) };
   };
 }

@@ -12,7 +12,7 @@ const timeoutMs = 15_000;
 export async function postAlert({ url, secrets }: AlertWebhook, { id, body }: AlertMessage, nowMs: number, exchange: Exchange, signal: AbortSignal): Promise<void> {
   const headers = webhookHeaders({ id, body }, secrets, nowMs);
   const timeout = AbortSignal.timeout(timeoutMs);
-  const reply = await exchange({ method: "POST", url: url.reveal(), headers, body }, AbortSignal.any([signal, timeout])).catch((error: unknown) => {
+  const reply = await exchange({ method: "POST", url: url.reveal(), headers, body, ignoresReplyBody: true }, AbortSignal.any([signal, timeout])).catch((error: unknown) => {
     throw new Undelivered(timeout.aborted ? `it did not answer within ${timeoutMs / 1_000} s` : "it cannot be reached; the log of policy says why", { cause: error });
   });
   checkReply(reply);

@@ -15,6 +15,8 @@ export interface ConfiguredBudget extends Omit<NewBudget, "id" | "organizationId
 export interface ConfiguredOutcome {
   /** Those whose budgets are others now. */
   readonly organizationIds: ReadonlySet<string>;
+  /** The budgets that are new or say something else. */
+  readonly changedIds: readonly string[];
   /** What stands in the way of budgets, by their names; these stay as they were. */
   readonly problems: ReadonlyMap<string, GatewayError>;
 }
@@ -26,12 +28,15 @@ export async function applyConfiguredBudgets(transaction: Queryable, budgets: re
   const organizationIds = new Set<string>();
   const problems = new Map<string, GatewayError>();
   const standingIds: string[] = [];
+  const changedIds: string[] = [];
   for (const configured of budgets) {
     try {
       const budget = await resolve(transaction, configured, newId());
       const { id, hasChanged } = await applyBudget(transaction, budget);
       standingIds.push(id);
-      if (hasChanged) organizationIds.add(budget.organizationId);
+      if (!hasChanged) continue;
+      organizationIds.add(budget.organizationId);
+      changedIds.push(id);
     } catch (error) {
       if (!(error instanceof GatewayError) || error.reason === "DEPENDENCY_UNAVAILABLE") throw error;
       problems.set(configured.name, error);
@@ -42,7 +47,7 @@ export async function applyConfiguredBudgets(transaction: Queryable, budgets: re
     [standingIds, [...problems.keys()]],
   );
   for (const { organization_id } of rows) organizationIds.add(organization_id);
-  return { organizationIds, problems };
+  return { organizationIds, changedIds, problems };
 }
 
 async function resolve(transaction: Queryable, { organization, team, ...budget }: ConfiguredBudget, id: string): Promise<NewBudget> {
