@@ -4,7 +4,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { formatKeySecret } from "#platform/key-secret.ts";
 import { json, startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
@@ -173,6 +174,17 @@ test("a stream of a revoked key is cut, and its caller told why", async () => {
   expect(rpcError!.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "KEY_REVOKED" }]);
   expect(performance.now() - revokedMs).toBeLessThan(2_000);
   upstream.answerWith(json(200, completion));
+});
+
+test("a watch of a key that is revoked ends with why, and not as if all were told", async () => {
+  const { id, secret } = await makeKey({ role: Role.BILLING });
+  const watch = weir.client(MeteringService, secret).watchUsage({ query: {}, intervalSeconds: 1 })[Symbol.asyncIterator]();
+  await watch.next();
+  await policy().revokeKey({ keyId: id });
+  const rpcError = await (async () => {
+    for (;;) if ((await watch.next()).done === true) return undefined;
+  })().catch((error: unknown) => ConnectError.from(error));
+  expect(rpcError?.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "KEY_REVOKED" }]);
 });
 
 describe("a token", () => {
