@@ -1,5 +1,8 @@
 /** Proves that callers whose requests outlast the drain of a stopping Weir are told so, in their own dialect. */
+import { ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
@@ -40,4 +43,16 @@ test("a call that waits is 503, a stream ends with an error, and the process end
   expect(text).toContain("Weir is shutting down");
   expect(text).not.toContain("[DONE]");
   expect(await code).toBe(0);
+});
+
+test("a watch, which has no end of its own, is ended at once, and is told why", async () => {
+  const watched = await startWeir({ config: "{ limits: { drain_timeout: 60s } }" });
+  const watch = watched.client(MeteringService).watchUsage({ query: {} })[Symbol.asyncIterator]();
+  await watch.next();
+  const stoppedMs = performance.now();
+  const code = watched.stop("SIGTERM");
+  const rpcError = await watch.next().catch((error: unknown) => ConnectError.from(error));
+  expect(rpcError instanceof ConnectError && rpcError.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "SHUTTING_DOWN" }]);
+  expect(await code).toBe(0);
+  expect(performance.now() - stoppedMs).toBeLessThan(30_000);
 });

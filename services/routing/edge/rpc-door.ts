@@ -92,6 +92,7 @@ async function answerUnary(method: DescMethod, owner: UntypedService, request: M
 
 async function* answerStream(method: DescMethod, owner: UntypedService, request: Message, context: HandlerContext, options: RpcDoorOptions): AsyncIterable<Message> {
   const scope = openScope(method, context, options);
+  if (isEndless(method)) cutBy(options.draining, scope);
   let admitted: Admitted | undefined;
   try {
     admitted = await admit(method, request, context, scope, options);
@@ -104,6 +105,18 @@ async function* answerStream(method: DescMethod, owner: UntypedService, request:
     if (admitted !== undefined) await recordDenial(admitted.call, thrown, options.audit);
     throw failed(scope, context, thrown);
   }
+}
+
+/** A watch never ends by itself, so a stopping Weir does not wait for its end. */
+function isEndless({ name }: DescMethod): boolean {
+  return name.startsWith("Watch");
+}
+
+function cutBy(draining: AbortSignal, scope: RequestScope): void {
+  const cut = (): void => scope.cut(new GatewayError("SHUTTING_DOWN", "Weir is shutting down. Watch again, at another instance."));
+  if (draining.aborted) return cut();
+  draining.addEventListener("abort", cut);
+  scope.whenOver(() => draining.removeEventListener("abort", cut));
 }
 
 async function* recorded(method: DescMethod, messages: AsyncIterable<Message>, recording: ContentRecording): AsyncIterable<Message> {
