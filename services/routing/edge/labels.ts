@@ -14,7 +14,7 @@ const namePattern = /^[a-z][a-z0-9_]{0,63}$/;
 export function readLabels(header: string | string[] | undefined): Record<string, string> {
   if (header === undefined) return {};
   const labels: Record<string, string> = {};
-  for (const pair of String(header).split(",")) {
+  for (const pair of textOf(String(header)).split(",")) {
     const equals = pair.indexOf("=");
     const name = pair.slice(0, equals).trim();
     const value = pair.slice(equals + 1).trim();
@@ -27,4 +27,15 @@ export function readLabels(header: string | string[] | undefined): Record<string
   }
   if (Object.keys(labels).length > maximumLabels) throw new GatewayError("INVALID_REQUEST", `The header ${labelsHeader} has more than ${maximumLabels} labels.`);
   return labels;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** What was meant: Node reads each byte of a header as a character of Latin 1, and most clients write UTF-8. By RPC the same label would be another one. */
+function textOf(header: string): string {
+  try {
+    return utf8.decode(Buffer.from(header, "latin1"));
+  } catch {
+    return header;
+  }
 }
