@@ -135,6 +135,19 @@ describe("budgets", () => {
     await expect(topUp(10n ** 17n)).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
   });
 
+  it("that roll have as much left in each of their slices as the window up to it leaves", async () => {
+    const fixture = await startPolicy(await createEmptyDatabase());
+    const spender = await createSpender(fixture);
+    const { database } = fixture.dependencies;
+    const { id: budgetId } = await createBudget(fixture, spender.organizationId, { period: BudgetPeriod.ROLLING, rollingWindow: durationFromMs(86_400_000) });
+    await acquireLeases(database, spender.organizationId, 30_000, [needOf(spender, 30n)]);
+    await fixture.policy.topUpBudget(create(TopUpBudgetRequestSchema, { budgetId, amountNanos: 5n }), callContext());
+    await database.query("UPDATE budget_periods SET start_time = start_time - interval '24 minutes', end_time = end_time - interval '24 minutes'");
+    await acquireLeases(database, spender.organizationId, 30_000, [needOf(spender, 50n)]);
+    const { usage } = await fixture.policy.listBudgetUsage(create(ListBudgetUsageRequestSchema, { budgetId }), callContext());
+    expect(usage).toMatchObject([{ limitNanos: 105n, heldNanos: 50n, headroomNanos: 25n }, { limitNanos: 105n, heldNanos: 30n, headroomNanos: 75n }]);
+  });
+
   it("transfer nothing to a budget that has ended, nor from it", async () => {
     const fixture = await startPolicy(await createEmptyDatabase());
     const { policy } = fixture;

@@ -82,13 +82,14 @@ export async function selectBudgets(database: Queryable, organizationId: string,
   return rows.map(readBudget);
 }
 
-/** A budget's periods with the ids by which they are ordered, newest first; one more than the page has, if there are more. */
+/** A budget's periods with the ids by which they are ordered, newest first; one more than the page has, if there are more. What is left of a rolling one is that of its window. */
 export async function selectPeriods(database: Queryable, budgetId: string, { size, after }: Page): Promise<{ readonly periodId: string; readonly usage: BudgetUsage }[]> {
   const [before] = after ?? [maximumId];
   const { rows } = await database.query<PeriodRow>(
-    `SELECT period_id, budget_periods.label_value, ${finiteTimes}, limit_nanos + extra_nanos AS limit_nanos, posted_nanos, held_nanos, limit_nanos + extra_nanos - posted_nanos - held_nanos AS headroom_nanos,
-            ARRAY(SELECT percent FROM budget_crossings WHERE budget_crossings.period_id = budget_periods.period_id ORDER BY percent) AS reached_percents
-     FROM budget_periods JOIN budgets USING (budget_id) WHERE budget_id = $1 AND period_id < $2 ORDER BY period_id DESC LIMIT $3`,
+    `SELECT period_id, label_value, ${finiteTimes}, rooms.limit_nanos, posted_nanos, held_nanos, rooms.headroom_nanos,
+            ARRAY(SELECT percent FROM budget_crossings WHERE budget_crossings.period_id = page.period_id ORDER BY percent) AS reached_percents
+     FROM (SELECT * FROM budget_periods WHERE budget_id = $1 AND period_id < $2 ORDER BY period_id DESC LIMIT $3) AS page
+     JOIN LATERAL (SELECT limit_nanos, headroom_nanos FROM budget_rooms WHERE budget_rooms.period_id = page.period_id) AS rooms ON true ORDER BY period_id DESC`,
     [budgetId, before, size + 1],
   );
   return rows.map((row) => ({ periodId: row.period_id.toString(), usage: readUsage(row) }));

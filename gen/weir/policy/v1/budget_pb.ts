@@ -206,7 +206,7 @@ export type BudgetUsage = Message<"weir.policy.v1.BudgetUsage"> & {
   endTime?: Timestamp | undefined;
 
   /**
-   * The limit, with what was topped up and transferred in this period.
+   * The limit, with what was topped up and transferred in this period; of a rolling one, in the window up to its end.
    *
    * @generated from field: int64 limit_nanos = 4;
    */
@@ -227,7 +227,7 @@ export type BudgetUsage = Message<"weir.policy.v1.BudgetUsage"> & {
   heldNanos: bigint;
 
   /**
-   * What is left of the limit; never below zero.
+   * What is left of the limit; never below zero. Of a rolling one in a list of periods, what the whole window up to this slice leaves.
    *
    * @generated from field: int64 headroom_nanos = 7;
    */
