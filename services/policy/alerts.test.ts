@@ -8,7 +8,7 @@ import OpenAI from "openai";
 import { expect, it, onTestFinished } from "vitest";
 import { LeasePostingSchema, TakeLeasePostingsResponseSchema } from "#gen/weir/metering/v1/lease_posting_pb.ts";
 import { AlertDeliveryState, ListBudgetAlertsRequestSchema, RetryBudgetAlertsRequestSchema, TestBudgetAlertsRequestSchema } from "#gen/weir/policy/v1/budget_alert_pb.ts";
-import { BudgetPeriod, TransferBudgetRequestSchema, UpdateBudgetRequestSchema } from "#gen/weir/policy/v1/budget_pb.ts";
+import { BudgetPeriod, DeleteBudgetRequestSchema, TransferBudgetRequestSchema, UpdateBudgetRequestSchema } from "#gen/weir/policy/v1/budget_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
@@ -146,6 +146,18 @@ it("alerts of a rolling budget's whole window, though what is posted last was he
   expect(await post(newer)).toEqual([]);
   expect(await post(older)).toEqual([[80, "800"]]);
   expect(await noteCrossingsOfLeases(database, [older.leaseId, newer.leaseId])).toEqual([]);
+});
+
+it("alerts of no budget that has ended, though calls under way are posted to it", async () => {
+  const { fixtures: [fixture] } = await startPolicies(1, policyConfig());
+  const { database } = fixture!.dependencies;
+  const spender = await createSpender(fixture!);
+  const [ended] = [await createTestBudget(fixture!, spender.organizationId, 1_000n, { alertPercents: [80] }), await createTestBudget(fixture!, spender.organizationId, 1_000n, { alertPercents: [90] })];
+  const need = needOf(spender, 1_000n);
+  await acquireLeases(database, spender.organizationId, 30_000, [need]);
+  await fixture!.policy.deleteBudget(create(DeleteBudgetRequestSchema, { budgetId: ended }), callContext());
+  await postToLeases(database, [{ leaseId: need.leaseId, organizationId: spender.organizationId, deltaNanos: 1_000n }]);
+  expect((await noteCrossingsOfLeases(database, [need.leaseId])).map(({ percent }) => percent)).toEqual([90]);
 });
 
 it("delivers what a process had taken that died, and abandons what is for a destination that is configured no more", async () => {

@@ -123,6 +123,7 @@ function addTermsOptions(command: Command): Command {
 async function createBudget(name: string, options: CreateOptions, policy: Policy): Promise<void> {
   const { organization = await onlyOrganization(policy), limit, per, timeZone = "", team = "", key = "", member = "", label } = options;
   const [labelName = "", labelValue = ""] = label === undefined ? [] : readLabel(label);
+  if (!Object.hasOwn(periods, per) && !/^\d/.test(per)) throw new GatewayError("INVALID_REQUEST", `--per ${per}: write ${Object.keys(periods).join(", ")}, or a rolling time such as 24h.`);
   const period = Object.hasOwn(periods, per) ? periods[per as keyof typeof periods] : BudgetPeriod.ROLLING;
   const { budget } = await policy.createBudget({
     organizationId: organization,

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { stringify } from "csv-stringify/sync";
-import { Option, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { MeteringService, UsageOrder, UsageRowSchema, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { Environment } from "../environment.ts";
 import { focusRecord, plainRecord, recordDimensions, type ExportRecord, type RecordFormat } from "../export/chargeback.ts";
@@ -38,11 +38,20 @@ export function addUsageExportCommand(usage: Command, environment: Environment):
   addRunningWeirOptions(usage.command("export"))
     .description("write what each key used and is charged by day, for charging it back")
     .addOption(new Option("--format <format>", "focus is the FinOps Foundation's FOCUS 1.2, as CSV").choices(Object.keys(formats)).default("csv"))
-    .requiredOption("--from <moment>", "from this day on: 2026-11-01", readMoment)
-    .requiredOption("--until <moment>", "up to this day, exclusive: 2026-12-01", readMoment)
+    .requiredOption("--from <moment>", "from this day, UTC, on: 2026-11-01", readDay)
+    .requiredOption("--until <moment>", "up to this day, exclusive: 2026-12-01", readDay)
     .option("--organization <id>", "only this organization")
     .option("--label <name>", "apart by this declared label; repeat for more", (name: string, former: readonly string[] | undefined) => [...(former ?? []), name])
     .action(async (options: ExportOptions) => writeExport(options, environment));
+}
+
+const dayMs = 86_400_000;
+
+/** A row says that it is of a whole day: of a part of one, it would be charged for the rest. */
+function readDay(text: string): number {
+  const dayStartMs = readMoment(text);
+  if (dayStartMs % dayMs === 0) return dayStartMs;
+  throw new InvalidArgumentError("Rows are of whole days, UTC: write 2026-11-01.");
 }
 
 async function writeExport({ format, from, until, organization = "", label = [], ...options }: ExportOptions, environment: Environment): Promise<void> {

@@ -63,6 +63,7 @@ test("weir usage export writes what the ledger holds, in every format", { timeou
       });
     for (const format of ["csv", "focus"]) expect(parse(await usageExport("--format", format)), `${format} of nothing`).toMatchObject([expect.arrayContaining([format === "csv" ? "charge_usd" : "BilledCost"])]);
     expect(await usageExport("--format", "ndjson")).toBe("");
+    expect(await usageExport("--from", "2026-11-01T00:00:00+01:00")).toContain("whole days");
     await ask("=shop()");
     await ask("shop");
     const attempts = await weir.attempts(2);

@@ -40,14 +40,14 @@ export async function noteCrossingsOfBudgets(transaction: Queryable, budgetIds: 
   return noteCrossings(transaction, "SELECT unnest($1::int8[])", rows.map(({ period_id }) => period_id));
 }
 
-/** `periodsOf` is a query for the periods of `ids`, its parameter. */
+/** `periodsOf` is a query for the periods of `ids`, its parameter. Of a budget that has ended nobody is told. */
 async function noteCrossings(transaction: Queryable, periodsOf: string, ids: readonly unknown[]): Promise<Crossing[]> {
   const { rows } = await transaction.query<CrossingRow>(
     `WITH noted AS (
        INSERT INTO budget_crossings (period_id, percent, limit_nanos, posted_nanos)
        SELECT rooms.period_id, percent, rooms.limit_nanos, rooms.posted_nanos
        FROM budgets CROSS JOIN unnest(alert_percents) AS percent JOIN budget_rooms AS rooms USING (budget_id)
-       WHERE rooms.period_id IN (${periodsOf})
+       WHERE rooms.period_id IN (${periodsOf}) AND delete_time IS NULL
          AND rooms.posted_nanos > 0 AND rooms.posted_nanos::numeric * 100 >= rooms.limit_nanos::numeric * percent
          AND NOT EXISTS (
            SELECT FROM budget_crossings AS former JOIN budget_periods AS slices USING (period_id)
