@@ -3,7 +3,8 @@ import { useInfiniteQuery, useMutation, useQuery } from "@connectrpc/connect-que
 import { useState, type ReactNode } from "react";
 import { BudgetEnforcement, BudgetPeriod, BudgetShortage, type Budget } from "#gen/weir/policy/v1/budget_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { dollars, permille, readDollars } from "../format/money.ts";
+import { fullness, budgetUse } from "../budget-use.ts";
+import { dollars, readDollars } from "../format/money.ts";
 import { moment } from "../format/time.ts";
 import { useNames, type Names } from "../names.ts";
 import type { Column } from "../parts/data-table.tsx";
@@ -53,10 +54,15 @@ export function BudgetsPage(): ReactNode {
   );
 }
 
+function BudgetBar({ budget }: { readonly budget: Budget }): ReactNode {
+  const use = budgetUse(budget);
+  return use !== undefined && <UsageBar use={use} />;
+}
+
 function columnsOf(names: Names, topUp: (budget: Budget) => void): Column<Budget>[] {
   return [
     { title: "Name", isLong: true, order: ({ name }) => name, cell: ({ name }) => name },
-    { title: "Used", order: ({ usage }) => (usage === undefined ? 0 : permille(usage.postedNanos, usage.limitNanos)), cell: ({ usage }) => usage !== undefined && <UsageBar usage={usage} /> },
+    { title: "Used", order: fullness, cell: (budget) => <BudgetBar budget={budget} /> },
     { title: "Left", isNumber: true, order: ({ usage }) => usage?.headroomNanos ?? 0n, cell: ({ usage }) => dollars(usage?.headroomNanos ?? 0n) },
     { title: "Period", order: ({ period }) => period, cell: ({ period, usage }) => <span title={usage?.endTime === undefined ? undefined : `ends ${moment(usage.endTime)}`}>{periodTitles[period]}</span> },
     { title: "Counts calls of", isLong: true, cell: (budget) => subjectOf(budget, names) },
@@ -152,7 +158,7 @@ function TopUpDialog({ budget, onClose }: { readonly budget: Budget; readonly on
   const topUp = (fields: FormData): void => mutate({ requestId, budgetId: budget.id, amountNanos: readDollars(textOf(fields, "amount")) ?? 0n, note: textOf(fields, "note") });
   return (
     <FormDialog title={`Top up “${budget.name}”`} action="Top up" isPending={isPending} error={error} deed="top up budgets" onClose={onClose} onSubmit={topUp}>
-      {budget.usage !== undefined && <UsageBar usage={budget.usage} />}
+      <BudgetBar budget={budget} />
       <Field label="More room in this period, in US dollars" name="amount" required autoFocus inputMode="decimal" pattern={amountPattern} placeholder="25.00" />
       <Field label="Why" name="note" maxLength={1_000} hint="For whoever reads it later." />
     </FormDialog>

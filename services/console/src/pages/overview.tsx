@@ -2,9 +2,10 @@
 import { useQuery } from "@connectrpc/connect-query";
 import { useMemo, type ReactNode } from "react";
 import { Link } from "wouter";
+import { fullness, budgetUse } from "../budget-use.ts";
 import { MeteringService, UsageDimension, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { dollars, exactDollars, permille } from "../format/money.ts";
+import { dollars, exactDollars } from "../format/money.ts";
 import { count, milliseconds, percent } from "../format/number.ts";
 import { useNames } from "../names.ts";
 import { useNow } from "../now.ts";
@@ -161,7 +162,10 @@ function topColumns(by: string, nameOf: (id: string) => string): Column<UsageRow
 function Attention(): ReactNode {
   const session = useSession();
   const budgets = useQuery(PolicyService.method.listBudgets, { pageSize: 1_000 }, refreshed);
-  const near = (budgets.data?.budgets ?? []).filter(({ usage }) => usage !== undefined && permille(usage.postedNanos + usage.heldNanos, usage.limitNanos) >= nearLimit);
+  const near = (budgets.data?.budgets ?? []).flatMap((budget) => {
+    const use = budgetUse(budget);
+    return use === undefined || fullness(budget) < nearLimit ? [] : [{ ...budget, use }];
+  });
   return (
     <>
       {isInstallationAdmin(session) && <Differences />}
@@ -169,10 +173,10 @@ function Attention(): ReactNode {
       {near.length > 0 && (
         <Card title="Budgets near their limit" actions={<Link href="/budgets">All</Link>}>
           <ul className="plain-list">
-            {near.map(({ id, name, usage }) => (
+            {near.map(({ id, name, use }) => (
               <li key={id}>
                 <span>{name}</span>
-                <UsageBar usage={usage!} />
+                <UsageBar use={use} />
               </li>
             ))}
           </ul>
