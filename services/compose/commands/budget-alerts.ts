@@ -1,11 +1,11 @@
 /** Owns `weir budgets alerts`: who was told that budgets have reached shares of their limits. */
-import { timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { AlertDeliveryState, type AlertDelivery, type DeliveredAlert } from "#gen/weir/policy/v1/budget_alert_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Environment } from "../environment.ts";
 import { everyPage } from "../every-page.ts";
+import { minuteText } from "../moment.ts";
 import { dollars } from "../nanos.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
@@ -46,15 +46,11 @@ async function listAlerts({ organization = "" }: ListOptions, policy: Policy): P
 
 function describeAlert({ alert, deliveries }: DeliveredAlert): string[] {
   const { reachTime, organization, budget, labelValue, percent, limitNanos, postedNanos } = alert!;
-  return [minuteOf(reachTime), organization, budget, labelValue, String(percent), dollars(limitNanos), dollars(postedNanos), deliveries.map(describeDelivery).join("; ")];
+  return [minuteText(reachTime), organization, budget, labelValue, String(percent), dollars(limitNanos), dollars(postedNanos), deliveries.map(describeDelivery).join("; ")];
 }
 
 function describeDelivery({ destination, state, attempts, nextTime, problem }: AlertDelivery): string {
   if (state === AlertDeliveryState.DELIVERED) return `${destination}: yes`;
   if (state === AlertDeliveryState.GIVEN_UP) return `${destination}: given up after ${attempts} attempts (${problem})`;
-  return attempts === 0 ? `${destination}: on its way` : `${destination}: attempt ${attempts + 1} at ${minuteOf(nextTime)}${problem && ` (${problem})`}`;
-}
-
-function minuteOf(time: Timestamp | undefined): string {
-  return time === undefined ? "" : timestampDate(time).toISOString().slice(0, 16).replace("T", " ");
+  return attempts === 0 ? `${destination}: on its way` : `${destination}: attempt ${attempts + 1} at ${minuteText(nextTime)}${problem && ` (${problem})`}`;
 }

@@ -1,5 +1,5 @@
 /** Owns `weir budgets`: what may be spent in a running Weir, and what is. */
-import { durationFromMs, timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import { Option, type Command } from "commander";
 import { BudgetEnforcement, BudgetPeriod, BudgetShortage, type Budget, type BudgetSubject, type BudgetUsage } from "#gen/weir/policy/v1/budget_pb.ts";
@@ -7,11 +7,12 @@ import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
 import { everyPage } from "../every-page.ts";
+import { minuteText } from "../moment.ts";
 import { dollars, readDollars } from "../nanos.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
-import { readSpanMs } from "../time-span.ts";
 import { addBudgetAlertsCommand } from "./budget-alerts.ts";
+import { readSpanMs } from "../time-span.ts";
 
 type Policy = Client<typeof PolicyService>;
 
@@ -174,7 +175,7 @@ async function listBudgets({ organization = "" }: OrganizationOption, policy: Po
 
 function describeBudget({ id, name, subject, period, rollingWindow, enforcement, isConfigured, usage }: Budget): string[] {
   const per = period === BudgetPeriod.ROLLING ? `${Number(rollingWindow!.seconds) / 3_600}h` : (Object.entries(periods).find(([, value]) => value === period)?.[0] ?? "");
-  return [id, name, describeSubject(subject), per, `${enforcement === BudgetEnforcement.SOFT ? "soft" : "hard"}${isConfigured ? " (weir.yaml)" : ""}`, ...amountsOf(usage!), shownTime(usage!.endTime)];
+  return [id, name, describeSubject(subject), per, `${enforcement === BudgetEnforcement.SOFT ? "soft" : "hard"}${isConfigured ? " (weir.yaml)" : ""}`, ...amountsOf(usage!), minuteText(usage!.endTime)];
 }
 
 function describeSubject({ teamId = "", keyId = "", memberId = "", labelName = "", labelValue = "" }: Partial<BudgetSubject> = {}): string {
@@ -183,14 +184,14 @@ function describeSubject({ teamId = "", keyId = "", memberId = "", labelName = "
 
 async function listUsage(budgetId: string, policy: Policy): Promise<void> {
   const usage = await everyPage((page) => policy.listBudgetUsage({ ...page, budgetId }), (page) => page.usage);
-  const rows = usage.map((each) => [each.labelValue, shownTime(each.startTime), shownTime(each.endTime), ...amountsOf(each), each.reachedPercents.map((percent) => `${percent} %`).join(", ")]);
+  const rows = usage.map((each) => [each.labelValue, minuteText(each.startTime), minuteText(each.endTime), ...amountsOf(each), each.reachedPercents.map((percent) => `${percent} %`).join(", ")]);
   console.log(table([["VALUE", "FROM", "UNTIL", "LIMIT", "SPENT", "HELD", "LEFT", "REACHED"], ...rows], [3, 4, 5, 6]).join("\n"));
 }
 
 async function checkBudgets(policy: Policy): Promise<void> {
   const { checkedPeriods, differences, checkedLeases, leaseDifferences } = await policy.checkBudgets({});
   if (differences.length > 0) {
-    const rows = differences.map((each) => [each.budgetId, each.labelValue, shownTime(each.startTime), ...[each.postedNanos, each.leasePostedNanos, each.heldNanos, each.leaseHeldNanos].map(dollars)]);
+    const rows = differences.map((each) => [each.budgetId, each.labelValue, minuteText(each.startTime), ...[each.postedNanos, each.leasePostedNanos, each.heldNanos, each.leaseHeldNanos].map(dollars)]);
     console.log(table([["BUDGET", "VALUE", "FROM", "SPENT", "BY LEASES", "HELD", "BY LEASES"], ...rows], [3, 4, 5, 6]).join("\n"));
   }
   if (leaseDifferences.length > 0) {
@@ -219,8 +220,4 @@ function collectPercents(text: string, former: readonly number[] | undefined): r
 function readPercent(text: string): number {
   if (!/^[1-9]\d{0,3}$/.test(text)) throw new GatewayError("INVALID_REQUEST", `--alert-at ${text}: write a percent, such as 80.`);
   return Number(text);
-}
-
-function shownTime(time: Timestamp | undefined): string {
-  return time === undefined ? "" : timestampDate(time).toISOString().slice(0, 16).replace("T", " ");
 }

@@ -1,6 +1,6 @@
 /** Owns `weir credentials`: storing, listing, changing, rotating and removing credentials for vendors. Secrets come from standard input alone: a command line is for all to see. */
 import { text } from "node:stream/consumers";
-import { durationFromMs, timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import { InvalidArgumentError, type Command } from "commander";
 import type { Credential } from "#gen/weir/providers/v1/credential_pb.ts";
@@ -9,6 +9,7 @@ import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
 import { everyPage } from "../every-page.ts";
+import { minuteText } from "../moment.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
 import { readSpanMs } from "../time-span.ts";
@@ -94,16 +95,12 @@ function readWeight(text: string): number {
 
 function describeCredential(credential: Credential): string[] {
   const { id, organizationId, provider, name, hint, fingerprint, weight, createTime } = credential;
-  return [id, organizationId === "" ? "-" : organizationId, provider, name, hint === "" ? "…" : `…${hint}`, fingerprint, String(weight), shownTime(createTime!), stateOf(credential)];
+  return [id, organizationId === "" ? "-" : organizationId, provider, name, hint === "" ? "…" : `…${hint}`, fingerprint, String(weight), minuteText(createTime), stateOf(credential)];
 }
 
 function stateOf({ enabled, refuseTime, formerSecretExpireTime }: Credential): string {
   if (!enabled) return "off";
-  if (refuseTime !== undefined) return `refused by the vendor at ${shownTime(refuseTime)}`;
+  if (refuseTime !== undefined) return `refused by the vendor at ${minuteText(refuseTime)}`;
   const isRotating = formerSecretExpireTime !== undefined && timestampDate(formerSecretExpireTime).getTime() > systemClock.now();
-  return isRotating ? `in use, with the former secret until ${shownTime(formerSecretExpireTime)}` : "in use";
-}
-
-function shownTime(time: Timestamp): string {
-  return timestampDate(time).toISOString().slice(0, 16).replace("T", " ");
+  return isRotating ? `in use, with the former secret until ${minuteText(formerSecretExpireTime)}` : "in use";
 }

@@ -9,6 +9,7 @@ import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
 import { everyPage } from "../every-page.ts";
+import { minuteText } from "../moment.ts";
 import { nameOfRole, roleNamed, roleNames } from "../roles.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
@@ -114,7 +115,7 @@ async function updateKey(keyId: string, options: UpdateOptions, policy: Client<t
 async function rotateKey(keyId: string, { overlap }: RotateOptions, policy: Client<typeof PolicyService>): Promise<void> {
   const overlapMs = readSpanMs(overlap, "--overlap");
   const { key, secret } = await policy.rotateKey({ keyId, overlap: durationFromMs(overlapMs) });
-  const former = overlapMs === 0 ? "is not valid any more" : `is valid until ${shownTime(key!.previousSecretExpireTime!)} UTC`;
+  const former = overlapMs === 0 ? "is not valid any more" : `is valid until ${minuteText(key!.previousSecretExpireTime)}`;
   console.log(`Rotated ${key!.id}; the former secret ${former}. The new one, shown this once:\n\n${secret}\n`);
 }
 
@@ -161,8 +162,8 @@ function describeKey(key: Key): string[] {
     nameOfRole(key.role),
     key.scope?.models.join(",") || "all",
     otherBounds(key.scope) || "none",
-    shownTime(key.createTime!),
-    key.lastUseTime === undefined ? "never" : shownTime(key.lastUseTime),
+    minuteText(key.createTime),
+    key.lastUseTime === undefined ? "never" : minuteText(key.lastUseTime),
     stateOf(key),
   ];
 }
@@ -174,9 +175,5 @@ function otherBounds({ providers, operations, ipRanges, origins }: Partial<Scope
 function stateOf({ revokeTime, expireTime }: Key): string {
   if (revokeTime !== undefined) return "revoked";
   if (expireTime === undefined) return "valid";
-  return timestampDate(expireTime).getTime() <= systemClock.now() ? "expired" : `valid until ${shownTime(expireTime)}`;
-}
-
-function shownTime(time: Timestamp): string {
-  return timestampDate(time).toISOString().slice(0, 16).replace("T", " ");
+  return timestampDate(expireTime).getTime() <= systemClock.now() ? "expired" : `valid until ${minuteText(expireTime)}`;
 }
