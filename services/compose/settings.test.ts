@@ -83,6 +83,14 @@ cache: { rules: [{ lifetime: 60s }], shared: { secret: "\${CACHE_SECRET}" } }
     expect(unset.providers["up"]).toMatchObject({ apiKey: "${UP_KEY}", baseUrl: "https://${UP_HOST}/v1", models: [] });
   });
 
+  test("refuses what is wrong with the service's parts, where it can read them", async () => {
+    const wrong = (text: string) => readSettings(create(ConfigSchema, { providers: { up: { vendor: "openai", apiKey: text, baseUrl: "no address" } } }), {}, new Set(["routing"]));
+    expect(() => wrong("k")).toThrow("providers.up.base_url");
+    expect(wrong("${UP_KEY}").routing.routes.size).toBe(0);
+    const twice = create(ConfigSchema, { alerts: { webhooks: [1, 2].map(() => ({ name: "pager", url: "https://hooks.example/weir" })) } });
+    expect(() => readSettings(twice, {}, new Set(["routing"]))).toThrow('two are called "pager"');
+  });
+
   test("refuses a route to a provider that the file does not name", async () => {
     await writeFile(join(folder, "nowhere.yaml"), file.replace("up/small", "down/small"));
     await expect(loadSettings(join(folder, "nowhere.yaml"), variables.routing, new Set(["routing"]))).rejects.toThrow('routes.fast.targets: "down/small" names no provider; there are up, account, kept.');

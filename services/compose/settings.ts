@@ -13,9 +13,9 @@ import { readMeteringConfig, type MeteringConfig } from "../metering/config.ts";
 import { readPolicyConfig, type PolicyConfig } from "../policy/config.ts";
 import { readProvidersConfig, type ProvidersConfig } from "../providers/config.ts";
 import { readRoutingConfig, type RoutingConfig } from "../routing/config.ts";
-import type { ServiceSet } from "./catalog.ts";
+import type { ServiceName, ServiceSet } from "./catalog.ts";
 import { defaultAdminAddress, defaultAdminPort } from "./defaults.ts";
-import { partsOfOthers, readBy } from "./own-parts.ts";
+import { partsOfOthers, readableHere, readBy } from "./own-parts.ts";
 
 export interface Settings {
   readonly file: Config;
@@ -67,10 +67,10 @@ function settingFaults(file: Config, variables: Variables, services: ServiceSet)
 }
 
 export function readSettings(file: Config, variables: Variables, services: ServiceSet): Settings {
+  // As far as a process can tell, a file that is wrong for another one is wrong for all.
+  readParts(readBy(readableHere(services, file), file), {});
   const read = readBy(services, file);
-  const routing = readRoutingConfig(read);
-  const providers = readProvidersConfig(read, variables);
-  const policy = readPolicyConfig(read);
+  const { routing, metering, policy, providers } = readParts(read, variables);
   const nats = readNatsSettings(read.events?.nats, variables["WEIR_NATS_URL"]);
   if (services.has("policy") && policy.alerts.nats && nats === undefined) throw new GatewayError("INVALID_REQUEST", "alerts.nats: there is no NATS to publish them to. Set events.nats or WEIR_NATS_URL, or leave it out.");
   if (routing.cache?.shared !== undefined && nats === undefined) refuseFaults([{ field: "cache.shared", description: "there is no NATS to share replies through. Set events.nats or WEIR_NATS_URL, or leave it out." }]);
@@ -84,7 +84,7 @@ export function readSettings(file: Config, variables: Variables, services: Servi
   return {
     file,
     routing,
-    metering: readMeteringConfig(read),
+    metering,
     policy,
     providers,
     publicAddress: read.listen?.address ?? "127.0.0.1",
@@ -97,6 +97,10 @@ export function readSettings(file: Config, variables: Variables, services: Servi
     nats,
     drainTimeoutMs: read.limits?.drainTimeout === undefined ? 30_000 : durationMs(read.limits.drainTimeout),
   };
+}
+
+function readParts(file: Config, variables: Variables): Pick<Settings, ServiceName> {
+  return { routing: readRoutingConfig(file), metering: readMeteringConfig(file), policy: readPolicyConfig(file), providers: readProvidersConfig(file, variables) };
 }
 
 function readPublicTls({ listen }: Config): ListenerTlsSettings | undefined {
