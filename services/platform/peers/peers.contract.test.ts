@@ -21,7 +21,7 @@ import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toGatewayError, type Reason } from "../errors.ts";
 import { guardService } from "../method-guard.ts";
 import type { CallContext } from "../service-types.ts";
-import { clientOf, collect, contextOf, contextWithin, createCertificates, failing, failureOf, fired, listenTo, maximumMessageBytes, scripted, sharedSecret, sleep, streamOf, type Metering } from "./testing/peers.ts";
+import { clientOf, collect, contextOf, contextWithin, createCertificates, failing, failureOf, fired, listenTo, maximumMessageBytes, scripted, sharedSecret, sleep, streamOf, type Certificates, type Metering } from "./testing/peers.ts";
 import { throughCodec } from "./through-codec.ts";
 
 interface OpenPeer {
@@ -32,16 +32,17 @@ interface OpenPeer {
 const kinds: Readonly<Record<string, (owner: Metering) => Promise<OpenPeer> | OpenPeer>> = {
   "the object itself": (owner) => ({ peer: guardService(MeteringService, owner), close: () => undefined }),
   "the object, through the codec": (owner) => ({ peer: throughCodec(MeteringService, guardService(MeteringService, owner)), close: () => undefined }),
-  "gRPC with a shared secret": (owner) => overGrpc(owner, { server: sharedSecret, client: sharedSecret }),
+  "gRPC with a shared secret": (owner) => overGrpc(owner, { server: sharedSecret, client: sharedSecret, remove: () => undefined }),
   "gRPC with certificates": (owner) => overGrpc(owner, createCertificates()),
 };
 
-async function overGrpc(owner: Metering, protection: ReturnType<typeof createCertificates>): Promise<OpenPeer> {
+async function overGrpc(owner: Metering, protection: Certificates): Promise<OpenPeer> {
   const listener = await listenTo(guardService(MeteringService, owner), { protection: protection.server });
   const client = clientOf([listener.port], { protection: protection.client });
   const close = async (): Promise<void> => {
     client.close();
     await listener.close(1_000);
+    protection.remove();
   };
   return { peer: client.peer, close };
 }

@@ -1,5 +1,5 @@
 /** Owns what the tests of peers share: a service whose methods a test writes, calls to it, and ways to reach it. */
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
@@ -17,13 +17,20 @@ export const maximumMessageBytes = 2 * 1024 * 1024;
 
 export const sharedSecret: PeerProtection = { kind: "shared-secret", secret: new Secret("a secret that only these tests know") };
 
-/** Certificates of one new authority for the service and its one caller, in a folder of their own. */
-export function createCertificates(): { readonly server: PeerProtection; readonly client: PeerProtection } {
+export interface Certificates {
+  readonly server: PeerProtection;
+  readonly client: PeerProtection;
+  remove(): void;
+}
+
+/** Of one new authority for the service and its one caller, in a folder of their own. */
+export function createCertificates(): Certificates {
   const directory = mkdtempSync(join(tmpdir(), "weir-peers-"));
   const authority = createAuthority("weir test authority");
   return {
     server: writeProtection(join(directory, "metering"), authority, issueCertificate(authority, ["metering"])),
     client: writeProtection(join(directory, "routing"), authority, issueCertificate(authority, ["routing"])),
+    remove: () => rmSync(directory, { recursive: true }),
   };
 }
 
