@@ -2,6 +2,7 @@
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import { isSessionSecret } from "#platform/session-secret.ts";
 import type { SessionSecret } from "../../domain/admit.ts";
+import { isForeign } from "../foreign-page.ts";
 
 /** A cookie, and whether the browser sends it along when another site leads here: it must with what comes back from an issuer, and nowhere else. */
 export interface CookieKind {
@@ -19,15 +20,6 @@ export function sessionOf(request: HttpRequest, consoleOrigin: string | undefine
   if (isForeign(request, consoleOrigin)) return undefined;
   const secret = readCookie(request, sessionCookie, consoleOrigin);
   return secret !== undefined && isSessionSecret(secret) ? { sessionSecret: secret } : undefined;
-}
-
-/** Whether the browser says that another origin's page has made the request. Programs that are no browsers say nothing. */
-export function isForeign({ headers }: HttpRequest, consoleOrigin: string | undefined): boolean {
-  const site = headers["sec-fetch-site"] ?? "none";
-  if (site !== "same-origin" && site !== "none") return true;
-  const { origin } = headers;
-  if (origin === undefined || origin === consoleOrigin) return false;
-  return !URL.canParse(origin) || new URL(origin).host !== (headers[":authority"] ?? headers.host);
 }
 
 export function readCookie(request: HttpRequest, kind: CookieKind, consoleOrigin: string | undefined): string | undefined {

@@ -23,9 +23,10 @@ import { letIn, type Credential, type GrantSource, type OpenGrant, type SessionS
 import { AttemptBound } from "../../domain/attempt-bound.ts";
 import { audited, type AuditTrail } from "../../domain/audit.ts";
 import { openedBy } from "../../domain/vouched-grant.ts";
+import { isForeign } from "../foreign-page.ts";
 import { discardRest, readBody } from "../read-body.ts";
 import type { RequestScope } from "../request-scope.ts";
-import { isForeign, readCookie, sessionCookie, sessionOf, signInCookie, writeCookie } from "./cookies.ts";
+import { readCookie, sessionCookie, sessionOf, signInCookie, writeCookie } from "./cookies.ts";
 
 export interface SessionDoorDependencies {
   readonly policy: Pick<ServiceInterface<typeof PolicyService>, "beginSignIn" | "finishSignIn" | "createSession" | "deleteSession">;

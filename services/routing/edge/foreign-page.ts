@@ -1,0 +1,11 @@
+/** Owns telling the requests that a page of another origin made: what a browser adds unasked, a cookie or a certificate, counts for none of them. */
+import type { HttpRequest } from "#platform/listener.ts";
+
+/** Whether the browser says that another origin's page has made the request. Programs that are no browsers say nothing. */
+export function isForeign({ headers }: HttpRequest, consoleOrigin: string | undefined): boolean {
+  const site = headers["sec-fetch-site"] ?? "none";
+  if (site !== "same-origin" && site !== "none") return true;
+  const { origin } = headers;
+  if (origin === undefined || origin === consoleOrigin) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== (headers[":authority"] ?? headers.host);
+}
