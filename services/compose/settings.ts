@@ -19,6 +19,7 @@ import { partsOfOthers, readableHere, readBy } from "./own-parts.ts";
 
 export interface Settings {
   readonly file: Config;
+  // Of a service that does not run here, without its own parts (own-parts.ts).
   readonly routing: RoutingConfig;
   readonly metering: MeteringConfig;
   readonly policy: PolicyConfig;

@@ -1,4 +1,4 @@
-/** Owns single small calls through egress, for services beside the vendors: one request, one whole reply. Follows no redirect and uses no proxy. */
+/** Owns single small calls through egress, for services beside the vendors: one request, one whole reply, or the head of it. Follows no redirect and uses no proxy. */
 import { Agent } from "undici";
 import { reasonToRefuse } from "./address.ts";
 import { createCheckedLookup } from "./checked-lookup.ts";
