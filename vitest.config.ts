@@ -11,7 +11,7 @@ const patience = { testTimeout: 60_000, hookTimeout: 120_000, expect: { poll: { 
 const habits = { ...sharing, ...patience };
 /** What takes minutes is left out of the core, `npm test`, and is all that there is beyond it; `npm run test:full` runs that. */
 const level = process.env["WEIR_TEST_LEVEL"];
-const beyondTheCore = ["test/capabilities/**/*.test.ts", "test/apart/**/*.test.ts", "test/deployment/**/*.test.ts", "test/faults/**/*.test.ts", "test/hostile/**/*.test.ts", "test/processes.test.ts", "test/contracts/{event-transport,nats-event-log}.test.ts"];
+const beyondTheCore = ["test/{capabilities,vendors,guardrails,console,apart,deployment,faults,hostile}/**/*.test.ts", "test/processes.test.ts", "test/contracts/{event-transport,nats-event-log}.test.ts"];
 /** The core has them together alone. */
 const longScenarios = ["test/scenarios/{canary,tenancy}.test.ts"];
 const scenarios = ["test/scenarios/**/*.test.ts", "test/sdk/{grpc,openai,anthropic}.test.ts"];
