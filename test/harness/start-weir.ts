@@ -83,12 +83,17 @@ export interface StartedApart {
 export async function startApartWeir(config: string, options: Partial<Pick<ApartOptions, "instances" | "environment" | "environmentOf" | "databaseUrl">> = {}): Promise<StartedApart> {
   const dataDirectory = await mkdtemp(join(tmpdir(), "weir-apart-"));
   const apart = await prepareApartWeir({ config, configPath: join(dataDirectory, "weir.yaml"), dataDirectory, environment: {}, ...options });
-  await Promise.all(services.map((service) => apart.start(service)));
   const stop = async (): Promise<number | null> => {
     const code = await apart.stop("SIGTERM");
     await rm(dataDirectory, { recursive: true, force: true });
     return code;
   };
+  try {
+    await Promise.all(services.map((service) => apart.start(service)));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return { weir: await clientOf(dataDirectory), apart, dataDirectory, stop };
 }
 
