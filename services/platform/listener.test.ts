@@ -1,3 +1,4 @@
+import * as http2 from "node:http2";
 import { connect } from "node:net";
 import { expect, test } from "vitest";
 import { listen } from "./listener.ts";
@@ -21,4 +22,20 @@ test.each([
   await listener.close(longDrainMs);
   await ended;
   expect(performance.now() - beginMs).toBeLessThan(longDrainMs / 10);
+});
+
+test("an HTTP/2 connection that its caller ends takes its requests with it", async () => {
+  const left = Promise.withResolvers<void>();
+  const listener = await listen({ address: "127.0.0.1", port: 0, portHint: "", handler: (_request, response) => {
+    response.once("close", () => left.resolve());
+    response.write("the beginning");
+  } });
+  const session = http2.connect(`http://127.0.0.1:${listener.port}`);
+  const stream = session.request({ ":path": "/" });
+  await new Promise<void>((resolve) => stream.once("data", () => resolve()));
+  const ended = new Promise<void>((resolve) => session.socket.once("close", () => resolve()));
+  session.socket.destroySoon();
+  await ended;
+  await left.promise;
+  await listener.close(longDrainMs);
 });

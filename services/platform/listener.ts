@@ -69,8 +69,10 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     socket.once("close", () => silent.delete(socket));
     sniff(socket, (isHttp2) => {
       silent.delete(socket);
-      if (isHttp2) http2Server.emit("connection", socket);
-      else acceptHttp1.call(http1Server, socket);
+      if (!isHttp2) return acceptHttp1.call(http1Server, socket);
+      // As the HTTP/1.1 server opened it, it would outlive its caller's end: unnoticed, with all that its streams began.
+      socket.allowHalfOpen = false;
+      http2Server.emit("connection", socket);
     });
   };
   const tls = options.tls && openListenerTls(options.tls.settings, options.tls.logger, hear);

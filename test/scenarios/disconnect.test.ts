@@ -1,3 +1,4 @@
+import { connect } from "node:http2";
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
@@ -52,6 +53,18 @@ test.each([
     { meter: Meter.INPUT_TOKENS, quantity: BigInt(countTokens(question)) },
     { meter: Meter.OUTPUT_TOKENS, quantity: BigInt(countTokens(pieces.join(""))) },
   ]);
+});
+
+test("an HTTP/2 caller whose connection ends, with a word to no stream, closes the vendor's connection within a second", async () => {
+  const place = upstream.requests.length;
+  const session = connect(weir.origin);
+  const stream = session.request({ ":method": "POST", ":path": "/v1/chat/completions", authorization: `Bearer ${weir.inferenceKey}`, "content-type": "application/json" });
+  stream.end(JSON.stringify({ model: "up/m", stream: true, messages: [{ role: "user", content: question }] }));
+  await new Promise((resolve) => stream.once("data", resolve));
+  const leftMs = performance.now();
+  session.socket.destroySoon();
+  await (await upstream.request(place)).aborted;
+  expect(performance.now() - leftMs).toBeLessThan(1_000);
 });
 
 async function readUntil(response: Response, text: string): Promise<void> {
