@@ -18,6 +18,7 @@ import { messageBytes, type ContentKeeper, type ContentRecording } from "./conte
 import { addHealth } from "./rpc-health.ts";
 import { addReflection } from "./rpc-reflection.ts";
 import type { RequestScope } from "./request-scope.ts";
+import { endUnfinished } from "./unfinished-request.ts";
 
 /** A service and who answers for it. */
 export interface OwnedService {
@@ -58,6 +59,7 @@ export function createRpcDoor(options: RpcDoorOptions): (request: HttpRequest, r
   const handle = connectNodeAdapter({ routes, readMaxBytes: maximumMessageBytes, contextValues });
   return (request, response) => {
     leaveOutFarDeadlines(request.headers);
+    endUnfinished(request);
     handle(request, response);
   };
 }
