@@ -14,8 +14,14 @@ const networkCodes = new Set([
   "ENETUNREACH",
 ]);
 
-/** Of SQLSTATE: connection lost, out of resources, statement or lock timeout, shutdown, not yet started. */
-const unavailableStates = /^(08...|53...|55P03|57014|57P0[1235])$/;
+/**
+ * Of SQLSTATE: connection lost, out of resources, a disk that fails, statement or lock timeout, a transaction that took too long,
+ * shutdown, not yet started, and read only: a standby, or a server that has run out of disk.
+ */
+const unavailableStates = /^(08...|53...|58...|25006|25P0[34]|55P03|57014|57P0[1235])$/;
+
+/** Of SQLSTATE: the role or its password is not taken, the database is not there. At the start that is a mistake in the URL; later the server has been changed. */
+const refusedStates = /^(28...|3D000|57P04)$/;
 
 // The driver gives these no code.
 const driverMessages = [
@@ -36,15 +42,34 @@ const unstorableText: ReadonlySet<string | undefined> = new Set(["22021", "22P05
  * any other error as it came.
  */
 export function toDatabaseError(error: unknown): unknown {
+  return refusedStates.test(codeOf(error) ?? "") ? unavailable(error) : toOpeningError(error);
+}
+
+/** Likewise, of a database that has not been open yet: a URL that it refuses is told as it came, for there is no sense in waiting. */
+export function toOpeningError(error: unknown): unknown {
   if (error instanceof pg.DatabaseError && unstorableText.has(error.code)) {
     return new GatewayError("INVALID_REQUEST", "A text of the request holds a NUL character. Leave it out.", { cause: error });
   }
   if (!(error instanceof Error) || !meansUnavailable(error)) return error;
-  return new GatewayError("DEPENDENCY_UNAVAILABLE", "The database does not answer at the moment; try again.", { cause: error });
+  return unavailable(error);
+}
+
+/** Whether nothing can be written where a connection leads to; a new one may lead elsewhere, as after a failover. */
+export function isReadOnly(error: unknown): boolean {
+  return codeOf(error instanceof GatewayError ? error.cause : error) === "25006";
+}
+
+function unavailable(cause: unknown): GatewayError {
+  return new GatewayError("DEPENDENCY_UNAVAILABLE", "The database does not answer at the moment; try again.", { cause });
 }
 
 function meansUnavailable(error: Error): boolean {
-  const { code } = error as { readonly code?: unknown };
-  if (typeof code === "string") return networkCodes.has(code) || unavailableStates.test(code);
+  const code = codeOf(error);
+  if (code !== undefined) return networkCodes.has(code) || unavailableStates.test(code);
   return driverMessages.some((message) => error.message.startsWith(message));
+}
+
+function codeOf(error: unknown): string | undefined {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  return typeof code === "string" ? code : undefined;
 }

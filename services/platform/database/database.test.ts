@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { inject, onTestFinished, test, expect } from "vitest";
 import { createEmptyDatabase, createTestDatabase } from "../../../test/harness/database.ts";
 import { createLogger } from "../logger.ts";
+import type { DatabaseConnection } from "./database-connection.ts";
 import { openDatabase, type Database } from "./database.ts";
 import { preparedStatement } from "./prepared-statement.ts";
 
@@ -104,6 +105,40 @@ test("connections that the server ends, idle or in a transaction, cost one unava
   await expect(inTransaction).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
   expect((await database.query("SELECT value FROM counter")).rows).toEqual([{ value: 1n }]);
 });
+
+test.each([
+  ["a statement", (database: Database) => database.query("UPDATE counter SET value = value + 1")],
+  ["a transaction", (database: Database) => database.transaction((transaction) => transaction.query("UPDATE counter SET value = value + 1"))],
+])("%s where nothing can be written is unavailable, and its connection is not used again", async (_, add) => {
+  const { connection, database, administration } = await openTwice();
+  await administration.query(`ALTER DATABASE ${connection.database} SET default_transaction_read_only = on`);
+  await expect(add(database)).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
+  await administration.query(`ALTER DATABASE ${connection.database} RESET default_transaction_read_only`);
+  await add(database);
+  expect((await database.query("SELECT value FROM counter")).rows).toEqual([{ value: 2n }]);
+});
+
+test("a server that does not take the role any more is unavailable: it did at the start", async () => {
+  const { connection, database, administration } = await openTwice();
+  await administration.query(`ALTER ROLE ${connection.user} PASSWORD 'another'`);
+  await expect(database.query("SELECT 1")).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
+});
+
+/** A counter that one has opened but not asked yet, as a role of its own, and another as a superuser who has. */
+async function openTwice() {
+  const whole = await createEmptyDatabase();
+  const open = (connection: DatabaseConnection) => openDatabase({ connection, schema: "counting", migrationsDirectory: migrationsOf(oneTable), logger });
+  const administration = await open(whole);
+  const connection = { ...whole, user: `${whole.database}_role`, password: "former" };
+  await administration.query(`CREATE ROLE ${connection.user} SUPERUSER LOGIN PASSWORD '${connection.password}'`);
+  const database = await open(connection);
+  onTestFinished(async () => {
+    await database.close();
+    await administration.query(`DROP ROLE ${connection.user}`);
+    await administration.close();
+  });
+  return { connection, database, administration };
+}
 
 test("a server that cannot be reached is a dependency that is unavailable", async () => {
   const directory = newDirectory();

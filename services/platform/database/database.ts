@@ -2,7 +2,7 @@
 import pg from "pg";
 import type { Logger } from "../logger.ts";
 import type { DatabaseConnection } from "./database-connection.ts";
-import { toDatabaseError } from "./database-errors.ts";
+import { isReadOnly, toDatabaseError, toOpeningError } from "./database-errors.ts";
 import { migrate } from "./migrations.ts";
 import type { PreparedStatement } from "./prepared-statement.ts";
 import { getTypeParser } from "./type-parsers.ts";
@@ -46,7 +46,7 @@ const idleInTransactionTimeoutMs = 30_000;
 /** Migrates the schema and opens the pool. Throws DEPENDENCY_UNAVAILABLE when PostgreSQL cannot be reached. */
 export async function openDatabase({ connection, schema, migrationsDirectory, logger }: DatabaseOptions): Promise<Database> {
   await migrate(connection, schema, migrationsDirectory, logger).catch((error: unknown) => {
-    throw toDatabaseError(error);
+    throw toOpeningError(error);
   });
   const pool = new pg.Pool({
     ...connection,
@@ -89,7 +89,7 @@ async function runTransaction<Result>(pool: pg.Pool, use: (transaction: Queryabl
     return result;
   } catch (error) {
     isBroken = await client.query("ROLLBACK").then(
-      () => false,
+      () => isReadOnly(error),
       () => true,
     );
     throw toDatabaseError(error);
