@@ -98,6 +98,17 @@ test("while policy is away what is in hand serves, what needs more is unavailabl
   again.fail();
 });
 
+test("policy that is back is found without a call, so that the first one gets in", async () => {
+  const policy = new TestPolicy();
+  counters = new RateCounters({ policy, clock: systemClock });
+  policy.isAway = true;
+  await expect(admit([requests, concurrent])).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
+  policy.isAway = false;
+  const drawn = policy.draws.length;
+  await expect.poll(() => policy.draws.length).toBeGreaterThan(drawn);
+  (await admit([requests, concurrent])).fail();
+});
+
 test("policy that does not answer is away after a second", async () => {
   const policy = new TestPolicy();
   counters = new RateCounters({ policy, clock: systemClock });

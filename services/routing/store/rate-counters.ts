@@ -127,7 +127,11 @@ export class RateCounters {
       permits.forEach((counter, place) => counter.receive(leases[place]!, durationMs(lease!), askedMs));
     } catch (cause) {
       this.#isPolicyAway = true;
-      for (const counter of batch) counter.fail(cause);
+      // They stay due, for nobody: were policy asked by the next call alone, that one would be refused however long it is back.
+      for (const counter of batch) {
+        counter.fail(cause);
+        this.#due.add(counter);
+      }
     }
   }
 
