@@ -103,6 +103,23 @@ test("what runs is counted in any case, also when others took the permits meanwh
   expect(await drawPermit(policy, { running: 5n, want: 6n }, "a")).toMatchObject({ granted: 5n, remaining: -3n });
 });
 
+test("a counter that somebody else holds is unavailable before its callers give up, so that no connection waits for nobody", async () => {
+  const policy = await startPolicy(await createEmptyDatabase());
+  await drawRate(policy, { need: 1n, want: 1n });
+  await drawPermit(policy, { want: 1n }, "a");
+  await policy.dependencies.database.transaction(async (transaction) => {
+    await transaction.query("LOCK rate_counters, rate_permits IN EXCLUSIVE MODE");
+    const beganMs = performance.now();
+    await expect(drawRate(policy, { need: 1n, want: 1n })).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
+    await expect(drawPermit(policy, { want: 1n }, "a")).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
+    expect(performance.now() - beganMs).toBeLessThan(2 * callersWaitMs);
+  });
+  expect((await drawRate(policy, { need: 1n, want: 1n })).granted).toBe(1n);
+});
+
+/** For each draw, in routing. */
+const callersWaitMs = 1_000;
+
 async function drawRate(policy: PolicyFixture, draw: MessageInitShape<typeof RateDrawSchema>, holderId = "a"): Promise<RateSlice> {
   const request = create(DrawRatesRequestSchema, { holderId, rates: [{ rateLimitId: "rlm_1", counter, amount: 1_000n, ...day, ...draw } as MessageInitShape<typeof RateDrawSchema>] });
   return (await policy.policy.drawRates(request, callContext())).rates[0]!;

@@ -7,6 +7,8 @@ import { findBudget } from "./budgets.ts";
 import { acquireLeases, closeLeases, postToLeases, returnLeases } from "./leases.ts";
 
 const lifeMs = 30_000;
+/** So long whoever finds all connections taken waits for one. */
+const connectWithinMs = 5_000;
 const everyone = { organizationId: "", teamId: "" };
 
 async function begin() {
@@ -55,6 +57,19 @@ describe("leases", () => {
     await createTestBudget(fixture, spender.organizationId, 100n, { shortage: BudgetShortage.CLAMP });
     const answers = await acquire(...Array.from({ length: 4 }, () => needOf(spender, 1_000n, { floorNanos: 20n })));
     expect(answers.map(({ amountNanos }) => amountNanos)).toEqual([50n, 25n, 20n, undefined]);
+  });
+
+  it("are unavailable after some seconds where somebody else holds the budget, so that others find a connection", async () => {
+    const { fixture, database, spender, acquire } = await begin();
+    await createTestBudget(fixture, spender.organizationId, 100n);
+    await acquire(needOf(spender, 1n));
+    await database.transaction(async (transaction) => {
+      await transaction.query("SELECT FROM budget_periods FOR UPDATE");
+      const beganMs = performance.now();
+      await expect(acquire(needOf(spender, 1n))).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
+      expect(performance.now() - beganMs).toBeLessThan(connectWithinMs);
+    });
+    expect(await acquire(needOf(spender, 1n))).toMatchObject([{ amountNanos: 1n }]);
   });
 
   it("let nobody pass a call that waits, but where it waits for nothing", async () => {
