@@ -38,11 +38,23 @@ describe("SentAttempts", () => {
     };
     expect(refusal(idAt(nowMs), nowMs - 1)).toBe("ATTEMPT_TOO_LATE");
     expect(refusal(idAt(nowMs - maximumAgeMs - 1))).toBe("ATTEMPT_TOO_LATE");
-    expect(refusal(idAt(nowMs + maximumSkewMs + 1))).toBe("INVALID_REQUEST");
+    expect(refusal(idAt(nowMs + maximumSkewMs + 1))).toBe("DEPENDENCY_UNAVAILABLE");
     expect(refusal("att_1")).toBe("INVALID_REQUEST");
     expect(refusal(idAt(nowMs).replace("att_", "req_"))).toBe("INVALID_REQUEST");
     expect(refusal(idAt(nowMs), nowMs)).toBeUndefined();
     const young = new SentAttempts(beginMs);
     expect(() => young.take(idAt(beginMs - 1), undefined, beginMs)).toThrowError(expect.objectContaining({ reason: "ATTEMPT_TOO_LATE" }));
+  });
+
+  it("goes on when the clock is set back, also to before its own time, and takes no id twice across that", () => {
+    const sent = new SentAttempts(beginMs);
+    const taken = idAt(beginMs);
+    sent.take(taken, undefined, beginMs);
+    const setMs = beginMs - 3_600_000;
+    expect(() => sent.take(idAt(setMs - 1), undefined, setMs)).toThrowError(expect.objectContaining({ reason: "ATTEMPT_TOO_LATE" }));
+    const next = idAt(setMs + 1);
+    sent.take(next, undefined, setMs + 1);
+    expect(() => sent.take(next, undefined, setMs + 2)).toThrowError(expect.objectContaining({ reason: "ATTEMPT_REPEATED" }));
+    expect(() => sent.take(taken, undefined, setMs + 2)).toThrowError(expect.objectContaining({ reason: "DEPENDENCY_UNAVAILABLE" }));
   });
 });
