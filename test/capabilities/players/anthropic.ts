@@ -71,6 +71,7 @@ function refuseMalformed({ max_tokens: maximum, messages, thinking }: Body): voi
   messages.forEach(({ role, content }, index) => {
     if (role !== (index % 2 === 0 ? "user" : "assistant")) throw new Error("roles must alternate");
     const calls = blocksOf(content).filter(({ type }) => type === "tool_use").map(({ id }) => id);
+    if (calls.some((id) => !/^[a-zA-Z0-9_-]+$/.test(id ?? ""))) throw new Error("tool_use.id: String should match pattern");
     const next = blocksOf(messages[index + 1]?.content ?? []);
     const results = next.filter(({ type }) => type === "tool_result").map(({ tool_use_id: id }) => id);
     if (calls.some((id) => !results.includes(id))) throw new Error("tool_use ids were found without tool_result blocks immediately after");

@@ -64,6 +64,7 @@ function refuseUnpaired(messages: readonly Message[]): void {
       continue;
     }
     if (open.size > 0) throw new Error(`calls without an answer: ${[...open].join(", ")}`);
+    if (calls?.some((call) => call.id.length > 40) === true) throw new Error("tool_calls[].id: string too long");
     open = new Set((calls ?? []).map((call) => call.id));
   }
   if (open.size > 0) throw new Error(`calls without an answer: ${[...open].join(", ")}`);

@@ -79,6 +79,21 @@ describe("the request for Anthropic", () => {
     expect(Buffer.from(body).toString()).toContain('"input":{"id":12345678901234567890}');
   });
 
+  it("gives a call whose id Anthropic would refuse another one, and its result the same", () => {
+    const ask = (id: string) =>
+      build({
+        messages: [
+          { role: Role.ASSISTANT, parts: [{ kind: { case: "toolCall", value: { id, name: "read" } } }] },
+          { role: Role.TOOL, parts: [{ kind: { case: "toolResult", value: { toolCallId: id } } }] },
+        ],
+      }).body.messages.map(({ content }) => content[0] as { id?: string; tool_use_id?: string });
+    const [call, result] = ask("functions.read:0");
+    expect(call!.id).toMatch(/^[a-zA-Z0-9_-]+$/);
+    expect(result!.tool_use_id).toBe(call!.id);
+    expect(ask("functions.read:1")[0]!.id).not.toBe(call!.id);
+    expect(ask("toolu_01-a")[0]!.id).toBe("toolu_01-a");
+  });
+
   it("refuses tool arguments that are no object, and names the place", () => {
     const call = { case: "toolCall", value: { id: "t", name: "f", arguments: '{"cut' } } as const;
     expect(() => build({ messages: [hello, { role: Role.ASSISTANT, parts: [{ kind: call }] }] })).toThrow("messages[1].parts[0].tool_call.arguments must be a JSON object");

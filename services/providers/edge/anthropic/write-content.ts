@@ -1,5 +1,6 @@
 /** Owns the writing of messages: `system` apart, roles in turn, parts as content blocks. */
 import { CacheMarker_Lifetime, ImageDetail, type CacheMarker, type Citation, type Media, type Message, type NativePart, type Part } from "#gen/weir/inference/v1/content_pb.ts";
+import { callIdIn, plainCallId } from "../../domain/call-id.ts";
 import { originOf } from "../../domain/signature-origin.ts";
 import { parseToolArguments } from "../../domain/tool-arguments.ts";
 import { writeTurns, type Block, type Conversation } from "../../domain/turns.ts";
@@ -55,12 +56,13 @@ function writeKind(kind: Part["kind"], path: string, warnings: Warnings): Block 
       if (kind.value.transcript === undefined) throw unsupportedField("Anthropic", path, "it takes no sound; send its transcript.");
       warnings.add("messages[].parts[].audio", "the transcript is sent in place of the sound.");
       return writeText(kind.value.transcript, [], warnings);
+    // Ids must match ^[a-zA-Z0-9_-]+$, which those of other vendors do not always (Kimi's `functions.read:0`): https://github.com/maximhq/bifrost/issues/5097
     case "toolCall":
-      return { type: "tool_use", id: kind.value.id, name: kind.value.name, input: parseToolArguments(kind.value, path) };
+      return { type: "tool_use", id: callIdIn(plainCallId, kind.value.id), name: kind.value.name, input: parseToolArguments(kind.value, path) };
     case "toolResult":
       return {
         type: "tool_result",
-        tool_use_id: kind.value.toolCallId,
+        tool_use_id: callIdIn(plainCallId, kind.value.toolCallId),
         content: kind.value.parts.flatMap((part, index) => writePart(part, `${path}.parts[${index}]`, warnings)),
         ...(kind.value.isError ? { is_error: true } : {}),
       };

@@ -1,6 +1,6 @@
 /** Owns the writing of messages: `system` apart, roles in turn, parts as content blocks. */
-import { createHash } from "node:crypto";
 import { CacheMarker_Lifetime, type CacheMarker, type Citation, type Message, type NativePart, type Part, type ReasoningPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
+import { callIdIn } from "../../domain/call-id.ts";
 import { parseToolArguments } from "../../domain/tool-arguments.ts";
 import { writeTurns, type Block, type BlockWriter, type Conversation } from "../../domain/turns.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
@@ -66,7 +66,7 @@ class PartWriter implements BlockWriter {
       case "file":
         return writeFile(kind.value, path, this.#documentNames, this.#warnings);
       case "toolCall":
-        return { toolUse: { toolUseId: writeCallId(kind.value.id), name: kind.value.name, input: parseToolArguments(kind.value, path) } };
+        return { toolUse: { toolUseId: callIdIn(callId, kind.value.id), name: kind.value.name, input: parseToolArguments(kind.value, path) } };
       case "toolResult":
         return this.#writeToolResult(kind.value, path);
       case "reasoning":
@@ -99,7 +99,7 @@ class PartWriter implements BlockWriter {
       const block = part.kind.case === "text" ? this.#writeText(part.kind.value.text, []) : this.#writeKind(part.kind, partPath);
       return block === undefined ? [] : [requireResult(block, partPath)];
     });
-    return { toolResult: { toolUseId: writeCallId(toolCallId), content, ...(isError ? { status: "error" } : {}) } };
+    return { toolResult: { toolUseId: callIdIn(callId, toolCallId), content, ...(isError ? { status: "error" } : {}) } };
   }
 
   #writeReasoning({ text, signature, redactedData }: ReasoningPart): Block | undefined {
@@ -110,13 +110,8 @@ class PartWriter implements BlockWriter {
   }
 }
 
-/**
- * A call's id, which nobody but its result refers to. Those that another vendor gave can hold what Bedrock refuses.
- * Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolUseBlock.html
- */
-function writeCallId(id: string): string {
-  return /^[\w-]{1,64}$/.test(id) ? id : `call_${createHash("sha256").update(id).digest("hex").slice(0, 32)}`;
-}
+/** Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolUseBlock.html */
+const callId = /^[\w-]{1,64}$/;
 
 /** The marker of a piece within a tool's result. */
 function markerWithin({ kind }: Part): CacheMarker | undefined {

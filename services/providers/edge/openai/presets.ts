@@ -21,6 +21,7 @@ const compatibleServer: OpenaiQuirks = {
   endUserField: "user",
   unknownMembers: ["modalities", "audio", "verbosity", "store", "metadata", "prompt_cache_key", "service_tier"],
   hasCustomTools: false,
+  toolCallIdForm: "any",
   hasDeveloperRole: false,
   hasRefusals: false,
   hasEarlierAudio: false,

@@ -176,6 +176,15 @@ test("gives a call and its result the same id in the form that the vendor takes,
   expect(ids.slice(4)).toEqual(["aB3dE6gH9", "aB3dE6gH9"]);
 });
 
+test("an id that is too long for OpenAI becomes a shorter one, in the call and in its result", () => {
+  const long = "chatcmpl-tool-0123456789abcdef0123456789abcdef";
+  const answered = (id: string) => [say(Role.ASSISTANT, call(id)), say(Role.TOOL, { kind: { case: "toolResult", value: { toolCallId: id, parts: [text("1")] } } })];
+  const { json } = build({}, { messages: [...answered(long), ...answered("functions.f:0")] });
+  const ids = (json["messages"] as { tool_calls?: [{ id: string }]; tool_call_id?: string }[]).map((message) => message.tool_calls?.[0].id ?? message.tool_call_id ?? "");
+  expect(ids[0]).toMatch(/^[\w-]{1,40}$/);
+  expect(ids).toEqual([ids[0], ids[0], "functions.f:0", "functions.f:0"]);
+});
+
 test("embeddings name the length of vectors as the vendor does, and refuse token ids where it takes none", () => {
   const embed = (quirks: Partial<OpenaiQuirks>, init: MessageInitShape<typeof EmbedRequestSchema>) => {
     const request = vendorWith(quirks).operations.embed!.buildRequest(create(EmbedRequestSchema, init), "m");

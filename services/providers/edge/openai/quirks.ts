@@ -20,7 +20,7 @@ export interface OpenaiQuirks {
   /** True where a function must say its parameters, also when it has none. */
   readonly needsToolParameters: boolean;
   /** What a tool call's id may look like. */
-  readonly toolCallIdForm: "any" | "nine_alphanumerics";
+  readonly toolCallIdForm: "any" | "forty_characters" | "nine_alphanumerics";
   /** False where a developer's instructions go as the system's. */
   readonly hasDeveloperRole: boolean;
   /** False where instructions that stand behind a reply or a tool's result are moved to the start. */
@@ -101,7 +101,8 @@ export const openaiItself: OpenaiQuirks = {
   requiredToolChoiceWord: "required",
   hasCustomTools: true,
   needsToolParameters: false,
-  toolCallIdForm: "any",
+  // "string too long. Expected a string with maximum length 40": https://github.com/BerriAI/litellm/issues/17343
+  toolCallIdForm: "forty_characters",
   hasDeveloperRole: true,
   hasLateInstructions: true,
   hasSpeakerNames: true,
