@@ -16,6 +16,8 @@ const model = "claude-opus-4-6";
 
 const { constantFrom, constant, option, oneof, record, array, string, integer, boolean } = fastCheck;
 const words = string({ minLength: 1, maxLength: 12, unit: "grapheme" });
+/** What Anthropic takes as an id of a call. */
+const callId = string({ minLength: 1, maxLength: 12, unit: constantFrom(..."aZ09_-") });
 const absentOr = <T>(value: fastCheck.Arbitrary<T>) => option(value, { nil: undefined });
 const base64 = fastCheck.uint8Array({ minLength: 1, maxLength: 9 }).map((bytes) => Buffer.from(bytes).toString("base64"));
 const cacheControl = absentOr(
@@ -49,12 +51,12 @@ const documentBlock = record({
 const searchResult = record({ type: constant("search_result"), source: words, title: words, content: constant([]), cache_control: cacheControl });
 const toolResult = record({
   type: constant("tool_result"),
-  tool_use_id: words,
+  tool_use_id: callId,
   content: array(oneof(textBlock, imageBlock, documentBlock, searchResult), { maxLength: 3 }),
   is_error: constantFrom(undefined, true),
   cache_control: cacheControl,
 });
-const toolUse = record({ type: constant("tool_use"), id: words, name: words, input: json, cache_control: cacheControl });
+const toolUse = record({ type: constant("tool_use"), id: callId, name: words, input: json, cache_control: cacheControl });
 const thinkingBlock = record({ type: constant("thinking"), thinking: words, signature: words });
 const redacted = record({ type: constant("redacted_thinking"), data: words });
 const citedText = record({
@@ -109,9 +111,15 @@ const request = fastCheck
     thinking,
   )
   // What is undefined is not on the wire.
-  .map(([base, reasoning]) => JSON.parse(JSON.stringify({ model, ...base, ...reasoning })) as MessageCreateParams)
+  .map(([base, reasoning]) => JSON.parse(JSON.stringify({ model, ...base, messages: base.messages.map((turn) => thoughtOf(turn, reasoning)), ...reasoning })) as MessageCreateParams)
   // Anthropic refuses thinking beside a call that is forced.
   .filter(({ thinking: asked = { type: "disabled" }, tool_choice: choice }) => asked.type === "disabled" || (choice?.type !== "any" && choice?.type !== "tool"));
+
+/** With a budget, Anthropic wants thinking at the beginning of a turn. */
+function thoughtOf(turn: MessageParam, { thinking: asked }: { readonly thinking?: { readonly type: string } }): MessageParam {
+  if (turn.role !== "assistant" || asked?.type !== "enabled") return turn;
+  return { role: "assistant", content: [{ type: "thinking", thinking: "hm", signature: "c2ln" }, ...(turn.content as ContentBlockParam[])] };
+}
 
 it("carries every request that types know to the vendor as it was", () => {
   fastCheck.assert(

@@ -68,6 +68,9 @@ function blocksOf(content: string | readonly Block[]): readonly Block[] {
 function refuseMalformed({ max_tokens: maximum, messages, thinking }: Body): void {
   if (!Number.isInteger(maximum)) throw new Error("max_tokens: Field required");
   if (thinking?.budget_tokens !== undefined && thinking.budget_tokens >= maximum!) throw new Error("max_tokens must be greater than thinking.budget_tokens");
+  const question = messages.findLastIndex(({ role, content }) => role === "user" && !blocksOf(content).some(({ type }) => type === "tool_result"));
+  const begun = blocksOf(messages[question + 1]?.content ?? [])[0]?.type ?? "thinking";
+  if (thinking?.type === "enabled" && !begun.endsWith("thinking")) throw new Error("Expected `thinking` or `redacted_thinking`: a final `assistant` message must start with a thinking block");
   messages.forEach(({ role, content }, index) => {
     if (role !== (index % 2 === 0 ? "user" : "assistant")) throw new Error("roles must alternate");
     const calls = blocksOf(content).filter(({ type }) => type === "tool_use").map(({ id }) => id);

@@ -255,6 +255,35 @@ describe("reasoning", () => {
     expect([body.thinking, body.tool_choice?.type, warnings]).toEqual([undefined, mode === ToolChoice_Mode.NAMED ? "tool" : "any", ["reasoning"]]);
   });
 
+  describe("amid a turn that calls tools", () => {
+    const signed = { kind: { case: "reasoning", value: { text: "hm", signature: "c2ln" } } } as const;
+    const call = { kind: { case: "toolCall", value: { id: "t1", name: "add" } } } as const;
+    const result = { role: Role.TOOL, parts: [{ kind: { case: "toolResult", value: { toolCallId: "t1" } } } as const] };
+    const think = (messages: GenerationInit["messages"], reasoning: GenerationInit["reasoning"], model: string) => {
+      const { body, warnings } = build({ messages: messages!, reasoning: reasoning!, maxOutputTokens: 9000n }, model);
+      return [body.thinking, warnings];
+    };
+    const budget = { type: "enabled", budget_tokens: 2000 };
+
+    it("goes on where the turn begins with it", () => {
+      const loop = [hello, { role: Role.ASSISTANT, parts: [signed, call] }, result, { role: Role.ASSISTANT, parts: [call] }, result];
+      expect(think(loop, { budgetTokens: 2000n }, "claude-haiku-4-5")).toEqual([budget, []]);
+    });
+
+    it.each([
+      ["a model with a budget does without", "claude-haiku-4-5", undefined, ["reasoning"]],
+      ["a model that can decide does so", "claude-opus-4-6", { type: "adaptive" }, ["reasoning.budget_tokens"]],
+    ] as const)("where the turn begins without it, %s", (_name, model, thinking, warnings) => {
+      const loop = [hello, { role: Role.ASSISTANT, parts: [signed, call] }, result, { role: Role.ASSISTANT, parts: hello.parts }, hello, { role: Role.ASSISTANT, parts: [call] }, result];
+      expect(think(loop, { budgetTokens: 2000n }, model)).toEqual([thinking, warnings]);
+    });
+
+    it("begins with the next question", () => {
+      const answered = [hello, { role: Role.ASSISTANT, parts: [call] }, result, { role: Role.ASSISTANT, parts: hello.parts }, hello];
+      expect(think(answered, { budgetTokens: 2000n }, "claude-haiku-4-5")).toEqual([budget, []]);
+    });
+  });
+
   it("drops sampling that cannot stand beside it", () => {
     const { body, warnings } = build({ reasoning: { effort: LOW }, sampling: { temperature: 0.5, topK: 2n }, maxOutputTokens: 5000n });
     expect([body.temperature, body.top_k, warnings]).toEqual([undefined, undefined, ["sampling.temperature", "sampling.top_k"]]);

@@ -33,7 +33,7 @@ export function writeBody(generation: Generation, model: string, warnings: Warni
   warnOfOptions("Anthropic", lacking, generation, warnings);
   const maximumTokens = writeMaximumTokens(generation, facts, warnings);
   const { system, turns } = writeConversation(generation.messages, warnings);
-  const { thinking, effort } = writeThinking(generation, facts, maximumTokens, warnings);
+  const { thinking, effort } = writeThinking(generation, turns, facts, maximumTokens, warnings);
   const format = writeFormat(generation.outputFormat, warnings);
   return {
     model,

@@ -2,6 +2,7 @@
 import { ReasoningOptions_Effort, ToolChoice_Mode, type ReasoningOptions } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Effort, ModelFacts } from "./model-facts.ts";
+import type { Block, Turn } from "../../domain/turns.ts";
 import type { Warnings as AnthropicWarnings } from "../../domain/warnings.ts";
 
 /** Also of a vendor that offers Anthropic's models. */
@@ -31,7 +32,7 @@ const levels: ReadonlyMap<ReasoningOptions_Effort, { readonly effort: Effort; re
 ]);
 
 /** Empty when the request says nothing of reasoning. */
-export function writeThinking({ reasoning, toolChoice }: Pick<Generation, "reasoning" | "toolChoice">, facts: ModelFacts, maximumTokens: number, warnings: Warnings): ThinkingJson {
+export function writeThinking({ reasoning, toolChoice }: Pick<Generation, "reasoning" | "toolChoice">, turns: readonly Turn[], facts: ModelFacts, maximumTokens: number, warnings: Warnings): ThinkingJson {
   if (reasoning === undefined) return {};
   const level = levels.get(reasoning.effort);
   const effort = level === undefined ? {} : writeEffort(level.effort, facts, warnings);
@@ -50,22 +51,48 @@ export function writeThinking({ reasoning, toolChoice }: Pick<Generation, "reaso
     warnings.add("reasoning", "it cannot be combined with a forced tool call; the model calls without reasoning.");
     return { ...effort, ...writeDisabled(facts, warnings) };
   }
+  const isUnthought = goesOnUnthought(turns);
+  if (isUnthought && facts.thinking === "budget") {
+    warnings.add("reasoning", "this model cannot begin to think amid its own turn, and the thinking at the turn's beginning was not sent back; it goes on without.");
+    return effort;
+  }
   const display = reasoning.includeText === undefined ? {} : { display: reasoning.includeText ? "summarized" : "omitted" };
-  if (usesBudget(reasoning, facts, warnings)) {
+  if (usesBudget(reasoning, facts, isUnthought, warnings)) {
     const budget = writeBudget(budgetTokens ?? minimumBudgetTokens, maximumTokens, warnings);
     return budget === undefined ? effort : { ...effort, thinking: { type: "enabled", budget_tokens: budget, ...display } };
   }
   return { ...effort, thinking: { type: "adaptive", ...display } };
 }
 
-function usesBudget(reasoning: ReasoningOptions, facts: ModelFacts, warnings: Warnings): boolean {
+/**
+ * True where the model goes on with a turn of its own, between calls of tools, that does not begin with its thinking: a client did
+ * not send that back, or another model began. With a budget, such a conversation is refused: "a final `assistant` message must start
+ * with a thinking block (preceeding the lastmost set of `tool_use` and `tool_result` blocks)" (https://github.com/anomalyco/opencode/issues/3077).
+ */
+function goesOnUnthought(turns: readonly Turn[]): boolean {
+  const question = turns.findLastIndex(({ role, content }) => role === "user" && !content.some(isResult));
+  const first = turns.slice(question + 1).find(({ role }) => role === "assistant")?.content[0];
+  return first !== undefined && !isThought(first);
+}
+
+/** In Anthropic's form, or in Bedrock's. */
+function isResult(block: Block): boolean {
+  return block["type"] === "tool_result" || "toolResult" in block;
+}
+
+function isThought(block: Block): boolean {
+  return block["type"] === "thinking" || block["type"] === "redacted_thinking" || "reasoningContent" in block;
+}
+
+function usesBudget(reasoning: ReasoningOptions, facts: ModelFacts, isUnthought: boolean, warnings: Warnings): boolean {
   const asksForBudget = reasoning.budgetTokens !== undefined;
   switch (facts.thinking) {
     case "budget":
       if (reasoning.adaptive) warnings.add("reasoning.adaptive", "this model thinks by a budget alone, so a budget is set.");
       return true;
     case "either":
-      return asksForBudget;
+      if (asksForBudget && isUnthought) warnings.add("reasoning.budget_tokens", "the thinking at the beginning of the model's own turn was not sent back, so it decides by itself how much to think.");
+      return asksForBudget && !isUnthought;
     default:
       if (asksForBudget) warnings.add("reasoning.budget_tokens", "this model takes no budget; it decides by itself how much to think.");
       return false;

@@ -270,6 +270,7 @@ describe("options", () => {
     ["top_k of Nova", { sampling: { topK: 5n } }, nova, { inferenceConfig: { topK: 5 } }, []],
     ["top_k of another", { sampling: { topK: 5n } }, llama, undefined, ["sampling.top_k"]],
     ["a budget of Claude", { maxOutputTokens: 5000n, reasoning: { budgetTokens: 2000n } }, claude37, { thinking: { type: "enabled", budget_tokens: 2000 } }, []],
+    ["a budget of Claude amid a turn that began without thinking", { messages: [hello, { role: Role.ASSISTANT, parts: [{ kind: { case: "toolCall", value: { id: "t", name: "f" } } }] }, { role: Role.TOOL, parts: [{ kind: { case: "toolResult", value: { toolCallId: "t" } } }] }], tools: [{ kind: { case: "function", value: { name: "f" } } }], maxOutputTokens: 5000n, reasoning: { budgetTokens: 2000n } }, claude37, undefined, ["reasoning"]],
     ["an effort of Claude by levels", { reasoning: { effort: ReasoningOptions_Effort.HIGH } }, "anthropic.claude-opus-4-7", { thinking: { type: "adaptive" }, output_config: { effort: "high" } }, []],
     ["a budget of Claude without budgets", { reasoning: { budgetTokens: 2000n } }, "anthropic.claude-opus-4-7", { thinking: { type: "adaptive" } }, ["reasoning.budget_tokens"]],
     ["top_k beside thinking", { maxOutputTokens: 5000n, sampling: { topK: 5n }, reasoning: { budgetTokens: 2000n } }, claude37, { thinking: { type: "enabled", budget_tokens: 2000 } }, ["sampling.top_k"]],

@@ -28,7 +28,7 @@ export function buildRequest(generation: Generation, model: string, stream: bool
 export function writeBody(generation: Generation, model: string, warnings: Warnings): Block {
   warnOfOptions("Bedrock", lacking, generation, warnings);
   const { system, turns } = writeConversation(generation.messages, warnings);
-  const modelFields = writeModelFields(generation, model, warnings);
+  const modelFields = writeModelFields(generation, turns, model, warnings);
   const tools = writeTools(generation, turns, model, warnings);
   const { stopSequences } = generation;
   const additional = { ...modelFields.additional, ...tools.additional };

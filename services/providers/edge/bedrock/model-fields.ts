@@ -5,7 +5,7 @@ import { samplingObstacle } from "../anthropic/build-request.ts";
 import { factsOf } from "../anthropic/model-facts.ts";
 import { writeThinking } from "../anthropic/write-thinking.ts";
 import type { Warnings } from "../../domain/warnings.ts";
-import type { Block } from "../../domain/turns.ts";
+import type { Block, Turn } from "../../domain/turns.ts";
 
 export interface ModelFields {
   /** Converse's own sampling fields. */
@@ -17,9 +17,9 @@ export interface ModelFields {
 /** An output maximum for thinking within a budget, for a Claude whose own is not known: Anthropic's adapter takes the same. */
 const fallbackMaximumTokens = 8192;
 
-export function writeModelFields(generation: Generation, model: string, warnings: Warnings): ModelFields {
+export function writeModelFields(generation: Generation, turns: readonly Turn[], model: string, warnings: Warnings): ModelFields {
   // An application's own inference profile has a name that says nothing of the model behind it: it counts as none of these.
-  if (/claude/.test(model)) return writeClaude(generation, model, warnings);
+  if (/claude/.test(model)) return writeClaude(generation, turns, model, warnings);
   const { maxOutputTokens, sampling, reasoning } = generation;
   const isNova = /amazon\.nova/.test(model);
   if (sampling?.topK !== undefined && !isNova) warnings.add("sampling.top_k", "it is known of Claude and Nova alone how they take it; it is left out.");
@@ -40,11 +40,11 @@ export function writeModelFields(generation: Generation, model: string, warnings
  * Claude takes Anthropic's own fields: https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html,
  * …/claude-messages-adaptive-thinking.html and …/model-parameters-anthropic-claude-messages-request-response.html (top_k).
  */
-function writeClaude(generation: Generation, model: string, warnings: Warnings): ModelFields {
+function writeClaude(generation: Generation, turns: readonly Turn[], model: string, warnings: Warnings): ModelFields {
   const { maxOutputTokens, sampling } = generation;
   const facts = factsOf(model);
   const maximumTokens = maxOutputTokens === undefined ? (facts.maximumOutputTokens ?? fallbackMaximumTokens) : Number(maxOutputTokens);
-  const { thinking, effort } = writeThinking(generation, facts, maximumTokens, warnings);
+  const { thinking, effort } = writeThinking(generation, turns, facts, maximumTokens, warnings);
   const asked: Record<string, number> = {};
   if (sampling?.temperature !== undefined) asked["temperature"] = sampling.temperature;
   if (sampling?.topP !== undefined) asked["top_p"] = sampling.topP;
