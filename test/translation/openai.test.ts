@@ -82,9 +82,8 @@ const options = [
   optional(fc.constantFrom("low", "medium", "high"), "verbosity"),
   optional(word, "prompt_cache_key"),
   optional(fc.constantFrom("none", "minimal", "low", "medium", "high", "xhigh", "max"), "reasoning_effort"),
-  optional(fc.boolean(), "parallel_tool_calls"),
   optional(responseFormat, "response_format"),
-  fc.oneof(fc.constant({}), fc.tuple(tools, optional(toolChoice, "tool_choice")).map(([list, choice]) => ({ tools: list, ...choice }))),
+  fc.oneof(fc.constant({}), fc.tuple(tools, optional(toolChoice, "tool_choice"), optional(fc.boolean(), "parallel_tool_calls")).map(([list, ...members]) => Object.assign({ tools: list }, ...members) as object)),
 ];
 
 const request = fc.tuple(fc.array(message, { minLength: 1, maxLength: 5 }), ...options).map(([messages, ...members]) => Object.assign({ model: "gpt-x", messages }, ...members) as Request);

@@ -17,8 +17,7 @@ export function buildRequest(generation: Generation, model: string, stream: bool
   const body = {
     model,
     messages: buildMessages(generation.messages, warnings, quirks),
-    ...buildTools(generation, warnings, quirks),
-    ...onlyKnown(buildOptions(generation, warnings, quirks), warnings, quirks),
+    ...onlyKnown({ ...buildTools(generation, warnings, quirks), ...buildOptions(generation, warnings, quirks) }, warnings, quirks),
     ...(stream ? { stream: true } : {}),
     ...(stream && quirks.hasStreamOptions ? { stream_options: { include_usage: true } } : {}),
   };
@@ -36,7 +35,6 @@ type Options = Readonly<Record<string, unknown>>;
 
 function buildOptions(generation: Generation, warnings: Warnings, quirks: OpenaiQuirks): Options {
   return {
-    ...present("parallel_tool_calls", generation.parallelToolCalls),
     ...buildOutputFormat(generation.outputFormat, warnings, quirks),
     ...buildReasoning(generation.reasoning, warnings, quirks),
     ...buildSampling(generation.sampling, warnings, quirks),

@@ -5,13 +5,22 @@ import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
 import type { Warnings } from "../../domain/warnings.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 
+export interface ToolMembers {
+  readonly tools?: readonly object[];
+  readonly tool_choice?: unknown;
+  readonly parallel_tool_calls?: boolean;
+}
+
 /** The members of the request for its tools. */
-export function buildTools({ tools, toolChoice }: Generation, warnings: Warnings, quirks: OpenaiQuirks): object {
+export function buildTools({ tools, toolChoice, parallelToolCalls }: Generation, warnings: Warnings, quirks: OpenaiQuirks): ToolMembers {
   const built = tools.flatMap((tool) => buildTool(tool, warnings, quirks) ?? []);
   const choice = toolChoice === undefined ? undefined : buildChoice(toolChoice.mode, toolChoice.name, tools, quirks);
+  // OpenAI and others refuse these two without tools, where they say nothing; a choice that asks for a tool does, and is theirs to refuse.
+  const saysNothing = built.length === 0 && (choice === "auto" || choice === "none");
   return {
     ...(built.length === 0 ? {} : { tools: built }),
-    ...(choice === undefined ? {} : { tool_choice: choice }),
+    ...(choice === undefined || saysNothing ? {} : { tool_choice: choice }),
+    ...(parallelToolCalls === undefined || built.length === 0 ? {} : { parallel_tool_calls: parallelToolCalls }),
   };
 }
 

@@ -39,6 +39,8 @@ const cases: readonly (readonly [name: string, quirks: Partial<OpenaiQuirks>, in
   ["a level and a bound", { reasoningField: "reasoning" }, { reasoning: { effort: MEDIUM, budgetTokens: 99n } }, { reasoning: { effort: "medium" } }, ["reasoning.budget_tokens"]],
   ["a schema where there are none", { hasJsonSchema: false }, { outputFormat: { kind: { case: "jsonSchema", value: { jsonSchema: "{}" } } } }, { response_format: { type: "json_object" } }, ["output_format.json_schema"]],
   ["a custom tool where there are none", { hasCustomTools: false }, { tools: [{ kind: { case: "custom", value: { name: "c" } } }] }, {}, ["tools.custom"]],
+  ["what says nothing without tools", {}, { toolChoice: { mode: ToolChoice_Mode.AUTO }, parallelToolCalls: false }, {}, []],
+  ["a ban on tools where all were left out", {}, { tools: [{ kind: { case: "native", value: { dialect: "anthropic" } } }], toolChoice: { mode: ToolChoice_Mode.NONE } }, {}, ["tools.native"]],
   [
     "a function without parameters",
     { needsToolParameters: true },
