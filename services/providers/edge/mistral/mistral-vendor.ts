@@ -28,6 +28,7 @@ export const mistralVendor = createOpenaiCompatible({
     documentPart: "document_url",
     soundForm: "data",
     reasoningEfforts: ["none", "minimal", "low", "medium", "high", "xhigh"],
+    reasonsWithoutTools: undefined,
     reasoningReturn: "thinking_part",
     dimensionsField: "output_dimension",
     hasTokenInputs: false,

@@ -1,11 +1,19 @@
 /** Owns reasoning on the way to Chat Completions: how much of it, and what earlier replies held. */
 import type { ReasoningPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { ReasoningOptions_Effort, type ReasoningOptions } from "#gen/weir/inference/v1/generation_pb.ts";
+import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Warnings } from "../../domain/warnings.ts";
 import type { OpenaiQuirks, ReasoningEffort } from "./quirks.ts";
 
-/** The members of the request for how much to reason. */
-export function buildReasoning(reasoning: ReasoningOptions | undefined, warnings: Warnings, quirks: OpenaiQuirks): object {
+/** The members of the request for how much to reason; none where the model would take its tools with reasoning not at all. */
+export function buildReasoning({ reasoning }: Pick<Generation, "reasoning">, model: string, hasTools: boolean, warnings: Warnings, quirks: OpenaiQuirks): object {
+  if (!hasTools || quirks.reasonsWithoutTools?.test(model) !== true) return buildAmount(reasoning, warnings, quirks);
+  const isOff = reasoning?.effort === ReasoningOptions_Effort.NONE || reasoning?.budgetTokens === 0n;
+  if (!isOff) warnings.add("reasoning", "In Chat Completions this model takes tools without reasoning alone; it answers without.");
+  return { reasoning_effort: "none" };
+}
+
+function buildAmount(reasoning: ReasoningOptions | undefined, warnings: Warnings, quirks: OpenaiQuirks): object {
   if (reasoning === undefined) return {};
   if (quirks.reasoningField === "reasoning") return buildReasoningObject(reasoning, warnings, quirks);
   if (reasoning.includeText === true && quirks.reasoningReturn === "none") {

@@ -14,10 +14,13 @@ export const chatCompletionsPath = "/chat/completions";
 /** Throws UNSUPPORTED_FIELD for what the vendor cannot honour when `generation.strict`, else warns. */
 export function buildRequest(generation: Generation, model: string, stream: boolean, quirks: OpenaiQuirks): VendorRequest {
   const warnings = new Warnings("The vendor", generation.strict);
+  const messages = buildMessages(generation.messages, warnings, quirks);
+  const tools = buildTools(generation, warnings, quirks);
+  const reasoning = buildReasoning(generation, model, tools.tools !== undefined, warnings, quirks);
   const body = {
     model,
-    messages: buildMessages(generation.messages, warnings, quirks),
-    ...onlyKnown({ ...buildTools(generation, warnings, quirks), ...buildOptions(generation, warnings, quirks) }, warnings, quirks),
+    messages,
+    ...onlyKnown({ ...tools, ...reasoning, ...buildOptions(generation, warnings, quirks) }, warnings, quirks),
     ...(stream ? { stream: true } : {}),
     ...(stream && quirks.hasStreamOptions ? { stream_options: { include_usage: true } } : {}),
   };
@@ -36,7 +39,6 @@ type Options = Readonly<Record<string, unknown>>;
 function buildOptions(generation: Generation, warnings: Warnings, quirks: OpenaiQuirks): Options {
   return {
     ...buildOutputFormat(generation.outputFormat, warnings, quirks),
-    ...buildReasoning(generation.reasoning, warnings, quirks),
     ...buildSampling(generation.sampling, warnings, quirks),
     ...buildLimits(generation, quirks),
     ...buildOutput(generation),

@@ -14,6 +14,9 @@ import { responsesPromptOf } from "./responses-prompt.ts";
 
 const path = "/responses/input_tokens";
 
+/** What is counted is a Responses request, which takes tools beside reasoning. */
+const countedAs = { ...openaiItself, reasonsWithoutTools: undefined };
+
 export const countTokensAdapter: UnaryAdapter<"countTokens"> = {
   buildRequest: ({ generation }, model) => buildRequest(generation!, model),
   readReply: readCount("input_tokens"),
@@ -27,7 +30,7 @@ export const countTokensAdapter: UnaryAdapter<"countTokens"> = {
 
 function buildRequest(generation: Generation, model: string): VendorRequest {
   const warnings = new Warnings("OpenAI", generation.strict);
-  const chat = buildChat(promptOf(generation), model, false, openaiItself);
+  const chat = buildChat(promptOf(generation), model, false, countedAs);
   const prompt = responsesPromptOf(parseVendorJson(textOf(chat.body)), warnings);
   return { path, headers: {}, body: Buffer.from(JSON.stringify(prompt)), warnings: [...chat.warnings, ...warnings.list], withholdUsage: false };
 }

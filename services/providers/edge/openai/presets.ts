@@ -25,6 +25,7 @@ const compatibleServer: OpenaiQuirks = {
   hasDeveloperRole: false,
   hasRefusals: false,
   hasEarlierAudio: false,
+  reasonsWithoutTools: undefined,
   reasoningReturn: "reasoning_content",
 };
 

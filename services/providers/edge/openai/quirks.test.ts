@@ -19,8 +19,8 @@ function vendorWith(quirks: Partial<OpenaiQuirks>) {
   return createOpenaiCompatible({ vendor: "other", baseUrl: "https://other.example/v1", quirks: { ...openaiItself, ...quirks }, takesOpenaiBytes: true, operations: ["embed"] });
 }
 
-function build(quirks: Partial<OpenaiQuirks>, init: GenerationInit, stream = false) {
-  const request = vendorWith(quirks).generate.buildRequest(create(GenerationSchema, { model: "m", messages: [user], ...init } as MessageInitShape<typeof GenerationSchema>), "m", stream);
+function build(quirks: Partial<OpenaiQuirks>, init: GenerationInit, stream = false, model = "m") {
+  const request = vendorWith(quirks).generate.buildRequest(create(GenerationSchema, { model: "m", messages: [user], ...init } as MessageInitShape<typeof GenerationSchema>), model, stream);
   return { json: JSON.parse(Buffer.from(request.body).toString()) as Json, fields: request.warnings.map(({ field }) => field) };
 }
 
@@ -185,6 +185,21 @@ test("an id that is too long for OpenAI becomes a shorter one, in the call and i
   const ids = (json["messages"] as { tool_calls?: [{ id: string }]; tool_call_id?: string }[]).map((message) => message.tool_calls?.[0].id ?? message.tool_call_id ?? "");
   expect(ids[0]).toMatch(/^[\w-]{1,40}$/);
   expect(ids).toEqual([ids[0], ids[0], "functions.f:0", "functions.f:0"]);
+});
+
+test.each([
+  ["gpt-5.4", MEDIUM, "none", ["reasoning"]],
+  ["gpt-5.6-sol", undefined, "none", ["reasoning"]],
+  ["gpt-6-astra", ReasoningOptions_Effort.NONE, "none", []],
+  ["gpt-5", MEDIUM, "medium", []],
+  ["gpt-5.2", MEDIUM, "medium", []],
+  ["gpt-4.1", undefined, undefined, []],
+] as const)("tools of %s, asked to reason by %s, go with the effort %s", (model, effort, sent, fields) => {
+  const reasoning = effort === undefined ? {} : { reasoning: { effort } };
+  const tools: GenerationInit["tools"] = [{ kind: { case: "function", value: { name: "f" } } }];
+  const built = build({}, { ...reasoning, tools }, false, model);
+  expect([built.json["reasoning_effort"], built.fields]).toEqual([sent, fields]);
+  expect(build({}, reasoning, false, model).fields).toEqual([]);
 });
 
 test("embeddings name the length of vectors as the vendor does, and refuse token ids where it takes none", () => {

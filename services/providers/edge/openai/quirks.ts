@@ -45,6 +45,8 @@ export interface OpenaiQuirks {
   readonly reasoningField: "reasoning_effort" | "reasoning";
   /** The words for how much to reason, from the least to the most; a word that is not there is replaced by its neighbour. */
   readonly reasoningEfforts: readonly ReasoningEffort[];
+  /** Models that refuse tools beside reasoning, and reason unless they are told not to; undefined where there are none. */
+  readonly reasonsWithoutTools: RegExp | undefined;
   /** How earlier reasoning is sent back: by the member's name, as a `thinking` part of the content, or not at all. */
   readonly reasoningReturn: "none" | "reasoning_content" | "reasoning" | "reasoning_details" | "thinking_part";
   /** The member that sets the length of vectors; undefined where it cannot be set. */
@@ -115,6 +117,9 @@ export const openaiItself: OpenaiQuirks = {
   soundForm: "data_and_format",
   reasoningField: "reasoning_effort",
   reasoningEfforts: ["none", "minimal", "low", "medium", "high", "xhigh", "max"],
+  // "Function tools with reasoning_effort are not supported for gpt-5.4 in /v1/chat/completions": https://github.com/openai/openai-openapi/issues/541,
+  // and for later ones also where nothing is said of reasoning: https://github.com/BerriAI/litellm/pull/34569
+  reasonsWithoutTools: /gpt-(5\.[4-9]|[6-9])/,
   reasoningReturn: "none",
   dimensionsField: "dimensions",
   hasTokenInputs: true,
