@@ -1,6 +1,6 @@
 /** Owns the proof that a file is taken for what its bytes are. */
 import { describe, expect, it } from "vitest";
-import { mediaTypeOf } from "./media-type.ts";
+import { mediaTypeOf, sentTypeOf } from "./media-type.ts";
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, "latin1");
 const png = "\x89PNG\r\n\x1a\n";
@@ -53,5 +53,20 @@ describe("mediaTypeOf", () => {
     ["text", [], undefined],
   ])("judges a document by %j, and what is said of it where it can be so", (start, said, mediaType) => {
     expect(mediaTypeOf(bytes(start), "file", said)).toBe(mediaType);
+  });
+});
+
+describe("sentTypeOf", () => {
+  it.each([
+    ["\xff\xd8\xff\xe0", "image/png", "image/jpeg"],
+    ["\xff\xd8\xff\xe0", "image/jpg", "image/jpeg"],
+    ["unknown", "image/JPG", "image/jpeg"],
+    ["unknown", "image/tiff", "image/tiff"],
+    ["%PDF-1.7", "", "application/pdf"],
+    ["%PDF-1.7", "text/plain", "text/plain"],
+    ["unknown", "", ""],
+    ["unknown", "audio/L16;rate=24000", "audio/L16;rate=24000"],
+  ])("of %j that is called %j is %j", (start, said, sent) => {
+    expect(sentTypeOf(bytes(start), said)).toBe(sent);
   });
 });

@@ -1,4 +1,4 @@
-/** Owns telling what a fetched file is: by its first bytes where these say it, and by what others say of it only where they cannot. */
+/** Owns telling what a file is: by its first bytes where these say it, and by what others say of it only where they cannot. */
 import { isUtf8 } from "node:buffer";
 import type { MediaKind } from "./remote-media.ts";
 
@@ -17,6 +17,16 @@ export function mediaTypeOf(bytes: Uint8Array, kind: MediaKind, said: readonly s
     default:
       return found ?? said.find((mediaType) => isPlausible(bytes, mediaType));
   }
+}
+
+/**
+ * The media type to send with bytes that a caller gave. Of a picture the bytes count: vendors look at them too, and refuse a JPEG
+ * that is called PNG, or `image/jpg`. Of others, what the caller says.
+ */
+export function sentTypeOf(bytes: Uint8Array, said: string): string {
+  if (said === "") return mediaTypeOf(bytes, "file", []) ?? "";
+  if (!/^image\//i.test(said)) return said;
+  return mediaTypeOf(bytes, "image", []) ?? said.toLowerCase().replace(/^image\/jpg$/, "image/jpeg");
 }
 
 interface Signature {

@@ -146,6 +146,14 @@ describe("the request for Anthropic", () => {
     expect(warnings).toEqual(["messages[].parts[].image.detail"]);
   });
 
+  it("calls a picture what it is, and a document what its bytes say where nobody says it", () => {
+    const jpeg = { source: { case: "data", value: Buffer.from("ffd8ffe0", "hex") }, mediaType: "image/jpg" } as const;
+    const pdf = { source: { case: "data", value: Buffer.from("%PDF-1.7") } } as const;
+    const parts = [{ kind: { case: "image", value: { media: jpeg } } }, { kind: { case: "file", value: { media: pdf } } }] as const;
+    const content = build({ messages: [{ role: Role.USER, parts: [...parts] }] }).body.messages[0]!.content;
+    expect(content).toMatchObject([{ source: { media_type: "image/jpeg" } }, { source: { media_type: "application/pdf" } }]);
+  });
+
   it.each([
     ["sound", { kind: { case: "audio", value: { media: { source: { case: "data", value: Buffer.from("x") }, mediaType: "audio/wav" } } } }],
     ["a spreadsheet", { kind: { case: "file", value: { media: { source: { case: "data", value: Buffer.from("x") }, mediaType: "application/vnd.ms-excel" } } } }],

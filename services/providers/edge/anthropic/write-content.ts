@@ -1,6 +1,7 @@
 /** Owns the writing of messages: `system` apart, roles in turn, parts as content blocks. */
 import { CacheMarker_Lifetime, ImageDetail, type CacheMarker, type Citation, type Media, type Message, type NativePart, type Part } from "#gen/weir/inference/v1/content_pb.ts";
 import { callIdIn, plainCallId } from "../../domain/call-id.ts";
+import { sentTypeOf } from "../../domain/media-type.ts";
 import { originOf } from "../../domain/signature-origin.ts";
 import { parseToolArguments } from "../../domain/tool-arguments.ts";
 import { writeTurns, type Block, type Conversation } from "../../domain/turns.ts";
@@ -95,7 +96,7 @@ function writeImageSource(media: Media | undefined, path: string): Block {
   const source = media?.source;
   switch (source?.case) {
     case "data":
-      return { type: "base64", media_type: media!.mediaType, data: Buffer.from(source.value).toString("base64") };
+      return { type: "base64", media_type: sentTypeOf(source.value, media!.mediaType), data: Buffer.from(source.value).toString("base64") };
     case "url":
       return { type: "url", url: source.value };
     case "fileId":
@@ -107,12 +108,10 @@ function writeImageSource(media: Media | undefined, path: string): Block {
 
 function writeDocumentSource(media: Media | undefined, path: string): Block {
   const source = media?.source;
-  if (source?.case === "data" && media!.mediaType.startsWith("text/")) {
-    return { type: "text", media_type: "text/plain", data: Buffer.from(source.value).toString("utf8") };
-  }
-  if (source?.case === "data" && media!.mediaType !== "application/pdf") {
-    throw unsupportedField("Anthropic", path, `a document must be PDF or text, not "${media!.mediaType}".`);
-  }
+  if (source?.case !== "data") return writeImageSource(media, path);
+  const mediaType = sentTypeOf(source.value, media!.mediaType);
+  if (mediaType.startsWith("text/")) return { type: "text", media_type: "text/plain", data: Buffer.from(source.value).toString("utf8") };
+  if (mediaType !== "application/pdf") throw unsupportedField("Anthropic", path, `a document must be PDF or text, not "${mediaType}".`);
   return writeImageSource(media, path);
 }
 

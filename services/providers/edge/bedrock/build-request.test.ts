@@ -156,6 +156,15 @@ describe("the request for Converse", () => {
     expect(warnings).toEqual([]);
   });
 
+  it("calls a picture what it is", () => {
+    const jpeg = { kind: { case: "image", value: { media: { source: { case: "data", value: Buffer.from("ffd8ffe0", "hex") }, mediaType: "image/png" } } } } as const;
+    const { body, warnings } = build({
+      messages: [{ role: Role.USER, parts: [jpeg] }],
+    });
+    expect(body["messages"]).toMatchObject([{ content: [{ image: { format: "jpeg" } }] }]);
+    expect(warnings).toEqual([]);
+  });
+
   it("leaves out reasoning that no model signed, and others' citations, and says so", () => {
     const { body, warnings } = build({
       messages: [hello, { role: Role.ASSISTANT, parts: [{ kind: { case: "reasoning", value: { text: "hm" } } }, { kind: { case: "text", value: { text: "blue", citations: [{ title: "t" }] } } }] }],

@@ -1,5 +1,6 @@
 /** Owns the writing of pictures, sounds, documents and videos. */
 import { ImageDetail, type AudioPart, type FilePart, type ImagePart, type Media } from "#gen/weir/inference/v1/content_pb.ts";
+import { sentTypeOf } from "../../domain/media-type.ts";
 import { howToSendBytes } from "../../domain/remote-media.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 import type { Block } from "../../domain/turns.ts";
@@ -77,14 +78,20 @@ function writeSource(media: Media | undefined, path: string): Block {
 }
 
 function requireFormat(formats: ReadonlyMap<string, string>, media: Media | undefined, path: string, what: string): string {
-  const format = formats.get(media?.mediaType ?? "");
+  const mediaType = typeOf(media);
+  const format = formats.get(mediaType);
   if (format !== undefined) return format;
-  throw unsupportedField("Bedrock", path, `${what} must be one of ${[...new Set(formats.values())].join(", ")}, not "${media?.mediaType ?? ""}".`);
+  throw unsupportedField("Bedrock", path, `${what} must be one of ${[...new Set(formats.values())].join(", ")}, not "${mediaType}".`);
+}
+
+function typeOf(media: Media | undefined): string {
+  const said = media?.mediaType ?? "";
+  return media?.source.case === "data" ? sentTypeOf(media.source.value, said) : said;
 }
 
 /** By the media type, and where that says nothing by the file's extension; any other text is plain text. */
 function documentFormatOf({ media, filename }: FilePart): string | undefined {
-  const mediaType = media?.mediaType ?? "";
+  const mediaType = typeOf(media);
   const known = documentFormats.get(mediaType);
   if (known !== undefined) return known;
   const extension = filename?.split(".").at(-1)?.toLowerCase() ?? "";
@@ -96,7 +103,6 @@ function documentFormatOf({ media, filename }: FilePart): string | undefined {
 const imageFormats: ReadonlyMap<string, string> = new Map([
   ["image/png", "png"],
   ["image/jpeg", "jpeg"],
-  ["image/jpg", "jpeg"],
   ["image/gif", "gif"],
   ["image/webp", "webp"],
 ]);

@@ -1,18 +1,21 @@
 /** Owns media on the way to Gemini: as base64, by an address, or by the vendor's own files. */
 import type { Media } from "#gen/weir/inference/v1/content_pb.ts";
+import { sentTypeOf } from "../../domain/media-type.ts";
 import type { JsonObject } from "../../domain/vendor-json.ts";
 import { unsupportedField } from "../../domain/warnings.ts";
 
 /** Where the files are that were uploaded to Gemini; their address, and not their name, stands in a request. */
 const filesUrl = "https://generativelanguage.googleapis.com/v1beta/";
 
-/** `inlineData` or `fileData`. Throws UNSUPPORTED_FIELD for bytes whose type is not said. */
+/** `inlineData` or `fileData`. Throws UNSUPPORTED_FIELD for bytes of which neither the caller nor they themselves say what they are. */
 export function writeMedia(media: Media | undefined, path: string): JsonObject {
   const source = media?.source;
   switch (source?.case) {
-    case "data":
-      if (media!.mediaType === "") throw unsupportedField("Gemini", path, "it needs the media type of the bytes.");
-      return { inlineData: { mimeType: media!.mediaType, data: base64Of(source.value) } };
+    case "data": {
+      const mimeType = sentTypeOf(source.value, media!.mediaType);
+      if (mimeType === "") throw unsupportedField("Gemini", path, "it needs the media type of the bytes.");
+      return { inlineData: { mimeType, data: base64Of(source.value) } };
+    }
     case "url":
       return { fileData: { ...mimeTypeOf(media!.mediaType, source.value), fileUri: source.value } };
     case "fileId":
