@@ -156,6 +156,13 @@ describe("the request for Converse", () => {
     expect(warnings).toEqual([]);
   });
 
+  it("leaves out reasoning that another vendor signed", () => {
+    const signed = { kind: { case: "reasoning", value: { signature: "gemini:call:0:c2ln" } } } as const;
+    const { body, warnings } = build({ messages: [hello, { role: Role.ASSISTANT, parts: [signed, { kind: { case: "text", value: { text: "blue" } } }] }] });
+    expect(body["messages"]).toMatchObject([{}, { content: [{ text: "blue" }] }]);
+    expect(warnings).toEqual(["messages[].parts[].reasoning"]);
+  });
+
   it("calls a picture what it is", () => {
     const jpeg = { kind: { case: "image", value: { media: { source: { case: "data", value: Buffer.from("ffd8ffe0", "hex") }, mediaType: "image/png" } } } } as const;
     const { body, warnings } = build({

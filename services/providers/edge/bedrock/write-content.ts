@@ -1,6 +1,7 @@
 /** Owns the writing of messages: `system` apart, roles in turn, parts as content blocks. */
 import { CacheMarker_Lifetime, type CacheMarker, type Citation, type Message, type NativePart, type Part, type ReasoningPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { callIdIn } from "../../domain/call-id.ts";
+import { originOf } from "../../domain/signature-origin.ts";
 import { parseToolArguments } from "../../domain/tool-arguments.ts";
 import { writeTurns, type Block, type BlockWriter, type Conversation } from "../../domain/turns.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
@@ -104,7 +105,7 @@ class PartWriter implements BlockWriter {
 
   #writeReasoning({ text, signature, redactedData }: ReasoningPart): Block | undefined {
     if (redactedData !== "" && text === "" && signature === "") return { reasoningContent: { redactedContent: redactedData } };
-    if (signature !== "") return { reasoningContent: { reasoningText: { text, signature } } };
+    if (signature !== "" && originOf(signature) === undefined) return { reasoningContent: { reasoningText: { text, signature } } };
     this.#warnings.add("messages[].parts[].reasoning", "reasoning without its model's signature would be refused; it is left out.");
     return undefined;
   }
