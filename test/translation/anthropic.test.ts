@@ -16,6 +16,8 @@ const model = "claude-opus-4-6";
 
 const { constantFrom, constant, option, oneof, record, array, string, integer, boolean } = fastCheck;
 const words = string({ minLength: 1, maxLength: 12, unit: "grapheme" });
+/** Anthropic refuses blank text. */
+const text = words.filter((said) => said.trim() !== "");
 /** What Anthropic takes as an id of a call. */
 const callId = string({ minLength: 1, maxLength: 12, unit: constantFrom(..."aZ09_-") });
 const absentOr = <T>(value: fastCheck.Arbitrary<T>) => option(value, { nil: undefined });
@@ -25,7 +27,7 @@ const cacheControl = absentOr(
 );
 const json = fastCheck.dictionary(words.filter((name) => name !== "__proto__"), oneof(words, integer(), boolean(), constant(null)), { maxKeys: 3 });
 
-const textBlock = record({ type: constant("text"), text: words, cache_control: cacheControl });
+const textBlock = record({ type: constant("text"), text, cache_control: cacheControl });
 const imageBlock = record({
   type: constant("image"),
   source: oneof(
@@ -61,7 +63,7 @@ const thinkingBlock = record({ type: constant("thinking"), thinking: words, sign
 const redacted = record({ type: constant("redacted_thinking"), data: words });
 const citedText = record({
   type: constant("text"),
-  text: words,
+  text,
   citations: array(
     record({ type: constant("char_location"), cited_text: words, document_index: integer({ min: 0, max: 9 }), document_title: words, start_char_index: constant(0), end_char_index: constant(3) }),
     { minLength: 1, maxLength: 2 },

@@ -72,6 +72,13 @@ describe("the request for Anthropic", () => {
     ] satisfies MessageCreateParams["messages"]);
   });
 
+  it("leaves out text of white space alone, which Anthropic refuses, and says so", () => {
+    const blank = { kind: { case: "text", value: { text: " \n" } } } as const;
+    const { body, warnings } = build({ messages: [hello, { role: Role.ASSISTANT, parts: [blank, { kind: { case: "toolCall", value: { id: "t1", name: "add" } } }] }] });
+    expect(body.messages[1]!.content).toEqual([{ type: "tool_use", id: "t1", name: "add", input: {} }]);
+    expect(warnings).toEqual(["messages[].parts[].text"]);
+  });
+
   it("keeps the digits of long whole numbers in tool arguments", () => {
     const call = { case: "toolCall", value: { id: "t", name: "f", arguments: '{"id":12345678901234567890}' } } as const;
     const generation = create(GenerationSchema, { messages: [{ role: Role.ASSISTANT, parts: [{ kind: call }] }] });

@@ -81,9 +81,12 @@ function writeKind(kind: Part["kind"], path: string, warnings: Warnings): Block 
   }
 }
 
-/** Anthropic refuses empty text. */
+/** Anthropic refuses empty text, and a message whose text is blank: "text content blocks must contain non-whitespace text". */
 function writeText(text: string, citations: readonly Citation[], warnings: Warnings): Block | undefined {
-  if (text === "") return undefined;
+  if (text.trim() === "") {
+    if (text !== "") warnings.add("messages[].parts[].text", "text of white space alone is refused there; it is left out.");
+    return undefined;
+  }
   const written = citations.flatMap((citation) => {
     if (citation.native?.dialect === nativeDialect) return [JSON.parse(Buffer.from(citation.native.json).toString("utf8")) as Block];
     warnings.add("messages[].parts[].text.citations", "only citations that Anthropic made can be sent back; the others are left out.");
