@@ -48,6 +48,34 @@ describe("the request for Anthropic", () => {
     expect(warnings).toEqual(["messages[].role"]);
   });
 
+  describe("instructions amid the conversation, of a model that takes them there", () => {
+    const say = (role: Role, text: string) => ({ role, parts: [{ kind: { case: "text", value: { text } } } as const] });
+    const [question, answer, rule, other] = [say(Role.USER, "hello"), say(Role.ASSISTANT, "well"), say(Role.DEVELOPER, "in French"), say(Role.SYSTEM, "be brief")];
+    const written = (messages: GenerationInit["messages"]) => {
+      const { body, warnings } = build({ messages: messages! }, "claude-opus-4-8");
+      const turns = body.messages.map(({ role, content }) => [role, ...(content as { text: string }[]).map(({ text }) => text)].join(" "));
+      return { system: body.system, turns, warnings };
+    };
+
+    it("stand between the user's turn and the model's, as one turn", () => {
+      expect(written([other, question, rule, other, answer, question, rule])).toEqual({
+        system: [{ type: "text", text: "be brief" }],
+        turns: ["user hello", "system in French be brief", "assistant well", "user hello", "system in French"],
+        warnings: [],
+      });
+    });
+
+    it("come behind the user's turn where they stood in front of it, and keep that place as the conversation grows", () => {
+      const first = written([question, answer, rule, question]);
+      expect(first).toEqual({ system: undefined, turns: ["user hello", "assistant well", "user hello", "system in French"], warnings: ["messages[].role"] });
+      expect(written([question, answer, rule, question, answer, question]).turns.slice(0, 4)).toEqual(first.turns);
+    });
+
+    it("go to the start where no user's turn follows the model's", () => {
+      expect(written([question, answer, rule])).toEqual({ system: [{ type: "text", text: "in French" }], turns: ["user hello", "assistant well"], warnings: ["messages[].role"] });
+    });
+  });
+
   it("puts tool results and what the user adds into one turn, and leaves out empty text", () => {
     const { body } = build({
       messages: [

@@ -32,7 +32,7 @@ export function writeBody(generation: Generation, model: string, warnings: Warni
   const facts = factsOf(model);
   warnOfOptions("Anthropic", lacking, generation, warnings);
   const maximumTokens = writeMaximumTokens(generation, facts, warnings);
-  const { system, turns } = writeConversation(generation.messages, warnings);
+  const { system, turns } = writeConversation(generation.messages, facts, warnings);
   const { thinking, effort } = writeThinking(generation, turns, facts, maximumTokens, warnings);
   const format = writeFormat(generation.outputFormat, warnings);
   return {

@@ -6,13 +6,14 @@ import { originOf } from "../../domain/signature-origin.ts";
 import { parseToolArguments } from "../../domain/tool-arguments.ts";
 import { writeTurns, type Block, type Conversation } from "../../domain/turns.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
+import type { ModelFacts } from "./model-facts.ts";
 
 /** The name under which Anthropic's own JSON stands in a NativePart. */
 export const nativeDialect = "anthropic";
 
 /** The messages in Anthropic's form. Throws UNSUPPORTED_FIELD for what it cannot take. */
-export function writeConversation(messages: readonly Message[], warnings: Warnings): Conversation {
-  return writeTurns(messages, { write: (part, path) => writePart(part, path, warnings), requireInstruction: requireText }, warnings);
+export function writeConversation(messages: readonly Message[], { takesLateInstructions }: ModelFacts, warnings: Warnings): Conversation {
+  return writeTurns(messages, { write: (part, path) => writePart(part, path, warnings), requireInstruction: requireText, takesLateInstructions }, warnings);
 }
 
 /** `cache_control`, for a block or tool that has a marker. */

@@ -36,6 +36,8 @@ export function parseNative({ dialect, json }: NativePart, path: string): Block 
 
 /** Writes the parts of one request, which share the names of their documents. */
 class PartWriter implements BlockWriter {
+  // Converse has the roles of the user and the assistant alone.
+  readonly takesLateInstructions = false;
   readonly #warnings: Warnings;
   readonly #documentNames = new DocumentNames();
 
