@@ -150,7 +150,7 @@ const unasked: readonly { readonly field: string; readonly vendors: "all" | read
   { field: "output_format.json_schema.name", vendors: ["anthropic", "vertex_anthropic", "gemini", "vertex", "cohere", "ollama"], why: "a schema needs no name there, and does nothing with it" },
   { field: "output_format.json_schema.strict", vendors: ["anthropic", "vertex_anthropic", "bedrock", "gemini", "vertex", "cohere", "ollama"], why: "every reply is held to its schema there" },
   { field: "messages.parts.file.citations_enabled", vendors: ["cohere"], why: "it cites all documents" },
-  { field: "messages.parts.image.media.media_type", vendors: ["ollama"], why: "the bytes say it" },
+  { field: "messages.parts.image.media.media_type", vendors: ["anthropic", "bedrock", "gemini", "ollama", "vertex", "vertex_anthropic"], why: "the bytes say it" },
   { field: "messages.parts.audio.media.media_type", vendors: ["mistral"], why: "the bytes say it" },
 ];
 
