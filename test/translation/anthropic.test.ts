@@ -77,7 +77,7 @@ const tool = oneof(
   record({
     name: words,
     description: absentOr(words),
-    input_schema: json.map((properties) => ({ type: "object" as const, properties })),
+    input_schema: json.map((properties) => ({ type: "object" as const, properties, additionalProperties: false })),
     strict: absentOr(boolean()),
     cache_control: cacheControl,
   }),
@@ -90,7 +90,7 @@ const thinking = oneof(
   record({ thinking: record({ type: constant("adaptive"), display: constantFrom(undefined, "summarized", "omitted") }) }),
   constant({ thinking: { type: "disabled" } }),
   record({ thinking: constant({ type: "disabled" }), output_config: record({ effort: constantFrom("low", "medium", "high", "max") }) }),
-  record({ thinking: constant({ type: "adaptive" }), output_config: record({ effort: constantFrom("low", "medium", "high", "max"), format: constant({ type: "json_schema", schema: { type: "object" } }) }) }),
+  record({ thinking: constant({ type: "adaptive" }), output_config: record({ effort: constantFrom("low", "medium", "high", "max"), format: constant({ type: "json_schema", schema: { type: "object", additionalProperties: false } }) }) }),
 );
 
 const request = fastCheck

@@ -208,7 +208,7 @@ describe("the request for Anthropic", () => {
       parallelToolCalls: false,
     });
     expect(body.tools).toEqual([
-      { name: "add", description: "adds", input_schema: { type: "object", properties: {} }, strict: true, cache_control: { type: "ephemeral" } },
+      { name: "add", description: "adds", input_schema: { type: "object", properties: {}, additionalProperties: false }, strict: true, cache_control: { type: "ephemeral" } },
       { type: "web_search_20250305", name: "web_search" },
     ] satisfies MessageCreateParams["tools"]);
     expect(body.tool_choice).toEqual({ type: "tool", name: "add", disable_parallel_tool_use: true });
@@ -217,7 +217,7 @@ describe("the request for Anthropic", () => {
 
   it("writes a schema for the reply natively", () => {
     const { body } = build({ outputFormat: { kind: { case: "jsonSchema", value: { name: "n", description: "d", jsonSchema: '{"type":"object"}' } } } });
-    expect(body.output_config).toEqual({ format: { type: "json_schema", schema: { description: "d", type: "object" } } });
+    expect(body.output_config).toEqual({ format: { type: "json_schema", schema: { description: "d", type: "object", additionalProperties: false } } });
   });
 
   it("sets the model's own output maximum when the caller sets none, and warns when it is not known", () => {

@@ -4,6 +4,7 @@ import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import { spliceJson } from "#platform/json.ts";
 import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
 import { describedSchema } from "../../domain/described-schema.ts";
+import { heldSchema } from "../../domain/held-schema.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { factsOf, type ModelFacts } from "./model-facts.ts";
 import { Warnings } from "../../domain/warnings.ts";
@@ -73,7 +74,7 @@ function writeFormat(format: OutputFormat | undefined, warnings: Warnings): Bloc
   }
   if (format?.kind.case !== "jsonSchema") return undefined;
   const { jsonSchema, description } = format.kind.value;
-  return { type: "json_schema", schema: describedSchema(jsonSchema, description) };
+  return { type: "json_schema", schema: heldSchema(describedSchema(jsonSchema, description), "output_format.json_schema.json_schema", warnings) };
 }
 
 function writeSampling({ sampling }: Generation, facts: ModelFacts, thinking: ThinkingJson["thinking"], warnings: Warnings): Block {

@@ -3,6 +3,7 @@ import { ToolChoice_Mode, type FunctionTool, type Tool } from "#gen/weir/inferen
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { nativeDialect, writeCacheMarker } from "./write-content.ts";
 import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import { heldSchema } from "../../domain/held-schema.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 import type { Block } from "../../domain/turns.ts";
 
@@ -16,7 +17,7 @@ export function writeTools(generation: Generation, warnings: Warnings): { readon
 function writeTool(tool: Tool, path: string, warnings: Warnings): Block[] {
   switch (tool.kind.case) {
     case "function":
-      return [{ ...writeFunction(tool.kind.value, path), ...writeCacheMarker(tool.cacheMarker) }];
+      return [{ ...writeFunction(tool.kind.value, path, warnings), ...writeCacheMarker(tool.cacheMarker) }];
     case "native":
       if (tool.kind.value.dialect !== nativeDialect) {
         warnings.add(path, `a tool in the form of "${tool.kind.value.dialect}" is not known there; it is left out.`);
@@ -31,14 +32,20 @@ function writeTool(tool: Tool, path: string, warnings: Warnings): Block[] {
   }
 }
 
-function writeFunction(tool: FunctionTool, path: string): Block {
+function writeFunction(tool: FunctionTool, path: string, warnings: Warnings): Block {
   return {
     name: tool.name,
     ...(tool.description === "" ? {} : { description: tool.description }),
-    // Anthropic wants the type said.
-    input_schema: { type: "object", ...(tool.parametersJsonSchema === "" ? {} : parseEmbeddedJson(tool.parametersJsonSchema, `${path}.parameters_json_schema`)) },
+    input_schema: writeParameters(tool, path, warnings),
     ...(tool.strict === undefined ? {} : { strict: tool.strict }),
   };
+}
+
+/** Anthropic wants the type said, and of a strict tool a schema that it can hold the model to. */
+function writeParameters({ parametersJsonSchema, strict }: FunctionTool, path: string, warnings: Warnings): Block {
+  const field = `${path}.parameters_json_schema`;
+  const schema = { type: "object", ...(parametersJsonSchema === "" ? {} : parseEmbeddedJson(parametersJsonSchema, field)) };
+  return strict === true ? heldSchema(schema, field, warnings) : schema;
 }
 
 function writeToolChoice({ toolChoice, parallelToolCalls }: Generation, hasTools: boolean): Block | undefined {

@@ -208,7 +208,7 @@ describe("tools", () => {
   it("stand in toolConfig with their schemas", () => {
     expect(build({ tools: [add, { kind: { case: "native", value: { dialect: "bedrock", json: Buffer.from('{"systemTool":{"name":"nova_grounding"}}') } } }] }).body["toolConfig"]).toEqual({
       tools: [
-        { toolSpec: { name: "add", description: "adds", inputSchema: { json: { type: "object", properties: { a: { type: "number" } } } }, strict: true } },
+        { toolSpec: { name: "add", description: "adds", inputSchema: { json: { type: "object", properties: { a: { type: "number" } }, additionalProperties: false } }, strict: true } },
         { systemTool: { name: "nova_grounding" } },
       ],
     });
@@ -276,7 +276,7 @@ describe("options", () => {
       additionalModelResponseFieldPaths: ["/stop_sequence"],
       serviceTier: { type: "flex" },
       requestMetadata: { team: "a" },
-      outputConfig: { textFormat: { type: "json_schema", structure: { jsonSchema: { schema: '{"type":"object"}', name: "n", description: "d" } } } },
+      outputConfig: { textFormat: { type: "json_schema", structure: { jsonSchema: { schema: '{"type":"object","additionalProperties":false}', name: "n", description: "d" } } } },
     });
     expect(warnings).toEqual(["metadata"]);
   });

@@ -4,6 +4,7 @@ import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import { GatewayError } from "#platform/errors.ts";
 import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
 import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import { heldSchema } from "../../domain/held-schema.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { writeModelFields } from "./model-fields.ts";
 import { pathOf } from "./model-path.ts";
@@ -58,8 +59,9 @@ function writeFormat(format: OutputFormat | undefined, warnings: Warnings): Bloc
   }
   if (format?.kind.case !== "jsonSchema") return {};
   const { name, description, jsonSchema } = format.kind.value;
-  parseEmbeddedJson(jsonSchema, "output_format.json_schema.json_schema");
-  const definition = { schema: jsonSchema, ...(name === "" ? {} : { name }), ...(description === "" ? {} : { description }) };
+  const field = "output_format.json_schema.json_schema";
+  const schema = heldSchema(parseEmbeddedJson(jsonSchema, field), field, warnings);
+  const definition = { schema: JSON.stringify(schema), ...(name === "" ? {} : { name }), ...(description === "" ? {} : { description }) };
   return { outputConfig: { textFormat: { type: "json_schema", structure: { jsonSchema: definition } } } };
 }
 

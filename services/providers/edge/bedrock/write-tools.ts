@@ -3,6 +3,7 @@ import { ToolChoice_Mode, type FunctionTool, type Tool } from "#gen/weir/inferen
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { nativeDialect, parseNative, writeCachePoint } from "./write-content.ts";
 import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
+import { heldSchema } from "../../domain/held-schema.ts";
 import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
 import type { Block, Turn } from "../../domain/turns.ts";
 
@@ -53,7 +54,7 @@ function writeToolConfig(generation: Generation, turns: readonly Turn[], warning
 function writeTool(tool: Tool, path: string, warnings: Warnings): Block[] {
   switch (tool.kind.case) {
     case "function":
-      return [writeFunction(tool.kind.value, path), ...writeCachePoint(tool.cacheMarker)];
+      return [writeFunction(tool.kind.value, path, warnings), ...writeCachePoint(tool.cacheMarker)];
     case "native":
       if (tool.kind.value.dialect !== nativeDialect) {
         warnings.add(path, `a tool in the form of "${tool.kind.value.dialect}" is not known there; it is left out.`);
@@ -68,16 +69,22 @@ function writeTool(tool: Tool, path: string, warnings: Warnings): Block[] {
   }
 }
 
-function writeFunction(tool: FunctionTool, path: string): Block {
+function writeFunction(tool: FunctionTool, path: string, warnings: Warnings): Block {
   return {
     toolSpec: {
       name: tool.name,
       ...(tool.description === "" ? {} : { description: tool.description }),
-      // Bedrock wants the type said.
-      inputSchema: { json: { type: "object", ...(tool.parametersJsonSchema === "" ? {} : parseEmbeddedJson(tool.parametersJsonSchema, `${path}.parameters_json_schema`)) } },
+      inputSchema: { json: writeParameters(tool, path, warnings) },
       ...(tool.strict === undefined ? {} : { strict: tool.strict }),
     },
   };
+}
+
+/** Bedrock wants the type said, and of a strict tool a schema that it can hold the model to. */
+function writeParameters({ parametersJsonSchema, strict }: FunctionTool, path: string, warnings: Warnings): Block {
+  const field = `${path}.parameters_json_schema`;
+  const schema = { type: "object", ...(parametersJsonSchema === "" ? {} : parseEmbeddedJson(parametersJsonSchema, field)) };
+  return strict === true ? heldSchema(schema, field, warnings) : schema;
 }
 
 function writeToolChoice({ toolChoice }: Generation): Block | undefined {
