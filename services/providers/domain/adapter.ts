@@ -149,12 +149,14 @@ export interface StreamReader {
   readonly paddingMembers: readonly string[];
   /**
    * Takes the vendor's next event. Throws the vendor's error when the event is one.
-   * The events begin with exactly one `start` and, once the vendor has said all, close with exactly one `end`.
+   * The events, those of `close` included, begin with exactly one `start` and, once the vendor has said all, close with exactly one `end`.
    */
   read(event: StreamedEvent): StreamReading;
+  /** The events that are left when a finished stream has come to its end; absent where the vendor's terminator brings them. */
+  close?(): readonly StreamEventInit[];
   /** What is known so far. */
   readonly summary: ReplySummary;
-  /** True once the vendor's terminator has come; a stream that ends before was cut. */
+  /** True once the vendor's terminator has come, or all that makes a stream whole; a stream that ends before was cut. */
   readonly finished: boolean;
   /** True once the vendor has marked the end of the stream itself, behind which nothing comes; absent where no such mark is known. */
   readonly terminated?: boolean;

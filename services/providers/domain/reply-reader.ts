@@ -9,6 +9,8 @@ export interface ReplyReader {
   push(chunk: Buffer): void;
   /** Takes the end of the body. Throws when the reply was not complete, or is an error. */
   end(): void;
+  /** Says what is left to say of a complete reply, of which no more bytes are waited for; absent where that is nothing. */
+  close?(): void;
   /** True once the vendor has said all. */
   readonly complete: boolean;
   /** True once nothing more can come that is the caller's; absent where only the end of the body tells. */

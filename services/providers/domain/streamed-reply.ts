@@ -3,7 +3,7 @@ import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { ReplySummary, StreamReader } from "./adapter.ts";
+import { StreamReading, type ReplySummary, type StreamReader } from "./adapter.ts";
 import type { EventSplitter, StreamedEvent } from "./event-splitter.ts";
 import type { Output } from "./output.ts";
 import { RepeatedEvent } from "./repeated-event.ts";
@@ -58,6 +58,11 @@ export class StreamedReply implements ReplyReader {
     const rest = this.#splitter.flush();
     if (rest !== undefined) this.#read(rest);
     if (!this.complete) throw new GatewayError("UPSTREAM_INTERRUPTED", "The vendor's stream ended before its end.");
+    this.close();
+  }
+
+  close(): void {
+    if (!this.#native) this.#pass(new StreamReading(this.#reader.close?.() ?? [], true).toEvents());
   }
 
   take(): AttemptResponse | undefined {
@@ -105,6 +110,12 @@ export class StreamedReply implements ReplyReader {
     if (isComment(event)) return;
     const events = this.#reader.read(event).toEvents();
     if (events.length === 0) return;
+    this.#pass(events);
+    this.waitingBytes += event.raw.length;
+    this.#begun = true;
+  }
+
+  #pass(events: readonly StreamGenerateResponse[]): void {
     for (const one of events) {
       if (one.event.case === "start") {
         one.event.value.model ||= this.#model;
@@ -112,8 +123,6 @@ export class StreamedReply implements ReplyReader {
       }
       this.#events.push(one);
     }
-    this.waitingBytes += event.raw.length;
-    this.#begun = true;
   }
 
   /** Adjoining events go on as one view of the bytes that came, without a copy. */

@@ -41,6 +41,8 @@ export class VendorCall implements EgressHandler {
   #reply: ReplyReader | undefined;
   #timer: NodeJS.Timeout | undefined;
   #drainedFor: GatewayError | undefined;
+  /** How much had been generated when the reply was complete. */
+  #outputAtEnd = 0;
   /** What the request carries. */
   #credential: Secret | undefined;
   #isOver = false;
@@ -132,7 +134,7 @@ export class VendorCall implements EgressHandler {
     if (this.#isOver) return;
     if (this.#drainedFor !== undefined) return void reply.take();
     if (reply.terminated === true) return this.#endTerminated();
-    if (reply.complete) this.#timer ??= setTimeout(() => this.#stopWaitingForEnd(), trailingMs);
+    if (reply.complete) this.#waitForEnd(reply.output.bytes);
     this.#listener.progressed();
     if (reply.waitingBytes > maximumWaitingBytes) controller.pause();
   }
@@ -187,9 +189,17 @@ export class VendorCall implements EgressHandler {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#clearTimer();
+    if (result === AttemptResult.SUCCEEDED) this.#reply?.close?.();
     if (result === AttemptResult.SUCCEEDED && this.#credential !== undefined) this.credentials.accepted(this.#credential);
     if (this.#drainedFor === undefined) this.#listener.ended(result, error);
     else this.#listener.ended(AttemptResult.CANCELLED, this.#drainedFor);
+  }
+
+  /** What is generated behind the end shows that it was none, and is waited for anew. */
+  #waitForEnd(outputBytes: number): void {
+    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#stopWaitingForEnd(), trailingMs);
+    else if (outputBytes > this.#outputAtEnd) this.#timer.refresh();
+    this.#outputAtEnd = outputBytes;
   }
 
   #stopWaitingForEnd(): void {

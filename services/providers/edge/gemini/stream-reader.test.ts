@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerationSchema, StreamGenerateResponseSchema, type StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { SseSplitter } from "#platform/sse.ts";
-import type { StreamReader } from "../../domain/adapter.ts";
+import { StreamReading, type StreamReader } from "../../domain/adapter.ts";
 import { StreamedReply } from "../../domain/streamed-reply.ts";
 import { chunks, reply, toBytes } from "./fixtures.ts";
 import { geminiVendor } from "./gemini-vendor.ts";
@@ -14,7 +14,7 @@ function readerFor(candidateCount = 1): StreamReader {
   return geminiVendor.generate.createStreamReader(request);
 }
 
-/** Reads a stream that arrives in these pieces. */
+/** Reads a stream that arrives in these pieces, and has come to its end if it can. */
 function readAll(pieces: readonly Uint8Array[], reader = readerFor()) {
   const splitter = new SseSplitter();
   const events: StreamGenerateResponse[] = [];
@@ -26,6 +26,7 @@ function readAll(pieces: readonly Uint8Array[], reader = readerFor()) {
       if (reading.forward) forwarded.push(Buffer.from(event.raw));
     }
   }
+  if (reader.finished) events.push(...new StreamReading(reader.close?.() ?? [], true).toEvents());
   return { reader, events, forwarded: Buffer.concat(forwarded) };
 }
 
@@ -126,10 +127,11 @@ describe("a streamed reply", () => {
     expect(reader.summary.finishReason).toBe("");
   });
 
-  it("takes figures that come behind the end into the summary alone", () => {
+  it("takes figures that come behind the finish, for the ledger and the caller", () => {
     const { reader, events } = read(...chunks, { usageMetadata: { candidatesTokenCount: 60, totalTokenCount: 187 } });
-    expect(events).toEqual(readAll([bytes]).events);
+    expect(events.slice(0, -1)).toEqual(readAll([bytes]).events.slice(0, -1));
     expect(reader.summary.usage?.quantities.find(({ quantity }) => quantity === 60n)).toBeDefined();
+    expect(events.at(-1)!.event).toMatchObject({ case: "end", value: { usage: reader.summary.usage } });
   });
 
   it("ends when every candidate that was asked for has ended", () => {
@@ -145,6 +147,13 @@ describe("a streamed reply", () => {
       { candidateIndex: 0, finishReason: FinishReason.STOP },
       { candidateIndex: 1, finishReason: FinishReason.LENGTH },
     ]);
+  });
+
+  it("goes on behind a finish reason that comes too early", () => {
+    const say = (text: string) => ({ candidates: [{ content: { parts: [{ text }] }, finishReason: "STOP" }] });
+    const { events, reader } = read({ candidates: [{ content: { parts: [] }, finishReason: "STOP" }] }, say("a"), say("b"));
+    expect([assemble(events), reader.finished]).toMatchObject([[{ text: "ab" }], true]);
+    expect(events.map(({ event }) => event.case)).toEqual(["start", "partStart", "partDelta", "partDelta", "partEnd", "candidateEnd", "end"]);
   });
 
   it("streams speech as one sound", () => {

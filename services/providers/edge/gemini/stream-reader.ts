@@ -19,7 +19,8 @@ const maximumCandidates = 128;
 
 /**
  * A reader for one reply. Gemini sends no terminator: the stream is complete when each candidate that was asked for has its
- * finish reason. What comes behind only corrects the summary.
+ * finish reason. But only its end tells that nothing comes behind: servers that stand in for Gemini finish with their first chunk
+ * already, or with each (https://github.com/router-for-me/CLIProxyAPI/issues/5651).
  */
 export function createStreamReader({ body }: VendorRequest): StreamReader {
   return new ChunkReader(candidateCountOf(body));
@@ -43,7 +44,7 @@ class ChunkReader implements StreamReader {
   }
 
   get finished(): boolean {
-    return this.#hasEnded;
+    return this.#hasEnded || this.#isComplete();
   }
 
   get summary(): ReplySummary {
@@ -74,7 +75,7 @@ class ChunkReader implements StreamReader {
       events.push(...this.#candidate(asCount(candidate["index"]) ?? position).read(candidate));
     }
     this.#blockReason = blockReasonOf(chunk) || this.#blockReason;
-    return this.#isComplete() ? [...events, ...this.#end()] : events;
+    return events;
   }
 
   #start(chunk: JsonObject): StreamEventInit[] {
@@ -93,7 +94,8 @@ class ChunkReader implements StreamReader {
     return this.#candidates.size >= this.#candidateCount && this.#candidates.values().every(({ finishWord }) => finishWord !== "");
   }
 
-  #end(): StreamEventInit[] {
+  close(): readonly StreamEventInit[] {
+    if (this.#hasEnded) return [];
     this.#hasEnded = true;
     const closed: StreamEventInit[] =
       this.#candidates.size > 0

@@ -5,6 +5,7 @@ import type { StreamGenerateResponse } from "#gen/weir/inference/v1/inference_se
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { SseSplitter } from "#platform/sse.ts";
+import { StreamReading } from "../../domain/adapter.ts";
 import { createStreamReader } from "./stream-reader.ts";
 
 type Delta = ChatCompletionChunk.Choice.Delta;
@@ -35,6 +36,7 @@ function readAll(text: string | readonly Uint8Array[], withholdUsage = false) {
       if (!reading.forward) withheld.push(Buffer.from(sse.raw).toString());
     }
   }
+  if (reader.finished) events.push(...new StreamReading(reader.close?.() ?? [], true).toEvents());
   return { reader, events, withheld };
 }
 
@@ -144,9 +146,14 @@ test.each([
 
 test("what comes after the end changes the summary only", () => {
   const late = event({ ...head, choices: [{ index: 0, delta: { content: "late" } }], usage: { ...usage, completion_tokens: 9 } });
-  const { events, reader } = readAll(talk.replace(done, "") + late + done + done);
+  const { events, reader } = readAll(talk + late + done);
   expect(brief(events)).toEqual(brief(readAll(talk).events));
   expect(reader.summary.usage?.quantities[1]).toMatchObject({ meter: Meter.OUTPUT_TOKENS, quantity: 9n });
+});
+
+test("goes on behind a finish that comes with a usage and too early", () => {
+  const early = (content: string) => event({ ...head, choices: [{ index: 0, delta: { content }, finish_reason: "stop" }], usage });
+  expect(brief(readAll(early("A") + early("B")).events)).toEqual(brief(readAll(chunk({ content: "A" }) + chunk({ content: "B" }, "stop") + usageChunk).events));
 });
 
 test("a forced tool call that says stop waits for its tool", () => {

@@ -15,7 +15,8 @@ const maximumCandidates = 128;
 
 /**
  * A reader for one reply. The terminator is `data: [DONE]`; for servers that send none, a stream is also complete when every
- * candidate that began has its finish reason and a usage came with or after the last of them. What comes behind only corrects the summary.
+ * candidate that began has its finish reason and a usage came with or after the last of them. But only its end tells that nothing
+ * comes behind: there are servers that say the usage with each chunk.
  */
 export function createStreamReader({ withholdUsage }: VendorRequest): StreamReader {
   return new ChunkReader(withholdUsage);
@@ -43,7 +44,7 @@ class ChunkReader implements StreamReader {
   }
 
   get finished(): boolean {
-    return this.#hasEnded;
+    return this.#hasEnded || this.#isComplete();
   }
 
   /** A usage that is still to come may stand behind the mark. */
@@ -60,7 +61,7 @@ class ChunkReader implements StreamReader {
     if (event.data === "") return nothing;
     if (event.data === "[DONE]") {
       this.#isDone = true;
-      return new StreamReading(this.#end(), true);
+      return new StreamReading(this.close(), true);
     }
     const chunk = parseVendorJson(event.data);
     if (event.type === "error" || (chunk["error"] ?? null) !== null) throw readErrorEvent(chunk);
@@ -76,7 +77,6 @@ class ChunkReader implements StreamReader {
     const hasEnded = this.#hasEnded;
     const inits = hasEnded ? [] : [...this.#start(chunk), ...choices.flatMap((choice, position) => this.#readChoice(choice, position))];
     this.#readUsage(chunk);
-    if (!hasEnded && this.#isComplete()) inits.push(...this.#end());
     return new StreamReading(inits, forward);
   }
 
@@ -108,7 +108,7 @@ class ChunkReader implements StreamReader {
     return this.#usageIsFinal && this.#candidates.size > 0 && this.#candidates.values().every(({ finishWord }) => finishWord !== "");
   }
 
-  #end(): StreamEventInit[] {
+  close(): readonly StreamEventInit[] {
     if (this.#hasEnded) return [];
     if (!this.#hasStarted) throw new GatewayError("UPSTREAM_PROTOCOL", "The vendor's stream ended without a reply; try again, or use another target.");
     this.#hasEnded = true;
