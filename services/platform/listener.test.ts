@@ -1,7 +1,8 @@
+import { once } from "node:events";
 import * as http2 from "node:http2";
 import { connect } from "node:net";
 import { expect, test } from "vitest";
-import { listen } from "./listener.ts";
+import { connectionOf, listen } from "./listener.ts";
 
 const longDrainMs = 60_000;
 
@@ -24,18 +25,26 @@ test.each([
   expect(performance.now() - beginMs).toBeLessThan(longDrainMs / 10);
 });
 
-test("an HTTP/2 connection that its caller ends takes its requests with it", async () => {
-  const left = Promise.withResolvers<void>();
-  const listener = await listen({ address: "127.0.0.1", port: 0, portHint: "", handler: (_request, response) => {
-    response.once("close", () => left.resolve());
-    response.write("the beginning");
-  } });
-  const session = http2.connect(`http://127.0.0.1:${listener.port}`);
-  const stream = session.request({ ":path": "/" });
-  await new Promise<void>((resolve) => stream.once("data", () => resolve()));
-  const ended = new Promise<void>((resolve) => session.socket.once("close", () => resolve()));
-  session.socket.destroySoon();
+test.each([
+  ["that is idle", "ok"],
+  ["whose reply waits to be read", "x".repeat(1024 * 1024)],
+])("a connection of HTTP/2 %s ends with its caller", async (_, body) => {
+  const arrived = Promise.withResolvers<http2.ServerHttp2Session>();
+  const listener = await listen({
+    address: "127.0.0.1",
+    port: 0,
+    portHint: "",
+    handler: (request, response) => {
+      arrived.resolve(connectionOf(request) as http2.ServerHttp2Session);
+      response.end(body);
+    },
+  });
+  const caller = http2.connect(`http://127.0.0.1:${listener.port}`);
+  const reply = caller.request();
+  const session = await arrived.promise;
+  await once(reply, "response");
+  const ended = once(session, "close");
+  caller.destroy();
   await ended;
-  await left.promise;
   await listener.close(longDrainMs);
 });

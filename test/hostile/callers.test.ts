@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { openRawConnection } from "../harness/raw-connection.ts";
-import { json, startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
+import { json, startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 const megabyte = 1024 * 1024;
@@ -219,37 +219,36 @@ describe("callers of streams", () => {
   const streamBody = JSON.stringify({ model: "up/m", stream: true, messages: [{ role: "user", content: "hello" }] });
 
   test("one that does not read makes the vendor wait", { timeout: 60_000 }, async () => {
-    let written = 0;
-    let isWaiting = false;
-    upstream.answerWith(async (_, response) => {
-      response.writeHead(200, { "content-type": "text/event-stream" });
-      while (!response.destroyed) {
-        written += chunk.length;
-        if (!response.write(chunk)) {
-          isWaiting = true;
-          await new Promise<void>((resolve) => {
-            response.once("drain", () => resolve());
-            response.once("close", () => resolve());
-          });
-          isWaiting = false;
-        } else await new Promise((resolve) => setImmediate(resolve));
-      }
-    });
+    const endless = endlessAnswer(chunk);
+    upstream.answerWith(endless.answer);
     const before = residentBytes();
     const connection = await openRawConnection(weir.origin);
     connection.socket.pause();
     await connection.send(`${head("/v1/chat/completions", `content-length: ${streamBody.length}`)}${streamBody}`);
-    // It waits, and goes on waiting: what was written stays the same from one look to the next.
-    let last = -1;
-    await expect.poll(() => {
-      const isStill = isWaiting && written === last;
-      last = written;
-      return isStill;
-    }, { timeout: 30_000, interval: 500 }).toBe(true);
-    expect(written).toBeLessThan(32 * megabyte);
+    await expect.poll(endless.waits, { timeout: 30_000, interval: 500 }).toBe(true);
+    expect(endless.writtenBytes()).toBeLessThan(32 * megabyte);
     expect(residentBytes() - before).toBeLessThan(100 * megabyte);
     connection.socket.destroy();
     await (await upstream.request(upstream.requests.length - 1)).aborted;
+  });
+
+  test.each([
+    ["/v1/chat/completions", "application/json", Buffer.from(streamBody)],
+    ["/weir.inference.v1.InferenceService/StreamGenerate", "application/connect+json", connectMessage({ generation: { model: "up/m", messages: [{ role: "ROLE_USER", parts: [{ text: { text: "hello" } }] }] } })],
+  ])("%s: the request of one that reads late, and asks nothing more, is over", { timeout: 60_000 }, async (path, contentType, body) => {
+    const endless = endlessAnswer(chunk);
+    upstream.answerWith(endless.answer);
+    const cancelled = (): number => weir.log().filter(({ msg, error }) => msg === "request failed" && (error as { reason: string }).reason === "CANCELLED").length;
+    const before = cancelled();
+    const connection = await openRawConnection(weir.origin);
+    connection.socket.pause();
+    await connection.send([`POST ${path} HTTP/1.1`, "host: weir", `authorization: Bearer ${weir.inferenceKey}`, `content-type: ${contentType}`, `content-length: ${body.length}`, "", ""].join("\r\n"));
+    await connection.send(body);
+    await expect.poll(endless.waits, { timeout: 30_000, interval: 500 }).toBe(true);
+    // What has been written goes out, and nothing says that more could be.
+    connection.socket.end();
+    connection.socket.resume();
+    await expect.poll(cancelled, { timeout: 10_000 }).toBe(before + 1);
   });
 
   test("200 that leave at once: every vendor's connection is closed, each attempt stands once", { timeout: 60_000 }, async () => {
@@ -270,6 +269,41 @@ describe("callers of streams", () => {
     for (const { event } of attempts) expect(event!.outcome!.result).toBe(AttemptResult.CANCELLED);
   });
 });
+
+/** An answer that never ends. It waits when nothing was written from one look to the next, because nobody reads. */
+function endlessAnswer(chunk: string): { answer: Answer; writtenBytes: () => number; waits: () => boolean } {
+  let written = 0;
+  let isWaiting = false;
+  let last = -1;
+  const answer: Answer = async (_, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    while (!response.destroyed) {
+      written += chunk.length;
+      if (!response.write(chunk)) {
+        isWaiting = true;
+        await new Promise<void>((resolve) => {
+          response.once("drain", () => resolve());
+          response.once("close", () => resolve());
+        });
+        isWaiting = false;
+      } else await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  const waits = (): boolean => {
+    const isStill = isWaiting && written === last;
+    last = written;
+    return isStill;
+  };
+  return { answer, writtenBytes: () => written, waits };
+}
+
+/** A message of a stream as Connect frames it. */
+function connectMessage(message: object): Buffer {
+  const json = Buffer.from(JSON.stringify(message));
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(json.length, 1);
+  return Buffer.concat([head, json]);
+}
 
 type Place = readonly (string | number)[];
 

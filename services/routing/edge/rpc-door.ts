@@ -60,6 +60,8 @@ export function createRpcDoor(options: RpcDoorOptions): (request: HttpRequest, r
   return (request, response) => {
     leaveOutFarDeadlines(request.headers);
     endUnfinished(request);
+    // Connect waits until a caller who reads slowly has read, also for one who is gone.
+    response.once("close", () => response.emit("drain"));
     handle(request, response);
   };
 }
