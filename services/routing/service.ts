@@ -35,6 +35,7 @@ import { judgeByModeration } from "./domain/guardrails/moderation.ts";
 import type { Question } from "./domain/guardrails/outside-check.ts";
 import { runOwnCall } from "./domain/own-call.ts";
 import type { PipelineDependencies, Reply } from "./domain/pipeline.ts";
+import type { PlanningView } from "./domain/plan.ts";
 import { guardrailLabel } from "./domain/reserved-labels.ts";
 import { requestRecordOf, type EndedRequest } from "./domain/request-record.ts";
 import { verdictOn } from "./domain/verdict.ts";
@@ -80,6 +81,7 @@ import { budgetsOfCall } from "./store/call-budgets.ts";
 import { peekCredential } from "./store/credential-peek.ts";
 import { LeaseHolder } from "./store/lease-holder.ts";
 import { KeyUses } from "./store/key-uses.ts";
+import { PlanningChanges } from "./store/planning-changes.ts";
 import { RateCounters } from "./store/rate-counters.ts";
 import { KeptReplies } from "./store/kept-replies.ts";
 import { createSharedRepliesMetrics, SharedReplies } from "./store/shared-replies.ts";
@@ -113,12 +115,17 @@ export interface RoutingService extends RunningService<typeof InferenceService> 
 export async function createRoutingService({ config, peers, sharedCache, clock, logger, metrics, tracer, draining }: RoutingDependencies): Promise<RoutingService> {
   const stopping = new AbortController();
   const tellMissingTargets = missingTargetsTeller(logger);
+  const planningChanges = new PlanningChanges(clock);
+  const onPlanningChange = (view: PlanningView): void => {
+    planningChanges.note();
+    tellMissingTargets(view);
+  };
   const [grants, catalogue, rulesOf] = await Promise.all([
     GrantView.follow({ policy: peers.policy, clock, logger, signal: stopping.signal }),
-    followCatalogue(peers, (providers) => tellMissingTargets({ routes: config.current.routes, providers }), logger, stopping.signal),
+    followCatalogue(peers, (providers) => onPlanningChange({ routes: config.current.routes, providers }), logger, stopping.signal),
     followRules({ policy: peers.policy, logger, signal: stopping.signal }),
   ]);
-  config.subscribe(({ routes }) => tellMissingTargets({ routes, providers: catalogue.providers }));
+  config.subscribe(({ routes }) => onPlanningChange({ routes, providers: catalogue.providers }));
   const uses = new KeyUses({ policy: peers.policy, logger });
   const holds = new LeaseHolder({ policy: peers.policy, contact: grants, clock, logger, signal: stopping.signal });
   const addressOf = followCallerAddress(config);
@@ -151,6 +158,7 @@ export async function createRoutingService({ config, peers, sharedCache, clock, 
   const askedBy = ({ rule, call }: Question, signal: AbortSignal) => (asked: AskedCall): Promise<Reply> => runOwnCall(asked, call, { [guardrailLabel]: rule }, signal, pipeline);
   const pipeline: PipelineDependencies = {
     view: () => ({ routes: config.current.routes, providers: catalogue.providers }),
+    nextView: (signal) => planningChanges.next(signal),
     priceVersion: () => catalogue.priceVersion,
     rulesOf,
     rateCounterOf: rateCounters.counterOf,

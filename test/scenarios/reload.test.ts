@@ -6,7 +6,7 @@ import { startWeir, type Weir } from "../harness/start-weir.ts";
 let upstream: ScriptedProvider;
 let weir: Weir;
 
-const configWith = (routes: string): string => `providers: { up: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] } }\nroutes: { ${routes} }\n`;
+const configWith = (routes: string, provider = "up"): string => `providers: { ${provider}: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] } }\nroutes: { ${routes} }\n`;
 
 beforeAll(async () => {
   upstream = await startScriptedProvider(
@@ -20,13 +20,17 @@ afterAll(async () => {
 });
 
 async function statusOf(model: string): Promise<number> {
+  return (await ask(model)).status;
+}
+
+async function ask(model: string): Promise<Response> {
   const response = await fetch(`${weir.origin}/v1/chat/completions`, {
     method: "POST",
     headers: { authorization: `Bearer ${weir.inferenceKey}`, "content-type": "application/json" },
     body: JSON.stringify({ model, messages: [{ role: "user", content: "hello" }] }),
   });
   await response.text();
-  return response.status;
+  return response;
 }
 
 async function replaceConfig(text: string): Promise<void> {
@@ -54,4 +58,20 @@ test("a changed file is in force without a restart and without a failed request,
   await replaceConfig("providers: { up: { vendor: nobody } }\n");
   await expect.poll(() => JSON.stringify(weir.log()), { timeout: 10_000, interval: 50 }).toContain("nobody");
   expect(await statusOf("after")).toBe(200);
+});
+
+test("no call fails while a route goes from a provider to another that takes its place, whichever process reads the change first", { timeout: 120_000 }, async () => {
+  const configOf = (provider: string): string => configWith(`moved: { targets: [${provider}/m] }`, provider);
+  await replaceConfig(configOf("up"));
+  await expect.poll(() => statusOf("moved"), { timeout: 10_000, interval: 50 }).toBe(200);
+  const failed: number[] = [];
+  for (const provider of ["other", "up", "other", "up"]) {
+    await replaceConfig(configOf(provider));
+    for (let target: string | null = null; target !== `${provider}/m`; ) {
+      const response = await ask("moved");
+      if (response.status !== 200) failed.push(response.status);
+      target = response.headers.get("x-weir-target");
+    }
+  }
+  expect(failed).toEqual([]);
 });

@@ -542,8 +542,8 @@ describe("an attempt's id", () => {
 
 describe("a request that cannot be made", () => {
   it.each([
-    ["an unknown provider", { provider: "nobody" }, "NOT_FOUND"],
-    ["a model off the list", { model: "other" }, "MODEL_NOT_FOUND"],
+    ["an unknown provider", { provider: "nobody" }, "UPSTREAM_UNAVAILABLE"],
+    ["a model off the list", { model: "other" }, "UPSTREAM_UNAVAILABLE"],
     ["no operation", { operation: { case: undefined } }, "INVALID_REQUEST"],
     ["a malformed id", { attemptId: "att_x" }, "INVALID_REQUEST"],
   ] as const)("for %s leaves no trace", async (_what, init, reason) => {
@@ -597,7 +597,7 @@ describe("the service", () => {
     await catalog.return!();
 
     const { error } = await collect(providers.attempt(attemptRequest({ operation: operations.generate }), contextOf()));
-    expect(error).toMatchObject({ reason: "NOT_FOUND" });
+    expect(error).toMatchObject({ reason: "UPSTREAM_UNAVAILABLE" });
     response!.end(chunk("b", "stop") + usageChunk + done);
     const events = [];
     for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) events.push(...next.value.events);

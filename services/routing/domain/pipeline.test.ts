@@ -30,6 +30,32 @@ describe("runCall", () => {
     expect(new Set(sent.map(({ requestId }) => requestId))).toEqual(new Set(["req_1"]));
   });
 
+  describe("while a changed configuration is on its way", () => {
+    const unknown = new GatewayError("UPSTREAM_UNAVAILABLE", "No provider has the name first.", { metadata: { unknown_target: "true" } });
+
+    test("waits until a route has targets", async () => {
+      const { dependencies, sent } = harness({ first: "hello" }, [], {}, new ScriptedHolds());
+      const there = dependencies.view();
+      let view: typeof there = { ...there, providers: new Map() };
+      const nextView = (): Promise<boolean> => {
+        view = there;
+        return Promise.resolve(true);
+      };
+      await runCall(callWith({}), { ...dependencies, view: () => view, nextView });
+      expect(sent).toHaveLength(1);
+    });
+
+    test("goes on to the next target where providers know one no more, and asks for the route anew after the last", async () => {
+      const { sent } = await run({ first: unknown, second: "hello" });
+      expect(sent.map(({ provider }) => provider)).toEqual(["first", "second"]);
+
+      const { dependencies, sent: sentAgain } = harness({ first: unknown }, [], {}, new ScriptedHolds());
+      const changes = [true, true, false];
+      await expect(runCall(callWith({}), { ...dependencies, nextView: () => Promise.resolve(changes.shift()!) })).rejects.toBe(unknown);
+      expect(sentAgain).toHaveLength(3);
+    });
+  });
+
   test("stops at a refusal that another target would repeat", async () => {
     const { error, sent } = await failure({ first: rejected, second: "hello" });
     expect(error).toBe(rejected);
@@ -316,7 +342,7 @@ function harness(script: Record<string, Script>, failures: string[], facts: Fact
     holds.target = target.name;
     return { rates: new Map([[Meter.INPUT_TOKENS, 0n], [Meter.OUTPUT_TOKENS, 1_000_000n]]), serviceTiers: undefined, factorMillionths: 1_000_000n };
   };
-  return { sent, dependencies: { budgets: { holds, rates }, view: () => ({ routes, providers }), priceVersion: () => "pri_1", rulesOf: () => undefined, rateCounterOf: () => { throw new Error("There are no rate limits."); }, breaker, attempt, latencies: { of: () => ({ ms: undefined, isDue: false }), claim: () => undefined, begin: () => () => undefined }, random: () => 0, setAlarm: () => { throw new Error("Nothing is hedged."); }, onHedged: () => undefined, clock: systemClock, onFailedAttempt: () => undefined, onRetry: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve(), askOutside: () => Promise.resolve({ verdict: "allow" }), judgeJson: () => Promise.resolve(undefined), cache: { rules: () => [], store: nothingKept, askMeaning: () => Promise.resolve(undefined), onUse: () => undefined } } };
+  return { sent, dependencies: { budgets: { holds, rates }, view: () => ({ routes, providers }), nextView: () => Promise.resolve(false), priceVersion: () => "pri_1", rulesOf: () => undefined, rateCounterOf: () => { throw new Error("There are no rate limits."); }, breaker, attempt, latencies: { of: () => ({ ms: undefined, isDue: false }), claim: () => undefined, begin: () => () => undefined }, random: () => 0, setAlarm: () => { throw new Error("Nothing is hedged."); }, onHedged: () => undefined, clock: systemClock, onFailedAttempt: () => undefined, onRetry: () => undefined, onFinding: () => undefined, breathe: () => Promise.resolve(), askOutside: () => Promise.resolve({ verdict: "allow" }), judgeJson: () => Promise.resolve(undefined), cache: { rules: () => [], store: nothingKept, askMeaning: () => Promise.resolve(undefined), onUse: () => undefined } } };
 }
 
 function callWith(changes: Partial<Call>): Call {

@@ -37,7 +37,7 @@ import type { JudgeJson } from "./guardrails/reply-schema.ts";
 import { firstToBegin, type Alarm } from "./hedging.ts";
 import { once } from "./once.ts";
 import { withOutputMaximum } from "./output-maximum.ts";
-import { planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
+import { NoTarget, planTargets, type Plan, type PlanningView, type Target } from "./plan.ts";
 import { admitCall, type RateCounterSource } from "./rate-admission.ts";
 import { recordFailure, recordReply } from "./recorded-call.ts";
 import { pause, withOthersAtOnce, withRetries } from "./retrying.ts";
@@ -45,7 +45,7 @@ import { routingFactsOf } from "./route-case.ts";
 import { noTokens } from "./token-estimate.ts";
 import { estimatedNanos, spendingOf } from "./spending.ts";
 import { drawFrom, orderTargets, type Latency, type OrderSights, type TargetOrder } from "./target-order.ts";
-import { verdictOn } from "./verdict.ts";
+import { isUnknownTarget, verdictOn } from "./verdict.ts";
 
 type Operation = AttemptRequest["operation"];
 
@@ -116,6 +116,8 @@ export interface LatencySource {
 
 export interface PipelineDependencies {
   readonly view: () => PlanningView;
+  /** Resolves with true when what calls are planned by may be another, as long as it is being changed; with false where it is not, or the signal fires. */
+  readonly nextView: (signal: AbortSignal) => Promise<boolean>;
   readonly priceVersion: () => string;
   readonly rulesOf: RuleSource;
   readonly rateCounterOf: RateCounterSource;
@@ -156,8 +158,21 @@ interface BegunReply {
 /** How long an attempt may wait at providers before it begins. */
 const startWithinMs = 30_000;
 
-/** Resolves with the first reply that begins. Throws the last failure, naming all that was tried, or RATE_LIMITED before anything is. */
+/**
+ * Resolves with the first reply that begins. Throws the last failure, naming all that was tried, or RATE_LIMITED before anything is.
+ * Routes and providers of a changed configuration come one after the other: a call between them waits until they fit.
+ */
 export async function runCall(received: Call, dependencies: PipelineDependencies): Promise<Reply> {
+  for (;;) {
+    try {
+      return await runPlanned(received, dependencies);
+    } catch (error) {
+      if (!(error instanceof NoTarget || isUnknownTarget(error)) || !(await dependencies.nextView(received.signal))) throw error;
+    }
+  }
+}
+
+async function runPlanned(received: Call, dependencies: PipelineDependencies): Promise<Reply> {
   // The key's labels win: whoever is charged does not choose by what.
   const call: Call = { ...received, labels: { ...received.labels, ...received.grant.labels } };
   const rules = dependencies.rulesOf(call.grant);

@@ -112,7 +112,7 @@ function planAmong(names: readonly string[], model: string, view: PlanningView):
   }
   const named = targetNamed(model, view) ?? onlyListed(model, view);
   if (named !== undefined) return directPlan(named);
-  throw route === undefined ? modelNotFound(model, view) : noTarget(model);
+  throw route === undefined ? modelNotFound(model, view) : new NoTarget(model);
 }
 
 function onlyListed(model: string, view: PlanningView): Target | undefined {
@@ -126,8 +126,11 @@ export function missingTargets(view: PlanningView): string[] {
   return [...names].filter((name) => targetNamed(name, view) === undefined);
 }
 
-function noTarget(route: string): GatewayError {
-  return new GatewayError("MODEL_NOT_FOUND", `The route "${route}" has no target that can be asked: their providers are not there. Whoever runs Weir finds them in its log, and can mend the route.`, { metadata: { model: route } });
+/** A route none of whose targets can be asked. */
+export class NoTarget extends GatewayError {
+  constructor(route: string) {
+    super("MODEL_NOT_FOUND", `The route "${route}" has no target that can be asked: their providers are not there. Whoever runs Weir finds them in its log, and can mend the route.`, { metadata: { model: route } });
+  }
 }
 
 function modelNotFound(model: string, view: PlanningView): GatewayError {

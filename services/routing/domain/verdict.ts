@@ -43,6 +43,11 @@ const verdicts: Readonly<Partial<Record<Reason, Verdict>>> = {
   ATTEMPT_TOO_LATE: { ...stop, othersAtOnce: 1 },
 };
 
+/** Whether providers know the target no more, or not yet: routing follows them a moment behind, and each process reads a changed configuration by itself. */
+export function isUnknownTarget(error: unknown): boolean {
+  return error instanceof GatewayError && error.metadata["unknown_target"] === "true";
+}
+
 /** The verdict on an error that came before the reply's first byte reached the caller; after it, it is always "stop". */
 export function verdictOn(error: unknown): Verdict {
   if (!(error instanceof GatewayError)) return stop;
@@ -52,6 +57,7 @@ export function verdictOn(error: unknown): Verdict {
 }
 
 function verdictOnReason(error: GatewayError): Verdict {
+  if (isUnknownTarget(error)) return targetUnasked;
   if (error.reason === "UPSTREAM_REJECTED") {
     // A model that the vendor does not have is a fault of the target, any other refusal one of the request.
     return error.metadata["status"] === "404" ? targetRefused : { ...stop, health: "works" };
