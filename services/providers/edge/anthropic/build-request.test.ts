@@ -48,6 +48,28 @@ describe("the request for Anthropic", () => {
     expect(warnings).toEqual(["messages[].role"]);
   });
 
+  describe("where a caller names a key for prompt caching", () => {
+    const messages: GenerationInit["messages"] = [{ role: Role.SYSTEM, parts: [{ kind: { case: "text", value: { text: "be brief" } } }] }, hello, { role: Role.ASSISTANT, parts: [{ kind: { case: "text", value: { text: "hi" } } }] }, hello];
+    const marker = { type: "ephemeral" };
+
+    it("marks the end of the instructions and of the conversation", () => {
+      const { body, warnings } = build({ messages, promptCacheKey: "session" });
+      expect(body.system).toEqual([{ type: "text", text: "be brief", cache_control: marker }]);
+      expect(body.messages.map(({ content }) => (content as object[]).map((block) => "cache_control" in block))).toEqual([[false], [false], [true]]);
+      expect(warnings).toEqual([]);
+    });
+
+    it("leaves it to the caller's own markers where there are any", () => {
+      const marked: GenerationInit["messages"] = [...messages.slice(0, 1), { role: Role.USER, parts: [{ kind: { case: "text", value: { text: "hello" } }, cacheMarker: {} }] }, ...messages.slice(2)];
+      expect(JSON.stringify(build({ messages: marked, promptCacheKey: "session" }).body).split("cache_control")).toHaveLength(2);
+    });
+
+    it("marks no thinking", () => {
+      const thinking: GenerationInit["messages"] = [hello, { role: Role.ASSISTANT, parts: [{ kind: { case: "reasoning", value: { text: "hm", signature: "c2ln" } } }] }];
+      expect(JSON.stringify(build({ messages: thinking, promptCacheKey: "session" }).body)).not.toContain("cache_control");
+    });
+  });
+
   describe("instructions amid the conversation, of a model that takes them there", () => {
     const say = (role: Role, text: string) => ({ role, parts: [{ kind: { case: "text", value: { text } } } as const] });
     const [question, answer, rule, other] = [say(Role.USER, "hello"), say(Role.ASSISTANT, "well"), say(Role.DEVELOPER, "in French"), say(Role.SYSTEM, "be brief")];
@@ -241,7 +263,6 @@ describe("the request for Anthropic", () => {
       metadata: { a: "b" },
       store: true,
       verbosity: "low",
-      promptCacheKey: "k",
       serviceTier: "flex",
       outputFormat: { kind: { case: "jsonObject", value: {} } },
     };
@@ -249,7 +270,7 @@ describe("the request for Anthropic", () => {
     expect(body.temperature).toBe(1);
     expect(warnings.toSorted()).toEqual(
       [
-        "audio", "candidate_count", "logprobs", "metadata", "modalities", "output_format.json_object", "prompt_cache_key", "sampling.frequency_penalty",
+        "audio", "candidate_count", "logprobs", "metadata", "modalities", "output_format.json_object", "sampling.frequency_penalty",
         "sampling.logit_bias", "sampling.presence_penalty", "sampling.seed", "sampling.temperature", "service_tier", "store", "top_logprobs", "verbosity",
       ],
     );

@@ -9,12 +9,13 @@ import type { VendorRequest } from "../../domain/adapter.ts";
 import { factsOf, type ModelFacts } from "./model-facts.ts";
 import { Warnings } from "../../domain/warnings.ts";
 import type { Block } from "../../domain/turns.ts";
+import { withCaching } from "./write-caching.ts";
 import { writeConversation } from "./write-content.ts";
 import { writeThinking, type ThinkingJson } from "./write-thinking.ts";
 import { writeTools } from "./write-tools.ts";
 
 /** What Anthropic has nothing like. */
-const lacking: readonly Option[] = ["sampling.seed", "sampling.presence_penalty", "sampling.frequency_penalty", "sampling.logit_bias", "logprobs", "top_logprobs", "modalities", "audio", "metadata", "store", "verbosity", "prompt_cache_key", "candidate_count"];
+const lacking: readonly Option[] = ["sampling.seed", "sampling.presence_penalty", "sampling.frequency_penalty", "sampling.logit_bias", "logprobs", "top_logprobs", "modalities", "audio", "metadata", "store", "verbosity", "candidate_count"];
 
 const path = "/messages";
 
@@ -33,7 +34,7 @@ export function writeBody(generation: Generation, model: string, warnings: Warni
   const facts = factsOf(model);
   warnOfOptions("Anthropic", lacking, generation, warnings);
   const maximumTokens = writeMaximumTokens(generation, facts, warnings);
-  const { system, turns } = writeConversation(generation.messages, facts, warnings);
+  const { system, turns } = withCaching(generation, writeConversation(generation.messages, facts, warnings));
   const { thinking, effort } = writeThinking(generation, turns, facts, maximumTokens, warnings);
   const format = writeFormat(generation.outputFormat, warnings);
   return {

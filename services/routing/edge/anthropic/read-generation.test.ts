@@ -61,13 +61,19 @@ describe("the request", () => {
     expect(generation.messages[0]!.parts[0]!.cacheMarker?.lifetime).toBe(CacheMarker_Lifetime.ONE_HOUR);
   });
 
+  it("has its own cache marker on its last block that can have one", () => {
+    const asked = (content: object[]) => read({ cache_control: { type: "ephemeral", ttl: "1h" }, messages: [{ role: "user", content }] }).generation.messages[0]!.parts.map(({ cacheMarker }) => cacheMarker?.lifetime);
+    expect(asked([{ type: "text", text: "a" }, { type: "text", text: "b" }])).toEqual([undefined, CacheMarker_Lifetime.ONE_HOUR]);
+    expect(asked([{ type: "text", text: "a", cache_control: { type: "ephemeral", ttl: "5m" } }])).toEqual([CacheMarker_Lifetime.FIVE_MINUTES]);
+    expect(asked([{ type: "text", text: "a" }, { type: "unheard_of" }])).toEqual([CacheMarker_Lifetime.ONE_HOUR, undefined]);
+  });
+
   it("names what types cannot carry, each once, null and defaults left out", () => {
     const { unknownFields } = read({
       container: "c",
       inference_geo: "eu",
       speed: null,
       mcp_servers: [],
-      cache_control: { type: "ephemeral" },
       metadata: { user_id: null, tenant: 7 },
       thinking: { type: "between_tools" },
       tools: [{ name: "a", input_schema: { type: "object" }, defer_loading: true }, { name: "b", input_schema: { type: "object" }, defer_loading: true }],
@@ -78,7 +84,7 @@ describe("the request", () => {
       ],
     });
     expect(unknownFields.toSorted()).toEqual([
-      "cache_control", "container", "inference_geo", "mcp_servers", "messages[].content[].caller", "messages[].content[].transformations",
+      "container", "inference_geo", "mcp_servers", "messages[].content[].caller", "messages[].content[].transformations",
       "metadata.tenant", "thinking.type", "tools[].defer_loading",
     ]);
   });

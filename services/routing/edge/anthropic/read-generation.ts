@@ -1,11 +1,11 @@
 /** Owns the reading of a Messages request into types; what types cannot carry is named, never dropped in silence. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { MessageSchema, Role, type Message, type Part } from "#gen/weir/inference/v1/content_pb.ts";
+import { CacheMarkerSchema, MessageSchema, Role, type Message, type Part } from "#gen/weir/inference/v1/content_pb.ts";
 import { type OutputFormatSchema, ReasoningOptions_Effort, type ReasoningOptionsSchema } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerationSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
 import { present } from "../present.ts";
-import { readContent } from "./read-content.ts";
+import { readCacheMarker, readContent } from "./read-content.ts";
 import { readToolChoice, readTools } from "./read-tools.ts";
 import { invalidField, RequestFields, UnknownFields } from "../request-fields.ts";
 
@@ -23,9 +23,11 @@ export function readGeneration(body: JsonObject): GenerationReading {
   // What nobody has to say; `fast` is for Anthropic alone.
   if (body["speed"] === "standard") fields.take("speed");
   const outputConfig = fields.object("output_config");
+  const messages = [...readSystem(fields), ...readMessages(fields)];
+  markLast(messages, readCacheMarker(fields));
   const generation = create(GenerationSchema, {
     model: fields.requiredText("model"),
-    messages: [...readSystem(fields), ...readMessages(fields)],
+    messages,
     tools: readTools(fields),
     sampling: present({ temperature: fields.number("temperature"), topP: fields.number("top_p"), topK: fields.integer("top_k") }),
     stopSequences: fields.texts("stop_sequences") ?? [],
@@ -58,6 +60,13 @@ function readMessages(fields: RequestFields): Message[] {
     message.noteRest();
     return role === Role.USER ? splitUserTurn(parts) : [create(MessageSchema, { role, parts })];
   });
+}
+
+/** A marker of the whole request is one of its last block that can have one: https://platform.claude.com/docs/en/build-with-claude/prompt-caching */
+function markLast(messages: readonly Message[], cacheMarker: MessageInitShape<typeof CacheMarkerSchema> | undefined): void {
+  if (cacheMarker === undefined) return;
+  const last = messages.flatMap(({ parts }) => parts).findLast(({ kind }) => kind.case !== "reasoning" && kind.case !== "native");
+  if (last !== undefined) last.cacheMarker ??= create(CacheMarkerSchema, cacheMarker);
 }
 
 const roles: ReadonlyMap<string, Role> = new Map([
