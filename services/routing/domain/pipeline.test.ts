@@ -30,6 +30,23 @@ describe("runCall", () => {
     expect(new Set(sent.map(({ requestId }) => requestId))).toEqual(new Set(["req_1"]));
   });
 
+  test.each([
+    ["counts it against a target that a caller has given up on", 30_000, ["first"]],
+    ["knows nothing of a target whose caller left soon", 29_999, []],
+  ])("%s", async (_, waitedMs, expected) => {
+    const failures: string[] = [];
+    const { dependencies } = harness({ first: "hello" }, failures, {}, new ScriptedHolds());
+    const caller = new AbortController();
+    let nowMs = 0;
+    const attempt = (): AsyncIterable<AttemptResponse> => {
+      nowMs = waitedMs;
+      caller.abort(new Error("gone"));
+      throw new GatewayError("CANCELLED", "The caller went away.");
+    };
+    await expect(runCall(callWith({ signal: caller.signal }), { ...dependencies, attempt, clock: { ...systemClock, monotonicMs: () => nowMs } })).rejects.toThrow();
+    expect(failures).toEqual(expected);
+  });
+
   describe("while a changed configuration is on its way", () => {
     const unknown = new GatewayError("UPSTREAM_UNAVAILABLE", "No provider has the name first.", { metadata: { unknown_target: "true" } });
 

@@ -411,9 +411,13 @@ async function reserveAhead(draw: () => Promise<Reservation | undefined>, operat
   return draw();
 }
 
+/** A caller who leaves after so long without a byte has given up on the target; sooner, it may have changed its mind. */
+const givenUpAfterMs = 30_000;
+
 async function send(call: Call, plan: Plan, target: Target, operation: () => Promise<Operation>, reservation: Reservation | undefined, dependencies: PipelineDependencies): Promise<BegunReply> {
   const context = { identity: serviceIdentity, requestId: call.requestId, signal: call.signal, deadlineMs: call.deadlineMs, trace: call.span?.context };
-  let wasSent = false;
+  const { clock } = dependencies;
+  let sentAtMs: number | undefined;
   let stopClock: ((hasBegun: boolean) => void) | undefined;
   try {
     const request = attemptRequest(call, plan, target, await operation(), reservation, dependencies);
@@ -421,7 +425,7 @@ async function send(call: Call, plan: Plan, target: Target, operation: () => Pro
     // Not before: with other settings there is another one.
     const breaker = dependencies.breaker(target.breakerName);
     const { iterator, first } = await breaker.run(async () => {
-      wasSent = true;
+      sentAtMs = clock.monotonicMs();
       const iterator = dependencies.attempt(request, context)[Symbol.asyncIterator]();
       return { iterator, first: await iterator.next() };
     });
@@ -430,7 +434,8 @@ async function send(call: Call, plan: Plan, target: Target, operation: () => Pro
     return { target, messages: new StartedReply(first.value, iterator, breaker, reservation), warnings: reservation?.warnings ?? none };
   } catch (error) {
     stopClock?.(false);
-    if (reservation !== undefined) settleFailure(reservation, wasSent ? error : undefined);
+    if (sentAtMs !== undefined && call.signal.aborted && clock.monotonicMs() - sentAtMs >= givenUpAfterMs) dependencies.breaker(target.breakerName).reportFailure();
+    if (reservation !== undefined) settleFailure(reservation, sentAtMs === undefined ? undefined : error);
     throw error;
   }
 }
