@@ -73,7 +73,7 @@ function readNeeds(asked: AskedGeneration): Needs {
 /** What it can cost at a target, read when it is first asked for. */
 export function generationBound(asked: AskedGeneration): (target: Target) => Bound {
   let extent: GenerationExtent | undefined;
-  return (target) => boundOfGeneration((extent ??= readExtent(asked)), target);
+  return (target) => boundOfGeneration((extent ??= readExtent(asked)), target, nativeFor(asked.native, target.provider.nativeDialects) !== undefined);
 }
 
 /** Throws UNBOUNDED_COST for what types cannot carry: what Weir cannot read it cannot count. */

@@ -1,6 +1,6 @@
 /** Owns what a generation that stands in a batch can consume at most, and which ones cannot stand in one. */
 import type { Bound } from "../domain/budget/bound.ts";
-import { boundOfGeneration } from "../domain/budget/bound-of.ts";
+import { boundOfGeneration, whatUnlimits } from "../domain/budget/bound-of.ts";
 import { extentOf } from "../domain/budget/generation-extent.ts";
 import type { GenerateEndpoint, JsonObject } from "../domain/dialect.ts";
 import type { Target } from "../domain/plan.ts";
@@ -15,10 +15,11 @@ export function boundOfBatched(endpoint: GenerateEndpoint, body: JsonObject, nam
   const generation = call.toGeneration();
   const fields = call.unknownFields;
   const extent = extentOf(generation, { fields, bytes: fields.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(body)) });
-  const { unlimitedBy, isOpenEnded } = extent;
+  // A batch's lines go to the vendor as they came.
+  const unlimitedBy = whatUnlimits(extent, target, true);
   if (unlimitedBy !== undefined) throw invalidField(`${name}.${unlimitedBy}`, "cannot stand in a batch, whose usage does not tell what the vendor does because of it; leave it out");
-  const bound = boundOfGeneration(extent, target);
+  const bound = boundOfGeneration(extent, target, true);
   const [input] = bound.quantities;
-  if (isOpenEnded || (input?.quantity ?? 0n) > longestPromptTokens) throw invalidField(name, `may be more than ${longestPromptTokens} tokens of input; make it a call of its own`);
+  if (extent.isOpenEnded || (input?.quantity ?? 0n) > longestPromptTokens) throw invalidField(name, `may be more than ${longestPromptTokens} tokens of input; make it a call of its own`);
   return bound;
 }

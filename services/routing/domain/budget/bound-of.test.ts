@@ -66,10 +66,18 @@ describe("the bound of a generation", () => {
   });
 
   test("is none where the vendor runs tools, and one where the caller does", () => {
-    const tool = (json: object): GenerationInit => ({ tools: [{ kind: { case: "native", value: { dialect: "anthropic", json: Buffer.from(JSON.stringify(json)) } } }] });
-    expect(() => bound(tool({ type: "web_search_20250305", name: "web_search" }))).toThrow(unlimited);
-    expect(() => bound(tool({ googleSearch: {} }))).toThrow(unlimited);
-    expect(bound(tool({ type: "bash_20250124", name: "bash" })).output).toBeDefined();
+    expect(() => bound(tool("anthropic", { type: "web_search_20250305", name: "web_search" }), {}, "anthropic")).toThrow(unlimited);
+    expect(() => bound(tool("gemini", { googleSearch: {} }), {}, "gemini")).toThrow(unlimited);
+    expect(bound(tool("anthropic", { type: "bash_20250124", name: "bash" }), {}, "anthropic").output).toBeDefined();
+  });
+
+  test("is one where the vendor's tools are left out, as they are for who neither gets the caller's bytes nor has such tools", () => {
+    const searching = tool("openai-responses", { type: "web_search" });
+    expect(bound(searching, {}, "anthropic").output).toBeDefined();
+    expect(bound(searching, {}, "openai").output).toBeDefined();
+    expect(() => bound(searching, {}, "openai", { fields: [], bytes: 100 })).toThrow(unlimited);
+    // Of who takes no bytes it is not known whose tools it has.
+    expect(() => bound(searching, {}, "bedrock")).toThrow(unlimited);
   });
 
   test("is of the service tier that it asks for, where that can cost more; Anthropic's fast mode is one", () => {
@@ -79,7 +87,9 @@ describe("the bound of a generation", () => {
   });
 
   test("is none with a field that lets the vendor go on, and counts the whole request where types cannot carry some of it", () => {
-    expect(() => bound({}, {}, "openai", { fields: ["web_search_options"], bytes: 100 })).toThrow(unlimited);
+    for (const field of ["web_search_options", "context_management"]) expect(() => bound({}, {}, "openai", { fields: [field], bytes: 100 })).toThrow(unlimited);
+    expect(bound({}, {}, "anthropic", { fields: ["context_management.edits"], bytes: 100 }).output).toBeDefined();
+    expect(boundOfGeneration(extentOf(create(GenerationSchema), { fields: ["context_management"], bytes: 100 }), target("openai"), false).output).toBeDefined();
     const known = inputOf(bound({}))!;
     expect(inputOf(bound({}, {}, "openai", { fields: ["prediction"], bytes: 10_000 }))).toBe(known + 10_000n);
   });
@@ -120,8 +130,14 @@ describe("the bound of another operation", () => {
   });
 });
 
+/** Of what has something untranslated it is the bytes that go. */
 function bound(init: GenerationInit, facts: Partial<ModelFacts> = {}, vendor = "openai", untranslated: Untranslated = nothingUntranslated): Bound {
-  return boundOfGeneration(extentOf(create(GenerationSchema, init as MessageInitShape<typeof GenerationSchema>), untranslated), target(vendor, facts));
+  const extent = extentOf(create(GenerationSchema, init as MessageInitShape<typeof GenerationSchema>), untranslated);
+  return boundOfGeneration(extent, target(vendor, facts), untranslated !== nothingUntranslated);
+}
+
+function tool(dialect: string, json: object): GenerationInit {
+  return { tools: [{ kind: { case: "native", value: { dialect, json: Buffer.from(JSON.stringify(json)) } } }] };
 }
 
 function inputOf({ quantities }: Bound): bigint | undefined {
@@ -129,7 +145,7 @@ function inputOf({ quantities }: Bound): bigint | undefined {
 }
 
 function target(vendor: string, facts: Partial<ModelFacts> = {}, model = "model"): Target {
-  const provider = create(ProviderSchema, { name: vendor, vendor, modelFacts: { [model]: create(ModelFactsSchema, facts as MessageInitShape<typeof ModelFactsSchema>) } });
+  const provider = create(ProviderSchema, { name: vendor, vendor, nativeDialects: vendor === "bedrock" ? [] : [vendor], modelFacts: { [model]: create(ModelFactsSchema, facts as MessageInitShape<typeof ModelFactsSchema>) } });
   return { name: `${vendor}/${model}`, provider, model, breakerName: vendor };
 }
 

@@ -19,9 +19,10 @@ const leastBytesPerSecond = 750n;
 /** Nobody speaks, and no model hears, more tokens in a second: Gemini counts 32 (https://ai.google.dev/gemini-api/docs/audio). */
 const mostTokensPerSecond = 50n;
 
-/** Throws UNBOUNDED_COST where the request lets the vendor work without a limit. */
-export function boundOfGeneration(extent: GenerationExtent, target: Target): Bound {
-  const { unlimitedBy, dearerTier, images, soundBytes, isOpenEnded } = extent;
+/** Throws UNBOUNDED_COST where what goes to the target lets its vendor work without a limit. */
+export function boundOfGeneration(extent: GenerationExtent, target: Target, goesAsBytes: boolean): Bound {
+  const { dearerTier, images, soundBytes, isOpenEnded } = extent;
+  const unlimitedBy = whatUnlimits(extent, target, goesAsBytes);
   if (unlimitedBy !== undefined) {
     throw new GatewayError("UNBOUNDED_COST", `With ${unlimitedBy} the vendor itself decides how much this request costs, and a budget applies to this key. Leave it out, or use a key that no budget applies to.`, {
       metadata: { model: target.name, field: unlimitedBy },
@@ -45,6 +46,14 @@ export function boundOfGeneration(extent: GenerationExtent, target: Target): Bou
     ...(dearerTier === undefined ? {} : { dearerTier }),
     advice: adviceFor(target, "Say in the request how many tokens may be generated, and send files and images with it"),
   };
+}
+
+/** What lets the vendor work on without a limit: the field that says so. In types, what only others know is left out. */
+export function whatUnlimits({ unlimitedField, unlimitedTools }: GenerationExtent, { provider }: Target, goesAsBytes: boolean): string | undefined {
+  // Who takes nobody's bytes may still know tools in the form of some dialect.
+  const { nativeDialects } = provider;
+  const tool = unlimitedTools.find(({ dialect }) => goesAsBytes || nativeDialects.length === 0 || nativeDialects.includes(dialect));
+  return tool === undefined ? (goesAsBytes ? unlimitedField : undefined) : `tools (${tool.type})`;
 }
 
 /** Below 1 a maximum may be none (https://docs.ollama.com/modelfile); only Anthropic reads 0 as no output, to warm its cache: https://platform.claude.com/docs/en/build-with-claude/prompt-caching */

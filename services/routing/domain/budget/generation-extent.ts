@@ -21,8 +21,17 @@ export interface GenerationExtent {
   readonly leastOutputTokens: bigint;
   /** The service tier that it asks for, where that can cost more than what nobody asks for. */
   readonly dearerTier: string | undefined;
-  /** What lets the vendor work on without a limit: the field that says so; undefined where nothing does. */
-  readonly unlimitedBy: string | undefined;
+  /** The field of the caller's bytes that lets the vendor work on without a limit; undefined where none does. Types do not carry it. */
+  readonly unlimitedField: string | undefined;
+  /** The tools that the vendor runs itself, as often as it likes. */
+  readonly unlimitedTools: readonly VendorTool[];
+}
+
+export interface VendorTool {
+  /** Whose form it has. */
+  readonly dialect: string;
+  /** What it is, such as `web_search`. */
+  readonly type: string;
 }
 
 /** A shorter reply than this is of no use, unless less was asked for. */
@@ -36,7 +45,7 @@ const toolPromptTokens = 2_048;
  * Members of the dialects that types do not carry and by which a request costs what nobody can tell before: searches and servers that
  * the vendor calls, models that it chooses, rounds that it adds.
  */
-const unlimitedFields: readonly RegExp[] = [/^web_search_options/, /^search_parameters/, /^plugins/, /^models$/, /^mcp_servers/, /^context_management/, /^container/, /^best_of$/, /^fallbacks/];
+const unlimitedFields: readonly RegExp[] = [/^web_search_options/, /^search_parameters/, /^plugins/, /^models$/, /^mcp_servers/, /^context_management$/, /^container/, /^best_of$/, /^fallbacks/];
 /** Those that refer to content which the vendor keeps. */
 const referringFields: readonly RegExp[] = [/^cachedContent/, /^cached_content/, /^previous_response_id/, /^conversation/, /^prompt$/];
 /** Anthropic's word in requests and replies for its fast mode, which has prices of its own: https://platform.claude.com/docs/en/build-with-claude/fast-mode */
@@ -80,7 +89,8 @@ export function extentOf(generation: Generation, untranslated: Untranslated): Ge
     // Where it may think for so long, vendors refuse a maximum that leaves nothing for words.
     leastOutputTokens: leastUsefulTokens + (budgetTokens > 0n ? budgetTokens : 0n),
     dearerTier: dearerTierOf(generation.serviceTier ?? "", untranslated.fields),
-    unlimitedBy: measure.unlimitedBy ?? untranslated.fields.find((field) => unlimitedFields.some((pattern) => pattern.test(field))),
+    unlimitedField: untranslated.fields.find((field) => unlimitedFields.some((pattern) => pattern.test(field))),
+    unlimitedTools: measure.unlimitedTools,
   };
 }
 
@@ -95,7 +105,7 @@ class Measure {
   soundBytes = 0;
   isOpenEnded = false;
   keepsForAnHour = false;
-  unlimitedBy: string | undefined;
+  readonly unlimitedTools: VendorTool[] = [];
 
   addPart({ kind, cacheMarker }: Part): void {
     this.textTokens += tokensAround.part;
@@ -140,7 +150,7 @@ class Measure {
     const tool = JSON.parse(Buffer.from(kind.value.json).toString()) as { readonly type?: unknown };
     const type = typeof tool.type === "string" ? tool.type : Object.keys(tool).join(",");
     this.textTokens += kind.value.json.length + toolPromptTokens;
-    if (!toolsThatCallersRun.test(type)) this.unlimitedBy ??= `tools (${type.slice(0, 100)})`;
+    if (!toolsThatCallersRun.test(type)) this.unlimitedTools.push({ dialect: kind.value.dialect, type: type.slice(0, 100) });
   }
 
   #addMedia(media: Media | undefined, addData: (data: Uint8Array) => void): void {

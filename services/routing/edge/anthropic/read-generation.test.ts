@@ -16,6 +16,15 @@ describe("the request", () => {
     expect(unknownFields).toEqual([]);
   });
 
+  it("is told to be one that only takes away of the prompt, or one that may compact it", () => {
+    const clearing = [{ type: "clear_thinking_20251015", keep: "all" }, { type: "clear_tool_uses_20250919" }];
+    expect(read({ context_management: { edits: clearing } }).unknownFields).toEqual(["context_management.edits"]);
+    for (const management of [{ edits: [...clearing, { type: "compact_20260112" }] }, { edits: [{}] }, { edits: [null] }, { edits: {} }, { edits: [], pause: true }, {}, [], "all"]) {
+      expect(read({ context_management: management }).unknownFields, JSON.stringify(management)).toEqual(["context_management"]);
+    }
+    expect(read({ context_management: null }).unknownFields).toEqual([]);
+  });
+
   it("has its options read", () => {
     const { generation, unknownFields } = read({
       stream: true,

@@ -22,6 +22,7 @@ export function readGeneration(body: JsonObject): GenerationReading {
   fields.take("stream");
   // What nobody has to say; `fast` is for Anthropic alone.
   if (body["speed"] === "standard") fields.take("speed");
+  noteContextManagement(fields);
   const outputConfig = fields.object("output_config");
   const messages = [...readSystem(fields), ...readMessages(fields)];
   markLast(messages, readCacheMarker(fields));
@@ -43,6 +44,17 @@ export function readGeneration(body: JsonObject): GenerationReading {
   outputConfig?.noteRest();
   fields.noteRest();
   return { generation, unknownFields: unknown.paths };
+}
+
+/** What only takes away of the prompt (https://platform.claude.com/docs/en/build-with-claude/context-editing) is told from compaction, for which the vendor asks the model once more. */
+function noteContextManagement(fields: RequestFields): void {
+  if (onlyClears(fields.peek("context_management"))) fields.object("context_management")?.noteUnknown("edits");
+}
+
+function onlyClears(management: unknown): boolean {
+  if (typeof management !== "object" || management === null) return false;
+  const { edits, ...others } = management as { readonly edits?: unknown };
+  return Object.keys(others).length === 0 && Array.isArray(edits) && edits.every((edit: { readonly type?: unknown } | null) => typeof edit?.type === "string" && edit.type.startsWith("clear_"));
 }
 
 function readSystem(fields: RequestFields): Message[] {
