@@ -20,6 +20,8 @@ const scenarios = ["test/scenarios/**/*.test.ts", "test/sdk/{grpc,openai,anthrop
 export default defineConfig(async () => {
   // `npm run live` asks the vendors themselves, and nobody else.
   if (process.env["WEIR_LIVE"] === "1") return { test: { globalSetup: ["test/harness/test-run.ts"], include: ["test/live/**/*.test.ts"], provide: { wiring: "together" as const }, ...habits } };
+  // `npm run agents` installs coding agents, and runs them.
+  if (process.env["WEIR_AGENTS"] === "1") return { test: { globalSetup: ["test/harness/test-run.ts"], include: ["test/agents/**/*.test.ts"], provide: { wiring: "together" as const }, ...habits } };
   const hasNats = (await findNatsServer()) !== undefined;
   const runnable = wirings.filter((wiring) => wiring !== "apart-nats" || hasNats);
   return {
@@ -28,7 +30,7 @@ export default defineConfig(async () => {
       maxWorkers: availableParallelism() + 1,
       globalSetup: ["test/harness/test-run.ts", "test/harness/console-global-setup.ts", "test/harness/wirings-notice.ts"],
       projects: [
-        { test: { name: "all", ...filesOf({ every: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], beyond: beyondTheCore, never: [...scenarios, "test/live/**"] }), provide: { wiring: "together" as const }, ...habits } },
+        { test: { name: "all", ...filesOf({ every: ["services/**/*.test.ts", "test/**/*.test.ts", "scripts/**/*.test.ts"], beyond: beyondTheCore, never: [...scenarios, "test/live/**", "test/agents/**"] }), provide: { wiring: "together" as const }, ...habits } },
         // The same scenarios with the same assertions, however the services are wired.
         ...runnable.map((wiring) => ({ test: { name: wiring, ...filesOf({ every: scenarios, beyond: wiring === "together" ? [] : longScenarios, never: [] }), provide: { wiring }, ...habits } })),
       ],

@@ -13,6 +13,8 @@ import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import { Code } from "@connectrpc/connect";
 import { GatewayError, type Reason } from "#platform/errors.ts";
 import { vendors } from "../services/providers/edge/vendors.ts";
+import { agents } from "./agents/agents.ts";
+import { documentedAgents, documentedBlock, tabledAgents } from "./agents/documented-agents.ts";
 import { freePort } from "./harness/free-port.ts";
 import { clientOf, startWeir, type Weir } from "./harness/start-weir.ts";
 
@@ -156,6 +158,25 @@ test("docs/configuration.md has each vendor with its address and the variable of
     return [vendor, [key, adapter.defaultBaseUrl === "" ? (expect.stringContaining("required") as string) : adapter.defaultBaseUrl]] as const;
   });
   expect(documented).toEqual(new Map(actual));
+});
+
+test("docs/agents.md has each agent that `npm run agents` tries, in its version, with one block that sets it up, and no others", () => {
+  expect(tabledAgents).toEqual(agents.map(({ name, package: packageName, version }) => ({ name, package: packageName, version })));
+  expect(documentedAgents.map(({ name, blocks }) => [name, blocks.length])).toEqual(agents.map(({ name }) => [name, 1]));
+  for (const { name, blocks } of documentedAgents) expect(blocks[0]).toContain(`application=${agents.find((agent) => agent.name === name)!.application}`);
+});
+
+test("the weir.yaml of docs/agents.md is valid", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "weir-agents-page-"));
+  try {
+    const file = join(directory, "weir.yaml");
+    await writeFile(file, documentedBlock("A route", "yaml"));
+    const env = { PATH: process.env["PATH"], OPENAI_API_KEY: "sk-1", ANTHROPIC_API_KEY: "sk-2" };
+    const { stdout } = await run(process.execPath, ["services/compose/weir.js", "config", "check", "--config", file], { cwd: root, env });
+    expect(stdout).toContain("is valid: 2 providers, 2 routes.");
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 });
 
 test("docs/http-api.md has each reason with its statuses", () => {

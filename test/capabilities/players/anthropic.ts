@@ -71,6 +71,8 @@ function refuseMalformed({ max_tokens: maximum, messages, thinking }: Body): voi
   const question = messages.findLastIndex(({ role, content }) => role === "user" && !blocksOf(content).some(({ type }) => type === "tool_result"));
   const begun = blocksOf(messages[question + 1]?.content ?? [])[0]?.type ?? "thinking";
   if (thinking?.type === "enabled" && !begun.endsWith("thinking")) throw new Error("Expected `thinking` or `redacted_thinking`: a final `assistant` message must start with a thinking block");
+  // Claude before Opus 4.8; Claude Code knows these words, and asks again without.
+  if (messages.some(({ role }) => (role as string) === "system")) throw new Error("role 'system' is not supported on this model");
   messages.forEach(({ role, content }, index) => {
     if (role !== (index % 2 === 0 ? "user" : "assistant")) throw new Error("roles must alternate");
     const calls = blocksOf(content).filter(({ type }) => type === "tool_use").map(({ id }) => id);
