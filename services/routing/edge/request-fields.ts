@@ -1,5 +1,6 @@
 /** Owns the reading of a caller's JSON: every field is either taken, refused with its path, or noted as unknown. */
 import { GatewayError } from "#platform/errors.ts";
+import { furtherUnknownFields } from "../domain/budget/generation-extent.ts";
 import type { JsonObject } from "../domain/dialect.ts";
 
 /** The most unknown fields that are noted; a body with more of them is not explained better by a longer list. */
@@ -10,7 +11,8 @@ export class UnknownFields {
   readonly #paths = new Set<string>();
 
   add(path: string): void {
-    if (this.#paths.size < maximumUnknownFields) this.#paths.add(path.replaceAll(/\[\d+\]/g, "[]"));
+    const inLists = path.replaceAll(/\[\d+\]/g, "[]");
+    this.#paths.add(this.#paths.has(inLists) || this.#paths.size < maximumUnknownFields ? inLists : furtherUnknownFields);
   }
 
   get paths(): readonly string[] {

@@ -9,7 +9,7 @@ import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Target } from "../plan.ts";
 import type { Bound } from "./bound.ts";
 import { boundOfGeneration, boundOfRelay, boundOfUnary } from "./bound-of.ts";
-import { extentOf, nothingUntranslated, type Untranslated } from "./generation-extent.ts";
+import { extentOf, furtherUnknownFields, nothingUntranslated, type Untranslated } from "./generation-extent.ts";
 
 type GenerationInit = Partial<MessageInitShape<typeof GenerationSchema>>;
 
@@ -87,7 +87,7 @@ describe("the bound of a generation", () => {
   });
 
   test("is none with a field that lets the vendor go on, and counts the whole request where types cannot carry some of it", () => {
-    for (const field of ["web_search_options", "context_management"]) expect(() => bound({}, {}, "openai", { fields: [field], bytes: 100 })).toThrow(unlimited);
+    for (const field of ["web_search_options", "context_management", furtherUnknownFields]) expect(() => bound({}, {}, "openai", { fields: [field], bytes: 100 })).toThrow(unlimited);
     expect(bound({}, {}, "anthropic", { fields: ["context_management.edits"], bytes: 100 }).output).toBeDefined();
     expect(boundOfGeneration(extentOf(create(GenerationSchema), { fields: ["context_management"], bytes: 100 }), target("openai"), false).output).toBeDefined();
     const known = inputOf(bound({}))!;

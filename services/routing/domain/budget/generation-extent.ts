@@ -46,6 +46,8 @@ const toolPromptTokens = 2_048;
  * the vendor calls, models that it chooses, rounds that it adds.
  */
 const unlimitedFields: readonly RegExp[] = [/^web_search_options/, /^search_parameters/, /^plugins/, /^models$/, /^mcp_servers/, /^context_management$/, /^container/, /^best_of$/, /^fallbacks/];
+/** In the place of unknown fields that are too many to be named: any of these may be among them. */
+export const furtherUnknownFields = "further unknown fields";
 /** Those that refer to content which the vendor keeps. */
 const referringFields: readonly RegExp[] = [/^cachedContent/, /^cached_content/, /^previous_response_id/, /^conversation/, /^prompt$/];
 /** Anthropic's word in requests and replies for its fast mode, which has prices of its own: https://platform.claude.com/docs/en/build-with-claude/fast-mode */
@@ -89,7 +91,7 @@ export function extentOf(generation: Generation, untranslated: Untranslated): Ge
     // Where it may think for so long, vendors refuse a maximum that leaves nothing for words.
     leastOutputTokens: leastUsefulTokens + (budgetTokens > 0n ? budgetTokens : 0n),
     dearerTier: dearerTierOf(generation.serviceTier ?? "", untranslated.fields),
-    unlimitedField: untranslated.fields.find((field) => unlimitedFields.some((pattern) => pattern.test(field))),
+    unlimitedField: untranslated.fields.find((field) => field === furtherUnknownFields || unlimitedFields.some((pattern) => pattern.test(field))),
     unlimitedTools: measure.unlimitedTools,
   };
 }

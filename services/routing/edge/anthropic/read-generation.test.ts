@@ -99,7 +99,8 @@ describe("the request", () => {
   });
 
   it("names a bounded number of them", () => {
-    expect(read(Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`x${index}`, 1]))).unknownFields).toHaveLength(64);
+    const { unknownFields } = read(Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`x${index}`, 1])));
+    expect([unknownFields.length, unknownFields.at(-1)]).toEqual([65, "further unknown fields"]);
   });
 
   it.each([
