@@ -28,6 +28,8 @@ const vendors: readonly { readonly player: Player; readonly model: string }[] = 
 
 /** Only who has read the file can know what it says. */
 const gauge = `2.34 m, read ${crypto.randomUUID()}`;
+/** The terminal of Qwen Code now and then loses what a program said that ends at once. */
+const readGauge = "cat gauge.txt && sleep 1";
 const usage = { input: 100, cached: 60, output: 10, reasoning: 4 };
 const metered = [
   [Meter.INPUT_TOKENS, 40n],
@@ -143,7 +145,7 @@ function answerTo(asked: Asked, { shell }: CodingAgent): Answer {
   return {
     reasoning: { text: "I have to look.", signature: Buffer.from("signed by the vendor").toString("base64") },
     text: "I read the gauge.",
-    calls: [{ id: "call_gauge1", name: shell.name, input: shell.input("cat gauge.txt") }],
+    calls: [{ id: "call_gauge1", name: shell.name, input: shell.input(readGauge) }],
     finish: "calls",
     usage,
   };
