@@ -130,8 +130,8 @@ export interface GenerateAdapter extends NativeForm {
   readonly takenAsBytes: TakenAsBytes;
   /** Types → vendor. Throws UNSUPPORTED_FIELD instead of warning when `generation.strict`. */
   buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest;
-  /** A whole reply. Throws UPSTREAM_PROTOCOL when it cannot be read. */
-  readReply(body: Uint8Array): { readonly response: GenerateResponse; readonly summary: ReplySummary };
+  /** A whole reply. Throws UPSTREAM_PROTOCOL when it cannot be read. `request` is what it answers, for vendors that are asked in more than one form. */
+  readReply(body: Uint8Array, request?: VendorRequest): { readonly response: GenerateResponse; readonly summary: ReplySummary };
   /** By native dialect, the form of those that go to the vendor in another form than types do; their readers make no events. */
   readonly nativeForms?: Readonly<Record<string, NativeForm>>;
   /** The request at the usual price, where the account's settings could give one that names no service tier a dearer one: budgets hold no more than that. */

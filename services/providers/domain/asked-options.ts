@@ -25,7 +25,11 @@ const isAsked = {
 
 export type Option = keyof typeof isAsked;
 
+export function isAskedFor(option: Option, generation: Generation): boolean {
+  return isAsked[option](generation);
+}
+
 /** Warns of those of the options that are asked for, where the vendor has nothing like them, or one reply alone. */
 export function warnOfOptions(vendor: string, lacking: readonly Option[], generation: Generation, warnings: Warnings): void {
-  for (const option of lacking) if (isAsked[option](generation)) warnings.add(option, `${vendor} ${option === "candidate_count" ? "makes one reply per request; there is one" : "has nothing like it; it is left out"}.`);
+  for (const option of lacking) if (isAskedFor(option, generation)) warnings.add(option, `${vendor} ${option === "candidate_count" ? "makes one reply per request; there is one" : "has nothing like it; it is left out"}.`);
 }

@@ -74,7 +74,7 @@ function planGenerate(generation: Generation, request: AttemptRequest, adapter: 
       new WholeReply((body) => {
         refuseErrorBody(body, adapter);
         if (native !== undefined) return { response: nativeResponse(body), summary: formOf(native, adapter).summarizeReply(body) };
-        const { response, summary } = generate.readReply(body);
+        const { response, summary } = generate.readReply(body, vendorRequest);
         response.model ||= model;
         response.warnings.push(...vendorRequest.warnings);
         return { response: create(AttemptResponseSchema, { generate: response }), summary };

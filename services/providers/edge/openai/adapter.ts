@@ -7,7 +7,9 @@ import { fileRelays } from "./files.ts";
 import { openaiItself } from "./quirks.ts";
 import { rerankAdapter } from "./rerank.ts";
 import { rateLimitHeaders } from "./rate-limits.ts";
-import { responsesDialect, responsesForm } from "./responses-form.ts";
+import { responsesForm } from "./responses-form.ts";
+import { responsesDialect } from "./responses-input.ts";
+import { withResponses } from "./typed-responses.ts";
 import { atUsualPrice } from "./usual-price.ts";
 
 const chatVendor = createOpenaiCompatible({
@@ -27,10 +29,10 @@ export const openaiVendor: VendorAdapter = {
   operations: { ...chatVendor.operations, rerank: rerankAdapter },
 };
 
-/** The vendor where it has the Responses API, files and batches, which many compatible servers lack. */
+/** The vendor where it has the Responses API (which then also takes what is translated, see responses-choice.ts), files and batches, which many compatible servers lack. */
 export const openaiVendorWithResponses: VendorAdapter = {
   ...openaiVendor,
-  generate: { ...openaiVendor.generate, atUsualPrice },
+  generate: { ...withResponses(openaiVendor.generate, "openai"), atUsualPrice },
   nativeDialects: [...openaiVendor.nativeDialects, responsesDialect],
   operations: { ...chatVendor.operations, countTokens: countTokensAdapter },
   relays: [...(chatVendor.relays ?? []), ...fileRelays, ...batchRelays],

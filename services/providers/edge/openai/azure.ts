@@ -13,6 +13,7 @@ import { createEmbedAdapter } from "./embeddings.ts";
 import { readError } from "./errors.ts";
 import { openaiItself, type OpenaiQuirks } from "./quirks.ts";
 import { rateLimitHeaders, readRateLimits } from "./rate-limits.ts";
+import { withResponses } from "./typed-responses.ts";
 
 const azureItself = {
   vendor: "azure",
@@ -28,7 +29,7 @@ export const azureVendor: VendorAdapter = {
   ...openaiVendorWithResponses,
   ...azureItself,
   // A deployment says its tier itself, and not all of them take one with a request.
-  generate: openaiVendor.generate,
+  generate: withResponses(openaiVendor.generate, "azure"),
   operations: createOperations(["embed", "generateImages", "editImages", "transcribe"], openaiItself, true),
 };
 

@@ -54,7 +54,7 @@ function buildDocumentUrl({ media, filename }: FilePart): object {
   return { type: "document_url", document_url: url, ...(filename === undefined ? {} : { document_name: filename }) };
 }
 
-function dataUrlOf(media: Media | undefined): string | undefined {
+export function dataUrlOf(media: Media | undefined): string | undefined {
   return media?.source.case === "data" ? `data:${media.mediaType};base64,${base64Of(media.source.value)}` : undefined;
 }
 

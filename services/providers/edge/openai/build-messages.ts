@@ -57,7 +57,7 @@ function buildMessage(message: Message, parts: readonly Part[], warnings: Warnin
   return { role: wordOf(message.role, quirks), content: contentOf(parts, warnings, quirks), ...name };
 }
 
-function wordOf(role: Role, { hasDeveloperRole }: OpenaiQuirks): string {
+export function wordOf(role: Role, { hasDeveloperRole }: OpenaiQuirks): string {
   switch (role) {
     case Role.SYSTEM:
       return "system";
@@ -157,7 +157,7 @@ function buildTranscript({ transcript }: AudioPart, warnings: Warnings): object 
   return transcript === undefined ? undefined : { type: "text", text: transcript };
 }
 
-function noteMarker({ cacheMarker, kind }: Part, warnings: Warnings): void {
+export function noteMarker({ cacheMarker, kind }: Part, warnings: Warnings): void {
   const inner = kind.case === "toolResult" ? kind.value.parts : [];
   if (cacheMarker === undefined && inner.every((part) => part.cacheMarker === undefined)) return;
   warnings.add("messages.parts.cache_marker", "The vendor caches prompts on its own; the marker is left out.");

@@ -8,9 +8,12 @@ import type { OpenaiQuirks, ReasoningEffort } from "./quirks.ts";
 /** The members of the request for how much to reason; none where the model would take its tools with reasoning not at all. */
 export function buildReasoning({ reasoning }: Pick<Generation, "reasoning">, model: string, hasTools: boolean, warnings: Warnings, quirks: OpenaiQuirks): object {
   if (!hasTools || quirks.reasonsWithoutTools?.test(model) !== true) return buildAmount(reasoning, warnings, quirks);
-  const isOff = reasoning?.effort === ReasoningOptions_Effort.NONE || reasoning?.budgetTokens === 0n;
-  if (!isOff) warnings.add("reasoning", "In Chat Completions this model takes tools without reasoning alone; it answers without.");
+  if (!isTurnedOff(reasoning)) warnings.add("reasoning", "In Chat Completions this model takes tools without reasoning alone; it answers without.");
   return { reasoning_effort: "none" };
+}
+
+export function isTurnedOff(reasoning: ReasoningOptions | undefined): boolean {
+  return reasoning?.effort === ReasoningOptions_Effort.NONE || reasoning?.budgetTokens === 0n;
 }
 
 function buildAmount(reasoning: ReasoningOptions | undefined, warnings: Warnings, quirks: OpenaiQuirks): object {
@@ -19,12 +22,17 @@ function buildAmount(reasoning: ReasoningOptions | undefined, warnings: Warnings
   if (reasoning.includeText === true && quirks.reasoningReturn === "none") {
     warnings.add("reasoning.include_text", "Chat Completions keeps the reasoning hidden, unless the server shows it on its own.");
   }
-  const word = wordFor(reasoning.effort, warnings, quirks);
-  if (word !== undefined) return { reasoning_effort: word };
-  if (reasoning.budgetTokens === undefined) return {};
-  const nearest = nearestOf(effortForBudget(reasoning.budgetTokens), quirks);
+  const effort = effortOf(reasoning, warnings, quirks);
+  return effort === undefined ? {} : { reasoning_effort: effort };
+}
+
+/** The level; of a bound in tokens the nearest one. Undefined where nothing is said. */
+export function effortOf({ effort, budgetTokens }: ReasoningOptions, warnings: Warnings, quirks: OpenaiQuirks): ReasoningEffort | undefined {
+  const word = wordFor(effort, warnings, quirks);
+  if (word !== undefined || budgetTokens === undefined) return word;
+  const nearest = nearestOf(effortForBudget(budgetTokens), quirks);
   warnings.add("reasoning.budget_tokens", `The vendor takes no bound in tokens; reasoning_effort ${nearest} is sent instead.`);
-  return { reasoning_effort: nearest };
+  return nearest;
 }
 
 /** Source: https://openrouter.ai/docs/use-cases/reasoning-tokens; of effort and bound only one can be said. */

@@ -59,7 +59,7 @@ function onlyKnown(options: Options, warnings: Warnings, { unknownMembers }: Ope
   return unknown.size === 0 ? options : Object.fromEntries(Object.entries(options).filter(([member]) => !unknown.has(member)));
 }
 
-function buildOutputFormat(format: OutputFormat | undefined, warnings: Warnings, { hasJsonSchema }: OpenaiQuirks): object {
+export function buildOutputFormat(format: OutputFormat | undefined, warnings: Warnings, { hasJsonSchema }: OpenaiQuirks): { readonly response_format?: object } {
   switch (format?.kind.case) {
     case "text":
       return { response_format: { type: "text" } };
@@ -147,6 +147,6 @@ function buildReferences({ serviceTier, endUser, metadata, store, promptCacheKey
   };
 }
 
-function present(name: string, value: unknown): object {
+export function present(name: string, value: unknown): object {
   return value === undefined ? {} : { [name]: value };
 }

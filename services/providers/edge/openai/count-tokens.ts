@@ -5,17 +5,11 @@ import type { UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { promptOf, readCount } from "../../domain/counted-prompt.ts";
 import { noUsage } from "../../domain/estimate-usage.ts";
 import { freeSummary } from "../../domain/free-operation.ts";
-import { parseVendorJson, textOf } from "../../domain/vendor-json.ts";
 import { Warnings } from "../../domain/warnings.ts";
-import { buildRequest as buildChat } from "./build-request.ts";
-import { openaiItself } from "./quirks.ts";
-import { responsesDialect } from "./responses-form.ts";
-import { responsesPromptOf } from "./responses-prompt.ts";
+import { responsesDialect } from "./responses-input.ts";
+import { buildResponsesPrompt } from "./responses-request.ts";
 
 const path = "/responses/input_tokens";
-
-/** What is counted is a Responses request, which takes tools beside reasoning. */
-const countedAs = { ...openaiItself, reasonsWithoutTools: undefined };
 
 export const countTokensAdapter: UnaryAdapter<"countTokens"> = {
   buildRequest: ({ generation }, model) => buildRequest(generation!, model),
@@ -30,7 +24,6 @@ export const countTokensAdapter: UnaryAdapter<"countTokens"> = {
 
 function buildRequest(generation: Generation, model: string): VendorRequest {
   const warnings = new Warnings("OpenAI", generation.strict);
-  const chat = buildChat(promptOf(generation), model, false, countedAs);
-  const prompt = responsesPromptOf(parseVendorJson(textOf(chat.body)), warnings);
-  return { path, headers: {}, body: Buffer.from(JSON.stringify(prompt)), warnings: [...chat.warnings, ...warnings.list], withholdUsage: false };
+  const body = { model, ...buildResponsesPrompt(promptOf(generation), model, "openai", warnings) };
+  return { path, headers: {}, body: Buffer.from(JSON.stringify(body)), warnings: warnings.list, withholdUsage: false };
 }

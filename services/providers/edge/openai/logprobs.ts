@@ -7,7 +7,11 @@ type TokenLogprobInit = MessageInitShape<typeof TokenLogprobSchema>;
 
 /** The tokens of a choice's content or refusal; empty when there are none. */
 export function readLogprobs(choice: JsonObject, of: "content" | "refusal"): TokenLogprobInit[] {
-  return asObjects(asObject(choice["logprobs"])[of]).map((token) => ({ ...readToken(token), top: asObjects(token["top_logprobs"]).map(readToken) }));
+  return readTokens(asObject(choice["logprobs"])[of]);
+}
+
+export function readTokens(tokens: unknown): TokenLogprobInit[] {
+  return asObjects(tokens).map((token) => ({ ...readToken(token), top: asObjects(token["top_logprobs"]).map(readToken) }));
 }
 
 function readToken(token: JsonObject): { token: string; logprob: number; tokenBytes: Uint8Array<ArrayBuffer> } {

@@ -4,10 +4,9 @@ import { GatewayError } from "#platform/errors.ts";
 import type { NativeForm, ReplySummary, VendorRequest } from "../../domain/adapter.ts";
 import { asObject, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 import { readResponsesError } from "./responses-error.ts";
+import { responsesPath } from "./responses-request.ts";
 import { createResponsesStreamReader } from "./responses-stream-reader.ts";
 import { summarizeResponse } from "./responses-summary.ts";
-
-export const responsesDialect = "openai-responses";
 
 export const responsesForm: NativeForm = {
   buildNativeRequest,
@@ -31,7 +30,7 @@ function buildNativeRequest(body: Uint8Array, model: string, _stream: boolean, o
   // Most bodies hold neither, and then need no parsing.
   const needsReading = ['"background"', `"${prefixOfWeir}`, "\\u"].some((text) => source.includes(text));
   const input = needsReading ? readInput(parseJsonObject(body)) : undefined;
-  return { path: "/responses", headers: {}, body: spliceJson(body, { model, input, max_output_tokens: outputMaximum }), warnings: [], withholdUsage: false };
+  return { path: responsesPath, headers: {}, body: spliceJson(body, { model, input, max_output_tokens: outputMaximum }), warnings: [], withholdUsage: false };
 }
 
 /** The input without what another vendor reasoned earlier in the conversation, which OpenAI would refuse; undefined where there is nothing of it. */
