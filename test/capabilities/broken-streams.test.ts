@@ -16,10 +16,10 @@ const question = { turns: [{ role: "user" as const, parts: [{ text: "What is a w
 const says = (text: string): Answer => ({ text, finish: "stop", usage: { input: 21, cached: 0, output: 9, reasoning: 0 } });
 
 /** How a reply goes on from its middle, and what stands in the ledger. */
-const breaks: readonly (readonly [name: string, result: AttemptResult, goOn: (response: ServerResponse, player: Player, next: Buffer) => void])[] = [
+const breaks: readonly (readonly [name: string, result: AttemptResult, goOn: (response: ServerResponse, player: Player, next: Buffer, path: string) => void])[] = [
   ["is cut in the middle of an event", AttemptResult.INTERRUPTED, (response, _player, next) => response.write(next.subarray(0, next.length / 2), () => response.destroy())],
   ["ends without its terminator", AttemptResult.INTERRUPTED, (response) => response.end()],
-  ["says that it cannot go on", AttemptResult.FAILED, (response, player) => response.end(player.breakOff())],
+  ["says that it cannot go on", AttemptResult.FAILED, (response, player, _next, path) => response.end(player.breakOff(path))],
 ];
 
 /** Just below the bound of an event, with what stands around the text. */
@@ -32,12 +32,12 @@ describe.each(callers)("$dialect", (caller) => {
     const ask = async () => await caller.send(started.weir, `${player.vendor}/${model}`, caller.build(question)!, true);
 
     test.each(breaks)("a stream that %s", async (_name, result, goOn) => {
-      started.upstreamOf(player).answerWith((_request, response) => {
-        const { contentType, pieces } = player.write(says("A weir measures a river. ".repeat(40)), true);
+      started.upstreamOf(player).answerWith(({ path }, response) => {
+        const { contentType, pieces } = player.write(says("A weir measures a river. ".repeat(40)), true, path);
         const middle = Math.floor(pieces.length / 2);
         response.writeHead(200, { "content-type": contentType });
         for (const piece of pieces.slice(0, middle)) response.write(piece);
-        goOn(response, player, Buffer.from(pieces[middle]!));
+        goOn(response, player, Buffer.from(pieces[middle]!), path);
       });
       const error = (await ask().catch((thrown: unknown) => thrown)) as HeardError;
       expect(error).toMatchObject({ kind: caller.brokenStreamClass, message: expect.stringMatching(/broke off|ended before its end|failed/) as string });
@@ -49,8 +49,8 @@ describe.each(callers)("$dialect", (caller) => {
 
     // Other clients of the same dialect get the same bytes.
     test.runIf(caller.like === undefined)("a stream with an event of 8 MiB", async () => {
-      started.upstreamOf(player).answerWith((_request, response) => {
-        const { contentType, pieces } = player.write(says(longText), true);
+      started.upstreamOf(player).answerWith(({ path }, response) => {
+        const { contentType, pieces } = player.write(says(longText), true, path);
         response.writeHead(200, { "content-type": contentType });
         for (const piece of pieces) response.write(piece);
         response.end();

@@ -30,7 +30,7 @@ async function call({ player, model }: Stage, caller: Caller, request: object, a
     } catch (error) {
       fault = error as Error;
     }
-    const { contentType, pieces } = player.write(answer, stream);
+    const { contentType, pieces } = player.write(answer, stream, received.path);
     response.writeHead(200, { "content-type": contentType });
     for (const piece of asTheNetworkCuts(pieces)) response.write(piece);
     response.end();

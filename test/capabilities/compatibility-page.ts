@@ -22,6 +22,7 @@ export function compatibilityPage(features: readonly Feature[], cells: readonly 
 
 What callers of each dialect can ask of each vendor, and what comes back. Made by the capability suite (\`npx vitest run test/capabilities\`, \`-u\` writes this page);
 never edited by hand. The dialect's official client asks, unary and as a stream; the vendor is played by a server that judges requests as that vendor would: **mock only**.
+At \`openai\` a model answers that does not reason, by Chat Completions; at \`azure\` one that does, by [Responses](http-api.md#what-is-kept-and-what-is-lost).
 \`npm run live\` asks the vendors themselves, with the keys in the environment; nobody has published such a run yet.
 ${sumOf(cells)} assertions.
 

@@ -121,9 +121,9 @@ export interface Player {
   sayable?(answer: Answer): Answer | undefined;
   /** What was asked. Throws Error with what the vendor would refuse. */
   read(request: { readonly path: string; readonly headers: Readonly<Record<string, unknown>>; readonly body: Buffer }, stream: boolean): Asked;
-  /** The reply: its type, and its body; a stream's in its events. */
-  write(answer: Answer, stream: boolean): { readonly contentType: string; readonly pieces: readonly (string | Buffer)[] };
+  /** The reply to a request to this path: its type, and its body; a stream's in its events. */
+  write(answer: Answer, stream: boolean, path: string): { readonly contentType: string; readonly pieces: readonly (string | Buffer)[] };
   /** The event of a stream by which it says that it cannot go on. */
-  breakOff(): string | Buffer;
+  breakOff(path: string): string | Buffer;
   refuse(refusal: Refusal): { readonly headers: Readonly<Record<string, string>>; readonly body: string };
 }

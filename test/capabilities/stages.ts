@@ -10,6 +10,7 @@ import { openaiChat } from "./callers/openai-chat.ts";
 import { openaiResponses } from "./callers/openai-responses.ts";
 import type { Caller, Player } from "./exchange.ts";
 import { anthropicPlayer } from "./players/anthropic.ts";
+import { azurePlayer } from "./players/azure.ts";
 import { bedrockPlayer } from "./players/bedrock.ts";
 import { coherePlayer } from "./players/cohere.ts";
 import { geminiPlayer } from "./players/gemini.ts";
@@ -28,6 +29,7 @@ export interface Stage {
 
 export const stages: readonly Stage[] = [
   { player: openaiPlayer, model: "gpt-test" },
+  { player: azurePlayer, model: "gpt-5.5" },
   { player: anthropicPlayer, model: "claude-opus-4-6" },
   { player: geminiPlayer, model: "gemini-2.0-flash" },
   { player: bedrockPlayer, model: "anthropic.claude-opus-4-6-v1:0" },

@@ -15,7 +15,7 @@ import { openaiResponses } from "../capabilities/callers/openai-responses.ts";
 import type { Answer, Part, Player, Turn, Wanted } from "../capabilities/exchange.ts";
 import { stages } from "../capabilities/stages.ts";
 import { StreamedReply } from "../../services/providers/domain/streamed-reply.ts";
-import type { VendorAdapter } from "../../services/providers/domain/adapter.ts";
+import type { VendorAdapter, VendorRequest } from "../../services/providers/domain/adapter.ts";
 import { noSettings, type VendorSettings } from "../../services/providers/edge/vendor-settings.ts";
 import { vendors } from "../../services/providers/edge/vendors.ts";
 import type { GenerateEndpoint, JsonObject } from "../../services/routing/domain/dialect.ts";
@@ -71,10 +71,14 @@ function adapterOf({ vendor, settings }: Player): VendorAdapter {
   return settings === undefined || own === undefined ? adapter : own.createAdapter({ ...noSettings, ...(parse(`{ ${settings} }`) as Partial<VendorSettings>) });
 }
 
+function anyRequest(player: Player, model: string): VendorRequest {
+  return adapterOf(player).generate.buildRequest(typesOf({ turns: [{ role: "user", parts: [{ text: "x" }] }], outputMaximum: 99 }), model, true);
+}
+
 /** The bytes that a caller of this endpoint gets of a vendor's stream that comes in these chunks. */
 function streamThrough(endpoint: GenerateEndpoint, player: Player, model: string, chunks: readonly Buffer[]): string {
   const { generate } = adapterOf(player);
-  const request = generate.buildRequest(typesOf({ turns: [{ role: "user", parts: [{ text: "x" }] }], outputMaximum: 9 }), model, true);
+  const request = anyRequest(player, model);
   const reply = new StreamedReply(generate.createStreamReader(request), generate.createSplitter?.() ?? new SseSplitter(), false, [], model);
   const writer = endpoint.read(anyBody, { model: "m", query: "" }).createStreamWriter();
   let written = "";
@@ -94,7 +98,7 @@ describe.each(stages)("$player.vendor", ({ player, model }) => {
   test.each(endpoints)("says the same to %s, however its stream is cut", (_name, endpoint) => {
     fastCheck.assert(
       fastCheck.property(answer, array(fastCheck.double({ min: 0, max: 1, noNaN: true }), { maxLength: 30 }), (said, places) => {
-        const bytes = Buffer.concat(player.write(player.sayable?.(said) ?? said, true).pieces.map((piece) => Buffer.from(piece)));
+        const bytes = Buffer.concat(player.write(player.sayable?.(said) ?? said, true, player.basePath + anyRequest(player, model).path).pieces.map((piece) => Buffer.from(piece)));
         const whole = streamThrough(endpoint, player, model, [bytes]);
         expect(whole.length).toBeGreaterThan(100);
         const cuts = places.map((place) => Math.floor(place * bytes.length)).sort((left, right) => left - right);

@@ -14,7 +14,7 @@ import { responsesAgent } from "./responses-agent.ts";
 const agents: readonly Agent[] = [...aiSdkProviders.map(aiSdkAgent), langchainAgent, responsesAgent, messagesAgent, geminiAgent];
 
 /** Vendors that sign the thoughts of their models, and want them back. */
-const signers: readonly string[] = ["anthropic", "bedrock", "gemini"];
+const signers: readonly string[] = ["anthropic", "bedrock", "gemini", "azure"];
 
 let started: StartedStages;
 beforeAll(async () => {
@@ -34,7 +34,7 @@ async function play(player: Player, stream: boolean, run: () => Promise<string>)
     } catch (error) {
       refusals.push(`${player.vendor} would refuse round ${asked.length + 1}: ${(error as Error).message}`);
     }
-    const { contentType, pieces } = player.write(sayable(player, rounds[asked.length - 1] ?? rounds.at(-1)!), stream);
+    const { contentType, pieces } = player.write(sayable(player, rounds[asked.length - 1] ?? rounds.at(-1)!), stream, request.path);
     response.writeHead(200, { "content-type": contentType });
     for (const piece of pieces) response.write(piece);
     response.end();

@@ -3,6 +3,7 @@ import { createAnthropic } from "@ai-sdk/anthropic";
 import { createGoogle } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
 import { AISDKError, APICallError, generateText, jsonSchema, Output, streamText, tool, type FinishReason, type LanguageModel, type ModelMessage } from "ai";
+import { readSignature } from "../../../services/routing/edge/gemini/thought-signature.ts";
 import { HeardError, type Answer, type Caller, type Heard, type Part, type Turn, type Wanted } from "../exchange.ts";
 import { readSealed, seal } from "./openai-responses.ts";
 
@@ -99,7 +100,7 @@ export const aiSdkProviders: readonly Provider[] = [
       if ((oneCallAtATime ?? user) !== undefined) return undefined;
       return { thinkingConfig: { ...(effort === undefined ? {} : { thinkingLevel: effort }), ...(reasoningTokens === undefined ? {} : { thinkingBudget: reasoningTokens }) } };
     },
-    signature: { stands: "on the part behind", write: (signature) => ({ thoughtSignature: signature }), read: ({ thoughtSignature }) => (thoughtSignature as string | undefined) ?? "" },
+    signature: { stands: "on the part behind", write: (signature) => ({ thoughtSignature: signature }), read: ({ thoughtSignature = "" }) => readSignature(thoughtSignature as string) },
   },
 ];
 

@@ -1,5 +1,6 @@
 /** Owns Gemini's generateContent as Google's official client speaks it. */
 import { ApiError, FinishReason, FunctionCallingConfigMode, GoogleGenAI, ThinkingLevel, type Content, type GenerateContentConfig, type GenerateContentParameters, type GenerateContentResponse, type Part as GooglePart } from "@google/genai";
+import { readSignature } from "../../../services/routing/edge/gemini/thought-signature.ts";
 import { HeardError, type Answer, type Caller, type Heard, type Part, type Turn, type Wanted } from "../exchange.ts";
 
 type Request = Omit<GenerateContentParameters, "model">;
@@ -101,7 +102,7 @@ function hear(pieces: readonly GenerateContentResponse[]): Heard {
     answer: {
       ...(text === "" ? {} : { text }),
       ...(calls.length === 0 ? {} : { calls }),
-      ...(thought === "" ? {} : { reasoning: { text: thought, signature: parts.map(({ thoughtSignature = "" }) => thoughtSignature).join("") } }),
+      ...(thought === "" ? {} : { reasoning: { text: thought, signature: parts.map(({ thoughtSignature = "" }) => readSignature(thoughtSignature)).join("") } }),
       // Gemini has no word for waiting for functions: it stops.
       finish: calls.length > 0 && finishes[0] === FinishReason.STOP ? "calls" : (finishWords[finishes[0]!] ?? ("none" as never)),
       usage: { input: usage?.promptTokenCount ?? -1, cached: usage?.cachedContentTokenCount ?? 0, output: (usage?.candidatesTokenCount ?? -1) + reasoning, reasoning },

@@ -81,10 +81,10 @@ export function seal(thought: string, signature: string): string {
   return writeOpaquePart(create(PartSchema, { kind: { case: "reasoning", value: { text: thought, signature } } }));
 }
 
-/** The signature that the vendor gets back when a client sends this `encrypted_content` as it came. */
+/** The signature that the vendor gets back when a client sends this `encrypted_content` as it came: what OpenAI encrypted itself is one. */
 export function readSealed(encrypted: string | null | undefined): string {
   const kind = readOpaquePart(encrypted ?? "")?.kind;
-  return kind?.case === "reasoning" ? kind.value.signature : "";
+  return kind?.case === "reasoning" ? kind.value.signature : (encrypted ?? "");
 }
 
 async function hearWhole(client: OpenAI, request: Request): Promise<Heard> {

@@ -362,6 +362,20 @@ describe("a request in the caller's own bytes", () => {
     expect(request).toMatchObject({ path: "/messages", withholdUsage: false, warnings: [] });
   });
 
+  it("holds no thinking that another vendor signed, which would be refused, and is else as it was", () => {
+    const foreign = { type: "thinking", thinking: "hm", signature: "openai:rs_1:gAAA" };
+    const own = { type: "thinking", thinking: "hm", signature: "c2ln" };
+    const call = '{"type":"tool_use","id":"t","name":"f","input":{"big":12345678901234567890}}';
+    const written = (...contents: string[]): string => `{"model":"m","messages":[{"role":"user","content":"signature"},${contents.map((content) => `{"role":"assistant","content":${content}}`).join(",")}],"max_tokens":9}`;
+    const sent = (body: string): string => Buffer.from(anthropicVendor.generate.buildNativeRequest(Buffer.from(body), "m", false).body).toString();
+    const json = JSON.stringify;
+    expect(sent(written(`[${json(foreign)},${json(own)},${call}]`, `[${json(foreign)}]`, '"said"'))).toBe(written(`[${json(own)},${call}]`, '"said"'));
+    const unchanged = written(`[${json(own)}, ${call}]`);
+    expect(sent(unchanged)).toBe(unchanged);
+    const counted = anthropicVendor.operations.countTokens!.native!.buildRequest(Buffer.from(written(`[${json(foreign)},${json(own)}]`)), "m");
+    expect(Buffer.from(counted.body).toString()).toBe(written(`[${json(own)}]`));
+  });
+
   it("goes with the key and the version", () => {
     expect(anthropicVendor.authorize(new Secret("sk-1"))).toEqual({ "x-api-key": "sk-1", "anthropic-version": "2023-06-01" });
   });

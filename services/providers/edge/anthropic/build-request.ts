@@ -7,6 +7,7 @@ import { describedSchema } from "../../domain/described-schema.ts";
 import { heldSchema } from "../../domain/held-schema.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { factsOf, type ModelFacts } from "./model-facts.ts";
+import { messagesOfOwnThinking } from "./own-thinking.ts";
 import { Warnings } from "../../domain/warnings.ts";
 import type { Block } from "../../domain/turns.ts";
 import { withCaching } from "./write-caching.ts";
@@ -52,9 +53,9 @@ export function writeBody(generation: Generation, model: string, warnings: Warni
   };
 }
 
-/** The caller's own bytes. Usage stands in every stream unasked, so nothing is withheld. */
+/** The caller's own bytes, without what other vendors thought. Usage stands in every stream unasked, so nothing is withheld. */
 export function buildNativeRequest(body: Uint8Array, model: string, _stream: boolean, outputMaximum?: number): VendorRequest {
-  return vendorRequest(spliceJson(body, { model, max_tokens: outputMaximum }), new Warnings("Anthropic", false));
+  return vendorRequest(spliceJson(body, { model, messages: messagesOfOwnThinking(body), max_tokens: outputMaximum }), new Warnings("Anthropic", false));
 }
 
 function vendorRequest(body: Uint8Array, warnings: Warnings): VendorRequest {

@@ -7,6 +7,7 @@ import { noUsage } from "../../domain/estimate-usage.ts";
 import { freeSummary } from "../../domain/free-operation.ts";
 import { Warnings } from "../../domain/warnings.ts";
 import { writeBody } from "./build-request.ts";
+import { messagesOfOwnThinking } from "./own-thinking.ts";
 import { nativeDialect } from "./write-content.ts";
 
 /** The members of a Messages request that it takes (MessageCountTokensParams in @anthropic-ai/sdk). */
@@ -20,7 +21,7 @@ export const countTokensAdapter: UnaryAdapter<"countTokens"> = {
   readReply: readCount("input_tokens"),
   native: {
     dialect: nativeDialect,
-    buildRequest: (body, model) => vendorRequest(spliceJson(body, { model }), new Warnings("Anthropic", false)),
+    buildRequest: (body, model) => vendorRequest(spliceJson(body, { model, messages: messagesOfOwnThinking(body) }), new Warnings("Anthropic", false)),
     summarizeReply: () => freeSummary(),
   },
   estimateUsage: noUsage,

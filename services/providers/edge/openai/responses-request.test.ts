@@ -5,6 +5,7 @@ import { CacheMarker_Lifetime, ImageDetail, Role } from "#gen/weir/inference/v1/
 import { ReasoningOptions_Effort, ToolChoice_Mode } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerationSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { buildResponsesRequest } from "./responses-request.ts";
+import { atUsualPrice } from "./usual-price.ts";
 
 type GenerationInit = Partial<MessageInitShape<typeof GenerationSchema>>;
 type PartInit = NonNullable<NonNullable<GenerationInit["messages"]>[number]["parts"]>[number];
@@ -34,6 +35,11 @@ test("the smallest request keeps nothing at the vendor, and asks for its reasoni
   expect(request).toMatchObject({ path: "/responses", withholdUsage: false });
   expect(fields).toEqual([]);
   expect(build({}, true).json).toEqual({ ...always, ...hi, stream: true });
+});
+
+test("where a budget holds the usual price, it is asked for", () => {
+  const tierOf = (init: GenerationInit) => (JSON.parse(Buffer.from(atUsualPrice(build(init).request).body).toString()) as Json)["service_tier"];
+  expect([tierOf({}), tierOf({ serviceTier: "auto" }), tierOf({ serviceTier: "flex" })]).toEqual(["default", "default", "flex"]);
 });
 
 const options: readonly (readonly [what: string, init: GenerationInit, members: Json, fields?: readonly string[], model?: string])[] = [

@@ -4,6 +4,7 @@ import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { Modality, ReasoningOptions_Effort, ToolChoice_Mode } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
 import { readGeneration } from "./read-generation.ts";
+import { readSignature, writeSignature } from "./thought-signature.ts";
 
 const contents = [{ parts: [{ text: "Hi" }] }] satisfies GenerateContentParameters["contents"];
 const read = (body: JsonObject) => readGeneration({ contents, ...body }, "provider/model");
@@ -110,6 +111,14 @@ test("signatures stand before what they sign; pieces of a stream become one turn
     [Role.TOOL, { case: "toolResult", value: { toolCallId: "call_0", isError: false, parts: [{ kind: { value: { text: "1" } } }] } }],
     [Role.USER, { case: "text", value: { text: "and?" } }],
   ]);
+});
+
+test("a signature that names its vendor stands as base64, and is read in either alphabet", () => {
+  const named = "openai:rs_1:gAAA??>>=";
+  const written = writeSignature(named);
+  expect(written).toMatch(/^[A-Za-z0-9+/]+=*$/);
+  expect([readSignature(written), readSignature(written.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", ""))]).toEqual([named, named]);
+  expect([writeSignature("c2ln"), readSignature("c2ln"), readSignature("")]).toEqual(["c2ln", "c2ln", ""]);
 });
 
 test("responses without ids find the calls of their name, in order", () => {

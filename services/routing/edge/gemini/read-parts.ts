@@ -7,6 +7,7 @@ import { present } from "../present.ts";
 import { invalidField, type RequestFields } from "../request-fields.ts";
 import { CallIds } from "../call-ids.ts";
 import { readKeptPart } from "./kept-part.ts";
+import { readSignature } from "./thought-signature.ts";
 
 /** The name under which Gemini's own JSON stands in a NativePart. */
 export const nativeDialect = "gemini";
@@ -85,7 +86,7 @@ function readPart(part: RequestFields, callIds: CallIds): PartInit[] {
   const kept = readKeptPart(part);
   if (kept !== undefined) return [kept];
   const isThought = part.flag("thought") ?? false;
-  const signature = part.text("thoughtSignature") ?? "";
+  const signature = readSignature(part.text("thoughtSignature") ?? "");
   const text = part.text("text");
   if (isThought) {
     part.noteRest();

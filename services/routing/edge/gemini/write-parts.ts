@@ -5,6 +5,7 @@ import { writeBase64 } from "../base64.ts";
 import { parseArguments } from "../tool-arguments.ts";
 import { keptNative, keptReasoning } from "./kept-part.ts";
 import { nativeDialect } from "./read-parts.ts";
+import { writeSignature } from "./thought-signature.ts";
 
 /** The parts in Gemini's form, one for each but that a signature without a text stands on the part behind it. */
 export function writeParts(parts: readonly Part[]): JsonObject[] {
@@ -30,11 +31,11 @@ function isSignatureAlone(part: Part): part is Part & { kind: { case: "reasoning
 
 export function signed(part: JsonObject, signature: string): JsonObject {
   // A thought's own signature is not to be written over.
-  return signature === "" || part["thoughtSignature"] !== undefined ? part : { ...part, thoughtSignature: signature };
+  return signature === "" || part["thoughtSignature"] !== undefined ? part : { ...part, thoughtSignature: writeSignature(signature) };
 }
 
 export function writeThought(text: string, signature: string): JsonObject {
-  return { text, thought: true, ...(signature === "" ? {} : { thoughtSignature: signature }) };
+  return { text, thought: true, ...(signature === "" ? {} : { thoughtSignature: writeSignature(signature) }) };
 }
 
 export function writePart({ kind }: Part): JsonObject {
