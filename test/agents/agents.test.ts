@@ -123,7 +123,7 @@ function playFor(player: Player, agent: CodingAgent): Play {
         const stream = (JSON.parse(request.body.toString()) as { readonly stream?: boolean }).stream === true;
         const question = player.read(request, stream);
         asked.push(question);
-        const { contentType, pieces } = player.write(answerTo(question, agent), stream);
+        const { contentType, pieces } = player.write(answerTo(question, agent), stream, request.path);
         response.writeHead(200, { "content-type": contentType });
         for (const piece of pieces) response.write(piece);
         response.end();

@@ -100,10 +100,6 @@ export class LiveProvider {
   }
 }
 
-function unknownTarget(what: string, provider: string): GatewayError {
-  return new GatewayError("UPSTREAM_UNAVAILABLE", `${what} If that was changed just now, try again in a moment.`, { metadata: { provider, unknown_target: "true" }, retryAfterMs: 1_000 });
-}
-
 export interface LiveProvidersOptions {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -120,14 +116,14 @@ export class LiveProviders {
     this.#options = options;
   }
 
-  /** The provider for a model, or for what is about none. Throws UPSTREAM_UNAVAILABLE: routing asks for what it was told of, so that the configuration is being changed. */
+  /** The provider for a model, or for what is about none. Throws NOT_FOUND, or MODEL_NOT_FOUND when the provider is held to its list. */
   get(name: string, model: string | undefined): LiveProvider {
     const provider = this.#byName.get(name);
     if (provider === undefined) {
-      throw unknownTarget(`No provider has the name ${name}; see "providers" in weir.yaml.`, name);
+      throw new GatewayError("NOT_FOUND", `No provider has the name ${name}; see "providers" in weir.yaml.`, { metadata: { kind: "provider", id: name } });
     }
     if (model !== undefined && provider.config.onlyListedModels && !provider.config.models.includes(model)) {
-      throw unknownTarget(`The provider ${name} is held to its list of models, and ${model} is not on it.`, name);
+      throw new GatewayError("MODEL_NOT_FOUND", `The provider ${name} is held to its list of models, and ${model} is not on it.`, { metadata: { model } });
     }
     return provider;
   }

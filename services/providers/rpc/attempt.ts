@@ -184,7 +184,7 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     if (this.#context.signal.aborted) this.handleEvent();
     if (this.#callerGone !== undefined) throw this.#callerGone;
     sent.take(attemptId, startDeadlineTime === undefined ? undefined : timestampMs(startDeadlineTime), clock.now());
-    this.#provider = providers.get(provider, isAboutNoModel(this.#request) ? undefined : model);
+    this.#provider = targetIn(providers, provider, isAboutNoModel(this.#request) ? undefined : model);
     running.add(this);
     this.#provider.acquire();
     this.#context.signal.addEventListener("abort", this);
@@ -387,6 +387,16 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
 /** Files and batches belong to the account, whatever model reads them. */
 function isAboutNoModel({ operation }: AttemptRequest): boolean {
   return operation.case === "relay" && /^\/(?:files|batches|messages\/batches)\b/.test(operation.value.endpoint);
+}
+
+/** Routing asks for what it was told of: where that is not there, the configuration is being changed, and another process may have it already. */
+function targetIn(providers: AttemptParts["providers"], name: string, model: string | undefined): LiveProvider {
+  try {
+    return providers.get(name, model);
+  } catch (error) {
+    const { message } = toGatewayError(error);
+    throw new GatewayError("UPSTREAM_UNAVAILABLE", `${message} If that was changed just now, try again in a moment.`, { metadata: { provider: name, unknown_target: "true" }, retryAfterMs: 1_000, cause: error });
+  }
 }
 
 /** What lies in one account is not there in another, or is somebody else's under the same id. */
