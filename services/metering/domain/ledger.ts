@@ -4,6 +4,7 @@ import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { bucketOf } from "./latency-histogram.ts";
 import type { PriceBook } from "./price-book.ts";
 import { rateCall } from "./rate-call.ts";
+import { storableText } from "./storable-text.ts";
 import { outranks, type PostableEvent, type Rejection } from "./usage-event.ts";
 
 /** Who pays whom for an attempt, and by which prices; said by its first event and never changed by a later one. */
@@ -138,10 +139,10 @@ export function openLine(source: PostableEvent, books: PriceBooks, labels: reado
   return { source, identity, figures: figuresOf(source, identity, 0, books), previous: undefined };
 }
 
-/** The declared ones among the labels; cut, because they are part of the key of the sums. */
+/** The declared ones among the labels; cut, because they are part of the key of the sums, also where that is within a character. */
 export function reportLabelsOf(labels: Readonly<Record<string, string>>, declared: readonly string[]): string {
   const kept = Object.create(null) as Record<string, string>;
-  for (const name of declared) if (Object.hasOwn(labels, name)) kept[name] = labels[name]!.slice(0, maximumReportLabelLength);
+  for (const name of declared) if (Object.hasOwn(labels, name)) kept[name] = storableText(labels[name]!.slice(0, maximumReportLabelLength));
   return JSON.stringify(kept);
 }
 

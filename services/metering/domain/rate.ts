@@ -22,7 +22,7 @@ export interface Rating {
   readonly costNanos: bigint | undefined;
   /** What the key is charged. */
   readonly chargeNanos: bigint | undefined;
-  /** True when usage is known but has no price. */
+  /** True when usage is known but has no price, or none that can be true. */
   readonly isUnpriced: boolean;
 }
 
@@ -33,6 +33,9 @@ const factorsPerOne = 1_000_000n;
 const usualUnits = 1_000_000n;
 /** Audio is priced by the minute: whole nano-dollars for a thousand minutes stay whole where those for a million milliseconds would not. */
 const audioUnits = 60_000_000n;
+
+/** A million dollars: where an attempt comes to more, its count or price is a mistake, and few of them would be more than the sums can hold. */
+const maximumNanos = 1_000_000n * 1_000_000_000n;
 
 const inputMeters: readonly Meter[] = [
   Meter.INPUT_TOKENS,
@@ -72,7 +75,9 @@ export function rateUsage(usage: Pick<Usage, "quantities"> | undefined, price: P
   }
   // A fee for each call falls due for this one, also where the vendor does not count calls.
   if (!countsRequests) total += (rates.get(Meter.REQUESTS) ?? 0n) * (audioUnits / usualUnits);
-  return { costNanos: roundHalfUp(total, audioUnits), chargeNanos: roundHalfUp(total * factorMillionths, audioUnits * factorsPerOne), isUnpriced: false };
+  const costNanos = roundHalfUp(total, audioUnits);
+  const chargeNanos = roundHalfUp(total * factorMillionths, audioUnits * factorsPerOne);
+  return costNanos > maximumNanos || chargeNanos > maximumNanos ? unpriced : { costNanos, chargeNanos, isUnpriced: false };
 }
 
 /** The rate of a meter, or of the one that it costs as much as. */

@@ -46,7 +46,9 @@ export async function recordUsage(dependencies: RecordUsageDependencies, request
   const { postable: sound, rejected } = readEvents(request, dependencies.clock.now());
   const { postable, fenced } = await splitFenced(dependencies, sound);
   rejected.push(...(await post(dependencies, postable)));
-  if (rejected.length > 0) await setAside(dependencies, rejected);
+  if (rejected.length > 0) await setAside(dependencies, rejected, "a usage event cannot be posted; it is kept as a dead letter");
+  const doubtful = postable.flatMap(({ attemptId, event, doubt }) => (doubt === undefined ? [] : [{ attemptId, event, reason: doubt }]));
+  if (doubtful.length > 0) await setAside(dependencies, doubtful, "the usage of an attempt cannot be true; it stands as unreported, and the event is kept as a dead letter");
 
   const refused = new Set(rejected.map(({ event }) => event));
   const confirmed = new Set<string>();
@@ -149,9 +151,9 @@ async function judgeKnown(
   return { corrections, refused };
 }
 
-async function setAside({ database, logger }: RecordUsageDependencies, rejected: readonly Rejection[]): Promise<void> {
-  for (const { attemptId, reason } of rejected) logger.error({ attemptId, reason }, "a usage event cannot be posted; it is kept as a dead letter");
-  await keepRejectedEvents(database, rejected);
+async function setAside({ database, logger }: RecordUsageDependencies, events: readonly Rejection[], message: string): Promise<void> {
+  for (const { attemptId, reason } of events) logger.error({ attemptId, reason }, message);
+  await keepRejectedEvents(database, events);
 }
 
 async function retrySerialization<T>(work: () => Promise<T>): Promise<T> {

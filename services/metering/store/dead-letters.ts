@@ -1,8 +1,9 @@
-/** Owns the events that can never be posted, each kept once with the reason. */
+/** Owns the events that can never be posted, or only without their usage, each kept once with the reason. */
 import { createHash } from "node:crypto";
 import { toBinary } from "@bufbuild/protobuf";
 import { UsageEventSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
+import { storableText } from "../domain/storable-text.ts";
 import type { Rejection } from "../domain/usage-event.ts";
 
 const maximumIdLength = 256;
@@ -25,14 +26,9 @@ export async function keepDeadLetters(queryable: Queryable, letters: readonly De
      select * from unnest($1::bytea[], $2::text[], $3::text[], $4::bytea[]) on conflict do nothing`,
     [
       letters.map(({ bytes }) => createHash("sha256").update(bytes).digest()),
-      letters.map(({ id }) => storable(id).slice(0, maximumIdLength)),
-      letters.map(({ reason }) => storable(reason)),
+      letters.map(({ id }) => storableText(id).slice(0, maximumIdLength)),
+      letters.map(({ reason }) => storableText(reason)),
       letters.map(({ bytes }) => Buffer.from(bytes)),
     ],
   );
-}
-
-/** PostgreSQL's text cannot hold U+0000; the event itself is kept as it came. */
-function storable(text: string): string {
-  return text.replaceAll("\0", "\ufffd");
 }
