@@ -15,6 +15,7 @@ import { table } from "../table.ts";
 interface ImportOptions extends RunningWeirOptions {
   readonly format: string;
   readonly vendor?: string;
+  readonly account?: string;
   readonly columns?: ReadonlyMap<string, string>;
   readonly period: CsvMapping["period"];
 }
@@ -40,6 +41,7 @@ export function addReconcileCommand(ledger: Command, environment: Environment): 
     .description("compare a vendor's report with the ledger, correct attempts by it, and post the rest to the vendor's difference account")
     .addOption(new Option("--format <format>", "the report's format").choices(Object.keys(vendorReports)).makeOptionMandatory())
     .option("--vendor <name>", "of a CSV file: the vendor, as in the configuration's `vendor`")
+    .option("--account <name>", "where the vendor bills several accounts: whose report this is, so that it stands beside those of the others")
     .option("--columns <pairs>", "of a CSV file: which columns hold what: time=Date,model=Model,request=Id,cost=Cost,input=Prompt,output=Completion", columnsOf)
     .addOption(new Option("--period <period>", "of a CSV file: what a row without a request is about, from its time on").choices(["hour", "day"]).default("hour"))
     .action(async (file: string, options: ImportOptions) => {
@@ -59,14 +61,14 @@ function columnsOf(text: string): ReadonlyMap<string, string> {
 }
 
 /** Throws INVALID_REQUEST for a file that cannot be read. */
-async function readVendorReport(path: string, { format, vendor, columns, period }: ImportOptions): Promise<Report> {
+async function readVendorReport(path: string, { format, vendor, account, columns, period }: ImportOptions): Promise<Report> {
   const isCsv = format === "csv";
   if (isCsv && (columns === undefined || vendor === undefined)) throw new GatewayError("INVALID_REQUEST", "A CSV file says neither whose it is nor what its columns hold: add --vendor and --columns.");
   const text = await readFile(path, "utf8").catch((error: unknown) => {
     throw new GatewayError("INVALID_REQUEST", `${path} cannot be read: ${(error as Error).message}`);
   });
   const report = vendorReports[format]!({ columns: columns ?? new Map(), period });
-  const lines = readable(path, format, () => withIds(report.read(text)));
+  const lines = readable(path, format, () => withIds(report.read(text), account));
   if (lines.length > maximumLines) throw new GatewayError("INVALID_REQUEST", `${path} has ${lines.length} lines; at most ${maximumLines} are compared at once: split it by days.`);
   return { vendor: report.vendor ?? vendor!, lines };
 }

@@ -31,6 +31,8 @@ const meters: Readonly<Record<string, Meter>> = {
 const places: Readonly<Record<string, number>> = { audio_seconds: 3 };
 const figureFields: ReadonlySet<string> = new Set(["cost", ...Object.keys(meters)]);
 const fields = ["time", "model", "request", "cost", "line", ...Object.keys(meters)];
+/** How counts and amounts are written, and that there is none. */
+const figurePattern = /^(?:[-+]?[$]?[0-9][0-9.,]*(?:[eE][-+]?[0-9]+)?%?)?$/;
 const periodMs = { hour: 3_600_000, day: 86_400_000 };
 
 /** Reads `time=Date,model=Model,cost=Cost`. Throws RangeError for what cannot be held. */
@@ -41,14 +43,15 @@ export function readColumns(text: string): ReadonlyMap<string, string> {
   return columns;
 }
 
-/** A row is told from others by its `line`, else its `request`, else all that it holds beside its figures. */
+/** A row is told from others by its `line`, else its `request`, else all that it holds beside its figures: those that have a column, and what else is a number. */
 export function csvReader({ columns, period }: CsvMapping): (text: string) => ReportLine[] {
-  const figures = new Set([...columns].filter(([field]) => figureFields.has(field)).map(([, column]) => column));
+  const names = new Set([...columns].filter(([field]) => !figureFields.has(field)).map(([, column]) => column));
+  const isName = (column: string, value: string): boolean => names.has(column) || !figurePattern.test(value);
   return (text) => {
     const rows = parse(text, { columns: true, bom: true, skip_empty_lines: true, trim: true }) as Record<string, string>[];
     return rows.map((row, index) => {
       try {
-        return lineOf(row, columns, figures, periodMs[period]);
+        return lineOf(row, columns, isName, periodMs[period]);
       } catch (error) {
         throw error instanceof RangeError ? new RangeError(`row ${index + 1}: ${error.message}`) : error;
       }
@@ -56,7 +59,7 @@ export function csvReader({ columns, period }: CsvMapping): (text: string) => Re
   };
 }
 
-function lineOf(row: Readonly<Record<string, string>>, columns: ReadonlyMap<string, string>, figures: ReadonlySet<string>, lengthMs: number): ReportLine {
+function lineOf(row: Readonly<Record<string, string>>, columns: ReadonlyMap<string, string>, isName: (column: string, value: string) => boolean, lengthMs: number): ReportLine {
   const cell = (field: string): string | undefined => {
     const column = columns.get(field);
     if (column === undefined) return undefined;
@@ -69,7 +72,7 @@ function lineOf(row: Readonly<Record<string, string>>, columns: ReadonlyMap<stri
   const cost = cell("cost");
   const quantities = Object.entries(meters).flatMap(([field, meter]) => (cell(field) === undefined ? [] : [[meter, quantityOf(cell(field)!, places[field])] as const]));
   return {
-    identity: cell("line") !== undefined ? [cell("line")!] : upstreamRequestId !== "" ? [upstreamRequestId] : Object.entries(row).flatMap(([column, value]) => (figures.has(column) ? [] : [value])),
+    identity: cell("line") !== undefined ? [cell("line")!] : upstreamRequestId !== "" ? [upstreamRequestId] : Object.entries(row).flatMap(([column, value]) => (isName(column, value) ? [value] : [])),
     upstreamRequestId,
     model: cell("model") ?? "",
     ...(upstreamRequestId === "" ? { startMs: begin, endMs: begin + lengthMs } : { startMs }),

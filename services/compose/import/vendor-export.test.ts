@@ -74,6 +74,23 @@ test("a row that comes again with other figures has the same id, and of alike ro
   expect(new Set([first, second, ...ids("2026-11-21,large,5,10,"), ...ids("2026-11-20,large,5,10,batch")]).size).toBe(4);
 });
 
+test("a row that comes again with other numbers in columns that nobody named, or that were named since, has the same id", () => {
+  const id = (text: string, columns: string) => read("csv", text, columns)[0]!.lineId;
+  const first = id("at,model,cost,calls,share,tier\n2026-11-20,large-2,5,,50%,batch", "time=at,model=model,cost=cost");
+  expect(id("at,model,cost,calls,share,tier\n2026-11-20,large-2,6,12,49.5%,batch", "time=at,model=model,cost=cost")).toBe(first);
+  expect(id("at,model,cost,calls,share,tier\n2026-11-20,large-2,6,12,$1.5e3,batch", "time=at,model=model,cost=cost,input=calls")).toBe(first);
+  expect(id("at,model,cost,calls,share,tier\n2026-11-20,large-2,5,,50%,flex", "time=at,model=model,cost=cost")).not.toBe(first);
+  // What has a column that is no figure tells rows apart as a number, too.
+  expect(id("at,model,cost\n2026-11-20,7,5", "time=at,model=model,cost=cost")).not.toBe(id("at,model,cost\n2026-11-20,8,5", "time=at,model=model,cost=cost"));
+});
+
+test("reports of two accounts of a vendor have lines of their own, and the same one again has not", () => {
+  const lines = [{ identity: ["a"], model: "m", startMs: 0, endMs: 1 }];
+  const ids = [undefined, "europe", "asia", "europe"].map((account) => withIds(lines, account)[0]!.lineId);
+  expect(new Set(ids).size).toBe(3);
+  expect(ids[1]).toBe(ids[3]);
+});
+
 test("a CSV file's times are read alike on every machine, or not at all", () => {
   const starts = (...times: string[]) => read("csv", ["at", ...times].join("\n"), "time=at").map(({ startMs }) => startMs);
   const noon = Date.UTC(2026, 10, 20, 12);
@@ -90,5 +107,5 @@ test("a CSV file's sound is counted in milliseconds, whole seconds or not", () =
 test("amounts are exact, rounded once, and none is more than can be kept", () => {
   expect(() => scaledDecimal("1e900", 9)).toThrow('"1e900" is more than can be kept');
   expect(() => read("csv", "at,prompt\n2026-11-20,99999999999999999999\n", "time=at,input=prompt")).toThrow("row 1: \"99999999999999999999\" is more than can be kept");
-  expect(["0.1", "1e-9", "5e-10", "4.9e-10", "-0.25", "12E2", "0.30000000000000004"].map((text) => scaledDecimal(text, 9))).toEqual([100_000_000n, 1n, 1n, 0n, -250_000_000n, 1_200_000_000_000n, 300_000_000n]);
+  expect(["0.1", "1e-9", "5e-10", "4.9e-10", "-0.25", "12E2", "0.30000000000000004", "0E-6176"].map((text) => scaledDecimal(text, 9))).toEqual([100_000_000n, 1n, 1n, 0n, -250_000_000n, 1_200_000_000_000n, 300_000_000n, 0n]);
 });

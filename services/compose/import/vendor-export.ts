@@ -28,11 +28,11 @@ export const vendorReports: Readonly<Record<string, (mapping: CsvMapping) => Ven
   csv: (mapping) => ({ read: csvReader(mapping) }),
 };
 
-/** The lines with their ids: of alike ones, the first, the second, … */
-export function withIds(lines: readonly ReportLine[]): VendorLine[] {
+/** The lines of one of the vendor's accounts with their ids: of alike ones, the first, the second, … */
+export function withIds(lines: readonly ReportLine[], account = ""): VendorLine[] {
   const seen = new Map<string, number>();
   return lines.map(({ identity, startMs, endMs, quantities = [], ...line }) => {
-    const digest = createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 32);
+    const digest = createHash("sha256").update(JSON.stringify(account === "" ? identity : [{ account }, ...identity])).digest("hex").slice(0, 32);
     const count = (seen.get(digest) ?? 0) + 1;
     seen.set(digest, count);
     return {
