@@ -1,7 +1,8 @@
 /** Proves that a ledger that was tampered with says so and names the row, and that sums and balances can be had back from the lines. */
 import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
-import { CheckLedgerRequestSchema, ImportPricesRequestSchema, RebuildLedgerRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { CheckLedgerRequestSchema, ImportPricesRequestSchema, QueryUsageRequestSchema, RebuildLedgerRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";
@@ -13,6 +14,7 @@ import { checkDay, checkHour, checkMonth } from "./check-ledger.ts";
 import type { LedgerDifference } from "./domain/ledger-difference.ts";
 import { foldDeltas } from "./store/fold-deltas.ts";
 import { PriceVersions } from "./store/price-versions.ts";
+import { rebuildRollups } from "./store/rebuild.ts";
 import { startTestMetering, testContext, testNowMs, usageEvent, type TestMetering } from "./usage-events.fixture.ts";
 import { watchLedger } from "./watch-ledger.ts";
 
@@ -152,6 +154,15 @@ test("sums and balances are had back from the lines, beside events that come mea
   const rebuilding = [1, 2, 3].map(() => implementation.rebuildLedger(create(RebuildLedgerRequestSchema), testContext));
   await Promise.all([...recording, ...rebuilding]);
   expect((await implementation.checkLedger(create(CheckLedgerRequestSchema), testContext)).differences).toEqual([]);
+});
+
+test("a rebuilding that has come to an hour, or ends there, leaves days and balances as they should be", async () => {
+  const metering = await startTestMetering();
+  const { database, implementation, priceVersion } = metering;
+  await metering.record(...Array.from({ length: 20 }, (_, attempt) => usageEvent({ attempt, priceVersion, timeMs: testNowMs - attempt * hourMs })));
+  for (const at of [0, 3, 4]) await rebuildRollups(database, hour.startMs - at * hourMs, hour.endMs - at * hourMs);
+  expect((await implementation.checkLedger(create(CheckLedgerRequestSchema), testContext)).differences).toEqual([]);
+  expect((await implementation.queryUsage(create(QueryUsageRequestSchema, { startTime: timestampFromMs(day.startMs - 24 * hourMs), endTime: timestampFromMs(day.endMs) }), testContext)).rows).toMatchObject([{ attempts: 20n }]);
 });
 
 test("the watch checks each hour once it is over and the others in turn, and says what it finds by metric", async () => {

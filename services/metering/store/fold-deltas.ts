@@ -1,11 +1,13 @@
 /** Owns taking what batches have added into the sums and balances that stay. */
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { balancesOf, dayKeys, daysOf, rollupCounts, rollupHistograms, rollupKeys, sumColumns } from "./computed-sums.ts";
+import { timeText } from "./time-text.ts";
 
 const keys = rollupKeys.join(", ");
 
-const fold = `
-  with taken as (delete from usage_deltas where ctid = any(array(select ctid from usage_deltas limit $1)) returning *),
+/** Folds the deltas for which the condition holds. */
+const foldWhere = (condition: string): string => `
+  with taken as (delete from usage_deltas where ${condition} returning *),
   hours as (
     select ${keys}, ${Object.keys(rollupCounts).map((name) => `sum(${name})::int8 as ${name}`).join(", ")}, array_sum(quantities) as quantities,
            ${Object.keys(rollupHistograms).map((name) => `histogram_of(array_concat(${name})) as ${name}`).join(", ")}
@@ -28,9 +30,14 @@ export async function lockBalances(transaction: Queryable): Promise<void> {
 export function foldDeltas(database: Database, limit: number): Promise<number> {
   return database.transaction(async (transaction) => {
     await lockBalances(transaction);
-    const { rows } = await transaction.query<{ taken: bigint }>(fold, [limit]);
+    const { rows } = await transaction.query<{ taken: bigint }>(foldWhere("ctid = any(array(select ctid from usage_deltas limit $1))"), [limit]);
     return Number(rows[0]!.taken);
   });
+}
+
+/** Folds all deltas of these hours, for who has locked balances and the deltas. */
+export async function foldHours(transaction: Queryable, startMs: number, endMs: number): Promise<void> {
+  await transaction.query(foldWhere("hour >= $1::timestamptz and hour < $2::timestamptz"), [startMs, endMs].map(timeText));
 }
 
 function addTo(table: string, key: readonly string[], added: string): string {

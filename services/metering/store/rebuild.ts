@@ -1,14 +1,18 @@
 /** Owns computing sums and balances anew from the lines, while events go on coming. */
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { computedBalances, computedDays, computedRollups, dayKeys, rollupKeys, sumColumns } from "./computed-sums.ts";
+import { foldHours, lockBalances } from "./fold-deltas.ts";
 
 /** Puts the sums of these hours in the place of those that stand, and returns how many there are; batches that come meanwhile wait. */
 export async function rebuildRollups(database: Database, startMs: number, endMs: number): Promise<number> {
   return database.transaction(async (transaction) => {
+    await lockBalances(transaction);
     // Whoever has changed sums has committed, with the lines they are of; whoever will, waits.
     await transaction.query("lock table usage_deltas, usage_rollups in share row exclusive mode");
+    // Into days and balances too, which are computed anew later, or never where the rebuilding ends before.
+    await foldHours(transaction, startMs, endMs);
     const period = [new Date(startMs).toISOString(), new Date(endMs).toISOString()];
-    for (const table of ["usage_deltas", "usage_rollups"]) await transaction.query(`delete from ${table} where hour >= $1::timestamptz and hour < $2::timestamptz`, period);
+    await transaction.query("delete from usage_rollups where hour >= $1::timestamptz and hour < $2::timestamptz", period);
     const { rowCount } = await transaction.query(`insert into usage_rollups (${[...rollupKeys, ...sumColumns].join(", ")}) ${computedRollups}`, period);
     return rowCount ?? 0;
   });
