@@ -76,6 +76,23 @@ test("what could never hold for a call is refused: days that there are not, and 
   await expect(importPrices(metering, { adjustments: [{ ...adjustment, from: "2027-01-01", until: "2026-01-01" }] })).rejects.toMatchObject({ reason: "INVALID_REQUEST", message: expect.stringContaining("from 2027-01-01 is not before until 2026-01-01") });
 });
 
+test("what stands behind what covers the same calls is refused: it would never hold", async () => {
+  const metering = await startTestMetering();
+  const named = (...prices: object[]) => importPrices(metering, { prices: prices.map((price) => ({ name: "mine/a", price })), dryRun: true });
+  const covered = { reason: "INVALID_REQUEST", message: expect.stringMatching(/^prices\[1\] \(mine\/a\): it never holds, as prices\[0\] \(mine\/a\)/) };
+  await expect(named({ input: "1" }, { input: "2" })).rejects.toMatchObject(covered);
+  await expect(named({ input: "1" }, { input: "2", from: "2026-12-01" })).rejects.toMatchObject(covered);
+  await expect(named({ input: "1", until: "2026-12-01" }, { input: "2", serviceTiers: ["flex"], until: "2026-11-01" })).rejects.toMatchObject(covered);
+  await named({ input: "2", from: "2026-12-01" }, { input: "1" });
+  await named({ input: "2", until: "2026-12-01" }, { input: "1", from: "2026-11-01" });
+  await named({ input: "2", serviceTiers: ["flex"] }, { input: "1", serviceTiers: ["flex", "batch"] }, { input: "1", tierMultipliers: { flex: "0.5" } });
+
+  const adjusted = (...models: string[]) => importPrices(metering, { adjustments: models.map((name) => ({ organizationId: "org_a", models: name, percent: "10" })), dryRun: true });
+  await expect(adjusted("*", "openai/*")).rejects.toMatchObject({ message: expect.stringContaining("adjustments[1] (org_a): it never holds") });
+  await expect(adjusted("openai/*", "openai/gpt-6-sol")).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+  await adjusted("openai/gpt-6-sol", "openai/*", "open/*", "*");
+});
+
 test("a version is listed as it was written, also when it is no longer in force, page by page", async () => {
   const metering = await startTestMetering();
   const price = { input: "2", image: "0.04", request: "0.001", longPrompt: { aboveInputTokens: 100n, input: "4" }, serviceTiers: ["standard"], from: "2026-12-01" };

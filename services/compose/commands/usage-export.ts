@@ -62,6 +62,11 @@ async function writeExport({ format, from, until, organization = "", label = [],
   for (let pageToken = "", isFirst = true; isFirst || pageToken !== ""; isFirst = false) {
     const page = await metering.queryUsage({ ...query, pageToken });
     pageToken = page.nextPageToken;
-    if (!process.stdout.write(write(page.rows.map((row: UsageRow) => record(row, label)), columns, isFirst))) await once(process.stdout, "drain");
+    if (!process.stdout.write(write(page.rows.filter(hasCalls).map((row) => record(row, label)), columns, isFirst))) await once(process.stdout, "drain");
   }
+}
+
+/** What the cache answered has rows of its own, in which nothing was called. */
+function hasCalls({ attempts }: UsageRow): boolean {
+  return attempts > 0n;
 }

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { parse } from "csv-parse/sync";
 import { expect, test } from "vitest";
-import { UsageRowSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { MeteringService, UsageRowSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { runWeir } from "../../../test/harness/run-weir.ts";
 import { startWeir } from "../../../test/harness/start-weir.ts";
@@ -49,24 +49,27 @@ test("a plain record has each meter and label as a column", () => {
 });
 
 test("weir usage export writes what the ledger holds, in every format", { timeout: 120_000 }, async () => {
-  const weir = await startWeir();
+  const weir = await startWeir({ config: "cache: { rules: [{ models: [demo/demo-chat], lifetime: 3600s }] }" });
   const usageExport = async (...words: string[]): Promise<string> => {
     const { stdout, stderr } = await runWeir(["usage", "export", "--from", "2020-01-01", "--until", "2100-01-01", ...words, "--data", weir.dataDirectory]);
     return stdout + stderr;
   };
   try {
-    const ask = (label: string) =>
+    const ask = (label: string, content: string) =>
       fetch(`${weir.origin}/v1/chat/completions`, {
         method: "POST",
         headers: { authorization: `Bearer ${weir.inferenceKey}`, "content-type": "application/json", "x-weir-labels": `application=${label}` },
-        body: JSON.stringify({ model: "demo/demo-chat", messages: [{ role: "user", content: "Hello" }] }),
+        body: JSON.stringify({ model: "demo/demo-chat", messages: [{ role: "user", content }] }),
       });
     for (const format of ["csv", "focus"]) expect(parse(await usageExport("--format", format)), `${format} of nothing`).toMatchObject([expect.arrayContaining([format === "csv" ? "charge_usd" : "BilledCost"])]);
     expect(await usageExport("--format", "ndjson")).toBe("");
     expect(await usageExport("--from", "2026-11-01T00:00:00+01:00")).toContain("whole days");
-    await ask("=shop()");
-    await ask("shop");
+    await ask("=shop()", "Hello");
+    await ask("shop", "Hello again");
+    // Of this nothing was called, so that there is nothing to charge.
+    expect((await ask("cached", "Hello")).headers.get("x-weir-cache")).toBe("hit");
     const attempts = await weir.attempts(2);
+    await expect.poll(async () => (await weir.client(MeteringService).queryUsage({ groupByLabels: ["application"] })).rows.length, { timeout: 10_000 }).toBe(3);
     const cost = attempts.reduce((sum, { costNanos }) => sum + costNanos!, 0n);
     const nanosOf = (records: Record<string, string>[], column: string) => records.reduce((sum, record) => sum + BigInt(Math.round(Number(record[column]) * 1e9)), 0n);
 

@@ -73,6 +73,11 @@ export function entriesOf(price: ListedPrice): PriceEntry[] {
   ];
 }
 
+/** True when `first` lasts as long as `second`, from no later on. */
+export function coversPeriodOf(first: Pick<PriceEntry, "fromMs" | "untilMs">, second: Pick<PriceEntry, "fromMs" | "untilMs">): boolean {
+  return (first.fromMs ?? -Infinity) <= (second.fromMs ?? -Infinity) && (first.untilMs ?? Infinity) >= (second.untilMs ?? Infinity);
+}
+
 /** Throws RangeError for what is no moment, and for an end that is not after the beginning. */
 export function periodOf({ from, until }: Pick<ListedPrice, "from" | "until">): { readonly fromMs?: number; readonly untilMs?: number } {
   const period = {

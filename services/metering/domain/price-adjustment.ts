@@ -1,5 +1,5 @@
 /** Owns what an organization is charged above or below the vendor's price. */
-import { parseDollars, periodOf, writeMoment } from "./listed-price.ts";
+import { coversPeriodOf, parseDollars, periodOf, writeMoment } from "./listed-price.ts";
 import type { PricedCall } from "./price-book.ts";
 import { evenFactorMillionths } from "./rate.ts";
 
@@ -46,6 +46,12 @@ export function listedAdjustmentOf({ organizationId, models, factorMillionths, f
   const fraction = digits.slice(-4).replace(/0+$/, "");
   const percent = `${size < 0n ? "-" : ""}${digits.slice(0, -4)}${fraction === "" ? "" : `.${fraction}`}`;
   return { organizationId, models, percent, from: fromMs === undefined ? "" : writeMoment(fromMs), until: untilMs === undefined ? "" : writeMoment(untilMs) };
+}
+
+/** True when `first` covers every call of the organization that `second` does, so that behind it the second never holds. */
+export function adjustsAllOf(first: PriceAdjustment, second: PriceAdjustment): boolean {
+  const coversModels = first.models === "*" || first.models === second.models || (first.models.endsWith("/*") && second.models.startsWith(first.models.slice(0, -1)));
+  return first.organizationId === second.organizationId && coversModels && coversPeriodOf(first, second);
 }
 
 /** The factor of the first adjustment that covers the call. */

@@ -1,6 +1,7 @@
 /** Owns the price book: entries by `vendor/model`, mark-ups and discounts, and the version that its content alone decides. */
 import { createHash } from "node:crypto";
 import type { Meter } from "#gen/weir/types/v1/usage_pb.ts";
+import { coversPeriodOf } from "./listed-price.ts";
 import type { PriceAdjustment, PriceAdjustments } from "./price-adjustment.ts";
 import type { PriceEntry, Rates } from "./rate.ts";
 
@@ -128,6 +129,12 @@ export function decodeAdjustments(encoded: readonly EncodedAdjustment[]): PriceA
 function covers({ serviceTiers, fromMs, untilMs }: PriceEntry, { serviceTier, startTimeMs }: PricedCall): boolean {
   if (serviceTiers !== undefined && !serviceTiers.includes(serviceTier)) return false;
   return (fromMs === undefined || startTimeMs >= fromMs) && (untilMs === undefined || startTimeMs < untilMs);
+}
+
+/** True when `first` covers every call that `second` does, so that behind it the second never holds. */
+export function coversAllOf(first: PriceEntry, second: PriceEntry): boolean {
+  const coversTiers = first.serviceTiers === undefined || (second.serviceTiers?.every((tier) => first.serviceTiers!.includes(tier)) ?? false);
+  return coversTiers && coversPeriodOf(first, second);
 }
 
 /** What stands behind an entry that covers every call can never hold. */

@@ -12,8 +12,8 @@ import type { LiveValue } from "#platform/live-value.ts";
 import type { Identity } from "#platform/service-types.ts";
 import type { MeteringConfig } from "../config.ts";
 import { entriesOf } from "../domain/listed-price.ts";
-import { adjustmentOf } from "../domain/price-adjustment.ts";
-import { changedNames, encodeAdjustments, encodeEntries, groupByName, type PriceList } from "../domain/price-book.ts";
+import { adjustmentOf, adjustsAllOf } from "../domain/price-adjustment.ts";
+import { changedNames, coversAllOf, encodeAdjustments, encodeEntries, groupByName, type PriceList } from "../domain/price-book.ts";
 import type { ImportedPrices } from "../imported-prices.ts";
 import { bookOf, type PriceBookFollower } from "../price-book-follower.ts";
 import { insertImport } from "../store/price-imports.ts";
@@ -51,9 +51,30 @@ export async function importPrices({ database, config, imported, follower, price
 }
 
 function readPrices({ prices, adjustments }: ImportPricesRequest): PriceList {
-  const entries = prices.flatMap(({ name, price }, index) => readable(`prices[${index}] (${name})`, () => entriesOf(price!)).map((entry) => [name, entry] as const));
-  const read = adjustments.map((adjustment, index) => readable(`adjustments[${index}] (${adjustment.organizationId})`, () => adjustmentOf(adjustment)));
-  return { entries: groupByName(entries), adjustments: Map.groupBy(read, ({ organizationId }) => organizationId) };
+  const read = prices.map(({ name, price }, index) => ({ name, field: `prices[${index}] (${name})`, entries: readable(`prices[${index}] (${name})`, () => entriesOf(price!)) }));
+  for (const alike of Map.groupBy(read, ({ name }) => name).values()) {
+    refuseCovered(alike, (first, second) => second.entries.every((entry) => first.entries.some((before) => coversAllOf(before, entry))));
+  }
+  const adjusted = adjustments.map((adjustment, index) => {
+    const field = `adjustments[${index}] (${adjustment.organizationId})`;
+    return { field, adjustment: readable(field, () => adjustmentOf(adjustment)) };
+  });
+  const byOrganization = Map.groupBy(adjusted, ({ adjustment }) => adjustment.organizationId);
+  for (const alike of byOrganization.values()) refuseCovered(alike, (first, second) => adjustsAllOf(first.adjustment, second.adjustment));
+  return {
+    entries: groupByName(read.flatMap(({ name, entries }) => entries.map((entry) => [name, entry] as const))),
+    adjustments: new Map([...byOrganization].map(([organizationId, alike]) => [organizationId, alike.map(({ adjustment }) => adjustment)])),
+  };
+}
+
+/** Whoever wrote what never holds meant it to: of two that cover the same calls one is a mistake, or they are in the wrong order. */
+function refuseCovered<Item extends { readonly field: string }>(items: readonly Item[], covers: (first: Item, second: Item) => boolean): void {
+  items.forEach((second, index) => {
+    const first = items.find((before, at) => at < index && covers(before, second));
+    if (first === undefined) return;
+    const description = `it never holds, as ${first.field} covers the same calls and stands before it. Leave one out, put it first, or give the other an \`until\`.`;
+    throw new GatewayError("INVALID_REQUEST", `${second.field}: ${description}`, { fieldViolations: [{ field: second.field, description }] });
+  });
 }
 
 function readable<Value>(field: string, read: () => Value): Value {

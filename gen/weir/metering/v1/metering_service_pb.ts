@@ -795,14 +795,14 @@ export const ListPricesResponseSchema: GenMessage<ListPricesResponse> = /*@__PUR
 export type ImportPricesRequest = Message<"weir.metering.v1.ImportPricesRequest"> & {
   /**
    * Prices; a name can stand several times, for other times or service tiers: the first that covers a call holds.
-   * They precede built-in ones, and those of the configuration precede them.
+   * They precede built-in ones, and those of the configuration precede them. One that would never hold behind another of them is refused.
    *
    * @generated from field: repeated weir.types.v1.NamedPrice prices = 1;
    */
   prices: NamedPrice[];
 
   /**
-   * Mark-ups and discounts; the first that covers a call holds.
+   * Mark-ups and discounts; the first that covers a call holds, and one that would never hold behind it is refused.
    *
    * @generated from field: repeated weir.types.v1.PriceAdjustment adjustments = 2;
    */
