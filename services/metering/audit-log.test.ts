@@ -161,6 +161,15 @@ test("what is done to an anchor, or to the entries next to it, is found", async 
   }
 });
 
+test("an entry put in before the first one, which the list would show, is found", async () => {
+  const metering = await startTestMetering();
+  await record(metering, { callId: "req_1" }, { callId: "req_2" });
+  for (const sequence of ["0", "-1", "-9223372036854775808"]) {
+    const edit = `insert into audit_entries select organization_id, ${sequence}, record_time, 'req_x', 'key_b', method, outcome, entry, hash from audit_entries where organization_id = 'org_a' and sequence = 1`;
+    expect(await faultsAfter(metering, "org_a", (transaction) => transaction.query(edit)), sequence).toMatchObject([{ organizationId: "org_a", sequence: BigInt(sequence) }]);
+  }
+});
+
 const edits = 1_000;
 /** Of each of two logs. */
 const length = 8;

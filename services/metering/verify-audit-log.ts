@@ -47,7 +47,7 @@ export async function verifyChains(queryable: Queryable, organizationId: string,
 /** Returns how many entries there are. */
 async function verifyChain(queryable: Queryable, begin: ChainPlace, head: StoredHead, report: (sequence: bigint, detail: string) => void, signal: AbortSignal): Promise<bigint> {
   let place = begin;
-  let read = 0n;
+  let read: bigint | undefined;
   let entries = 0n;
   for (;;) {
     signal.throwIfAborted();

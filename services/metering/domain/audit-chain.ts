@@ -50,7 +50,7 @@ export function lineAfter(place: ChainPlace, text: Omit<AuditText, "sequence">):
 /** What is wrong with the line that stands behind this place; undefined when nothing is. */
 export function faultOf(line: AuditLine, place: ChainPlace): string | undefined {
   const expected = place.sequence + 1n;
-  if (line.sequence < expected) return `it stands before the log begins: up to ${place.sequence} all entries were past their retention and taken away`;
+  if (line.sequence < expected) return `it stands before the log begins, at ${expected}: what was there before is past its retention and gone`;
   if (line.sequence !== expected) return `the entries from ${expected} to ${line.sequence - 1n} are missing`;
   if (!line.hash.equals(hashAfter(place, line.entry))) return "it, or the one before, is not as it was recorded: its hash does not fit";
   const text = readEntry(line.entry);

@@ -129,9 +129,9 @@ export async function selectCalls(queryable: Queryable, query: AuditQuery): Prom
   return rows;
 }
 
-/** The links of a chain behind this one, in their order. */
-export async function selectLinks(queryable: Queryable, organizationId: string, after: bigint, limit: number): Promise<readonly AuditLine[]> {
-  const { rows } = await queryable.query<AuditLine>(`select ${lineColumns} from audit_entries where organization_id = $1 and sequence > $2 order by sequence limit $3`, [organizationId, after.toString(), limit]);
+/** The links of a chain behind this one, or all that there are, also before its beginning; in their order. */
+export async function selectLinks(queryable: Queryable, organizationId: string, after: bigint | undefined, limit: number): Promise<readonly AuditLine[]> {
+  const { rows } = await queryable.query<AuditLine>(`select ${lineColumns} from audit_entries where organization_id = $1 and ($2::int8 is null or sequence > $2) order by sequence limit $3`, [organizationId, after?.toString() ?? null, limit]);
   return rows;
 }
 
