@@ -109,6 +109,19 @@ test("a line that comes again for another period or request takes what was poste
   await expectSound(metering);
 });
 
+test("former lines of the periods that do not come again are counted and told of, and taken away where the lines are said to be all", async () => {
+  const metering = await startTestMetering();
+  await metering.record(usageEvent({ attempt: 1, priceVersion: metering.priceVersion, usage }));
+  const before = await balances(metering);
+  const report = (replacePeriods: boolean, ...lines: Line[]) => metering.implementation.reconcileUsage(create(ReconcileUsageRequestSchema, { vendor: "demo", source: "costs", lines, replacePeriods }), testContext);
+  const elsewhere = ofHour("c", "demo-chat", { costNanos: 9n }, hour - 48 * hourMs);
+  expect((await report(false, ofHour("a", "demo-chat", { costNanos: cost }), ofHour("b", "demo-image", { costNanos: 5n }), elsewhere)).formerLines).toBe(0n);
+  expect(await report(false, ofHour("a-renamed", "demo-chat", { costNanos: cost }))).toMatchObject({ formerLines: 2n, comparisons: [{ differenceNanos: cost }, { differenceNanos: 5n }] });
+  expect(await report(true, ofHour("a-renamed", "demo-chat", { costNanos: cost }))).toMatchObject({ formerLines: 0n, comparisons: [{ status: EQUAL, differenceNanos: 0n }] });
+  expect(await balances(metering)).toEqual({ ...before, "difference:demo": 9n, "vendor:demo": before["vendor:demo"]! - 9n });
+  await expectSound(metering);
+});
+
 test("a period of any length has its usage from its beginning to its end", async () => {
   const metering = await startTestMetering();
   const { priceVersion } = metering;

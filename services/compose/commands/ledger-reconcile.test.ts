@@ -31,6 +31,13 @@ test("a vendor's CSV file is compared by hour, and a file or words that cannot b
     expect(await ledger(...words)).toBe(report);
     expect(await ledger("check")).toContain("no difference");
 
+    await writeFile(file, `Date,Model,Cost\n${at},demo-chat,${dollars(cost)}\n`);
+    const again = await ledger(...words);
+    expect(again).toContain("1 equal, 1 missing here; on difference:demo because of them: 0.50.");
+    expect(again).toContain("Counted with them: 1 lines of the same periods");
+    expect(await ledger(...words, "--replace")).toMatch(/1 equal; on difference:demo because of them: 0\.00\.\n$/);
+    expect(await ledger(...words, "--replace", "--account", "europe")).toContain("leave --replace or --account out");
+
     const line = { line_id: "a", model: "x", start_time: "2026-11-20T12:00:00Z", end_time: "2026-11-20T13:00:00Z" };
     for (const wrong of [{ start_time: "0001-01-01T00:00:00Z" }, { end_time: "9999-12-31T23:59:59.999Z" }, { cost_nanos: "9223372036854775807" }, { quantities: [{ quantity: "5" }] }]) {
       const response = await fetch(`${weir.origin}/weir.metering.v1.MeteringService/ReconcileUsage`, {

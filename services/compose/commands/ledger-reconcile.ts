@@ -18,6 +18,7 @@ interface ImportOptions extends RunningWeirOptions {
   readonly account?: string;
   readonly columns?: ReadonlyMap<string, string>;
   readonly period: CsvMapping["period"];
+  readonly replace?: boolean;
 }
 
 interface Report {
@@ -44,11 +45,14 @@ export function addReconcileCommand(ledger: Command, environment: Environment): 
     .option("--account <name>", "where the vendor bills several accounts: whose report this is, so that it stands beside those of the others")
     .option("--columns <pairs>", "of a CSV file: which columns hold what: time=Date,model=Model,request=Id,cost=Cost,input=Prompt,output=Completion", columnsOf)
     .addOption(new Option("--period <period>", "of a CSV file: what a row without a request is about, from its time on").choices(["hour", "day"]).default("hour"))
+    .option("--replace", "the file has all lines of its periods: take those away that stand from former imports and are not in it")
     .action(async (file: string, options: ImportOptions) => {
+      if (options.replace === true && options.account !== undefined) throw new GatewayError("INVALID_REQUEST", "A report of one account has not all lines of its periods: leave --replace or --account out.");
       const { vendor, lines } = await readVendorReport(file, options);
       const metering = await connect(MeteringService, options, environment);
-      const { comparisons } = await metering.reconcileUsage({ vendor, source: options.format, lines });
+      const { comparisons, formerLines } = await metering.reconcileUsage({ vendor, source: options.format, lines, replacePeriods: options.replace === true });
       console.log(describe(vendor, comparisons).join("\n"));
+      if (formerLines > 0n && options.account === undefined) console.log(`Counted with them: ${formerLines} lines of the same periods that stand from former imports and are not in this file. Where it has all lines, import it with --replace.`);
     });
 }
 

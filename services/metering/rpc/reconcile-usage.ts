@@ -22,7 +22,7 @@ import { agree, compareModels, isSameUsage, matchRequests, type LedgerUsage, typ
 import { outranks } from "../domain/usage-event.ts";
 import type { AttemptRow } from "../store/attempt-list.ts";
 import { lockBalances } from "../store/fold-deltas.ts";
-import { hasLineOf, postDifferences, saveLines, selectCandidates, selectCosts, selectFormerPlaces, selectLedgerUsage, selectLines, selectPosted, selectPostedForRequests, selectUnlisted, type FormerPlace, type VendorDifference, type VendorPeriod, type VendorSource } from "../store/vendor-lines.ts";
+import { countOthers, deleteOthers, hasLineOf, postDifferences, saveLines, selectCandidates, selectCosts, selectFormerPlaces, selectLedgerUsage, selectLines, selectPosted, selectPostedForRequests, selectUnlisted, type FormerPlace, type VendorDifference, type VendorPeriod, type VendorSource } from "../store/vendor-lines.ts";
 import { nameOf } from "./caller.ts";
 import { hoursWithin } from "./hours-asked.ts";
 import { toAttempt } from "./list-attempts.ts";
@@ -62,16 +62,18 @@ export async function reconcileUsage({ database, record }: ReconcileDependencies
       await settleFormer(transaction, source, former, postedBy, signal);
     });
   }
+  const periods = periodsOf(lines);
   const comparisons = await settle(async (transaction) => {
     if (lines.length > 0) await saveLines(transaction, source, lines, postedBy);
+    if (request.replacePeriods) await deleteOthers(transaction, source, periods, lines);
     return settleRequests(transaction, source, requests, corrected, postedBy);
   });
-  for (const period of periodsOf(lines)) {
+  for (const period of periods) {
     signal.throwIfAborted();
     comparisons.push(...(await settle((transaction) => settlePeriod(transaction, source, period, postedBy, signal))));
   }
   comparisons.sort((left, right) => timestampMs(left.startTime!) - timestampMs(right.startTime!));
-  return create(ReconcileUsageResponseSchema, { comparisons });
+  return create(ReconcileUsageResponseSchema, { comparisons, formerLines: await countOthers(database, source, periods, lines) });
 }
 
 function readLines({ lines }: ReconcileUsageRequest): VendorLine[] {

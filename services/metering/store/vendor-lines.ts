@@ -92,6 +92,24 @@ export async function selectLines(queryable: Queryable, { vendor, source }: Vend
   return rows.map((row) => ({ lineId: row.line_id, upstreamRequestId: "", model: row.model, startMs, endMs, quantities: row.quantities ?? undefined, costNanos: row.cost_nanos ?? undefined }));
 }
 
+const othersOfPeriods = `vendor = $1 and source = $2 and upstream_request_id = '' and line_id <> all($3::text[])
+  and (start_time, end_time) in (select * from unnest($4::timestamptz[], $5::timestamptz[]))`;
+
+/** How many lines of these periods are others than these. */
+export async function countOthers(queryable: Queryable, source: VendorSource, periods: readonly VendorPeriod[], lines: readonly VendorLine[]): Promise<bigint> {
+  const { rows } = await queryable.query<{ others: bigint }>(`select count(*) as others from vendor_lines where ${othersOfPeriods}`, othersParameters(source, periods, lines));
+  return rows[0]!.others;
+}
+
+/** Takes the lines of these periods away that are others than these; what was posted because of them stays until the periods are compared. */
+export async function deleteOthers(transaction: Queryable, source: VendorSource, periods: readonly VendorPeriod[], lines: readonly VendorLine[]): Promise<void> {
+  await transaction.query(`delete from vendor_lines where ${othersOfPeriods}`, othersParameters(source, periods, lines));
+}
+
+function othersParameters({ vendor, source }: VendorSource, periods: readonly VendorPeriod[], lines: readonly VendorLine[]): unknown[] {
+  return [vendor, source, lines.map(({ lineId }) => lineId), periods.map(({ startMs }) => time(startMs)), periods.map(({ endMs }) => time(endMs))];
+}
+
 /** What the ledger has of a vendor in a period, by model as asked for and as served. */
 export async function selectLedgerUsage(queryable: Queryable, vendor: string, { startMs, endMs }: VendorPeriod): Promise<LedgerUsage[]> {
   const { rows } = await queryable.query<{ model: string; served_model: string; quantities: bigint[]; cost: bigint }>(
