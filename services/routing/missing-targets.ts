@@ -3,7 +3,7 @@ import type { Logger } from "#platform/logger.ts";
 import { missingTargets, type PlanningView } from "./domain/plan.ts";
 
 /** Routes and providers of a changed configuration come one after the other: what is missing for a moment is not told. */
-const tellAfterMs = 10_000;
+const tellAfterMs = 5_000;
 
 /** To be called whenever routes or providers change. Services apart cannot tell before: providers are known to the one that has their keys. */
 export function missingTargetsTeller(logger: Logger): (view: PlanningView) => void {
