@@ -24,12 +24,13 @@ RUN npm ci --omit=dev \
   && rm -r node_modules/node-linux-* \
   && node -e 'import("/weir/services/platform/database/postgres-binaries.ts").then(({ findPostgresBinaries }) => findPostgresBinaries())'
 
-# The page for operators: what builds it is not needed to serve it.
-FROM packages AS console
+# The page for operators, and Weir in few files: what builds them is not needed to run them.
+FROM packages AS built
 RUN npm ci --ignore-scripts
 COPY gen gen
-COPY services/console services/console
-RUN npm run build:console
+COPY services services
+COPY scripts/bundle.js scripts/bundle.js
+RUN npm run prepare
 
 # One authority and a certificate for each service, for docker-compose.yml.
 FROM base AS certificates
@@ -47,7 +48,8 @@ RUN install -d -o 1000 -g 1000 -m 0700 /data /certificates \
 COPY package.json ./
 COPY gen gen
 COPY services services
-COPY --from=console /weir/services/console/dist services/console/dist
+COPY --from=built /weir/services/console/dist services/console/dist
+COPY --from=built /weir/dist dist
 ENV WEIR_DATA=/data WEIR_CONFIG=/etc/weir/weir.yaml
 USER 1000:1000
 STOPSIGNAL SIGTERM

@@ -1,13 +1,14 @@
-/** Owns Weir in few files: tests start hundreds of processes, and to find and read a thousand modules is half of such a start. */
+/** Owns Weir in few files for tests: they start hundreds of processes, while its sources may change. */
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, rename } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { rolldown } from "rolldown";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { inject, vi } from "vitest";
 
 const madeWithinMs = 60_000;
-const entry = fileURLToPath(new URL("../../services/compose/weir.js", import.meta.url));
+const bundler = fileURLToPath(new URL("../../scripts/bundle.js", import.meta.url));
 
 /** How a test starts Weir. */
 export interface WeirCommand {
@@ -28,31 +29,7 @@ let command: Promise<WeirCommand> | undefined;
 async function make(directory: string): Promise<WeirCommand> {
   const made = join(directory, "made");
   const isFirst = await mkdir(directory).then(() => true, () => false);
-  if (isFirst) {
-    await bundle(join(directory, "making"));
-    await rename(join(directory, "making"), made);
-  }
+  if (isFirst) await promisify(execFile)(process.execPath, [bundler, made], { env: {} });
   await vi.waitUntil(() => existsSync(made), { timeout: madeWithinMs, interval: 50 });
-  return { file: join(made, "weir.mjs"), environment: { NODE_COMPILE_CACHE: join(directory, "compiled") } };
-}
-
-async function bundle(directory: string): Promise<void> {
-  const built = await rolldown({
-    input: entry,
-    platform: "node",
-    // What a module does when it is loaded is part of what is tested.
-    treeshake: false,
-    plugins: [{ name: "where modules are", transform: { filter: { code: /import\.meta\.|__dirname|__filename/ }, handler: stayInPlace } }],
-    logLevel: "silent",
-  });
-  await built.write({ dir: directory, format: "esm", entryFileNames: "[name].mjs", chunkFileNames: "[name]-[hash].mjs" });
-  await built.close();
-}
-
-/** Files beside a module, such as migrations and threads, are found where they are. */
-function stayInPlace(code: string, path: string): string {
-  return code
-    .replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href))
-    .replaceAll(/import\.meta\.dirname|\b__dirname\b/g, JSON.stringify(dirname(path)))
-    .replaceAll(/\b__filename\b/g, JSON.stringify(path));
+  return { file: join(made, "command.cjs"), environment: { NODE_COMPILE_CACHE: join(directory, "compiled") } };
 }

@@ -3,14 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { sharedMetrics } from "#platform/metrics.ts";
+import { createMetricsRegistry } from "#platform/metrics.ts";
 import { openAdminDoor, type AdminDoor } from "../admin-door.ts";
 import { addHealthCommand } from "./health.ts";
 
 let admin: AdminDoor;
 let directory: string;
 beforeEach(async () => {
-  admin = await openAdminDoor({ adminAddress: "127.0.0.1", adminPort: 0 }, sharedMetrics());
+  const metrics = createMetricsRegistry();
+  admin = await openAdminDoor({ adminAddress: "127.0.0.1", adminPort: 0 }, { contentType: metrics.contentType, read: () => metrics.metrics() });
   directory = await mkdtemp(join(tmpdir(), "weir-health-"));
 });
 afterEach(async () => {
