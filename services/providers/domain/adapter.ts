@@ -19,6 +19,7 @@ import type { GeneratedText } from "./output.ts";
 import type { RelayForm } from "./relay-form.ts";
 import type { UnaryName, UnaryRequest, UnaryResponse } from "./unary-operation.ts";
 import type { TakenAsBytes } from "./remote-media.ts";
+import type { ToolNameForm } from "./tool-names.ts";
 
 /** One vendor. Its folder has the same files as every other: see services/providers/README.md. */
 export interface VendorAdapter {
@@ -128,6 +129,8 @@ export interface NativeForm {
 export interface GenerateAdapter extends NativeForm {
   /** Media that the vendor does not fetch by itself. Where the operator lets Weir fetch it, `buildRequest` sees bytes in its place. */
   readonly takenAsBytes: TakenAsBytes;
+  /** Which names of tools the vendor takes; absent where that is not known. `buildRequest` sees no other. */
+  readonly toolNames?: ToolNameForm;
   /** Types → vendor. Throws UNSUPPORTED_FIELD instead of warning when `generation.strict`. */
   buildRequest(generation: Generation, model: string, stream: boolean): VendorRequest;
   /** A whole reply. Throws UPSTREAM_PROTOCOL when it cannot be read. `request` is what it answers, for vendors that are asked in more than one form. */

@@ -17,6 +17,7 @@ import { refuseWholeReply } from "./reply-headers.ts";
 import type { RelayForm } from "./relay-form.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 import { StreamedReply } from "./streamed-reply.ts";
+import { giveBackNames, nameTools, type GivenToolNames } from "./tool-names.ts";
 import { nativeOf, type UnaryName, type UnaryRequest } from "./unary-operation.ts";
 import { WholeReply, type ReadBody } from "./whole-reply.ts";
 
@@ -64,7 +65,7 @@ function planGenerate(generation: Generation, request: AttemptRequest, adapter: 
   const { generate } = adapter;
   const { model } = request;
   const native = nativeFor(generation.native, adapter);
-  const vendorRequest = buildGenerate(adapter, generation, native, request, false);
+  const { vendorRequest, given } = buildGenerate(adapter, generation, native, request, false);
   return {
     operation: "generate",
     stream: false,
@@ -77,6 +78,7 @@ function planGenerate(generation: Generation, request: AttemptRequest, adapter: 
         const { response, summary } = generate.readReply(body, vendorRequest);
         response.model ||= model;
         response.warnings.push(...vendorRequest.warnings);
+        giveBackNames(response, given);
         return { response: create(AttemptResponseSchema, { generate: response }), summary };
       }),
     ...estimatorFor(vendorRequest, (traffic) => traffic),
@@ -86,7 +88,7 @@ function planGenerate(generation: Generation, request: AttemptRequest, adapter: 
 function planStream(generation: Generation, request: AttemptRequest, adapter: VendorAdapter): AttemptPlan {
   const native = nativeFor(generation.native, adapter);
   const form = native === undefined ? adapter.generate : formOf(native, adapter);
-  const vendorRequest = buildGenerate(adapter, generation, native, request, true);
+  const { vendorRequest, given } = buildGenerate(adapter, generation, native, request, true);
   return {
     operation: "generate",
     stream: true,
@@ -94,7 +96,7 @@ function planStream(generation: Generation, request: AttemptRequest, adapter: Ve
     startWarnings: [],
     readReply: (contentType) => {
       refuseWholeReply(contentType);
-      return new StreamedReply(form.createStreamReader(vendorRequest), form.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings, request.model);
+      return new StreamedReply(form.createStreamReader(vendorRequest), form.createSplitter?.() ?? new SseSplitter(), native !== undefined, vendorRequest.warnings, request.model, given);
     },
     ...estimatorFor(vendorRequest, (traffic) => traffic),
   };
@@ -104,7 +106,7 @@ function planUnary<Name extends UnaryName>(name: Name, request: UnaryRequest<Nam
   const operation = operationOf(name, adapter, provider);
   const native = nativeOf(request);
   const form = native === undefined ? undefined : unaryFormOf(native, operation, adapter);
-  const vendorRequest = native === undefined || form === undefined ? operation.buildRequest(request, model) : forwardHeaders(form.buildRequest(native.body, model), native, adapter);
+  const vendorRequest = native === undefined || form === undefined ? operation.buildRequest(withTakenNames(request, adapter), model) : forwardHeaders(form.buildRequest(native.body, model), native, adapter);
   return {
     operation: AttemptRequestSchema.field[name].name,
     stream: false,
@@ -121,6 +123,12 @@ function planUnary<Name extends UnaryName>(name: Name, request: UnaryRequest<Nam
       }),
     ...(operation.estimateUsage === undefined ? estimatorFor(vendorRequest, nothingGenerated) : { estimateUsage: (traffic: Traffic) => operation.estimateUsage!(traffic, vendorRequest) }),
   };
+}
+
+/** What is counted is what would be sent. */
+function withTakenNames<Name extends UnaryName>(request: UnaryRequest<Name>, { generate }: VendorAdapter): UnaryRequest<Name> {
+  if (!("generation" in request) || request.generation === undefined) return request;
+  return { ...request, generation: nameTools(request.generation, generate.toolNames).generation };
 }
 
 type Estimator = Pick<AttemptPlan, "estimateUsage" | "countedTexts">;
@@ -192,10 +200,16 @@ function readerOf(form: RelayForm, contentType: string, model: string, adapter: 
   });
 }
 
-function buildGenerate(adapter: VendorAdapter, generation: Generation, native: NativePayload | undefined, { model, leaseId }: AttemptRequest, stream: boolean): VendorRequest {
+interface BuiltGenerate {
+  readonly vendorRequest: VendorRequest;
+  readonly given: GivenToolNames;
+}
+
+function buildGenerate(adapter: VendorAdapter, asked: Generation, native: NativePayload | undefined, { model, leaseId }: AttemptRequest, stream: boolean): BuiltGenerate {
   const { generate } = adapter;
+  const { generation, given } = nameTools(asked, native === undefined ? generate.toolNames : undefined);
   const built = native === undefined ? generate.buildRequest(generation, model, stream) : buildNative(adapter, generation, native, model, stream);
-  return leaseId === "" || generate.atUsualPrice === undefined ? built : generate.atUsualPrice(built);
+  return { vendorRequest: leaseId === "" || generate.atUsualPrice === undefined ? built : generate.atUsualPrice(built), given };
 }
 
 function buildNative(adapter: VendorAdapter, { maxOutputTokens }: Generation, native: NativePayload, model: string, stream: boolean): VendorRequest {

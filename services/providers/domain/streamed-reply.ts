@@ -8,6 +8,7 @@ import type { EventSplitter, StreamedEvent } from "./event-splitter.ts";
 import type { Output } from "./output.ts";
 import { RepeatedEvent } from "./repeated-event.ts";
 import type { ReplyReader } from "./reply-reader.ts";
+import { giveBackNameOf, type GivenToolNames } from "./tool-names.ts";
 
 export class StreamedReply implements ReplyReader {
   readonly #reader: StreamReader;
@@ -15,6 +16,7 @@ export class StreamedReply implements ReplyReader {
   readonly #warnings: readonly Warning[];
   readonly #splitter: EventSplitter;
   readonly #model: string;
+  readonly #givenNames: GivenToolNames;
   #pieces: Uint8Array[] = [];
   #events: StreamGenerateResponse[] = [];
   // Comments alone are no reply: until the first event, a failure can still be answered by another target.
@@ -23,13 +25,14 @@ export class StreamedReply implements ReplyReader {
   // Where bytes go through untouched, an event like the one that was last read needs no reading: its text is only counted.
   #lastRead: RepeatedEvent | undefined;
 
-  /** The warnings, and the model's name where the vendor says none, go with the start event, where there are types. */
-  constructor(reader: StreamReader, splitter: EventSplitter, native: boolean, warnings: readonly Warning[], model: string) {
+  /** Where there are types, the warnings, and the model's name where the vendor says none, go with the start event, and tools have the names that the caller gave them. */
+  constructor(reader: StreamReader, splitter: EventSplitter, native: boolean, warnings: readonly Warning[], model: string, givenNames: GivenToolNames = asTheyAre) {
     this.#splitter = splitter;
     this.#reader = reader;
     this.#native = native;
     this.#warnings = warnings;
     this.#model = model;
+    this.#givenNames = givenNames;
   }
 
   get complete(): boolean {
@@ -121,6 +124,7 @@ export class StreamedReply implements ReplyReader {
         one.event.value.model ||= this.#model;
         one.event.value.warnings.push(...this.#warnings);
       }
+      if (this.#givenNames.size > 0) giveBackNameOf(one, this.#givenNames);
       this.#events.push(one);
     }
   }
@@ -138,6 +142,7 @@ export class StreamedReply implements ReplyReader {
 }
 
 const nothing = new Uint8Array(0);
+const asTheyAre: GivenToolNames = new Map();
 
 /** Written out, as there is one for every chunk: `create` takes several times as long for the same object. */
 function messageOf(native: Uint8Array, events: StreamGenerateResponse[]): AttemptResponse {

@@ -1,5 +1,6 @@
 /** Owns what Weir must know of Anthropic as a vendor. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
+import { plainToolNames } from "../../domain/tool-names.ts";
 import { batchAdapter, batchRelays } from "./batches.ts";
 import { buildNativeRequest, buildRequest } from "./build-request.ts";
 import { countTokensAdapter } from "./count-tokens.ts";
@@ -34,6 +35,8 @@ export const anthropicVendor: VendorAdapter = {
   generate: {
     // "Only HTTPS URLs are supported": https://github.com/BrokkAi/brokk-app/issues/2269
     takenAsBytes: { image: ["http:"], file: ["http:"] },
+    // "String should match pattern '^[a-zA-Z0-9_-]{1,128}$'": https://github.com/home-assistant/core/issues/147760
+    toolNames: plainToolNames(128),
     buildRequest,
     buildNativeRequest,
     readReply,

@@ -1,6 +1,7 @@
 /** Owns what Weir must know of AWS Bedrock as a vendor. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
 import { anyAddress } from "../../domain/remote-media.ts";
+import { plainToolNames } from "../../domain/tool-names.ts";
 import { buildRequest, refuseNative } from "./build-request.ts";
 import { countTokensAdapter } from "./count-tokens.ts";
 import { embedAdapter } from "./embeddings.ts";
@@ -27,6 +28,8 @@ export const bedrockVendor: VendorAdapter = {
   readError,
   generate: {
     takenAsBytes: { image: anyAddress, audio: anyAddress, file: anyAddress },
+    // https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolSpecification.html
+    toolNames: plainToolNames(64),
     buildRequest,
     buildNativeRequest: refuseNative,
     readReply,

@@ -28,6 +28,9 @@ export const geminiVendor: VendorAdapter = {
   generate: {
     // It fetches by https: https://ai.google.dev/gemini-api/docs/file-input-methods
     takenAsBytes: { image: ["http:"], audio: ["http:"], file: ["http:"] },
+    // "Must start with a letter or an underscore. Must be a-z, A-Z, 0-9, or contain underscores (_), dots (.), colons (:), or dashes (-), with a maximum length of 64":
+    // https://github.com/kaitranntt/ccs/issues/25
+    toolNames: { refused: /[^\w.:-]/gu, beginning: /^[a-zA-Z_]/, maximumCharacters: 64 },
     buildRequest,
     buildNativeRequest,
     readReply,

@@ -1,6 +1,7 @@
 /** Owns how a vendor is made that speaks OpenAI's Chat Completions and Embeddings, with what is its own said as data. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
 import { anyAddress, type TakenAsBytes } from "../../domain/remote-media.ts";
+import { plainToolNames } from "../../domain/tool-names.ts";
 import { buildRequest } from "./build-request.ts";
 import { createOperations, createRelays, type CompatibleOperation } from "./compatible-operations.ts";
 import { readError } from "./errors.ts";
@@ -56,6 +57,8 @@ export function createOpenaiCompatible({
     readError,
     generate: {
       takenAsBytes: takenAsBytes(quirks),
+      // "Must be a-z, A-Z, 0-9, or contain underscores and dashes, with a maximum length of 64": FunctionDefinition of https://github.com/openai/openai-node
+      toolNames: plainToolNames(64),
       buildRequest: (generation, model, stream) => buildRequest(generation, model, stream, quirks),
       buildNativeRequest: (body, model, stream, outputMaximum) => buildNativeRequest(body, model, stream && quirks.hasStreamOptions, quirks, outputMaximum),
       readReply,
