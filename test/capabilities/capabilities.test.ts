@@ -1,8 +1,9 @@
 /** Owns the proof that nothing is lost between any dialect and any vendor without the caller being told. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeSignature } from "../../services/routing/edge/gemini/thought-signature.ts";
 import { withCallsByPlace } from "./calls-by-place.ts";
 import { compatibilityPage, type Cell, type Verdict } from "./compatibility-page.ts";
-import { HeardError, type Answer, type Asked, type Caller, type Heard, type Wanted } from "./exchange.ts";
+import { HeardError, type Answer, type Asked, type Caller, type Heard, type Player, type Wanted } from "./exchange.ts";
 import { features, type Feature } from "./features.ts";
 import { callers, stages, startStages, type Stage, type StartedStages } from "./stages.ts";
 
@@ -69,6 +70,12 @@ function judge({ player }: Stage, { wanted, arrives, returns }: Feature, answer:
   return isWarned ? "warns" : "works";
 }
 
+/** With signatures as a client has them from earlier replies of this vendor: Gemini's dialect marks those that are not Google's. */
+function asGiven(wanted: Wanted, { dialect, like = dialect }: Caller, { vendor }: Player): Wanted {
+  if (like !== "Gemini" || vendor === "gemini" || vendor === "vertex") return wanted;
+  return { ...wanted, turns: wanted.turns.map(({ role, parts }) => ({ role, parts: parts.map((part) => ("reasoning" in part ? { ...part, signature: writeSignature(part.signature) } : part)) })) };
+}
+
 /** A signature may come with a note of what it signs. */
 function withSealed({ reasoning, ...rest }: Answer): Answer {
   if (reasoning === undefined) return rest;
@@ -80,7 +87,7 @@ describe.each(callers)("$dialect", (caller) => {
     test.each(features)("$name", async (feature) => {
       const { player } = stage;
       const answer = player.sayable === undefined ? feature.answer : player.sayable(feature.answer);
-      const request = answer === undefined ? undefined : caller.build(feature.wanted, feature.answer);
+      const request = answer === undefined ? undefined : caller.build(asGiven(feature.wanted, caller, player), feature.answer);
       const before = expect.getState().assertionCalls;
       const verdicts: Verdict[] = [];
       for (const stream of request === undefined ? [] : [false, true]) verdicts.push(judge(stage, feature, answer!, await call(stage, caller, request!, answer!, stream)));

@@ -59,6 +59,26 @@ describe("the request for Gemini", () => {
     expect(request).toMatchObject({ path: "/models/gemini-3.8-flash:streamGenerateContent?alt=sse", withholdUsage: false });
   });
 
+  describe("of a conversation that other vendors took part in", () => {
+    const mark = (signature: string): string => Buffer.from(`weir:${signature}`).toString("base64url");
+    const native = (contents: unknown, model = "gemini-3.8-flash"): unknown => (JSON.parse(Buffer.from(geminiVendor.generate.buildNativeRequest(Buffer.from(JSON.stringify({ contents, n: 1 })), model, false).body).toString()) as { contents: unknown }).contents;
+    const call = (name: string, more: object = {}) => ({ functionCall: { name, args: {} }, ...more });
+    const asked = { role: "user", parts: [{ text: "hello" }] };
+
+    it("leaves out what they signed and encrypted, and says so of the first of their calls", () => {
+      const theirs = [{ text: "Hm.", thought: true, thoughtSignature: mark("EqQB") }, { text: "", thought: true, thoughtSignature: mark("EqQB") }, { thought: true, text: "", partMetadata: { weir: { redactedData: "x" } } }, { text: "yes", thoughtSignature: mark("openai:rs:g") }];
+      const contents = [asked, { role: "model", parts: [...theirs, call("a", { thoughtSignature: mark("") }), call("b", { thoughtSignature: mark("") })] }, asked, { role: "model", parts: [{ thoughtSignature: mark("mistral:x") }] }];
+      expect(native(contents)).toEqual([asked, { role: "model", parts: [{ text: "Hm.", thought: true }, { text: "yes" }, call("a", { thoughtSignature: skippedSignature }), call("b")] }, asked]);
+      expect(native(contents, "gemini-2.5-pro")).toEqual([asked, { role: "model", parts: [{ text: "Hm.", thought: true }, { text: "yes" }, call("a"), call("b")] }, asked]);
+    });
+
+    it("keeps Google's own signatures, those too that came through types", () => {
+      const own = [call("a", { thoughtSignature: "c2ln" }), call("b")];
+      const contents = [asked, { role: "model", parts: own }, asked, { role: "model", parts: [call("a", { thoughtSignature: mark("gemini:call:0:c2ln") })] }, { role: "model", parts: [call("b", { thoughtSignature: mark("") })] }];
+      expect(native(contents)).toEqual([asked, { role: "model", parts: own }, asked, { role: "model", parts: [call("a", { thoughtSignature: "c2ln" })] }, { role: "model", parts: [call("b")] }]);
+    });
+  });
+
   it("moves instructions to the start and says when they stood amid the conversation", () => {
     const { body, warnings } = build({ messages: [{ role: Role.SYSTEM, parts: [text("be brief")] }, hello, { role: Role.DEVELOPER, parts: [text("in French")] }] });
     expect(body["systemInstruction"]).toEqual({ parts: [{ text: "be brief" }, { text: "in French" }] });

@@ -7,6 +7,7 @@ import type { VendorRequest } from "../../domain/adapter.ts";
 import { InnerSplices, parseJsonObject, spliceJson } from "#platform/json.ts";
 import { asObject, type JsonObject } from "../../domain/vendor-json.ts";
 import { factsOf, type ModelFacts } from "./model-facts.ts";
+import { withOwnContents } from "./own-contents.ts";
 import { methodPath } from "./reply-json.ts";
 import { Warnings } from "../../domain/warnings.ts";
 import { writeConversation } from "./write-content.ts";
@@ -36,8 +37,10 @@ export function writeBody(generation: Generation, model: string, warnings: Warni
   };
 }
 
-/** The caller's own bytes: the model stands in the path, and usage in every stream unasked. */
-export function buildNativeRequest(body: Uint8Array, model: string, stream: boolean, outputMaximum?: number): VendorRequest {
+/** The caller's own bytes, without what other vendors left in them: the model stands in the path, and usage in every stream unasked. */
+export function buildNativeRequest(asked: Uint8Array, model: string, stream: boolean, outputMaximum?: number): VendorRequest {
+  const own = withOwnContents(asked, model);
+  const body = own === undefined ? asked : spliceJson(asked, { contents: own["contents"] });
   return vendorRequest(outputMaximum === undefined ? body : withOutputMaximum(body, outputMaximum), model, stream, new Warnings("Gemini", false));
 }
 

@@ -8,6 +8,7 @@ import { freeSummary } from "../../domain/free-operation.ts";
 import { isObject } from "../../domain/vendor-json.ts";
 import { Warnings } from "../../domain/warnings.ts";
 import { writeBody } from "./build-request.ts";
+import { withOwnContents } from "./own-contents.ts";
 import { methodPath, nativeDialect, resourceName } from "./reply-json.ts";
 
 export const countTokensAdapter: UnaryAdapter<"countTokens"> = {
@@ -26,9 +27,10 @@ function buildRequest(generation: Generation, model: string): VendorRequest {
 
 /** The caller's own bytes. Where they name the model again, Gemini wants the same one as in the path. */
 function buildNativeRequest(body: Uint8Array, model: string): VendorRequest {
-  const { generateContentRequest } = parseJsonObject(body);
+  const own = withOwnContents(body, model);
+  const { generateContentRequest } = own ?? parseJsonObject(body);
   const renamed = isObject(generateContentRequest) ? { ...generateContentRequest, model: resourceName(model) } : undefined;
-  return vendorRequest(spliceJson(body, { generateContentRequest: renamed }), model, new Warnings("Gemini", false));
+  return vendorRequest(spliceJson(body, { contents: own?.["contents"], generateContentRequest: renamed }), model, new Warnings("Gemini", false));
 }
 
 function vendorRequest(body: Uint8Array, model: string, { list }: Warnings): VendorRequest {

@@ -121,6 +121,17 @@ const usage = { prompt_tokens: 10, total_tokens: 56, completion_tokens: 46, prom
 const head = { id: "a4e29c5b", object: "chat.completion.chunk", created: 1_769_088_912, model: "magistral-medium-2507" };
 const reference = { type: "reference", reference_ids: [1] };
 
+test("sends back its own signatures, and says that it leaves out those of others", () => {
+  const thought = (signature: string): MessageInit => ({ role: Role.ASSISTANT, parts: [{ kind: { case: "reasoning", value: { text: "hm", signature } } }, text("Wait.")] });
+  const thinking = (signature: string): unknown => {
+    const { json, fields } = build({ messages: [user, thought(signature), user] as MessageInit[] }, false);
+    return [((json["messages"] as Json[])[1]!["content"] as Json[])[0], fields];
+  };
+  const unsigned = { type: "thinking", thinking: [{ type: "text", text: "hm" }], closed: true };
+  expect(thinking("c2ln")).toEqual([{ ...unsigned, signature: "c2ln" }, []]);
+  expect(thinking("gemini::c2ln")).toEqual([unsigned, ["messages.parts.reasoning.signature"]]);
+});
+
 test("reads a whole reply with its reasoning", () => {
   const message = { role: "assistant", content: [thinking("The user ", "asks."), { type: "text", text: "4" }, reference], tool_calls: [{ id: "null", function: { name: "f", arguments: { a: 1 } } }] };
   const { response, summary } = mistralVendor.generate.readReply(Buffer.from(JSON.stringify({ ...head, choices: [{ index: 0, finish_reason: "model_length", message }], usage })));

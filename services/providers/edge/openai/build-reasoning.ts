@@ -2,6 +2,7 @@
 import type { ReasoningPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { ReasoningOptions_Effort, type ReasoningOptions } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { originOf } from "../../domain/signature-origin.ts";
 import type { Warnings } from "../../domain/warnings.ts";
 import type { OpenaiQuirks, ReasoningEffort } from "./quirks.ts";
 
@@ -80,18 +81,26 @@ function effortForBudget(budgetTokens: bigint): ReasoningEffort {
 
 /** The parts of the content that hold earlier reasoning; empty where it goes elsewhere, or cannot go. */
 export function buildThinkingPart(part: ReasoningPart, warnings: Warnings, { reasoningReturn }: OpenaiQuirks): object | undefined {
-  const { text, signature } = part;
+  const { text } = part;
   noteUnreturned(part, warnings, reasoningReturn);
   if (reasoningReturn !== "thinking_part" || text === "") return undefined;
+  const signature = ownSignature(part);
   return { type: "thinking", thinking: [{ type: "text", text }], ...(signature === "" ? {} : { signature }), closed: true };
 }
 
 function noteUnreturned({ text, signature, redactedData }: ReasoningPart, warnings: Warnings, reasoningReturn: OpenaiQuirks["reasoningReturn"]): void {
   if (reasoningReturn === "none") return warnings.add("messages.parts.reasoning", "Chat Completions takes no reasoning back; text and signatures are left out.");
+  const isForeign = ownSignature({ signature }) !== signature;
+  if (isForeign) warnings.add("messages.parts.reasoning.signature", "The vendor takes no signature of another one's; it is left out.");
   if (reasoningReturn === "reasoning_details") return;
   if (redactedData !== "") warnings.add("messages.parts.reasoning.redacted_data", "Reasoning that another vendor encrypted says nothing to this one; it is left out.");
   const isSigned = reasoningReturn === "thinking_part" && text !== "";
-  if (signature !== "" && !isSigned) warnings.add("messages.parts.reasoning.signature", "The vendor has no place for what another signed its reasoning with; the signature is left out.");
+  if (signature !== "" && !isSigned && !isForeign) warnings.add("messages.parts.reasoning.signature", "The vendor has no place for what another signed its reasoning with; the signature is left out.");
+}
+
+/** Empty where another vendor is named in front of it. */
+function ownSignature({ signature }: Pick<ReasoningPart, "signature">): string {
+  return originOf(signature) === undefined ? signature : "";
 }
 
 /** The members of an assistant's message that hold its earlier reasoning. */
@@ -108,7 +117,9 @@ export function buildReasoningMembers(parts: readonly ReasoningPart[], { reasoni
   }
 }
 
-function buildDetail({ text, signature, redactedData, isSummary }: ReasoningPart, index: number): object {
+function buildDetail(part: ReasoningPart, index: number): object {
+  const { text, redactedData, isSummary } = part;
+  const signature = ownSignature(part);
   if (redactedData !== "") return { type: "reasoning.encrypted", data: redactedData, index };
   if (isSummary) return { type: "reasoning.summary", summary: text, index };
   return { type: "reasoning.text", text, ...(signature === "" ? {} : { signature }), index };

@@ -103,9 +103,9 @@ test("signatures stand before what they sign; pieces of a stream become one turn
   ).toMatchObject([
     [
       Role.ASSISTANT,
-      { case: "reasoning", value: { text: "Hmm.", signature: "c2ln" } },
+      { case: "reasoning", value: { text: "Hmm.", signature: "gemini::c2ln" } },
       { case: "text", value: { text: "Let me look." } },
-      { case: "reasoning", value: { text: "", signature: "Zm4=" } },
+      { case: "reasoning", value: { text: "", signature: "gemini::Zm4=" } },
       { case: "toolCall", value: { id: "call_0", name: "f", arguments: '{"a":1}' } },
     ],
     [Role.TOOL, { case: "toolResult", value: { toolCallId: "call_0", isError: false, parts: [{ kind: { value: { text: "1" } } }] } }],
@@ -113,12 +113,14 @@ test("signatures stand before what they sign; pieces of a stream become one turn
   ]);
 });
 
-test("a signature that names its vendor stands as base64, and is read in either alphabet", () => {
-  const named = "openai:rs_1:gAAA??>>=";
-  const written = writeSignature(named);
+test.each(["openai:rs_1:gAAA??>>=", "EqQBCkYIBxgC+/8=", ""])("another vendor's signature %j stands as base64, and is read in either alphabet", (signature) => {
+  const written = writeSignature(signature);
   expect(written).toMatch(/^[A-Za-z0-9+/]+=*$/);
-  expect([readSignature(written), readSignature(written.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", ""))]).toEqual([named, named]);
-  expect([writeSignature("c2ln"), readSignature("c2ln"), readSignature("")]).toEqual(["c2ln", "c2ln", ""]);
+  expect([readSignature(written), readSignature(written.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", ""))]).toEqual([signature, signature]);
+});
+
+test("Google's own signature says whose it is: no other vendor takes it", () => {
+  expect([readSignature("c2ln"), readSignature("")]).toEqual(["gemini::c2ln", ""]);
 });
 
 test("responses without ids find the calls of their name, in order", () => {

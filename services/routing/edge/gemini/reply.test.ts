@@ -11,6 +11,7 @@ import { arrayFraming, eventFraming } from "./framing.ts";
 import { readGeneration } from "./read-generation.ts";
 import { GeminiStreamWriter } from "./stream-writer.ts";
 import { writeReply } from "./write-reply.ts";
+import { writeSignature } from "./thought-signature.ts";
 
 type PartInit = MessageInitShape<typeof PartSchema>;
 type EventInit = Exclude<MessageInitShape<typeof StreamGenerateResponseSchema>, StreamGenerateResponse>["event"];
@@ -147,8 +148,8 @@ test("candidates and calls that grow at the same time are kept apart", () => {
   expect(parts).toEqual([
     [1, { text: "one" }],
     [0, { text: "zero" }],
-    [0, { functionCall: { id: "f", name: "f", args: { a: 1 } } }],
-    [0, { functionCall: { id: "g", name: "g", args: { b: 2 } } }],
+    [0, { functionCall: { id: "f", name: "f", args: { a: 1 } }, thoughtSignature: writeSignature("") }],
+    [0, { functionCall: { id: "g", name: "g", args: { b: 2 } }, thoughtSignature: writeSignature("") }],
     [0, { text: "" }],
     [1, { text: "" }],
   ]);

@@ -29,9 +29,11 @@ function isSignatureAlone(part: Part): part is Part & { kind: { case: "reasoning
   return kind.case === "reasoning" && kind.value.text === "" && kind.value.redactedData === "" && kind.value.signature !== "";
 }
 
+/** A call bears one in any case: Google's later models refuse a call without. */
 export function signed(part: JsonObject, signature: string): JsonObject {
   // A thought's own signature is not to be written over.
-  return signature === "" || part["thoughtSignature"] !== undefined ? part : { ...part, thoughtSignature: writeSignature(signature) };
+  if (part["thoughtSignature"] !== undefined || (signature === "" && part["functionCall"] === undefined)) return part;
+  return { ...part, thoughtSignature: writeSignature(signature) };
 }
 
 export function writeThought(text: string, signature: string): JsonObject {
