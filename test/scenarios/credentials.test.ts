@@ -104,6 +104,51 @@ test("one that the vendor refuses is left alone and shown so, one that it limits
   await expect.poll(refused, { timeout: 2_000, interval: 20 }).toEqual([bad.slice(-4)]);
 });
 
+test("what one caller says, and the vendor's rules forbid, is nothing against the credential, nor against the target for others", async () => {
+  const secret = newSecret();
+  await providers().createCredential({ provider: "main", name: "only", secret });
+  await untilUsed(secret);
+  upstream.answerWith(json(403, { code: "The caller does not have permission to execute the specified operation", error: "Content violates usage guidelines. Team: t, API key ID: k, Model: m, Failed check: SAFETY_CHECK_TYPE_BIO" }));
+  for (let turn = 0; turn < 12; turn++) expect(await call()).toMatchObject({ status: 403, reason: "UPSTREAM_REJECTED" });
+  upstream.answerWith(json(200, completion));
+  expect((await call()).status).toBe(200);
+  const [credential] = (await providers().listCredentials({})).credentials;
+  expect(credential!.refuseTime).toBeUndefined();
+});
+
+test("one whose project is kept from a model goes on to another for that model, and carries others as before", async () => {
+  const [lacking, having] = [newSecret(), newSecret()];
+  for (const secret of [lacking, having]) await providers().createCredential({ provider: "main", name: "pooled", secret });
+  const refusal = json(403, { error: { message: "Project `proj_1` does not have access to model `kept`", type: "invalid_request_error", param: null, code: "model_not_found" } });
+  upstream.answerWith((request, response) => (secretOf(request) === lacking && String(request.body).includes('"kept"') ? refusal : json(200, completion))(request, response));
+  await expect.poll(async () => new Set(await secretsOfCalls(2)), { timeout: 1_500, interval: 20 }).toEqual(new Set([lacking, having]));
+  for (let turn = 0; turn < 4; turn++) expect(await call("main/kept")).toMatchObject({ status: 200 });
+  expect(new Set(await secretsOfCalls(2))).toEqual(new Set([lacking, having]));
+  upstream.answerWith((request, response) => (String(request.body).includes('"kept"') ? refusal : json(200, completion))(request, response));
+  for (let turn = 0; turn < 12; turn++) expect(await call("main/kept")).toMatchObject({ status: 403, reason: "UPSTREAM_REJECTED" });
+  expect(await call("main/another")).toMatchObject({ status: 200 });
+  expect((await providers().listCredentials({})).credentials.map(({ refuseTime }) => refuseTime)).toEqual([undefined, undefined]);
+});
+
+test("one that the vendor limits rests although a stream that carries it comes to its end meanwhile", async () => {
+  const [limited, good] = [newSecret(), newSecret()];
+  for (const secret of [limited, good]) await providers().createCredential({ provider: "main", name: "pooled", secret });
+  await expect.poll(async () => new Set(await secretsOfCalls(2)), { timeout: 1_500, interval: 20 }).toEqual(new Set([limited, good]));
+  const chunk = { id: "c1", object: "chat.completion.chunk", created: 1, model: "m", choices: [{ index: 0, finish_reason: "stop", delta: { content: "hi" } }] };
+  const endStreams: (() => void)[] = [];
+  upstream.answerWith((_, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" }).write(`data: ${JSON.stringify(chunk)}\n\n`);
+    endStreams.push(() => response.end("data: [DONE]\n\n"));
+  });
+  const body = JSON.stringify({ model: "main/m", stream: true, messages: [{ role: "user", content: "rain" }] });
+  const streams = await Promise.all([1, 2].map(() => fetch(`${weir.origin}/v1/chat/completions`, { method: "POST", headers: { authorization: `Bearer ${weir.inferenceKey}` }, body })));
+  upstream.answerWith((request, response) => (secretOf(request) === limited ? json(429, { error: { message: "slow down" } }, { "retry-after": "60" }) : json(200, completion))(request, response));
+  expect(await secretsOfCalls(2)).toContain(limited);
+  for (const end of endStreams) end();
+  for (const stream of streams) expect(await stream.text()).toContain("[DONE]");
+  expect(new Set(await secretsOfCalls(6))).toEqual(new Set([good]));
+});
+
 test("where the vendor takes none of them, the call fails as with the last, and each that was shown has a line", async () => {
   const secrets = [newSecret(), newSecret(), newSecret()];
   for (const secret of secrets) await providers().createCredential({ provider: "main", name: "pooled", secret });

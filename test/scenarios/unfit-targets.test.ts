@@ -52,6 +52,21 @@ test.each([
   expect([response.status, response.headers.get("x-weir-target")]).toEqual([200, target]);
 });
 
+test("a text that is longer than it was taken to be goes on to the next target when its vendor says so, and fails in the vendor's words when there is none", async () => {
+  const refusal = { error: { message: "This model's maximum context length is 100 tokens. However, your messages resulted in 310 tokens.", type: "invalid_request_error", param: "messages", code: "context_length_exceeded" } };
+  openai.answerWith(json(400, refusal));
+  try {
+    const text = "阿勒河的水".repeat(60);
+    const response = await ask("cheap-first", text);
+    expect([response.status, response.headers.get("x-weir-target")]).toEqual([200, "big/claude-haiku-4-5"]);
+    const alone = await ask("local/small", text);
+    expect([alone.status, alone.headers.get("x-weir-reason")]).toEqual([400, "UPSTREAM_REJECTED"]);
+    expect(await alone.json()).toMatchObject({ error: { code: "context_length_exceeded", message: expect.stringContaining("maximum context length is 100 tokens") } });
+  } finally {
+    openai.answerWith(json(200, completion));
+  }
+});
+
 test("when no target is left, the caller learns why", async () => {
   const before = openai.requests.length;
   const response = await ask("small-alone", picture);

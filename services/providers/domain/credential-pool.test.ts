@@ -26,9 +26,50 @@ describe("a pool of credentials", () => {
     expect(world.turns(3)).toEqual(["b", "b", "b"]);
     world.nowMs += 5 * minuteMs;
     expect(world.turns(4).toSorted()).toEqual(["a", "a", "b", "b"]);
-    world.pool.accepted(world.secret("a"));
-    world.pool.accepted(world.secret("b"));
+    world.pool.accepted(world.secret("a"), world.nowMs);
+    world.pool.accepted(world.secret("b"), world.nowMs);
     expect(world.told).toEqual(["refused a", "accepted a"]);
+  });
+
+  it("leaves alone what was limited or refused though a reply that was on its way before comes to its end", () => {
+    const world = createWorld([stored("a"), stored("b"), stored("c")]);
+    const sentAtMs = world.nowMs;
+    world.nowMs += 1_000;
+    world.pool.limited(world.secret("a"), minuteMs);
+    world.pool.refused(world.secret("b"));
+    for (const name of ["a", "b"]) world.pool.accepted(world.secret(name), sentAtMs);
+    expect(world.turns(3)).toEqual(["c", "c", "c"]);
+    expect(world.told).toEqual(["refused b"]);
+    const [, , c] = world.list;
+    world.list = [...world.list.slice(0, 2), { ...c!, refusedAtMs: world.nowMs }];
+    world.pool.choose();
+    world.pool.accepted(c!.secret, sentAtMs);
+    expect(world.told).toEqual(["refused b"]);
+    world.pool.accepted(c!.secret, world.nowMs);
+    expect(world.told).toEqual(["refused b", "accepted c"]);
+  });
+
+  it("knows whether the next request would carry another one", () => {
+    const world = createWorld([stored("a"), stored("old", { formerUntilMs: minuteMs })]);
+    const others = (): boolean[] => ["a", "old"].map((name) => world.pool.hasOther(world.secret(name)));
+    expect(others()).toEqual([false, true]);
+    world.pool.refused(world.secret("a"));
+    expect(others()).toEqual([true, false]);
+    world.list = [...world.list, stored("b")];
+    expect(others()).toEqual([true, true]);
+  });
+
+  it("leaves none alone for longer because the clock was set back", () => {
+    const world = createWorld([stored("a"), stored("b")]);
+    world.pool.limited(world.secret("a"), 2_000);
+    world.stepMs = -60 * minuteMs;
+    world.nowMs += 2_000;
+    expect(world.turns(2)).toContain("a");
+    world.list = [stored("c", { refusedAtMs: world.nowMs }), stored("d")];
+    world.nowMs += 5 * minuteMs;
+    expect(world.turns(1)).toHaveLength(1);
+    world.nowMs += 5 * minuteMs;
+    expect(world.turns(2)).toContain("c");
   });
 
   it("moves on from one whose rate is limited, for as long as the vendor says, within bounds", () => {
@@ -94,6 +135,8 @@ function stored(name: string, changes: Partial<StoredSecret> = {}): StoredSecret
 interface World {
   list: readonly StoredSecret[];
   nowMs: number;
+  /** By which the clock was set. */
+  stepMs: number;
   readonly pool: CredentialPool;
   readonly told: string[];
   readonly choose: (() => string) & { last?: string };
@@ -107,6 +150,7 @@ function createWorld(list: readonly StoredSecret[], configured?: string): World 
   const world: World = {
     list,
     nowMs: 1,
+    stepMs: 0,
     told,
     choose,
     turns: (count) => Array.from({ length: count }, () => choose()),
@@ -116,7 +160,7 @@ function createWorld(list: readonly StoredSecret[], configured?: string): World 
       organizationId: "",
       configured: configured === undefined ? undefined : new Secret(configured),
       stored: { of: () => world.list, refused: ({ credentialId }) => told.push(`refused ${credentialId}`), accepted: ({ credentialId }) => told.push(`accepted ${credentialId}`) },
-      clock: { now: () => world.nowMs },
+      clock: { now: () => world.nowMs + world.stepMs, monotonicMs: () => world.nowMs },
     }),
   };
   return world;

@@ -33,7 +33,7 @@ export interface CredentialPoolOptions {
   /** The one of weir.yaml. */
   readonly configured: Secret | undefined;
   readonly stored: StoredSecrets;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Clock;
 }
 
 /** How long a credential that was refused is left alone. */
@@ -49,8 +49,10 @@ interface Member {
   readonly weight: number;
   /** Undefined for the one of weir.yaml. */
   stored: StoredSecret | undefined;
-  /** Until when it is left alone. */
+  /** Until when it is left alone, on the monotonic clock; 0 where it is not. */
   outUntilMs: number;
+  /** When the vendor last did not take it, on the monotonic clock. */
+  failedAtMs: number;
   /** What it has saved up for its next turn. */
   credit: number;
 }
@@ -76,9 +78,9 @@ export class CredentialPool implements CredentialSource {
   }
 
   choose(): Secret | undefined {
-    const nowMs = this.#options.clock.now();
     const members = this.#present();
-    const best = next(members, nowMs, false) ?? next(members, nowMs, true) ?? leastRecentlyOut(members);
+    const now = this.#now();
+    const best = next(members, now, false) ?? next(members, now, true) ?? leastRecentlyOut(members);
     return best?.secret ?? this.#departed;
   }
 
@@ -89,28 +91,41 @@ export class CredentialPool implements CredentialSource {
   refused(secret: Secret): void {
     const member = this.#memberOf(secret);
     if (member === undefined) return;
-    const nowMs = this.#options.clock.now();
-    member.outUntilMs = nowMs + refusedForMs;
+    const { monotonicMs, timeMs } = this.#now();
+    member.failedAtMs = monotonicMs;
+    member.outUntilMs = monotonicMs + refusedForMs;
     const { stored } = member;
-    const isNews = stored !== undefined && (stored.refusedAtMs ?? -Infinity) + refusedForMs <= nowMs;
+    const isNews = stored !== undefined && refusalRestMs(stored, timeMs) <= 0;
     if (isNews) this.#options.stored.refused(stored);
   }
 
   limited(secret: Secret, retryAfterMs: number | undefined): void {
     const member = this.#memberOf(secret);
-    if (member !== undefined) member.outUntilMs = this.#options.clock.now() + Math.min(retryAfterMs ?? limitedForMs, longestLimitMs);
+    if (member === undefined) return;
+    member.failedAtMs = this.#now().monotonicMs;
+    member.outUntilMs = member.failedAtMs + Math.min(retryAfterMs ?? limitedForMs, longestLimitMs);
   }
 
-  accepted(secret: Secret): void {
+  accepted(secret: Secret, sentAtMs: number): void {
     const member = this.#memberOf(secret);
-    if (member === undefined || member.outUntilMs === 0) return;
+    // A reply that was on its way when the vendor began to refuse or limit says nothing of what it takes now.
+    if (member === undefined || member.outUntilMs === 0 || sentAtMs < member.failedAtMs) return;
     member.outUntilMs = 0;
     if (member.stored !== undefined) this.#options.stored.accepted(member.stored);
   }
 
-  hasFresh(): boolean {
-    const nowMs = this.#options.clock.now();
-    return this.#present().some((member) => isFresh(member, nowMs));
+  hasOther(secret: Secret): boolean {
+    const members = this.#present();
+    const now = this.#now();
+    const fresh = members.filter((member) => isFresh(member, now));
+    // Former ones are shown only where there is no other.
+    const present = fresh.filter(({ stored }) => stored?.formerUntilMs === undefined);
+    return (present.length > 0 ? present : fresh).some((member) => member.secret !== secret);
+  }
+
+  #now(): Now {
+    const { clock } = this.#options;
+    return { monotonicMs: clock.monotonicMs(), timeMs: clock.now() };
   }
 
   #noneInUse(): GatewayError {
@@ -134,27 +149,42 @@ export class CredentialPool implements CredentialSource {
     if (list === this.#list) return this.#members;
     const before = new Map(this.#members.map((member) => [member.secret, member]));
     const { configured } = this.#options;
-    const own = configured === undefined ? [] : [before.get(configured) ?? { secret: configured, weight: configuredWeight, stored: undefined, outUntilMs: 0, credit: 0 }];
+    const own = configured === undefined ? [] : [before.get(configured) ?? { secret: configured, weight: configuredWeight, stored: undefined, outUntilMs: 0, failedAtMs: 0, credit: 0 }];
     this.#departed = this.#members[0]?.secret ?? this.#departed;
-    this.#members = [...own, ...list.map((stored) => memberOf(stored, before.get(stored.secret)))];
+    this.#members = [...own, ...list.map((stored) => memberOf(stored, before.get(stored.secret), this.#now()))];
     this.#list = list;
     return this.#members;
   }
 }
 
-function memberOf(stored: StoredSecret, before: Member | undefined): Member {
+/** How long a credential is left alone is counted on a clock that nobody sets; what others noted of it bears the time of day. */
+interface Now {
+  readonly monotonicMs: number;
+  readonly timeMs: number;
+}
+
+function memberOf(stored: StoredSecret, before: Member | undefined, { monotonicMs, timeMs }: Now): Member {
   const { secret, weight, refusedAtMs } = stored;
+  const { outUntilMs, failedAtMs, credit } = before ?? { outUntilMs: 0, failedAtMs: 0, credit: 0 };
+  const member = { secret, weight, stored, outUntilMs, failedAtMs, credit };
+  const wasRefused = before?.stored?.refusedAtMs !== undefined;
   // Another process may have found out, or an operator may have seen to it.
-  const outUntilMs = refusedAtMs === undefined ? (before?.stored?.refusedAtMs === undefined ? (before?.outUntilMs ?? 0) : 0) : refusedAtMs + refusedForMs;
-  return { secret, weight, stored, outUntilMs, credit: before?.credit ?? 0 };
+  if (refusedAtMs === undefined) return wasRefused ? { ...member, outUntilMs: 0 } : member;
+  const refusedUntilMs = monotonicMs + Math.min(refusalRestMs(stored, timeMs), refusedForMs);
+  return { ...member, outUntilMs: Math.max(outUntilMs, refusedUntilMs), failedAtMs: Math.max(failedAtMs, refusedUntilMs - refusedForMs) };
+}
+
+/** For how long it is still left alone after it was refused; nothing or less where it is not. */
+function refusalRestMs({ refusedAtMs = -Infinity }: StoredSecret, timeMs: number): number {
+  return refusedAtMs + refusedForMs - timeMs;
 }
 
 /** Smooth weighted round robin, as nginx does it: https://github.com/nginx/nginx/commit/52327e0627f49dbda1e8db695e63a4b0af4448b1 */
-function next(members: readonly Member[], nowMs: number, former: boolean): Member | undefined {
+function next(members: readonly Member[], now: Now, former: boolean): Member | undefined {
   let best: Member | undefined;
   let total = 0;
   for (const member of members) {
-    if ((member.stored?.formerUntilMs !== undefined) !== former || !isFresh(member, nowMs)) continue;
+    if ((member.stored?.formerUntilMs !== undefined) !== former || !isFresh(member, now)) continue;
     member.credit += member.weight;
     total += member.weight;
     if (best === undefined || member.credit > best.credit) best = member;
@@ -163,8 +193,8 @@ function next(members: readonly Member[], nowMs: number, former: boolean): Membe
   return best;
 }
 
-function isFresh({ stored, outUntilMs }: Member, nowMs: number): boolean {
-  return outUntilMs <= nowMs && (stored?.formerUntilMs ?? Infinity) > nowMs;
+function isFresh({ stored, outUntilMs }: Member, { monotonicMs, timeMs }: Now): boolean {
+  return outUntilMs <= monotonicMs && (stored?.formerUntilMs ?? Infinity) > timeMs;
 }
 
 function leastRecentlyOut(members: readonly Member[]): Member | undefined {

@@ -56,7 +56,7 @@ function createWorld(owners: Readonly<Record<string, readonly string[]>>, onlyOr
     configured: undefined,
     onlyOrganizations,
     stored: { of: (_, organizationId) => lists.get(organizationId), refused: ({ credentialId }) => told.push(credentialId), accepted: () => undefined },
-    clock: { now: () => 1 },
+    clock: { now: () => 1, monotonicMs: () => 1 },
   });
   return { pools, lists, secrets, told, shown: (organizationId: string) => pools.of(organizationId).choose()!.reveal() };
 }

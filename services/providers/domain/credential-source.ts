@@ -15,10 +15,10 @@ export interface CredentialSource {
   refused(credential: Secret): void;
   /** The vendor limits its rate. */
   limited(credential: Secret, retryAfterMs: number | undefined): void;
-  /** The vendor took it. */
-  accepted(credential: Secret): void;
-  /** Whether there is one that the vendor has not just refused or limited. */
-  hasFresh(): boolean;
+  /** The vendor took it, in a request that was sent then, on the monotonic clock. */
+  accepted(credential: Secret, sentAtMs: number): void;
+  /** Whether there is another one than this that the vendor has not just refused or limited. */
+  hasOther(credential: Secret): boolean;
 }
 
 /** A secret that stands for an identity for a while, and goes along as a bearer token, also where a key has a header of its own. */
@@ -60,17 +60,18 @@ export class FixedCredential implements CredentialSource {
   refused(): void {}
   limited(): void {}
   accepted(): void {}
-  hasFresh(): boolean {
+  hasOther(): boolean {
     return false;
   }
 }
 
 /** Tells the source that the vendor did not take a request with this credential, where that is why; true where another one may be taken. */
-export function credentialFailed(source: CredentialSource, credential: Secret, { reason, retryAfterMs }: GatewayError): boolean {
+export function credentialFailed(source: CredentialSource, credential: Secret, { reason, metadata, retryAfterMs }: GatewayError): boolean {
   if (reason === "UPSTREAM_UNAUTHENTICATED") source.refused(credential);
   else if (reason === "UPSTREAM_RATE_LIMITED") source.limited(credential, retryAfterMs);
-  else return false;
-  return source.hasFresh();
+  // The model alone is kept from its account: for others it is as good as before.
+  else if (metadata["status"] !== "403" || metadata["code"] !== "model_not_found") return false;
+  return source.hasOther(credential);
 }
 
 /** Whether an HTTP header carries it. */

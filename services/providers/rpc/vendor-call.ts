@@ -11,6 +11,7 @@ import { credentialFailed, type CredentialSource } from "../domain/credential-so
 import type { AttemptPlan } from "../domain/plan-attempt.ts";
 import { flatHeaders, readRedirect, refuseCompressed, type ReplyHeaders } from "../domain/reply-headers.ts";
 import type { ReplyReader } from "../domain/reply-reader.ts";
+import { withLengthNoted } from "../domain/too-long.ts";
 import { connectTimeout, nameProvider, organizationRefused, readTransportError, withAnotherCredential, type Stage } from "../domain/upstream-error.ts";
 import type { LiveProvider } from "../edge/live-providers.ts";
 
@@ -45,6 +46,8 @@ export class VendorCall implements EgressHandler {
   #outputAtEnd = 0;
   /** What the request carries. */
   #credential: Secret | undefined;
+  /** On the monotonic clock. */
+  #sentAtMs = 0;
   #isOver = false;
   /** 0 until the reply's headers have come. */
   httpStatus = 0;
@@ -108,6 +111,7 @@ export class VendorCall implements EgressHandler {
     // Whoever gave up while waiting for the connection has already been told that nothing was sent; nothing is sent twice either.
     if (this.#isOver || this.#stage !== "connecting") return controller.abort(new Error("not wanted any more"));
     this.#stage = "waiting";
+    this.#sentAtMs = this.#clock.monotonicMs();
     this.#clearTimer();
   }
 
@@ -161,7 +165,7 @@ export class VendorCall implements EgressHandler {
     try {
       readNested(read, nestedTooDeeply);
     } catch (thrown) {
-      const error = nameProvider(toGatewayError(thrown), this.#provider.config.name, this.#credential);
+      const error = nameProvider(withLengthNoted(toGatewayError(thrown)), this.#provider.config.name, this.#credential);
       const mayAnotherDo = this.#credential !== undefined && credentialFailed(this.credentials, this.#credential, error);
       const told = error.reason === "UPSTREAM_UNAUTHENTICATED" && this.credentials.organizationId !== "" ? organizationRefused(error) : error;
       this.#breakOff(error.reason === "UPSTREAM_INTERRUPTED" ? AttemptResult.INTERRUPTED : AttemptResult.FAILED, mayAnotherDo ? withAnotherCredential(told) : told);
@@ -190,7 +194,7 @@ export class VendorCall implements EgressHandler {
     this.#isOver = true;
     this.#clearTimer();
     if (result === AttemptResult.SUCCEEDED) this.#reply?.close?.();
-    if (result === AttemptResult.SUCCEEDED && this.#credential !== undefined) this.credentials.accepted(this.#credential);
+    if (result === AttemptResult.SUCCEEDED && this.#credential !== undefined) this.credentials.accepted(this.#credential, this.#sentAtMs);
     if (this.#drainedFor === undefined) this.#listener.ended(result, error);
     else this.#listener.ended(AttemptResult.CANCELLED, this.#drainedFor);
   }

@@ -59,8 +59,9 @@ export function verdictOn(error: unknown): Verdict {
 function verdictOnReason(error: GatewayError): Verdict {
   if (isUnknownTarget(error)) return targetUnasked;
   if (error.reason === "UPSTREAM_REJECTED") {
-    // A model that the vendor does not have is a fault of the target, any other refusal one of the request.
-    return error.metadata["status"] === "404" ? targetRefused : { ...stop, health: "works" };
+    // A model that the vendor does not have is a fault of the target, and another may take a longer text; any other refusal is one of the request.
+    const { status, code, too_long: tooLong } = error.metadata;
+    return status === "404" || code === "model_not_found" || tooLong === "true" ? targetRefused : { ...stop, health: "works" };
   }
   if (error.reason === "UPSTREAM_RATE_LIMITED" && isUsedUp(error)) return targetRefused;
   // What fails is then how the target is reached, and not Weir itself.

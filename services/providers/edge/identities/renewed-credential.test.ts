@@ -10,8 +10,8 @@ const hourMs = 3_600_000;
 
 /** A service that gives credentials `key-1`, `key-2`, … as the test tells it to, at a time that the test sets. */
 function createWorld(lifetimeMs = hourMs) {
-  const time = { nowMs: 1_000_000 };
-  const clock: Clock = { now: () => time.nowMs, monotonicMs: () => time.nowMs };
+  const time = { nowMs: 1_000_000, stepMs: 0, sleptMs: 0 };
+  const clock: Clock = { now: () => time.nowMs + time.stepMs, monotonicMs: () => time.nowMs - time.sleptMs };
   const calls: PromiseWithResolvers<ObtainedCredential>[] = [];
   const signals: AbortSignal[] = [];
   const source = new RenewedCredential({
@@ -24,7 +24,7 @@ function createWorld(lifetimeMs = hourMs) {
     clock,
     logger: createLogger("silent"),
   });
-  const give = (index: number): void => calls[index]!.resolve({ credential: new Secret(`key-${index + 1}`), expiresAtMs: time.nowMs + lifetimeMs });
+  const give = (index: number): void => calls[index]!.resolve({ credential: new Secret(`key-${index + 1}`), expiresAtMs: clock.now() + lifetimeMs });
   const shown = (): string | undefined => source.choose()?.reveal();
   return { time, calls, signals, source, give, shown };
 }
@@ -63,6 +63,29 @@ describe("a renewed credential", () => {
     await settled();
     expect(shown()).toBe("key-2");
     expect(source.prepare()).toBeUndefined();
+    expect(calls).toHaveLength(2);
+  });
+
+  it("is renewed in time, and when it is refused, though the clock was set back meanwhile", async () => {
+    const { source, time, calls, give } = await obtained();
+    time.stepMs = -5 * hourMs;
+    time.nowMs += 10_000;
+    source.refused(source.choose()!);
+    const waiting = source.prepare();
+    expect(waiting).toBeDefined();
+    give(1);
+    await waiting;
+    time.stepMs = -9 * hourMs;
+    time.nowMs += hourMs - 300_000;
+    expect(source.prepare()).toBeUndefined();
+    expect(calls).toHaveLength(3);
+  });
+
+  it("is obtained anew where it ended while the machine slept", async () => {
+    const { source, time, calls } = await obtained();
+    time.nowMs += 2 * hourMs;
+    time.sleptMs += 2 * hourMs;
+    expect(source.prepare()).toBeDefined();
     expect(calls).toHaveLength(2);
   });
 

@@ -27,17 +27,20 @@ export class RenewedCredential implements CredentialSource {
   readonly organizationId = "";
   readonly #options: RenewedCredentialOptions;
   #credential: Secret | undefined;
-  /** When to renew it. */
-  #renewAtMs = -Infinity;
-  /** From when on those who come wait for the next one, if it can be had. */
-  #waitFromMs = Infinity;
-  /** Until when it can be shown. */
-  #goodUntilMs = -Infinity;
+  /** When it was obtained, by both clocks. */
+  #obtainedAt: Moment = { monotonicMs: 0, timeMs: 0 };
+  /** After how long to renew it. */
+  #renewAfterMs = -Infinity;
+  /** After how long those who come wait for the next one, if it can be had. */
+  #waitAfterMs = Infinity;
+  /** For how long it can be shown. */
+  #goodForMs = -Infinity;
   #renewal: Promise<void> | undefined;
   #failure: GatewayError | undefined;
   /** Of the failure. */
   #cause = "";
   #pauseMs = longestPauseMs;
+  /** On the monotonic clock. */
   #pauseUntilMs = -Infinity;
 
   constructor(options: RenewedCredentialOptions) {
@@ -49,42 +52,47 @@ export class RenewedCredential implements CredentialSource {
   }
 
   prepare(): Promise<void> | undefined {
-    const nowMs = this.#options.clock.now();
-    if (nowMs < this.#renewAtMs) return undefined;
-    const isPaused = nowMs < this.#pauseUntilMs;
-    if (nowMs < this.#goodUntilMs) {
+    const ageMs = this.#ageMs();
+    if (ageMs < this.#renewAfterMs) return undefined;
+    const isPaused = this.#options.clock.monotonicMs() < this.#pauseUntilMs;
+    if (ageMs < this.#goodForMs) {
       const renewal = isPaused ? undefined : this.#renew().catch(() => undefined);
-      return nowMs < this.#waitFromMs ? undefined : renewal;
+      return ageMs < this.#waitAfterMs ? undefined : renewal;
     }
     return isPaused && this.#failure !== undefined ? Promise.reject(this.#failure) : this.#renew();
   }
 
   problem(): string | undefined {
-    const nowMs = this.#options.clock.now();
-    if (this.#failure === undefined || nowMs < this.#goodUntilMs) return undefined;
-    if (nowMs >= this.#pauseUntilMs + lookAgainMs) this.#renew().catch(() => undefined);
+    if (this.#failure === undefined || this.#ageMs() < this.#goodForMs) return undefined;
+    if (this.#options.clock.monotonicMs() >= this.#pauseUntilMs + lookAgainMs) this.#renew().catch(() => undefined);
     return this.#cause;
   }
 
   refused(credential: Secret): void {
     // Whoever held an earlier one says nothing of this one; and one that was just obtained is refused for other reasons.
-    if (credential !== this.choose() || this.#options.clock.now() < this.#pauseUntilMs) return;
-    this.#renewAtMs = -Infinity;
-    this.#waitFromMs = -Infinity;
+    if (credential !== this.choose() || this.#options.clock.monotonicMs() < this.#pauseUntilMs) return;
+    this.#renewAfterMs = -Infinity;
+    this.#waitAfterMs = -Infinity;
   }
 
   limited(): void {}
   accepted(): void {}
 
   // The one that takes its place is not obtained yet.
-  hasFresh(): boolean {
+  hasOther(): boolean {
     return false;
+  }
+
+  /** By the clock that went on further: one can be set back, and the other stands still while the machine sleeps. */
+  #ageMs(): number {
+    const { clock } = this.#options;
+    return Math.max(clock.monotonicMs() - this.#obtainedAt.monotonicMs, clock.now() - this.#obtainedAt.timeMs);
   }
 
   #renew(): Promise<void> {
     this.#renewal ??= this.#obtain().finally(() => {
       this.#renewal = undefined;
-      this.#pauseUntilMs = this.#options.clock.now() + this.#pauseMs;
+      this.#pauseUntilMs = this.#options.clock.monotonicMs() + this.#pauseMs;
     });
     return this.#renewal;
   }
@@ -93,10 +101,10 @@ export class RenewedCredential implements CredentialSource {
     const { provider, obtain, clock, logger } = this.#options;
     try {
       const obtained = await withinDeadline((signal) => obtain(clock.now(), signal));
-      this.#take(obtained, clock.now());
+      this.#take(obtained, { monotonicMs: clock.monotonicMs(), timeMs: clock.now() });
       this.#failure = undefined;
     } catch (error) {
-      this.#waitFromMs = Infinity;
+      this.#waitAfterMs = Infinity;
       this.#cause = describe(error);
       logger.warn({ provider, cause: this.#cause }, "a provider's credential could not be obtained");
       this.#failure = new GatewayError("DEPENDENCY_UNAVAILABLE", `The provider ${provider} has no credential: it could not be obtained. Weir's log has the cause; its operator must check the provider's identity in weir.yaml.`, {
@@ -106,16 +114,23 @@ export class RenewedCredential implements CredentialSource {
     }
   }
 
-  #take({ credential, expiresAtMs, lookAgainAfterMs = Infinity }: ObtainedCredential, nowMs: number): void {
-    const lifetimeMs = expiresAtMs - nowMs;
+  #take({ credential, expiresAtMs, lookAgainAfterMs = Infinity }: ObtainedCredential, obtainedAt: Moment): void {
+    const lifetimeMs = expiresAtMs - obtainedAt.timeMs;
     if (lifetimeMs <= marginMs) throw new Error("what was obtained has already ended; check the clock of this machine");
     // The same secret stays the same object.
     if (credential.reveal() !== this.#credential?.reveal()) this.#credential = credential;
-    this.#goodUntilMs = expiresAtMs - marginMs;
-    this.#renewAtMs = Math.min(expiresAtMs - Math.min(renewAheadMs, lifetimeMs / 4), nowMs + lookAgainAfterMs);
-    this.#waitFromMs = nowMs + 2 * lookAgainAfterMs;
+    this.#obtainedAt = obtainedAt;
+    this.#goodForMs = lifetimeMs - marginMs;
+    this.#renewAfterMs = Math.min(lifetimeMs - Math.min(renewAheadMs, lifetimeMs / 4), lookAgainAfterMs);
+    this.#waitAfterMs = 2 * lookAgainAfterMs;
     this.#pauseMs = Math.min(longestPauseMs, lookAgainAfterMs);
   }
+}
+
+interface Moment {
+  readonly monotonicMs: number;
+  /** Since 1970. */
+  readonly timeMs: number;
 }
 
 /** Its text alone, as libraries hang the whole request on their errors, without what it quotes, which may be of a file with a key. */

@@ -22,6 +22,21 @@ test.each([401, 403])("%i never repeats the vendor's text", (status) => {
   expect(JSON.stringify([error.message, error.metadata, error.cause])).not.toContain("sk-secret");
 });
 
+test.each([
+  ["xAI", { code: "The caller does not have permission to execute the specified operation", error: "Content violates usage guidelines. Team: 1f-team, API key ID: 2e-key, Model: grok-4, Failed check: SAFETY_CHECK_TYPE_BIO" }],
+  ["OpenRouter", { error: { code: 403, message: "Your chosen model requires moderation and your input was flagged", metadata: { reasons: ["violence"], flagged_input: "how to …", provider_name: "OpenAI" } } }],
+])("403 of %s for what a caller said is nothing against the key", (_, body) => {
+  const error = errorFor(403, body);
+  expect(error).toMatchObject({ reason: "UPSTREAM_REJECTED", httpStatus: 403, message: expect.stringContaining("rules for content") });
+  expect(JSON.stringify([error.message, error.metadata])).not.toMatch(/1f-team|2e-key|how to/);
+});
+
+test("403 for a model that is kept from the project is nothing against the key, and does not name the project", () => {
+  const error = errorFor(403, { error: { message: "Project `proj_operator` does not have access to model `gpt-4o`", type: "invalid_request_error", param: null, code: "model_not_found" } });
+  expect(error).toMatchObject({ reason: "UPSTREAM_REJECTED", httpStatus: 403, metadata: { status: "403", code: "model_not_found" } });
+  expect(JSON.stringify([error.message, error.metadata])).not.toContain("proj_operator");
+});
+
 test("429 says when to come back, and nothing of the operator's account", () => {
   const error = errorFor(429, { error: { message: "Rate limit reached in organization org-operator", type: "requests", param: null, code: "rate_limit_exceeded" } }, { "retry-after": "2" });
   expect(error).toMatchObject({ reason: "UPSTREAM_RATE_LIMITED", retryAfterMs: 2000, metadata: { status: "429", type: "requests", code: "rate_limit_exceeded" } });

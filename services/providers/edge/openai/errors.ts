@@ -13,6 +13,8 @@ interface VendorError {
   readonly type: string;
   readonly code: string;
   readonly param: string;
+  /** What the caller said was found to be against the vendor's rules. */
+  readonly isAboutContent: boolean;
 }
 
 export function readError(reply: VendorReply): GatewayError {
@@ -25,9 +27,18 @@ export function readErrorEvent(event: JsonObject): GatewayError {
   return errorOf(statusOfError(error), error, undefined);
 }
 
+/** With 403, of a model that is kept from a project, which the vendor names: https://github.com/Aider-AI/aider/issues/604 */
+const modelNotFound = "model_not_found";
+
 /** Only a refusal of the request itself quotes the vendor: the other messages may hold the key, or name the operator's account. */
 function errorOf(status: number, error: VendorError, retryAfterMs: number | undefined): GatewayError {
   const metadata = { status: String(status), ...named(error) };
+  if (status === 403 && error.isAboutContent) {
+    return new GatewayError("UPSTREAM_REJECTED", "What the request says is against the vendor's rules for content, and was refused; change it, or use another target.", { metadata: { status: String(status) } });
+  }
+  if (status === 403 && error.code === modelNotFound) {
+    return new GatewayError("UPSTREAM_REJECTED", "The vendor has no such model for the account whose credential the request bore; its operator can have it admitted there. Use another model.", { metadata: { status: String(status), code: modelNotFound } });
+  }
   if (status === 401 || status === 403) {
     return new GatewayError("UPSTREAM_UNAUTHENTICATED", `The vendor refused Weir's credential with status ${status}; the operator must check it.`, { metadata: { status: String(status) } });
   }
@@ -65,11 +76,19 @@ function readBody(body: Uint8Array): VendorError {
 
 /** The error object, which some servers send as a mere string, or flat in the body (vLLM), or as FastAPI's `detail`, which may be a list and stand in the message (Mistral). */
 function readMembers(value: unknown): VendorError {
-  if (typeof value === "string") return { message: value.slice(0, maximumMessageLength), type: "", code: "", param: "" };
-  if (!isObject(value)) return { message: "", type: "", code: "", param: "" };
+  if (typeof value === "string") return { ...noMembers, message: value.slice(0, maximumMessageLength), isAboutContent: safetyChecks.test(value) };
+  if (!isObject(value)) return noMembers;
   const message = asText(value["message"]) || detailOf(value["detail"]) || detailOf(asObject(value["message"])["detail"]);
-  return { message: message.slice(0, maximumMessageLength), type: wordOf(value["type"]), code: wordOf(value["code"]), param: wordOf(value["param"]) };
+  return { message: message.slice(0, maximumMessageLength), type: wordOf(value["type"]), code: wordOf(value["code"]), param: wordOf(value["param"]), isAboutContent: safetyChecks.test(message) || "flagged_input" in asObject(value["metadata"]) };
 }
+
+const noMembers: VendorError = { message: "", type: "", code: "", param: "", isAboutContent: false };
+
+/**
+ * xAI says so with the status of a key without rights, in a text that names the operator's team and key (https://github.com/theopenco/llmgateway/pull/1785);
+ * OpenRouter with the same status, and the flagged text beside it (https://openrouter.ai/docs/api-reference/errors).
+ */
+const safetyChecks = /^Content violates usage guidelines\b|\bSAFETY_CHECK_TYPE_/;
 
 /** What FastAPI found wrong, each with its place: `body.store: Extra inputs are not permitted`. */
 function detailOf(detail: unknown): string {

@@ -138,6 +138,17 @@ describe("Weir's token", () => {
     expect(asked().slice(2)).toEqual(["auth/approle/login", "secret/data/openai"]);
   });
 
+  it("is obtained anew where the clock was set back: nobody knows how old it is", async () => {
+    const client = byAppRole();
+    await read(client);
+    asked();
+    nowMs -= 3_600_000;
+    await read(client);
+    expect(asked()).toContain("auth/approle/login");
+    await read(client);
+    expect(asked()).not.toContain("auth/approle/login");
+  });
+
   it("that was revoked is obtained anew at once, but not every few seconds", async () => {
     const client = byAppRole();
     await read(client);

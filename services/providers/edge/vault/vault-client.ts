@@ -47,8 +47,11 @@ export class VaultClient {
 
   async #currentToken(access: VaultAccess, nowMs: number): Promise<VaultToken> {
     const present = this.#token;
-    if (present === undefined || nowMs >= present.sinceMs + present.lifetimeMs) return this.#changed(() => this.#signIn(access, nowMs));
-    if (nowMs < present.sinceMs + present.lifetimeMs * renewAfter) return present;
+    if (present === undefined) return this.#changed(() => this.#signIn(access, nowMs));
+    const ageMs = nowMs - present.sinceMs;
+    // Where the clock was set back, nobody knows for how long it is still good.
+    if (ageMs < 0 || ageMs >= present.lifetimeMs) return this.#changed(() => this.#signIn(access, nowMs));
+    if (ageMs < present.lifetimeMs * renewAfter) return present;
     // Until its end it is good, whatever becomes of this.
     return this.#changed(() => this.#renew(present, access, nowMs)).catch(() => present);
   }
