@@ -186,6 +186,107 @@ test("the arguments of tools are looked through and put back as JSON, streaming 
   expect(JSON.parse(streamed)).toEqual(original);
 });
 
+test("citations stay with their words where others before or among them are put back or masked, streaming too", async () => {
+  const said = "Says [EMAIL_1]: the docs page of [EMAIL_1].";
+  const cite = (words: string) => ({ type: "url_citation", url_citation: { start_index: said.indexOf(words), end_index: said.indexOf(words) + words.length, url: "https://example.com", title: "t" } });
+  const annotations = [cite("docs page"), cite("the docs page of [EMAIL_1]")];
+  const openAiDeltas = [...said.match(/.{1,3}/g)!.map((content) => ({ content })), { annotations }];
+  upstream.answerWith(answersWith({ openAi: { role: "assistant", content: said, annotations }, openAiDeltas, anthropic: [], anthropicEvents: [] }));
+  const question = { model: "restore", messages: [{ role: "user" as const, content: `Who is ${address}?` }] };
+  const expected = ["docs page", `the docs page of ${address}`];
+
+  const { content, annotations: cited } = (await openai().chat.completions.create(question)).choices[0]!.message;
+  expect(cited!.map(({ url_citation: { start_index, end_index } }) => content!.slice(start_index, end_index))).toEqual(expected);
+
+  const chunks = await openai().chat.completions.create({ ...question, stream: true });
+  let streamed = "";
+  const places: { start_index: number; end_index: number }[] = [];
+  for await (const { choices } of chunks) {
+    const delta = (choices[0]?.delta ?? {}) as { content?: string; annotations?: { url_citation: { start_index: number; end_index: number } }[] };
+    streamed += delta.content ?? "";
+    places.push(...(delta.annotations ?? []).map(({ url_citation }) => url_citation));
+  }
+  expect(places.map(({ start_index, end_index }) => streamed.slice(start_index, end_index))).toEqual(expected);
+});
+
+test("a placeholder that a text has already stands for nothing else", async () => {
+  upstream.answerWith(says("From [EMAIL_1] to [EMAIL_2]."));
+  const { text } = await doors["OpenAI's dialect"]!("restore", `[EMAIL_1] writes to ${address}.`);
+  expect(lastSent()).toContain("[EMAIL_1] writes to [EMAIL_2].");
+  expect(text).toBe(`From [EMAIL_1] to ${address}.`);
+  // What a model said of a placeholder is that one's; what was masked in its reply is nobody's in the next call.
+  const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: "user", content: `Who knows ${address}?` }, { role: "assistant", content: "[EMAIL_2] knows [EMAIL_1]." }, { role: "user", content: `And ${other}?` }];
+  await openai().chat.completions.create({ model: "mask", messages });
+  expect((JSON.parse(lastSent()) as { messages: { content: string }[] }).messages.map(({ content }) => content)).toEqual(["Who knows [EMAIL_1]?", "[EMAIL_2] knows [EMAIL_1].", "And [EMAIL_3]?"]);
+});
+
+/** What Anthropic is sent of a conversation with these thoughts, which it signed, the one after the other. */
+async function thoughtsSent(model: string, ...thoughts: readonly string[]): Promise<{ readonly thinking: string; readonly signature: string }[]> {
+  upstream.answerWith(says("done"));
+  const think = (thinking: string, index: number): Anthropic.MessageParam[] => [
+    { role: "assistant", content: [{ type: "thinking", thinking, signature: `c2ln${index}` }, { type: "tool_use", id: `t${index}`, name: "find", input: {} }] },
+    { role: "user", content: [{ type: "tool_result", tool_use_id: `t${index}`, content: "found" }] },
+  ];
+  await anthropic().messages.create({ model, max_tokens: 2_000, thinking: { type: "adaptive" }, messages: [{ role: "user", content: `Write to ${address}.` }, ...thoughts.flatMap(think)] });
+  expect(lastSent()).not.toMatch(/@example/);
+  const { messages } = JSON.parse(lastSent()) as { messages: { content: string | { type: string; thinking: string; signature: string }[] }[] };
+  return messages.flatMap(({ content }) => (typeof content === "string" ? [] : content.filter(({ type }) => type === "thinking"))).map(({ thinking, signature }) => ({ thinking, signature }));
+}
+
+test("Anthropic is sent its reasoning as it signed it, or not at all: it refuses a conversation in which guardrails changed it", async () => {
+  const own = `Or to ${other}, as an example.`;
+  for (const model of ["mask-ant", "restore-ant"]) expect(await thoughtsSent(model, own, "To [EMAIL_1] then."), model).toEqual([{ thinking: "To [EMAIL_1] then.", signature: "c2ln1" }]);
+  // What was put back for the caller is masked again as it was.
+  expect(await thoughtsSent("restore-ant", `To ${address}, as asked.`, own)).toEqual([{ thinking: "To [EMAIL_1], as asked.", signature: "c2ln0" }]);
+});
+
+test.each([false, true])("reasoning that is masked on its way out does not go back as Anthropic's own (stream: %s)", async (stream) => {
+  const [text, signature] = [`To ${address}.`, "c2lnbmVk"];
+  const anthropicEvents = [
+    { type: "content_block_start", index: 0, content_block: { type: "thinking", thinking: "", signature: "" } },
+    ...text.match(/.{1,4}/g)!.map((thinking) => ({ type: "content_block_delta", index: 0, delta: { type: "thinking_delta", thinking } })),
+    { type: "content_block_delta", index: 0, delta: { type: "signature_delta", signature } },
+    { type: "content_block_stop", index: 0 },
+  ];
+  const thoughtOf = async (model: string): Promise<Anthropic.ContentBlock> => {
+    upstream.answerWith(answersWith({ openAi: {}, openAiDeltas: [], anthropic: [{ type: "thinking", thinking: text, signature }], anthropicEvents }));
+    const question = { model, max_tokens: 2_000, messages: [{ role: "user" as const, content: "To whom?" }] };
+    const { content } = stream ? await anthropic().messages.stream(question).finalMessage() : await anthropic().messages.create(question);
+    return content[0]!;
+  };
+  expect(await thoughtOf("out-annotate-ant")).toMatchObject({ thinking: text, signature });
+  const masked = await thoughtOf("out-mask-ant");
+  expect(masked).toMatchObject({ thinking: "To [EMAIL_1].", signature: `masked:${signature}` });
+  // Neither in bytes that pass through nor where a guardrail looks at the reply.
+  for (const model of ["shadow-ant", "out-mask-ant"]) {
+    upstream.answerWith(says("done"));
+    await anthropic().messages.create({ model, max_tokens: 2_000, messages: [{ role: "user", content: "To whom?" }, { role: "assistant", content: [masked, { type: "text", text: "I see." }] }, { role: "user", content: "And?" }] });
+    expect(lastSent(), model).toContain("I see.");
+    expect(lastSent(), model).not.toContain(signature);
+  }
+});
+
+test("the probabilities of tokens stay where nothing is masked, and tell nothing of what is withheld", async () => {
+  const tokens = ["mail ", "ada", "@example", ".com ", "or ", "nobody"];
+  const logprobsOf = (token: string) => ({ content: [{ token, logprob: -0.5, bytes: null, top_logprobs: [] }], refusal: null });
+  const chunks = tokens.map((content) => ({ ...openAiReply, object: "chat.completion.chunk", choices: [{ index: 0, delta: { content }, logprobs: logprobsOf(content), finish_reason: null }] }));
+  const end = { ...openAiReply, object: "chat.completion.chunk", choices: [{ index: 0, delta: {}, finish_reason: "stop" }] };
+  upstream.answerWith(eventStream([...[...chunks, end].map((event) => `data: ${JSON.stringify(event)}\n\n`), "data: [DONE]\n\n"]));
+  const told = async (model: string): Promise<string[]> => {
+    const seen: string[] = [];
+    try {
+      for await (const { choices } of await openai().chat.completions.create({ model, stream: true, logprobs: true, messages: [{ role: "user", content: "Who?" }] })) seen.push(...(choices[0]?.logprobs?.content ?? []).map(({ token }) => token));
+    } catch (error) {
+      expect(error).toMatchObject({ code: "guardrail_blocked" });
+    }
+    return seen;
+  };
+  expect(await told("out-annotate")).toEqual(tokens);
+  expect(await told("out-shadow")).toEqual(tokens);
+  expect(await told("out-mask")).toEqual([]);
+  expect(await told("out-block")).toEqual(["mail "]);
+});
+
 test.each(["OpenAI's dialect", "OpenAI's dialect, streaming", "Anthropic's dialect, streaming"])("what comes back into JSON leaves it JSON, and stands in other texts as it was: %s", async (door) => {
   const model = door.startsWith("OpenAI") ? "restore" : "restore-ant";
   upstream.answerWith(says('[{"about": "[WORD_1]"}]'));

@@ -34,6 +34,8 @@ export class CallGuard {
   readonly #placeholders = new Placeholders();
   /** What is to be put back, by its placeholder. */
   readonly #originals = new Map<string, string>();
+  /** Of texts of the input that were changed: as what they go on, undefined where something was masked in them that had not been before. */
+  readonly #familiar = new Map<string, string | undefined>();
   /** Each with what the caller is told of it. */
   readonly #findings = new Map<string, { readonly finding: Finding; readonly warning: Warning }>();
   readonly #outside: OutsideGuard | undefined;
@@ -111,10 +113,25 @@ export class CallGuard {
     });
   }
 
-  /** Looks at one text of this side. Its methods throw GUARDRAIL_BLOCKED. */
-  textStream(side: Side): TextStream {
+  /** Looks at one text of this side; told of what is masked in it and is nothing that its vendor knows by its placeholder alone. Its methods throw GUARDRAIL_BLOCKED. */
+  textStream(side: Side, onMaskedAnew: () => void = () => undefined): TextStream {
     const restoring = side === "output" && this.#originals.size > 0 ? [this.#restoring()] : [];
-    return new TextStream([...restoring, ...this.#watches(side)]);
+    return new TextStream([...restoring, ...this.#watches(side, onMaskedAnew)]);
+  }
+
+  /** Told of a text of the input before it is looked at. */
+  noteInput(text: string): void {
+    if (this.changes("input")) this.#placeholders.note(text);
+  }
+
+  /** Told of a text of the input that was looked at; what it was the first time counts, as then more than before it is known. */
+  noteLooked(text: string, looked: string, isMaskedAnew: boolean): void {
+    if (looked !== text && !this.#familiar.has(text)) this.#familiar.set(text, isMaskedAnew ? undefined : looked);
+  }
+
+  /** Whether a text of the input goes on in the words in which the vendor wrote it: what is masked in it had been put back there. */
+  isAsWritten(text: string, looked: string): boolean {
+    return looked === text || this.#familiar.get(text) === looked;
   }
 
   /** The texts as others who judge them let them go on. Throws GUARDRAIL_BLOCKED or GUARDRAIL_UNAVAILABLE. */
@@ -141,7 +158,7 @@ export class CallGuard {
     return this.#rules.some(({ restore }) => restore);
   }
 
-  #watches(side: Side): Watch[] {
+  #watches(side: Side, onMaskedAnew: () => void): Watch[] {
     const wanted = new Map<Detector, { readonly name: string; readonly rules: CompiledRule[] }>();
     for (const rule of this.#rules.filter(({ sides }) => sides.includes(side))) {
       for (const { detector, name } of rule.detectors) {
@@ -150,7 +167,7 @@ export class CallGuard {
         wanted.set(detector, entry);
       }
     }
-    return [...[...wanted].map(([detector, { name, rules }]) => this.#watch({ detector, name }, rules, side)), ...this.#topicWatches(side)];
+    return [...[...wanted].map(([detector, { name, rules }]) => this.#watch({ detector, name }, rules, side, onMaskedAnew)), ...this.#topicWatches(side)];
   }
 
   #topicWatches(side: Side): Watch[] {
@@ -159,7 +176,7 @@ export class CallGuard {
       .flatMap(({ name: rule, mode, topics }) => topics.map((topic) => topicWatch(topic, () => this.#found({ rule, mode, detector: `topic:${topic.name}`, side }))));
   }
 
-  #watch({ detector, name }: NamedDetector, rules: readonly CompiledRule[], side: Side): Watch {
+  #watch({ detector, name }: NamedDetector, rules: readonly CompiledRule[], side: Side, onMaskedAnew: () => void): Watch {
     const { label } = detector;
     const masks = rules.some(({ mode }) => mode === "mask");
     const restores = side === "input" && rules.some(({ restore }) => restore);
@@ -168,7 +185,14 @@ export class CallGuard {
       onFind: () => {
         for (const { name: rule, mode } of rules) this.#found({ rule, mode, detector: name, side });
       },
-      replacementFor: masks ? (text) => this.#mask(label, text, restores) : undefined,
+      replacementFor: masks
+        ? (text) => {
+            const known = this.#originals.size;
+            const placeholder = this.#mask(label, text, restores);
+            if (!restores || this.#originals.size > known) onMaskedAnew();
+            return placeholder;
+          }
+        : undefined,
     };
   }
 

@@ -7,8 +7,10 @@ import { StreamGenerateResponseSchema, type PartDelta, type StreamGenerateRespon
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { rewriteTexts } from "./look-through.ts";
+import { unplacedCitation } from "./fitting-remarks.ts";
 import type { OutsideGuard } from "./outside-guard.ts";
 import { rewriteMessage } from "./rewrite-message.ts";
+import { brokenSignature } from "./signed-reasoning.ts";
 
 /** The longest reply that is judged, in characters, and bytes of sound. */
 const maximumLength = 16 * 1024 * 1024;
@@ -43,7 +45,23 @@ async function checked(events: readonly StreamGenerateResponse[], outside: Outsi
     (rewrite) => whole.map((event) => rewriteMessage(StreamGenerateResponseSchema, event, rewrite)),
     (texts) => outside.check("output", texts),
   );
-  return judged.every((event, index) => event === whole[index]) ? events : judged;
+  return judged.every((event, index) => event === whole[index]) ? events : withFittingRemarks(judged, whole);
+}
+
+/** Where the words of citations stand in a text that others have changed is not known, and no signature of its vendor holds. */
+function withFittingRemarks(judged: readonly StreamGenerateResponse[], whole: readonly StreamGenerateResponse[]): readonly StreamGenerateResponse[] {
+  const changed = new Set(judged.filter((event, index) => event !== whole[index]).map((event) => pieceOf(event)?.key));
+  return judged.map((one) => {
+    const { event } = one;
+    if (event.case !== "partDelta" || !changed.has(keyOf(event.value, "text"))) return one;
+    const { delta } = event.value;
+    if (delta.case === "citation") return withDelta(one, event.value, { case: "citation", value: unplacedCitation(delta.value) });
+    return delta.case === "signature" ? withDelta(one, event.value, { case: "signature", value: brokenSignature(delta.value) }) : one;
+  });
+}
+
+function withDelta(event: StreamGenerateResponse, value: PartDelta, delta: PartDelta["delta"]): StreamGenerateResponse {
+  return { ...event, event: { case: "partDelta", value: { ...value, delta } } };
 }
 
 /** The messages as they came, where their events are the same; else the others come with the first of them. */
@@ -75,7 +93,12 @@ function pieceOf({ event }: StreamGenerateResponse): Piece | undefined {
   if (event.case !== "partDelta") return undefined;
   const { candidateIndex, partIndex, delta } = event.value;
   if (delta.case !== "text" && delta.case !== "transcript" && delta.case !== "arguments") return undefined;
-  return { key: `${candidateIndex} ${partIndex} ${delta.case}`, place: { candidateIndex, partIndex }, delta };
+  const place = { candidateIndex, partIndex };
+  return { key: keyOf(place, delta.case), place, delta };
+}
+
+function keyOf({ candidateIndex, partIndex }: Piece["place"], kind: Piece["delta"]["case"]): string {
+  return `${candidateIndex} ${partIndex} ${kind}`;
 }
 
 function lengthOf(events: readonly StreamGenerateResponse[]): number {

@@ -6,6 +6,7 @@ import type { CallGuard } from "./call-guard.ts";
 import { checkedStream } from "./checked-stream.ts";
 import { GuardedParts } from "./guarded-parts.ts";
 import { lookThrough, type Breathe } from "./look-through.ts";
+import { withFittingRemarks } from "./fitting-remarks.ts";
 import { isJson, rewriteJson } from "./rewrite-json.ts";
 import { rewriteMessage } from "./rewrite-message.ts";
 
@@ -33,9 +34,14 @@ async function* lookedThrough(messages: AsyncIterable<AttemptResponse>, operatio
       held.push(message);
     } else if (message.native.length > 0) yield message;
     else if (message.events.length > 0) yield { ...message, events: parts.rewrite(message.events) };
-    else yield withoutLogprobs(await lookThrough((rewrite) => rewriteMessage(AttemptResponseSchema, message, rewrite), guard, "output", breathe), guard);
+    else yield withoutLogprobs(await lookedWhole(message, guard, breathe), guard);
   }
   if (held.length > 0) yield* guardedBytes(held, contentType, operation, guard, breathe);
+}
+
+async function lookedWhole(message: AttemptResponse, guard: CallGuard, breathe: Breathe): Promise<AttemptResponse> {
+  const looked = await lookThrough((rewrite) => rewriteMessage(AttemptResponseSchema, message, rewrite), guard, "output", breathe);
+  return looked.generate === undefined ? looked : { ...looked, generate: await withFittingRemarks(looked.generate, message.generate!, guard, breathe) };
 }
 
 /** Sound and pictures are not looked into. */

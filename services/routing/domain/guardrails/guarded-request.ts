@@ -5,6 +5,7 @@ import type { CallGuard } from "./call-guard.ts";
 import { lookThrough, type Breathe } from "./look-through.ts";
 import { rewriteJson, type Rewrite } from "./rewrite-json.ts";
 import { rewriteMessage } from "./rewrite-message.ts";
+import { withBrokenSignatures } from "./signed-reasoning.ts";
 
 /** The request as the guardrails let it go to the vendor. Throws GUARDRAIL_BLOCKED. */
 export async function guardedRequest(request: AttemptRequest, guard: CallGuard, breathe: Breathe): Promise<AttemptRequest> {
@@ -12,7 +13,7 @@ export async function guardedRequest(request: AttemptRequest, guard: CallGuard, 
   if (operation.case === "relay") return { ...request, operation: { case: "relay", value: await guardedRelay(operation.value, guard, breathe) } };
   const asked = { $typeName: request.$typeName, operation } as AttemptRequest;
   const guarded = await lookThrough((rewrite) => rewriteMessage(AttemptRequestSchema, asked, rewrite), guard, "input", breathe);
-  return { ...request, operation: guarded.operation };
+  return { ...request, operation: withBrokenSignatures(guarded.operation, operation, (came, looked) => guard.isAsWritten(came, looked)) };
 }
 
 async function guardedRelay(relay: RelayRequest, guard: CallGuard, breathe: Breathe): Promise<RelayRequest> {

@@ -1,6 +1,7 @@
 /** Owns looking through all texts of something without keeping other requests waiting: between pieces, they have their turn. */
 import type { CallGuard } from "./call-guard.ts";
 import type { Side } from "./compiled-rules.ts";
+import { longestPlaceholder } from "./placeholders.ts";
 import { isJson, rewriteJsonText, type Rewrite } from "./rewrite-json.ts";
 
 /** Gives other work its turn. */
@@ -59,16 +60,21 @@ class Looks {
   }
 
   async at(text: string): Promise<string> {
-    const stream = this.#guard.textStream(this.#side);
+    let isMaskedAnew = false;
+    const stream = this.#guard.textStream(this.#side, () => (isMaskedAnew = true));
     let result = "";
     for (let at = 0; at < text.length; at += pieceLength) {
       const piece = text.slice(at, at + pieceLength);
+      // With what may have begun in the piece before.
+      if (this.#side === "input") this.#guard.noteInput(text.slice(Math.max(0, at - longestPlaceholder), at + pieceLength));
       result += stream.push(piece);
       this.#lengthUntilBreath -= piece.length;
       if (this.#lengthUntilBreath > 0) continue;
       this.#lengthUntilBreath = pieceLength;
       await this.#breathe();
     }
-    return result + stream.end();
+    result += stream.end();
+    if (this.#side === "input") this.#guard.noteLooked(text, result, isMaskedAnew);
+    return result;
   }
 }

@@ -20,6 +20,13 @@ interface Replacement {
   readonly rank: number;
 }
 
+/** What was replaced: from where to where in what came, and how long that is which stands there. */
+interface Change {
+  readonly start: number;
+  readonly end: number;
+  readonly length: number;
+}
+
 export class TextStream {
   readonly #watches: readonly Watch[];
   /** What is not let go of yet, and one character before it, by which detectors see where words begin. */
@@ -29,6 +36,9 @@ export class TextStream {
   /** In `#text`, for each watch: what lies before is settled. */
   readonly #settled: number[];
   #replacements: Replacement[] = [];
+  /** How much of what came is in `#text` no more. */
+  #forgotten = 0;
+  readonly #changes: Change[] = [];
   /** The text's first two characters that are no space. */
   #beginning = "";
 
@@ -47,6 +57,27 @@ export class TextStream {
   /** The text has ended; returns its rest. */
   end(): string {
     return this.#advance(true);
+  }
+
+  /** How much came so far. */
+  get length(): number {
+    return this.#forgotten + this.#text.length;
+  }
+
+  /** How much of that is let go of. */
+  get releasedLength(): number {
+    return this.#forgotten + this.#released;
+  }
+
+  /** Where a place in what came is in what comes out, as far as that is let go of: the start or the end of something, which is never within what was replaced. */
+  movedPlace(place: number, edge: "start" | "end"): number {
+    let moved = place;
+    for (const { start, end, length } of this.#changes) {
+      if (start >= place) break;
+      if (end > place) return moved - place + start + (edge === "end" ? length : 0);
+      moved += length - (end - start);
+    }
+    return moved;
   }
 
   #advance(isEnd: boolean): string {
@@ -75,8 +106,10 @@ export class TextStream {
     let released = "";
     for (const { start, end, rank } of this.#replacements.splice(0, later < 0 ? Infinity : later)) {
       if (start < this.#released) continue;
-      released += this.#slice(text, start) + this.#watches[rank]!.replacementFor!(text.slice(start, end), jsonBeginnings.has(this.#beginning));
+      const replacement = this.#watches[rank]!.replacementFor!(text.slice(start, end), jsonBeginnings.has(this.#beginning));
+      released += this.#slice(text, start) + replacement;
       this.#released = end;
+      this.#changes.push({ start: this.#forgotten + start, end: this.#forgotten + end, length: replacement.length });
     }
     return released + this.#slice(text, settled);
   }
@@ -93,6 +126,7 @@ export class TextStream {
     const start = Math.min(this.#released, ...this.#settled) - 1;
     if (start <= 0) return;
     this.#text = this.#text.slice(start);
+    this.#forgotten += start;
     this.#released -= start;
     for (const rank of this.#settled.keys()) this.#settled[rank]! -= start;
     this.#replacements = this.#replacements.map((one) => ({ ...one, start: one.start - start, end: one.end - start }));
