@@ -12,11 +12,12 @@ import { startWeirProcess, type WeirProcess } from "./harness/weir-process.ts";
 let upstream: ScriptedProvider;
 let weir: WeirProcess;
 let dataDirectory: string;
+let configPath: string;
 
 beforeAll(async () => {
   upstream = await startPacingProvider();
   dataDirectory = await mkdtemp(join(tmpdir(), "weir-processes-"));
-  const configPath = join(dataDirectory, "weir.yaml");
+  configPath = join(dataDirectory, "weir.yaml");
   await writeFile(configPath, `{ providers: { up: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] } }, logging: { level: error } }`);
   weir = await startWeirProcess({ words: ["--config", configPath, "--data", dataDirectory, "--port", "0", "--processes", "2"], environment: {} });
 });
@@ -54,6 +55,45 @@ test("weir serve --processes 2: both share the work, one that is killed is repla
   for (const model of served) expect(lines.get(model), model).toHaveLength(1);
   // Only those whose process died got no answer.
   expect(callers.outcomes.filter(({ isWhole }) => !isWhole).length).toBeLessThanOrEqual(8);
+});
+
+test("metrics are told though a process stands still, and never go back when one dies", { timeout: 60_000 }, async () => {
+  const client = await clientOf(dataDirectory);
+  const requests = async (): Promise<number> => {
+    const response = await fetch(`${weir.adminOrigin}/metrics`);
+    expect(response.status).toBe(200);
+    return [...(await response.text()).matchAll(/^weir_requests_total\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
+  };
+  await Promise.all(Array.from({ length: 16 }, () => statusOnNewConnection(client.origin, client.inferenceKey)));
+  const before = await requests();
+  const [victim] = await childrenOf(weir.pid);
+  process.kill(victim!, "SIGSTOP");
+  expect(await requests()).toBe(before);
+  process.kill(victim!, "SIGKILL");
+  await expect.poll(async () => (await fetch(`${weir.adminOrigin}/readyz`)).status, { timeout: 10_000, interval: 5 }).toBe(503);
+  expect(await requests()).toBe(before);
+  await expect.poll(async () => (await fetch(`${weir.adminOrigin}/readyz`)).status, { timeout: 20_000, interval: 50 }).toBe(200);
+  expect(await requests()).toBe(before);
+});
+
+test("one that dies while weir.yaml cannot be used is replaced when it can", { timeout: 60_000 }, async () => {
+  const sound = await readFile(configPath, "utf8");
+  await writeFile(configPath, "{ nonsense: 1 }");
+  const [victim] = await childrenOf(weir.pid);
+  process.kill(victim!, "SIGKILL");
+  await expect.poll(() => weir.log().some(({ msg }) => msg === "a process of Weir could not be replaced; trying again"), { timeout: 20_000 }).toBe(true);
+  await writeFile(configPath, sound);
+  await expect.poll(async () => (await fetch(`${weir.adminOrigin}/readyz`)).status, { timeout: 30_000 }).toBe(200);
+});
+
+test("one that takes a dead one's place listens where the others do, whatever weir.yaml says by now", { timeout: 60_000 }, async () => {
+  const { origin } = await clientOf(dataDirectory);
+  await writeFile(configPath, (await readFile(configPath, "utf8")).replace("{ providers", '{ listen: { address: "127.0.0.2" }, providers'));
+  const [victim] = await childrenOf(weir.pid);
+  process.kill(victim!, "SIGKILL");
+  await expect.poll(async () => (await fetch(`${weir.adminOrigin}/readyz`)).status, { timeout: 10_000, interval: 5 }).toBe(503);
+  await expect.poll(async () => (await fetch(`${weir.adminOrigin}/readyz`)).status, { timeout: 30_000 }).toBe(200);
+  expect((await clientOf(dataDirectory)).origin).toBe(origin);
   expect(await weir.stop("SIGTERM")).toBe(0);
 });
 
@@ -72,5 +112,5 @@ async function childrenOf(pid: number): Promise<number[]> {
   const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
   const children = text.trim().split(" ").map(Number);
   const commands = await Promise.all(children.map(async (child) => ({ child, command: await readFile(`/proc/${child}/cmdline`, "utf8") })));
-  return commands.filter(({ command }) => /weir\.m?js/.test(command)).map(({ child }) => child);
+  return commands.filter(({ command }) => /weir\.js|command\.cjs/.test(command)).map(({ child }) => child);
 }

@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
-import { partsThatNeedRestart } from "./restart-needed.ts";
+import { fixedPartsOf, partsThatNeedRestart, withFixedParts } from "./restart-needed.ts";
 
 type ConfigInit = MessageInitShape<typeof ConfigSchema>;
 
@@ -18,5 +18,14 @@ test.each<[expected: readonly string[], started: ConfigInit, changed: ConfigInit
   [["cache.shared"], { cache: { maxBytes: 1n, shared: { secret: "a" } } }, { cache: { maxBytes: 1n } }],
   [["events", "limits.max_journal_bytes"], {}, { events: { nats: { url: "nats://a" } }, limits: { maxJournalBytes: 5n } }],
 ])("%j", (expected, started, changed) => {
-  expect(partsThatNeedRestart(create(ConfigSchema, started), create(ConfigSchema, changed))).toEqual(expected);
+  const [before, after] = [create(ConfigSchema, started), create(ConfigSchema, changed)];
+  expect(partsThatNeedRestart(before, after)).toEqual(expected);
+  expect(partsThatNeedRestart(before, withFixedParts(after, fixedPartsOf(before)))).toEqual([]);
+});
+
+test("what needs no restart is as it is now, beside parts of a start before", () => {
+  const started = create(ConfigSchema, { listen: { port: 1, trustedProxies: ["10.0.0.0/8"] }, cache: { maxBytes: 1n, shared: { secret: "a" } }, limits: { maxBodyBytes: 1n, maxJournalBytes: 1n }, vault: { address: "https://a" } });
+  const changed = create(ConfigSchema, { listen: { port: 2, trustedProxies: [] }, cache: { maxBytes: 2n }, limits: { maxBodyBytes: 2n }, vault: { address: "https://b", transit: { key: "weir" } }, alerts: { nats: true } });
+  const expected = create(ConfigSchema, { listen: { port: 1 }, cache: { maxBytes: 2n, shared: { secret: "a" } }, limits: { maxBodyBytes: 2n, maxJournalBytes: 1n }, vault: { address: "https://b" }, alerts: {} });
+  expect(withFixedParts(changed, fixedPartsOf(started))).toEqual(expected);
 });

@@ -133,7 +133,7 @@ export async function createRoutingService({ config, peers, sharedCache, clock, 
   const breakers = new Breakers(config.current.breaker, (name, settings) => createBreaker(name, settings, (error) => verdictOn(error).health));
   config.subscribe(({ breaker }) => breakers.configure(breaker));
   const failedAttempts = new Counter({ name: "weir_failed_attempts_total", help: "Attempts that failed before their reply began, by provider.", labelNames: ["provider"], registers: [metrics] });
-  const circuits = new Gauge({ name: "weir_circuit_open", help: "1 where a target failed too often and is left alone for a while, by target.", labelNames: ["target"], registers: [], collect: () => showCircuits() });
+  const circuits = new Gauge({ name: "weir_circuit_open", help: "1 where a target failed too often and is left alone for a while, by target.", labelNames: ["target"], aggregator: "max", registers: [], collect: () => showCircuits() });
   const showCircuits = (): void => {
     circuits.reset();
     for (const [target, isOpen] of breakers.states) circuits.set({ target }, isOpen ? 1 : 0);

@@ -9,11 +9,12 @@ import { existingDatabase, ownDatabase } from "../database-source.ts";
 import { DataDirectory } from "../data-directory.ts";
 import { defaultConfigFile } from "../defaults.ts";
 import type { Environment } from "../environment.ts";
+import { withFixedParts } from "../restart-needed.ts";
 import { runManyProcesses } from "../run/many-processes.ts";
 import { runOneProcess, type Launch } from "../run/one-process.ts";
 import { readOrders } from "../run/worker-orders.ts";
 import { runWorkerProcess } from "../run/worker-process.ts";
-import { loadSettings, type Settings } from "../settings.ts";
+import { loadSettings, readSettings, type Settings } from "../settings.ts";
 
 const lastWordsMs = 1_000;
 
@@ -54,23 +55,28 @@ function readProcesses(text: string): number {
 }
 
 async function serve(options: ServeOptions, environment: Environment): Promise<void> {
-  const { variables, databaseUrl } = environment;
-  const { services, processes } = options;
-  const configPath = findConfigFile(options.config ?? environment.configPath);
-  const settings = withOptions(await loadSettings(configPath, variables, services), options);
-  const data = new DataDirectory(resolve(options.data ?? environment.dataDirectory));
-  const logger = createLogger(settings.logLevel);
-  probeSilentConnections();
-  const launch: Launch = { services, settings, configPath, variables, data, logger };
-  const orders = readOrders(variables);
-  const running = orders === undefined ? run(launch, databaseUrl, processes) : runWorkerProcess(launch, orders);
-  const code = await running.catch((error: unknown) => {
-    // The error is told; what could not be stopped keeps the process no longer than that.
+  const code = await serveToTheEnd(options, environment).catch((error: unknown) => {
+    // The error is told; neither what could not be stopped nor the channel to the first of several processes keeps this one longer than that.
     setTimeout(() => process.exit(1), lastWordsMs).unref();
     throw error;
   });
   // A start that was stopped may still wait for something.
   process.exit(code);
+}
+
+/** Resolves with the exit code. */
+async function serveToTheEnd(options: ServeOptions, environment: Environment): Promise<number> {
+  const { variables, databaseUrl } = environment;
+  const { services, processes } = options;
+  const configPath = findConfigFile(options.config ?? environment.configPath);
+  const orders = readOrders(variables);
+  const loaded = await loadSettings(configPath, variables, services);
+  const settings = withOptions(orders === undefined ? loaded : readSettings(withFixedParts(loaded.file, orders.fixedParts), variables, services), options);
+  const data = new DataDirectory(resolve(options.data ?? environment.dataDirectory));
+  const logger = createLogger(settings.logLevel);
+  probeSilentConnections();
+  const launch: Launch = { services, settings, configPath, variables, data, logger };
+  return orders === undefined ? run(launch, databaseUrl, processes) : runWorkerProcess(launch, orders);
 }
 
 function run(launch: Launch, databaseUrl: string | undefined, processes: number): Promise<number> {

@@ -1,8 +1,9 @@
 /** Owns running Weir in several processes on one machine: they share the ports; this first one has the database and the admin port. */
 import type { DatabaseConnection } from "#platform/database/database-connection.ts";
-import { sharedMetrics } from "#platform/metrics.ts";
+import { SharedMetrics } from "#platform/shared-metrics.ts";
 import { openAdminDoor } from "../admin-door.ts";
 import type { DatabaseSource, Schema } from "../database-source.ts";
+import { fixedPartsOf } from "../restart-needed.ts";
 import { startPage } from "../start-page.ts";
 import { Crew } from "./crew.ts";
 import type { Launch } from "./one-process.ts";
@@ -15,11 +16,11 @@ const stopMarginMs = 15_000;
 export async function runManyProcesses(launch: Launch, databases: DatabaseSource, count: number): Promise<number> {
   const { settings, data, logger } = launch;
   const stopping = stopSignal();
-  const admin = await openAdminDoor(settings, sharedMetrics());
+  const admin = await openAdminDoor(settings, new SharedMetrics());
   try {
     const connections: Partial<Record<Schema, DatabaseConnection>> = {};
     for (const schema of databases.schemas) connections[schema] = await databases.connectionOf(schema);
-    const crew = new Crew({ count, orders: { connections }, readiness: admin, logger });
+    const crew = new Crew({ count, orders: { connections, fixedParts: fixedPartsOf(settings.file) }, readiness: admin, logger });
     const facts = await unlessStopped(crew.start(), stopping).catch(async (error: unknown) => {
       await crew.stop("SIGTERM", stopMarginMs);
       throw error;

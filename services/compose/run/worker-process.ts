@@ -1,5 +1,6 @@
 /** Owns running Weir as one of several processes: it tells the first of them how far it is, and stops when that one says so. */
-import { createMetricsRegistry, shareMetrics } from "#platform/metrics.ts";
+import { createMetricsRegistry } from "#platform/metrics.ts";
+import { shareMetrics } from "#platform/shared-metrics.ts";
 import { existingDatabase } from "../database-source.ts";
 import { factsOf, startWeir } from "../weir.ts";
 import type { WorkerReport } from "./crew.ts";
