@@ -100,7 +100,7 @@ async function startWithAnchor() {
   const older: string[] = [];
   for (let n = 1; n <= 12; n++) await record(metering, { callId: `req_${n}`, organizationId: `org_${n % 2}` });
   // Written anew as it would have been an hour ago: what is hashed has the time in it.
-  for (const organization of ["org_0", "org_1"]) older.push(await setBack(metering.database, organization, 3, 3_600_000));
+  for (const organization of ["org_0", "org_1"]) older.push(await setBack(metering.database, organization, [1n, 2n, 3n], 3_600_000));
   const { heads } = await verify(metering);
   const stop = keepAuditEntries(metering.database, () => 1_800_000, createLogger("silent"));
   await expect.poll(async () => (await verify(metering)).anchors.length).toBe(2);
@@ -108,18 +108,18 @@ async function startWithAnchor() {
   return { metering, heads, older };
 }
 
-/** As if the first entries of a log had been recorded so much earlier; returns the hash of the last of them. */
-async function setBack(queryable: Queryable, organization: string, count: number, byMs: number): Promise<string> {
+/** As if these entries of a log had been recorded so much earlier; returns the hash of the last of them. */
+async function setBack(queryable: Queryable, organization: string, sequences: readonly bigint[], byMs: number): Promise<string> {
   const { rows } = await queryable.query<{ sequence: bigint; entry: string }>("select sequence, entry from audit_entries where organization_id = $1 order by sequence", [organization]);
   let hash = Buffer.alloc(32);
   let last = "";
   for (const { sequence, entry } of rows) {
     const text = JSON.parse(entry) as { time: string };
-    if (sequence <= BigInt(count)) text.time = new Date(Date.parse(text.time) - byMs).toISOString();
+    if (sequences.includes(sequence)) text.time = new Date(Date.parse(text.time) - byMs).toISOString();
     const written = JSON.stringify(text);
     hash = createHash("sha256").update(hash).update(written).digest();
     await queryable.query("update audit_entries set entry = $3, hash = $4, record_time = $5 where organization_id = $1 and sequence = $2", [organization, sequence.toString(), written, hash, text.time]);
-    if (sequence === BigInt(count)) last = hash.toString("hex");
+    if (sequence === sequences.at(-1)) last = hash.toString("hex");
   }
   await queryable.query("update audit_heads set hash = $2 where organization_id = $1", [organization, hash]);
   return last;
@@ -141,6 +141,17 @@ test("what is past its retention is gone, and the rest verifies from where it be
   expect(hash.toString("hex")).toBe(heads[0]!.hash);
   await record(metering, { callId: "req_new", organizationId: "org_0" });
   expect(await verify(metering)).toMatchObject({ entries: 7n, faults: [] });
+});
+
+test("what was recorded while the database's clock was set back goes no sooner than what stands before it", async () => {
+  const metering = await startTestMetering();
+  for (let n = 1; n <= 6; n++) await record(metering, { callId: `req_${n}`, organizationId: `org_${n % 2}` });
+  await setBack(metering.database, "org_0", [2n], 7_200_000);
+  await setBack(metering.database, "org_1", [1n, 3n], 3_600_000);
+  const stop = keepAuditEntries(metering.database, () => 1_800_000, createLogger("silent"));
+  await expect.poll(async () => (await verify(metering)).anchors).toMatchObject([{ organizationId: "org_1", sequence: 1n }]);
+  await stop();
+  expect(await verify(metering)).toMatchObject({ entries: 5n, faults: [] });
 });
 
 const editsOfAnchors: Readonly<Record<string, string>> = {

@@ -7,6 +7,7 @@ import type { Command } from "commander";
 import { AuditHeadSchema, type AuditHead } from "#gen/weir/metering/v1/audit_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
+import { counted } from "../counted.ts";
 import type { Environment } from "../environment.ts";
 import { everyPage } from "../every-page.ts";
 import { readLimit } from "../line-limit.ts";
@@ -72,7 +73,7 @@ async function verify({ organization = "", heads: path }: VerifyOptions, meterin
     const rows = anchors.map(({ organizationId, sequence, hash, recordTime }) => [organizationId, String(sequence + 1n), timestampDate(recordTime!).toISOString(), hash]);
     console.log(table([["ORGANIZATION", "VERIFIED FROM", "GONE UNTIL", "BEHIND THE HASH"], ...rows], [1]).join("\n"));
   }
-  console.log(`${entries} entries of ${heads.length} logs verified, ${faults.length === 0 ? "nothing was changed" : `${faults.length} faults`}.`);
+  console.log(`${counted(entries, "entry", "entries")} of ${counted(BigInt(heads.length), "log")} verified, ${faults.length === 0 ? "nothing was changed" : counted(BigInt(faults.length), "fault")}.`);
 }
 
 /** A line for each log: its organization (`-` for the installation's), sequence and hash. A file that is not there yet has none. */

@@ -4,6 +4,7 @@ import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { MeteringService, type RatingDifference } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { counted } from "../counted.ts";
 import type { Environment } from "../environment.ts";
 import { readMoment } from "../moment.ts";
 import { dollars } from "../nanos.ts";
@@ -66,10 +67,6 @@ function addPartOptions(command: Command): Command {
 
 function periodOf({ from, until }: PartOptions): { startTime?: Timestamp; endTime?: Timestamp } {
   return { ...(from === undefined ? {} : { startTime: timestampFromMs(from) }), ...(until === undefined ? {} : { endTime: timestampFromMs(until) }) };
-}
-
-function counted(count: bigint, noun: string): string {
-  return `${count} ${noun}${count === 1n ? "" : "s"}`;
 }
 
 async function check(options: PartOptions, metering: Metering): Promise<void> {

@@ -69,7 +69,7 @@ async function appendTo(transaction: Queryable, organizationId: string, records:
   await transaction.query("update audit_heads set sequence = $2, hash = $3 where organization_id = $1", [organizationId, last.sequence.toString(), last.hash]);
 }
 
-/** Whoever appends to a chain does it alone; the database's clock is read when it is locked, so that times never run back. */
+/** Whoever appends to a chain does it alone; the database's clock is read when it is locked, so that times run back only where it is set back. */
 async function lockHead(transaction: Queryable, organizationId: string): Promise<ChainPlace & { readonly now: Date }> {
   const { rows } = await transaction.query<ChainPlace & { readonly now: Date }>(
     `insert into audit_heads (organization_id, sequence, hash) values ($1, $2, $3)
@@ -160,15 +160,20 @@ export async function selectAnchors(queryable: Queryable, organizationId: string
 
 /**
  * Takes away the oldest entries of one chain that has some of this age, at most so many, with the content that they prove; its anchor is then
- * the last of them. Undefined when no chain has any.
+ * the last of them. None before what stands in front of it, though it is older: the database's clock may have been set back. Undefined when no
+ * chain has any.
  */
 export async function deleteOlderAuditEntries(queryable: Queryable, ageMs: number, limit: number): Promise<StoredAnchor | undefined> {
   const { rows } = await queryable.query<StoredAnchor>(
     `with past as (select now() - $1 * interval '1 millisecond' as until),
-     chain as (select organization_id from audit_entries, past where record_time < until order by record_time limit 1),
+     chain as (
+       select organization_id from audit_heads, past
+       where (select record_time from audit_entries where audit_entries.organization_id = audit_heads.organization_id order by sequence limit 1) < until limit 1),
+     oldest as (select sequence, record_time from audit_entries join chain using (organization_id) order by sequence limit $2),
+     judged as (select sequence, bool_and(record_time < until) over (order by sequence) as is_past from oldest, past),
      gone as (
-       delete from audit_entries using chain, past where audit_entries.organization_id = chain.organization_id
-         and sequence = any(array(select sequence from audit_entries join chain using (organization_id) where record_time < until order by sequence limit $2))
+       delete from audit_entries using chain
+       where audit_entries.organization_id = chain.organization_id and sequence = any(array(select sequence from judged where is_past))
        returning audit_entries.organization_id, sequence, hash, record_time, call_id),
      unproven as (delete from contents using gone where contents.organization_id = gone.organization_id and contents.call_id = gone.call_id)
      insert into audit_anchors select organization_id, sequence, hash, record_time from gone order by sequence desc limit 1
