@@ -13,6 +13,6 @@ export function validateMessage<Schema extends DescMessage>(schema: Schema, mess
   if (result.kind === "valid") return;
   if (result.kind === "error") throw result.error;
   const fieldViolations = result.violations.map(({ field, message: description }) => ({ field: pathToString(field), description }));
-  const summary = fieldViolations.map(({ field, description }) => `${field}: ${description}`).join("; ");
+  const summary = fieldViolations.map(({ field, description }) => (field === "" ? description : `${field}: ${description}`)).join("; ");
   throw new GatewayError("INVALID_REQUEST", `The request breaks the rules of its contract. ${summary}`, { fieldViolations });
 }

@@ -1,6 +1,6 @@
 /** Owns typed grpc-js stubs from protobuf-es descriptors: what an internal service uses that speaks plain gRPC. */
 import { create, fromBinary, toBinary, type DescMessage, type DescMethod, type DescMethodServerStreaming, type DescMethodUnary, type DescService, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
-import { Client, credentials, type CallOptions, type ClientReadableStream, type Metadata, type ServiceError } from "@grpc/grpc-js";
+import { Client, credentials, type CallOptions, type ClientOptions, type ClientReadableStream, type Metadata, type ServiceError } from "@grpc/grpc-js";
 
 export type GrpcStub<Service extends DescService> = {
   readonly [Method in keyof Service["method"]]: Service["method"][Method] extends DescMethodUnary<infer Input, infer Output>
@@ -10,8 +10,8 @@ export type GrpcStub<Service extends DescService> = {
       : never;
 } & { close(): void };
 
-export function createGrpcStub<Service extends DescService>(service: Service, authority: string): GrpcStub<Service> {
-  const client = new Client(authority, credentials.createInsecure());
+export function createGrpcStub<Service extends DescService>(service: Service, authority: string, options: ClientOptions = {}): GrpcStub<Service> {
+  const client = new Client(authority, credentials.createInsecure(), options);
   const methods = Object.fromEntries(service.methods.map((method) => [method.localName, method.methodKind === "unary" ? unary(client, method) : stream(client, method)]));
   return { ...methods, close: () => client.close() } as unknown as GrpcStub<Service>;
 }

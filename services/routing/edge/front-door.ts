@@ -1,14 +1,14 @@
 /** Owns the public port's first step: each request is bounded, given its scope, and handed to the RPC door, the console's sign-in or the HTTP dialects. */
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { HttpHandler, HttpRequest, HttpResponse } from "#platform/listener.ts";
+import { breakOff, type HttpHandler, type HttpRequest, type HttpResponse } from "#platform/listener.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { RoutingConfig } from "../config.ts";
 import type { ConsoleFiles } from "./console-files.ts";
 import { answerCors } from "./cors.ts";
 import { handleHttp, refuseHttp, type HttpDoorDependencies } from "./http-door.ts";
 import { RequestScope, type RequestObserver } from "./request-scope.ts";
-import { createRpcDoor, isRpcPath, type RpcDoorOptions } from "./rpc-door.ts";
+import { createRpcDoor, isRpc, type RpcDoor, type RpcDoorOptions } from "./rpc-door.ts";
 import { isSessionPath, type SessionDoor } from "./sessions/session-door.ts";
 
 export interface FrontDoorOptions {
@@ -29,6 +29,9 @@ export interface FrontDoor {
   readonly cutOff: () => void;
 }
 
+/** How long after its request's time a reply, or the word that the time is up, may still be on its way. */
+const lastWordMs = 2_000;
+
 export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, clock, observer, onReplyError }: FrontDoorOptions): FrontDoor {
   const open = new Set<RequestScope>();
   const openScope = (door: string, callerTimeoutMs?: number): RequestScope => {
@@ -37,7 +40,7 @@ export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, 
     scope.whenOver(() => open.delete(scope));
     return scope;
   };
-  const rpcDoor = (): ReturnType<typeof createRpcDoor> =>
+  const rpcDoor = (): RpcDoor =>
     createRpcDoor({ ...rpc, maximumMessageBytes: config.current.maximumBodyBytes, consoleOrigin: config.current.console.origin, openScope: (callerTimeoutMs) => openScope("rpc", callerTimeoutMs) });
   /** Cancelled when the caller goes before the answer is whole. */
   const scopeOf = (door: string, response: HttpResponse): RequestScope => {
@@ -54,14 +57,21 @@ export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, 
   const handle = (request: HttpRequest, response: HttpResponse): void => {
     if (answerCors(request, response, config.current.allowedOrigins)) return;
     requests++;
-    response.once("close", () => requests--);
+    const { maximumConcurrentRequests, requestTimeoutMs } = config.current;
+    // A caller who stays and does not read would keep its place, and what waits for it, for ever.
+    const overdue = setTimeout(() => breakOff(response), requestTimeoutMs + lastWordMs);
+    overdue.unref();
+    response.once("close", () => {
+      clearTimeout(overdue);
+      requests--;
+    });
     // One that nobody listens to ends the process, and all other calls with it.
     response.on("error", onReplyError);
-    const { maximumConcurrentRequests } = config.current;
     if (requests > maximumConcurrentRequests) {
       const overloaded = new GatewayError("OVERLOADED", `Weir treats ${maximumConcurrentRequests} requests at once, the bound set in limits.max_concurrent_requests. Try again soon.`, { retryAfterMs: 1_000 });
-      refuseHttp(request, response, openScope("http"), http, overloaded);
-    } else if (isRpcPath(request.url ?? "/")) currentRpcDoor(request, response);
+      if (isRpc(request)) currentRpcDoor.refuse(request, response, overloaded);
+      else refuseHttp(request, response, openScope("http"), http, overloaded);
+    } else if (isRpc(request)) currentRpcDoor.handle(request, response);
     else if (isSessionPath(request.url ?? "/")) void sessionDoor(request, response, scopeOf("console", response));
     else if (!consoleFiles(request, response)) void handleHttp(request, response, scopeOf("http", response), http);
   };

@@ -251,8 +251,8 @@ function strictnessOf({ request }: Arrived): boolean {
   return readStrictness(request.headers["x-weir-strict"]);
 }
 
-async function bodyOf({ request, dependencies, recording }: Arrived): Promise<Buffer> {
-  const body = await readBody(request, { maximumBytes: dependencies.config().maximumBodyBytes, setIn: "limits.max_body_bytes" });
+async function bodyOf({ request, scope, dependencies, recording }: Arrived): Promise<Buffer> {
+  const body = await readBody(request, { maximumBytes: dependencies.config().maximumBodyBytes, setIn: "limits.max_body_bytes", signal: scope.signal });
   recording?.addRequest(body);
   return body;
 }

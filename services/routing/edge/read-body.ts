@@ -10,13 +10,15 @@ export interface BodyBounds {
   /** The field of the configuration that says so; absent where none does. */
   readonly setIn?: string;
   readonly maximumSilenceMs?: number;
+  /** Ends the reading with its reason; absent where the caller's going is the only one. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * The whole body. Throws BODY_TOO_LARGE as soon as that is known, DEADLINE_EXCEEDED when nothing comes for a while,
- * CANCELLED when the caller goes away before its end.
+ * CANCELLED when the caller goes away before its end, and the signal's reason when it fires.
  */
-export function readBody(request: HttpRequest, { maximumBytes, setIn, maximumSilenceMs = silenceMs }: BodyBounds): Promise<Buffer> {
+export function readBody(request: HttpRequest, { maximumBytes, setIn, maximumSilenceMs = silenceMs, signal }: BodyBounds): Promise<Buffer> {
   const encoding = request.headers["content-encoding"];
   if (encoding !== undefined && encoding !== "identity") {
     return Promise.reject(new GatewayError("INVALID_REQUEST", `The body is encoded as "${encoding}"; send it without Content-Encoding.`));
@@ -26,23 +28,34 @@ export function readBody(request: HttpRequest, { maximumBytes, setIn, maximumSil
     const chunks: Buffer[] = [];
     let length = 0;
     const silence = setTimeout(() => reject(new GatewayError("DEADLINE_EXCEEDED", `Nothing came of the body for ${maximumSilenceMs / 1000} s; send it in one go.`)), maximumSilenceMs);
+    const giveUp = (): void => {
+      request.removeAllListeners("data");
+      clearTimeout(silence);
+      reject(signal!.reason as Error);
+    };
+    const forget = (): void => {
+      clearTimeout(silence);
+      signal?.removeEventListener("abort", giveUp);
+    };
+    if (signal?.aborted === true) return giveUp();
+    signal?.addEventListener("abort", giveUp);
     request.on("data", (chunk: Buffer) => {
       silence.refresh();
       length += chunk.length;
       if (length > maximumBytes) {
         request.removeAllListeners("data");
-        clearTimeout(silence);
+        forget();
         reject(tooLarge(maximumBytes, setIn));
         return;
       }
       chunks.push(chunk);
     });
     request.once("end", () => {
-      clearTimeout(silence);
+      forget();
       resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
     });
     request.once("close", () => {
-      clearTimeout(silence);
+      forget();
       if (!request.complete) reject(new GatewayError("CANCELLED", "The caller went away before its body was read."));
     });
     request.once("error", reject);

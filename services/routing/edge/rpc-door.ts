@@ -1,7 +1,9 @@
 /** Owns the RPC door: every public and admin method of every service over gRPC, gRPC-Web and Connect, forwarded to its owner. */
+import type { Http2ServerResponse } from "node:http2";
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
-import { Code, ConnectError, createContextKey, createContextValues, type ConnectRouter, type ContextValues, type HandlerContext } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { Code, ConnectError, createConnectRouter, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { AuditClass, Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toConnectError } from "#platform/errors.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
@@ -17,6 +19,9 @@ import { sessionOf } from "./sessions/cookies.ts";
 import { messageBytes, type ContentKeeper, type ContentRecording } from "./content-recording.ts";
 import { addHealth } from "./rpc-health.ts";
 import { addReflection } from "./rpc-reflection.ts";
+import { explained, explainedForCaller, ownRefusal, refusalResponse, unread } from "./rpc-refusals.ts";
+import { discardRest } from "./read-body.ts";
+import { hasFailed, writeTrailersAlone } from "./trailers-alone.ts";
 import type { RequestScope } from "./request-scope.ts";
 import { endUnfinished } from "./unfinished-request.ts";
 
@@ -39,38 +44,114 @@ export interface RpcDoorOptions {
   readonly contents: ContentKeeper;
 }
 
-/** Paths below these belong to the RPC door. */
-export function isRpcPath(path: string): boolean {
-  return path.startsWith("/weir.") || path.startsWith("/grpc.");
+/** Paths below these belong to the RPC door, and whatever speaks gRPC: it could not read an answer in a dialect. */
+export function isRpc({ url = "/", headers }: HttpRequest): boolean {
+  return url.startsWith("/weir.") || url.startsWith("/grpc.") || (headers["content-type"]?.startsWith("application/grpc") ?? false);
 }
 
-/** A handler for the paths of all methods, internal ones included: those are refused with METHOD_NOT_EXPOSED. */
-export function createRpcDoor(options: RpcDoorOptions): (request: HttpRequest, response: HttpResponse) => void {
-  const { services, maximumMessageBytes, draining } = options;
-  const routes = (router: ConnectRouter): void => {
-    for (const { descriptor, owner } of services) {
-      for (const method of descriptor.methods) addMethod(router, method, owner, options);
-    }
-    addHealth(router, services.map(({ descriptor }) => descriptor.typeName), draining);
-    addReflection(router, services.map(({ descriptor }) => descriptor));
+export interface RpcDoor {
+  /** Takes the paths of all methods, internal ones included: those are refused with METHOD_NOT_EXPOSED. */
+  readonly handle: (request: HttpRequest, response: HttpResponse) => void;
+  /** Refuses a request unread, in the caller's protocol. */
+  readonly refuse: (request: HttpRequest, response: HttpResponse, refusal: GatewayError) => void;
+}
+
+export function createRpcDoor(options: RpcDoorOptions): RpcDoor {
+  const handlers = handlersOf(options);
+  const refuse = (request: HttpRequest, response: HttpResponse, refusal: GatewayError): void => {
+    const told = toConnectError(refusal);
+    write(request, response, refusalResponse(request.headers["content-type"] ?? "", told, refusalHeader(refusal, "", options)));
   };
-  // Connect's context has the headers, but not whom they are from.
-  const contextValues = (request: unknown): ContextValues => createContextValues().set(requestKey, request as HttpRequest);
-  const handle = connectNodeAdapter({ routes, readMaxBytes: maximumMessageBytes, contextValues });
-  return (request, response) => {
+  const handle = (request: HttpRequest, response: HttpResponse): void => {
+    const path = request.url!.split("?", 1)[0]!;
+    const handler = handlers.get(path);
+    if (handler === undefined) return refuse(request, response, noMethod(path, options));
     leaveOutFarDeadlines(request.headers);
     endUnfinished(request);
     // Connect waits until a caller who reads slowly has read, also for one who is gone.
     response.once("close", () => response.emit("drain"));
-    handle(request, response);
+    // Connect's context has the headers, but not whom they are from.
+    const contextValues = createContextValues().set(requestKey, request);
+    // An iterator that destroys the request where reading ends early would leave its connection deaf: over HTTP/1.1 the next call on it would wait in vain.
+    const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+    void handler({ ...universalRequestFromNodeRequest(request, response, undefined, contextValues), body })
+      .then((answer) => (isRuled(handler) ? withReason(answer, handler, options) : answer))
+      .then((answer) => write(request, response, answer), (error: unknown) => response.destroy(ConnectError.from(error)));
   };
+  return { handle, refuse };
+}
+
+function handlersOf({ services, maximumMessageBytes, draining, ...options }: RpcDoorOptions): ReadonlyMap<string, UniversalHandler> {
+  const router = createConnectRouter({ readMaxBytes: maximumMessageBytes, acceptCompression: [compressionGzip, compressionBrotli] });
+  for (const { descriptor, owner } of services) {
+    for (const method of descriptor.methods) addMethod(router, method, owner, { services, maximumMessageBytes, draining, ...options });
+  }
+  addHealth(router, services.map(({ descriptor }) => descriptor.typeName), draining);
+  addReflection(router, services.map(({ descriptor }) => descriptor));
+  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+}
+
+/** Health and reflection have errors of gRPC's own. */
+function isRuled({ service }: UniversalHandler): boolean {
+  return service.typeName.startsWith("weir.");
+}
+
+/** What Connect refuses by itself has no reason yet, and stands in no log. */
+async function withReason(answer: UniversalServerResponse, { method }: UniversalHandler, options: RpcDoorOptions): Promise<UniversalServerResponse> {
+  const { body: pieces, header } = answer;
+  if (pieces === undefined || header === undefined) return answer;
+  const body = pieces[Symbol.asyncIterator]();
+  const first = await body.next();
+  // Whatever a method answers bears the id of its request.
+  const refusal = header.has("x-request-id") ? undefined : ownRefusal(answer, first.done === true ? undefined : first.value);
+  if (refusal === undefined) return { ...answer, body: unread(body, first) };
+  const error = explained(refusal, method.input.typeName, options.maximumMessageBytes);
+  return refusalResponse(header.get("content-type") ?? "", explainedForCaller(refusal, error), refusalHeader(error, method.localName, options));
+}
+
+/** Tells of the refusal in log and metrics, too. */
+function refusalHeader(refusal: GatewayError, operation: string, { openScope }: RpcDoorOptions): Headers {
+  const scope = openScope(undefined);
+  scope.operation = operation;
+  scope.end(refusal);
+  const retryAfter = refusal.retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(refusal.retryAfterMs / 1000)) };
+  return new Headers({ "x-request-id": scope.requestId, ...retryAfter });
+}
+
+function noMethod(path: string, { services }: RpcDoorOptions): GatewayError {
+  const [, typeName = "", name = ""] = path.slice(0, 200).split("/");
+  const service = services.find(({ descriptor }) => descriptor.typeName === typeName)?.descriptor;
+  const advice = service === undefined ? `Its services are ${services.map(({ descriptor }) => descriptor.typeName).join(", ")}` : `It has ${service.methods.map((method) => method.name).join(", ")}`;
+  return new GatewayError("METHOD_NOT_FOUND", `Weir has no method ${typeName}/${name}. ${advice}.`);
+}
+
+function write(request: HttpRequest, response: HttpResponse, answer: UniversalServerResponse): void {
+  // A caller who goes away is seen by the scope of the request.
+  writeOut(answer, response).catch(() => response.destroy());
+  // What is not read would stand before the connection's next request.
+  response.once("finish", () => {
+    if (!request.complete) discardRest(request);
+  });
+}
+
+async function writeOut(answer: UniversalServerResponse, response: HttpResponse): Promise<void> {
+  const { body: pieces, trailer } = answer;
+  if (pieces === undefined || trailer === undefined || !isOverHttp2(response)) return universalResponseToNodeResponse(answer, response);
+  const body = pieces[Symbol.asyncIterator]();
+  const first = await body.next();
+  if (first.done === true && hasFailed(trailer)) writeTrailersAlone(answer, response.stream);
+  else await universalResponseToNodeResponse({ ...answer, body: unread(body, first) }, response);
+}
+
+function isOverHttp2(response: HttpResponse): response is HttpResponse & Http2ServerResponse {
+  return "stream" in response;
 }
 
 const requestKey = createContextKey<HttpRequest | undefined>(undefined);
 
 type Handler = (request: Message, context: HandlerContext) => unknown;
 
-function addMethod(router: ConnectRouter, method: DescMethod, owner: UntypedService, options: RpcDoorOptions): void {
+function addMethod(router: ReturnType<typeof createConnectRouter>, method: DescMethod, owner: UntypedService, options: RpcDoorOptions): void {
   const answer = method.methodKind === "unary" ? answerUnary : answerStream;
   const handler: Handler = (request, context) => answer(method, owner, request, context, options);
   // The router's types follow a method known at compile time; here it comes from the descriptors.

@@ -216,7 +216,7 @@ export type Media = Message$1<"weir.inference.v1.Media"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * The IANA media type, such as `image/png`.
+   * The IANA media type, such as `image/png`. Say it beside `data`: vendors refuse sound, and some refuse pictures, without.
    *
    * @generated from field: string media_type = 4;
    */

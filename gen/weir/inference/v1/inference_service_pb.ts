@@ -188,7 +188,7 @@ export type Generation = Message<"weir.inference.v1.Generation"> & {
 
   /**
    * The request in a dialect's own JSON, in place of all fields above but `model`, `labels` and `strict`.
-   * A target that speaks the dialect gets these bytes.
+   * A target that speaks the dialect gets these bytes. They hold all that the dialect wants, its own `model` and `stream` included; the `model` above is called.
    *
    * @generated from field: weir.inference.v1.NativePayload native = 21;
    */
