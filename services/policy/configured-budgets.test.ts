@@ -1,6 +1,6 @@
 /** Proves that the budgets of the configuration file are in force as the file says, once, whoever reads it, and are changed nowhere else. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import type { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { DeleteBudgetRequestSchema, ListBudgetsRequestSchema, UpdateBudgetRequestSchema, type Budget } from "#gen/weir/policy/v1/budget_pb.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
@@ -31,7 +31,7 @@ it("has what the file says, counts on through changes, and ends what leaves the 
   expect(await budgetNamed(fixture, "total")).toMatchObject({ id: before!.id, usage: { heldNanos: 400n } });
   // What counts otherwise begins anew.
   tell([{ ...total, per: "week" }]);
-  await vi.waitFor(async () => expect(await budgetNamed(fixture, "total")).toMatchObject({ usage: { heldNanos: 0n } }));
+  await expect.poll(() => budgetNamed(fixture, "total")).toMatchObject({ usage: { heldNanos: 0n } });
   expect((await budgetNamed(fixture, "total"))!.id).not.toBe(before!.id);
 });
 
@@ -41,16 +41,16 @@ it("is the same for several processes, and nothing is written by one whose file 
   const fixtures = await Promise.all(files.map((file) => startPolicy(connection, undefined, file)));
   const [fixture] = fixtures as [PolicyFixture];
   await createSpender(fixture);
-  await vi.waitFor(async () => expect(await shown(fixture)).toEqual(["total 1000"]), { timeout: 10_000 });
+  await expect.poll(() => shown(fixture)).toEqual(["total 1000"]);
   const { id } = (await budgetNamed(fixture, "total"))!;
 
   const [first, second, third] = files as [(typeof files)[0], (typeof files)[0], (typeof files)[0]];
   first.set(policyConfig({ budgets: [{ ...total, limit: "0.000003" }] }));
-  await vi.waitFor(async () => expect(await shown(fixture)).toEqual(["total 3000"]));
+  await expect.poll(() => shown(fixture)).toEqual(["total 3000"]);
   // These have the file of before, and something else in it changes.
   second.set(policyConfig({ budgets: [total], rateLimits: [{ name: "other", count: "requests", amount: 1n, window: "minute" }] }));
   for (const file of [third, first]) file.set(policyConfig({ budgets: [{ ...total, limit: "0.000003" }, daily] }));
-  await vi.waitFor(async () => expect(await shown(fixture)).toEqual(["daily 2500000000", "total 3000"]));
+  await expect.poll(() => shown(fixture)).toEqual(["daily 2500000000", "total 3000"]);
   expect((await budgetNamed(fixture, "total"))!.id).toBe(id);
 });
 
@@ -80,7 +80,7 @@ async function startWith(budgets: File) {
   return {
     fixture,
     tell: (changed: File) => file.set(policyConfig({ budgets: changed })),
-    shows: (expected: readonly string[]) => vi.waitFor(async () => expect(await shown(fixture)).toEqual(expected), { timeout: 10_000 }),
+    shows: (expected: readonly string[]) => expect.poll(() => shown(fixture)).toEqual(expected),
   };
 }
 

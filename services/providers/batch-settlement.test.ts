@@ -1,7 +1,7 @@
 /** Owns the proof that the ledger hears once what each batch consumed, whoever dies or is away meanwhile. */
 import type { ServerResponse } from "node:http";
 import { create } from "@bufbuild/protobuf";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AttemptIntentSchema, AttemptResult, type AttemptIntent, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Clock } from "#platform/clock.ts";
@@ -143,7 +143,7 @@ it.each([
   const { readBatch } = openaiVendorWithResponses.batches!;
   settlement.seen(readBatch(Buffer.from(JSON.stringify(batchOf("att_unknown", members)))), { provider: "main", credentialOrganizationId: "" });
   settlement.seen(readBatch(Buffer.from(JSON.stringify(batchOf(intent.attemptId, members)))), { provider: "main", credentialOrganizationId: "" });
-  await vi.waitFor(async () => expect(await left()).toBe(0));
+  await expect.poll(left).toBe(0);
   expect(events).toMatchObject([{ intent: { attemptId: intent.attemptId }, rank: UsageSource.PROVIDER, outcome: { result } }]);
 });
 

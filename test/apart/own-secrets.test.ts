@@ -51,7 +51,7 @@ test("a route goes to a provider that is found in the environment of providers, 
   await writeFile(configPath, (await readFile(configPath, "utf8")).replace("openai/m", "opnai/m"));
   await vi.waitFor(async () => expect(await ask(started.weir, "fast")).toBe(404), { timeout: 20_000, interval: 100 });
   const warnings = (): unknown => started.apart.process("routing").log().filter(({ targets }) => targets !== undefined);
-  await vi.waitFor(() => expect(warnings()).toEqual([expect.objectContaining({ targets: "opnai/m", providers: ["openai"] })]));
+  await expect.poll(warnings).toEqual([expect.objectContaining({ targets: "opnai/m", providers: ["openai"] })]);
 });
 
 async function ask({ origin, inferenceKey }: WeirClient, model: string): Promise<number> {

@@ -46,7 +46,7 @@ describe("an issuer's keys", () => {
     world.isDown = true;
     vi.advanceTimersByTime(23 * 60 * minuteMs);
     await world.find("a");
-    await vi.waitFor(() => expect(world.asked).toHaveLength(3));
+    await expect.poll(() => world.asked).toHaveLength(3);
     await expect(world.find("unknown")).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
     vi.advanceTimersByTime(2 * 60 * minuteMs);
     await expect(world.find("a")).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
@@ -61,8 +61,8 @@ describe("an issuer's keys", () => {
     vi.advanceTimersByTime(11 * minuteMs);
     await world.publish("b");
     await world.find("a");
-    await vi.waitFor(() => expect(world.asked).toHaveLength(4));
-    await vi.waitFor(() => world.find("b"));
+    await expect.poll(() => world.asked).toHaveLength(4);
+    await expect.poll(() => world.find("b")).toBeDefined();
     await expect(world.find("a")).rejects.toMatchObject({ code: "ERR_JWKS_NO_MATCHING_KEY" });
   });
 

@@ -82,11 +82,14 @@ describe("a renewed credential", () => {
   });
 
   it("is obtained anew where it ended while the machine slept", async () => {
-    const { source, time, calls } = await obtained();
+    const { source, time, give, shown } = await obtained();
     time.nowMs += 2 * hourMs;
     time.sleptMs += 2 * hourMs;
-    expect(source.prepare()).toBeDefined();
-    expect(calls).toHaveLength(2);
+    const waiting = source.prepare();
+    expect(waiting).toBeInstanceOf(Promise);
+    give(1);
+    await waiting;
+    expect(shown()).toBe("key-2");
   });
 
   it("of a short life is renewed in its last quarter", async () => {
