@@ -48,3 +48,15 @@ test.each([
   await ended;
   await listener.close(longDrainMs);
 });
+
+test("closing waits for no connection of HTTP/2 that its caller leaves open when all is said", async () => {
+  const listener = await listen({ address: "127.0.0.1", port: 0, portHint: "", handler: (_request, response) => void response.end("ok") });
+  const socket = connect({ port: listener.port, host: "127.0.0.1", allowHalfOpen: true });
+  const emptySettings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+  socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), emptySettings]));
+  await once(socket, "data");
+  const beginMs = performance.now();
+  await listener.close(longDrainMs);
+  expect(performance.now() - beginMs).toBeLessThan(longDrainMs / 10);
+  socket.destroy();
+});

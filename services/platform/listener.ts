@@ -54,11 +54,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   // node:http2 offers the same requests and responses as node:http; only TypeScript does not know.
   const http2Handler = options.handler as unknown as (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void;
   const http2Server = http2.createServer({ settings: { maxConcurrentStreams: 256 }, maxSessionMemory: 64 }, http2Handler);
-  const sessions = new Set<http2.ServerHttp2Session>();
-  http2Server.on("session", (session) => {
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
-  });
+  const sessions = new Map<http2.ServerHttp2Session, net.Socket>();
   const sockets = new Set<net.Socket>();
   const silent = new Set<net.Socket>();
   // The HTTP/1.1 server itself listens: only then does it watch over timeouts and idle connections.
@@ -72,6 +68,10 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       if (!isHttp2) return acceptHttp1.call(http1Server, socket);
       // As the HTTP/1.1 server opened it, it would outlive its caller's end: unnoticed, with all that its streams began.
       socket.allowHalfOpen = false;
+      http2Server.once("session", (session) => {
+        sessions.set(session, socket);
+        session.once("close", () => sessions.delete(session));
+      });
       http2Server.emit("connection", socket);
     });
   };
@@ -115,7 +115,7 @@ function bind(server: net.Server, { address, port, portHint }: ListenerOptions):
 }
 
 interface Connections {
-  readonly sessions: ReadonlySet<http2.ServerHttp2Session>;
+  readonly sessions: ReadonlyMap<http2.ServerHttp2Session, net.Socket>;
   readonly sockets: ReadonlySet<net.Socket>;
   /** Those that have not sent a byte; browsers and pools open them ahead of need. */
   readonly silent: ReadonlySet<net.Socket>;
@@ -127,10 +127,19 @@ const lastWordMs = 500;
 async function close(server: http.Server, { sessions, sockets, silent }: Connections, drainMs: number, cutOff?: () => void): Promise<void> {
   // It closes idle connections, too.
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  for (const session of sessions) session.close();
+  for (const session of sessions.keys()) session.close();
   for (const socket of silent) socket.destroy();
+  const over = new Set<net.Socket>();
   // A connection that becomes idle later would otherwise stay.
-  const idleSweep = setInterval(() => server.closeIdleConnections(), 100);
+  const idleSweep = setInterval(() => {
+    server.closeIdleConnections();
+    for (const [session, socket] of sessions) {
+      // It ends with its last stream; its caller may leave the connection open all the same.
+      if (!session.destroyed || over.has(socket)) continue;
+      over.add(socket);
+      setTimeout(() => socket.destroy(), lastWordMs);
+    }
+  }, 100);
   const destroyAll = (): void => {
     for (const socket of sockets) socket.destroy();
   };

@@ -1,5 +1,6 @@
 /** Calls that are refused before a method has them are told why as all others are: in the caller's protocol, with a reason and an id. */
 import { once } from "node:events";
+import { connect as connectHttp2, constants, type IncomingHttpHeaders } from "node:http2";
 import { connect } from "node:net";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
@@ -70,6 +71,18 @@ describe("by gRPC", () => {
   test("bytes that are no message are the caller's fault", async () => {
     expect(await call("/weir.inference.v1.InferenceService/Generate", "\x0a\x7f")).toEqual({ code: status.INVALID_ARGUMENT, reason: "INVALID_REQUEST" });
   });
+
+  test("a caller who is refused amid its message is told to send no more of it", async () => {
+    const session = connectHttp2(weir.origin);
+    const stream = session.request({ ":method": "POST", ":path": "/weir.inference.v1.InferenceService/Generate", "content-type": "application/grpc" });
+    const closed = once(stream, "close");
+    stream.write(Buffer.concat([Buffer.from([0, 0, 1, 0, 1]), Buffer.alloc(maximumBytes + 1)]));
+    const [headers] = (await once(stream, "response")) as [IncomingHttpHeaders];
+    expect(headers["grpc-status"]).toBe(String(status.RESOURCE_EXHAUSTED));
+    await closed;
+    expect(stream.rstCode).toBe(constants.NGHTTP2_NO_ERROR);
+    session.destroy();
+  }, 10_000);
 
   test("a service that is none", async () => {
     expect(await call("/acme.v1.Nothing/Do", "")).toEqual({ code: status.UNIMPLEMENTED, reason: "METHOD_NOT_FOUND" });

@@ -1,5 +1,5 @@
 /** Owns the RPC door: every public and admin method of every service over gRPC, gRPC-Web and Connect, forwarded to its owner. */
-import type { Http2ServerResponse } from "node:http2";
+import { constants, type Http2ServerResponse } from "node:http2";
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, createConnectRouter, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
@@ -126,12 +126,17 @@ function noMethod(path: string, { services }: RpcDoorOptions): GatewayError {
 }
 
 function write(request: HttpRequest, response: HttpResponse, answer: UniversalServerResponse): void {
+  // A response over HTTP/2 has itself finished only when its stream is closed.
+  (isOverHttp2(response) ? response.stream : response).once("finish", () => leaveRest(request, response));
   // A caller who goes away is seen by the scope of the request.
   writeOut(answer, response).catch(() => response.destroy());
-  // What is not read would stand before the connection's next request.
-  response.once("finish", () => {
-    if (!request.complete) discardRest(request);
-  });
+}
+
+/** What of a refused request is not read would stand before its connection's next one. Over HTTP/2 its stream would stay open: the caller is told to send no more. */
+function leaveRest(request: HttpRequest, response: HttpResponse): void {
+  if (request.complete) return;
+  if (isOverHttp2(response)) response.stream.close(constants.NGHTTP2_NO_ERROR);
+  else discardRest(request);
 }
 
 async function writeOut(answer: UniversalServerResponse, response: HttpResponse): Promise<void> {
