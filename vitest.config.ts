@@ -13,7 +13,7 @@ const habits = { ...sharing, ...patience };
 const level = process.env["WEIR_TEST_LEVEL"];
 const beyondTheCore = ["test/{capabilities,vendors,guardrails,console,apart,deployment,faults,hostile}/**/*.test.ts", "test/processes.test.ts", "test/contracts/{event-transport,nats-event-log}.test.ts"];
 /** The core has them together alone. */
-const longScenarios = ["test/scenarios/{batches,canary,console-sign-in,message-batches,request-records,similar-cache,tenancy,traces}.test.ts"];
+const longScenarios = ["test/scenarios/{batches,canary,console-sign-in,kill,message-batches,request-records,similar-cache,tenancy,traces}.test.ts"];
 const scenarios = ["test/scenarios/**/*.test.ts", "test/sdk/{grpc,openai,anthropic}.test.ts"];
 
 // Vitest reads its configuration from a default export only.
