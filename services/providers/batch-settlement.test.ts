@@ -218,6 +218,31 @@ it("keeps no batch that was not made", async () => {
   expect(await left()).toBe(0);
 });
 
+it.each([
+  { of: "chat completions", usage: { prompt_tokens: 5, prompt_tokens_details: { cached_tokens: 2 }, completion_tokens: 3, total_tokens: 8 }, sum: [6n, 4n, 6n] },
+  { of: "Responses", usage: { input_tokens: 5, input_tokens_details: { cached_tokens: 2 }, output_tokens: 3, total_tokens: 8 }, sum: [6n, 4n, 6n] },
+  { of: "embeddings", usage: { prompt_tokens: 5, total_tokens: 5 }, sum: [10n] },
+])("adds up the results where the vendor says no sum: $of", async ({ usage, sum }) => {
+  const [intent, without] = [intentOf(), intentOf()];
+  const settlement = start();
+  for (const one of [intent, without]) await settlement.expect(one, "");
+  const answered = { custom_id: "a", response: { status_code: 200, body: { model: "gpt-m", usage } }, error: null };
+  const refused = { custom_id: "b", response: { status_code: 400, body: { error: { message: "no" } } }, error: null };
+  const files: Record<string, readonly object[]> = { file_1: [answered, refused, answered], file_2: [answered, { ...answered, response: { status_code: 200, body: {} } }] };
+  const data = [intent, without].map(({ attemptId }, index) => batchOf(attemptId, { ...completed, usage: null, output_file_id: `file_${index + 1}` }));
+  vendor.answer((response, request) => {
+    const file = /\/files\/(\w+)\/content$/.exec(request.path)?.[1];
+    if (file === undefined) return answerJson(200, { object: "list", data, has_more: false })(response, request);
+    response.writeHead(200, { "content-type": "application/octet-stream" });
+    response.end(files[file]!.map((line) => JSON.stringify(line)).join("\n"));
+  });
+  nowMs += hourMs;
+  await settlement.look();
+  expect(events).toMatchObject([{ intent: { attemptId: intent.attemptId }, rank: UsageSource.PROVIDER, outcome: { result: AttemptResult.SUCCEEDED, finishReason: "completed", serviceTier: "batch", servedModel: "gpt-m" } }]);
+  expect(events[0]!.outcome!.usage!.quantities.map(({ quantity }) => quantity)).toEqual(sum);
+  expect(await left(), "a sum without one of them would be too little: it stands at its bound").toBe(0);
+});
+
 describe("of a vendor that keeps no mark, and sums nothing up", () => {
   const account = { provider: "main", credentialOrganizationId: "" };
   const answered = (input: number, output: number): object => ({ custom_id: "a", result: { type: "succeeded", message: { model: "claude-m", usage: { input_tokens: input, output_tokens: output } } } });

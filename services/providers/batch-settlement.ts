@@ -13,10 +13,11 @@ import { GatewayError, toGatewayError } from "#platform/errors.ts";
 import { timeOfId } from "#platform/ids.ts";
 import { keepTrying } from "#platform/keep-trying.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { ReplySummary, VendorRequest } from "./domain/adapter.ts";
-import type { BatchAdapter, BatchEnding, VendorBatch } from "./domain/batch.ts";
+import type { VendorRequest } from "./domain/adapter.ts";
+import type { AnsweredCall, BatchAdapter, BatchEnding, BatchResults, VendorBatch } from "./domain/batch.ts";
 import type { CredentialSource } from "./domain/credential-source.ts";
 import { ResultsReply } from "./domain/results-reply.ts";
+import { ResultsSum } from "./domain/results-sum.ts";
 import type { LiveProvider, LiveProviders } from "./edge/live-providers.ts";
 import { askVendor, callVendor } from "./rpc/free-call.ts";
 import { claimBatches, deleteBatch, insertBatch, selectBatch, selectBatchCalled, type ExpectedBatch } from "./store/expected-batches.ts";
@@ -122,7 +123,7 @@ export class BatchSettlement {
     if (database === undefined || expected === undefined) return;
     const provider = providers.get(account.provider, undefined);
     const adapter = provider.config.adapter.batches!;
-    const batch = await this.#ask(provider, provider.credentials.ownedBy(account.credentialOrganizationId)!, adapter.results!.lookRequest(vendorId), (body) => adapter.readBatch(body));
+    const batch = await this.#ask(provider, provider.credentials.ownedBy(account.credentialOrganizationId)!, adapter.lookRequest!(vendorId), (body) => adapter.readBatch(body));
     if (batch.ending === undefined) throw new GatewayError("INVALID_REQUEST", "The batch is not over, and can be deleted when it is. Cancel it first, or wait.");
     const cause: unknown = await this.#settle(database, expected, batch).catch((error: unknown) => error);
     if ((await selectBatchCalled(database, vendorId, account)) === undefined) return;
@@ -247,25 +248,29 @@ export class BatchSettlement {
     return settling;
   }
 
-  async #settleOnce(database: Database, expected: ExpectedBatch, { id, ending }: VendorBatch): Promise<void> {
+  async #settleOnce(database: Database, expected: ExpectedBatch, { ending }: VendorBatch): Promise<void> {
     const { attemptId } = expected.intent;
-    const { result, endTimeMs = this.#options.clock.now(), summary: said, answered } = ending!;
-    const summary = answered === undefined ? said : await this.#sumUp(expected, id, answered);
+    const { result, endTimeMs = this.#options.clock.now(), summary: said, results } = ending!;
+    const summary = results === undefined ? said : { ...said, ...(await this.#sumUp(expected, results)) };
     if (summary.usage === undefined) return this.#giveUp(database, expected, "the vendor does not say what it consumed");
     const { confirmedIds, rejectedIds } = await this.#options.transport.deliver([{ id: attemptId, event: eventOf(expected.intent, { result, endTimeMs, summary }) }], this.#stopping.signal);
     if (confirmedIds.includes(attemptId) || rejectedIds.includes(attemptId)) await deleteBatch(database, attemptId);
   }
 
   /** From its results, which are read through and not kept. */
-  async #sumUp({ intent, credentialOrganizationId }: ExpectedBatch, vendorId: string, answered: number): Promise<ReplySummary> {
+  async #sumUp({ intent, credentialOrganizationId }: ExpectedBatch, { request, answered }: BatchResults): Promise<AnsweredCall> {
     const { providers, clock } = this.#options;
     const provider = providers.get(intent.provider, undefined);
     const credentials = provider.credentials.ownedBy(credentialOrganizationId);
-    const results = provider.config.adapter.batches?.results;
-    if (results === undefined || credentials === undefined) throw new GatewayError("UNSUPPORTED_OPERATION", `The provider ${intent.provider} is another one now than when it ended a batch.`);
-    const sum = results.createSum(answered);
-    await this.#inTime((signal) => callVendor({ provider, credentials, vendorRequest: results.request(vendorId), readReply: () => new ResultsReply((line) => sum.add(line)), clock, signal }));
-    return sum.end();
+    const { batches: adapter } = provider.config.adapter;
+    if (adapter === undefined || credentials === undefined) throw new GatewayError("UNSUPPORTED_OPERATION", `The provider ${intent.provider} is another one now than when it ended a batch.`);
+    const sum = new ResultsSum();
+    const add = (line: string): void => {
+      const call = adapter.readResult(line);
+      if (call !== undefined) sum.add(call);
+    };
+    await this.#inTime((signal) => callVendor({ provider, credentials, vendorRequest: request, readReply: () => new ResultsReply(add), clock, signal }));
+    return sum.end(answered);
   }
 
   /** It stays in the ledger as it is: unreported, and counted at its bound. */

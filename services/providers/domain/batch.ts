@@ -1,5 +1,6 @@
 /** Owns what a vendor's folder must say of batches: what they consume is known when they are over, hours after the attempt that made them. */
 import type { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { ReplySummary, VendorRequest } from "./adapter.ts";
 
 export interface BatchAdapter {
@@ -14,25 +15,16 @@ export interface BatchAdapter {
   readList(body: Uint8Array): BatchPage;
   /** A reply that is one batch. Throws UPSTREAM_PROTOCOL when it cannot be read. */
   readBatch(body: Uint8Array): VendorBatch;
-  /** For vendors that do not sum up what a batch consumed. */
-  readonly results?: BatchResults;
+  /** Asks for one batch, by the vendor's id. Absent where none can be deleted. */
+  lookRequest?(id: string): VendorRequest;
+  /** What a line of a batch's results says of one of its calls; undefined where it was not answered. Throws UPSTREAM_PROTOCOL when it cannot be read. */
+  readResult(line: string): AnsweredCall | undefined;
 }
 
-/** The results of a batch, from which it is summed up what it consumed, as long as they are there. */
-export interface BatchResults {
-  /** Asks for one batch, by the vendor's id. */
-  lookRequest(id: string): VendorRequest;
-  /** Asks for its results: a line of JSON for each of its calls. */
-  request(id: string): VendorRequest;
-  /** Of a batch of which so many calls were answered. */
-  createSum(answered: number): ResultsSum;
-}
-
-export interface ResultsSum {
-  /** Throws UPSTREAM_PROTOCOL when the line cannot be read. */
-  add(line: string): void;
-  /** Throws UPSTREAM_PROTOCOL when lines were missing. */
-  end(): ReplySummary;
+export interface AnsweredCall {
+  /** Undefined where it is not said. */
+  readonly usage: Usage | undefined;
+  readonly servedModel: string;
 }
 
 export interface BatchPage {
@@ -56,6 +48,13 @@ export interface BatchEnding {
   /** Undefined where the vendor does not say. */
   readonly endTimeMs: number | undefined;
   readonly summary: ReplySummary;
-  /** How many of its calls were answered, where its results are to be read for what that consumed. */
-  readonly answered?: number;
+  /** Where the vendor does not sum up what it consumed, but has its results. */
+  readonly results?: BatchResults;
+}
+
+/** A line of JSON for each call of a batch. */
+export interface BatchResults {
+  readonly request: VendorRequest;
+  /** How many of its calls were answered. */
+  readonly answered: number;
 }

@@ -13,7 +13,7 @@ export interface RelayForm {
   readonly operation: UnaryName | "synthesizeSpeech" | AccountOperation;
   /** True where it makes a batch; then the vendor has a BatchAdapter. */
   readonly makesBatch?: boolean;
-  /** True where it deletes one, and with it the results that tell what it consumed; then the vendor's BatchAdapter reads results. */
+  /** True where it deletes one, and with it the results that tell what it consumed; then the BatchAdapter can ask for one batch. */
   readonly deletesBatch?: boolean;
   /** Of a reply about batches of the whole account, what is of those with these ids; absent where the batches themselves say whose they are. */
   keepOwn?(body: Uint8Array, ownIds: ReadonlySet<string>): Uint8Array;

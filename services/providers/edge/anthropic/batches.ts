@@ -1,13 +1,11 @@
 /** Owns Message Batches at the vendor: https://platform.claude.com/docs/en/build-with-claude/batch-processing, and `MessageBatch` of @anthropic-ai/sdk. */
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
-import type { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary, VendorRequest } from "../../domain/adapter.ts";
-import type { BatchAdapter, BatchEnding, ResultsSum, VendorBatch } from "../../domain/batch.ts";
+import type { BatchAdapter, BatchEnding, VendorBatch } from "../../domain/batch.ts";
 import { noUsage } from "../../domain/estimate-usage.ts";
 import { freeSummary } from "../../domain/free-operation.ts";
 import type { RelayForm } from "../../domain/relay-form.ts";
-import { reportedTokens } from "../../domain/reported-usage.ts";
 import { asCount, asObject, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 import { readUsage, type UsageJson } from "./usage.ts";
 import { nativeDialect } from "./write-content.ts";
@@ -26,10 +24,13 @@ export const batchAdapter: BatchAdapter = {
     return { batches: asObjects(data).map(batchOf), next: hasMore === true && last !== "" ? last : undefined };
   },
   readBatch: (body) => batchOf(parseVendorJson(textOf(body))),
-  results: {
-    lookRequest: (id) => get(`${path}/${encodeURIComponent(id)}`),
-    request: (id) => get(`${path}/${encodeURIComponent(id)}/results`),
-    createSum: (answered) => new MessagesSum(answered),
+  lookRequest: (id) => get(`${path}/${encodeURIComponent(id)}`),
+  /** `MessageBatchIndividualResponse` of @anthropic-ai/sdk. */
+  readResult: (line) => {
+    const result = asObject(parseVendorJson(line)["result"]);
+    if (asText(result["type"]) !== "succeeded") return undefined;
+    const { model, usage } = asObject(result["message"]);
+    return { usage: readUsage(usage as UsageJson | null | undefined), servedModel: asText(model) };
   },
 };
 
@@ -84,7 +85,7 @@ function endingOf(batch: JsonObject): BatchEnding | undefined {
     result: wasCancelled ? AttemptResult.CANCELLED : ranOut ? AttemptResult.INTERRUPTED : answered === 0 ? AttemptResult.FAILED : AttemptResult.SUCCEEDED,
     endTimeMs: timeOf(batch["ended_at"]),
     summary: { usage: answered === 0 ? freeSummary().usage : undefined, finishReason: status, servedModel: "", serviceTier },
-    ...(answered === undefined || answered === 0 || isArchived ? {} : { answered }),
+    ...(answered === undefined || answered === 0 || isArchived ? {} : { results: { request: get(`${path}/${encodeURIComponent(asText(batch["id"]))}/results`), answered } }),
   };
 }
 
@@ -92,34 +93,4 @@ function endingOf(batch: JsonObject): BatchEnding | undefined {
 function timeOf(text: unknown): number | undefined {
   const time = Date.parse(asText(text));
   return Number.isNaN(time) ? undefined : time;
-}
-
-/** What the messages of a batch consumed together. */
-class MessagesSum implements ResultsSum {
-  readonly #answered: number;
-  readonly #totals = new Map<Meter, bigint>();
-  #messages = 0;
-  #isUnreported = false;
-  #servedModel = "";
-
-  constructor(answered: number) {
-    this.#answered = answered;
-  }
-
-  /** `MessageBatchIndividualResponse` of @anthropic-ai/sdk. */
-  add(line: string): void {
-    const result = asObject(parseVendorJson(line)["result"]);
-    if (asText(result["type"]) !== "succeeded") return;
-    const { model, usage: reported } = asObject(result["message"]);
-    const usage = readUsage(reported as UsageJson | null | undefined);
-    this.#messages++;
-    this.#isUnreported ||= usage === undefined;
-    this.#servedModel ||= asText(model);
-    for (const { meter, quantity } of usage?.quantities ?? []) this.#totals.set(meter, (this.#totals.get(meter) ?? 0n) + quantity);
-  }
-
-  end(): ReplySummary {
-    if (this.#messages !== this.#answered) throw new GatewayError("UPSTREAM_PROTOCOL", `The vendor says that ${this.#answered} calls of a batch were answered, and its results hold ${this.#messages}.`);
-    return { usage: this.#isUnreported ? undefined : reportedTokens(this.#totals), finishReason: "ended", servedModel: this.#servedModel, serviceTier };
-  }
 }

@@ -1,13 +1,14 @@
 /** Owns batches at the vendor: their making, and what is told of them until they are over. */
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { InnerSplices, spliceJson } from "#platform/json.ts";
-import type { ReplySummary } from "../../domain/adapter.ts";
+import type { ReplySummary, VendorRequest } from "../../domain/adapter.ts";
 import type { BatchAdapter, BatchEnding, VendorBatch } from "../../domain/batch.ts";
 import { noUsage } from "../../domain/estimate-usage.ts";
 import { freeSummary } from "../../domain/free-operation.ts";
 import type { RelayForm } from "../../domain/relay-form.ts";
 import { asCount, asObject, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
 import { summarizeResponse } from "./responses-summary.ts";
+import { readUsage } from "./usage.ts";
 
 const attemptMark = "weir_attempt";
 const pageSize = 100;
@@ -16,10 +17,7 @@ const serviceTier = "batch";
 
 export const batchAdapter: BatchAdapter = {
   mark: (body, attemptId) => spliceJson(body, { metadata: new InnerSplices({ [attemptMark]: attemptId }) }),
-  listRequest: (after) => {
-    const query = new URLSearchParams({ limit: String(pageSize), ...(after === undefined ? {} : { after }) }).toString();
-    return { method: "GET", path: `/batches?${query}`, headers: {}, body: new Uint8Array(), warnings: [], withholdUsage: false };
-  },
+  listRequest: (after) => get(`/batches?${new URLSearchParams({ limit: String(pageSize), ...(after === undefined ? {} : { after }) }).toString()}`),
   readList: (body) => {
     const { data, has_more: hasMore } = parseVendorJson(textOf(body));
     const batches = asObjects(data);
@@ -27,6 +25,13 @@ export const batchAdapter: BatchAdapter = {
     return { batches: batches.map(batchOf), next: hasMore === true && last !== "" ? last : undefined };
   },
   readBatch: (body) => batchOf(parseVendorJson(textOf(body))),
+  /** https://developers.openai.com/api/reference/resources/batches: a line's reply is of Chat Completions, Responses or embeddings. */
+  readResult: (line) => {
+    const { status_code: status, body } = asObject(parseVendorJson(line)["response"]);
+    if (status !== 200) return undefined;
+    const reply = asObject(body);
+    return { usage: readUsage(reply["usage"]) ?? summarizeResponse(reply).usage, servedModel: asText(reply["model"]) };
+  },
 };
 
 const free = { dialect: "openai", operation: "files", estimateUsage: noUsage } as const;
@@ -49,6 +54,10 @@ export const batchRelays: readonly RelayForm[] = [
   { ...free, method: "POST", endpoint: "/batches/{id}/cancel", summarizeReply: summarizeShown },
 ];
 
+function get(path: string): VendorRequest {
+  return { method: "GET", path, headers: {}, body: new Uint8Array(), warnings: [], withholdUsage: false };
+}
+
 /** `Batch` of the `openai` package; the time of its end stands under its status. */
 function batchOf(batch: JsonObject): VendorBatch {
   const attemptId = asText(asObject(batch["metadata"])[attemptMark]);
@@ -70,7 +79,14 @@ function endingOf(batch: JsonObject): BatchEnding | undefined {
   const endSeconds = asCount(batch[`${status}_at`]);
   const reported = summarizeResponse(batch);
   // Without a count of them, some may have been completed.
-  const isNothing = asCount(asObject(batch["request_counts"])["completed"]) === 0;
-  const usage = reported.usage ?? (isNothing ? freeSummary().usage : undefined);
-  return { result, endTimeMs: endSeconds === undefined ? undefined : endSeconds * 1_000, summary: { usage, finishReason: status, servedModel: reported.servedModel, serviceTier } };
+  const answered = asCount(asObject(batch["request_counts"])["completed"]);
+  const usage = reported.usage ?? (answered === 0 ? freeSummary().usage : undefined);
+  const fileId = asText(batch["output_file_id"]);
+  return {
+    result,
+    endTimeMs: endSeconds === undefined ? undefined : endSeconds * 1_000,
+    summary: { usage, finishReason: status, servedModel: reported.servedModel, serviceTier },
+    // Azure and compatible servers tell no sum.
+    ...(usage !== undefined || answered === undefined || fileId === "" ? {} : { results: { request: get(`/files/${encodeURIComponent(fileId)}/content`), answered } }),
+  };
 }
