@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createSecureServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,6 +7,7 @@ import { create } from "@bufbuild/protobuf";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { CheckRequestSchema, GuardrailPluginService } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
+import { systemClock, type Clock } from "#platform/clock.ts";
 import { createAuthority, issueCertificate, writeProtection } from "#platform/peers/testing/certificates.ts";
 import { openGrpcPlugin } from "./grpc-plugin.ts";
 import type { PluginSettings } from "./plugin.ts";
@@ -38,10 +39,40 @@ test("TLS holds both ways: who shows no certificate of the authority gets no ans
   expect(() => open({ authorityFile: join(directory, "missing"), certificateFile: "", keyFile: "" })).toThrow(/tls.authority_file/);
 });
 
-test("the metadata service of a cloud is never dialled", () => {
-  expect(() => openGrpcPlugin("x", { url: "grpc://169.254.169.254:80", tls: { authorityFile: "", certificateFile: "", keyFile: "" }, secrets: [], maximumCalls: 1, maximumMessageBytes: 1024 })).toThrow(/never dialled/);
+test("files that change are used for the next connection, once they can be", async () => {
+  const signal = AbortSignal.timeout(10_000);
+  const strangers = createAuthority("somebody else's authority");
+  const renewed = join(directory, "renewed");
+  const { kind: _, ...tls } = writeProtection(renewed, authority, issueCertificate(strangers, []));
+  let nowMs = 0;
+  const plugin = open(tls, { now: () => 0, monotonicMs: () => nowMs });
+  const answer = async (): Promise<unknown> => {
+    nowMs += 10_000;
+    return plugin.check(create(CheckRequestSchema), signal).catch(({ reason }: { readonly reason: string }) => reason);
+  };
+  expect(await answer()).toBe("DEPENDENCY_UNAVAILABLE");
+  const certificate = issueCertificate(authority, []);
+  // Its key has not come yet.
+  writeFileSync(tls.certificateFile, certificate.certificatePem);
+  expect(await answer()).toBe("DEPENDENCY_UNAVAILABLE");
+  writeFileSync(tls.keyFile, certificate.keyPem);
+  expect(await answer()).toMatchObject({ verdict: { case: "allow" } });
+  plugin.close();
 });
 
-function open(tls: PluginSettings["tls"]): ReturnType<typeof openGrpcPlugin> {
-  return openGrpcPlugin("tls", { url: `grpcs://localhost:${(server.address() as AddressInfo).port}`, tls, secrets: [], maximumCalls: 1, maximumMessageBytes: 1024 });
+test.each([
+  ["", "no certificate"],
+  [files.certificateFile, "-----BEGIN PRIVATE KEY-----"],
+])("a key that is none, or another one's, is told of", (certificateFile, key) => {
+  const keyFile = join(directory, "wrong.pem");
+  writeFileSync(keyFile, key);
+  expect(() => open({ authorityFile: files.authorityFile, certificateFile, keyFile })).toThrow(/guardrail_plugins.tls.tls: its files/);
+});
+
+test("the metadata service of a cloud is never dialled", () => {
+  expect(() => openGrpcPlugin("x", { url: "grpc://169.254.169.254:80", tls: { authorityFile: "", certificateFile: "", keyFile: "" }, secrets: [], maximumCalls: 1, maximumMessageBytes: 1024 }, systemClock)).toThrow(/never dialled/);
+});
+
+function open(tls: PluginSettings["tls"], clock: Clock = systemClock): ReturnType<typeof openGrpcPlugin> {
+  return openGrpcPlugin("tls", { url: `grpcs://localhost:${(server.address() as AddressInfo).port}`, tls, secrets: [], maximumCalls: 1, maximumMessageBytes: 1024 }, clock);
 }

@@ -1,7 +1,10 @@
 /** Owns guardrail plug-ins that speak gRPC, with or without TLS. */
 import { readFileSync } from "node:fs";
-import { Client, credentials, Metadata, status as GrpcCode, type ChannelCredentials, type ServiceError } from "@grpc/grpc-js";
+import { createSecureContext } from "node:tls";
+import { isDeepStrictEqual } from "node:util";
+import { Client, credentials, Metadata, status as GrpcCode, type ServiceError } from "@grpc/grpc-js";
 import { GuardrailPluginService, type CheckRequest, type CheckResponse } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
+import type { Clock } from "#platform/clock.ts";
 import { refuseForbiddenHost } from "#platform/egress/egress-pool.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { deserializerOf, pathOf, serializerOf } from "#platform/peers/grpc-codec.ts";
@@ -12,22 +15,46 @@ const path = pathOf(check);
 const serialize = serializerOf(check.input);
 const deserialize = deserializerOf(check.output);
 
-/** Throws INVALID_REQUEST for an address that is never dialled, or files that cannot be read. */
-export function openGrpcPlugin(name: string, { url, tls, maximumMessageBytes }: PluginSettings): Plugin {
+/** How soon changed files are used for new connections. */
+const lookAgainMs = 10_000;
+
+/** Throws INVALID_REQUEST for an address that is never dialled, or files that cannot be used. */
+export function openGrpcPlugin(name: string, { url, tls, maximumMessageBytes }: PluginSettings, clock: Clock): Plugin {
   refuseForbiddenHost(url, true);
-  const client = new Client(`dns:///${new URL(url).host}`, url.startsWith("grpcs:") ? tlsCredentials(name, tls) : credentials.createInsecure(), {
-    "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
-    "grpc.service_config_disable_resolution": 1,
-    "grpc.enable_http_proxy": 0,
-    "grpc.enable_retries": 0,
-    "grpc.enable_channelz": 0,
-    "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.max_reconnect_backoff_ms": 1_000,
-    "grpc.use_local_subchannel_pool": 1,
-    "grpc.max_send_message_length": maximumMessageBytes,
-    "grpc.max_receive_message_length": maximumAnswerBytes,
-  });
-  return { check: (request, signal) => ask(client, name, request, signal), close: () => client.close() };
+  const isEncrypted = url.startsWith("grpcs:");
+  const open = (files: TlsFiles): Client =>
+    new Client(`dns:///${new URL(url).host}`, isEncrypted ? credentials.createSsl(files.authority, files.key, files.certificate) : credentials.createInsecure(), {
+      "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
+      "grpc.service_config_disable_resolution": 1,
+      "grpc.enable_http_proxy": 0,
+      "grpc.enable_retries": 0,
+      "grpc.enable_channelz": 0,
+      "grpc.initial_reconnect_backoff_ms": 100,
+      "grpc.max_reconnect_backoff_ms": 1_000,
+      "grpc.use_local_subchannel_pool": 1,
+      "grpc.max_send_message_length": maximumMessageBytes,
+      "grpc.max_receive_message_length": maximumAnswerBytes,
+    });
+  let files = readFiles(name, tls);
+  let client = open(files);
+  let lookedAtMs = clock.monotonicMs();
+  const useChanged = (): void => {
+    if (!isEncrypted || clock.monotonicMs() - lookedAtMs < lookAgainMs) return;
+    lookedAtMs = clock.monotonicMs();
+    const changed = changedFiles(name, tls, files);
+    if (changed === undefined) return;
+    // What is asked already is answered.
+    client.close();
+    files = changed;
+    client = open(files);
+  };
+  return {
+    check: (request, signal) => {
+      useChanged();
+      return ask(client, name, request, signal);
+    },
+    close: () => client.close(),
+  };
 }
 
 function ask(client: Client, name: string, request: CheckRequest, signal: AbortSignal): Promise<CheckResponse> {
@@ -48,7 +75,10 @@ function failureOf(name: string, { code }: ServiceError): GatewayError {
   return new GatewayError("DEPENDENCY_UNAVAILABLE", `The guardrail plug-in "${name}" failed with the gRPC status ${GrpcCode[code]}.`, { metadata: { plugin: name } });
 }
 
-function tlsCredentials(name: string, { authorityFile, certificateFile, keyFile }: PluginSettings["tls"]): ChannelCredentials {
+/** In PEM; null where there is none. */
+type TlsFiles = Readonly<Record<"authority" | "certificate" | "key", Buffer | null>>;
+
+function readFiles(name: string, { authorityFile, certificateFile, keyFile }: PluginSettings["tls"]): TlsFiles {
   const read = (field: string, file: string): Buffer | null => {
     if (file === "") return null;
     try {
@@ -57,5 +87,21 @@ function tlsCredentials(name: string, { authorityFile, certificateFile, keyFile 
       throw new GatewayError("INVALID_REQUEST", `guardrail_plugins.${name}.tls.${field}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, { cause: error });
     }
   };
-  return credentials.createSsl(read("authority_file", authorityFile), read("key_file", keyFile), read("certificate_file", certificateFile));
+  const files = { authority: read("authority_file", authorityFile), certificate: read("certificate_file", certificateFile), key: read("key_file", keyFile) };
+  try {
+    createSecureContext({ ca: files.authority ?? undefined, cert: files.certificate ?? undefined, key: files.key ?? undefined });
+  } catch (error) {
+    throw new GatewayError("INVALID_REQUEST", `guardrail_plugins.${name}.tls: its files are no certificates (PEM), or the key is another one's: ${(error as Error).message}.`, { cause: error });
+  }
+  return files;
+}
+
+/** Undefined while they are the same, and while they cannot be used: a half-written one, or a certificate whose key has not come yet, changes nothing. */
+function changedFiles(name: string, tls: PluginSettings["tls"], present: TlsFiles): TlsFiles | undefined {
+  try {
+    const files = readFiles(name, tls);
+    return isDeepStrictEqual(files, present) ? undefined : files;
+  } catch {
+    return undefined;
+  }
 }
