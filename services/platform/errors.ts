@@ -138,24 +138,47 @@ export function mayQuote(error: Error): boolean {
   return error instanceof GatewayError && (error.reason.startsWith("UPSTREAM_") || error.reason === "GUARDRAIL_BLOCKED" || "tried" in error.metadata);
 }
 
-/** The error as a Connect error with ErrorInfo and, where true, RetryInfo, QuotaFailure and BadRequest. */
+// In gRPC all of it travels in headers. Many clients take 8 KiB of them, Node's none beyond 64, and break off all calls of the connection. The message stands there twice, once escaped, the rest takes a third more room than here.
+const maximumMessageBytes = 2_000;
+const maximumFactBytes = 500;
+const maximumViolationBytes = 1_500;
+
+/** The error as a Connect error with ErrorInfo and, where true, RetryInfo, QuotaFailure and BadRequest; of what is too long, the beginning. */
 export function toConnectError(error: GatewayError): ConnectError {
-  const connectError = new ConnectError(error.message, error.code, undefined, undefined, error.cause);
-  connectError.details.push({
-    desc: ErrorInfoSchema,
-    value: { reason: error.reason, domain: errorDomain, metadata: { ...error.metadata } },
-  });
+  const connectError = new ConnectError(beginningOf(error.message, maximumMessageBytes), error.code, undefined, undefined, error.cause);
+  const metadata = Object.fromEntries(Object.entries(error.metadata).map(([name, fact]) => [name, beginningOf(fact, maximumFactBytes)]));
+  connectError.details.push({ desc: ErrorInfoSchema, value: { reason: error.reason, domain: errorDomain, metadata } });
   if (error.retryAfterMs !== undefined) {
     connectError.details.push({ desc: RetryInfoSchema, value: { retryDelay: durationFromMs(Math.ceil(error.retryAfterMs)) } });
   }
   if (error.quotaViolations.length > 0) {
-    connectError.details.push({ desc: QuotaFailureSchema, value: create(QuotaFailureSchema, { violations: [...error.quotaViolations] }) });
+    connectError.details.push({ desc: QuotaFailureSchema, value: create(QuotaFailureSchema, { violations: firstOf(error.quotaViolations) }) });
   }
   if (error.fieldViolations.length > 0) {
-    const fieldViolations = error.fieldViolations.map(({ field, description }) => ({ field, description }));
+    const fieldViolations = firstOf(error.fieldViolations).map(({ field, description }) => ({ field, description }));
     connectError.details.push({ desc: BadRequestSchema, value: create(BadRequestSchema, { fieldViolations }) });
   }
   return connectError;
+}
+
+function beginningOf(text: string, maximumBytes: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= maximumBytes) return text;
+  let end = maximumBytes;
+  // Not amid a character.
+  while ((bytes[end]! & 0xc0) === 0x80) end--;
+  return `${bytes.toString("utf8", 0, end)}…`;
+}
+
+/** As many as there is room for, one at least. */
+function firstOf<Violation extends { readonly description: string }>(violations: readonly Violation[]): Violation[] {
+  let room = maximumViolationBytes;
+  const bounded = violations.map((violation) => ({ ...violation, description: beginningOf(violation.description, maximumFactBytes) }));
+  return bounded.filter((violation, index) => (room -= bytesOf(violation)) >= 0 || index === 0);
+}
+
+function bytesOf(violation: object): number {
+  return Object.values(violation).reduce((sum: number, value: unknown) => sum + Buffer.byteLength(String(value)), 0);
 }
 
 /** The GatewayError that a peer threw, read back from its details; else the nearest reason for the code. */

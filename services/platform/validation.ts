@@ -7,12 +7,16 @@ import { GatewayError } from "./errors.ts";
 /** One for all: it compiles the rules of each kind of field once, which takes a fifth of a second. */
 export const validator = createValidator();
 
-/** Throws INVALID_REQUEST that names every field at fault. */
+/** Of a list of thousands each could be at fault. */
+const mostTold = 10;
+
+/** Throws INVALID_REQUEST that names the fields at fault, the first ones of many. */
 export function validateMessage<Schema extends DescMessage>(schema: Schema, message: MessageShape<Schema>): void {
   const result = validator.validate(schema, message);
   if (result.kind === "valid") return;
   if (result.kind === "error") throw result.error;
-  const fieldViolations = result.violations.map(({ field, message: description }) => ({ field: pathToString(field), description }));
-  const summary = fieldViolations.map(({ field, description }) => (field === "" ? description : `${field}: ${description}`)).join("; ");
-  throw new GatewayError("INVALID_REQUEST", `The request breaks the rules of its contract. ${summary}`, { fieldViolations });
+  const fieldViolations = result.violations.slice(0, mostTold).map(({ field, message: description }) => ({ field: pathToString(field), description }));
+  const told = fieldViolations.map(({ field, description }) => (field === "" ? description : `${field}: ${description}`)).join("; ");
+  const others = result.violations.length - fieldViolations.length;
+  throw new GatewayError("INVALID_REQUEST", `The request breaks the rules of its contract. ${told}${others === 0 ? "" : `; and ${others} more`}`, { fieldViolations });
 }

@@ -12,6 +12,7 @@ import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "#gen/google/rpc/status_pb.ts";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 let weir: Weir;
@@ -59,6 +60,15 @@ describe.each(Object.entries(transports))("by %s", (_, transport) => {
 });
 
 describe("by gRPC", () => {
+  test("thousands of faults in one message break off neither the call nor others of its connection", async () => {
+    const metering = createClient(MeteringService, createGrpcTransport({ baseUrl: weir.origin }));
+    const options = { headers: { authorization: `Bearer ${weir.adminKey}` } };
+    const faulty = metering.importPrices({ prices: Array.from({ length: 3_000 }, () => ({})) }, options).catch(told);
+    const other = metering.queryUsage({}, options);
+    expect(await faulty).toMatchObject({ code: Code.InvalidArgument, reason: "INVALID_REQUEST", message: expect.stringMatching(/prices\[0\].+; and 5990 more/) });
+    await expect(other).resolves.toBeDefined();
+  });
+
   const call = async (path: string, bytes: string): Promise<{ code: number; reason: string }> => {
     const client = new GrpcClient(weir.authority, credentials.createInsecure());
     const asBytes = (value: string): Buffer => Buffer.from(value);

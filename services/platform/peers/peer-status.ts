@@ -10,24 +10,15 @@ import type { PeerProtection } from "./peer-credentials.ts";
 
 const detailsKey = "grpc-status-details-bin";
 
-// A status travels in headers, which HTTP/2 peers refuse beyond 64 KiB, and the whole call with them; there it takes a third more room than here.
-const maximumMessageCharacters = 4_096;
-const maximumDetailBytes = 24 * 1024;
 /** For tools that do not read the details. */
 const maximumPlainCharacters = 512;
 
-/** The status that tells a peer of what was thrown; what has no room is left out, but never the reason. */
+/** The status that tells a peer of what was thrown. */
 export function toGrpcStatus(thrown: unknown): Pick<StatusObject, "code" | "details" | "metadata"> {
   const { code, rawMessage, details } = toConnectError(toGatewayError(thrown));
-  const text = rawMessage.slice(0, maximumMessageCharacters).toWellFormed();
+  const text = rawMessage.toWellFormed();
   const status = create(StatusSchema, { code, message: text });
-  let room = maximumDetailBytes;
-  for (const detail of details) {
-    if (!("desc" in detail)) continue;
-    const packed = anyPack(detail.desc, create(detail.desc, detail.value));
-    room -= packed.value.length;
-    if (room >= 0) status.details.push(packed);
-  }
+  for (const detail of details) if ("desc" in detail) status.details.push(anyPack(detail.desc, create(detail.desc, detail.value)));
   const metadata = new Metadata();
   metadata.set(detailsKey, Buffer.from(toBinary(StatusSchema, status)));
   return { code: grpcCodeOf(code), details: text.slice(0, maximumPlainCharacters).toWellFormed(), metadata };
