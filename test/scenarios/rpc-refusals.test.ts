@@ -87,6 +87,8 @@ describe("by gRPC", () => {
     const stream = session.request({ ":method": "POST", ":path": "/weir.inference.v1.InferenceService/Generate", "content-type": "application/grpc" });
     const closed = once(stream, "close");
     stream.write(Buffer.concat([Buffer.from([0, 0, 1, 0, 1]), Buffer.alloc(maximumBytes + 1)]));
+    // Node closes what was read to its end.
+    stream.resume();
     const [headers] = (await once(stream, "response")) as [IncomingHttpHeaders];
     expect(headers["grpc-status"]).toBe(String(status.RESOURCE_EXHAUSTED));
     await closed;
