@@ -2,6 +2,7 @@
 import { guardService } from "#platform/method-guard.ts";
 import { createPeerClient } from "#platform/peers/peer-client.ts";
 import type { LiveValue } from "#platform/live-value.ts";
+import type { Logger } from "#platform/logger.ts";
 import type { ServiceInterface, UntypedService } from "#platform/service-types.ts";
 import type { Tracer } from "#platform/tracing/span.ts";
 import { tracedService } from "#platform/tracing/traced-service.ts";
@@ -13,10 +14,12 @@ type Peer<Name extends PeerName> = ServiceInterface<(typeof peerDescriptors)[Nam
 export class Peers {
   readonly #own = new Map<PeerName, unknown>();
   readonly #internal: InternalSettings;
+  readonly #logger: Logger;
   readonly #clients: { close(): void }[] = [];
 
-  constructor(internal: InternalSettings) {
+  constructor(internal: InternalSettings, logger: Logger) {
     this.#internal = internal;
+    this.#logger = logger;
   }
 
   /** Takes the implementation of a service of this process; from now on it is called by nobody without its rules. */
@@ -29,7 +32,7 @@ export class Peers {
     const own = this.#own.get(name) as Peer<Name> | undefined;
     if (own !== undefined) return own;
     const { addresses, protection, maximumMessageBytes } = this.#internal;
-    const client = createPeerClient(peerDescriptors[name], { name, address: addresses.get(name)!, self, protection: protection!, maximumMessageBytes });
+    const client = createPeerClient(peerDescriptors[name], { name, address: addresses.get(name)!, self, protection: protection!, maximumMessageBytes, logger: this.#logger });
     this.#clients.push(client);
     return client.peer as Peer<Name>;
   }

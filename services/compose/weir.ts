@@ -118,7 +118,7 @@ class Start {
     this.#options = options;
     this.#cleanups = cleanups;
     this.#internal = readInternalSettings(options.settings.file, options.services, options.settings.nats !== undefined);
-    this.#peers = new Peers(this.#internal);
+    this.#peers = new Peers(this.#internal, options.logger);
     cleanups.push(() => this.#peers.close());
     this.#live = followConfigFile(options, cleanups);
   }
@@ -237,7 +237,7 @@ class Start {
     const offered = names.map((name): OfferedService => ({ descriptor: peerDescriptors[name], owner: this.#peers.offered(name), callers: callersOf(name) }));
     const health = createHealthService(names.map((name) => peerDescriptors[name].typeName), this.#draining.signal);
     const services = [...offered, { descriptor: Health, owner: health as unknown as UntypedService, callers: undefined }];
-    const listener = await listenInternally({ address, port: this.#options.settings.internalPort, services, protection: protection!, maximumMessageBytes });
+    const listener = await listenInternally({ address, port: this.#options.settings.internalPort, services, protection: protection!, maximumMessageBytes, logger: this.#options.logger });
     this.#cleanups.push((drainMs) => listener.close(drainMs));
     return listener;
   }

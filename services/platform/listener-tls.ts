@@ -1,12 +1,10 @@
 /** Owns TLS of a port: its certificate and key, read again when their files change, and the certificates that callers show. */
-import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { createSecureContext, createServer, type Server, type TLSSocket } from "node:tls";
+import { createServer, type Server, type TLSSocket } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
-import { GatewayError } from "./errors.ts";
 import type { Logger } from "./logger.ts";
+import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
 
 /** As PEM files. */
 export interface ListenerTlsSettings {
@@ -76,47 +74,13 @@ function noteCertificate(socket: TLSSocket & MarkedSocket): void {
   else socket[faultKey] = String(socket.authorizationError);
 }
 
-type Files = Readonly<Record<"cert" | "key", Buffer>> & { readonly ca?: Buffer };
-
-function readFiles({ certificateFile, keyFile, clientAuthorityFile }: ListenerTlsSettings): Files {
-  const ca = clientAuthorityFile === undefined ? {} : { ca: readAuthorities(clientAuthorityFile) };
-  const files = { cert: readFile("certificate_file", certificateFile), key: readFile("key_file", keyFile), ...ca };
-  try {
-    createSecureContext(files);
-  } catch (error) {
-    throw new GatewayError("INVALID_REQUEST", `listen.tls: ${certificateFile} and ${keyFile} are no certificate (PEM) with its key: ${(error as Error).message}.`, { cause: error });
-  }
-  return files;
-}
-
-/** OpenSSL passes over what is no certificate, half of a file too, and would then take nobody for whom they are. */
-function readAuthorities(path: string): Buffer {
-  const bytes = readFile("client_authority_file", path);
-  const text = bytes.toString("latin1");
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  const isWhole = blocks.length > 0 && blocks.length === text.split("-----BEGIN CERTIFICATE-----").length - 1;
-  if (!isWhole || !blocks.every(isCertificate)) throw new GatewayError("INVALID_REQUEST", `listen.tls.client_authority_file: ${path} does not hold whole certificates (PEM), and nothing that is none. Put those there of the authorities that sign the certificates of callers.`);
-  return bytes;
-}
-
-function isCertificate(block: string): boolean {
-  try {
-    return new X509Certificate(block).raw.length > 0;
-  } catch {
-    return false;
-  }
-}
-
-function readFile(field: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new GatewayError("INVALID_REQUEST", `listen.tls.${field}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`, { cause: error });
-  }
+function readFiles({ certificateFile, keyFile, clientAuthorityFile }: ListenerTlsSettings): TlsFiles {
+  const authority = clientAuthorityFile === undefined ? undefined : { field: "client_authority_file", file: clientAuthorityFile, signsFor: "callers" };
+  return readTlsFiles({ section: "listen.tls", certificateFile, keyFile, authority });
 }
 
 /** The files in force from now on: half-written ones, or a certificate whose key has not come yet, change nothing. */
-function useChanged(server: Server, present: Files, settings: ListenerTlsSettings, logger: Logger): Files {
+function useChanged(server: Server, present: TlsFiles, settings: ListenerTlsSettings, logger: Logger): TlsFiles {
   try {
     const files = readFiles(settings);
     if (isDeepStrictEqual(files, present)) return present;

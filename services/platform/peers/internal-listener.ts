@@ -1,7 +1,8 @@
 /** Owns the internal port: the services of this process over gRPC, for other Weir services alone. */
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
-import { Server, type sendUnaryData, type ServerUnaryCall, type ServerWritableStream, type UntypedHandleCall } from "@grpc/grpc-js";
+import { Server, type sendUnaryData, type ServerCredentials, type ServerUnaryCall, type ServerWritableStream, type UntypedHandleCall } from "@grpc/grpc-js";
 import { GatewayError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
 import type { CallContext, UntypedMethod, UntypedService } from "../service-types.ts";
 import { checkSharedSecret, claimedService, readCallMetadata } from "./call-metadata.ts";
 import { deserializerOf, pathOf, serializerOf } from "./grpc-codec.ts";
@@ -28,6 +29,7 @@ export interface InternalListenerOptions {
    * so calls spread over instances that have come since. Default 10 s.
    */
   readonly maximumConnectionAgeMs?: number;
+  readonly logger: Logger;
 }
 
 export interface InternalListener {
@@ -42,8 +44,8 @@ const deadlineToleranceMs = 50;
 /** How long calls that are broken off have to tell their callers so. */
 const farewellMs = 100;
 
-/** Binds the port. Throws INVALID_REQUEST with what to do when it is taken. */
-export async function listenInternally({ address, port, services, protection, maximumMessageBytes, maximumConnectionAgeMs = 10_000 }: InternalListenerOptions): Promise<InternalListener> {
+/** Binds the port. Throws INVALID_REQUEST with what to do when it is taken, or the certificates cannot be used. */
+export async function listenInternally({ address, port, services, protection, maximumMessageBytes, maximumConnectionAgeMs = 10_000, logger }: InternalListenerOptions): Promise<InternalListener> {
   const server = new Server({
     "grpc.max_receive_message_length": maximumMessageBytes,
     "grpc.max_send_message_length": maximumMessageBytes,
@@ -53,13 +55,13 @@ export async function listenInternally({ address, port, services, protection, ma
   const running = new Set<RunningCall>();
   for (const service of services) addService(server, service, { protection, running });
   const host = address.includes(":") ? `[${address}]` : address;
-  const boundPort = await bind(server, `${host}:${port}`, protection);
+  const boundPort = await bind(server, `${host}:${port}`, serverCredentials(protection, logger));
   return { address, port: boundPort, close: (drainMs) => close(server, running, drainMs) };
 }
 
-function bind(server: Server, target: string, protection: PeerProtection): Promise<number> {
+function bind(server: Server, target: string, credentials: ServerCredentials): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(target, serverCredentials(protection), (error, port) => {
+    server.bindAsync(target, credentials, (error, port) => {
       if (error === null) resolve(port);
       else reject(new GatewayError("INVALID_REQUEST", `The internal port cannot listen on ${target}: ${error.message} Set internal.port in weir.yaml, or start with --internal-port.`, { cause: error }));
     });

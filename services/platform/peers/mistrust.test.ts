@@ -1,5 +1,5 @@
 /** Owns the proof that only processes which are what they say are answered, and that who is refused learns why. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
@@ -103,4 +103,41 @@ test("a renewed certificate is used for new connections, without a restart", { t
   expect(await attempt()).toBe("refused");
   write();
   await expect.poll(attempt, { timeout: 10_000 }).toBe("answered");
+});
+
+test("while changed files cannot be used, the former stay, on both sides", { timeout: 30_000 }, async () => {
+  const serverFiles: TlsProtection = { ...files(["metering"]), checkIntervalMs: 20 };
+  const clientFiles: TlsProtection = { ...files(["routing"]), checkIntervalMs: 20 };
+  const listener = await listenTo(owner, { protection: serverFiles });
+  cleanups.push(() => listener.close(0));
+  const callAnew = async (): Promise<void> => {
+    const { peer, close } = clientOf([listener.port], { protection: clientFiles, maximumAbsenceMs: 1_000 });
+    await peer.recordUsage(emptyBatch, contextOf({ deadlineMs: Date.now() + 5_000 })).finally(close);
+  };
+  await callAnew();
+  const breakages: readonly ((files: TlsProtection) => void)[] = [
+    // A renewal between its two files.
+    ({ keyFile }) => writeFileSync(keyFile, issueCertificate(authority, []).keyPem),
+    ({ certificateFile }) => writeFileSync(certificateFile, readFileSync(certificateFile).subarray(0, 200)),
+    ({ authorityFile }) => writeFileSync(authorityFile, authority.certificatePem + authority.certificatePem.slice(0, 100)),
+    ({ authorityFile }) => rmSync(authorityFile),
+  ];
+  for (const side of [serverFiles, clientFiles]) {
+    const whole = [side.keyFile, side.certificateFile, side.authorityFile].map((file) => [file, readFileSync(file)] as const);
+    for (const breakFile of breakages) {
+      breakFile(side);
+      for (const endMs = performance.now() + 300; performance.now() < endMs; ) await callAnew();
+      for (const [file, bytes] of whole) writeFileSync(file, bytes);
+    }
+  }
+});
+
+test.each([
+  ["a key of another certificate", ({ keyFile }: TlsProtection) => writeFileSync(keyFile, issueCertificate(authority, []).keyPem), /^internal\.tls: .* are no certificate \(PEM\) with its key/],
+  ["half an authority", ({ authorityFile }: TlsProtection) => writeFileSync(authorityFile, authority.certificatePem.slice(0, 100)), /^internal\.tls\.authority_file: .* does not hold whole certificates/],
+])("a start with %s is refused", async (_, breakFile, message) => {
+  const protection = files(["metering"]);
+  breakFile(protection);
+  await expect(listenTo(owner, { protection })).rejects.toThrow(message);
+  expect(() => clientOf([1], { protection })).toThrow(message);
 });

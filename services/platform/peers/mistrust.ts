@@ -10,7 +10,6 @@ const faultsOfPeer: readonly (readonly [pattern: RegExp, meaning: string])[] = [
   [/self-signed certificate|unable to (verify|get)|signature failure/, "its certificate is not signed by the authority that this process knows. Sign it there by that one, or correct internal.tls.authority_file here."],
   [/does not match certificate's altnames/, "its certificate does not carry the service's name as a DNS name. Issue one that does, or correct peers."],
   [/wrong version number/, "it does not speak TLS. Set internal.tls there too, or correct peers."],
-  [/Failed to load credentials/, "the files of internal.tls here cannot be used. Check that the key belongs to the certificate, and that all are PEM files."],
 ];
 
 /** What stood in the way of trust where gRPC says these details; undefined if something else did. */

@@ -2,6 +2,7 @@
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { Client, type CallOptions, type ClientReadableStream, type Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
 import { GatewayError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
 import type { CallContext, ServiceInterface, UntypedMethod } from "../service-types.ts";
 import { writeCallMetadata } from "./call-metadata.ts";
 import { deserializerOf, pathOf, serializerOf } from "./grpc-codec.ts";
@@ -20,6 +21,7 @@ export interface PeerClientOptions {
   readonly maximumMessageBytes: number;
   /** How long calls wait for a peer that is gone, counted from its going; default 5 s. */
   readonly maximumAbsenceMs?: number;
+  readonly logger: Logger;
 }
 
 export interface PeerClient<Service extends DescService> {
@@ -37,8 +39,8 @@ const maximumWaitingMessages = 16;
  * Nothing that a peer may have begun is sent again; what none has begun is.
  */
 export function createPeerClient<Service extends DescService>(service: Service, options: PeerClientOptions): PeerClient<Service> {
-  const { name, address, protection, maximumMessageBytes, maximumAbsenceMs = 5_000 } = options;
-  const client = new Client(address, channelCredentials(protection), {
+  const { name, address, protection, maximumMessageBytes, maximumAbsenceMs = 5_000, logger } = options;
+  const client = new Client(address, channelCredentials(protection, logger), {
     "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
     "grpc.service_config_disable_resolution": 1,
     "grpc.enable_http_proxy": 0,

@@ -1,9 +1,9 @@
 /** Owns how services prove to each other who they are: by certificates of one authority, or on loopback by a shared secret. */
-import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { credentials, experimental, ServerCredentials, type ChannelCredentials } from "@grpc/grpc-js";
-import { GatewayError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
 import type { Secret } from "../secret.ts";
+import { PeerCertificates } from "./peer-certificates.ts";
 
 /** How a process proves itself to its peers, and they to it. */
 export type PeerProtection =
@@ -20,31 +20,27 @@ export interface TlsProtection {
   readonly checkIntervalMs?: number;
 }
 
-/** What a server asks of its peers. Throws INVALID_REQUEST when a file cannot be read. */
-export function serverCredentials(protection: PeerProtection): ServerCredentials {
+/** What a server asks of its peers. Throws INVALID_REQUEST when the files cannot be used. */
+export function serverCredentials(protection: PeerProtection, logger: Logger): ServerCredentials {
   if (protection.kind === "shared-secret") return ServerCredentials.createInsecure();
-  const files = watchedFiles(protection);
-  return experimental.createCertificateProviderServerCredentials(files, files, true);
+  const certificates = certificatesOf(protection, logger);
+  return experimental.createCertificateProviderServerCredentials(certificates, certificates, true);
 }
 
-/** What a client shows to its peers. Throws INVALID_REQUEST when a file cannot be read. */
-export function channelCredentials(protection: PeerProtection): ChannelCredentials {
+/** What a client shows to its peers. Throws INVALID_REQUEST when the files cannot be used. */
+export function channelCredentials(protection: PeerProtection, logger: Logger): ChannelCredentials {
   if (protection.kind === "shared-secret") return credentials.createInsecure();
-  const files = watchedFiles(protection);
-  return experimental.createCertificateProviderChannelCredentials(files, files);
+  const certificates = certificatesOf(protection, logger);
+  return experimental.createCertificateProviderChannelCredentials(certificates, certificates);
 }
 
-function watchedFiles({ certificateFile, keyFile, authorityFile, checkIntervalMs = 10_000 }: TlsProtection): experimental.FileWatcherCertificateProvider {
-  // The watcher reads them later and reports nothing: a wrong name is to be found now.
-  const files = { certificate_file: certificateFile, key_file: keyFile, authority_file: authorityFile };
-  for (const [field, file] of Object.entries(files)) {
-    try {
-      readFileSync(file);
-    } catch (error) {
-      throw new GatewayError("INVALID_REQUEST", `internal.tls.${field}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, { cause: error });
-    }
-  }
-  return new experimental.FileWatcherCertificateProvider({ certificateFile, privateKeyFile: keyFile, caCertificateFile: authorityFile, refreshIntervalMs: checkIntervalMs });
+/** One for all connections of a process, so that a change is told once. */
+const opened = new WeakMap<TlsProtection, PeerCertificates>();
+
+function certificatesOf(protection: TlsProtection, logger: Logger): PeerCertificates {
+  const certificates = opened.get(protection) ?? new PeerCertificates(protection, logger);
+  opened.set(protection, certificates);
+  return certificates;
 }
 
 /** Whether the address, `localhost` or an IP, can be reached from this machine alone. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { GatewayError } from "../../errors.ts";
+import { createLogger } from "../../logger.ts";
 import { Secret } from "../../secret.ts";
 import type { CallContext, ServiceInterface, UntypedService } from "../../service-types.ts";
 import { listenInternally, type InternalListener } from "../internal-listener.ts";
@@ -12,6 +13,8 @@ import type { PeerProtection } from "../peer-credentials.ts";
 import { createAuthority, issueCertificate, writeProtection } from "./certificates.ts";
 
 export type Metering = ServiceInterface<typeof MeteringService>;
+
+const logger = createLogger("silent");
 
 export const maximumMessageBytes = 2 * 1024 * 1024;
 
@@ -47,7 +50,7 @@ export interface ListenerChoices {
 
 export function listenTo(owner: Metering, { port = 0, protection = sharedSecret, ...choices }: ListenerChoices = {}): Promise<InternalListener> {
   const services = [{ descriptor: MeteringService, owner: owner as unknown as UntypedService, callers: ["routing", "providers"] }];
-  return listenInternally({ address: "127.0.0.1", port, services, protection, maximumMessageBytes, ...choices });
+  return listenInternally({ address: "127.0.0.1", port, services, protection, maximumMessageBytes, logger, ...choices });
 }
 
 export interface ClientChoices {
@@ -60,7 +63,7 @@ export interface ClientChoices {
 /** A client of the instances on these ports of this machine. */
 export function clientOf(ports: readonly number[], choices: ClientChoices = {}): PeerClient<typeof MeteringService> {
   const address = `ipv4:${ports.map((port) => `127.0.0.1:${port}`).join(",")}`;
-  return createPeerClient(MeteringService, { name: "metering", address, self: "routing", protection: sharedSecret, maximumMessageBytes, ...choices });
+  return createPeerClient(MeteringService, { name: "metering", address, self: "routing", protection: sharedSecret, maximumMessageBytes, logger, ...choices });
 }
 
 /** The context of a call by the routing service that nothing bounds. */
