@@ -286,6 +286,29 @@ describe.skipIf(!isHere)("the event log through NATS", () => {
     expect(lines.join("\n") + JSON.stringify(link.settings)).not.toContain("canary");
   });
 
+  test("a password that is changed at NATS is told, with what to do, and its return once", async () => {
+    const passwordIs = (password: string): string => `authorization { user: weir, password: "${password}" }`;
+    const nats = await startTestNats(passwordIs("right"));
+    const restartWith = async (password: string): Promise<void> => {
+      await nats.kill();
+      await nats.configure(passwordIs(password));
+      await nats.start();
+    };
+    const { logger, lines } = keepLog();
+    const link = openLink(nats.url.replace("//", "//weir:right@"), { logger });
+    await link.connected(AbortSignal.timeout(20_000));
+    await restartWith("other");
+    await expect.poll(() => lines.join("\n"), { timeout: 20_000 }).toContain("refuses the credential of this process");
+    // Refused some more times.
+    await pause(2_500);
+    await restartWith("right");
+    await link.connected(AbortSignal.timeout(20_000));
+    // What NATS answers now comes behind all that the client had to say.
+    await (await link.connected(AbortSignal.timeout(20_000))).flush();
+    expect(lines.filter((line) => line.includes("NATS is connected again"))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes("refuses the credential"))).toHaveLength(1);
+  }, 60_000);
+
   test("deploy/nats.conf gives rights that suffice, and no more", async () => {
     const nats = await startTestNats(shippedRights());
     const asUser = (user: string): string => nats.url.replace("//", `//${user}:secret@`);

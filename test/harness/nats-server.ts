@@ -39,6 +39,8 @@ export interface NatsServer {
   kill(): Promise<void>;
   /** Starts it again on the same port and the same files. */
   start(): Promise<void>;
+  /** Changes what was added to its file, for the next start. */
+  configure(configuration: string): Promise<void>;
   /** Loses its disk: all that JetStream has stored, streams and consumers included. Only while it does not run. */
   loseStorage(): Promise<void>;
   /** Stops it and removes its files. */
@@ -51,7 +53,8 @@ export async function startNatsServer(program: NatsProgram, configuration = ""):
   const port = await freePort();
   const file = join(directory, "nats.conf");
   const store = join(directory, "store");
-  await writeFile(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: ${JSON.stringify(store)}, max_file_store: 4GB }\n${configuration}\n`);
+  const configure = (added: string): Promise<void> => writeFile(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: ${JSON.stringify(store)}, max_file_store: 4GB }\n${added}\n`);
+  await configure(configuration);
   let child: ChildProcess | undefined;
   const container = `weir-nats-${port}`;
 
@@ -75,6 +78,7 @@ export async function startNatsServer(program: NatsProgram, configuration = ""):
       child = spawn(program.command, [...(program.isDocker ? inDocker : []), "-c", file], { stdio: ["ignore", "ignore", "pipe"] });
       await answers(child, port);
     },
+    configure,
     loseStorage: () => rm(store, { recursive: true }),
     async stop() {
       await server.kill();

@@ -1,7 +1,7 @@
 /** Owns the connection to NATS: made in the background, made again for ever, and told in the log when it comes and goes. */
 import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import { connect, credsAuthenticator, type ConnectionOptions, type NatsConnection } from "@nats-io/transport-node";
+import { AuthorizationError, connect, credsAuthenticator, type ConnectionOptions, type NatsConnection } from "@nats-io/transport-node";
 import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { NatsCredential, NatsSettings } from "./nats-settings.ts";
@@ -33,6 +33,8 @@ const firstRetryMs = 250;
 const longestRetryMs = 5_000;
 /** A server that is silent for this long twice is given up, and dialled again. */
 const pingIntervalMs = 10_000;
+
+const refusedCredential = "NATS refuses the credential of this process: put it right there, or in the configuration, which takes a new start; a credentials_file is read again by itself";
 
 /** Returns at once; while NATS is away everything else works, and what is to go through it waits. */
 export function connectNats({ settings, service, instance, logger }: NatsLinkOptions): NatsLink {
@@ -98,12 +100,14 @@ export function connectNats({ settings, service, instance, logger }: NatsLinkOpt
         fall();
         logger.warn({ servers }, "NATS is gone; it is tried again for ever, and what is to go through it waits");
       } else if (status.type === "reconnect") {
+        // After the return the client says so once for each time that it was refused.
+        if (standing !== undefined) continue;
         stand(connection);
         logger.info({ servers, version: connection.info?.version }, "NATS is connected again");
       } else if (status.type === "error") {
         // Each event and each shared reply has a subject of its own.
         const problem = status.error.message.replace(/weir[.](usage|cache)[.][^"]*/, "weir.$1.>");
-        if (problem !== told) logger.error({ servers, problem }, "NATS refuses something; docs/operations.md has the rights that each service needs");
+        if (problem !== told) logger.error({ servers, problem }, status.error instanceof AuthorizationError ? refusedCredential : "NATS refuses something; docs/operations.md has the rights that each service needs");
         told = problem;
       }
     }
