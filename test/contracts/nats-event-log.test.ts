@@ -130,6 +130,20 @@ describe.skipIf(!isHere)("the event log through NATS", () => {
     expect(await reconcile(ledger.database)).toMatchObject(onceEach(3));
   });
 
+  test("a consumer that somebody changes to headers alone, while events come, loses none", async () => {
+    const nats = await startTestNats();
+    const { logger, lines } = keepLog();
+    const ledger = await startLedger(await createLedgerDatabase(), openLink(nats.url), logger);
+    await expect.poll(() => eventsInStream(nats.url).catch(() => -1), { timeout: 20_000 }).toBe(0);
+    await withManager(nats.url, async (manager) => manager.consumers.add("WEIR_USAGE", { ...(await manager.consumers.info("WEIR_USAGE", "metering")).config, headers_only: true }));
+    const emitter = startEmitter(natsTransport(openLink(nats.url)));
+    emitter.emit(someEvents(20));
+    await expect.poll(() => lines.join("\n"), { timeout: 20_000 }).toMatch(/headers alone.*nats consumer rm WEIR_USAGE metering/);
+    await withManager(nats.url, (manager) => manager.consumers.delete("WEIR_USAGE", "metering"));
+    expect(await emitter.delivery.drain(40_000)).toBe(0);
+    expect(await reconcile(ledger.database)).toMatchObject(onceEach(20));
+  }, 90_000);
+
   test("limits are raised to those configured, and never lowered", async () => {
     const nats = await startTestNats();
     const database = await createLedgerDatabase();

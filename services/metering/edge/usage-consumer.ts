@@ -1,7 +1,7 @@
 /** Owns taking usage events from the event log: posted first, then confirmed to their emitter, then acknowledged to the broker. */
 import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { jetstream, type JsMsg } from "@nats-io/jetstream";
+import { JsHeaders, jetstream, type JsMsg } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { EventConfirmationSchema, type EventConfirmation } from "#gen/weir/metering/v1/event_confirmation_pb.ts";
 import { RecordUsageRequestSchema, type RecordUsageRequest, type RecordUsageResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
@@ -90,6 +90,8 @@ export function startUsageConsumer({ link, record, setAside, logger }: UsageCons
     };
     try {
       for await (const message of messages) {
+        // Somebody may have changed the consumer since: what has no body is a dead letter only where NATS did not withhold it.
+        if (message.headers?.has(JsHeaders.MessageSizeHdr)) await ensureUsageStream(connection, link.settings.stream, logger);
         waiting.push(message);
         posting ??= postWaiting();
         if (waiting.length === batchMaximum) await posting;

@@ -131,6 +131,7 @@ function consumerFaults(config: ConsumerConfig): string[] {
   if (config.ack_policy !== AckPolicy.Explicit) faults.push(`ack_policy is "${config.ack_policy}" and must be "explicit" (an event may go only when it is posted)`);
   if (config.deliver_subject !== undefined) faults.push("it pushes, and metering pulls");
   if ((config.filter_subject ?? "") !== "" || (config.filter_subjects ?? []).length > 0) faults.push("it filters, and so leaves events behind");
+  if (config.headers_only) faults.push("it gives headers alone, and so no event");
   return faults;
 }
 
