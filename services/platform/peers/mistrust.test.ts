@@ -28,8 +28,8 @@ const stranger = createAuthority("somebody else");
 let folders = 0;
 
 /** Files of a process whose certificate is from `issuer`, and which trusts `trusted`. */
-function files(names: readonly string[], { issuer = authority, trusted = authority, validity }: { issuer?: typeof authority; trusted?: typeof authority; validity?: Validity } = {}): TlsProtection {
-  return writeProtection(join(directory, String(folders++)), trusted, issueCertificate(issuer, names, validity));
+function files(names: readonly string[], { issuer = authority, trusted = authority, validity, onlyFor }: { issuer?: typeof authority; trusted?: typeof authority; validity?: Validity; onlyFor?: "server" | "client" } = {}): TlsProtection {
+  return writeProtection(join(directory, String(folders++)), trusted, issueCertificate(issuer, names, validity, onlyFor));
 }
 
 const emptyBatch = create(RecordUsageRequestSchema);
@@ -60,6 +60,8 @@ const refused: readonly (readonly [who: string, server: () => PeerProtection, cl
   ["a server with a certificate of another authority", () => files(["metering"], { issuer: stranger }), () => ({ protection: files(["routing"]) }), /not signed by the authority that this process knows/],
   ["a server with an expired certificate", () => files(["metering"], { validity: expired }), () => ({ protection: files(["routing"]) }), /its certificate has expired/],
   ["a server that is another service", () => files(["policy"]), () => ({ protection: files(["routing"]) }), /does not carry the service's name/],
+  ["a client with a certificate for servers alone", server, () => ({ protection: files(["routing"], { onlyFor: "server" }) }), /certificate of this process is not for client use/],
+  ["a server with a certificate for clients alone", () => files(["metering"], { onlyFor: "client" }), () => ({ protection: files(["routing"]) }), /its certificate is not for server use/],
   ["a client with a secret, at a server with certificates", server, () => ({}), /Set internal.tls here too/],
   ["a client with certificates, at a server with a secret", () => sharedSecret, () => ({ protection: files(["routing"]) }), /does not speak TLS/],
   ["a client with another secret", () => sharedSecret, () => ({ protection: { kind: "shared-secret", secret: new Secret("another secret, as long as it takes") } }), /not that of this internal port/],

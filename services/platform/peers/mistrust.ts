@@ -7,10 +7,14 @@ import type { PeerProtection, TlsProtection } from "./peer-credentials.ts";
 const faultsOfPeer: readonly (readonly [pattern: RegExp, meaning: string])[] = [
   [/certificate has expired/, "its certificate has expired. Renew it there."],
   [/not yet valid/, "its certificate is not valid yet. Check the clocks of both machines."],
+  [/(unsuitable|unsupported) certificate purpose/, "its certificate is not for server use. Issue one for client and server use."],
   [/self-signed certificate|unable to (verify|get)|signature failure/, "its certificate is not signed by the authority that this process knows. Sign it there by that one, or correct internal.tls.authority_file here."],
   [/does not match certificate's altnames/, "its certificate does not carry the service's name as a DNS name. Issue one that does, or correct peers."],
   [/wrong version number/, "it does not speak TLS. Set internal.tls there too, or correct peers."],
 ];
+
+/** id-kp-clientAuth. */
+const clientUse = "1.3.6.1.5.5.7.3.2";
 
 /** What stood in the way of trust where gRPC says these details; undefined if something else did. */
 export function mistrustIn(details: string, protection: PeerProtection): string | undefined {
@@ -29,6 +33,9 @@ function faultOfOwn({ certificateFile, authorityFile }: TlsProtection): string |
   if (own === undefined) return `${certificateFile} (internal.tls.certificate_file) holds no certificate.`;
   if (own.validToDate.getTime() < Date.now()) return `the certificate of this process has expired (${own.validTo}). Renew ${certificateFile}.`;
   if (own.validFromDate.getTime() > Date.now()) return `the certificate of this process is not valid before ${own.validFrom}. Check ${certificateFile} and the clock.`;
+  // The types do not know that one without this extension has none, and is for any use.
+  const uses = own.keyUsage as readonly string[] | undefined;
+  if (uses?.includes(clientUse) === false) return `the certificate of this process is not for client use. Issue ${certificateFile} for client and server use.`;
   const isSigned = [...chain, ...certificatesIn(authorityFile)].some((issuer) => own.checkIssued(issuer) && own.verify(issuer.publicKey));
   return isSigned ? undefined : `the certificate of this process is of another authority than the one it knows. Sign ${certificateFile} by that of ${authorityFile}.`;
 }

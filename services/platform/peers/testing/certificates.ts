@@ -28,10 +28,10 @@ export function createAuthority(name: string): TestAuthority {
   return { name, key: privateKey, certificatePem: certificate({ subject: name, issuer: name, publicKey, signingKey: privateKey, extensions, validity: aroundNow() }) };
 }
 
-/** A certificate that carries these DNS names, good for both ends of a connection. */
-export function issueCertificate(authority: TestAuthority, dnsNames: readonly string[], validity: Validity = aroundNow()): TestCertificate {
+/** A certificate that carries these DNS names, good for both ends of a connection unless it is for one end alone. */
+export function issueCertificate(authority: TestAuthority, dnsNames: readonly string[], validity: Validity = aroundNow(), onlyFor?: "server" | "client"): TestCertificate {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const extensions = [basicConstraints(false), ...(dnsNames.length === 0 ? [] : [subjectAlternativeNames(dnsNames)])];
+  const extensions = [basicConstraints(false), ...(dnsNames.length === 0 ? [] : [subjectAlternativeNames(dnsNames)]), ...(onlyFor === undefined ? [] : [extendedKeyUsage(onlyFor)])];
   const certificatePem = certificate({ subject: "weir test", issuer: authority.name, publicKey, signingKey: authority.key, extensions, validity });
   return { certificatePem, keyPem: privateKey.export({ type: "pkcs8", format: "pem" }) as string };
 }
@@ -100,6 +100,10 @@ function keyIdentifier(publicKey: KeyObject): Buffer {
 
 function subjectAlternativeNames(dnsNames: readonly string[]): Buffer {
   return extension("2.5.29.17", sequence(...dnsNames.map((name) => element(0x82, Buffer.from(name)))));
+}
+
+function extendedKeyUsage(end: "server" | "client"): Buffer {
+  return extension("2.5.29.37", sequence(objectId(end === "server" ? "1.3.6.1.5.5.7.3.1" : "1.3.6.1.5.5.7.3.2")));
 }
 
 function extension(id: string, value: Buffer): Buffer {
