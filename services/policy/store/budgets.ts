@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { BudgetEnforcement, BudgetSchema, BudgetSubjectSchema, BudgetUsageSchema, type Budget, type BudgetPeriod, type BudgetShortage, type BudgetSubject, type BudgetUsage } from "#gen/weir/policy/v1/budget_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
+import { orTaken } from "#platform/database/unique-violation.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Page } from "../domain/page.ts";
 import type { Tenant } from "../domain/reach.ts";
@@ -58,11 +59,12 @@ export async function lockBudget(transaction: Queryable, id: string, tenant: Ten
 
 /** Throws ALREADY_EXISTS when the name is taken. */
 export async function updateBudgetRow(transaction: Queryable, { id, organizationId }: Pick<Budget, "id" | "organizationId">, { name, limitNanos, enforcement, shortage, alertPercents }: BudgetTerms): Promise<void> {
-  const { rowCount } = await transaction.query(
+  const update = transaction.query(
     `UPDATE budgets SET name = $2, limit_nanos = $3, is_hard = $4, shortage = $5, alert_percents = $6
      WHERE budget_id = $1 AND NOT EXISTS (SELECT FROM budgets AS others WHERE others.organization_id = $7 AND others.name = $2 AND others.delete_time IS NULL AND others.budget_id <> $1)`,
     [id, name, limitNanos, isHard(enforcement), shortage, alertPercents, organizationId],
   );
+  const { rowCount } = await update.catch(orTaken(() => nameTaken(name)));
   if (rowCount !== 1) throw nameTaken(name);
 }
 

@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { OrganizationSchema, type Organization } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
+import { orTaken } from "#platform/database/unique-violation.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Page } from "../domain/page.ts";
 import type { Tenant } from "../domain/reach.ts";
@@ -32,7 +33,8 @@ export async function findOrganization(database: Queryable, id: string): Promise
 
 /** Throws ALREADY_EXISTS when the name is taken. */
 export async function renameOrganization(database: Queryable, id: string, name: string): Promise<void> {
-  const { rowCount } = await database.query("UPDATE organizations SET name = $2 WHERE id = $1 AND NOT EXISTS (SELECT FROM organizations WHERE name = $2 AND id <> $1)", [id, name]);
+  const update = database.query("UPDATE organizations SET name = $2 WHERE id = $1 AND NOT EXISTS (SELECT FROM organizations WHERE name = $2 AND id <> $1)", [id, name]);
+  const { rowCount } = await update.catch(orTaken(() => nameTaken(name)));
   if (rowCount === 1) return;
   await findOrganization(database, id);
   throw nameTaken(name);

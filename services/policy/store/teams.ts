@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { TeamSchema, type Team } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
+import { orTaken } from "#platform/database/unique-violation.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Page } from "../domain/page.ts";
 import type { Tenant } from "../domain/reach.ts";
@@ -37,7 +38,8 @@ export async function findTeam(database: Queryable, id: string, { organizationId
 
 /** Throws ALREADY_EXISTS when the name is taken in the organization. */
 export async function renameTeam(database: Queryable, { id, organizationId }: Team, name: string): Promise<void> {
-  const { rowCount } = await database.query("UPDATE teams SET name = $2 WHERE id = $1 AND NOT EXISTS (SELECT FROM teams WHERE organization_id = $3 AND name = $2 AND id <> $1)", [id, name, organizationId]);
+  const update = database.query("UPDATE teams SET name = $2 WHERE id = $1 AND NOT EXISTS (SELECT FROM teams WHERE organization_id = $3 AND name = $2 AND id <> $1)", [id, name, organizationId]);
+  const { rowCount } = await update.catch(orTaken(() => nameTaken(name)));
   if (rowCount !== 1) throw nameTaken(name);
 }
 

@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { CredentialSchema, type Credential } from "#gen/weir/providers/v1/credential_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
+import { orTaken } from "#platform/database/unique-violation.ts";
 import { GatewayError } from "#platform/errors.ts";
 
 /** A secret as the table has it. */
@@ -106,11 +107,12 @@ export async function replaceSecret(transaction: Queryable, id: string, { sealed
   }
   const { rows } = await transaction.query<{ id: string }>("SELECT id FROM credentials WHERE organization_id = $3 AND provider = $1 AND fingerprint = $2", [present.provider, fingerprint, present.organization_id]);
   if (rows[0] !== undefined) throw new GatewayError("ALREADY_EXISTS", `The provider ${present.provider} has this secret already, as ${rows[0].id}. Give another one.`, { metadata: { kind: "credential", name: rows[0].id } });
-  const rotated = await transaction.query<CredentialRow>(
+  const rotation = transaction.query<CredentialRow>(
     `UPDATE credentials SET secret = $2, hint = $3, fingerprint = $4, former_secret = secret, former_expire_time = $5, refuse_time = NULL, rotate_request_id = nullif($6, '')
      WHERE id = $1 RETURNING *`,
     [id, sealed, hint, fingerprint, formerExpireTime, requestId],
   );
+  const rotated = await rotation.catch(orTaken(() => new GatewayError("ALREADY_EXISTS", `The provider ${present.provider} was given this secret in the same moment, as another credential. Give another one.`, { metadata: { kind: "credential" } })));
   return readCredential(rotated.rows[0]!);
 }
 

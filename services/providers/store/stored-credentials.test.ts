@@ -3,7 +3,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { CreateCredentialRequestSchema, DeleteCredentialRequestSchema, ListCredentialsRequestSchema, RotateCredentialRequestSchema } from "#gen/weir/providers/v1/credential_pb.ts";
 import { systemClock } from "#platform/clock.ts";
-import type { Database } from "#platform/database/database.ts";
+import type { Database, Queryable } from "#platform/database/database.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
 import { Secret } from "#platform/secret.ts";
@@ -16,6 +16,7 @@ import { rotateCredential } from "../rpc/rotate-credential.ts";
 import { migrationsDirectory } from "../service.ts";
 import { sealFormerly } from "../testing/seal-formerly.ts";
 import { configOf } from "../testing/start-providers.ts";
+import { replaceSecret } from "./credentials.ts";
 import { LocalKey } from "./secret-box.ts";
 import { StoredCredentials } from "./stored-credentials.ts";
 
@@ -109,6 +110,18 @@ it("are read in the form before, and move under the installation's data key when
   expect(await secretsOf("")).toEqual(["sk-present", "sk-former"]);
   const { rows } = await database.query<{ secret: Buffer }>("SELECT secret FROM credentials");
   expect(rows[0]!.secret[0]).toBe(3);
+});
+
+it("that are given one secret in the same moment do not share it", async () => {
+  const [first, second] = [await add("org_1", "sk-1"), await add("org_1", "sk-2")];
+  const rotate = (transaction: Queryable, id: string) => replaceSecret(transaction, id, { sealed: Buffer.of(3), hint: "", fingerprint: "the same", formerExpireTime: new Date(0), requestId: "" });
+  const { refused } = await database.transaction(async (transaction) => {
+    await rotate(transaction, first);
+    const refused = database.transaction((another) => rotate(another, second)).catch((error: unknown) => error);
+    await expect.poll(async () => (await database.query("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).rowCount).toBe(1);
+    return { refused };
+  });
+  expect(await refused).toMatchObject({ reason: "ALREADY_EXISTS" });
 });
 
 it("are as if they were not there to another organization: not by id, nor by secret, request id or page", async () => {
