@@ -52,10 +52,21 @@ export async function drawPermits(database: Queryable, holderId: string, draws: 
 
 /** Forgets what says nothing any more; returns the limits that have as many counters as one may have. */
 export async function sweepCounters(database: Queryable, mostCounters: number): Promise<FullLimits> {
-  await database.query("DELETE FROM rate_permits WHERE expire_time < clock_timestamp()");
-  await database.query("DELETE FROM rate_counters WHERE expire_time < clock_timestamp()");
+  await forgetExpired(database, "rate_permits");
+  await forgetExpired(database, "rate_counters");
   const { rows } = await database.query<{ rate_limit_id: string }>("SELECT rate_limit_id FROM rate_counters GROUP BY rate_limit_id HAVING count(*) >= $1", [mostCounters]);
   return rows.map((row) => row.rate_limit_id);
+}
+
+/** Who draws waits for one statement no longer than a moment. */
+const forgottenAtOnce = 1_000;
+
+/** Leaves for the next time what somebody draws from: whoever does holds several rows while waiting for others, so each would wait for the other. */
+async function forgetExpired(database: Queryable, table: "rate_permits" | "rate_counters"): Promise<void> {
+  const statement = `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table} WHERE expire_time < clock_timestamp() LIMIT $1 FOR UPDATE SKIP LOCKED))`;
+  let forgotten: number | null;
+  do ({ rowCount: forgotten } = await database.query(statement, [forgottenAtOnce]));
+  while (forgotten === forgottenAtOnce);
 }
 
 interface SliceRow {
