@@ -32,9 +32,13 @@ export function noteCrossingsOfLeases(transaction: Queryable, leaseIds: readonly
 export async function noteCrossingsOfBudgets(transaction: Queryable, budgetIds: readonly string[]): Promise<Crossing[]> {
   // A statement of its own: a rolling budget may have no period of now yet.
   const { rows } = await transaction.query<{ period_id: bigint }>(
-    `SELECT ensure_period(budgets, label_values.label_value) AS period_id
-     FROM budgets JOIN LATERAL (SELECT DISTINCT label_value FROM budget_periods WHERE budget_periods.budget_id = budgets.budget_id AND end_time > now() - rolling_window) AS label_values ON true
-     WHERE budget_id = ANY ($1) AND alert_percents <> '{}'`,
+    `SELECT ensure_period(budget, label_value) AS period_id
+     FROM (
+       SELECT budgets AS budget, label_values.label_value
+       FROM budgets JOIN LATERAL (SELECT DISTINCT label_value FROM budget_periods WHERE budget_periods.budget_id = budgets.budget_id AND end_time > now() - rolling_window) AS label_values ON true
+       WHERE budget_id = ANY ($1) AND alert_percents <> '{}'
+       ORDER BY budget_id, label_values.label_value
+     ) AS current`,
     [budgetIds],
   );
   return noteCrossings(transaction, "SELECT unnest($1::int8[])", rows.map(({ period_id }) => period_id));

@@ -37,6 +37,19 @@ describe("leases", () => {
     expect(await usageOf(narrow)).toMatchObject({ heldNanos: 20n, headroomNanos: 10n });
   });
 
+  it("begin periods in one order, so that no two who begin the same ones wait for each other", async () => {
+    const { fixture, database, spender, acquire } = await begin();
+    await createTestBudget(fixture, spender.organizationId, 1_000n, { subject: { teamId: "", keyId: "", memberId: "", labelName: "end_user", labelValue: "*" } });
+    const { acquired } = await database.transaction(async (transaction) => {
+      await transaction.query("SELECT ensure_period(budgets, 'ada') FROM budgets");
+      const acquired = acquire(...["bob", "ada"].map((user) => needOf(spender, 1n, { labels: { end_user: user } }))).catch((error: unknown) => error);
+      await expect.poll(async () => (await database.query("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).rowCount).toBe(1);
+      await transaction.query("SELECT ensure_period(budgets, 'bob') FROM budgets");
+      return { acquired };
+    });
+    expect(await acquired).toMatchObject([{ amountNanos: 1n }, { amountNanos: 1n }]);
+  });
+
   it("are not needed where no budget applies, and not given to keys of others", async () => {
     const { fixture, database, spender, acquire } = await begin();
     const stranger = await createSpender(fixture, "other");
