@@ -1,8 +1,10 @@
 /** Owns JSON at the door: parsing that says where a fault is, and splicing of single values into bytes that else stay as they came. */
 import { GatewayError } from "./errors.ts";
+import { boundJsonValues } from "./value-bound.ts";
 
-/** The parsed object. Throws MALFORMED_BODY with line and column, or INVALID_REQUEST when the value is no object. */
+/** The parsed object. Throws MALFORMED_BODY with line and column, INVALID_REQUEST when the value is no object, or BODY_TOO_LARGE when it holds too many. */
 export function parseJsonObject(body: Uint8Array): { readonly [key: string]: unknown } {
+  boundJsonValues(body);
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("utf8");
   let value: unknown;
   try {
@@ -17,9 +19,12 @@ export function parseJsonObject(body: Uint8Array): { readonly [key: string]: unk
 }
 
 function malformed(text: string): GatewayError {
-  const before = text.slice(0, findFault(text)).split("\n");
-  const line = String(before.length);
-  const column = String((before.at(-1)?.length ?? 0) + 1);
+  const fault = findFault(text);
+  const lineStart = text.lastIndexOf("\n", fault - 1) + 1;
+  let lineNumber = 1;
+  for (let at = text.indexOf("\n"); at >= 0 && at < fault; at = text.indexOf("\n", at + 1)) lineNumber++;
+  const line = String(lineNumber);
+  const column = String(fault - lineStart + 1);
   return new GatewayError("MALFORMED_BODY", `The body is not valid JSON: fault at line ${line}, column ${column}.`, {
     metadata: { line, column },
   });

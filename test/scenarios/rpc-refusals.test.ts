@@ -2,9 +2,9 @@
 import { once } from "node:events";
 import { connect as connectHttp2, constants, type IncomingHttpHeaders } from "node:http2";
 import { connect } from "node:net";
-import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import { credentials, Client as GrpcClient, status, type ServiceError } from "@grpc/grpc-js";
+import { credentials, Client as GrpcClient, Metadata, status, type ServiceError } from "@grpc/grpc-js";
 import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -13,6 +13,7 @@ import { StatusSchema } from "#gen/google/rpc/status_pb.ts";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { openRawConnection } from "../harness/raw-connection.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 let weir: Weir;
@@ -24,12 +25,19 @@ beforeAll(async () => {
 });
 afterAll(() => weir?.stop());
 
-const transports: Readonly<Record<string, () => Transport>> = {
-  gRPC: () => createGrpcTransport({ baseUrl: weir.origin }),
-  "gRPC-Web": () => createGrpcWebTransport({ baseUrl: weir.origin, httpVersion: "1.1" }),
-  Connect: () => createConnectTransport({ baseUrl: weir.origin, httpVersion: "1.1" }),
-  "Connect in JSON": () => createConnectTransport({ baseUrl: weir.origin, httpVersion: "1.1", useBinaryFormat: false }),
+const withKey: Interceptor = (next) => (request) => {
+  request.header.set("authorization", `Bearer ${weir.inferenceKey}`);
+  return next(request);
 };
+
+function transportsWith(interceptors: Interceptor[]): Readonly<Record<string, () => Transport>> {
+  return {
+    gRPC: () => createGrpcTransport({ baseUrl: weir.origin, interceptors }),
+    "gRPC-Web": () => createGrpcWebTransport({ baseUrl: weir.origin, httpVersion: "1.1", interceptors }),
+    Connect: () => createConnectTransport({ baseUrl: weir.origin, httpVersion: "1.1", interceptors }),
+    "Connect in JSON": () => createConnectTransport({ baseUrl: weir.origin, httpVersion: "1.1", useBinaryFormat: false, interceptors }),
+  };
+}
 
 const saying = (text: string) => ({ generation: { model: "demo/demo-chat", messages: [{ role: Role.USER, parts: [{ kind: { case: "text" as const, value: { text } } }] }] } });
 
@@ -39,7 +47,7 @@ function told(error: unknown) {
   return { code, reason: info?.reason, metadata: info?.metadata, requestId: metadata.get("x-request-id"), message };
 }
 
-describe.each(Object.entries(transports))("by %s", (_, transport) => {
+describe.each(Object.entries(transportsWith([withKey])))("by %s", (_, transport) => {
   test("a message that is too large", async () => {
     const client = createClient(InferenceService, transport());
     const error = await client.generate(saying("x".repeat(maximumBytes + 1))).catch(told);
@@ -69,10 +77,11 @@ describe("by gRPC", () => {
     await expect(other).resolves.toBeDefined();
   });
 
+  const keyMetadata = (): Metadata => Metadata.fromHttp2Headers({ authorization: `Bearer ${weir.inferenceKey}` });
   const call = async (path: string, bytes: string): Promise<{ code: number; reason: string }> => {
     const client = new GrpcClient(weir.authority, credentials.createInsecure());
     const asBytes = (value: string): Buffer => Buffer.from(value);
-    const error = await new Promise<ServiceError>((resolve) => client.makeUnaryRequest(path, asBytes, String, bytes, (failure) => resolve(failure!)));
+    const error = await new Promise<ServiceError>((resolve) => client.makeUnaryRequest(path, asBytes, String, bytes, keyMetadata(), (failure) => resolve(failure!)));
     client.close();
     const details = fromBinary(StatusSchema, error.metadata.get("grpc-status-details-bin")[0] as Buffer).details;
     return { code: error.code, reason: anyUnpack(details[0]!, ErrorInfoSchema)!.reason };
@@ -84,7 +93,7 @@ describe("by gRPC", () => {
 
   test("a caller who is refused amid its message is told to send no more of it", async () => {
     const session = connectHttp2(weir.origin);
-    const stream = session.request({ ":method": "POST", ":path": "/weir.inference.v1.InferenceService/Generate", "content-type": "application/grpc" });
+    const stream = session.request({ ":method": "POST", ":path": "/weir.inference.v1.InferenceService/Generate", "content-type": "application/grpc", authorization: `Bearer ${weir.inferenceKey}` });
     const closed = once(stream, "close");
     stream.write(Buffer.concat([Buffer.from([0, 0, 1, 0, 1]), Buffer.alloc(maximumBytes + 1)]));
     // Node closes what was read to its end.
@@ -101,9 +110,25 @@ describe("by gRPC", () => {
   });
 });
 
+test("whoever has no key is told so before the message is read", async () => {
+  const refusal = { reason: "KEY_MISSING", requestId: expect.stringMatching(/^req_/) };
+  for (const open of Object.values(transportsWith([]))) {
+    const client = createClient(InferenceService, open());
+    expect(await client.generate(saying("x".repeat(maximumBytes + 1))).catch(told)).toMatchObject(refusal);
+    expect(await client.streamGenerate(saying("x".repeat(maximumBytes + 1)))[Symbol.asyncIterator]().next().catch(told)).toMatchObject(refusal);
+  }
+});
+
+test.each(["POST PATH HTTP/1.0", "POST PATH HTTP/1.1\r\nhost: [::", "POST PATH HTTP/1.1\r\nhost: ", "POST PATH HTTP/1.1\r\nhost: a b"])("%j names no host: it is refused, and harms nobody", async (line) => {
+  const connection = await openRawConnection(weir.origin);
+  await connection.send(`${line.replace("PATH", "/weir.inference.v1.InferenceService/ListModels")}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}`);
+  expect(await connection.closed).toMatch(/^HTTP\/1\.1 400 [^]+INVALID_REQUEST/);
+  expect((await fetch(`${weir.origin}/v1/models`, { headers: { authorization: `Bearer ${weir.inferenceKey}` } })).status).toBe(200);
+});
+
 describe("by Connect", () => {
   const post = async (body: string, headers: Record<string, string> = {}) => {
-    const response = await fetch(`${weir.origin}/weir.inference.v1.InferenceService/Generate`, { method: "POST", body, headers: { "content-type": "application/json", ...headers } });
+    const response = await fetch(`${weir.origin}/weir.inference.v1.InferenceService/Generate`, { method: "POST", body, headers: { "content-type": "application/json", authorization: `Bearer ${weir.inferenceKey}`, ...headers } });
     const { details } = (await response.json()) as { details: { debug: { reason: string } }[] };
     return { status: response.status, reason: details[0]!.debug.reason };
   };
@@ -115,7 +140,7 @@ describe("by Connect", () => {
 
   test("a tool that must be called, but has no name", async () => {
     const body = { generation: { model: "demo/demo-chat", messages: [{ role: "ROLE_USER", parts: [{ text: { text: "hello" } }] }], toolChoice: { mode: "MODE_NAMED" } } };
-    expect(await post(JSON.stringify(body), { authorization: `Bearer ${weir.inferenceKey}` })).toEqual({ status: 400, reason: "INVALID_REQUEST" });
+    expect(await post(JSON.stringify(body))).toEqual({ status: 400, reason: "INVALID_REQUEST" });
   });
 
   test("an encoding that is not known keeps gRPC's code for it", async () => {
@@ -133,14 +158,14 @@ describe("by Connect", () => {
         });
       });
     await once(socket, "connect");
-    const head = (more: string): string => `POST /weir.inference.v1.InferenceService/Generate HTTP/1.1\r\nhost: weir\r\n${more}\r\n\r\n`;
+    const head = (more: string): string => `POST /weir.inference.v1.InferenceService/Generate HTTP/1.1\r\nhost: weir\r\nauthorization: Bearer ${weir.inferenceKey}\r\n${more}\r\n\r\n`;
     const piece = "x".repeat(maximumBytes);
     socket.write(head("content-type: application/proto\r\ntransfer-encoding: chunked"));
     for (let count = 0; count < 64; count++) socket.write(`${piece.length.toString(16)}\r\n${piece}\r\n`);
     socket.write("0\r\n\r\n");
     await answered("429");
     socket.write(`${head("content-type: application/json\r\ncontent-length: 2")}{}`);
-    await answered("401");
+    await answered("400");
     socket.destroy();
   });
 });

@@ -1,9 +1,10 @@
 /** Owns the RPC door: every public and admin method of every service over gRPC, gRPC-Web and Connect, forwarded to its owner. */
 import { constants, type Http2ServerResponse } from "node:http2";
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
-import { Code, ConnectError, createConnectRouter, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
-import { compressionBrotli, compressionGzip, universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { ConnectError, createConnectRouter, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { AuditClass, Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toConnectError } from "#platform/errors.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
@@ -14,11 +15,12 @@ import { authorizeMethod, type SessionSecret } from "../domain/admit.ts";
 import { audited, recordDenial, type AuditedCall, type AuditTrail } from "../domain/audit.ts";
 import type { NotedContext } from "../domain/call-notes.ts";
 import type { Admit } from "./admission.ts";
-import { leaveOutFarDeadlines } from "./caller-deadline.ts";
+import { takeDeadline } from "./caller-deadline.ts";
 import { sessionOf } from "./sessions/cookies.ts";
 import { messageBytes, type ContentKeeper, type ContentRecording } from "./content-recording.ts";
 import { addHealth } from "./rpc-health.ts";
 import { addReflection } from "./rpc-reflection.ts";
+import { compressions, readMessage } from "./rpc-message.ts";
 import { explained, explainedForCaller, ownRefusal, refusalResponse, unread } from "./rpc-refusals.ts";
 import { discardRest } from "./read-body.ts";
 import { hasFailed, writeTrailersAlone } from "./trailers-alone.ts";
@@ -58,37 +60,67 @@ export interface RpcDoor {
 
 export function createRpcDoor(options: RpcDoorOptions): RpcDoor {
   const handlers = handlersOf(options);
-  const refuse = (request: HttpRequest, response: HttpResponse, refusal: GatewayError): void => {
-    const told = toConnectError(refusal);
-    write(request, response, refusalResponse(request.headers["content-type"] ?? "", told, refusalHeader(refusal, "", options)));
-  };
+  const refuse = (request: HttpRequest, response: HttpResponse, refusal: GatewayError): void => write(request, response, refused(request, refusal, options.openScope(undefined)));
   const handle = (request: HttpRequest, response: HttpResponse): void => {
     const path = request.url!.split("?", 1)[0]!;
     const handler = handlers.get(path);
     if (handler === undefined) return refuse(request, response, noMethod(path, options));
-    leaveOutFarDeadlines(request.headers);
+    if (!hasAuthority(request)) return refuse(request, response, new GatewayError("INVALID_REQUEST", "The request names no host that it is for. Send a Host header."));
+    const timeoutMs = takeDeadline(request.headers);
     endUnfinished(request);
     // Connect waits until a caller who reads slowly has read, also for one who is gone.
     response.once("close", () => response.emit("drain"));
-    // Connect's context has the headers, but not whom they are from.
-    const contextValues = createContextValues().set(requestKey, request);
-    // An iterator that destroys the request where reading ends early would leave its connection deaf: over HTTP/1.1 the next call on it would wait in vain.
-    const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-    void handler({ ...universalRequestFromNodeRequest(request, response, undefined, contextValues), body })
-      .then((answer) => (isRuled(handler) ? withReason(answer, handler, options) : answer))
-      .then((answer) => write(request, response, answer), (error: unknown) => response.destroy(ConnectError.from(error)));
+    const answer = isRuled(handler) ? answerRuled(handler, request, response, begin(options.openScope(timeoutMs), handler.method, request, response), options) : answerOpen(handler, request, response);
+    void answer.then((answered) => write(request, response, answered), (error: unknown) => response.destroy(ConnectError.from(error)));
   };
   return { handle, refuse };
 }
 
-function handlersOf({ services, maximumMessageBytes, draining, ...options }: RpcDoorOptions): ReadonlyMap<string, UniversalHandler> {
-  const router = createConnectRouter({ readMaxBytes: maximumMessageBytes, acceptCompression: [compressionGzip, compressionBrotli] });
-  for (const { descriptor, owner } of services) {
-    for (const method of descriptor.methods) addMethod(router, method, owner, { services, maximumMessageBytes, draining, ...options });
+/** Connect makes an address of it, and cannot of what is none. */
+function hasAuthority({ headers }: HttpRequest): boolean {
+  const authority = headers[":authority"] ?? headers.host;
+  return authority !== undefined && URL.canParse(`http://${String(authority)}`);
+}
+
+/** Who asks is known before the message is read, and what it holds is bounded before it is decoded. */
+async function answerRuled(handler: UniversalHandler, request: HttpRequest, response: HttpResponse, scope: RequestScope, options: RpcDoorOptions): Promise<UniversalServerResponse> {
+  const { method } = handler;
+  let body: Uint8Array;
+  // Connect's context has the headers, but not whom they are from.
+  const contextValues = createContextValues();
+  try {
+    const grant = await callerOf(method, request, scope, options);
+    body = await readMessage(request, method.input, { maximumBytes: options.maximumMessageBytes, signal: scope.signal });
+    contextValues.set(arrivalKey, { scope, grant, bodyBytes: body.length });
+  } catch (thrown) {
+    return refused(request, thrown instanceof ConnectError ? explained(thrown, method.input.typeName, options.maximumMessageBytes) : thrown, scope);
   }
-  addHealth(router, services.map(({ descriptor }) => descriptor.typeName), draining);
-  addReflection(router, services.map(({ descriptor }) => descriptor));
-  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const answer = await handler({ ...universalRequestFromNodeRequest(request, response, undefined, contextValues), body: piecesOf(body) });
+  return withReason(answer, method, scope, options);
+}
+
+async function* piecesOf(body: Uint8Array): AsyncIterable<Uint8Array> {
+  yield body;
+}
+
+/** Health and reflection. An iterator that destroys the request where reading ends early would leave its connection deaf: over HTTP/1.1 the next call on it would wait in vain. */
+function answerOpen(handler: UniversalHandler, request: HttpRequest, response: HttpResponse): Promise<UniversalServerResponse> {
+  const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  return handler({ ...universalRequestFromNodeRequest(request, response, undefined, undefined), body });
+}
+
+/** Whoever asks for health and reflection needs few words, and no key. */
+const maximumOpenBytes = 64 * 1024;
+
+function handlersOf({ services, draining, ...options }: RpcDoorOptions): ReadonlyMap<string, UniversalHandler> {
+  const router = createConnectRouter({ readMaxBytes: options.maximumMessageBytes, acceptCompression: compressions });
+  for (const { descriptor, owner } of services) {
+    for (const method of descriptor.methods) addMethod(router, method, owner, { services, draining, ...options });
+  }
+  const openRouter = createConnectRouter({ readMaxBytes: maximumOpenBytes, acceptCompression: compressions });
+  addHealth(openRouter, services.map(({ descriptor }) => descriptor.typeName), draining);
+  addReflection(openRouter, services.map(({ descriptor }) => descriptor));
+  return new Map([...router.handlers, ...openRouter.handlers].map((handler) => [handler.requestPath, handler]));
 }
 
 /** Health and reflection have errors of gRPC's own. */
@@ -97,7 +129,7 @@ function isRuled({ service }: UniversalHandler): boolean {
 }
 
 /** What Connect refuses by itself has no reason yet, and stands in no log. */
-async function withReason(answer: UniversalServerResponse, { method }: UniversalHandler, options: RpcDoorOptions): Promise<UniversalServerResponse> {
+async function withReason(answer: UniversalServerResponse, method: DescMethod, scope: RequestScope, options: RpcDoorOptions): Promise<UniversalServerResponse> {
   const { body: pieces, header } = answer;
   if (pieces === undefined || header === undefined) return answer;
   const body = pieces[Symbol.asyncIterator]();
@@ -106,16 +138,18 @@ async function withReason(answer: UniversalServerResponse, { method }: Universal
   const refusal = header.has("x-request-id") ? undefined : ownRefusal(answer, first.done === true ? undefined : first.value);
   if (refusal === undefined) return { ...answer, body: unread(body, first) };
   const error = explained(refusal, method.input.typeName, options.maximumMessageBytes);
-  return refusalResponse(header.get("content-type") ?? "", explainedForCaller(refusal, error), refusalHeader(error, method.localName, options));
+  return refusalResponse(header.get("content-type") ?? "", explainedForCaller(refusal, error), refusalHeader(scope.end(error)!, scope));
 }
 
-/** Tells of the refusal in log and metrics, too. */
-function refusalHeader(refusal: GatewayError, operation: string, { openScope }: RpcDoorOptions): Headers {
-  const scope = openScope(undefined);
-  scope.operation = operation;
-  scope.end(refusal);
-  const retryAfter = refusal.retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(refusal.retryAfterMs / 1000)) };
-  return new Headers({ "x-request-id": scope.requestId, ...retryAfter });
+/** Ends the request, in log and metrics, too; its caller hears in their protocol. */
+function refused(request: HttpRequest, thrown: unknown, scope: RequestScope): UniversalServerResponse {
+  const error = scope.end(thrown)!;
+  return refusalResponse(request.headers["content-type"] ?? "", toConnectError(error), refusalHeader(error, scope));
+}
+
+function refusalHeader({ retryAfterMs }: GatewayError, { requestId }: RequestScope): Headers {
+  const retryAfter = retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
+  return new Headers({ "x-request-id": requestId, ...retryAfter });
 }
 
 function noMethod(path: string, { services }: RpcDoorOptions): GatewayError {
@@ -152,7 +186,14 @@ function isOverHttp2(response: HttpResponse): response is HttpResponse & Http2Se
   return "stream" in response;
 }
 
-const requestKey = createContextKey<HttpRequest | undefined>(undefined);
+/** A request whose caller is known. */
+interface Arrival {
+  readonly scope: RequestScope;
+  readonly grant: Grant;
+  readonly bodyBytes: number;
+}
+
+const arrivalKey = createContextKey<Arrival | undefined>(undefined);
 
 type Handler = (request: Message, context: HandlerContext) => unknown;
 
@@ -164,10 +205,10 @@ function addMethod(router: ReturnType<typeof createConnectRouter>, method: DescM
 }
 
 async function answerUnary(method: DescMethod, owner: UntypedService, request: Message, context: HandlerContext, options: RpcDoorOptions): Promise<Message> {
-  const scope = openScope(method, context, options);
+  const { scope } = arrivalOf(context);
   let admitted: Admitted | undefined;
   try {
-    admitted = await admit(method, request, context, scope, options);
+    admitted = await admit(method, request, context, options);
     const { call, callContext, recording } = admitted;
     const response = await audited(call, options.audit, () => owner[method.localName]!(request, callContext) as Promise<Message>);
     recording?.addReply(messageBytes(method.output, response));
@@ -181,11 +222,11 @@ async function answerUnary(method: DescMethod, owner: UntypedService, request: M
 }
 
 async function* answerStream(method: DescMethod, owner: UntypedService, request: Message, context: HandlerContext, options: RpcDoorOptions): AsyncIterable<Message> {
-  const scope = openScope(method, context, options);
+  const { scope } = arrivalOf(context);
   if (isEndless(method)) cutBy(options.draining, scope);
   let admitted: Admitted | undefined;
   try {
-    admitted = await admit(method, request, context, scope, options);
+    admitted = await admit(method, request, context, options);
     const messages = owner[method.localName]!(request, admitted.callContext) as AsyncIterable<Message>;
     yield* admitted.recording === undefined ? messages : recorded(method, messages, admitted.recording);
     // Some end without a word when they are cut; their callers are to hear why.
@@ -220,19 +261,27 @@ async function* recorded(method: DescMethod, messages: AsyncIterable<Message>, r
   }
 }
 
-function openScope(method: DescMethod, context: HandlerContext, options: RpcDoorOptions): RequestScope {
-  const scope = options.openScope(context.timeoutMs());
+function begin(scope: RequestScope, method: DescMethod, request: HttpRequest, response: HttpResponse): RequestScope {
   scope.operation = method.localName;
-  scope.record(method, context.values.get(requestKey)!);
-  context.responseHeader.set("x-request-id", scope.requestId);
-  const stop = (): void => (isDeadline(context.signal.reason) ? scope.expire() : scope.cancel());
-  if (context.signal.aborted) stop();
-  else context.signal.addEventListener("abort", stop, { once: true });
+  scope.record(method, request);
+  response.once("close", () => scope.cancel());
   return scope;
 }
 
-function isDeadline(reason: unknown): boolean {
-  return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
+/** The grant by which the call comes in, whatever its message says. */
+function callerOf(method: DescMethod, request: HttpRequest, scope: RequestScope, options: RpcDoorOptions): Promise<Grant> {
+  const { exposure } = ruleOf(method);
+  if (exposure !== Exposure.PUBLIC && exposure !== Exposure.ADMIN) {
+    throw new GatewayError("METHOD_NOT_EXPOSED", `${method.parent.typeName}/${method.name} is for Weir's own services and cannot be called on this port.`);
+  }
+  return options.admit(readCredential(request) ?? consoleSession(request, options), request, scope);
+}
+
+/** Of a method that Connect has called; its answer bears the id of its request. */
+function arrivalOf({ values, responseHeader }: HandlerContext): Arrival {
+  const arrival = values.get(arrivalKey)!;
+  responseHeader.set("x-request-id", arrival.scope.requestId);
+  return arrival;
 }
 
 interface Admitted {
@@ -242,13 +291,9 @@ interface Admitted {
   readonly recording: ContentRecording | undefined;
 }
 
-async function admit(method: DescMethod, request: Message, context: HandlerContext, scope: RequestScope, options: RpcDoorOptions): Promise<Admitted> {
+async function admit(method: DescMethod, request: Message, context: HandlerContext, options: RpcDoorOptions): Promise<Admitted> {
+  const { scope, grant, bodyBytes } = context.values.get(arrivalKey)!;
   const rule = ruleOf(method);
-  if (rule.exposure !== Exposure.PUBLIC && rule.exposure !== Exposure.ADMIN) {
-    throw new GatewayError("METHOD_NOT_EXPOSED", `${method.parent.typeName}/${method.name} is for Weir's own services and cannot be called on this port.`);
-  }
-  const httpRequest = context.values.get(requestKey)!;
-  const grant = await options.admit(readCredential(context.requestHeader) ?? consoleSession(httpRequest, options), httpRequest, scope);
   const call = { method, request, grant, address: scope.address, requestId: scope.requestId };
   try {
     authorizeMethod(method, grant);
@@ -256,7 +301,7 @@ async function admit(method: DescMethod, request: Message, context: HandlerConte
     await recordDenial(call, denial, options.audit);
     throw denial;
   }
-  validateMessage(method.input, request);
+  validateMessage(method.input, request, bodyBytes);
   if (rule.exposure === Exposure.ADMIN) checkOrganizationId(request);
   const recording = rule.audit === AuditClass.INFERENCE ? options.contents.begin(grant, scope) : undefined;
   recording?.addRequest(messageBytes(method.input, request));
@@ -272,9 +317,10 @@ function checkOrganizationId(request: Message): void {
   throw new GatewayError("INVALID_REQUEST", description, { fieldViolations: [{ field: "organization_id", description }] });
 }
 
-function readCredential(headers: Headers): string | undefined {
-  const bearer = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "")?.[1];
-  return bearer ?? headers.get("x-api-key") ?? undefined;
+function readCredential({ headers }: HttpRequest): string | undefined {
+  const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? "")?.[1];
+  const key = headers["x-api-key"];
+  return bearer ?? (key === undefined ? undefined : String(key));
 }
 
 /** Of the console's own calls, which a page of another origin could not make unasked: the browser would ask Weir first. */
