@@ -72,7 +72,6 @@ import { synthesizeSpeech } from "./rpc/synthesize-speech.ts";
 import { streamGenerate } from "./rpc/stream-generate.ts";
 import { testGuardrail } from "./rpc/test-guardrail.ts";
 import { transcribe } from "./rpc/transcribe.ts";
-import { withMediaRoom } from "./rpc/media-room.ts";
 import { callUnary } from "./rpc/unary.ts";
 import { uploadFileByRpc } from "./rpc/upload-file.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
@@ -229,7 +228,7 @@ export async function createRoutingService({ config, peers, sharedCache, clock, 
     listBatches: (request, context) => listBatchesPage(request, context, dependencies),
     cancelBatch: (request, context) => cancelBatchByRpc(request, context, dependencies),
   };
-  const mediaRoom = new ByteRoom(() => config.current.maximumMediaBytes);
+  const byteRoom = new ByteRoom(() => config.current.maximumMediaBytes);
   const peeks: Peeks = {
     rateRoom: rateCounters.peek,
     hold: (need, context) => holds.peek(need, context),
@@ -250,16 +249,17 @@ export async function createRoutingService({ config, peers, sharedCache, clock, 
   };
   const frontDoor = createFrontDoor({
     config,
-    http: { dialects, endpoints: new EndpointIndex(dialects), admit, pipeline, config: () => config.current, fileIds, mediaRoom, startTimeMs: clock.now(), contents },
+    http: { dialects, endpoints: new EndpointIndex(dialects), admit, pipeline, config: () => config.current, fileIds, byteRoom, startTimeMs: clock.now(), contents },
     rpc: {
       services: [
-        { descriptor: InferenceService, owner: asUntyped(guardService(InferenceService, withMediaRoom(implementation, mediaRoom))) },
+        { descriptor: InferenceService, owner: asUntyped(guardService(InferenceService, implementation)) },
         { descriptor: OperatorService, owner: asUntyped(guardService(OperatorService, operatorImplementation)) },
         { descriptor: PolicyService, owner: asUntyped(peers.policy) },
         { descriptor: MeteringService, owner: asUntyped(peers.metering) },
         { descriptor: ProvidersService, owner: asUntyped(peers.providers) },
       ],
       admit,
+      byteRoom,
       draining,
       audit,
       contents,

@@ -5,6 +5,7 @@ import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { GenerateRequestSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { openRawConnection } from "../harness/raw-connection.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 const mebibyte = 1024 * 1024;
@@ -17,7 +18,7 @@ const guardrailPath = "/weir.policy.v1.PolicyService/CreateGuardrail";
 let weir: Weir;
 
 beforeAll(async () => {
-  weir = await startWeir({ config: "{ providers: { demo: { vendor: demo } }, logging: { level: warn } }" });
+  weir = await startWeir({ config: "{ providers: { demo: { vendor: demo } }, limits: { max_media_bytes: 67108864 }, logging: { level: warn } }" });
 });
 afterAll(() => weir?.stop());
 
@@ -63,6 +64,21 @@ test.each(cases.filter(([, path]) => path.startsWith("/weir.")))("%s of a caller
   const before = peakBytes();
   expect(await send(path, body, headers)).toContain("The call carries no key");
   expect(peakBytes() - before).toBeLessThan(64 * mebibyte);
+});
+
+test.each(["/v1/chat/completions", "/v1/audio/transcriptions", generatePath])("%s: bodies that do not come to their end are held within one bound", async (path) => {
+  const before = peakBytes();
+  const piece = Buffer.alloc(20 * mebibyte, " ");
+  const connections = await Promise.all(Array.from({ length: 10 }, () => openRawConnection(weir.origin)));
+  for (const connection of connections) {
+    await connection.send(`POST ${path} HTTP/1.1\r\nhost: weir\r\nconnection: close\r\nauthorization: Bearer ${weir.inferenceKey}\r\ncontent-type: ${path.startsWith("/v1/audio") ? "multipart/form-data; boundary=b" : "application/json"}\r\ncontent-length: ${largeBytes}\r\n\r\n`);
+    connection.socket.write(piece);
+  }
+  const answers: string[] = [];
+  for (const connection of connections) connection.socket.on("data", (bytes: Buffer) => answers.push(String(bytes).slice(0, 12)));
+  await expect.poll(() => answers.filter((answer) => answer === "HTTP/1.1 503").length).toBe(7);
+  expect(peakBytes() - before).toBeLessThan(mostGrowthBytes);
+  for (const connection of connections) connection.socket.destroy();
 });
 
 test("what is as long, and holds little, is served", async () => {

@@ -22,7 +22,7 @@ providers:
   oai: { vendor: openai, api_key: sk-openai-secret, base_url: "${upstream.baseUrl}" }
   ant: { vendor: anthropic, api_key: sk-anthropic-secret, base_url: "${upstream.baseUrl}" }
 routes: { ears: { targets: [ant/none, oai/down, oai/whisper] } }
-limits: { max_body_bytes: 4194304, max_media_bytes: 300000 }
+limits: { max_body_bytes: 4194304, max_media_bytes: 2097152 }
 `,
   });
   client = new OpenAI({ baseURL: `${weir.origin}/v1`, apiKey: weir.inferenceKey, maxRetries: 0 });
@@ -168,6 +168,9 @@ test("what cannot be routed is refused before a vendor hears of it", async () =>
   expect(upstream.requests).toHaveLength(place);
 });
 
+/** Of two, one is beyond `max_media_bytes`. */
+const large = Buffer.alloc(1_200_000);
+
 test("no more is held at once than the bound, and what is held is let go at the end", async () => {
   const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
   const place = upstream.requests.length;
@@ -175,7 +178,7 @@ test("no more is held at once than the bound, and what is held is let go at the 
     await answered;
     await json(200, { text: "Hello." })(request, response);
   });
-  const ask = async (): Promise<string> => (await client.audio.transcriptions.create({ file: await recording(), model: "oai/whisper" })).text;
+  const ask = async (): Promise<string> => (await client.audio.transcriptions.create({ file: await toFile(large, "long.mp3"), model: "oai/whisper" })).text;
   const first = ask();
   await upstream.request(place);
   await expect(ask()).rejects.toMatchObject({ status: 503, code: "overloaded" });
@@ -184,7 +187,7 @@ test("no more is held at once than the bound, and what is held is let go at the 
   expect(await ask()).toBe("Hello.");
 });
 
-test("sound, images and files are held within one bound, through whatever door they come, pictures in a conversation among them", async () => {
+test("what is large is held within one bound, through whatever door it comes", async () => {
   const rpc = weir.client(InferenceService, weir.inferenceKey);
   const arrived = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
@@ -192,17 +195,16 @@ test("sound, images and files are held within one bound, through whatever door t
     arrived.resolve();
     void release.promise.then(() => plain("Hello.")(request, response));
   });
-  const first = rpc.transcribe({ model: "oai/whisper", audio: sound, mediaType: "audio/mpeg" }).catch(() => undefined);
+  const first = rpc.transcribe({ model: "oai/whisper", audio: large, mediaType: "audio/mpeg" }).catch(() => undefined);
   await arrived.promise;
   const place = upstream.requests.length;
-  const picture = Buffer.alloc(1_200_000);
   const message = (kind: object): never => ({ role: Role.USER, parts: [{ kind }] }) as never;
-  const generation = { model: "oai/m", messages: [message({ case: "image", value: { media: { source: { case: "data", value: picture }, mediaType: "image/png" } } })] };
-  const url = `data:image/png;base64,${picture.toString("base64")}`;
+  const generation = { model: "oai/m", messages: [message({ case: "image", value: { media: { source: { case: "data", value: large }, mediaType: "image/png" } } })] };
+  const url = `data:image/png;base64,${large.toString("base64")}`;
   const refused: readonly (() => Promise<unknown>)[] = [
-    () => rpc.transcribe({ model: "oai/whisper", audio: sound, mediaType: "audio/mpeg" }),
-    () => rpc.editImages({ model: "oai/m", prompt: "more", images: [{ data: sound, mediaType: "image/png" }] }),
-    () => rpc.uploadFile({ filename: "a", purpose: "vision", content: sound }),
+    () => rpc.transcribe({ model: "oai/whisper", audio: large, mediaType: "audio/mpeg" }),
+    () => rpc.editImages({ model: "oai/m", prompt: "more", images: [{ data: large, mediaType: "image/png" }] }),
+    () => rpc.uploadFile({ filename: "a", purpose: "vision", content: large }),
     () => rpc.generate({ generation }),
     async () => { for await (const event of rpc.streamGenerate({ generation })) expect(event).toBeUndefined(); },
     () => rpc.countTokens({ generation }),

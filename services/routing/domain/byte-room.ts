@@ -1,8 +1,12 @@
 /** Owns how many bytes of requests may be held at once, for bodies so large that their number alone bounds nothing. */
 import { GatewayError } from "#platform/errors.ts";
 
-/** Of requests of which most are text, those up to 1 MiB are not counted: their number bounds them. */
+/** Of requests up to 1 MiB nothing is counted: their number bounds them. */
 export const smallBytes = 1024 * 1024;
+
+interface Holder {
+  whenOver(callback: () => void): void;
+}
 
 export class ByteRoom {
   readonly #maximumBytes: () => number;
@@ -12,24 +16,24 @@ export class ByteRoom {
     this.#maximumBytes = maximumBytes;
   }
 
-  /** Runs what holds so many bytes. Throws OVERLOADED when there is no room for them beside the others. */
-  async hold<Result>(bytes: number, run: () => Promise<Result>): Promise<Result> {
-    const release = this.take(bytes);
-    try {
-      return await run();
-    } finally {
-      release();
-    }
+  /** Counts what one request holds until it is over: to be told how much that is, each time that it grows. Throws OVERLOADED when there is no room for it beside the others. */
+  countFor(holder: Holder): (bytes: number) => void {
+    let ownBytes = 0;
+    return (bytes) => {
+      if (bytes <= Math.max(smallBytes, ownBytes)) return;
+      this.#grow(ownBytes, bytes);
+      if (ownBytes === 0) holder.whenOver(() => (this.#heldBytes -= ownBytes));
+      ownBytes = bytes;
+    };
   }
 
-  /** Takes room for so many bytes until the returned function is called, once. Throws as `hold` does. */
-  take(bytes: number): () => void {
+  #grow(ownBytes: number, bytes: number): void {
+    const otherBytes = this.#heldBytes - ownBytes;
     const maximumBytes = this.#maximumBytes();
     // What is alone may be larger: it has a bound of its own.
-    if (bytes > 0 && this.#heldBytes > 0 && this.#heldBytes + bytes > maximumBytes) {
-      throw new GatewayError("OVERLOADED", `Weir holds ${this.#heldBytes} bytes of sound, images and files, and with this request more than limits.max_media_bytes allows (${maximumBytes}). Try again soon.`, { retryAfterMs: 1_000 });
+    if (otherBytes > 0 && otherBytes + bytes > maximumBytes) {
+      throw new GatewayError("OVERLOADED", `Weir holds ${otherBytes} bytes of large requests, and with this one more than limits.max_media_bytes allows (${maximumBytes}). Try again soon.`, { retryAfterMs: 1_000 });
     }
-    this.#heldBytes += bytes;
-    return () => (this.#heldBytes -= bytes);
+    this.#heldBytes = otherBytes + bytes;
   }
 }

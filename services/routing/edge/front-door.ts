@@ -14,7 +14,7 @@ import { isSessionPath, type SessionDoor } from "./sessions/session-door.ts";
 export interface FrontDoorOptions {
   readonly config: LiveValue<RoutingConfig>;
   readonly http: HttpDoorDependencies;
-  readonly rpc: Pick<RpcDoorOptions, "services" | "admit" | "draining" | "audit" | "contents">;
+  readonly rpc: Pick<RpcDoorOptions, "services" | "admit" | "byteRoom" | "draining" | "audit" | "contents">;
   readonly sessionDoor: SessionDoor;
   readonly consoleFiles: ConsoleFiles;
   readonly clock: Clock;

@@ -14,7 +14,7 @@ import { authorizeMethod } from "../domain/admit.ts";
 import { withOwnCache, type AskedGeneration, type AskedRelay, type AskedUnary, type Native } from "../domain/asked.ts";
 import { generationCall, relayedCall, unaryCall, type AskedCall } from "../domain/asked-call.ts";
 import type { RelayedName } from "../domain/capability.ts";
-import { smallBytes, type ByteRoom } from "../domain/byte-room.ts";
+import type { ByteRoom } from "../domain/byte-room.ts";
 import type { Dialect, FilesEndpoint, GenerateEndpoint, GetModelEndpoint, ListModelsEndpoint, RelayCall, RelayEndpoint, RequestTarget, StreamWriter, UnaryEndpoint } from "../domain/dialect.ts";
 import type { EndpointIndex, FoundEndpoint } from "../domain/endpoint-index.ts";
 import type { FileIds } from "../domain/file-ids.ts";
@@ -40,7 +40,7 @@ export interface HttpDoorDependencies {
   readonly pipeline: PipelineDependencies;
   readonly config: () => RoutingConfig;
   readonly fileIds: (organizationId: string) => FileIds;
-  readonly mediaRoom: ByteRoom;
+  readonly byteRoom: ByteRoom;
   /** Stands in for the models' own times of creation, which vendors do not all tell. */
   readonly startTimeMs: number;
   readonly contents: ContentKeeper;
@@ -75,13 +75,13 @@ export async function handleHttp(request: HttpRequest, response: HttpResponse, s
     const recording = dependencies.contents.begin(grant, scope);
     if (recording !== undefined) recordReply(response, recording);
     const arrived = { request, response, scope, grant, dependencies, target: { model, query: address.query }, recording };
-    if (endpoint.operation === "generate") await withBody(arrived, (body) => generate(arrived, dialect, endpoint, body));
+    if (endpoint.operation === "generate") await generate(arrived, dialect, endpoint, await bodyOf(arrived));
     else if (endpoint.operation === "listModels") answerModels(arrived, endpoint);
     else if (endpoint.operation === "getModel") answerModel(arrived, endpoint);
     else if (endpoint.operation === "getVersion") answerJson(response, JSON.stringify(endpoint.writeReply()), identification(scope));
     else if (endpoint.operation === "files") await callFiles(arrived, dialect, endpoint);
     else if (endpoint.operation === "relay") await relay(arrived, dialect, endpoint);
-    else await withBody(arrived, (body) => callUnary(arrived, dialect, endpoint, body));
+    else await callUnary(arrived, dialect, endpoint, await bodyOf(arrived));
     scope.end();
   } catch (thrown) {
     const error = scope.end(thrown)!;
@@ -174,19 +174,6 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
   answerJson(arrived.response, json, headersOf(arrived, dialect, reply, message, warningsOf(message, answer?.warnings, call.unknownFields)));
 }
 
-/** JSON of more than some text holds media, mostly; it counts as such while it is held. */
-async function withBody(arrived: Arrived, work: (body: Buffer) => Promise<void>): Promise<void> {
-  const body = await bodyOf(arrived);
-  return body.length > smallBytes ? arrived.dependencies.mediaRoom.hold(body.length, () => work(body)) : work(body);
-}
-
-/** The body is held to the end, because the next target may need it. */
-function holdBody(work: () => Promise<void>, { request, dependencies }: Arrived): Promise<void> {
-  const { maximumBodyBytes } = dependencies.config();
-  const bytes = Math.min(Number(request.headers["content-length"] ?? maximumBodyBytes), maximumBodyBytes);
-  return dependencies.mediaRoom.hold(bytes, work);
-}
-
 async function callFiles(arrived: Arrived, dialect: Dialect, endpoint: FilesEndpoint): Promise<void> {
   const { request, response, scope, grant, dependencies, target } = arrived;
   const files = new AccountFiles({
@@ -200,12 +187,9 @@ async function callFiles(arrived: Arrived, dialect: Dialect, endpoint: FilesEndp
   });
   const named = request.headers["x-weir-provider"];
   const asked = { id: target.model, query: target.query ?? "", provider: named === undefined ? undefined : String(named), contentType: request.headers["content-type"] ?? "", headers: ownHeaders(dialect, request), body: () => bodyOf(arrived) };
-  const answer = async (): Promise<void> => {
-    const given = await endpoint.answer(asked, files);
-    if ("json" in given) answerJson(response, JSON.stringify(given.json), identification(scope));
-    else await relayStream(arrived, dialect, given.reply, (first) => bytesWriter(first.start?.contentType ?? ""), () => []);
-  };
-  return endpoint.method === "POST" ? holdBody(answer, arrived) : answer();
+  const given = await endpoint.answer(asked, files);
+  if ("json" in given) answerJson(response, JSON.stringify(given.json), identification(scope));
+  else await relayStream(arrived, dialect, given.reply, (first) => bytesWriter(first.start?.contentType ?? ""), () => []);
 }
 
 /** A file's own bytes, which can tell of nothing else. */
@@ -214,11 +198,8 @@ function bytesWriter(contentType: string): StreamWriter {
 }
 
 async function relay(arrived: Arrived, dialect: Dialect, endpoint: RelayEndpoint): Promise<void> {
-  const { request } = arrived;
-  return holdBody(async () => {
-    const call = await endpoint.read(await bodyOf(arrived), request.headers["content-type"] ?? "");
-    return relayCall(arrived, dialect, { operation: endpoint.serves, path: endpoint.path }, call);
-  }, arrived);
+  const call = await endpoint.read(await bodyOf(arrived), arrived.request.headers["content-type"] ?? "");
+  return relayCall(arrived, dialect, { operation: endpoint.serves, path: endpoint.path }, call);
 }
 
 async function relayCall(arrived: Arrived, dialect: Dialect, { operation, path }: { readonly operation: RelayedName; readonly path: string }, call: RelayCall): Promise<void> {
@@ -251,8 +232,9 @@ function strictnessOf({ request }: Arrived): boolean {
   return readStrictness(request.headers["x-weir-strict"]);
 }
 
+/** Held to the end of the request, because the next target may need it. */
 async function bodyOf({ request, scope, dependencies, recording }: Arrived): Promise<Buffer> {
-  const body = await readBody(request, { maximumBytes: dependencies.config().maximumBodyBytes, setIn: "limits.max_body_bytes", signal: scope.signal });
+  const body = await readBody(request, { maximumBytes: dependencies.config().maximumBodyBytes, setIn: "limits.max_body_bytes", signal: scope.signal, count: dependencies.byteRoom.countFor(scope) });
   recording?.addRequest(body);
   return body;
 }

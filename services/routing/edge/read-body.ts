@@ -12,13 +12,15 @@ export interface BodyBounds {
   readonly maximumSilenceMs?: number;
   /** Ends the reading with its reason; absent where the caller's going is the only one. */
   readonly signal?: AbortSignal;
+  /** Told how much is held, each time that it grows; what it throws ends the reading. */
+  readonly count?: (bytes: number) => void;
 }
 
 /**
  * The whole body. Throws BODY_TOO_LARGE as soon as that is known, DEADLINE_EXCEEDED when nothing comes for a while,
  * CANCELLED when the caller goes away before its end, and the signal's reason when it fires.
  */
-export function readBody(request: HttpRequest, { maximumBytes, setIn, maximumSilenceMs = silenceMs, signal }: BodyBounds): Promise<Buffer> {
+export function readBody(request: HttpRequest, { maximumBytes, setIn, maximumSilenceMs = silenceMs, signal, count }: BodyBounds): Promise<Buffer> {
   const encoding = request.headers["content-encoding"];
   if (encoding !== undefined && encoding !== "identity") {
     return Promise.reject(new GatewayError("INVALID_REQUEST", `The body is encoded as "${encoding}"; send it without Content-Encoding.`));
@@ -28,27 +30,28 @@ export function readBody(request: HttpRequest, { maximumBytes, setIn, maximumSil
     const chunks: Buffer[] = [];
     let length = 0;
     const silence = setTimeout(() => reject(new GatewayError("DEADLINE_EXCEEDED", `Nothing came of the body for ${maximumSilenceMs / 1000} s; send it in one go.`)), maximumSilenceMs);
-    const giveUp = (): void => {
-      request.removeAllListeners("data");
-      clearTimeout(silence);
-      reject(signal!.reason as Error);
-    };
     const forget = (): void => {
       clearTimeout(silence);
-      signal?.removeEventListener("abort", giveUp);
+      signal?.removeEventListener("abort", giveUpForSignal);
     };
-    if (signal?.aborted === true) return giveUp();
-    signal?.addEventListener("abort", giveUp);
+    const giveUp = (error: unknown): void => {
+      request.removeAllListeners("data");
+      forget();
+      reject(error as Error);
+    };
+    const giveUpForSignal = (): void => giveUp(signal!.reason);
+    if (signal?.aborted === true) return giveUpForSignal();
+    signal?.addEventListener("abort", giveUpForSignal);
     request.on("data", (chunk: Buffer) => {
       silence.refresh();
       length += chunk.length;
-      if (length > maximumBytes) {
-        request.removeAllListeners("data");
-        forget();
-        reject(tooLarge(maximumBytes, setIn));
-        return;
+      try {
+        if (length > maximumBytes) throw tooLarge(maximumBytes, setIn);
+        count?.(length);
+        chunks.push(chunk);
+      } catch (error) {
+        giveUp(error);
       }
-      chunks.push(chunk);
     });
     request.once("end", () => {
       forget();

@@ -13,6 +13,7 @@ import type { Identity, UntypedService } from "#platform/service-types.ts";
 import { validateMessage } from "#platform/validation.ts";
 import { authorizeMethod, type SessionSecret } from "../domain/admit.ts";
 import { audited, recordDenial, type AuditedCall, type AuditTrail } from "../domain/audit.ts";
+import type { ByteRoom } from "../domain/byte-room.ts";
 import type { NotedContext } from "../domain/call-notes.ts";
 import type { Admit } from "./admission.ts";
 import { takeDeadline } from "./caller-deadline.ts";
@@ -37,6 +38,7 @@ export interface RpcDoorOptions {
   readonly services: readonly OwnedService[];
   readonly admit: Admit;
   readonly maximumMessageBytes: number;
+  readonly byteRoom: ByteRoom;
   /** Where the console's page is from, where that is known. */
   readonly consoleOrigin: string | undefined;
   readonly openScope: (callerTimeoutMs: number | undefined) => RequestScope;
@@ -90,7 +92,7 @@ async function answerRuled(handler: UniversalHandler, request: HttpRequest, resp
   const contextValues = createContextValues();
   try {
     const grant = await callerOf(method, request, scope, options);
-    body = await readMessage(request, method.input, { maximumBytes: options.maximumMessageBytes, signal: scope.signal });
+    body = await readMessage(request, method.input, { maximumBytes: options.maximumMessageBytes, signal: scope.signal, count: options.byteRoom.countFor(scope) });
     contextValues.set(arrivalKey, { scope, grant, bodyBytes: body.length });
   } catch (thrown) {
     return refused(request, thrown instanceof ConnectError ? explained(thrown, method.input.typeName, options.maximumMessageBytes) : thrown, scope);

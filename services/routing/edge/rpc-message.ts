@@ -15,6 +15,8 @@ export interface MessageBounds {
   readonly maximumBytes: number;
   /** Ends the reading with its reason. */
   readonly signal: AbortSignal;
+  /** Told how much is held, each time that it grows; what it throws refuses the request. */
+  readonly count: (bytes: number) => void;
 }
 
 /**
@@ -22,15 +24,15 @@ export interface MessageBounds {
  * Throws BODY_TOO_LARGE, INVALID_REQUEST when there are several messages, Connect's error when it cannot be unpacked, and what `readBody` throws.
  * What is no message, or is packed in a way that nobody knows, is left to Connect to refuse.
  */
-export async function readMessage(request: HttpRequest, schema: DescMessage, { maximumBytes, signal }: MessageBounds): Promise<Uint8Array> {
+export async function readMessage(request: HttpRequest, schema: DescMessage, { maximumBytes, signal, count }: MessageBounds): Promise<Uint8Array> {
   const { headers } = request;
   const contentType = headers["content-type"] ?? "";
   const isEnveloped = contentType.startsWith("application/grpc") || contentType.startsWith("application/connect+");
   const packing = packingOf(headers, contentType, isEnveloped);
   if (packing !== undefined) delete headers["content-encoding"];
   else if (headers["content-encoding"] !== undefined) return Buffer.alloc(0);
-  const body = await readBody(request, { maximumBytes, setIn: "limits.max_body_bytes", signal });
-  const form: Form = { packing, maximumBytes, bound: contentType.includes("json") ? boundJsonValues : (message) => boundMessageValues(schema, message) };
+  const body = await readBody(request, { maximumBytes, setIn: "limits.max_body_bytes", signal, count });
+  const form: Form = { packing, maximumBytes, count, bound: contentType.includes("json") ? boundJsonValues : (message) => boundMessageValues(schema, message) };
   return isEnveloped ? openEnvelope(body, form) : openMessage(body, form);
 }
 
@@ -38,6 +40,7 @@ interface Form {
   /** Undefined where the message is not packed, or as nobody knows. */
   readonly packing: Compression | undefined;
   readonly maximumBytes: number;
+  readonly count: (bytes: number) => void;
   readonly bound: (message: Uint8Array) => void;
 }
 
@@ -61,8 +64,9 @@ async function openEnvelope(body: Buffer, form: Form): Promise<Uint8Array> {
   return body;
 }
 
-async function openMessage(message: Uint8Array, { packing, maximumBytes, bound }: Form): Promise<Uint8Array> {
+async function openMessage(message: Uint8Array, { packing, maximumBytes, count, bound }: Form): Promise<Uint8Array> {
   const plain = packing === undefined ? message : await packing.decompress(message, maximumBytes);
+  count(plain.length);
   bound(plain);
   return plain;
 }

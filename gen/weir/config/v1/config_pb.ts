@@ -786,7 +786,7 @@ export type Limits = Message<"weir.config.v1.Limits"> & {
   maxBodyBytes?: bigint | undefined;
 
   /**
-   * The most bytes of requests that are held at once, of those for sound, images and files, and of others beyond 1 MiB; default 536870912 (512 MiB).
+   * The most bytes of requests that are held at once, of those beyond 1 MiB: sound, files, pictures in a conversation; default 536870912 (512 MiB).
    *
    * @generated from field: optional int64 max_media_bytes = 8;
    */
