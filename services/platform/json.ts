@@ -1,10 +1,10 @@
 /** Owns JSON at the door: parsing that says where a fault is, and splicing of single values into bytes that else stay as they came. */
 import { GatewayError } from "./errors.ts";
-import { boundJsonValues } from "./value-bound.ts";
+import { boundJsonValues, mostValues } from "./value-bound.ts";
 
-/** The parsed object. Throws MALFORMED_BODY with line and column, INVALID_REQUEST when the value is no object, or BODY_TOO_LARGE when it holds too many. */
-export function parseJsonObject(body: Uint8Array): { readonly [key: string]: unknown } {
-  boundJsonValues(body);
+/** The parsed object. Throws MALFORMED_BODY with line and column, INVALID_REQUEST when the value is no object, or BODY_TOO_LARGE when it holds more values than that. */
+export function parseJsonObject(body: Uint8Array, most = mostValues): { readonly [key: string]: unknown } {
+  boundJsonValues(body, most);
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("utf8");
   let value: unknown;
   try {

@@ -123,9 +123,12 @@ function endpointOf({ method }: HttpRequest, { path }: Address, found: readonly 
   throw new GatewayError("METHOD_NOT_FOUND", `Weir has no ${method} ${path.slice(0, 200)}. ${advice}`);
 }
 
+/** Of a conversation, which is looked at several times: of some ten thousand messages. */
+const mostGenerationValues = 250_000;
+
 async function generate(arrived: Arrived, dialect: Dialect, endpoint: GenerateEndpoint, body: Buffer): Promise<void> {
   const { response, scope } = arrived;
-  const parsed = parseJsonObject(body);
+  const parsed = parseJsonObject(body, mostGenerationValues);
   const files = filesIn(parsed, arrived.dependencies.fileIds(arrived.grant.organizationId));
   const asked = endpoint.read(parsed, arrived.target);
   const read: AskedGeneration = {
