@@ -257,8 +257,7 @@ class Start {
       draining: this.#draining.signal,
     });
     this.#cleanups.push(() => service.stop());
-    const tls = settings.publicTls && { settings: settings.publicTls, logger: this.#loggerOf("routing") };
-    const listener = await listen({ address: settings.publicAddress, port: settings.publicPort, tls, handler: service.frontDoor.handle, portHint: "Set listen.port in weir.yaml, or start with --port." });
+    const listener = await listen({ address: settings.publicAddress, port: settings.publicPort, tls: settings.publicTls, handler: service.frontDoor.handle, logger: this.#loggerOf("routing"), portHint: "Set listen.port in weir.yaml, or start with --port." });
     this.#cleanups.push((drainMs) => listener.close(drainMs, service.frontDoor.cutOff));
     const origin = originOf(listener);
     await data.writeAddress(origin);

@@ -22,7 +22,7 @@ test("a changed certificate is used for new connections, and one that cannot be 
 
 test("files that are none are refused at the start", async () => {
   const settings = { certificateFile: "/nowhere.pem", keyFile: "/nowhere.key", clientAuthorityFile: undefined };
-  const options = { address: "127.0.0.1", port: 0, portHint: "", handler: () => undefined, tls: { settings, logger: createLogger("silent") } };
+  const options = { address: "127.0.0.1", port: 0, portHint: "", handler: () => undefined, logger: createLogger("silent"), tls: settings };
   await expect(listen(options)).rejects.toThrow("listen.tls.certificate_file: /nowhere.pem cannot be read (ENOENT).");
 });
 
@@ -50,7 +50,7 @@ test("a file of authorities that holds none, or half of one, is refused at the s
 
 function listenWith(settings: ListenerTlsSettings): Promise<Listener> {
   const handler: HttpHandler = (request, response) => void response.end(String(clientCertificateOf(request) !== undefined));
-  return listen({ address: "127.0.0.1", port: 0, portHint: "", handler, tls: { settings, logger: createLogger("silent") } });
+  return listen({ address: "127.0.0.1", port: 0, portHint: "", handler, logger: createLogger("silent"), tls: settings });
 }
 
 /** Whether the caller's certificate counts. */

@@ -9,17 +9,19 @@ import type { Logger } from "./logger.ts";
 
 export type HttpRequest = http.IncomingMessage;
 export type HttpResponse = http.ServerResponse;
-export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
+export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void | Promise<void>;
 
 export interface ListenerOptions {
   readonly address: string;
   /** 0 takes a free port. */
   readonly port: number;
+  /** What it throws is a defect: it ends that request, and not the process with all others. */
   readonly handler: HttpHandler;
   /** What a person does when the port is taken, for the error. */
   readonly portHint: string;
+  readonly logger: Logger;
   /** Undefined for a port without TLS. */
-  readonly tls?: { readonly settings: ListenerTlsSettings; readonly logger: Logger } | undefined;
+  readonly tls?: ListenerTlsSettings | undefined;
 }
 
 export interface Listener {
@@ -50,9 +52,10 @@ const http2Preface = Buffer.from("PRI");
 
 /** Binds the port. Throws INVALID_REQUEST with what to do when it is taken. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
-  const http1Server = http.createServer({ keepAliveTimeout: 75_000, headersTimeout: 10_000, requestTimeout: 600_000, connectionsCheckingInterval: 2_000, maxHeaderSize: 32 * 1024 }, options.handler);
+  const handle = (request: HttpRequest, response: HttpResponse): void => void answer(options, request, response);
+  const http1Server = http.createServer({ keepAliveTimeout: 75_000, headersTimeout: 10_000, requestTimeout: 600_000, connectionsCheckingInterval: 2_000, maxHeaderSize: 32 * 1024 }, handle);
   // node:http2 offers the same requests and responses as node:http; only TypeScript does not know.
-  const http2Handler = options.handler as unknown as (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void;
+  const http2Handler = handle as unknown as (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void;
   const http2Server = http2.createServer({ settings: { maxConcurrentStreams: 256 }, maxSessionMemory: 64 }, http2Handler);
   const sessions = new Map<http2.ServerHttp2Session, net.Socket>();
   const sockets = new Set<net.Socket>();
@@ -75,7 +78,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       http2Server.emit("connection", socket);
     });
   };
-  const tls = options.tls && openListenerTls(options.tls.settings, options.tls.logger, hear);
+  const tls = options.tls && openListenerTls(options.tls, options.logger, hear);
   http1Server.on("connection", (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
@@ -85,6 +88,15 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   await bind(http1Server, options);
   const { address, port } = http1Server.address() as AddressInfo;
   return { scheme: tls === undefined ? "http" : "https", address, port, close: (drainMs, cutOff) => close(http1Server, { sessions, sockets, silent }, drainMs, cutOff).finally(() => tls?.close()) };
+}
+
+async function answer({ handler, logger }: ListenerOptions, request: HttpRequest, response: HttpResponse): Promise<void> {
+  try {
+    await handler(request, response);
+  } catch (error) {
+    logger.error({ error }, "a request failed by a defect, unanswered");
+    breakOff(response);
+  }
 }
 
 function sniff(socket: net.Socket, accept: (isHttp2: boolean) => void): void {

@@ -268,7 +268,6 @@ export async function createRoutingService({ config, peers, sharedCache, clock, 
     consoleFiles: createConsoleFiles(consoleDirectory),
     clock,
     onReplyError: (error) => logger.error({ error }, "a reply could not be written"),
-    onDefect: (error) => logger.error({ error }, "a request failed by a defect, unanswered"),
     observer: new RequestObserver(logger, metrics, tracer, onNotable),
   });
   return {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createLogger } from "#platform/logger.ts";
 import { createMetricsRegistry } from "#platform/metrics.ts";
 import { openAdminDoor, type AdminDoor } from "../admin-door.ts";
 import { addHealthCommand } from "./health.ts";
@@ -11,7 +12,7 @@ let admin: AdminDoor;
 let directory: string;
 beforeEach(async () => {
   const metrics = createMetricsRegistry();
-  admin = await openAdminDoor({ adminAddress: "127.0.0.1", adminPort: 0 }, { contentType: metrics.contentType, read: () => metrics.metrics() });
+  admin = await openAdminDoor({ adminAddress: "127.0.0.1", adminPort: 0 }, { contentType: metrics.contentType, read: () => metrics.metrics() }, createLogger("silent"));
   directory = await mkdtemp(join(tmpdir(), "weir-health-"));
 });
 afterEach(async () => {

@@ -16,7 +16,7 @@ const stopMarginMs = 15_000;
 export async function runManyProcesses(launch: Launch, databases: DatabaseSource, count: number): Promise<number> {
   const { settings, data, logger } = launch;
   const stopping = stopSignal();
-  const admin = await openAdminDoor(settings, new SharedMetrics());
+  const admin = await openAdminDoor(settings, new SharedMetrics(), logger);
   try {
     const connections: Partial<Record<Schema, DatabaseConnection>> = {};
     for (const schema of databases.schemas) connections[schema] = await databases.connectionOf(schema);

@@ -14,7 +14,7 @@ export async function runOneProcess(launch: Launch, databases: DatabaseSource): 
   const { settings, data, logger } = launch;
   const stopping = stopSignal();
   const metrics = createMetricsRegistry();
-  const admin = await openAdminDoor(settings, { contentType: metrics.contentType, read: () => metrics.metrics() });
+  const admin = await openAdminDoor(settings, { contentType: metrics.contentType, read: () => metrics.metrics() }, logger);
   try {
     const weir = await unlessStopped(startWeir({ ...launch, databases, metrics, readiness: admin }), stopping);
     if (weir === undefined) return 0;

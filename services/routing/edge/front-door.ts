@@ -1,7 +1,7 @@
 /** Owns the public port's first step: each request is bounded, given its scope, and handed to the RPC door, the console's sign-in or the HTTP dialects. */
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { breakOff, type HttpHandler, type HttpRequest, type HttpResponse } from "#platform/listener.ts";
+import { breakOff, type HttpHandler, type HttpResponse } from "#platform/listener.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { RoutingConfig } from "../config.ts";
 import type { ConsoleFiles } from "./console-files.ts";
@@ -21,8 +21,6 @@ export interface FrontDoorOptions {
   readonly observer: RequestObserver;
   /** Told of a reply that could not be written; its caller is gone, or a defect wrote it after its end. */
   readonly onReplyError: (error: Error) => void;
-  /** Told of a request at which Weir failed before anything could answer it. */
-  readonly onDefect: (error: unknown) => void;
 }
 
 export interface FrontDoor {
@@ -34,7 +32,7 @@ export interface FrontDoor {
 /** How long after its request's time a reply, or the word that the time is up, may still be on its way. */
 const lastWordMs = 2_000;
 
-export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, clock, observer, onReplyError, onDefect }: FrontDoorOptions): FrontDoor {
+export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, clock, observer, onReplyError }: FrontDoorOptions): FrontDoor {
   const open = new Set<RequestScope>();
   const openScope = (door: string, callerTimeoutMs?: number): RequestScope => {
     const scope = new RequestScope(door, config.current.requestTimeoutMs, callerTimeoutMs, clock, observer);
@@ -56,7 +54,7 @@ export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, 
   config.subscribe(() => (currentRpcDoor = rpcDoor()));
   let requests = 0;
 
-  const answer = async (request: HttpRequest, response: HttpResponse): Promise<void> => {
+  const handle: HttpHandler = async (request, response) => {
     if (answerCors(request, response, config.current.allowedOrigins)) return;
     requests++;
     const { maximumConcurrentRequests, requestTimeoutMs } = config.current;
@@ -76,13 +74,6 @@ export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, 
     } else if (isRpc(request)) currentRpcDoor.handle(request, response);
     else if (isSessionPath(request.url ?? "/")) await sessionDoor(request, response, scopeOf("console", response));
     else if (!consoleFiles(request, response)) await handleHttp(request, response, scopeOf("http", response), http);
-  };
-  const handle = (request: HttpRequest, response: HttpResponse): void => {
-    // A defect ends its own request, and not the process with all others.
-    answer(request, response).catch((error: unknown) => {
-      onDefect(error);
-      breakOff(response);
-    });
   };
   const cutOff = (): void => {
     const stopping = new GatewayError("SHUTTING_DOWN", "Weir is shutting down, and could not wait for the end of this call any longer. Send it again, to another instance.");

@@ -1,12 +1,14 @@
 import { connect, constants } from "node:http2";
 import { expect, test } from "vitest";
 import { listen } from "#platform/listener.ts";
+import { createLogger } from "#platform/logger.ts";
 import { endUnfinished } from "./unfinished-request.ts";
 
 const silenceMs = 50;
+const logger = createLogger("silent");
 
 test("a request over HTTP/2 whose end does not come is ended, answered or not, and one that is whole may take its time", async () => {
-  const listener = await listen({ address: "127.0.0.1", port: 0, portHint: "", handler: (request, response) => {
+  const listener = await listen({ address: "127.0.0.1", port: 0, portHint: "", logger, handler: (request, response) => {
     endUnfinished(request, silenceMs);
     request.resume();
     if (request.url === "/answered") response.end("too large");
