@@ -12,6 +12,7 @@ import type { Environment } from "../environment.ts";
 import { withFixedParts } from "../restart-needed.ts";
 import { runManyProcesses } from "../run/many-processes.ts";
 import { runOneProcess, type Launch } from "../run/one-process.ts";
+import { surviveDefects } from "../run/survive-defects.ts";
 import { readOrders } from "../run/worker-orders.ts";
 import { runWorkerProcess } from "../run/worker-process.ts";
 import { loadSettings, readSettings, type Settings } from "../settings.ts";
@@ -74,6 +75,7 @@ async function serveToTheEnd(options: ServeOptions, environment: Environment): P
   const settings = withOptions(orders === undefined ? loaded : readSettings(withFixedParts(loaded.file, orders.fixedParts), variables, services), options);
   const data = new DataDirectory(resolve(options.data ?? environment.dataDirectory));
   const logger = createLogger(settings.logLevel);
+  surviveDefects(logger);
   probeSilentConnections();
   const launch: Launch = { services, settings, configPath, variables, data, logger };
   return orders === undefined ? run(launch, databaseUrl, processes) : runWorkerProcess(launch, orders);

@@ -71,7 +71,7 @@ export function createFrontDoor({ config, http, rpc, sessionDoor, consoleFiles, 
       const overloaded = new GatewayError("OVERLOADED", `Weir treats ${maximumConcurrentRequests} requests at once, the bound set in limits.max_concurrent_requests. Try again soon.`, { retryAfterMs: 1_000 });
       if (isRpc(request)) currentRpcDoor.refuse(request, response, overloaded);
       else refuseHttp(request, response, openScope("http"), http, overloaded);
-    } else if (isRpc(request)) currentRpcDoor.handle(request, response);
+    } else if (isRpc(request)) await currentRpcDoor.handle(request, response);
     else if (isSessionPath(request.url ?? "/")) await sessionDoor(request, response, scopeOf("console", response));
     else if (!consoleFiles(request, response)) await handleHttp(request, response, scopeOf("http", response), http);
   };

@@ -55,7 +55,7 @@ export function isRpc({ url = "/", headers }: HttpRequest): boolean {
 
 export interface RpcDoor {
   /** Takes the paths of all methods, internal ones included: those are refused with METHOD_NOT_EXPOSED. */
-  readonly handle: (request: HttpRequest, response: HttpResponse) => void;
+  readonly handle: (request: HttpRequest, response: HttpResponse) => Promise<void>;
   /** Refuses a request unread, in the caller's protocol. */
   readonly refuse: (request: HttpRequest, response: HttpResponse, refusal: GatewayError) => void;
 }
@@ -63,7 +63,7 @@ export interface RpcDoor {
 export function createRpcDoor(options: RpcDoorOptions): RpcDoor {
   const handlers = handlersOf(options);
   const refuse = (request: HttpRequest, response: HttpResponse, refusal: GatewayError): void => write(request, response, refused(request, refusal, options.openScope(undefined)));
-  const handle = (request: HttpRequest, response: HttpResponse): void => {
+  const handle = async (request: HttpRequest, response: HttpResponse): Promise<void> => {
     const path = request.url!.split("?", 1)[0]!;
     const handler = handlers.get(path);
     if (handler === undefined) return refuse(request, response, noMethod(path, options));
@@ -73,7 +73,8 @@ export function createRpcDoor(options: RpcDoorOptions): RpcDoor {
     // Connect waits until a caller who reads slowly has read, also for one who is gone.
     response.once("close", () => response.emit("drain"));
     const answer = isRuled(handler) ? answerRuled(handler, request, response, begin(options.openScope(timeoutMs), handler.method, request, response), options) : answerOpen(handler, request, response);
-    void answer.then((answered) => write(request, response, answered), (error: unknown) => response.destroy(ConnectError.from(error)));
+    const answered = await answer.catch((error: unknown) => void response.destroy(ConnectError.from(error)));
+    if (answered !== undefined) write(request, response, answered);
   };
   return { handle, refuse };
 }
