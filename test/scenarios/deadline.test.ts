@@ -53,7 +53,9 @@ test("a caller's deadline holds over all hops, down to the vendor's socket", asy
   for (const { code } of calls) expect(code).toBe(Status.DEADLINE_EXCEEDED);
   expect(isInTime(best()), JSON.stringify(best())).toBe(true);
   const sent = async (): Promise<AttemptResult[]> => (await weir.attempts(0)).map(({ event }) => event!.outcome!.result).filter((result) => result !== AttemptResult.NOT_SENT);
-  await expect.poll(sent).toEqual(Array(upstream.requests.length).fill(AttemptResult.CANCELLED));
+  // Of a request whose first bytes were written when the time was up, the vendor may have heard nothing.
+  await expect.poll(async () => (await sent()).length).toBeGreaterThanOrEqual(upstream.requests.length);
+  expect(new Set(await sent())).toEqual(new Set([AttemptResult.CANCELLED]));
 });
 
 test("a deadline beyond all that timers count is none", async () => {

@@ -1,31 +1,26 @@
 /** Owns the RPC door: every public and admin method of every service over gRPC, gRPC-Web and Connect, forwarded to its owner. */
-import { constants, type Http2ServerResponse } from "node:http2";
-import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
-import { ConnectError, createConnectRouter, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
-import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { ConnectError, createConnectRouter, createContextValues } from "@connectrpc/connect";
+import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { AuditClass, Exposure } from "#gen/weir/types/v1/method_pb.ts";
+import { Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toConnectError } from "#platform/errors.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import { ruleOf } from "#platform/method-guard.ts";
-import type { Identity, UntypedService } from "#platform/service-types.ts";
-import { validateMessage } from "#platform/validation.ts";
-import { authorizeMethod, type SessionSecret } from "../domain/admit.ts";
-import { audited, recordDenial, type AuditedCall, type AuditTrail } from "../domain/audit.ts";
+import type { UntypedService } from "#platform/service-types.ts";
+import type { SessionSecret } from "../domain/admit.ts";
 import type { ByteRoom } from "../domain/byte-room.ts";
-import type { NotedContext } from "../domain/call-notes.ts";
 import type { Admit } from "./admission.ts";
 import { takeDeadline } from "./caller-deadline.ts";
-import { sessionOf } from "./sessions/cookies.ts";
-import { messageBytes, type ContentKeeper, type ContentRecording } from "./content-recording.ts";
-import { addHealth } from "./rpc-health.ts";
-import { addReflection } from "./rpc-reflection.ts";
-import { compressions, readMessage } from "./rpc-message.ts";
-import { explained, explainedForCaller, ownRefusal, refusalResponse, unread } from "./rpc-refusals.ts";
-import { discardRest } from "./read-body.ts";
-import { hasFailed, writeTrailersAlone } from "./trailers-alone.ts";
 import type { RequestScope } from "./request-scope.ts";
+import { writeAnswer } from "./rpc-answer.ts";
+import { addHealth } from "./rpc-health.ts";
+import { compressions, readMessage } from "./rpc-message.ts";
+import { addMethod, arrivalKey, type MethodCallOptions } from "./rpc-methods.ts";
+import { addReflection } from "./rpc-reflection.ts";
+import { explained, explainedForCaller, ownRefusal, refusalResponse, unread } from "./rpc-refusals.ts";
+import { sessionOf } from "./sessions/cookies.ts";
 import { endUnfinished } from "./unfinished-request.ts";
 
 /** A service and who answers for it. */
@@ -34,7 +29,7 @@ export interface OwnedService {
   readonly owner: UntypedService;
 }
 
-export interface RpcDoorOptions {
+export interface RpcDoorOptions extends MethodCallOptions {
   readonly services: readonly OwnedService[];
   readonly admit: Admit;
   readonly maximumMessageBytes: number;
@@ -42,10 +37,8 @@ export interface RpcDoorOptions {
   /** Where the console's page is from, where that is known. */
   readonly consoleOrigin: string | undefined;
   readonly openScope: (callerTimeoutMs: number | undefined) => RequestScope;
-  /** Fires when the process begins to drain: health answers NOT_SERVING and watchers are told. */
+  /** Fires when the process begins to drain: health answers NOT_SERVING, and watchers are told. */
   readonly draining: AbortSignal;
-  readonly audit: AuditTrail;
-  readonly contents: ContentKeeper;
 }
 
 /** Paths below these belong to the RPC door, and whatever speaks gRPC: it could not read an answer in a dialect. */
@@ -62,7 +55,7 @@ export interface RpcDoor {
 
 export function createRpcDoor(options: RpcDoorOptions): RpcDoor {
   const handlers = handlersOf(options);
-  const refuse = (request: HttpRequest, response: HttpResponse, refusal: GatewayError): void => write(request, response, refused(request, refusal, options.openScope(undefined)));
+  const refuse = (request: HttpRequest, response: HttpResponse, refusal: GatewayError): void => writeAnswer(request, response, refused(request, refusal, options.openScope(undefined)));
   const handle = async (request: HttpRequest, response: HttpResponse): Promise<void> => {
     const path = request.url!.split("?", 1)[0]!;
     const handler = handlers.get(path);
@@ -74,7 +67,7 @@ export function createRpcDoor(options: RpcDoorOptions): RpcDoor {
     response.once("close", () => response.emit("drain"));
     const answer = isRuled(handler) ? answerRuled(handler, request, response, begin(options.openScope(timeoutMs), handler.method, request, response), options) : answerOpen(handler, request, response);
     const answered = await answer.catch((error: unknown) => void response.destroy(ConnectError.from(error)));
-    if (answered !== undefined) write(request, response, answered);
+    if (answered !== undefined) writeAnswer(request, response, answered);
   };
   return { handle, refuse };
 }
@@ -115,10 +108,11 @@ function answerOpen(handler: UniversalHandler, request: HttpRequest, response: H
 /** Whoever asks for health and reflection needs few words, and no key. */
 const maximumOpenBytes = 64 * 1024;
 
-function handlersOf({ services, draining, ...options }: RpcDoorOptions): ReadonlyMap<string, UniversalHandler> {
-  const router = createConnectRouter({ readMaxBytes: options.maximumMessageBytes, acceptCompression: compressions });
+function handlersOf(options: RpcDoorOptions): ReadonlyMap<string, UniversalHandler> {
+  const { services, maximumMessageBytes, draining } = options;
+  const router = createConnectRouter({ readMaxBytes: maximumMessageBytes, acceptCompression: compressions });
   for (const { descriptor, owner } of services) {
-    for (const method of descriptor.methods) addMethod(router, method, owner, { services, draining, ...options });
+    for (const method of descriptor.methods) addMethod(router, method, owner, options);
   }
   const openRouter = createConnectRouter({ readMaxBytes: maximumOpenBytes, acceptCompression: compressions });
   addHealth(openRouter, services.map(({ descriptor }) => descriptor.typeName), draining);
@@ -162,108 +156,6 @@ function noMethod(path: string, { services }: RpcDoorOptions): GatewayError {
   return new GatewayError("METHOD_NOT_FOUND", `Weir has no method ${typeName}/${name}. ${advice}.`);
 }
 
-function write(request: HttpRequest, response: HttpResponse, answer: UniversalServerResponse): void {
-  // A response over HTTP/2 has itself finished only when its stream is closed.
-  (isOverHttp2(response) ? response.stream : response).once("finish", () => leaveRest(request, response));
-  // A caller who goes away is seen by the scope of the request.
-  writeOut(answer, response).catch(() => response.destroy());
-}
-
-/** What of a refused request is not read would stand before its connection's next one. Over HTTP/2 its stream would stay open: the caller is told to send no more. */
-function leaveRest(request: HttpRequest, response: HttpResponse): void {
-  if (request.complete) return;
-  if (isOverHttp2(response)) response.stream.close(constants.NGHTTP2_NO_ERROR);
-  else discardRest(request);
-}
-
-async function writeOut(answer: UniversalServerResponse, response: HttpResponse): Promise<void> {
-  const { body: pieces, trailer } = answer;
-  if (pieces === undefined || trailer === undefined || !isOverHttp2(response)) return universalResponseToNodeResponse(answer, response);
-  const body = pieces[Symbol.asyncIterator]();
-  const first = await body.next();
-  if (first.done === true && hasFailed(trailer)) writeTrailersAlone(answer, response.stream);
-  else await universalResponseToNodeResponse({ ...answer, body: unread(body, first) }, response);
-}
-
-function isOverHttp2(response: HttpResponse): response is HttpResponse & Http2ServerResponse {
-  return "stream" in response;
-}
-
-/** A request whose caller is known. */
-interface Arrival {
-  readonly scope: RequestScope;
-  readonly grant: Grant;
-  readonly bodyBytes: number;
-}
-
-const arrivalKey = createContextKey<Arrival | undefined>(undefined);
-
-type Handler = (request: Message, context: HandlerContext) => unknown;
-
-function addMethod(router: ReturnType<typeof createConnectRouter>, method: DescMethod, owner: UntypedService, options: RpcDoorOptions): void {
-  const answer = method.methodKind === "unary" ? answerUnary : answerStream;
-  const handler: Handler = (request, context) => answer(method, owner, request, context, options);
-  // The router's types follow a method known at compile time; here it comes from the descriptors.
-  (router.rpc as (method: DescMethod, handler: Handler) => void)(method, handler);
-}
-
-async function answerUnary(method: DescMethod, owner: UntypedService, request: Message, context: HandlerContext, options: RpcDoorOptions): Promise<Message> {
-  const { scope } = arrivalOf(context);
-  let admitted: Admitted | undefined;
-  try {
-    admitted = await admit(method, request, context, options);
-    const { call, callContext, recording } = admitted;
-    const response = await audited(call, options.audit, () => owner[method.localName]!(request, callContext) as Promise<Message>);
-    recording?.addReply(messageBytes(method.output, response));
-    scope.end();
-    return response;
-  } catch (thrown) {
-    throw failed(scope, context, thrown);
-  } finally {
-    admitted?.recording?.end();
-  }
-}
-
-async function* answerStream(method: DescMethod, owner: UntypedService, request: Message, context: HandlerContext, options: RpcDoorOptions): AsyncIterable<Message> {
-  const { scope } = arrivalOf(context);
-  if (isEndless(method)) cutBy(options.draining, scope);
-  let admitted: Admitted | undefined;
-  try {
-    admitted = await admit(method, request, context, options);
-    const messages = owner[method.localName]!(request, admitted.callContext) as AsyncIterable<Message>;
-    yield* admitted.recording === undefined ? messages : recorded(method, messages, admitted.recording);
-    // Some end without a word when they are cut; their callers are to hear why.
-    scope.signal.throwIfAborted();
-    scope.end();
-  } catch (thrown) {
-    if (admitted !== undefined) await recordDenial(admitted.call, thrown, options.audit);
-    throw failed(scope, context, thrown);
-  }
-}
-
-/** A watch never ends by itself, so a stopping Weir does not wait for its end. */
-function isEndless({ name }: DescMethod): boolean {
-  return name.startsWith("Watch");
-}
-
-function cutBy(draining: AbortSignal, scope: RequestScope): void {
-  const cut = (): void => scope.cut(new GatewayError("SHUTTING_DOWN", "Weir is shutting down. Watch again, at another instance."));
-  if (draining.aborted) return cut();
-  draining.addEventListener("abort", cut);
-  scope.whenOver(() => draining.removeEventListener("abort", cut));
-}
-
-async function* recorded(method: DescMethod, messages: AsyncIterable<Message>, recording: ContentRecording): AsyncIterable<Message> {
-  try {
-    for await (const message of messages) {
-      recording.addReply(messageBytes(method.output, message));
-      yield message;
-    }
-  } finally {
-    recording.end();
-  }
-}
-
 function begin(scope: RequestScope, method: DescMethod, request: HttpRequest, response: HttpResponse): RequestScope {
   scope.operation = method.localName;
   scope.record(method, request);
@@ -280,46 +172,6 @@ function callerOf(method: DescMethod, request: HttpRequest, scope: RequestScope,
   return options.admit(readCredential(request) ?? consoleSession(request, options), request, scope);
 }
 
-/** Of a method that Connect has called; its answer bears the id of its request. */
-function arrivalOf({ values, responseHeader }: HandlerContext): Arrival {
-  const arrival = values.get(arrivalKey)!;
-  responseHeader.set("x-request-id", arrival.scope.requestId);
-  return arrival;
-}
-
-interface Admitted {
-  readonly call: AuditedCall;
-  readonly callContext: NotedContext;
-  /** Undefined where nothing of the call is kept. */
-  readonly recording: ContentRecording | undefined;
-}
-
-async function admit(method: DescMethod, request: Message, context: HandlerContext, options: RpcDoorOptions): Promise<Admitted> {
-  const { scope, grant, bodyBytes } = context.values.get(arrivalKey)!;
-  const rule = ruleOf(method);
-  const call = { method, request, grant, address: scope.address, requestId: scope.requestId };
-  try {
-    authorizeMethod(method, grant);
-  } catch (denial) {
-    await recordDenial(call, denial, options.audit);
-    throw denial;
-  }
-  validateMessage(method.input, request, bodyBytes);
-  if (rule.exposure === Exposure.ADMIN) checkOrganizationId(request);
-  const recording = rule.audit === AuditClass.INFERENCE ? options.contents.begin(grant, scope) : undefined;
-  recording?.addRequest(messageBytes(method.input, request));
-  const identity: Identity = { kind: "caller", grant };
-  return { call, recording, callContext: { identity, requestId: scope.requestId, signal: scope.signal, deadlineMs: scope.deadlineMs, headers: { request: context.requestHeader, response: context.responseHeader }, span: scope.span, notes: scope.notes } };
-}
-
-/** Of an id that is none nothing would be found, erased or charged, and no word of that said; and it would have an audit log of its own. */
-function checkOrganizationId(request: Message): void {
-  const { organizationId = "" } = request as Message & { readonly organizationId?: string };
-  if (/^(org_[\w-]+)?$/.test(organizationId)) return;
-  const description = `"${organizationId}" is no organization's id. ListOrganizations says which name has which id.`;
-  throw new GatewayError("INVALID_REQUEST", description, { fieldViolations: [{ field: "organization_id", description }] });
-}
-
 function readCredential({ headers }: HttpRequest): string | undefined {
   const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? "")?.[1];
   const key = headers["x-api-key"];
@@ -329,10 +181,4 @@ function readCredential({ headers }: HttpRequest): string | undefined {
 /** Of the console's own calls, which a page of another origin could not make unasked: the browser would ask Weir first. */
 function consoleSession(request: HttpRequest, { consoleOrigin }: RpcDoorOptions): SessionSecret | undefined {
   return request.headers["x-weir-console"] === "1" ? sessionOf(request, consoleOrigin) : undefined;
-}
-
-function failed(scope: RequestScope, context: HandlerContext, thrown: unknown): Error {
-  const error = scope.end(thrown)!;
-  if (error.retryAfterMs !== undefined) context.responseHeader.set("retry-after", String(Math.ceil(error.retryAfterMs / 1000)));
-  return toConnectError(error);
 }
