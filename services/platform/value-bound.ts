@@ -3,9 +3,6 @@ import { ScalarType, type DescField, type DescMessage } from "@bufbuild/protobuf
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { GatewayError } from "./errors.ts";
 
-/** A batch of 100,000 short requests, the most that Anthropic takes, has 900,000. */
-export const mostValues = 1_000_000;
-
 /** A digit and its comma, or the tag of a field and the length of nothing. */
 const leastBytes = 2;
 
@@ -16,7 +13,7 @@ const openList = 0x5b;
 const openObject = 0x7b;
 
 /** Throws BODY_TOO_LARGE when the JSON holds more: each value stands after a comma, or first in a list or an object. */
-export function boundJsonValues(body: Uint8Array, most = mostValues): void {
+export function boundJsonValues(body: Uint8Array, most: number): void {
   if (body.length <= most * leastBytes) return;
   let values = 0;
   for (let at = 0; at < body.length; at++) {
@@ -37,7 +34,7 @@ function endOfString(body: Uint8Array, start: number): number {
 }
 
 /** Throws BODY_TOO_LARGE when the message, in Protobuf's binary form, holds more fields and elements of lists, those of inner messages included. */
-export function boundMessageValues(schema: DescMessage, bytes: Uint8Array, most = mostValues): void {
+export function boundMessageValues(schema: DescMessage, bytes: Uint8Array, most: number): void {
   if (bytes.length <= most * leastBytes) return;
   const counter = new FieldCounter(bytes, most);
   try {

@@ -10,6 +10,9 @@ import { readBody } from "./read-body.ts";
 
 export const compressions: Compression[] = [compressionGzip, compressionBrotli];
 
+/** An import of 10,000 prices, the most that one takes, has 300,000. */
+const mostValues = 500_000;
+
 export interface MessageBounds {
   /** Of the body, and of the message as it is unpacked. */
   readonly maximumBytes: number;
@@ -32,7 +35,7 @@ export async function readMessage(request: HttpRequest, schema: DescMessage, { m
   if (packing !== undefined) delete headers["content-encoding"];
   else if (headers["content-encoding"] !== undefined) return Buffer.alloc(0);
   const body = await readBody(request, { maximumBytes, setIn: "limits.max_body_bytes", signal, count });
-  const form: Form = { packing, maximumBytes, count, bound: contentType.includes("json") ? boundJsonValues : (message) => boundMessageValues(schema, message) };
+  const form: Form = { packing, maximumBytes, count, bound: contentType.includes("json") ? (message) => boundJsonValues(message, mostValues) : (message) => boundMessageValues(schema, message, mostValues) };
   return isEnveloped ? openEnvelope(body, form) : openMessage(body, form);
 }
 
