@@ -5,7 +5,7 @@ import type { ModelFacts } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import { refuseForbiddenHost } from "#platform/egress/egress-pool.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { Secret } from "#platform/secret.ts";
-import { isSendable } from "./domain/credential-source.ts";
+import { isSendable } from "./domain/credentials/credential-source.ts";
 import { modelNames, readModelFacts } from "./domain/catalogue.ts";
 import type { VendorAdapter } from "./domain/adapter.ts";
 import { demoVendor, demoVendorName } from "./edge/demo/demo-vendor.ts";

@@ -16,7 +16,7 @@ import type { RunningService } from "#platform/service.ts";
 import type { Tracer } from "#platform/tracing/span.ts";
 import { waitFor } from "#platform/wait-for.ts";
 import type { ProvidersConfig } from "./config.ts";
-import type { KeyWrappings } from "./domain/key-wrapping.ts";
+import type { KeyWrappings } from "./domain/credentials/key-wrapping.ts";
 import { SentAttempts } from "./domain/sent-attempts.ts";
 import { BatchSettlement } from "./batch-settlement.ts";
 import { LiveProviders } from "./edge/live-providers.ts";

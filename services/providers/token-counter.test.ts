@@ -1,7 +1,7 @@
 /** Owns the proof that tokens are counted beside requests, and that whatever goes wrong there is told as no count. */
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
 import { expect, onTestFinished, test } from "vitest";
-import type { CountedTexts } from "./domain/estimate-usage.ts";
+import type { CountedTexts } from "./domain/usage/estimate-usage.ts";
 import { TokenCounter } from "./token-counter.ts";
 
 const text = "A weir measures its flow. ".repeat(2_000);

@@ -1,6 +1,6 @@
 /** Owns the thread that counts tokens for estimates: it takes a second to load and 80 MB, so it is there when it is needed, and never in the way of requests. */
 import { AskedThread } from "#platform/asked-thread.ts";
-import type { CountedTexts, TokenCounts } from "./domain/estimate-usage.ts";
+import type { CountedTexts, TokenCounts } from "./domain/usage/estimate-usage.ts";
 
 const mostWaiting = 1_000;
 /** Bodies can be large: so many bytes, at most, wait here. */

@@ -14,7 +14,7 @@ import { openaiChat } from "../capabilities/callers/openai-chat.ts";
 import { openaiResponses } from "../capabilities/callers/openai-responses.ts";
 import type { Answer, Part, Player, Turn, Wanted } from "../capabilities/exchange.ts";
 import { stages } from "../capabilities/stages.ts";
-import { StreamedReply } from "../../services/providers/domain/streamed-reply.ts";
+import { StreamedReply } from "../../services/providers/domain/reply/streamed-reply.ts";
 import type { VendorAdapter, VendorRequest } from "../../services/providers/domain/adapter.ts";
 import { noSettings, type VendorSettings } from "../../services/providers/edge/vendor-settings.ts";
 import { vendors } from "../../services/providers/edge/vendors.ts";

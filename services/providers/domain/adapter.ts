@@ -13,13 +13,13 @@ import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
 import type { Secret } from "#platform/secret.ts";
 import type { BatchAdapter, VendorBatch } from "./batch.ts";
-import type { Traffic } from "./estimate-usage.ts";
-import type { EventSplitter, StreamedEvent } from "./event-splitter.ts";
-import type { GeneratedText } from "./output.ts";
-import type { RelayForm } from "./relay-form.ts";
+import type { Traffic } from "./usage/estimate-usage.ts";
+import type { EventSplitter, StreamedEvent } from "./reply/event-splitter.ts";
+import type { GeneratedText } from "./usage/output.ts";
+import type { RelayForm } from "./reply/relay-form.ts";
 import type { UnaryName, UnaryRequest, UnaryResponse } from "./unary-operation.ts";
-import type { TakenAsBytes } from "./remote-media.ts";
-import type { ToolNameForm } from "./tool-names.ts";
+import type { TakenAsBytes } from "./media/remote-media.ts";
+import type { ToolNameForm } from "./translation/tool-names.ts";
 
 /** One vendor. Its folder has the same files as every other: see services/providers/README.md. */
 export interface VendorAdapter {

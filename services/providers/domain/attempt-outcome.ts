@@ -5,7 +5,7 @@ import { AttemptOutcomeSchema, AttemptResult, type AttemptOutcome } from "#gen/w
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Reason } from "#platform/errors.ts";
 import type { ReplySummary } from "./adapter.ts";
-import { noUsage, type Traffic } from "./estimate-usage.ts";
+import { noUsage, type Traffic } from "./usage/estimate-usage.ts";
 
 const maximumWordLength = 512;
 

@@ -8,18 +8,18 @@ import { GatewayError } from "#platform/errors.ts";
 import { SseSplitter } from "#platform/sse.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { NativeForm, NativeUnaryForm, SpokenReply, UnaryAdapter, VendorAdapter, VendorRequest } from "./adapter.ts";
-import { ByteReply } from "./byte-reply.ts";
-import { refuseErrorBody } from "./error-body.ts";
-import { charactersOf, estimateUsage, textsToCount, type CountedTexts, type TokenCounts, type Traffic } from "./estimate-usage.ts";
-import { noOutput } from "./output.ts";
-import { estimateRequestTokens } from "./request-tokens.ts";
-import { refuseWholeReply } from "./reply-headers.ts";
-import type { RelayForm } from "./relay-form.ts";
-import type { ReplyReader } from "./reply-reader.ts";
-import { StreamedReply } from "./streamed-reply.ts";
-import { giveBackNames, nameTools, type GivenToolNames } from "./tool-names.ts";
+import { ByteReply } from "./reply/byte-reply.ts";
+import { refuseErrorBody } from "./reply/error-body.ts";
+import { charactersOf, estimateUsage, textsToCount, type CountedTexts, type TokenCounts, type Traffic } from "./usage/estimate-usage.ts";
+import { noOutput } from "./usage/output.ts";
+import { estimateRequestTokens } from "./usage/request-tokens.ts";
+import { refuseWholeReply } from "./reply/reply-headers.ts";
+import type { RelayForm } from "./reply/relay-form.ts";
+import type { ReplyReader } from "./reply/reply-reader.ts";
+import { StreamedReply } from "./reply/streamed-reply.ts";
+import { giveBackNames, nameTools, type GivenToolNames } from "./translation/tool-names.ts";
 import { nativeOf, type UnaryName, type UnaryRequest } from "./unary-operation.ts";
-import { WholeReply, type ReadBody } from "./whole-reply.ts";
+import { WholeReply, type ReadBody } from "./reply/whole-reply.ts";
 
 export interface AttemptPlan {
   /** The ledger's word. */

@@ -5,8 +5,8 @@ import { FileRefused, readFileUrl, type FileUrlRules } from "#platform/egress/fi
 import { GatewayError } from "#platform/errors.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
-import { mediaTypeOf } from "../domain/media-type.ts";
-import { mediaFrom, type RemoteMedia } from "../domain/remote-media.ts";
+import { mediaTypeOf } from "../domain/media/media-type.ts";
+import { mediaFrom, type RemoteMedia } from "../domain/media/remote-media.ts";
 
 /** What operators allow to be fetched. */
 export interface FetchBounds extends FileUrlRules {

@@ -5,7 +5,7 @@ import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import { Secret } from "#platform/secret.ts";
-import type { ObtainCredential } from "../domain/credential-source.ts";
+import type { ObtainCredential } from "../domain/credentials/credential-source.ts";
 import { bedrockVendor } from "../edge/bedrock/bedrock-vendor.ts";
 import { expectedAuthorization, signedHeadersOf } from "../edge/bedrock/aws-signature.fixture.ts";
 import { answerJson, completion, startScriptedVendor, type ScriptedVendor } from "../testing/scripted-vendor.ts";

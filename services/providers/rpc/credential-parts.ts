@@ -4,7 +4,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import { Secret } from "#platform/secret.ts";
 import type { ProvidersConfig } from "../config.ts";
-import { isSendable } from "../domain/credential-source.ts";
+import { isSendable } from "../domain/credentials/credential-source.ts";
 import type { StoredCredentials } from "../store/stored-credentials.ts";
 
 export interface CredentialParts {

@@ -4,10 +4,10 @@ import { AttemptResponseSchema } from "#gen/weir/providers/v1/providers_service_
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { VendorRequest } from "../domain/adapter.ts";
-import type { CredentialSource } from "../domain/credential-source.ts";
-import { freeSummary } from "../domain/free-operation.ts";
-import type { ReplyReader } from "../domain/reply-reader.ts";
-import { WholeReply } from "../domain/whole-reply.ts";
+import type { CredentialSource } from "../domain/credentials/credential-source.ts";
+import { freeSummary } from "../domain/usage/free-operation.ts";
+import type { ReplyReader } from "../domain/reply/reply-reader.ts";
+import { WholeReply } from "../domain/reply/whole-reply.ts";
 import type { LiveProvider } from "../edge/live-providers.ts";
 import { VendorCall } from "./vendor-call.ts";
 

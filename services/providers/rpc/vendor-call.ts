@@ -6,11 +6,11 @@ import type { EgressController, EgressHandler } from "#platform/egress/egress-po
 import { GatewayError, toGatewayError } from "#platform/errors.ts";
 import { readNested } from "#platform/nesting.ts";
 import type { Secret } from "#platform/secret.ts";
-import { ErrorReply } from "../domain/error-reply.ts";
-import { credentialFailed, type CredentialSource } from "../domain/credential-source.ts";
+import { ErrorReply } from "../domain/reply/error-reply.ts";
+import { credentialFailed, type CredentialSource } from "../domain/credentials/credential-source.ts";
 import type { AttemptPlan } from "../domain/plan-attempt.ts";
-import { flatHeaders, readRedirect, refuseCompressed, type ReplyHeaders } from "../domain/reply-headers.ts";
-import type { ReplyReader } from "../domain/reply-reader.ts";
+import { flatHeaders, readRedirect, refuseCompressed, type ReplyHeaders } from "../domain/reply/reply-headers.ts";
+import type { ReplyReader } from "../domain/reply/reply-reader.ts";
 import { withLengthNoted } from "../domain/too-long.ts";
 import { connectTimeout, nameProvider, organizationRefused, readTransportError, withAnotherCredential, type Stage } from "../domain/upstream-error.ts";
 import type { LiveProvider } from "../edge/live-providers.ts";

@@ -7,7 +7,7 @@ import type { LiveValue } from "#platform/live-value.ts";
 import type { ProvidersConfig } from "../config.ts";
 import type { UnaryAdapters, VendorAdapter } from "../domain/adapter.ts";
 import { ledgerWord } from "../domain/plan-attempt.ts";
-import type { RelayForm } from "../domain/relay-form.ts";
+import type { RelayForm } from "../domain/reply/relay-form.ts";
 import type { UnaryName } from "../domain/unary-operation.ts";
 
 /** What routing is told. */

@@ -2,7 +2,7 @@
 import { createSecretKey, randomBytes, type KeyObject } from "node:crypto";
 import type { Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { KeyWrapping, KeyWrappings } from "../domain/key-wrapping.ts";
+import type { KeyWrapping, KeyWrappings } from "../domain/credentials/key-wrapping.ts";
 
 const keyBytes = 32;
 

@@ -2,7 +2,7 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
 import { seal, unseal } from "#platform/seal.ts";
 import { Secret } from "#platform/secret.ts";
-import type { KeyWrapping, KeyWrappings } from "../domain/key-wrapping.ts";
+import type { KeyWrapping, KeyWrappings } from "../domain/credentials/key-wrapping.ts";
 
 const keyBytes = 32;
 /** Of the stored form. */

@@ -1,6 +1,6 @@
 /** Owns what Weir must know of Anthropic as a vendor. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
-import { plainToolNames } from "../../domain/tool-names.ts";
+import { plainToolNames } from "../../domain/translation/tool-names.ts";
 import { batchAdapter, batchRelays } from "./batches.ts";
 import { buildNativeRequest, buildRequest } from "./build-request.ts";
 import { countTokensAdapter } from "./count-tokens.ts";

@@ -3,10 +3,10 @@ import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary, VendorRequest } from "../../domain/adapter.ts";
 import type { BatchAdapter, BatchEnding, VendorBatch } from "../../domain/batch.ts";
-import { noUsage } from "../../domain/estimate-usage.ts";
-import { freeSummary } from "../../domain/free-operation.ts";
-import type { RelayForm } from "../../domain/relay-form.ts";
-import { asCount, asObject, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
+import { noUsage } from "../../domain/usage/estimate-usage.ts";
+import { freeSummary } from "../../domain/usage/free-operation.ts";
+import type { RelayForm } from "../../domain/reply/relay-form.ts";
+import { asCount, asObject, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { readUsage, type UsageJson } from "./usage.ts";
 import { nativeDialect } from "./write-content.ts";
 

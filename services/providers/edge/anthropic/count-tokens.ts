@@ -2,10 +2,10 @@
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { spliceJson } from "#platform/json.ts";
 import type { UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { promptOf, readCount } from "../../domain/counted-prompt.ts";
-import { noUsage } from "../../domain/estimate-usage.ts";
-import { freeSummary } from "../../domain/free-operation.ts";
-import { Warnings } from "../../domain/warnings.ts";
+import { promptOf, readCount } from "../../domain/usage/counted-prompt.ts";
+import { noUsage } from "../../domain/usage/estimate-usage.ts";
+import { freeSummary } from "../../domain/usage/free-operation.ts";
+import { Warnings } from "../../domain/translation/warnings.ts";
 import { writeBody } from "./build-request.ts";
 import { messagesOfOwnThinking } from "./own-thinking.ts";
 import { nativeDialect } from "./write-content.ts";

@@ -1,7 +1,7 @@
 /** Owns what Anthropic must not see of a caller's own conversation: thinking that another vendor signed, which it would refuse. */
-import { parseExactJson } from "../../domain/exact-json.ts";
-import { originOf } from "../../domain/signature-origin.ts";
-import { asObject, asText, textOf } from "../../domain/vendor-json.ts";
+import { parseExactJson } from "../../domain/translation/exact-json.ts";
+import { originOf } from "../../domain/translation/signature-origin.ts";
+import { asObject, asText, textOf } from "../../domain/translation/vendor-json.ts";
 
 /** The messages without it, where there is any; a message that was nothing else goes too. Undefined where all may stay. */
 export function messagesOfOwnThinking(body: Uint8Array): readonly unknown[] | undefined {

@@ -1,7 +1,7 @@
 /** Owns the reading of a reply's content blocks into parts. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type CitationSchema, PartSchema, type Part } from "#gen/weir/inference/v1/content_pb.ts";
-import type { Block } from "../../domain/turns.ts";
+import type { Block } from "../../domain/translation/turns.ts";
 import { nativeDialect } from "./write-content.ts";
 
 /** The part for a block. A block types do not know (a vendor's own tool and its results) is kept in its own JSON. */

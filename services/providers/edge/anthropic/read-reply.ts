@@ -4,8 +4,8 @@ import { PartSchema, Role, type Part } from "#gen/weir/inference/v1/content_pb.t
 import { GenerateResponseSchema, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary } from "../../domain/adapter.ts";
-import { parseExactJson } from "../../domain/exact-json.ts";
-import type { Block } from "../../domain/turns.ts";
+import { parseExactJson } from "../../domain/translation/exact-json.ts";
+import type { Block } from "../../domain/translation/turns.ts";
 import { listOf, readBlock, textOf } from "./read-content.ts";
 import { readStopReason } from "./stop-reason.ts";
 import { priceTierOf, readUsage, type UsageJson } from "./usage.ts";

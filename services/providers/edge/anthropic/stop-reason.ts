@@ -1,6 +1,6 @@
 /** Owns the way from Anthropic's stop reasons to types' finish reasons. */
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
-import { finishReasonOf, type FinishWords } from "../../domain/finish-word.ts";
+import { finishReasonOf, type FinishWords } from "../../domain/translation/finish-word.ts";
 
 export function readStopReason(stopReason: string): FinishReason {
   return finishReasonOf(stopReason, meanings);

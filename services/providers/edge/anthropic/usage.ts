@@ -1,7 +1,7 @@
 /** Owns the way from Anthropic's usage object to Weir's disjoint meters. */
 import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import { cacheWritesOf, reportedTokens, type Counted } from "../../domain/reported-usage.ts";
-import { asText, countOf } from "../../domain/vendor-json.ts";
+import { cacheWritesOf, reportedTokens, type Counted } from "../../domain/usage/reported-usage.ts";
+import { asText, countOf } from "../../domain/translation/vendor-json.ts";
 
 /** Anthropic's usage object, as far as it is a matter of counting; nothing of it is certain. */
 export interface UsageJson {

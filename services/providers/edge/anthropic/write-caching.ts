@@ -1,6 +1,6 @@
 /** Owns prompt caching for callers whose dialect leaves it to the vendor: Anthropic caches nothing unless it is marked. */
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import type { Block, Conversation, Turn } from "../../domain/turns.ts";
+import type { Block, Conversation, Turn } from "../../domain/translation/turns.ts";
 
 const marker = { cache_control: { type: "ephemeral" } };
 

@@ -1,11 +1,11 @@
 /** Owns the writing of messages: `system` apart, roles in turn, parts as content blocks. */
 import { CacheMarker_Lifetime, ImageDetail, type CacheMarker, type Citation, type Media, type Message, type NativePart, type Part } from "#gen/weir/inference/v1/content_pb.ts";
-import { callIdIn, plainCallId } from "../../domain/call-id.ts";
-import { sentTypeOf } from "../../domain/media-type.ts";
-import { originOf } from "../../domain/signature-origin.ts";
-import { parseToolArguments } from "../../domain/tool-arguments.ts";
-import { writeTurns, type Block, type Conversation } from "../../domain/turns.ts";
-import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
+import { callIdIn, plainCallId } from "../../domain/translation/call-id.ts";
+import { sentTypeOf } from "../../domain/media/media-type.ts";
+import { originOf } from "../../domain/translation/signature-origin.ts";
+import { parseToolArguments } from "../../domain/translation/tool-arguments.ts";
+import { writeTurns, type Block, type Conversation } from "../../domain/translation/turns.ts";
+import { unsupportedField, type Warnings } from "../../domain/translation/warnings.ts";
 import type { ModelFacts } from "./model-facts.ts";
 
 /** The name under which Anthropic's own JSON stands in a NativePart. */

@@ -2,8 +2,8 @@
 import { ReasoningOptions_Effort, ToolChoice_Mode, type ReasoningOptions } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Effort, ModelFacts } from "./model-facts.ts";
-import type { Block, Turn } from "../../domain/turns.ts";
-import type { Warnings as AnthropicWarnings } from "../../domain/warnings.ts";
+import type { Block, Turn } from "../../domain/translation/turns.ts";
+import type { Warnings as AnthropicWarnings } from "../../domain/translation/warnings.ts";
 
 /** Also of a vendor that offers Anthropic's models. */
 type Warnings = Pick<AnthropicWarnings, "add">;

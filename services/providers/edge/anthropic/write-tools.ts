@@ -2,10 +2,10 @@
 import { ToolChoice_Mode, type FunctionTool, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { nativeDialect, writeCacheMarker } from "./write-content.ts";
-import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
-import { heldSchema } from "../../domain/held-schema.ts";
-import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
-import type { Block } from "../../domain/turns.ts";
+import { parseEmbeddedJson } from "../../domain/translation/embedded-json.ts";
+import { heldSchema } from "../../domain/translation/held-schema.ts";
+import { unsupportedField, type Warnings } from "../../domain/translation/warnings.ts";
+import type { Block } from "../../domain/translation/turns.ts";
 
 /** `tools` and `tool_choice`, each absent when there is nothing to say. */
 export function writeTools(generation: Generation, warnings: Warnings): { readonly tools?: readonly Block[]; readonly tool_choice?: Block } {

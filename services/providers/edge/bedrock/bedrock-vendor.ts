@@ -1,7 +1,7 @@
 /** Owns what Weir must know of AWS Bedrock as a vendor. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
-import { anyAddress } from "../../domain/remote-media.ts";
-import { plainToolNames } from "../../domain/tool-names.ts";
+import { anyAddress } from "../../domain/media/remote-media.ts";
+import { plainToolNames } from "../../domain/translation/tool-names.ts";
 import { buildRequest, refuseNative } from "./build-request.ts";
 import { countTokensAdapter } from "./count-tokens.ts";
 import { embedAdapter } from "./embeddings.ts";

@@ -2,14 +2,14 @@
 import type { OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
-import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
-import { heldSchema } from "../../domain/held-schema.ts";
+import { warnOfOptions, type Option } from "../../domain/translation/asked-options.ts";
+import { parseEmbeddedJson } from "../../domain/translation/embedded-json.ts";
+import { heldSchema } from "../../domain/translation/held-schema.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { writeModelFields } from "./model-fields.ts";
 import { pathOf } from "./model-path.ts";
-import { Warnings } from "../../domain/warnings.ts";
-import type { Block } from "../../domain/turns.ts";
+import { Warnings } from "../../domain/translation/warnings.ts";
+import type { Block } from "../../domain/translation/turns.ts";
 import { writeConversation } from "./write-content.ts";
 import { writeTools } from "./write-tools.ts";
 

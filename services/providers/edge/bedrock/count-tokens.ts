@@ -1,9 +1,9 @@
 /** Owns counting tokens: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html */
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { promptOf, readCount } from "../../domain/counted-prompt.ts";
-import { noUsage } from "../../domain/estimate-usage.ts";
-import { Warnings } from "../../domain/warnings.ts";
+import { promptOf, readCount } from "../../domain/usage/counted-prompt.ts";
+import { noUsage } from "../../domain/usage/estimate-usage.ts";
+import { Warnings } from "../../domain/translation/warnings.ts";
 import { writeBody } from "./build-request.ts";
 import { pathOf } from "./model-path.ts";
 

@@ -6,8 +6,8 @@ import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/ada
 import { pathOf } from "./model-path.ts";
 import { objectOf } from "./read-content.ts";
 import { readEmbeddingUsage } from "./usage.ts";
-import { unsupportedField, Warnings } from "../../domain/warnings.ts";
-import type { Block } from "../../domain/turns.ts";
+import { unsupportedField, Warnings } from "../../domain/translation/warnings.ts";
+import type { Block } from "../../domain/translation/turns.ts";
 
 export const embedAdapter: UnaryAdapter<"embed"> = {
   buildRequest,

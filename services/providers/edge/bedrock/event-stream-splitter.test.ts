@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import fastCheck from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import type { StreamedEvent } from "../../domain/event-splitter.ts";
+import type { StreamedEvent } from "../../domain/reply/event-splitter.ts";
 import { EventStreamSplitter } from "./event-stream-splitter.ts";
 import { message, streamEvents, toBytes } from "./fixtures.ts";
 

@@ -4,8 +4,8 @@ import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import { samplingObstacle } from "../anthropic/build-request.ts";
 import { factsOf } from "../anthropic/model-facts.ts";
 import { writeThinking } from "../anthropic/write-thinking.ts";
-import type { Warnings } from "../../domain/warnings.ts";
-import type { Block, Turn } from "../../domain/turns.ts";
+import type { Warnings } from "../../domain/translation/warnings.ts";
+import type { Block, Turn } from "../../domain/translation/turns.ts";
 
 export interface ModelFields {
   /** Converse's own sampling fields. */

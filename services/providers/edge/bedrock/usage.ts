@@ -1,7 +1,7 @@
 /** Owns the way from Bedrock's usage object to Weir's disjoint meters. */
 import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import { cacheWritesOf, reportedTokens } from "../../domain/reported-usage.ts";
-import { asObjects, countOf } from "../../domain/vendor-json.ts";
+import { cacheWritesOf, reportedTokens } from "../../domain/usage/reported-usage.ts";
+import { asObjects, countOf } from "../../domain/translation/vendor-json.ts";
 
 /** Bedrock's TokenUsage; nothing of it is certain. */
 export interface UsageJson {

@@ -1,10 +1,10 @@
 /** Owns the writing of messages: `system` apart, roles in turn, parts as content blocks. */
 import { CacheMarker_Lifetime, type CacheMarker, type Citation, type Message, type NativePart, type Part, type ReasoningPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
-import { callIdIn } from "../../domain/call-id.ts";
-import { originOf } from "../../domain/signature-origin.ts";
-import { parseToolArguments } from "../../domain/tool-arguments.ts";
-import { writeTurns, type Block, type BlockWriter, type Conversation } from "../../domain/turns.ts";
-import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
+import { callIdIn } from "../../domain/translation/call-id.ts";
+import { originOf } from "../../domain/translation/signature-origin.ts";
+import { parseToolArguments } from "../../domain/translation/tool-arguments.ts";
+import { writeTurns, type Block, type BlockWriter, type Conversation } from "../../domain/translation/turns.ts";
+import { unsupportedField, type Warnings } from "../../domain/translation/warnings.ts";
 import { DocumentNames, writeAudio, writeFile, writeImage } from "./write-media.ts";
 
 /** The name under which Bedrock's own JSON stands in a NativePart. */

@@ -1,9 +1,9 @@
 /** Owns the writing of pictures, sounds, documents and videos. */
 import { ImageDetail, type AudioPart, type FilePart, type ImagePart, type Media } from "#gen/weir/inference/v1/content_pb.ts";
-import { sentTypeOf } from "../../domain/media-type.ts";
-import { howToSendBytes } from "../../domain/remote-media.ts";
-import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
-import type { Block } from "../../domain/turns.ts";
+import { sentTypeOf } from "../../domain/media/media-type.ts";
+import { howToSendBytes } from "../../domain/media/remote-media.ts";
+import { unsupportedField, type Warnings } from "../../domain/translation/warnings.ts";
+import type { Block } from "../../domain/translation/turns.ts";
 
 export function writeImage({ media, detail }: ImagePart, path: string, warnings: Warnings): Block {
   if (detail === ImageDetail.LOW || detail === ImageDetail.HIGH) warnings.add("messages[].parts[].image.detail", "the model decides how closely to look.");

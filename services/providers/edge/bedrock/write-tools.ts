@@ -2,10 +2,10 @@
 import { ToolChoice_Mode, type FunctionTool, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { nativeDialect, parseNative, writeCachePoint } from "./write-content.ts";
-import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
-import { heldSchema } from "../../domain/held-schema.ts";
-import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
-import type { Block, Turn } from "../../domain/turns.ts";
+import { parseEmbeddedJson } from "../../domain/translation/embedded-json.ts";
+import { heldSchema } from "../../domain/translation/held-schema.ts";
+import { unsupportedField, type Warnings } from "../../domain/translation/warnings.ts";
+import type { Block, Turn } from "../../domain/translation/turns.ts";
 
 export interface ToolFields {
   readonly toolConfig?: Block;

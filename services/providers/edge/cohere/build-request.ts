@@ -2,11 +2,11 @@
 import { ReasoningOptions_Effort, ToolChoice_Mode, type OutputFormat, type ReasoningOptions, type Sampling, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { spliceJson } from "#platform/json.ts";
-import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
+import { warnOfOptions, type Option } from "../../domain/translation/asked-options.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
-import { describedSchema } from "../../domain/described-schema.ts";
-import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
-import { Warnings } from "../../domain/warnings.ts";
+import { describedSchema } from "../../domain/translation/described-schema.ts";
+import { parseEmbeddedJson } from "../../domain/translation/embedded-json.ts";
+import { Warnings } from "../../domain/translation/warnings.ts";
 import { nativeDialect, writeConversation } from "./write-messages.ts";
 
 /** What Cohere has nothing like. */

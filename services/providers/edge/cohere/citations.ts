@@ -1,7 +1,7 @@
 /** Owns the reading of citations, which say where in the reply they belong and which sources they name. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Citation, CitationSchema } from "#gen/weir/inference/v1/content_pb.ts";
-import { asCount, asObject, asObjects, asText, type JsonObject } from "../../domain/vendor-json.ts";
+import { asCount, asObject, asObjects, asText, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { documentIndexOf, nativeDialect } from "./write-messages.ts";
 
 type CitationInit = Exclude<MessageInitShape<typeof CitationSchema>, Citation>;

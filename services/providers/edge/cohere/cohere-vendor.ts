@@ -1,6 +1,6 @@
 /** Owns what Weir must know of Cohere as a vendor: its Chat, Embed and Rerank of version 2. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
-import { anyAddress } from "../../domain/remote-media.ts";
+import { anyAddress } from "../../domain/media/remote-media.ts";
 // Cohere's errors are flat, `{"message": …}`, which that reading knows: https://docs.cohere.com/reference/errors
 import { readError } from "../openai/errors.ts";
 import { buildNativeRequest, buildRequest } from "./build-request.ts";

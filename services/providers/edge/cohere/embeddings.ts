@@ -4,8 +4,8 @@ import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen
 import { GatewayError } from "#platform/errors.ts";
 import { spliceJson } from "#platform/json.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { asObject, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
-import { unsupportedField, Warnings } from "../../domain/warnings.ts";
+import { asObject, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
+import { unsupportedField, Warnings } from "../../domain/translation/warnings.ts";
 import { readUsage } from "./usage.ts";
 import { nativeDialect } from "./write-messages.ts";
 

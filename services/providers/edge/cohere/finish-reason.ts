@@ -1,6 +1,6 @@
 /** Owns the way from Cohere's finish reasons to types. */
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
-import { finishReasonOf, type FinishWords } from "../../domain/finish-word.ts";
+import { finishReasonOf, type FinishWords } from "../../domain/translation/finish-word.ts";
 
 export function readFinishReason(word: string): FinishReason {
   return finishReasonOf(word, meanings);

@@ -4,7 +4,7 @@ import { Role, type Part, type PartSchema } from "#gen/weir/inference/v1/content
 import { GenerateResponseSchema, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary } from "../../domain/adapter.ts";
-import { asCount, asObject, asObjects, asText, isObject, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
+import { asCount, asObject, asObjects, asText, isObject, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { citedPieceOf, readCitation, type CitedPiece } from "./citations.ts";
 import { readFinishReason } from "./finish-reason.ts";
 import { readLogprob } from "./logprobs.ts";

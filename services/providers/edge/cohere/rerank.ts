@@ -4,8 +4,8 @@ import { RerankResponseSchema, type RerankRequest, type RerankResponse } from "#
 import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { spliceJson } from "#platform/json.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { readRanking } from "../../domain/read-ranking.ts";
-import { asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
+import { readRanking } from "../../domain/translation/read-ranking.ts";
+import { asText, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { readUsage } from "./usage.ts";
 import { nativeDialect } from "./write-messages.ts";
 

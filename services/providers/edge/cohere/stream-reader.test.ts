@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { SseSplitter } from "#platform/sse.ts";
-import { StreamedReply } from "../../domain/streamed-reply.ts";
+import { StreamedReply } from "../../domain/reply/streamed-reply.ts";
 import { citation, contentDelta, contentStart, message, messageEnd, streamEvents, toBytes, type CohereEvent } from "./fixtures.ts";
 import { readReply } from "./read-reply.ts";
 import { CohereStreamReader } from "./stream-reader.ts";

@@ -5,9 +5,9 @@ import type { PartDelta, PartDeltaSchema } from "#gen/weir/inference/v1/inferenc
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader } from "../../domain/adapter.ts";
-import type { StreamedEvent } from "../../domain/event-splitter.ts";
-import { GeneratedText } from "../../domain/output.ts";
-import { asCount, asObject, asText, isObject, parseVendorJson, type JsonObject } from "../../domain/vendor-json.ts";
+import type { StreamedEvent } from "../../domain/reply/event-splitter.ts";
+import { GeneratedText } from "../../domain/usage/output.ts";
+import { asCount, asObject, asText, isObject, parseVendorJson, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { citedPieceOf, readCitation } from "./citations.ts";
 import { readFinishReason } from "./finish-reason.ts";
 import { readLogprob } from "./logprobs.ts";

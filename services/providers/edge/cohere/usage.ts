@@ -1,7 +1,7 @@
 /** Owns the way from Cohere's usage to Weir's disjoint meters. */
 import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import { reportedUsage } from "../../domain/reported-usage.ts";
-import { asCount, asObject, countOf, isObject } from "../../domain/vendor-json.ts";
+import { reportedUsage } from "../../domain/usage/reported-usage.ts";
+import { asCount, asObject, countOf, isObject } from "../../domain/translation/vendor-json.ts";
 
 /**
  * Cohere reports two counts: `billed_units`, which it charges for, and `tokens`, which also hold what it puts around the prompt on its

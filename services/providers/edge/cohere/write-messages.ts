@@ -1,9 +1,9 @@
 /** Owns messages on the way to Cohere, and the documents that stand beside them there. */
 import { ImageDetail, Role, type Citation, type FilePart, type ImagePart, type Message, type Part, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
-import { howToSendBytes } from "../../domain/remote-media.ts";
-import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
+import { parseEmbeddedJson } from "../../domain/translation/embedded-json.ts";
+import { howToSendBytes } from "../../domain/media/remote-media.ts";
+import { unsupportedField, type Warnings } from "../../domain/translation/warnings.ts";
 
 /** The word for what is in Cohere's own JSON. */
 export const nativeDialect = "cohere";

@@ -1,15 +1,15 @@
 /** Owns the way from types to the body of a generateContent request. */
 import { Modality, type OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { warnOfOptions, type Option } from "../../domain/asked-options.ts";
-import { describedSchema } from "../../domain/described-schema.ts";
+import { warnOfOptions, type Option } from "../../domain/translation/asked-options.ts";
+import { describedSchema } from "../../domain/translation/described-schema.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { InnerSplices, parseJsonObject, spliceJson } from "#platform/json.ts";
-import { asObject, type JsonObject } from "../../domain/vendor-json.ts";
+import { asObject, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { factsOf, type ModelFacts } from "./model-facts.ts";
 import { withOwnContents } from "./own-contents.ts";
 import { methodPath } from "./reply-json.ts";
-import { Warnings } from "../../domain/warnings.ts";
+import { Warnings } from "../../domain/translation/warnings.ts";
 import { writeConversation } from "./write-content.ts";
 import { writeThinking } from "./write-thinking.ts";
 import { writeTools } from "./write-tools.ts";

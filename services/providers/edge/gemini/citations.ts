@@ -1,7 +1,7 @@
 /** Owns where a reply's text is from: grounding in what was searched, and passages that were recited. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Citation, CitationSchema } from "#gen/weir/inference/v1/content_pb.ts";
-import { asCount, asObject, asObjects, asText, isObject, type JsonObject } from "../../domain/vendor-json.ts";
+import { asCount, asObject, asObjects, asText, isObject, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { nativeDialect } from "./reply-json.ts";
 
 export type CitationInit = Exclude<MessageInitShape<typeof CitationSchema>, Citation>;

@@ -2,11 +2,11 @@
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { parseJsonObject, spliceJson } from "#platform/json.ts";
 import type { UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { promptOf, readCount } from "../../domain/counted-prompt.ts";
-import { noUsage } from "../../domain/estimate-usage.ts";
-import { freeSummary } from "../../domain/free-operation.ts";
-import { isObject } from "../../domain/vendor-json.ts";
-import { Warnings } from "../../domain/warnings.ts";
+import { promptOf, readCount } from "../../domain/usage/counted-prompt.ts";
+import { noUsage } from "../../domain/usage/estimate-usage.ts";
+import { freeSummary } from "../../domain/usage/free-operation.ts";
+import { isObject } from "../../domain/translation/vendor-json.ts";
+import { Warnings } from "../../domain/translation/warnings.ts";
 import { writeBody } from "./build-request.ts";
 import { withOwnContents } from "./own-contents.ts";
 import { methodPath, nativeDialect, resourceName } from "./reply-json.ts";

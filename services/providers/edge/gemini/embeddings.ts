@@ -4,10 +4,10 @@ import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen
 import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject, spliceJson } from "#platform/json.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { asObjects, isObject, textOf, type JsonObject } from "../../domain/vendor-json.ts";
+import { asObjects, isObject, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { methodPath, nativeDialect, parseReplyJson, resourceName } from "./reply-json.ts";
 import { readUsage, serviceTierOf } from "./usage.ts";
-import { unsupportedField, Warnings } from "../../domain/warnings.ts";
+import { unsupportedField, Warnings } from "../../domain/translation/warnings.ts";
 
 export const embedAdapter: UnaryAdapter<"embed"> = {
   buildRequest,

@@ -2,7 +2,7 @@
 import { GatewayError } from "#platform/errors.ts";
 import { meantWaitMs, retryAfterMs } from "#platform/retry-after.ts";
 import type { VendorReply } from "../../domain/adapter.ts";
-import { asObject, asObjects, asText, isObject, textOf, type JsonObject } from "../../domain/vendor-json.ts";
+import { asObject, asObjects, asText, isObject, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
 
 /** The longest part of a vendor's message that is passed on. */
 const maximumMessageLength = 2000;

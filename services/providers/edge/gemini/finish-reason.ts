@@ -1,6 +1,6 @@
 /** Owns the way from Gemini's finish reasons to types. */
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
-import { finishReasonOf, type FinishWords } from "../../domain/finish-word.ts";
+import { finishReasonOf, type FinishWords } from "../../domain/translation/finish-word.ts";
 
 /** Gemini says `STOP` also when it waits for tools. */
 export function readFinishReason(word: string, hasToolCalls: boolean): FinishReason {

@@ -6,9 +6,9 @@ import { GenerateImagesResponseSchema, ImageDelivery, type GeneratedImageSchema,
 import { GenerationSchema, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { aspectRatioOf } from "../../domain/image-size.ts";
-import { asObject } from "../../domain/vendor-json.ts";
-import { Warnings } from "../../domain/warnings.ts";
+import { aspectRatioOf } from "../../domain/media/image-size.ts";
+import { asObject } from "../../domain/translation/vendor-json.ts";
+import { Warnings } from "../../domain/translation/warnings.ts";
 import { writeBody } from "./build-request.ts";
 import { readReply as readGeneration } from "./read-reply.ts";
 import { methodPath } from "./reply-json.ts";

@@ -1,6 +1,6 @@
 /** Owns what Google must not see of a caller's own conversation, which it would refuse: what Weir wrote into the replies of other vendors. */
-import { asObject, asObjects, asText, textOf, type JsonObject } from "../../domain/vendor-json.ts";
-import { parseExactJson } from "../../domain/exact-json.ts";
+import { asObject, asObjects, asText, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
+import { parseExactJson } from "../../domain/translation/exact-json.ts";
 import { factsOf } from "./model-facts.ts";
 import { openSignature, skippedSignature } from "./thought-signatures.ts";
 

@@ -1,7 +1,7 @@
 /** Owns the JSON of Gemini's replies and the path of its methods. */
 import { GatewayError } from "#platform/errors.ts";
-import { parseExactJson } from "../../domain/exact-json.ts";
-import { isObject, type JsonObject } from "../../domain/vendor-json.ts";
+import { parseExactJson } from "../../domain/translation/exact-json.ts";
+import { isObject, type JsonObject } from "../../domain/translation/vendor-json.ts";
 
 /** The name under which Gemini's own JSON stands in a NativePart. */
 export const nativeDialect = "gemini";

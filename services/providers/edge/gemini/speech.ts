@@ -6,8 +6,8 @@ import { GenerationSchema } from "#gen/weir/inference/v1/inference_service_pb.ts
 import type { SynthesizeSpeechRequest } from "#gen/weir/inference/v1/speech_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { SpeechAdapter, SpokenReply, VendorRequest } from "../../domain/adapter.ts";
-import { unsupportedField, Warnings } from "../../domain/warnings.ts";
-import { wavOf } from "../../domain/wav.ts";
+import { unsupportedField, Warnings } from "../../domain/translation/warnings.ts";
+import { wavOf } from "../../domain/media/wav.ts";
 import { writeBody } from "./build-request.ts";
 import { readReply as readGeneration } from "./read-reply.ts";
 import { methodPath } from "./reply-json.ts";

@@ -1,7 +1,7 @@
 /** Owns the way from Gemini's usage metadata to Weir's disjoint meters. */
 import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import { reportedTokens, type Counted } from "../../domain/reported-usage.ts";
-import { asCount, asObject, asObjects, isObject, type JsonObject } from "../../domain/vendor-json.ts";
+import { reportedTokens, type Counted } from "../../domain/usage/reported-usage.ts";
+import { asCount, asObject, asObjects, isObject, type JsonObject } from "../../domain/translation/vendor-json.ts";
 
 /**
  * Gemini's convention:

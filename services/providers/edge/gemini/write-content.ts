@@ -1,13 +1,13 @@
 /** Owns the writing of messages: the instructions apart, roles in turn, parts in Gemini's form. */
 import { ImageDetail, Role, type ImagePart, type Message, type Part, type ReasoningPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
-import { parseToolArguments } from "../../domain/tool-arguments.ts";
-import type { JsonObject } from "../../domain/vendor-json.ts";
+import { parseEmbeddedJson } from "../../domain/translation/embedded-json.ts";
+import { parseToolArguments } from "../../domain/translation/tool-arguments.ts";
+import type { JsonObject } from "../../domain/translation/vendor-json.ts";
 import type { ModelFacts } from "./model-facts.ts";
 import { nativeDialect } from "./reply-json.ts";
 import { openSignature, skippedSignature, type SignedPart } from "./thought-signatures.ts";
-import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
+import { unsupportedField, type Warnings } from "../../domain/translation/warnings.ts";
 import { writeMedia } from "./write-media.ts";
 
 interface Turn {

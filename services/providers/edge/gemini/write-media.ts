@@ -1,8 +1,8 @@
 /** Owns media on the way to Gemini: as base64, by an address, or by the vendor's own files. */
 import type { Media } from "#gen/weir/inference/v1/content_pb.ts";
-import { sentTypeOf } from "../../domain/media-type.ts";
-import type { JsonObject } from "../../domain/vendor-json.ts";
-import { unsupportedField } from "../../domain/warnings.ts";
+import { sentTypeOf } from "../../domain/media/media-type.ts";
+import type { JsonObject } from "../../domain/translation/vendor-json.ts";
+import { unsupportedField } from "../../domain/translation/warnings.ts";
 
 /** Where the files are that were uploaded to Gemini; their address, and not their name, stands in a request. */
 const filesUrl = "https://generativelanguage.googleapis.com/v1beta/";

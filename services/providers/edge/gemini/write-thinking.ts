@@ -1,8 +1,8 @@
 /** Owns the way from ReasoningOptions to Gemini's `thinkingConfig`. */
 import { ReasoningOptions_Effort, type ReasoningOptions } from "#gen/weir/inference/v1/generation_pb.ts";
-import type { JsonObject } from "../../domain/vendor-json.ts";
+import type { JsonObject } from "../../domain/translation/vendor-json.ts";
 import type { ModelFacts, Thinking, ThinkingLevel } from "./model-facts.ts";
-import type { Warnings } from "../../domain/warnings.ts";
+import type { Warnings } from "../../domain/translation/warnings.ts";
 
 /**
  * What each effort means, as level and as budget. Source: the table of https://ai.google.dev/gemini-api/docs/openai#thinking

@@ -1,10 +1,10 @@
 /** Owns the writing of tools and of the choice among them. */
 import { ToolChoice_Mode, type FunctionTool, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
-import type { JsonObject } from "../../domain/vendor-json.ts";
+import { parseEmbeddedJson } from "../../domain/translation/embedded-json.ts";
+import type { JsonObject } from "../../domain/translation/vendor-json.ts";
 import { nativeDialect } from "./reply-json.ts";
-import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
+import { unsupportedField, type Warnings } from "../../domain/translation/warnings.ts";
 
 /** `tools` and `toolConfig`, each absent when there is nothing to say. */
 export function writeTools(generation: Generation, warnings: Warnings): { readonly tools?: readonly JsonObject[]; readonly toolConfig?: JsonObject } {

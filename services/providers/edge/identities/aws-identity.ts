@@ -2,7 +2,7 @@
 import type { AwsIdentity } from "#gen/weir/config/v1/config_pb.ts";
 import type { Exchange } from "#platform/egress/egress-exchange.ts";
 import { Secret } from "#platform/secret.ts";
-import type { ObtainedCredential } from "../../domain/credential-source.ts";
+import type { ObtainedCredential } from "../../domain/credentials/credential-source.ts";
 
 /** In AWS's own logs, who used the role. */
 const sessionName = "weir";

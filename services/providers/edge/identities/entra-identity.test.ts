@@ -6,7 +6,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EntraIdentitySchema } from "#gen/weir/config/v1/config_pb.ts";
 import type { ExchangeReply, ExchangeRequest } from "#platform/egress/egress-exchange.ts";
-import { AccessToken } from "../../domain/credential-source.ts";
+import { AccessToken } from "../../domain/credentials/credential-source.ts";
 import { obtainEntraToken } from "./entra-identity.ts";
 
 const application = { tenantId: "11111111-2222-3333-4444-555555555555", clientId: "66666666-7777-8888-9999-000000000000" };

@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import type { EntraIdentity } from "#gen/weir/config/v1/config_pb.ts";
 import type { Exchange, ExchangeReply } from "#platform/egress/egress-exchange.ts";
-import { AccessToken, type ObtainedCredential } from "../../domain/credential-source.ts";
-import { asCount, asObject, asText, type JsonObject } from "../../domain/vendor-json.ts";
+import { AccessToken, type ObtainedCredential } from "../../domain/credentials/credential-source.ts";
+import { asCount, asObject, asText, type JsonObject } from "../../domain/translation/vendor-json.ts";
 
 const publicAuthority = "https://login.microsoftonline.com";
 /** Of Azure OpenAI: https://learn.microsoft.com/azure/ai-foundry/openai/how-to/managed-identity */

@@ -7,7 +7,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GoogleIdentitySchema } from "#gen/weir/config/v1/config_pb.ts";
 import type { ExchangeReply, ExchangeRequest } from "#platform/egress/egress-exchange.ts";
-import { AccessToken } from "../../domain/credential-source.ts";
+import { AccessToken } from "../../domain/credentials/credential-source.ts";
 import { obtainGoogleToken } from "./google-identity.ts";
 
 const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048, publicKeyEncoding: { type: "spki", format: "pem" }, privateKeyEncoding: { type: "pkcs8", format: "pem" } });

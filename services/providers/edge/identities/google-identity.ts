@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { AuthClient, IdentityPoolClientOptions, JWTInput, OAuth2ClientOptions } from "google-auth-library";
 import type { GoogleIdentity } from "#gen/weir/config/v1/config_pb.ts";
 import type { Exchange } from "#platform/egress/egress-exchange.ts";
-import { AccessToken, type ObtainedCredential } from "../../domain/credential-source.ts";
+import { AccessToken, type ObtainedCredential } from "../../domain/credentials/credential-source.ts";
 
 /** How the library sends. */
 type Sending = Pick<OAuth2ClientOptions, "transporterOptions">;

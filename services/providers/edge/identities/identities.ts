@@ -4,7 +4,7 @@ import { AwsIdentitySchema, EntraIdentitySchema, GoogleIdentitySchema, type Prov
 import { VaultSchema, VaultSecretSchema, type VaultSecret } from "#gen/weir/config/v1/vault_pb.ts";
 import { exchangeThroughEgress, type Exchange } from "#platform/egress/egress-exchange.ts";
 import { Secret } from "#platform/secret.ts";
-import type { ObtainCredential, ObtainedCredential } from "../../domain/credential-source.ts";
+import type { ObtainCredential, ObtainedCredential } from "../../domain/credentials/credential-source.ts";
 import type { VaultClient } from "../vault/vault-client.ts";
 import { obtainAwsKey } from "./aws-identity.ts";
 import { obtainEntraToken } from "./entra-identity.ts";

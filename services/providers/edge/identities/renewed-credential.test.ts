@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { Clock } from "#platform/clock.ts";
 import { createLogger } from "#platform/logger.ts";
 import { Secret } from "#platform/secret.ts";
-import type { ObtainedCredential } from "../../domain/credential-source.ts";
+import type { ObtainedCredential } from "../../domain/credentials/credential-source.ts";
 import { RenewedCredential } from "./renewed-credential.ts";
 
 const hourMs = 3_600_000;

@@ -4,7 +4,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { VaultSchema, VaultSecretSchema } from "#gen/weir/config/v1/vault_pb.ts";
 import { createLogger } from "#platform/logger.ts";
-import type { ObtainedCredential } from "../../domain/credential-source.ts";
+import type { ObtainedCredential } from "../../domain/credentials/credential-source.ts";
 import { startVaultServer, type VaultServer } from "../../testing/vault-server.ts";
 import { VaultClient } from "../vault/vault-client.ts";
 import { RenewedCredential } from "./renewed-credential.ts";

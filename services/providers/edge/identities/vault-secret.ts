@@ -2,8 +2,8 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { VaultSecret } from "#gen/weir/config/v1/vault_pb.ts";
 import { Secret } from "#platform/secret.ts";
-import { isSendable, type ObtainedCredential } from "../../domain/credential-source.ts";
-import { asCount, asObject, asText, isObject, type JsonObject } from "../../domain/vendor-json.ts";
+import { isSendable, type ObtainedCredential } from "../../domain/credentials/credential-source.ts";
+import { asCount, asObject, asText, isObject, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import type { VaultClient } from "../vault/vault-client.ts";
 
 const defaultField = "api_key";

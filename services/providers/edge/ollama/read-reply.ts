@@ -6,9 +6,9 @@ import { FinishReason, type TokenLogprobSchema } from "#gen/weir/inference/v1/ge
 import { GenerateResponseSchema, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary } from "../../domain/adapter.ts";
-import { parseExactJson } from "../../domain/exact-json.ts";
-import { asObject, asObjects, asText, isObject, textOf, type JsonObject } from "../../domain/vendor-json.ts";
-import { readIsoTime } from "../../domain/vendor-time.ts";
+import { parseExactJson } from "../../domain/translation/exact-json.ts";
+import { asObject, asObjects, asText, isObject, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
+import { readIsoTime } from "../../domain/translation/vendor-time.ts";
 import { readUsage } from "./usage.ts";
 
 type PartInit = Exclude<MessageInitShape<typeof PartSchema>, Part>;

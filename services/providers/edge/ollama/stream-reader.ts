@@ -1,10 +1,10 @@
 /** Owns the reading of one streamed reply, line by line. */
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader } from "../../domain/adapter.ts";
-import type { StreamedEvent } from "../../domain/event-splitter.ts";
-import { GeneratedText } from "../../domain/output.ts";
+import type { StreamedEvent } from "../../domain/reply/event-splitter.ts";
+import { GeneratedText } from "../../domain/usage/output.ts";
 import type { GatewayError } from "#platform/errors.ts";
 import { readError } from "../openai/errors.ts";
-import { asCount, asObject, asText, type JsonObject } from "../../domain/vendor-json.ts";
+import { asCount, asObject, asText, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { parseMessage, readFinishReason, readImages, readLogprobs, readTime, readToolCalls, summarize } from "./read-reply.ts";
 
 /** What the model says right now; one at a time. */

@@ -1,9 +1,9 @@
 /** Owns messages on the way to Ollama, where each has one text, and pictures beside it. */
 import { ImageDetail, Role, type FilePart, type ImagePart, type Message, type Part, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { howToSendBytes } from "../../domain/remote-media.ts";
-import { parseToolArguments } from "../../domain/tool-arguments.ts";
-import { unsupportedField, type Warnings } from "../../domain/warnings.ts";
+import { howToSendBytes } from "../../domain/media/remote-media.ts";
+import { parseToolArguments } from "../../domain/translation/tool-arguments.ts";
+import { unsupportedField, type Warnings } from "../../domain/translation/warnings.ts";
 
 /** The word for what is in Ollama's own JSON. */
 export const nativeDialect = "ollama";

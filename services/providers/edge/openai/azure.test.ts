@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { EmbedRequestSchema, GenerationSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Secret } from "#platform/secret.ts";
-import { AccessToken } from "../../domain/credential-source.ts";
+import { AccessToken } from "../../domain/credentials/credential-source.ts";
 import { azureVendor, createAzureVendor } from "./azure.ts";
 
 const stable = createAzureVendor({ apiVersion: "2024-10-21" });

@@ -5,7 +5,7 @@
 import { GatewayError } from "#platform/errors.ts";
 import type { Secret } from "#platform/secret.ts";
 import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { AccessToken } from "../../domain/credential-source.ts";
+import { AccessToken } from "../../domain/credentials/credential-source.ts";
 import { openaiVendor, openaiVendorWithResponses } from "./adapter.ts";
 import { createOperations } from "./compatible-operations.ts";
 import { createOpenaiCompatible } from "./compatible.ts";

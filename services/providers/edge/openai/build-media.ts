@@ -1,8 +1,8 @@
 /** Owns media on the way to OpenAI: as base64, in `data:` URLs, or by the vendor's file ids. */
 import type { AudioPart, FilePart, ImagePart, Media } from "#gen/weir/inference/v1/content_pb.ts";
 import { ImageDetail } from "#gen/weir/inference/v1/content_pb.ts";
-import { howToSendBytes } from "../../domain/remote-media.ts";
-import type { Warnings } from "../../domain/warnings.ts";
+import { howToSendBytes } from "../../domain/media/remote-media.ts";
+import type { Warnings } from "../../domain/translation/warnings.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 
 /** The content part, or undefined when the vendor cannot take it; that is then noted. */

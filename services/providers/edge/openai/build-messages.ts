@@ -3,8 +3,8 @@ import { Role, type AudioPart, type Message, type Part, type ToolCallPart, type 
 import { GatewayError } from "#platform/errors.ts";
 import { buildAudio, buildFile, buildImage } from "./build-media.ts";
 import { buildReasoningMembers, buildThinkingPart } from "./build-reasoning.ts";
-import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
-import type { Warnings } from "../../domain/warnings.ts";
+import { parseEmbeddedJson } from "../../domain/translation/embedded-json.ts";
+import type { Warnings } from "../../domain/translation/warnings.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 import { toolCallIdOf } from "./tool-call-id.ts";
 

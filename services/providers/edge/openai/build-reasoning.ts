@@ -2,8 +2,8 @@
 import type { ReasoningPart } from "#gen/weir/inference/v1/content_pb.ts";
 import { ReasoningOptions_Effort, type ReasoningOptions } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { originOf } from "../../domain/signature-origin.ts";
-import type { Warnings } from "../../domain/warnings.ts";
+import { originOf } from "../../domain/translation/signature-origin.ts";
+import type { Warnings } from "../../domain/translation/warnings.ts";
 import type { OpenaiQuirks, ReasoningEffort } from "./quirks.ts";
 
 /** The members of the request for how much to reason; none where the model would take its tools with reasoning not at all. */

@@ -5,8 +5,8 @@ import type { VendorRequest } from "../../domain/adapter.ts";
 import { buildMessages } from "./build-messages.ts";
 import { buildReasoning } from "./build-reasoning.ts";
 import { buildTools } from "./build-tools.ts";
-import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
-import { Warnings } from "../../domain/warnings.ts";
+import { parseEmbeddedJson } from "../../domain/translation/embedded-json.ts";
+import { Warnings } from "../../domain/translation/warnings.ts";
 import { fieldOfMember, type OpenaiQuirks } from "./quirks.ts";
 
 export const chatCompletionsPath = "/chat/completions";

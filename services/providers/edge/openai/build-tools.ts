@@ -1,8 +1,8 @@
 /** Owns tools, and the choice among them, on the way to Chat Completions. */
 import { ToolChoice_Mode, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
-import type { Warnings } from "../../domain/warnings.ts";
+import { parseEmbeddedJson } from "../../domain/translation/embedded-json.ts";
+import type { Warnings } from "../../domain/translation/warnings.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 
 export interface ToolMembers {

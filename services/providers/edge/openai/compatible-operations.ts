@@ -1,6 +1,6 @@
 /** Owns what servers that speak OpenAI's API can have beside Chat Completions. */
 import type { UnaryAdapters } from "../../domain/adapter.ts";
-import type { RelayForm } from "../../domain/relay-form.ts";
+import type { RelayForm } from "../../domain/reply/relay-form.ts";
 import { createEmbedAdapter } from "./embeddings.ts";
 import { editImagesAdapter, imageEditRelays } from "./image-edits.ts";
 import { createImagesAdapter, imageGenerationRelay } from "./images.ts";

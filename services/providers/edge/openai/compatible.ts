@@ -1,7 +1,7 @@
 /** Owns how a vendor is made that speaks OpenAI's Chat Completions and Embeddings, with what is its own said as data. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
-import { anyAddress, type TakenAsBytes } from "../../domain/remote-media.ts";
-import { plainToolNames } from "../../domain/tool-names.ts";
+import { anyAddress, type TakenAsBytes } from "../../domain/media/remote-media.ts";
+import { plainToolNames } from "../../domain/translation/tool-names.ts";
 import { buildRequest } from "./build-request.ts";
 import { createOperations, createRelays, type CompatibleOperation } from "./compatible-operations.ts";
 import { readError } from "./errors.ts";

@@ -5,8 +5,8 @@ import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen
 import { GatewayError } from "#platform/errors.ts";
 import { spliceJson } from "#platform/json.ts";
 import type { NativeUnaryForm, ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { asCount, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
-import { Warnings } from "../../domain/warnings.ts";
+import { asCount, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
+import { Warnings } from "../../domain/translation/warnings.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 import { readUsage } from "./usage.ts";
 

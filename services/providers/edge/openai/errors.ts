@@ -1,8 +1,8 @@
 /** Owns the vendor's errors: what each status and each error event means for the caller and for the target's health. */
 import { GatewayError } from "#platform/errors.ts";
 import type { VendorReply } from "../../domain/adapter.ts";
-import { statusOfError } from "../../domain/error-body.ts";
-import { asObject, asObjects, asText, isObject, textOf, type JsonObject } from "../../domain/vendor-json.ts";
+import { statusOfError } from "../../domain/reply/error-body.ts";
+import { asObject, asObjects, asText, isObject, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { retryAfterMsOf } from "./retry-after.ts";
 
 /** The longest message of the vendor that is passed on, in characters. */

@@ -1,7 +1,7 @@
 /** Owns files in the account at the vendor: their upload as a form, their listing, their content and their end. Keeping them costs nothing. */
-import { noUsage } from "../../domain/estimate-usage.ts";
-import { freeSummary } from "../../domain/free-operation.ts";
-import type { RelayForm } from "../../domain/relay-form.ts";
+import { noUsage } from "../../domain/usage/estimate-usage.ts";
+import { freeSummary } from "../../domain/usage/free-operation.ts";
+import type { RelayForm } from "../../domain/reply/relay-form.ts";
 
 const common = { dialect: "openai", operation: "files", summarizeReply: () => freeSummary(), estimateUsage: noUsage } as const;
 

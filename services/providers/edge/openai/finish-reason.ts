@@ -1,6 +1,6 @@
 /** Owns the way from OpenAI's finish reasons to types. */
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
-import { finishReasonOf, type FinishWords } from "../../domain/finish-word.ts";
+import { finishReasonOf, type FinishWords } from "../../domain/translation/finish-word.ts";
 
 /** OpenAI itself says `stop` for a tool that it was told to call; a reply with tool calls always waits for tools. */
 export function readFinishReason(word: string, hasToolCalls: boolean): FinishReason {

@@ -1,5 +1,5 @@
 /** Owns the one difference in form that runs through OpenAI's two APIs. */
-import { asObject, asText, type JsonObject } from "../../domain/vendor-json.ts";
+import { asObject, asText, type JsonObject } from "../../domain/translation/vendor-json.ts";
 
 /** What Chat Completions has in an object under the name of its type stands beside the type in Responses. */
 export function flat({ type, ...members }: JsonObject): JsonObject {

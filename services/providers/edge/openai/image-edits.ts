@@ -4,9 +4,9 @@ import { EditImagesResponseSchema, type EditImagesRequest, type ImageFile } from
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { findPart, textPart, writeForm, type FormPart } from "#platform/multipart.ts";
 import type { UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { askedImages } from "../../domain/counted-images.ts";
-import type { RelayForm } from "../../domain/relay-form.ts";
-import { parseVendorJson, textOf } from "../../domain/vendor-json.ts";
+import { askedImages } from "../../domain/usage/counted-images.ts";
+import type { RelayForm } from "../../domain/reply/relay-form.ts";
+import { parseVendorJson, textOf } from "../../domain/translation/vendor-json.ts";
 import { readImages, readImageUsage, summarizeImages } from "./images.ts";
 import { createMediaStreamReader } from "./media-stream-reader.ts";
 

@@ -5,12 +5,12 @@ import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/
 import { GatewayError } from "#platform/errors.ts";
 import { spliceJson } from "#platform/json.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { askedImages, countedImages } from "../../domain/counted-images.ts";
-import { aspectRatioOf, sidesOf } from "../../domain/image-size.ts";
-import type { RelayForm } from "../../domain/relay-form.ts";
-import { asCount, asObject, asObjects, asText, isObject, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
-import { readSeconds } from "../../domain/vendor-time.ts";
-import { Warnings } from "../../domain/warnings.ts";
+import { askedImages, countedImages } from "../../domain/usage/counted-images.ts";
+import { aspectRatioOf, sidesOf } from "../../domain/media/image-size.ts";
+import type { RelayForm } from "../../domain/reply/relay-form.ts";
+import { asCount, asObject, asObjects, asText, isObject, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
+import { readSeconds } from "../../domain/translation/vendor-time.ts";
+import { Warnings } from "../../domain/translation/warnings.ts";
 import { createMediaStreamReader } from "./media-stream-reader.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 

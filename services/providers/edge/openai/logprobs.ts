@@ -1,7 +1,7 @@
 /** Owns the reading of log-probabilities. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { TokenLogprobSchema } from "#gen/weir/inference/v1/generation_pb.ts";
-import { asObject, asObjects, asText, type JsonObject } from "../../domain/vendor-json.ts";
+import { asObject, asObjects, asText, type JsonObject } from "../../domain/translation/vendor-json.ts";
 
 type TokenLogprobInit = MessageInitShape<typeof TokenLogprobSchema>;
 

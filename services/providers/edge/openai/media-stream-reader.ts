@@ -1,9 +1,9 @@
 /** Owns the reading of events of sound, transcripts and images that go on untouched: their end, their usage, their errors. */
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
-import type { StreamedEvent } from "../../domain/event-splitter.ts";
-import { GeneratedText } from "../../domain/output.ts";
-import { asText, isObject, parseVendorJson } from "../../domain/vendor-json.ts";
+import type { StreamedEvent } from "../../domain/reply/event-splitter.ts";
+import { GeneratedText } from "../../domain/usage/output.ts";
+import { asText, isObject, parseVendorJson } from "../../domain/translation/vendor-json.ts";
 import { readErrorEvent } from "./errors.ts";
 
 /** The usage in an event's member of that name; undefined when there is none. */

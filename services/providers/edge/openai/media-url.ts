@@ -1,7 +1,7 @@
 /** Owns the reading of images in replies, which OpenRouter sends as `images`. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Part, PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
-import { asObject, asText, type JsonObject } from "../../domain/vendor-json.ts";
+import { asObject, asText, type JsonObject } from "../../domain/translation/vendor-json.ts";
 
 /** The image as a part; empty when it has no address. */
 export function readImageUrl(image: JsonObject): Exclude<MessageInitShape<typeof PartSchema>, Part>[] {

@@ -1,7 +1,7 @@
 /** Owns the way from the usage that OpenAI reports of sound and images to Weir's disjoint meters. */
 import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import { reportedUsage } from "../../domain/reported-usage.ts";
-import { asCount, asObject, isObject } from "../../domain/vendor-json.ts";
+import { reportedUsage } from "../../domain/usage/reported-usage.ts";
+import { asCount, asObject, isObject } from "../../domain/translation/vendor-json.ts";
 import { readUsage } from "./usage.ts";
 
 /** What the tokens of an endpoint are that its details do not name. */

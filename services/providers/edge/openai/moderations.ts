@@ -5,10 +5,10 @@ import { ModerateResponseSchema, type ModerateRequest, type ModerateResponse, ty
 import { GatewayError } from "#platform/errors.ts";
 import { spliceJson } from "#platform/json.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { noUsage } from "../../domain/estimate-usage.ts";
-import { freeSummary } from "../../domain/free-operation.ts";
-import { asObject, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
-import { unsupportedField, Warnings } from "../../domain/warnings.ts";
+import { noUsage } from "../../domain/usage/estimate-usage.ts";
+import { freeSummary } from "../../domain/usage/free-operation.ts";
+import { asObject, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
+import { unsupportedField, Warnings } from "../../domain/translation/warnings.ts";
 import { buildImage } from "./build-media.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 import { readUsage } from "./usage.ts";

@@ -2,7 +2,7 @@
 import { parseJsonObject, spliceJson, type JsonSplices } from "#platform/json.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { chatCompletionsPath } from "./build-request.ts";
-import { asObject, type JsonObject } from "../../domain/vendor-json.ts";
+import { asObject, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 
 /** Sets the model, the output maximum where there is one and, for a stream, asks for the usage, without which the ledger could only estimate. */

@@ -4,7 +4,7 @@
  * (OpenRouter, https://openrouter.ai/docs/use-cases/reasoning-tokens), which says most and so comes first; or a part of the
  * content (Mistral, https://docs.mistral.ai/inference/conversations/reasoning).
  */
-import { asCount, asObjects, asText, type JsonObject } from "../../domain/vendor-json.ts";
+import { asCount, asObjects, asText, type JsonObject } from "../../domain/translation/vendor-json.ts";
 
 /** A piece of reasoning; pieces of one part have the same index. */
 export interface ReasoningPiece {

@@ -4,9 +4,9 @@ import { RerankResponseSchema, type RerankRequest, type RerankResponse } from "#
 import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { spliceJson } from "#platform/json.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { readRanking } from "../../domain/read-ranking.ts";
-import { asCount, asObject, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
-import { Warnings } from "../../domain/warnings.ts";
+import { readRanking } from "../../domain/translation/read-ranking.ts";
+import { asCount, asObject, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
+import { Warnings } from "../../domain/translation/warnings.ts";
 
 export const rerankAdapter: UnaryAdapter<"rerank"> = {
   buildRequest,

@@ -5,7 +5,7 @@
  */
 import type { Message, Part } from "#gen/weir/inference/v1/content_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { isAskedFor, type Option } from "../../domain/asked-options.ts";
+import { isAskedFor, type Option } from "../../domain/translation/asked-options.ts";
 import { isTurnedOff } from "./build-reasoning.ts";
 
 export function goesAsResponse(generation: Generation, model: string): boolean {

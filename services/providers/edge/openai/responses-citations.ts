@@ -1,7 +1,7 @@
 /** Owns the reading of the annotations that Responses have: as in Chat Completions, but flat. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Citation, CitationSchema } from "#gen/weir/inference/v1/content_pb.ts";
-import { asCount, asText, type JsonObject } from "../../domain/vendor-json.ts";
+import { asCount, asText, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { responsesDialect } from "./responses-input.ts";
 
 /** `url_citation` in its fields, every other kind in the vendor's own JSON. */

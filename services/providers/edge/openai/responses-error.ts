@@ -1,6 +1,6 @@
 /** Owns what it means that a Response failed, in a stream or in one piece. */
 import type { GatewayError } from "#platform/errors.ts";
-import { asText, type JsonObject } from "../../domain/vendor-json.ts";
+import { asText, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { readErrorEvent } from "./errors.ts";
 
 const vendorFaults: ReadonlySet<string> = new Set(["", "server_error", "server_is_overloaded", "slow_down", "vector_store_timeout"]);

@@ -2,7 +2,7 @@
 import { parseJsonObject, spliceJson } from "#platform/json.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { NativeForm, ReplySummary, VendorRequest } from "../../domain/adapter.ts";
-import { asObject, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
+import { asObject, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { readResponsesError } from "./responses-error.ts";
 import { responsesPath } from "./responses-request.ts";
 import { createResponsesStreamReader } from "./responses-stream-reader.ts";

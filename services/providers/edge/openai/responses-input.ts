@@ -1,8 +1,8 @@
 /** Owns messages on the way to Responses: what is said, each call, each result and each piece of reasoning is an item, in the order of the parts. */
 import { ImageDetail, Role, type FilePart, type ImagePart, type Media, type Message, type Part, type ToolCallPart, type ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
-import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
-import type { JsonObject } from "../../domain/vendor-json.ts";
-import type { Warnings } from "../../domain/warnings.ts";
+import { parseEmbeddedJson } from "../../domain/translation/embedded-json.ts";
+import type { JsonObject } from "../../domain/translation/vendor-json.ts";
+import type { Warnings } from "../../domain/translation/warnings.ts";
 import { dataUrlOf } from "./build-media.ts";
 import { noteMarker, wordOf } from "./build-messages.ts";
 import { openaiItself } from "./quirks.ts";

@@ -3,7 +3,7 @@
  * summary, and says which vendor made it (see signature-origin.ts).
  */
 import type { ReasoningPart } from "#gen/weir/inference/v1/content_pb.ts";
-import { asObjects, asText, type JsonObject } from "../../domain/vendor-json.ts";
+import { asObjects, asText, type JsonObject } from "../../domain/translation/vendor-json.ts";
 
 /** Between the pieces of one summary. */
 export const pieceBorder = "\n\n";

@@ -2,8 +2,8 @@
 import { ReasoningOptions_Effort } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
-import { asObject, type JsonObject } from "../../domain/vendor-json.ts";
-import { Warnings } from "../../domain/warnings.ts";
+import { asObject, type JsonObject } from "../../domain/translation/vendor-json.ts";
+import { Warnings } from "../../domain/translation/warnings.ts";
 import { effortOf } from "./build-reasoning.ts";
 import { buildOutputFormat, present } from "./build-request.ts";
 import { flat } from "./flat-member.ts";

@@ -1,9 +1,9 @@
 /** Owns the reading of a streamed Response that goes on untouched: its end, its usage, its errors, and how much was generated. */
 import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
-import type { StreamedEvent } from "../../domain/event-splitter.ts";
-import { GeneratedText } from "../../domain/output.ts";
+import type { StreamedEvent } from "../../domain/reply/event-splitter.ts";
+import { GeneratedText } from "../../domain/usage/output.ts";
 import { readResponsesError } from "./responses-error.ts";
-import { asObject, asText, isObject, parseVendorJson, type JsonObject } from "../../domain/vendor-json.ts";
+import { asObject, asText, isObject, parseVendorJson, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { summarizeResponse } from "./responses-summary.ts";
 
 export function createResponsesStreamReader(): StreamReader {

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Meter, MeterQuantitySchema, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { ReplySummary } from "../../domain/adapter.ts";
-import { asCount, asObject, asText, isObject, type JsonObject } from "../../domain/vendor-json.ts";
+import { asCount, asObject, asText, isObject, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { readUsage } from "./usage.ts";
 
 /** Of a Response that is whole, or as far as it is made. */

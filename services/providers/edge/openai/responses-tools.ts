@@ -1,9 +1,9 @@
 /** Owns tools, and the choice among them, on the way to Responses. */
 import { ToolChoice_Mode, type Tool, type ToolChoice } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { parseEmbeddedJson } from "../../domain/embedded-json.ts";
-import type { JsonObject } from "../../domain/vendor-json.ts";
-import type { Warnings } from "../../domain/warnings.ts";
+import { parseEmbeddedJson } from "../../domain/translation/embedded-json.ts";
+import type { JsonObject } from "../../domain/translation/vendor-json.ts";
+import type { Warnings } from "../../domain/translation/warnings.ts";
 import { flat } from "./flat-member.ts";
 import { responsesDialect } from "./responses-input.ts";
 

@@ -3,9 +3,9 @@ import { parseJsonObject } from "#platform/json.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import type { SynthesizeSpeechRequest } from "#gen/weir/inference/v1/speech_pb.ts";
 import type { SpeechAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { charactersOf } from "../../domain/estimate-usage.ts";
-import type { RelayForm } from "../../domain/relay-form.ts";
-import { asText, parseVendorJson, textOf } from "../../domain/vendor-json.ts";
+import { charactersOf } from "../../domain/usage/estimate-usage.ts";
+import type { RelayForm } from "../../domain/reply/relay-form.ts";
+import { asText, parseVendorJson, textOf } from "../../domain/translation/vendor-json.ts";
 import { createMediaStreamReader } from "./media-stream-reader.ts";
 import { readMediaUsage } from "./media-usage.ts";
 

@@ -2,12 +2,12 @@
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader, type VendorRequest } from "../../domain/adapter.ts";
-import type { StreamedEvent } from "../../domain/event-splitter.ts";
-import { GeneratedText } from "../../domain/output.ts";
+import type { StreamedEvent } from "../../domain/reply/event-splitter.ts";
+import { GeneratedText } from "../../domain/usage/output.ts";
 import { CandidateReader } from "./candidate-reader.ts";
 import { readErrorEvent } from "./errors.ts";
-import { asCount, asObjects, asText, parseVendorJson, type JsonObject } from "../../domain/vendor-json.ts";
-import { readSeconds } from "../../domain/vendor-time.ts";
+import { asCount, asObjects, asText, parseVendorJson, type JsonObject } from "../../domain/translation/vendor-json.ts";
+import { readSeconds } from "../../domain/translation/vendor-time.ts";
 import { readUsage } from "./usage.ts";
 
 /** The most candidates that a stream may hold, as in OpenAI's `n`; a server cannot fill the memory with more. */

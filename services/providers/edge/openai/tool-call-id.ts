@@ -1,6 +1,6 @@
 /** Owns ids of tool calls that a server accepts: those that another vendor made may have another form. */
 import { createHash } from "node:crypto";
-import { callIdIn } from "../../domain/call-id.ts";
+import { callIdIn } from "../../domain/translation/call-id.ts";
 import type { OpenaiQuirks } from "./quirks.ts";
 
 const nineAlphanumerics = /^[a-zA-Z0-9]{9}$/;

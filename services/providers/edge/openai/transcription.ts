@@ -5,10 +5,10 @@ import { TimedUnit, TranscribeResponseSchema, type TranscribeRequest, type Trans
 import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { findPart, textPart, writeForm } from "#platform/multipart.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { recordingOf } from "../../domain/estimate-usage.ts";
-import type { RelayForm } from "../../domain/relay-form.ts";
-import { asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/vendor-json.ts";
-import { Warnings } from "../../domain/warnings.ts";
+import { recordingOf } from "../../domain/usage/estimate-usage.ts";
+import type { RelayForm } from "../../domain/reply/relay-form.ts";
+import { asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
+import { Warnings } from "../../domain/translation/warnings.ts";
 import { createMediaStreamReader } from "./media-stream-reader.ts";
 import { readMediaUsage } from "./media-usage.ts";
 

@@ -1,7 +1,7 @@
 /** Owns the way from OpenAI's usage object to Weir's disjoint meters. */
 import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import { reportedUsage, type Counted } from "../../domain/reported-usage.ts";
-import { asCount, asObject, isObject } from "../../domain/vendor-json.ts";
+import { reportedUsage, type Counted } from "../../domain/usage/reported-usage.ts";
+import { asCount, asObject, isObject } from "../../domain/translation/vendor-json.ts";
 
 /**
  * OpenAI's convention is inclusive: `prompt_tokens` counts all input, of which `cached_tokens`, `cache_write_tokens` and

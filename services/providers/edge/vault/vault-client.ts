@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { Vault } from "#gen/weir/config/v1/vault_pb.ts";
 import { exchangeThroughEgress, exchangeTrusting, type Exchange } from "#platform/egress/egress-exchange.ts";
-import type { JsonObject } from "../../domain/vendor-json.ts";
+import type { JsonObject } from "../../domain/translation/vendor-json.ts";
 import { askVault, VaultRefusal, type VaultAccess, type VaultRequest } from "./vault-exchange.ts";
 import { renew, signInAt, wasRevoked, type VaultToken } from "./vault-token.ts";
 

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { Vault, VaultAppRole, VaultKubernetes } from "#gen/weir/config/v1/vault_pb.ts";
 import { Secret } from "#platform/secret.ts";
-import { asCount, asObject, asText, type JsonObject } from "../../domain/vendor-json.ts";
+import { asCount, asObject, asText, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { askVault, VaultRefusal, type VaultAccess } from "./vault-exchange.ts";
 
 export interface VaultToken {

@@ -4,8 +4,8 @@ import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen
 import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { asCount, asObject, asObjects, isObject, textOf, type JsonObject } from "../../domain/vendor-json.ts";
-import { unsupportedField, Warnings } from "../../domain/warnings.ts";
+import { asCount, asObject, asObjects, isObject, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
+import { unsupportedField, Warnings } from "../../domain/translation/warnings.ts";
 import { parseReplyJson } from "../gemini/reply-json.ts";
 import { readUsage } from "../gemini/usage.ts";
 import { modelPath } from "./place.ts";

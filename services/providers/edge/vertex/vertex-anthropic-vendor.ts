@@ -4,7 +4,7 @@
  */
 import { spliceJson, withoutMember } from "#platform/json.ts";
 import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { anyAddress } from "../../domain/remote-media.ts";
+import { anyAddress } from "../../domain/media/remote-media.ts";
 import { anthropicVendor } from "../anthropic/anthropic-vendor.ts";
 import type { VendorSettings } from "../vendor-settings.ts";
 import { keptOnVertex, modelPath, placePath } from "./place.ts";

@@ -1,7 +1,7 @@
 /** Owns the vendor `vertex`: Google's models on Vertex AI, which takes and answers what the Gemini API does, at another place. */
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
-import { Warnings } from "../../domain/warnings.ts";
+import { Warnings } from "../../domain/translation/warnings.ts";
 import { geminiVendor } from "../gemini/gemini-vendor.ts";
 import { speechAdapter } from "../gemini/speech.ts";
 import type { VendorSettings } from "../vendor-settings.ts";

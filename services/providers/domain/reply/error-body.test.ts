@@ -1,6 +1,6 @@
 /** Owns the proof that errors are told from replies by what is said, not by the status that came with it. */
 import { expect, test } from "vitest";
-import { readError } from "../edge/openai/errors.ts";
+import { readError } from "../../edge/openai/errors.ts";
 import { refuseErrorBody } from "./error-body.ts";
 
 const refuse = (body: unknown) => (): void => refuseErrorBody(Buffer.from(typeof body === "string" ? body : JSON.stringify(body)), { readError });

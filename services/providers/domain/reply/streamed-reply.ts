@@ -3,12 +3,12 @@ import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { StreamReading, type ReplySummary, type StreamReader } from "./adapter.ts";
+import { StreamReading, type ReplySummary, type StreamReader } from "../adapter.ts";
 import type { EventSplitter, StreamedEvent } from "./event-splitter.ts";
-import type { Output } from "./output.ts";
+import type { Output } from "../usage/output.ts";
 import { RepeatedEvent } from "./repeated-event.ts";
 import type { ReplyReader } from "./reply-reader.ts";
-import { giveBackNameOf, type GivenToolNames } from "./tool-names.ts";
+import { giveBackNameOf, type GivenToolNames } from "../translation/tool-names.ts";
 
 export class StreamedReply implements ReplyReader {
   readonly #reader: StreamReader;

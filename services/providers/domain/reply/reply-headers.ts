@@ -1,6 +1,6 @@
 /** Owns what a reply's headers say before its body is read. */
 import { GatewayError } from "#platform/errors.ts";
-import type { VendorReply } from "./adapter.ts";
+import type { VendorReply } from "../adapter.ts";
 
 /** Lower-case names. */
 export type ReplyHeaders = Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 /** Owns which texts of a body, of a request or a whole reply in any vendor's JSON, a model reads or writes. */
 import { ownMedia, tokensOfBytes, tokensOfMedia, type InlineMedia } from "./request-tokens.ts";
-import { isObject, textOf, tryParseJson } from "./vendor-json.ts";
+import { isObject, textOf, tryParseJson } from "../translation/vendor-json.ts";
 
 export interface BodyTexts {
   readonly texts: readonly string[];

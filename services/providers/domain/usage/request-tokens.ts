@@ -1,6 +1,6 @@
 /** Owns the instant estimate of how many tokens a request holds: what is text by its bytes, images and sounds by what vendors count of them. */
 import { estimateRecordingMs } from "./recording-length.ts";
-import { isObject, tryParseJson, type JsonObject } from "./vendor-json.ts";
+import { isObject, tryParseJson, type JsonObject } from "../translation/vendor-json.ts";
 
 const bytesPerToken = 4;
 /** The most that Anthropic scales an image down to, and more than Google counts: https://platform.claude.com/docs/en/build-with-claude/vision */

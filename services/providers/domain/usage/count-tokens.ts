@@ -1,7 +1,7 @@
 /** Owns which texts of an attempt a tokenizer is given, and how much of them: what is too long is counted in proportion. */
 import type { CountedTexts, TokenCounts } from "./estimate-usage.ts";
 import { readBodyTexts } from "./body-texts.ts";
-import { textOf } from "./vendor-json.ts";
+import { textOf } from "../translation/vendor-json.ts";
 
 /** The most of a body's texts that is counted. */
 const maximumCountedCharacters = 256 * 1024;

@@ -1,7 +1,7 @@
 /** Owns what a vendor's folder must say of an endpoint that takes a dialect's bytes and answers with any: a form, sound, text, or events. */
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import type { ReplySummary, StreamReader, VendorMethod } from "./adapter.ts";
-import type { UnaryName } from "./unary-operation.ts";
+import type { ReplySummary, StreamReader, VendorMethod } from "../adapter.ts";
+import type { UnaryName } from "../unary-operation.ts";
 
 export interface RelayForm {
   readonly dialect: string;

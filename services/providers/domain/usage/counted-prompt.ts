@@ -2,9 +2,9 @@
 import { create } from "@bufbuild/protobuf";
 import { CountTokensResponseSchema, GenerationSchema, type CountTokensResponse, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { ReplySummary } from "./adapter.ts";
+import type { ReplySummary } from "../adapter.ts";
 import { freeSummary } from "./free-operation.ts";
-import { asCount, parseVendorJson, textOf } from "./vendor-json.ts";
+import { asCount, parseVendorJson, textOf } from "../translation/vendor-json.ts";
 
 /** What of a generation is its prompt. The rest bears on the reply alone: it is not counted, and there is nothing to warn of. */
 export function promptOf({ messages, tools, toolChoice, parallelToolCalls, outputFormat, reasoning, strict }: Generation): Generation {

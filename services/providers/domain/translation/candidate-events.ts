@@ -2,8 +2,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Part, PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
 import type { PartDelta, PartDeltaSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import type { StreamEventInit } from "./adapter.ts";
-import type { GeneratedText } from "./output.ts";
+import type { StreamEventInit } from "../adapter.ts";
+import type { GeneratedText } from "../usage/output.ts";
 
 export type PartInit = Exclude<MessageInitShape<typeof PartSchema>, Part>;
 type DeltaInit = Omit<Exclude<MessageInitShape<typeof PartDeltaSchema>, PartDelta>, "candidateIndex" | "partIndex" | "$typeName" | "$unknown">;

@@ -1,7 +1,7 @@
 /** Owns telling an error that comes with a status of success from the reply that it stands in for: OpenRouter, and proxies before other vendors, have said 200 before they know. */
 import type { GatewayError } from "#platform/errors.ts";
-import type { VendorAdapter } from "./adapter.ts";
-import { asObject, asObjects, isObject, tryParseJson, type JsonObject } from "./vendor-json.ts";
+import type { VendorAdapter } from "../adapter.ts";
+import { asObject, asObjects, isObject, tryParseJson, type JsonObject } from "../translation/vendor-json.ts";
 
 /**
  * Throws the error that the body says, of the whole or of one of its choices, which then is not whole: as in a stream, what came before counts no more.

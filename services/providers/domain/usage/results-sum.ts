@@ -1,7 +1,7 @@
 /** Owns what the answered calls of a batch consumed together, as its results say. */
 import type { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { AnsweredCall } from "./batch.ts";
+import type { AnsweredCall } from "../batch.ts";
 import { reportedTokens } from "./reported-usage.ts";
 
 export class ResultsSum {
