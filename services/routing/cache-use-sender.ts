@@ -8,7 +8,7 @@ import type { Logger } from "#platform/logger.ts";
 import { Counter, type Registry } from "#platform/metrics.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import type { Call } from "./domain/pipeline.ts";
-import type { Plan, Target } from "./domain/plan.ts";
+import type { Plan, Target } from "./domain/targets/plan.ts";
 import { sendToMetering, waitingList, type MeteringSender } from "./metering-sender.ts";
 
 export interface CacheUseSenderDependencies {

@@ -1,6 +1,6 @@
 /** Owns that the log says which targets of routes cannot be asked: once, until they are others. */
 import type { Logger } from "#platform/logger.ts";
-import { missingTargets, type PlanningView } from "./domain/plan.ts";
+import { missingTargets, type PlanningView } from "./domain/targets/plan.ts";
 
 /** Routes and providers of a changed configuration come one after the other: what is missing for a moment is not told. */
 const tellAfterMs = 5_000;

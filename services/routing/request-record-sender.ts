@@ -6,7 +6,7 @@ import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/logger.ts";
 import { Counter, type Registry } from "#platform/metrics.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
-import { FoldedRecords } from "./domain/folded-records.ts";
+import { FoldedRecords } from "./domain/records/folded-records.ts";
 import { sendToMetering, type MeteringSender } from "./metering-sender.ts";
 
 export interface RequestRecordSenderDependencies {

@@ -11,7 +11,7 @@ import { GrantSchema, PolicyService, WatchGrantsResponseSchema } from "#gen/weir
 import { systemClock } from "#platform/clock.ts";
 import { digestOfKeySecret, formatKeySecret } from "#platform/key-secret.ts";
 import { createLogger } from "#platform/logger.ts";
-import { authenticate } from "../../services/routing/domain/admit.ts";
+import { authenticate } from "../../services/routing/domain/admission/admit.ts";
 import { GrantView } from "../../services/routing/store/grant-view.ts";
 import { requestBody, wholeReply } from "./exchange.ts";
 import { LoadConnection } from "./load-connection.ts";

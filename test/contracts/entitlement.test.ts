@@ -8,9 +8,9 @@ import { ScopeSchema } from "#gen/weir/policy/v1/scope_pb.ts";
 import { ProviderSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { excessOf } from "../../services/policy/domain/entitlement.ts";
-import { authenticate, authorizeMethod, authorizePlan, type Caller } from "../../services/routing/domain/admit.ts";
-import { planEveryTarget, type PlanningView } from "../../services/routing/domain/plan.ts";
-import { asListed } from "../../services/routing/domain/target-order.ts";
+import { authenticate, authorizeMethod, authorizePlan, type Caller } from "../../services/routing/domain/admission/admit.ts";
+import { planEveryTarget, type PlanningView } from "../../services/routing/domain/targets/plan.ts";
+import { asListed } from "../../services/routing/domain/targets/target-order.ts";
 
 const nowMs = 1_000;
 const view: PlanningView = {

@@ -15,9 +15,9 @@ import { createMetricsRegistry } from "#platform/metrics.ts";
 import { readPolicyConfig } from "../../services/policy/config.ts";
 import type { PolicyPeers } from "../../services/policy/peers.ts";
 import { createPolicyService, migrationsDirectory } from "../../services/policy/service.ts";
-import { admitCall } from "../../services/routing/domain/rate-admission.ts";
-import { readRateLimit } from "../../services/routing/domain/rate-limit.ts";
-import { noTokens } from "../../services/routing/domain/token-estimate.ts";
+import { admitCall } from "../../services/routing/domain/rate-limits/rate-admission.ts";
+import { readRateLimit } from "../../services/routing/domain/rate-limits/rate-limit.ts";
+import { noTokens } from "../../services/routing/domain/rate-limits/token-estimate.ts";
 import { RateCounters } from "../../services/routing/store/rate-counters.ts";
 
 export interface Orders {

@@ -1,9 +1,9 @@
 /** Owns what the pipeline is told of a call, made from what was asked, whatever door it came through. */
-import { accountOf } from "./account-objects.ts";
+import { accountOf } from "./account/account-objects.ts";
 import { generationBound, generationFor, needsFor, relayBound, relayFor, unaryBound, unaryFor, type AskedGeneration, type AskedRelay, type AskedUnary } from "./asked.ts";
 import { sizeOfGeneration, sizeOfUnary } from "./call-size.ts";
 import type { Call } from "./pipeline.ts";
-import { noTokens } from "./token-estimate.ts";
+import { noTokens } from "./rate-limits/token-estimate.ts";
 import type { UnaryName } from "./unary-operation.ts";
 
 /** A call without who makes it. */

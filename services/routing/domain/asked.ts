@@ -5,14 +5,14 @@ import { NativePayloadSchema, type NativePayload } from "#gen/weir/inference/v1/
 import { GatewayError } from "#platform/errors.ts";
 import { RelayRequestSchema, type AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { spliceJson } from "#platform/json.ts";
-import { ownCacheKey, withVendorIds, withVendorMedia, type OwnFiles } from "./account-objects.ts";
+import { ownCacheKey, withVendorIds, withVendorMedia, type OwnFiles } from "./account/account-objects.ts";
 import { boundOfGeneration, boundOfRelay, boundOfUnary } from "./budget/bound-of.ts";
 import type { Bound } from "./budget/bound.ts";
 import { extentOf, type GenerationExtent } from "./budget/generation-extent.ts";
-import { offerOf, type RelayedName } from "./capability.ts";
+import { offerOf, type RelayedName } from "./targets/capability.ts";
 import type { RelayCall } from "./dialect.ts";
-import { needsOf, noNeeds, type Needs } from "./fitness.ts";
-import type { Target } from "./plan.ts";
+import { needsOf, noNeeds, type Needs } from "./targets/fitness.ts";
+import type { Target } from "./targets/plan.ts";
 import { nativeRequest, withEnvelope, type UnaryName, type UnaryRequest } from "./unary-operation.ts";
 
 /** The fields of a NativePayload; any object with them will do. */

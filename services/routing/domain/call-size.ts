@@ -3,7 +3,7 @@ import { toBinary } from "@bufbuild/protobuf";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { AskedGeneration, AskedUnary } from "./asked.ts";
 import { once } from "./once.ts";
-import { assumedOutputTokens, estimateBytes, estimateGeneration, type TokenCount } from "./token-estimate.ts";
+import { assumedOutputTokens, estimateBytes, estimateGeneration, type TokenCount } from "./rate-limits/token-estimate.ts";
 import type { UnaryName } from "./unary-operation.ts";
 
 export interface CallSize {

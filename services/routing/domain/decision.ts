@@ -6,8 +6,8 @@ import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { AppliedRuleSchema, PlannedTargetSchema, RuleKind, type AppliedRule, type PlannedTarget } from "#gen/weir/routing/v1/decision_pb.ts";
 import { GatewayError, type Reason } from "#platform/errors.ts";
 import type { Sights } from "./dry-run.ts";
-import type { Plan, Target } from "./plan.ts";
-import type { OrderSights, TargetOrder } from "./target-order.ts";
+import type { Plan, Target } from "./targets/plan.ts";
+import type { OrderSights, TargetOrder } from "./targets/target-order.ts";
 
 /** The bound of a key that speaks against a call, by the reason. */
 const keyBounds: Readonly<Partial<Record<Reason, string>>> = {

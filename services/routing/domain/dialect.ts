@@ -4,9 +4,9 @@ import type { Generation, GenerateResponse, Model, StreamGenerateResponse } from
 import type { SynthesizeSpeechRequest } from "#gen/weir/inference/v1/speech_pb.ts";
 import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
-import type { AccountFiles } from "./account-files.ts";
+import type { AccountFiles } from "./account/account-files.ts";
 import type { RelayExtent } from "./budget/bound-of.ts";
-import type { RelayedName } from "./capability.ts";
+import type { RelayedName } from "./targets/capability.ts";
 import type { Reply } from "./pipeline.ts";
 import type { UnaryName, UnaryRequest, UnaryResponse } from "./unary-operation.ts";
 

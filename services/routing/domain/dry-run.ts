@@ -6,9 +6,9 @@ import { circuitOpen, type Breaker } from "#platform/breaker.ts";
 import type { Hold, HoldContext, Need } from "./budget/hold.ts";
 import type { Finding } from "./guardrails/call-guard.ts";
 import type { PipelineDependencies } from "./pipeline.ts";
-import type { Target } from "./plan.ts";
-import { RateExceeded, type RateCounter } from "./rate-admission.ts";
-import type { AppliedLimit } from "./rate-limit.ts";
+import type { Target } from "./targets/plan.ts";
+import { RateExceeded, type RateCounter } from "./rate-limits/rate-admission.ts";
+import type { AppliedLimit } from "./rate-limits/rate-limit.ts";
 
 /** What is left of a rate limit's counter. */
 export interface RateRoom {

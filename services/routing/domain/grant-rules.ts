@@ -2,7 +2,7 @@
 import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import type { Grant, WatchRulesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { RateLimit } from "#gen/weir/policy/v1/rate_limit_pb.ts";
-import { readRateLimit, type AppliedLimit } from "./rate-limit.ts";
+import { readRateLimit, type AppliedLimit } from "./rate-limits/rate-limit.ts";
 
 /** The rules for one grant, by kind. */
 export interface GrantRules {

@@ -12,10 +12,10 @@ import { GatewayError } from "#platform/errors.ts";
 import type { Bound, BoundRates } from "./budget/bound.ts";
 import type { ReplyCache, ReplyStore } from "./cache/call-cache.ts";
 import type { Hold, HoldSource, Need } from "./budget/hold.ts";
-import { noNeeds } from "./fitness.ts";
-import type { Target } from "./plan.ts";
+import { noNeeds } from "./targets/fitness.ts";
+import type { Target } from "./targets/plan.ts";
 import { runCall, type Call, type PipelineDependencies } from "./pipeline.ts";
-import { asListed } from "./target-order.ts";
+import { asListed } from "./targets/target-order.ts";
 
 const unavailable = new GatewayError("UPSTREAM_UNAVAILABLE", "The vendor is down.");
 const rejected = new GatewayError("UPSTREAM_REJECTED", "The request is wrong.", { metadata: { status: "400" } });

@@ -6,10 +6,10 @@ import { create } from "@bufbuild/protobuf";
 import { Meter, UsageSchema, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { mostNanos, priceBound, priceUsage, type Bound, type BoundRates } from "./budget/bound.ts";
-import type { OperationName } from "./capability.ts";
+import type { OperationName } from "./targets/capability.ts";
 import { once } from "./once.ts";
-import type { Target } from "./plan.ts";
-import type { TokenCount } from "./token-estimate.ts";
+import type { Target } from "./targets/plan.ts";
+import type { TokenCount } from "./rate-limits/token-estimate.ts";
 
 export interface Spending {
   /** Of so many tokens, at the target that was to be asked first when this was asked first; nothing where it has no price. Throws DEPENDENCY_UNAVAILABLE while no prices are known. */

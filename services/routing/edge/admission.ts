@@ -6,7 +6,7 @@ import { connectionOf, type HttpRequest } from "#platform/listener.ts";
 import { certificateFaultOf, clientCertificateOf, type ClientCertificate } from "#platform/listener-tls.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { RoutingConfig } from "../config.ts";
-import { authenticate, type GrantSource, type SessionSecret } from "../domain/admit.ts";
+import { authenticate, type GrantSource, type SessionSecret } from "../domain/admission/admit.ts";
 import { callerAddress } from "./caller-address.ts";
 import { isForeign } from "./foreign-page.ts";
 import type { RequestScope } from "./request-scope.ts";

@@ -3,7 +3,7 @@ import type { Bound } from "../domain/budget/bound.ts";
 import { boundOfGeneration, whatUnlimits } from "../domain/budget/bound-of.ts";
 import { extentOf } from "../domain/budget/generation-extent.ts";
 import type { GenerateEndpoint, JsonObject } from "../domain/dialect.ts";
-import type { Target } from "../domain/plan.ts";
+import type { Target } from "../domain/targets/plan.ts";
 import { invalidField } from "./request-fields.ts";
 
 /** Vendors price longer prompts higher, OpenAI beyond 272,000 tokens and Anthropic beyond 200,000, and what the ledger has of a batch is the sum of its calls alone. */

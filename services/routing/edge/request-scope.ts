@@ -10,8 +10,8 @@ import type { Logger } from "#platform/logger.ts";
 import { ruleOf } from "#platform/method-guard.ts";
 import { Counter, Histogram, type Registry } from "#platform/metrics.ts";
 import type { Span, TraceContext, Tracer } from "#platform/tracing/span.ts";
-import { CallNotes } from "../domain/call-notes.ts";
-import { isNotable, type EndedRequest } from "../domain/request-record.ts";
+import { CallNotes } from "../domain/records/call-notes.ts";
+import { isNotable, type EndedRequest } from "../domain/records/request-record.ts";
 
 /** Where requests are told of. */
 export class RequestObserver {

@@ -9,7 +9,7 @@ import { GatewayError, toConnectError } from "#platform/errors.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import { ruleOf } from "#platform/method-guard.ts";
 import type { UntypedService } from "#platform/service-types.ts";
-import type { SessionSecret } from "../domain/admit.ts";
+import type { SessionSecret } from "../domain/admission/admit.ts";
 import type { ByteRoom } from "../domain/byte-room.ts";
 import type { Admit } from "./admission.ts";
 import { takeDeadline } from "./caller-deadline.ts";

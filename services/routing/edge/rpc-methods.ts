@@ -7,9 +7,9 @@ import { GatewayError, toConnectError } from "#platform/errors.ts";
 import { ruleOf } from "#platform/method-guard.ts";
 import type { Identity, UntypedService } from "#platform/service-types.ts";
 import { validateMessage } from "#platform/validation.ts";
-import { authorizeMethod } from "../domain/admit.ts";
-import { audited, recordDenial, type AuditedCall, type AuditTrail } from "../domain/audit.ts";
-import type { NotedContext } from "../domain/call-notes.ts";
+import { authorizeMethod } from "../domain/admission/admit.ts";
+import { audited, recordDenial, type AuditedCall, type AuditTrail } from "../domain/records/audit.ts";
+import type { NotedContext } from "../domain/records/call-notes.ts";
 import { messageBytes, type ContentKeeper, type ContentRecording } from "./content-recording.ts";
 import type { RequestScope } from "./request-scope.ts";
 

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { CancelBatchResponseSchema, type CancelBatchRequest, type CancelBatchResponse } from "#gen/weir/inference/v1/batch_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { cancelBatch } from "../domain/kept-batches.ts";
+import { cancelBatch } from "../domain/account/kept-batches.ts";
 import { batchMessage } from "./batch-message.ts";
 import { filesOf } from "./file-access.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";

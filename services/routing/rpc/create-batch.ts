@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { CreateBatchResponseSchema, type CreateBatchRequest, type CreateBatchResponse } from "#gen/weir/inference/v1/batch_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { makeBatch } from "../domain/kept-batches.ts";
+import { makeBatch } from "../domain/account/kept-batches.ts";
 import { batchMessage } from "./batch-message.ts";
 import { filesOf } from "./file-access.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";

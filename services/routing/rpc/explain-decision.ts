@@ -8,13 +8,13 @@ import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { authorizeMethod, letIn, type GrantSource, type OpenGrant } from "../domain/admit.ts";
-import { capableTargets } from "../domain/capability.ts";
+import { authorizeMethod, letIn, type GrantSource, type OpenGrant } from "../domain/admission/admit.ts";
+import { capableTargets } from "../domain/targets/capability.ts";
 import { appliedRules, plannedTargets } from "../domain/decision.ts";
 import { dryRun, type Peeks, type Sights } from "../domain/dry-run.ts";
 import { rulesMeant } from "../domain/guardrails/guard-for.ts";
 import { orderSightsOf, planOf, runCall, type Call, type PipelineDependencies } from "../domain/pipeline.ts";
-import type { Plan } from "../domain/plan.ts";
+import type { Plan } from "../domain/targets/plan.ts";
 import { explainedCall } from "./explained-call.ts";
 import { callOf, grantOf, type InferenceDependencies } from "./inference-dependencies.ts";
 

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { FileSchema, type File } from "#gen/weir/inference/v1/file_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { AccountFiles } from "../domain/account-files.ts";
+import { AccountFiles } from "../domain/account/account-files.ts";
 import type { JsonObject } from "../domain/dialect.ts";
 import { runCall } from "../domain/pipeline.ts";
 import { integerOf, textOf, timeOf } from "./account-json.ts";

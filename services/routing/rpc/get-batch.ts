@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { GetBatchResponseSchema, type GetBatchRequest, type GetBatchResponse } from "#gen/weir/inference/v1/batch_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { lookAtBatch } from "../domain/kept-batches.ts";
+import { lookAtBatch } from "../domain/account/kept-batches.ts";
 import { batchMessage } from "./batch-message.ts";
 import { filesOf } from "./file-access.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";

@@ -3,16 +3,16 @@ import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { filesIn, filesInTypes } from "../domain/account-objects.ts";
+import { filesIn, filesInTypes } from "../domain/account/account-objects.ts";
 import { withOwnCache, type AskedGeneration } from "../domain/asked.ts";
 import type { AskedCall } from "../domain/asked-call.ts";
 import { cacheHeaders } from "../domain/cache/cache-headers.ts";
-import { notesOf } from "../domain/call-notes.ts";
+import { notesOf } from "../domain/records/call-notes.ts";
 import type { Dialect, GenerateCall } from "../domain/dialect.ts";
-import type { FileIds } from "../domain/file-ids.ts";
-import type { ReadBatchInput } from "../domain/kept-batches.ts";
+import type { FileIds } from "../domain/account/file-ids.ts";
+import type { ReadBatchInput } from "../domain/account/kept-batches.ts";
 import { runCall, type Call, type PipelineDependencies, type Reply } from "../domain/pipeline.ts";
-import { recordCall } from "../domain/recorded-call.ts";
+import { recordCall } from "../domain/records/recorded-call.ts";
 import { isReservedLabel } from "../domain/reserved-labels.ts";
 
 export interface InferenceDependencies {

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { ListBatchesResponseSchema, type ListBatchesRequest, type ListBatchesResponse } from "#gen/weir/inference/v1/batch_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { listBatches, usualBatchPage } from "../domain/kept-batches.ts";
+import { listBatches, usualBatchPage } from "../domain/account/kept-batches.ts";
 import { batchMessage } from "./batch-message.ts";
 import { filesOf, providerOf } from "./file-access.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";

@@ -5,7 +5,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { AskedRelay } from "../domain/asked.ts";
 import { relayedCall } from "../domain/asked-call.ts";
-import type { RelayedName } from "../domain/capability.ts";
+import type { RelayedName } from "../domain/targets/capability.ts";
 import type { RelayEndpoint } from "../domain/dialect.ts";
 import { runCall, type Reply } from "../domain/pipeline.ts";
 import { callOf, type InferenceDependencies } from "./inference-dependencies.ts";

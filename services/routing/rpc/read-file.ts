@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { ReadFileResponseSchema, type ReadFileRequest, type ReadFileResponse } from "#gen/weir/inference/v1/file_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { readFile } from "../domain/kept-files.ts";
+import { readFile } from "../domain/account/kept-files.ts";
 import { filesOf } from "./file-access.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";
 

@@ -3,14 +3,14 @@ import { create } from "@bufbuild/protobuf";
 import { GuardrailFindSchema, TestGuardrailResponseSchema, type GuardrailFind, type TestGuardrailRequest, type TestGuardrailResponse } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { compilePattern } from "#platform/linear-pattern.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { authorizePlan } from "../domain/admit.ts";
+import { authorizePlan } from "../domain/admission/admit.ts";
 import { compiledRule } from "../domain/guardrails/compiled-rules.ts";
 import { changedText } from "../domain/guardrails/outside-guard.ts";
 import { Placeholders } from "../domain/guardrails/placeholders.ts";
 import { TextStream } from "../domain/guardrails/text-stream.ts";
 import { topicWatch } from "../domain/guardrails/topics.ts";
 import type { PipelineDependencies } from "../domain/pipeline.ts";
-import { planEveryTarget } from "../domain/plan.ts";
+import { planEveryTarget } from "../domain/targets/plan.ts";
 import { grantOf } from "./inference-dependencies.ts";
 
 /** Throws INVALID_REQUEST for a pattern that RE2 does not have, MODEL_NOT_ALLOWED for a model that the caller may not use, and what keeps others who judge from doing so. */

@@ -2,7 +2,7 @@
 import type { NativePayload, Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { filesIn, filesInTypes } from "../domain/account-objects.ts";
+import { filesIn, filesInTypes } from "../domain/account/account-objects.ts";
 import type { AskedUnary } from "../domain/asked.ts";
 import { unaryCall } from "../domain/asked-call.ts";
 import type { UnaryCall, UnaryEndpoint } from "../domain/dialect.ts";

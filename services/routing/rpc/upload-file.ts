@@ -4,7 +4,7 @@ import { UploadFileResponseSchema, type UploadFileRequest, type UploadFileRespon
 import { GatewayError } from "#platform/errors.ts";
 import { textPart } from "#platform/multipart.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import { filePurposes, uploadFile } from "../domain/kept-files.ts";
+import { filePurposes, uploadFile } from "../domain/account/kept-files.ts";
 import { fileMessage, filesOf, providerOf } from "./file-access.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";
 

@@ -9,7 +9,7 @@ import { secretMarkOf, signToken } from "#platform/access-token.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";
 import { createLogger } from "#platform/logger.ts";
-import { authenticate } from "../domain/admit.ts";
+import { authenticate } from "../domain/admission/admit.ts";
 import { GrantView } from "./grant-view.ts";
 import { askFirstAfterMs, recheckAfterMs } from "./vouched-callers.ts";
 import { mostUnknown, unknownForMs } from "./unknown-secrets.ts";

@@ -13,10 +13,10 @@ import type { Logger } from "#platform/logger.ts";
 import { followView } from "#platform/pushed-view.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import type { ClientCertificate } from "#platform/listener-tls.ts";
-import { isSession, withdrawalOf, type Credential, type GrantSource, type OnWithdrawn, type OpenGrant, type SessionSecret } from "../domain/admit.ts";
-import { FileIds } from "../domain/file-ids.ts";
-import { narrowedTo } from "../domain/token-grant.ts";
-import { openedBy } from "../domain/vouched-grant.ts";
+import { isSession, withdrawalOf, type Credential, type GrantSource, type OnWithdrawn, type OpenGrant, type SessionSecret } from "../domain/admission/admit.ts";
+import { FileIds } from "../domain/account/file-ids.ts";
+import { narrowedTo } from "../domain/admission/token-grant.ts";
+import { openedBy } from "../domain/admission/vouched-grant.ts";
 import { UnknownSecrets } from "./unknown-secrets.ts";
 import { VouchedCallers } from "./vouched-callers.ts";
 

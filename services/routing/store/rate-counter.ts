@@ -5,10 +5,10 @@ import { durationFromMs, durationMs, timestampFromMs, timestampMs } from "@bufbu
 import { PermitDrawSchema, RateDrawSchema, type PermitDraw, type PermitLease, type RateDraw, type RateSlice as DrawnSlice } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { RateExceeded, type RateCounter } from "../domain/rate-admission.ts";
-import type { AppliedLimit } from "../domain/rate-limit.ts";
-import { RatePermits, type PermitAsk } from "../domain/rate-permits.ts";
-import { RateSlice, type SliceAsk } from "../domain/rate-slice.ts";
+import { RateExceeded, type RateCounter } from "../domain/rate-limits/rate-admission.ts";
+import type { AppliedLimit } from "../domain/rate-limits/rate-limit.ts";
+import { RatePermits, type PermitAsk } from "../domain/rate-limits/rate-permits.ts";
+import { RateSlice, type SliceAsk } from "../domain/rate-limits/rate-slice.ts";
 
 /** The way to policy. */
 export interface Draws {

@@ -5,8 +5,8 @@ import { DrawRatesResponseSchema, type DrawRatesRequest, type DrawRatesResponse 
 import { RateLimitSchema } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { admitCall, type AdmittedCall } from "../domain/rate-admission.ts";
-import { readRateLimit, type AppliedLimit } from "../domain/rate-limit.ts";
+import { admitCall, type AdmittedCall } from "../domain/rate-limits/rate-admission.ts";
+import { readRateLimit, type AppliedLimit } from "../domain/rate-limits/rate-limit.ts";
 import { RateCounters } from "./rate-counters.ts";
 
 const facts = { organization: "org_1", team: "team_1", key: "key_1", member: "", model: "m", route: "", operation: "Generate", labels: {} };

@@ -9,8 +9,8 @@ import { DrawRatesRequestSchema, PeekRatesRequestSchema, type DrawRatesResponse,
 import type { Clock } from "#platform/clock.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import type { RateRoom } from "../domain/dry-run.ts";
-import type { RateCounter } from "../domain/rate-admission.ts";
-import type { AppliedLimit } from "../domain/rate-limit.ts";
+import type { RateCounter } from "../domain/rate-limits/rate-admission.ts";
+import type { AppliedLimit } from "../domain/rate-limits/rate-limit.ts";
 import { PermitCounter, permitRetryMs, SliceCounter, type Draws } from "./rate-counter.ts";
 
 export interface RateCountersOptions {

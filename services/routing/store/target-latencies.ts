@@ -1,7 +1,7 @@
 /** Owns how soon targets begin their replies, as this process has measured it lately. */
 import type { Clock } from "#platform/clock.ts";
 import type { LatencySource } from "../domain/pipeline.ts";
-import type { Latency } from "../domain/target-order.ts";
+import type { Latency } from "../domain/targets/target-order.ts";
 
 /** What was measured so long ago counts a third of what is measured now. */
 const memoryMs = 10_000;

@@ -2,8 +2,8 @@
 import type { Grant, VouchedCaller } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { GatewayError } from "#platform/errors.ts";
-import type { OpenGrant } from "../domain/admit.ts";
-import { openedBy } from "../domain/vouched-grant.ts";
+import type { OpenGrant } from "../domain/admission/admit.ts";
+import { openedBy } from "../domain/admission/vouched-grant.ts";
 
 /** After so long policy is asked again, beside the calls: an issuer may have lost its operator's trust. */
 export const recheckAfterMs = 240_000;

@@ -6,7 +6,7 @@ import { EmbedRequestSchema, GenerationSchema, ModelFactsSchema, type ModelFacts
 import { RerankRequestSchema } from "#gen/weir/inference/v1/rerank_pb.ts";
 import { ProviderSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
-import type { Target } from "../plan.ts";
+import type { Target } from "../targets/plan.ts";
 import type { Bound } from "./bound.ts";
 import { boundOfGeneration, boundOfRelay, boundOfUnary } from "./bound-of.ts";
 import { extentOf, furtherUnknownFields, nothingUntranslated, type Untranslated } from "./generation-extent.ts";

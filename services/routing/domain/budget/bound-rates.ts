@@ -1,7 +1,7 @@
 /** Owns which of the prices that metering tells hold for a call at most. */
 import type { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { Target } from "../plan.ts";
+import type { Target } from "../targets/plan.ts";
 import type { BoundRates } from "./bound.ts";
 
 export interface BoundPrices {

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { ProviderSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { Target } from "../plan.ts";
+import type { Target } from "../targets/plan.ts";
 import { reserve } from "./reserve.ts";
 
 type ErrorReason = GatewayError["reason"];

@@ -4,7 +4,7 @@ import { WarningSchema, type Warning } from "#gen/weir/inference/v1/generation_p
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { recordWait } from "#platform/tracing/span.ts";
-import type { Target } from "../plan.ts";
+import type { Target } from "../targets/plan.ts";
 import { clampBound, priceBound, priceLeast, priceUsage, type Bound, type BoundRates, type PricedBound } from "./bound.ts";
 import type { Hold, HoldContext, HoldSource, Need } from "./hold.ts";
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GenerateRequestSchema, StreamGenerateRequestSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { AttemptRequestSchema, ProviderSchema, type AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import type { Target } from "../plan.ts";
+import type { Target } from "../targets/plan.ts";
 import { cacheKey, isToBeStored } from "./cache-key.ts";
 
 interface Asked {

@@ -1,10 +1,10 @@
 /** Owns what the cache is to one call: the reply that is there already, or the keeping of the one that comes. */
 import { create } from "@bufbuild/protobuf";
 import { AttemptRequestSchema, type AttemptRequest, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { mayReach } from "../admit.ts";
+import { mayReach } from "../admission/admit.ts";
 import type { CallGuard } from "../guardrails/call-guard.ts";
 import type { Call } from "../pipeline.ts";
-import type { Plan, Target } from "../plan.ts";
+import type { Plan, Target } from "../targets/plan.ts";
 import { readCacheControl, type CacheControl } from "./cache-control.ts";
 import { cacheKey, isToBeStored } from "./cache-key.ts";
 import { cacheRuleFor, sharersOf, type CacheRule, type Similarity } from "./cache-rule.ts";

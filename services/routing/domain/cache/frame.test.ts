@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { GenerateRequestSchema, GenerationSchema, StreamGenerateRequestSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { AttemptRequestSchema, ProviderSchema, type AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import type { Target } from "../plan.ts";
+import type { Target } from "../targets/plan.ts";
 import { cacheKey } from "./cache-key.ts";
 import { framedText } from "./frame.ts";
 

@@ -3,7 +3,7 @@ import type { Part } from "#gen/weir/inference/v1/content_pb.ts";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { textLengthOf } from "../fitness.ts";
+import { textLengthOf } from "../targets/fitness.ts";
 import { framedBody } from "./native-frame.ts";
 
 type Operation = AttemptRequest["operation"];

@@ -5,7 +5,7 @@ import { GatewayError } from "#platform/errors.ts";
 import { unaryCall } from "../asked-call.ts";
 import { runOwnCall, type OwnCallOf } from "../own-call.ts";
 import { planFor, type PipelineDependencies } from "../pipeline.ts";
-import type { Target } from "../plan.ts";
+import type { Target } from "../targets/plan.ts";
 import { cacheLabel } from "../reserved-labels.ts";
 import { identityOf } from "./cache-key.ts";
 import type { Similarity } from "./cache-rule.ts";

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { WarningSchema, type Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { Target } from "../plan.ts";
+import type { Target } from "../targets/plan.ts";
 import type { CompiledRule, NamedDetector, Side } from "./compiled-rules.ts";
 import type { Detector } from "./detector.ts";
 import type { AskOutside, CheckedCall } from "./outside-check.ts";

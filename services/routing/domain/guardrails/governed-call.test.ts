@@ -5,7 +5,7 @@ import { GuardrailRuleSchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Bound } from "../budget/bound.ts";
 import type { Call } from "../pipeline.ts";
-import type { Target } from "../plan.ts";
+import type { Target } from "../targets/plan.ts";
 import { CallGuard } from "./call-guard.ts";
 import { compiledRule } from "./compiled-rules.ts";
 import { governedCall } from "./governed-call.ts";

@@ -3,7 +3,7 @@ import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb
 import type { Bound } from "../budget/bound.ts";
 import { withOutputMaximum } from "../output-maximum.ts";
 import type { Call } from "../pipeline.ts";
-import type { Target } from "../plan.ts";
+import type { Target } from "../targets/plan.ts";
 import type { CallGuard } from "./call-guard.ts";
 import { heldTo, type HeldGeneration } from "./caps.ts";
 import { instructionsOf, takesInstructions, withInstructions, type Instructions } from "./instructions.ts";

@@ -1,6 +1,6 @@
 /** Owns which guardrails are for a call. */
 import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
-import type { Plan } from "../plan.ts";
+import type { Plan } from "../targets/plan.ts";
 import { CallGuard, type Finding } from "./call-guard.ts";
 import { compiledRule } from "./compiled-rules.ts";
 import type { AskOutside, CheckedCall } from "./outside-check.ts";

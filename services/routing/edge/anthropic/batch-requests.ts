@@ -1,11 +1,11 @@
 /** Owns reading the requests of a new batch of messages: each is looked at as the call that it is, and none of them is changed. */
 import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
-import type { AccountFiles } from "../../domain/account-files.ts";
-import { filesIn } from "../../domain/account-objects.ts";
+import type { AccountFiles } from "../../domain/account/account-files.ts";
+import { filesIn } from "../../domain/account/account-objects.ts";
 import { BoundSum, type Bound } from "../../domain/budget/bound.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
-import type { Plan } from "../../domain/plan.ts";
+import type { Plan } from "../../domain/targets/plan.ts";
 import { boundOfBatched } from "../batched-generation.ts";
 import { invalidField, RequestFields, UnknownFields } from "../request-fields.ts";
 import { messagesEndpoint } from "./messages.ts";

@@ -1,5 +1,5 @@
 /** Owns /v1/messages/batches: create, list, look up, cancel, read the results and delete. */
-import type { AccountFiles } from "../../domain/account-files.ts";
+import type { AccountFiles } from "../../domain/account/account-files.ts";
 import type { FilesEndpoint, FilesRequest, JsonObject } from "../../domain/dialect.ts";
 import {
   cancelMessageBatch,
@@ -11,7 +11,7 @@ import {
   readResults,
   usualMessageBatchPage,
   type MessageBatchQuery,
-} from "../../domain/kept-message-batches.ts";
+} from "../../domain/account/kept-message-batches.ts";
 import { invalidField, readPageLimit } from "../request-fields.ts";
 import { readBatchRequests } from "./batch-requests.ts";
 

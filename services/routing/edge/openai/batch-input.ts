@@ -3,12 +3,12 @@ import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_p
 import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import { NdjsonSplitter, type NdjsonLine } from "#platform/ndjson.ts";
-import { filesIn } from "../../domain/account-objects.ts";
+import { filesIn } from "../../domain/account/account-objects.ts";
 import { BoundSum, type Bound } from "../../domain/budget/bound.ts";
 import { boundOfUnary } from "../../domain/budget/bound-of.ts";
 import type { GenerateEndpoint, JsonObject } from "../../domain/dialect.ts";
-import type { ReadBatchInput } from "../../domain/kept-batches.ts";
-import type { Plan, Target } from "../../domain/plan.ts";
+import type { ReadBatchInput } from "../../domain/account/kept-batches.ts";
+import type { Plan, Target } from "../../domain/targets/plan.ts";
 import { boundOfBatched } from "../batched-generation.ts";
 import { responsesEndpoint } from "../openai-responses/responses.ts";
 import { invalidField } from "../request-fields.ts";

@@ -1,8 +1,8 @@
 /** Owns /v1/batches: create, list, look up and cancel. */
 import { parseJsonObject } from "#platform/json.ts";
-import type { AccountFiles } from "../../domain/account-files.ts";
+import type { AccountFiles } from "../../domain/account/account-files.ts";
 import type { FilesEndpoint, FilesRequest, JsonObject } from "../../domain/dialect.ts";
-import { cancelBatch, largestBatchPage, listBatches, lookAtBatch, makeBatch, usualBatchPage } from "../../domain/kept-batches.ts";
+import { cancelBatch, largestBatchPage, listBatches, lookAtBatch, makeBatch, usualBatchPage } from "../../domain/account/kept-batches.ts";
 import { readPageLimit } from "../request-fields.ts";
 import { readBatchInput } from "./batch-input.ts";
 import { pageOf } from "./files.ts";

@@ -1,8 +1,8 @@
 /** Owns /v1/files: upload, list, look up, read and delete. */
 import { readForm } from "#platform/multipart.ts";
-import type { AccountFiles } from "../../domain/account-files.ts";
+import type { AccountFiles } from "../../domain/account/account-files.ts";
 import type { FilesEndpoint, FilesRequest, JsonObject } from "../../domain/dialect.ts";
-import { filePurposes, largestPage, listFiles, lookAtFile, readFile, uploadFile } from "../../domain/kept-files.ts";
+import { filePurposes, largestPage, listFiles, lookAtFile, readFile, uploadFile } from "../../domain/account/kept-files.ts";
 import { invalidField, readPageLimit } from "../request-fields.ts";
 
 const path = "/v1/files";

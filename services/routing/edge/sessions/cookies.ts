@@ -1,7 +1,7 @@
 /** Owns the console's cookies: of this host alone, out of reach of scripts, and not read for pages of others. */
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import { isSessionSecret } from "#platform/session-secret.ts";
-import type { SessionSecret } from "../../domain/admit.ts";
+import type { SessionSecret } from "../../domain/admission/admit.ts";
 import { isForeign } from "../foreign-page.ts";
 
 /** A cookie, and whether the browser sends it along when another site leads here: it must with what comes back from an issuer, and nowhere else. */

@@ -4,7 +4,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { ModelSchema, ProviderProblemSchema, RouteFactsSchema, type Model, type ProviderProblem, type RouteFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Reach, type Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
-import { authorizePlan, mayReach, mayUseModel, providerOf } from "./admit.ts";
+import { authorizePlan, mayReach, mayUseModel, providerOf } from "../admission/admit.ts";
 import { factsOf } from "./fitness.ts";
 import { callableNames, everyTargetOf, planEveryTarget, targetNamed, type PlanningView, type Route, type Target } from "./plan.ts";
 

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import type { Part } from "#gen/weir/inference/v1/content_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { JsonObject } from "./dialect.ts";
+import type { JsonObject } from "../dialect.ts";
 import type { FileIds, FilePlace } from "./file-ids.ts";
 
 /** By the ids that callers know them by, files of the caller's own that a request refers to. */

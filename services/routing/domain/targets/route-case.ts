@@ -1,6 +1,6 @@
 /** Owns the cases of a route: what their conditions may ask of a call, and which one gives its targets. */
 import { noCallFacts, type CallFacts, type Condition, type ConditionKind } from "#platform/condition.ts";
-import type { CallSize } from "./call-size.ts";
+import type { CallSize } from "../call-size.ts";
 import type { Needs } from "./fitness.ts";
 
 /** What is known of a call before it is planned, each by its name in conditions. */

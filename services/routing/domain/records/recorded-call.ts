@@ -1,10 +1,10 @@
 /** Owns what is noted of a call for the lines that tell of it, and what a trace says of it, in OpenTelemetry's words for generative AI and in Weir's: never what was asked or answered. */
 import { toGatewayError } from "#platform/errors.ts";
 import { genAiOperation } from "#platform/tracing/gen-ai-operation.ts";
-import type { CacheUse } from "./cache/call-cache.ts";
-import { wordFor } from "./capability.ts";
-import type { Call, Reply } from "./pipeline.ts";
-import type { Target } from "./plan.ts";
+import type { CacheUse } from "../cache/call-cache.ts";
+import { wordFor } from "../targets/capability.ts";
+import type { Call, Reply } from "../pipeline.ts";
+import type { Target } from "../targets/plan.ts";
 
 /** Callers can make a model's name as long as they like. */
 const mostCharacters = 100;

@@ -2,7 +2,7 @@
 import { AttemptRequestSchema, type Offer, type Provider } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { PlanningView, Target } from "./plan.ts";
-import type { UnaryName } from "./unary-operation.ts";
+import type { UnaryName } from "../unary-operation.ts";
 
 export type OperationName = "generate" | AccountOperation | UnaryName | RelayedName;
 

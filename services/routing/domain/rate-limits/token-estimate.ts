@@ -1,7 +1,7 @@
 /** Owns the cheap bound on a call's tokens by which rate limits count before the reply, and the true count after it. */
 import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { textLengthOf } from "./fitness.ts";
+import { textLengthOf } from "../targets/fitness.ts";
 
 export interface TokenCount {
   readonly input: number;

@@ -1,10 +1,10 @@
 /** Owns what is noted of a caller's request on its way, for the lines that tell of it once it has ended. */
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
-import type { CacheUse } from "./cache/call-cache.ts";
-import type { Finding } from "./guardrails/call-guard.ts";
-import type { Call } from "./pipeline.ts";
-import type { Target } from "./plan.ts";
+import type { CacheUse } from "../cache/call-cache.ts";
+import type { Finding } from "../guardrails/call-guard.ts";
+import type { Call } from "../pipeline.ts";
+import type { Target } from "../targets/plan.ts";
 
 /** A target that did not answer. */
 export interface PassedOver {

@@ -2,8 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ProviderSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { seededRandom } from "../../../test/harness/random.ts";
-import { seed } from "../../../test/harness/seed.ts";
+import { seededRandom } from "../../../../test/harness/random.ts";
+import { seed } from "../../../../test/harness/seed.ts";
 import type { Target } from "./plan.ts";
 import { drawFrom, orderTargets, type Latency, type OrderSights, type TargetOrder } from "./target-order.ts";
 

@@ -12,8 +12,8 @@ import { checkPermission, ruleOf } from "#platform/method-guard.ts";
 import { scopeOperationOf } from "#platform/scope-operation.ts";
 import { recordWait, type Span } from "#platform/tracing/span.ts";
 import type { ClientCertificate } from "#platform/listener-tls.ts";
-import type { CallNotes } from "./call-notes.ts";
-import type { Plan } from "./plan.ts";
+import type { CallNotes } from "../records/call-notes.ts";
+import type { Plan } from "../targets/plan.ts";
 
 /** What a caller comes with: a key or a token as text, the certificate of its connection, or the session of its browser. */
 export type Credential = string | ClientCertificate | SessionSecret;

@@ -1,6 +1,6 @@
 /** Owns asking the next target beside one that is slow to begin: who begins first answers, and the other is cancelled. */
 import { GatewayError } from "#platform/errors.ts";
-import type { Target } from "./plan.ts";
+import type { Target } from "../targets/plan.ts";
 
 export interface Alarm {
   /** Resolves after the time, unless it is stopped. */

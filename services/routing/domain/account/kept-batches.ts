@@ -3,10 +3,10 @@ import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_p
 import { GatewayError } from "#platform/errors.ts";
 import { InnerSplices, spliceJson } from "#platform/json.ts";
 import type { AccountFiles } from "./account-files.ts";
-import type { Bound } from "./budget/bound.ts";
-import type { JsonObject } from "./dialect.ts";
+import type { Bound } from "../budget/bound.ts";
+import type { JsonObject } from "../dialect.ts";
 import { answerOf, type AccountAnswer, type FilePage } from "./kept-files.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan } from "../targets/plan.ts";
 
 export interface BatchInput {
   /** The way to the model that all lines name. */

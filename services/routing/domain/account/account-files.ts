@@ -4,15 +4,15 @@ import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts
 import { RelayRequestSchema, type Provider } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { authorizeMethod, authorizePlan, mayReach, providerOf } from "./admit.ts";
-import type { AskedCall } from "./asked-call.ts";
-import type { Bound } from "./budget/bound.ts";
-import { freeOfCharge } from "./budget/bound-of.ts";
-import { offerOf } from "./capability.ts";
+import { authorizeMethod, authorizePlan, mayReach, providerOf } from "../admission/admit.ts";
+import type { AskedCall } from "../asked-call.ts";
+import type { Bound } from "../budget/bound.ts";
+import { freeOfCharge } from "../budget/bound-of.ts";
+import { offerOf } from "../targets/capability.ts";
 import type { FileIds, FileKind, FilePlace } from "./file-ids.ts";
-import type { Breathe } from "./guardrails/look-through.ts";
-import type { Reply } from "./pipeline.ts";
-import { directPlan, everyTargetOf, planEveryTarget, type Plan, type PlanningView, type Target } from "./plan.ts";
+import type { Breathe } from "../guardrails/look-through.ts";
+import type { Reply } from "../pipeline.ts";
+import { directPlan, everyTargetOf, planEveryTarget, type Plan, type PlanningView, type Target } from "../targets/plan.ts";
 
 type RelayInit = Pick<Exclude<MessageInitShape<typeof RelayRequestSchema>, { readonly $typeName: unknown }>, "method" | "query" | "body" | "contentType" | "headers">;
 

@@ -5,11 +5,11 @@
 import { GatewayError } from "#platform/errors.ts";
 import { InnerSplices, spliceElements } from "#platform/json.ts";
 import type { AccountFiles } from "./account-files.ts";
-import type { Bound } from "./budget/bound.ts";
-import type { JsonObject } from "./dialect.ts";
+import type { Bound } from "../budget/bound.ts";
+import type { JsonObject } from "../dialect.ts";
 import { answerOf, type AccountAnswer, type FilePage } from "./kept-files.ts";
-import type { Plan } from "./plan.ts";
-import type { Reply } from "./pipeline.ts";
+import type { Plan } from "../targets/plan.ts";
+import type { Reply } from "../pipeline.ts";
 
 const endpoint = "/messages/batches";
 

@@ -5,10 +5,10 @@ import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import { RequestOutcome, RequestRecordSchema, type RequestRecord } from "#gen/weir/metering/v1/request_record_pb.ts";
 import { mayQuote, toGatewayError, type GatewayError, type Reason } from "#platform/errors.ts";
 import { timeOfId } from "#platform/ids.ts";
-import { isFound } from "./cache/call-cache.ts";
+import { isFound } from "../cache/call-cache.ts";
 import type { CallNotes } from "./call-notes.ts";
-import { wordFor } from "./capability.ts";
-import type { PlanningView } from "./plan.ts";
+import { wordFor } from "../targets/capability.ts";
+import type { PlanningView } from "../targets/plan.ts";
 
 /** A request for a model that has ended. */
 export interface EndedRequest {

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ProviderSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { firstToBegin, type HedgeOptions } from "./hedging.ts";
-import type { Target } from "./plan.ts";
+import type { Target } from "../targets/plan.ts";
 
 const provider = create(ProviderSchema, { name: "any" });
 const targets = ["a", "b", "c"].map((name): Target => ({ name, provider, model: "m", breakerName: name }));
