@@ -2,7 +2,7 @@
 import { accountOf } from "./account/account-objects.ts";
 import { generationBound, generationFor, needsFor, relayBound, relayFor, unaryBound, unaryFor, type AskedGeneration, type AskedRelay, type AskedUnary } from "./asked.ts";
 import { sizeOfGeneration, sizeOfUnary } from "./call-size.ts";
-import type { Call } from "./pipeline.ts";
+import type { Call } from "./call.ts";
 import { noTokens } from "./rate-limits/token-estimate.ts";
 import type { UnaryName } from "./unary-operation.ts";
 

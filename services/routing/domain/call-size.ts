@@ -3,7 +3,7 @@ import { toBinary } from "@bufbuild/protobuf";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { AskedGeneration, AskedUnary } from "./asked.ts";
 import { once } from "./once.ts";
-import { assumedOutputTokens, estimateBytes, estimateGeneration, type TokenCount } from "./rate-limits/token-estimate.ts";
+import { assumedOutputTokens, estimateBytes, estimateGeneration, noTokens, type TokenCount } from "./rate-limits/token-estimate.ts";
 import type { UnaryName } from "./unary-operation.ts";
 
 export interface CallSize {
@@ -11,6 +11,9 @@ export interface CallSize {
   /** An estimate, made when it is first asked for. */
   readonly tokens: () => TokenCount;
 }
+
+/** Of what no limit counts but as a request. */
+export const noSize: CallSize = { isStream: false, tokens: () => noTokens };
 
 export function sizeOfGeneration(asked: AskedGeneration): CallSize {
   return { isStream: asked.stream, tokens: once(() => generationTokens(asked)) };

@@ -7,7 +7,7 @@ import type { GatewayError } from "#platform/errors.ts";
 import type { AccountFiles } from "./account/account-files.ts";
 import type { RelayExtent } from "./budget/bound-of.ts";
 import type { RelayedName } from "./targets/capability.ts";
-import type { Reply } from "./pipeline.ts";
+import type { Reply } from "./call.ts";
 import type { UnaryName, UnaryRequest, UnaryResponse } from "./unary-operation.ts";
 
 /** One dialect. */

@@ -1,6 +1,8 @@
 /** Owns the calls that Weir makes itself for one of a caller's: on its account, marked by a label, and past the rules, which are for callers. */
 import type { AskedCall } from "./asked-call.ts";
-import { planFor, runCall, type Call, type PipelineDependencies, type Reply } from "./pipeline.ts";
+import type { Call, Reply } from "./call.ts";
+import { runCall, type PipelineDependencies } from "./pipeline.ts";
+import { planFor } from "./targets/plan-call.ts";
 
 /** The call for which it is made. */
 export type OwnCallOf = Pick<Call, "requestId" | "grant" | "labels" | "deadlineMs" | "span">;

@@ -14,7 +14,8 @@ import type { ReplyCache, ReplyStore } from "./cache/call-cache.ts";
 import type { Hold, HoldSource, Need } from "./budget/hold.ts";
 import { noNeeds } from "./targets/fitness.ts";
 import type { Target } from "./targets/plan.ts";
-import { runCall, type Call, type PipelineDependencies } from "./pipeline.ts";
+import type { Call } from "./call.ts";
+import { runCall, type PipelineDependencies } from "./pipeline.ts";
 import { asListed } from "./targets/target-order.ts";
 
 const unavailable = new GatewayError("UPSTREAM_UNAVAILABLE", "The vendor is down.");

@@ -4,7 +4,7 @@ import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_p
 import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import { cacheHeaders } from "../domain/cache/cache-headers.ts";
 import type { Dialect } from "../domain/dialect.ts";
-import type { Reply } from "../domain/pipeline.ts";
+import type { Reply } from "../domain/call.ts";
 
 /** The longest list of warnings that is sent, in characters; browsers and proxies refuse large headers. */
 const maximumWarningsLength = 4_096;

@@ -11,7 +11,8 @@ import { notesOf } from "../domain/records/call-notes.ts";
 import type { Dialect, GenerateCall } from "../domain/dialect.ts";
 import type { FileIds } from "../domain/account/file-ids.ts";
 import type { ReadBatchInput } from "../domain/account/kept-batches.ts";
-import { runCall, type Call, type PipelineDependencies, type Reply } from "../domain/pipeline.ts";
+import type { Call, Reply } from "../domain/call.ts";
+import { runCall, type PipelineDependencies } from "../domain/pipeline.ts";
 import { recordCall } from "../domain/records/recorded-call.ts";
 import { isReservedLabel } from "../domain/reserved-labels.ts";
 

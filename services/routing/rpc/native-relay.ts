@@ -7,7 +7,8 @@ import type { AskedRelay } from "../domain/asked.ts";
 import { relayedCall } from "../domain/asked-call.ts";
 import type { RelayedName } from "../domain/targets/capability.ts";
 import type { RelayEndpoint } from "../domain/dialect.ts";
-import { runCall, type Reply } from "../domain/pipeline.ts";
+import type { Reply } from "../domain/call.ts";
+import { runCall } from "../domain/pipeline.ts";
 import { callOf, type InferenceDependencies } from "./inference-dependencies.ts";
 
 export interface NativeRequest {

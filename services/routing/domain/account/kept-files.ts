@@ -5,7 +5,7 @@ import { parseJsonObject } from "#platform/json.ts";
 import { writeForm, type FormPart } from "#platform/multipart.ts";
 import type { AccountFiles } from "./account-files.ts";
 import type { JsonObject } from "../dialect.ts";
-import type { Reply } from "../pipeline.ts";
+import type { Reply } from "../call.ts";
 
 /** Those that a request or a batch can refer to; the others are for what Weir has no door to. */
 export const filePurposes: readonly string[] = ["user_data", "vision", "assistants", "batch"];

@@ -9,7 +9,7 @@ import type { Bound } from "../budget/bound.ts";
 import type { JsonObject } from "../dialect.ts";
 import { answerOf, type AccountAnswer, type FilePage } from "./kept-files.ts";
 import type { Plan } from "../targets/plan.ts";
-import type { Reply } from "../pipeline.ts";
+import type { Reply } from "../call.ts";
 
 const endpoint = "/messages/batches";
 

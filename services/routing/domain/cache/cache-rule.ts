@@ -3,7 +3,7 @@ import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { isFor } from "../grant-rules.ts";
 import { isMeant } from "../guardrails/guard-for.ts";
 import type { OperationName } from "../targets/capability.ts";
-import type { Call } from "../pipeline.ts";
+import type { Call } from "../call.ts";
 import type { Plan } from "../targets/plan.ts";
 
 /** How replies are found by meaning. */

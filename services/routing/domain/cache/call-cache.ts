@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { AttemptRequestSchema, type AttemptRequest, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { mayReach } from "../admission/admit.ts";
 import type { CallGuard } from "../guardrails/call-guard.ts";
-import type { Call } from "../pipeline.ts";
+import type { Call } from "../call.ts";
 import type { Plan, Target } from "../targets/plan.ts";
 import { readCacheControl, type CacheControl } from "./cache-control.ts";
 import { cacheKey, isToBeStored } from "./cache-key.ts";

@@ -4,7 +4,8 @@ import { EmbedRequestSchema, type EmbedResponse } from "#gen/weir/inference/v1/i
 import { GatewayError } from "#platform/errors.ts";
 import { unaryCall } from "../asked-call.ts";
 import { runOwnCall, type OwnCallOf } from "../own-call.ts";
-import { planFor, type PipelineDependencies } from "../pipeline.ts";
+import type { PipelineDependencies } from "../pipeline.ts";
+import { planFor } from "../targets/plan-call.ts";
 import type { Target } from "../targets/plan.ts";
 import { cacheLabel } from "../reserved-labels.ts";
 import { identityOf } from "./cache-key.ts";

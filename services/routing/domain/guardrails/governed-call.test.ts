@@ -4,7 +4,7 @@ import { GenerationSchema } from "#gen/weir/inference/v1/inference_service_pb.ts
 import { GuardrailRuleSchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Bound } from "../budget/bound.ts";
-import type { Call } from "../pipeline.ts";
+import type { Call } from "../call.ts";
 import type { Target } from "../targets/plan.ts";
 import { CallGuard } from "./call-guard.ts";
 import { compiledRule } from "./compiled-rules.ts";

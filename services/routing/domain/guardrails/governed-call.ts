@@ -2,7 +2,7 @@
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Bound } from "../budget/bound.ts";
 import { withOutputMaximum } from "../output-maximum.ts";
-import type { Call } from "../pipeline.ts";
+import type { Call } from "../call.ts";
 import type { Target } from "../targets/plan.ts";
 import type { CallGuard } from "./call-guard.ts";
 import { heldTo, type HeldGeneration } from "./caps.ts";

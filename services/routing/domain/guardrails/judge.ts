@@ -5,7 +5,7 @@ import { GenerationSchema, type GenerateResponse } from "#gen/weir/inference/v1/
 import type { GuardrailJudge } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { generationCall, type AskedCall } from "../asked-call.ts";
-import type { Reply } from "../pipeline.ts";
+import type { Reply } from "../call.ts";
 import type { Judgement } from "./outside-check.ts";
 
 /** Enough for models that reason before they answer. */

@@ -4,7 +4,7 @@ import { ModerateRequestSchema, type ModerateResponse, type ModerationResult } f
 import type { GuardrailModeration } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { unaryCall, type AskedCall } from "../asked-call.ts";
-import type { Reply } from "../pipeline.ts";
+import type { Reply } from "../call.ts";
 import type { Judgement } from "./outside-check.ts";
 
 /** Rejects when the model cannot be asked, or does not say what the thresholds are about. */

@@ -3,7 +3,7 @@ import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { CacheUse } from "../cache/call-cache.ts";
 import type { Finding } from "../guardrails/call-guard.ts";
-import type { Call } from "../pipeline.ts";
+import type { Call } from "../call.ts";
 import type { Target } from "../targets/plan.ts";
 
 /** A target that did not answer. */

@@ -3,7 +3,7 @@ import { toGatewayError } from "#platform/errors.ts";
 import { genAiOperation } from "#platform/tracing/gen-ai-operation.ts";
 import type { CacheUse } from "../cache/call-cache.ts";
 import { wordFor } from "../targets/capability.ts";
-import type { Call, Reply } from "../pipeline.ts";
+import type { Call, Reply } from "../call.ts";
 import type { Target } from "../targets/plan.ts";
 
 /** Callers can make a model's name as long as they like. */

@@ -8,7 +8,7 @@ import { GatewayError, type Reason } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import { validateMessage } from "#platform/validation.ts";
 import { CallNotes } from "./call-notes.ts";
-import type { Call } from "../pipeline.ts";
+import type { Call } from "../call.ts";
 import type { PlanningView, Route, Target } from "../targets/plan.ts";
 import { isNotable, requestRecordOf } from "./request-record.ts";
 
