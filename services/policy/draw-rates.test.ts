@@ -1,8 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
-import { DrawRatesRequestSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import type { PermitDrawSchema, PermitLease, RateDrawSchema, RateSlice } from "#gen/weir/policy/v1/rate_limit_pb.ts";
+import { DrawRatesRequestSchema, type PermitDrawSchema, type PermitLease, type RateDrawSchema, type RateSlice } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { callContext, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
 

@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, it, onTestFinished } from "vitest";
-import { GuardrailRuleSchema, type GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
-import { CreateGuardrailRequestSchema, DeleteGuardrailRequestSchema, GrantSchema, ListGuardrailsRequestSchema, Reach, WatchRulesRequestSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GuardrailRuleSchema, type GuardrailRule, CreateGuardrailRequestSchema, DeleteGuardrailRequestSchema, ListGuardrailsRequestSchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import { GrantSchema, Reach, WatchRulesRequestSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";

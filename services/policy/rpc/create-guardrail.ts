@@ -1,7 +1,6 @@
 /** Owns CreateGuardrail. */
 import { create } from "@bufbuild/protobuf";
-import { CreateGuardrailRequestSchema, CreateGuardrailResponseSchema, type CreateGuardrailRequest, type CreateGuardrailResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import { CreateGuardrailRequestSchema, CreateGuardrailResponseSchema, type CreateGuardrailRequest, type CreateGuardrailResponse, type GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { newId } from "#platform/ids.ts";
 import type { CallContext, Identity } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";

@@ -1,6 +1,6 @@
 /** Owns CreateRateLimit. */
 import { create } from "@bufbuild/protobuf";
-import { CreateRateLimitRequestSchema, CreateRateLimitResponseSchema, type CreateRateLimitRequest, type CreateRateLimitResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { CreateRateLimitRequestSchema, CreateRateLimitResponseSchema, type CreateRateLimitRequest, type CreateRateLimitResponse } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { limitConditions, readCondition } from "#platform/condition.ts";
 import { newId } from "#platform/ids.ts";
 import type { CallContext } from "#platform/service-types.ts";

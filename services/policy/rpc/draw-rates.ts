@@ -1,7 +1,7 @@
 /** Owns DrawRates. */
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { DrawRatesResponseSchema, type DrawRatesRequest, type DrawRatesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { DrawRatesResponseSchema, type DrawRatesRequest, type DrawRatesResponse } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import { drawPermits, drawRates as drawSlices, permitLeaseMs } from "../store/rate-counters.ts";
 import type { CounterSweep } from "../store/counter-sweep.ts";

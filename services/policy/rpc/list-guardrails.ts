@@ -1,7 +1,6 @@
 /** Owns ListGuardrails: those of the configuration file stand on the first page, before all others. */
 import { create } from "@bufbuild/protobuf";
-import { GuardrailSchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
-import { ListGuardrailsResponseSchema, type ListGuardrailsRequest, type ListGuardrailsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GuardrailSchema, ListGuardrailsResponseSchema, type ListGuardrailsRequest, type ListGuardrailsResponse } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { cutPage, readPage } from "../domain/page.ts";
 import { selectGuardrails } from "../store/guardrails.ts";

@@ -1,6 +1,6 @@
 /** Owns ListRateLimits: those of the configuration file stand on the first page, before all others. */
 import { create } from "@bufbuild/protobuf";
-import { ListRateLimitsResponseSchema, type ListRateLimitsRequest, type ListRateLimitsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { ListRateLimitsResponseSchema, type ListRateLimitsRequest, type ListRateLimitsResponse } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { cutPage, readPage } from "../domain/page.ts";
 import { selectRateLimits } from "../store/rate-limits.ts";

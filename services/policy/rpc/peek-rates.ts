@@ -1,6 +1,6 @@
 /** Owns PeekRates. */
 import { create } from "@bufbuild/protobuf";
-import { PeekRatesResponseSchema, type PeekRatesRequest, type PeekRatesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { PeekRatesResponseSchema, type PeekRatesRequest, type PeekRatesResponse } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import type { CounterSweep } from "../store/counter-sweep.ts";
 import { undone } from "../store/undone.ts";

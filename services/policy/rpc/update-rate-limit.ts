@@ -1,7 +1,6 @@
 /** Owns UpdateRateLimit. */
 import { create } from "@bufbuild/protobuf";
-import { UpdateRateLimitRequestSchema, UpdateRateLimitResponseSchema, type UpdateRateLimitRequest, type UpdateRateLimitResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import type { RateLimitRule } from "#gen/weir/policy/v1/rate_limit_pb.ts";
+import { UpdateRateLimitRequestSchema, UpdateRateLimitResponseSchema, type UpdateRateLimitRequest, type UpdateRateLimitResponse, type RateLimitRule } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { limitConditions, readCondition } from "#platform/condition.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";

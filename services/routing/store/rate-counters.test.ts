@@ -1,8 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterEach, expect, test } from "vitest";
-import { DrawRatesResponseSchema, type DrawRatesRequest, type DrawRatesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { RateLimitSchema } from "#gen/weir/policy/v1/rate_limit_pb.ts";
+import { DrawRatesResponseSchema, type DrawRatesRequest, type DrawRatesResponse, RateLimitSchema } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { admitCall, type AdmittedCall } from "../domain/rate-limits/rate-admission.ts";

@@ -5,7 +5,8 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { DrawRatesRequestSchema, PeekRatesRequestSchema, type DrawRatesResponse, type PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { DrawRatesRequestSchema, PeekRatesRequestSchema, type DrawRatesResponse } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import type { RateRoom } from "../domain/dry-run.ts";

@@ -7,15 +7,15 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file weir/policy/v1/rate_limit.proto.
  */
 export const file_weir_policy_v1_rate_limit: GenFile = /*@__PURE__*/
-  fileDesc("Ch93ZWlyL3BvbGljeS92MS9yYXRlX2xpbWl0LnByb3RvEg53ZWlyLnBvbGljeS52MSLiBQoNUmF0ZUxpbWl0UnVsZRIvCgRuYW1lGAEgASgJQiG6SB5yHDIaXlthLXowLTldW2EtejAtOV8tXXswLDYyfSQSIAoPb3JnYW5pemF0aW9uX2lkGAIgASgJQge6SARyAihAEhgKB3RlYW1faWQYAyABKAlCB7pIBHICKEASFwoGa2V5X2lkGAQgASgJQge6SARyAihAEnMKBWNvdW50GAUgASgJQmS6SGFyX1IIcmVxdWVzdHNSDGlucHV0X3Rva2Vuc1INb3V0cHV0X3Rva2Vuc1IGdG9rZW5zUgVzcGVuZFITY29uY3VycmVudF9yZXF1ZXN0c1ISY29uY3VycmVudF9zdHJlYW1zEiAKBmFtb3VudBgGIAEoA0IQukgNIgsYgICapuqv4wEoARIzCgZ3aW5kb3cYByABKAlCI7pIINgBAXIbUgZzZWNvbmRSBm1pbnV0ZVIEaG91clIDZGF5EmYKA3BlchgIIAMoCUJZukhWkgFTEAgYASJNcksySV4ob3JnYW5pemF0aW9ufHRlYW18a2V5fG1lbWJlcnxtb2RlbHxyb3V0ZXxsYWJlbHNcLltBLVphLXowLTlfLi1dezEsNjR9KSQSFwoFd2hlcmUYCSABKAlCCLpIBXIDKIAIOv0Bukj5ARr2AQoRcmF0ZV9saW1pdC53aW5kb3cSowFhIHdpbmRvdyBiZWxvbmdzIHRvIHdoYXQgaXMgY291bnRlZCBvdmVyIHRpbWUsIGFuZCB0byBub3RoaW5nIHRoYXQgaXMgY291bnRlZCBhdCBvbmUgdGltZTogY29uY3VycmVudF9yZXF1ZXN0cyBhbmQgY29uY3VycmVudF9zdHJlYW1zIGhhdmUgbm9uZSwgYWxsIGVsc2UgbmVlZHMgb25lGjt0aGlzLmNvdW50LnN0YXJ0c1dpdGgoJ2NvbmN1cnJlbnRfJykgPT0gKHRoaXMud2luZG93ID09ICcnKSJ1CglSYXRlTGltaXQSCgoCaWQYASABKAkSKwoEcnVsZRgCIAEoCzIdLndlaXIucG9saWN5LnYxLlJhdGVMaW1pdFJ1bGUSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIrYCCghSYXRlRHJhdxIhCg1yYXRlX2xpbWl0X2lkGAEgASgJQgq6SAdyBRABKIABEhgKB2NvdW50ZXIYAiABKAxCB7pIBHoCaBASFwoGYW1vdW50GAMgASgDQge6SAQiAigBEj4KBndpbmRvdxgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkITukgQyAEBqgEKIgQIgKMFMgIIARIVCgRuZWVkGAUgASgDQge6SAQiAigAEhUKBHdhbnQYBiABKANCB7pIBCICKAASFQoEZGVidBgHIAEoA0IHukgEIgIoABIXCgZjcmVkaXQYCCABKANCB7pIBCICKAASNgoSY3JlZGl0X3dpbmRvd190aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKQAQoJUmF0ZVNsaWNlEg8KB2dyYW50ZWQYASABKAMSLwoLd2luZG93X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KC3dpbmRvd19yZXN0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhEKCXJlbWFpbmluZxgEIAEoAyKTAQoKUGVybWl0RHJhdxIhCg1yYXRlX2xpbWl0X2lkGAEgASgJQgq6SAdyBRABKIABEhgKB2NvdW50ZXIYAiABKAxCB7pIBHoCaBASFwoGYW1vdW50GAMgASgDQge6SAQiAigBEhgKB3J1bm5pbmcYBCABKANCB7pIBCICKAASFQoEd2FudBgFIAEoA0IHukgEIgIoACIxCgtQZXJtaXRMZWFzZRIPCgdncmFudGVkGAEgASgDEhEKCXJlbWFpbmluZxgCIAEoA2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch93ZWlyL3BvbGljeS92MS9yYXRlX2xpbWl0LnByb3RvEg53ZWlyLnBvbGljeS52MSLiBQoNUmF0ZUxpbWl0UnVsZRIvCgRuYW1lGAEgASgJQiG6SB5yHDIaXlthLXowLTldW2EtejAtOV8tXXswLDYyfSQSIAoPb3JnYW5pemF0aW9uX2lkGAIgASgJQge6SARyAihAEhgKB3RlYW1faWQYAyABKAlCB7pIBHICKEASFwoGa2V5X2lkGAQgASgJQge6SARyAihAEnMKBWNvdW50GAUgASgJQmS6SGFyX1IIcmVxdWVzdHNSDGlucHV0X3Rva2Vuc1INb3V0cHV0X3Rva2Vuc1IGdG9rZW5zUgVzcGVuZFITY29uY3VycmVudF9yZXF1ZXN0c1ISY29uY3VycmVudF9zdHJlYW1zEiAKBmFtb3VudBgGIAEoA0IQukgNIgsYgICapuqv4wEoARIzCgZ3aW5kb3cYByABKAlCI7pIINgBAXIbUgZzZWNvbmRSBm1pbnV0ZVIEaG91clIDZGF5EmYKA3BlchgIIAMoCUJZukhWkgFTEAgYASJNcksySV4ob3JnYW5pemF0aW9ufHRlYW18a2V5fG1lbWJlcnxtb2RlbHxyb3V0ZXxsYWJlbHNcLltBLVphLXowLTlfLi1dezEsNjR9KSQSFwoFd2hlcmUYCSABKAlCCLpIBXIDKIAIOv0Bukj5ARr2AQoRcmF0ZV9saW1pdC53aW5kb3cSowFhIHdpbmRvdyBiZWxvbmdzIHRvIHdoYXQgaXMgY291bnRlZCBvdmVyIHRpbWUsIGFuZCB0byBub3RoaW5nIHRoYXQgaXMgY291bnRlZCBhdCBvbmUgdGltZTogY29uY3VycmVudF9yZXF1ZXN0cyBhbmQgY29uY3VycmVudF9zdHJlYW1zIGhhdmUgbm9uZSwgYWxsIGVsc2UgbmVlZHMgb25lGjt0aGlzLmNvdW50LnN0YXJ0c1dpdGgoJ2NvbmN1cnJlbnRfJykgPT0gKHRoaXMud2luZG93ID09ICcnKSJ1CglSYXRlTGltaXQSCgoCaWQYASABKAkSKwoEcnVsZRgCIAEoCzIdLndlaXIucG9saWN5LnYxLlJhdGVMaW1pdFJ1bGUSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIrYCCghSYXRlRHJhdxIhCg1yYXRlX2xpbWl0X2lkGAEgASgJQgq6SAdyBRABKIABEhgKB2NvdW50ZXIYAiABKAxCB7pIBHoCaBASFwoGYW1vdW50GAMgASgDQge6SAQiAigBEj4KBndpbmRvdxgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkITukgQyAEBqgEKIgQIgKMFMgIIARIVCgRuZWVkGAUgASgDQge6SAQiAigAEhUKBHdhbnQYBiABKANCB7pIBCICKAASFQoEZGVidBgHIAEoA0IHukgEIgIoABIXCgZjcmVkaXQYCCABKANCB7pIBCICKAASNgoSY3JlZGl0X3dpbmRvd190aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKQAQoJUmF0ZVNsaWNlEg8KB2dyYW50ZWQYASABKAMSLwoLd2luZG93X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KC3dpbmRvd19yZXN0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhEKCXJlbWFpbmluZxgEIAEoAyKTAQoKUGVybWl0RHJhdxIhCg1yYXRlX2xpbWl0X2lkGAEgASgJQgq6SAdyBRABKIABEhgKB2NvdW50ZXIYAiABKAxCB7pIBHoCaBASFwoGYW1vdW50GAMgASgDQge6SAQiAigBEhgKB3J1bm5pbmcYBCABKANCB7pIBCICKAASFQoEd2FudBgFIAEoA0IHukgEIgIoACIxCgtQZXJtaXRMZWFzZRIPCgdncmFudGVkGAEgASgDEhEKCXJlbWFpbmluZxgCIAEoAyJqChZDcmVhdGVSYXRlTGltaXRSZXF1ZXN0EjMKBHJ1bGUYASABKAsyHS53ZWlyLnBvbGljeS52MS5SYXRlTGltaXRSdWxlQga6SAPIAQESGwoKcmVxdWVzdF9pZBgCIAEoCUIHukgEcgIoQCJIChdDcmVhdGVSYXRlTGltaXRSZXNwb25zZRItCgpyYXRlX2xpbWl0GAEgASgLMhkud2Vpci5wb2xpY3kudjEuUmF0ZUxpbWl0InYKFUxpc3RSYXRlTGltaXRzUmVxdWVzdBIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDKIAIImEKFkxpc3RSYXRlTGltaXRzUmVzcG9uc2USLgoLcmF0ZV9saW1pdHMYASADKAsyGS53ZWlyLnBvbGljeS52MS5SYXRlTGltaXQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIt4BChZVcGRhdGVSYXRlTGltaXRSZXF1ZXN0EiEKDXJhdGVfbGltaXRfaWQYASABKAlCCrpIB3IFEAEogAESSQoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQhi6SBXIAQHiAQ8SBmFtb3VudBIFd2hlcmUSIAoGYW1vdW50GAMgASgDQhC6SA0iCxiAgJqm6q/jASgAEhcKBXdoZXJlGAQgASgJQgi6SAVyAyiACBIbCgpyZXF1ZXN0X2lkGAUgASgJQge6SARyAihAIkgKF1VwZGF0ZVJhdGVMaW1pdFJlc3BvbnNlEi0KCnJhdGVfbGltaXQYASABKAsyGS53ZWlyLnBvbGljeS52MS5SYXRlTGltaXQiWAoWRGVsZXRlUmF0ZUxpbWl0UmVxdWVzdBIhCg1yYXRlX2xpbWl0X2lkGAEgASgJQgq6SAdyBRABKIABEhsKCnJlcXVlc3RfaWQYAiABKAlCB7pIBHICKEAiGQoXRGVsZXRlUmF0ZUxpbWl0UmVzcG9uc2UinAEKEERyYXdSYXRlc1JlcXVlc3QSHAoJaG9sZGVyX2lkGAEgASgJQgm6SAZyBBABKEASMgoFcmF0ZXMYAiADKAsyGC53ZWlyLnBvbGljeS52MS5SYXRlRHJhd0IJukgGkgEDEPQDEjYKB3Blcm1pdHMYAyADKAsyGi53ZWlyLnBvbGljeS52MS5QZXJtaXREcmF3Qgm6SAaSAQMQ9AMilQEKEURyYXdSYXRlc1Jlc3BvbnNlEigKBXJhdGVzGAEgAygLMhkud2Vpci5wb2xpY3kudjEuUmF0ZVNsaWNlEiwKB3Blcm1pdHMYAiADKAsyGy53ZWlyLnBvbGljeS52MS5QZXJtaXRMZWFzZRIoCgVsZWFzZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJKChBQZWVrUmF0ZXNSZXF1ZXN0EjYKBGRyYXcYASABKAsyIC53ZWlyLnBvbGljeS52MS5EcmF3UmF0ZXNSZXF1ZXN0Qga6SAPIAQEiRQoRUGVla1JhdGVzUmVzcG9uc2USMAoFZHJhd24YASABKAsyIS53ZWlyLnBvbGljeS52MS5EcmF3UmF0ZXNSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * How much may be used in which time, by whoever shares a counter.
@@ -326,4 +326,341 @@ export type PermitLease = Message<"weir.policy.v1.PermitLease"> & {
  */
 export const PermitLeaseSchema: GenMessage<PermitLease> = /*@__PURE__*/
   messageDesc(file_weir_policy_v1_rate_limit, 5);
+
+/**
+ * Asks for a new rate limit.
+ *
+ * @generated from message weir.policy.v1.CreateRateLimitRequest
+ */
+export type CreateRateLimitRequest = Message<"weir.policy.v1.CreateRateLimitRequest"> & {
+  /**
+   * What it says; its organization may be empty where the caller reaches one alone.
+   *
+   * @generated from field: weir.policy.v1.RateLimitRule rule = 1;
+   */
+  rule?: RateLimitRule | undefined;
+
+  /**
+   * Makes the call repeatable.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.CreateRateLimitRequest.
+ * Use `create(CreateRateLimitRequestSchema)` to create a new message.
+ */
+export const CreateRateLimitRequestSchema: GenMessage<CreateRateLimitRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_rate_limit, 6);
+
+/**
+ * The new rate limit.
+ *
+ * @generated from message weir.policy.v1.CreateRateLimitResponse
+ */
+export type CreateRateLimitResponse = Message<"weir.policy.v1.CreateRateLimitResponse"> & {
+  /**
+   * The rate limit.
+   *
+   * @generated from field: weir.policy.v1.RateLimit rate_limit = 1;
+   */
+  rateLimit?: RateLimit | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.CreateRateLimitResponse.
+ * Use `create(CreateRateLimitResponseSchema)` to create a new message.
+ */
+export const CreateRateLimitResponseSchema: GenMessage<CreateRateLimitResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_rate_limit, 7);
+
+/**
+ * Asks for rate limits.
+ *
+ * @generated from message weir.policy.v1.ListRateLimitsRequest
+ */
+export type ListRateLimitsRequest = Message<"weir.policy.v1.ListRateLimitsRequest"> & {
+  /**
+   * Only those that apply to this organization; empty means all.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The most to return; 0 means 100.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.ListRateLimitsRequest.
+ * Use `create(ListRateLimitsRequestSchema)` to create a new message.
+ */
+export const ListRateLimitsRequestSchema: GenMessage<ListRateLimitsRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_rate_limit, 8);
+
+/**
+ * Rate limits.
+ *
+ * @generated from message weir.policy.v1.ListRateLimitsResponse
+ */
+export type ListRateLimitsResponse = Message<"weir.policy.v1.ListRateLimitsResponse"> & {
+  /**
+   * The rate limits.
+   *
+   * @generated from field: repeated weir.policy.v1.RateLimit rate_limits = 1;
+   */
+  rateLimits: RateLimit[];
+
+  /**
+   * Set when there are more.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.ListRateLimitsResponse.
+ * Use `create(ListRateLimitsResponseSchema)` to create a new message.
+ */
+export const ListRateLimitsResponseSchema: GenMessage<ListRateLimitsResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_rate_limit, 9);
+
+/**
+ * Asks to change a rate limit.
+ *
+ * @generated from message weir.policy.v1.UpdateRateLimitRequest
+ */
+export type UpdateRateLimitRequest = Message<"weir.policy.v1.UpdateRateLimitRequest"> & {
+  /**
+   * The rate limit.
+   *
+   * @generated from field: string rate_limit_id = 1;
+   */
+  rateLimitId: string;
+
+  /**
+   * What is changed: `amount`, `where`.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * As in RateLimitRule.
+   *
+   * @generated from field: int64 amount = 3;
+   */
+  amount: bigint;
+
+  /**
+   * As in RateLimitRule.
+   *
+   * @generated from field: string where = 4;
+   */
+  where: string;
+
+  /**
+   * Makes the call repeatable.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.UpdateRateLimitRequest.
+ * Use `create(UpdateRateLimitRequestSchema)` to create a new message.
+ */
+export const UpdateRateLimitRequestSchema: GenMessage<UpdateRateLimitRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_rate_limit, 10);
+
+/**
+ * The changed rate limit.
+ *
+ * @generated from message weir.policy.v1.UpdateRateLimitResponse
+ */
+export type UpdateRateLimitResponse = Message<"weir.policy.v1.UpdateRateLimitResponse"> & {
+  /**
+   * The rate limit.
+   *
+   * @generated from field: weir.policy.v1.RateLimit rate_limit = 1;
+   */
+  rateLimit?: RateLimit | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.UpdateRateLimitResponse.
+ * Use `create(UpdateRateLimitResponseSchema)` to create a new message.
+ */
+export const UpdateRateLimitResponseSchema: GenMessage<UpdateRateLimitResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_rate_limit, 11);
+
+/**
+ * Asks to delete a rate limit.
+ *
+ * @generated from message weir.policy.v1.DeleteRateLimitRequest
+ */
+export type DeleteRateLimitRequest = Message<"weir.policy.v1.DeleteRateLimitRequest"> & {
+  /**
+   * The rate limit.
+   *
+   * @generated from field: string rate_limit_id = 1;
+   */
+  rateLimitId: string;
+
+  /**
+   * Makes the call repeatable.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message weir.policy.v1.DeleteRateLimitRequest.
+ * Use `create(DeleteRateLimitRequestSchema)` to create a new message.
+ */
+export const DeleteRateLimitRequestSchema: GenMessage<DeleteRateLimitRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_rate_limit, 12);
+
+/**
+ * The rate limit is gone.
+ *
+ * @generated from message weir.policy.v1.DeleteRateLimitResponse
+ */
+export type DeleteRateLimitResponse = Message<"weir.policy.v1.DeleteRateLimitResponse"> & {
+};
+
+/**
+ * Describes the message weir.policy.v1.DeleteRateLimitResponse.
+ * Use `create(DeleteRateLimitResponseSchema)` to create a new message.
+ */
+export const DeleteRateLimitResponseSchema: GenMessage<DeleteRateLimitResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_rate_limit, 13);
+
+/**
+ * Asks for slices and permits; a counter stands at most once in each list.
+ *
+ * @generated from message weir.policy.v1.DrawRatesRequest
+ */
+export type DrawRatesRequest = Message<"weir.policy.v1.DrawRatesRequest"> & {
+  /**
+   * The process that asks, by an id of its own that it has as long as it runs.
+   *
+   * @generated from field: string holder_id = 1;
+   */
+  holderId: string;
+
+  /**
+   * Slices of windows.
+   *
+   * @generated from field: repeated weir.policy.v1.RateDraw rates = 2;
+   */
+  rates: RateDraw[];
+
+  /**
+   * Permits for calls at one time.
+   *
+   * @generated from field: repeated weir.policy.v1.PermitDraw permits = 3;
+   */
+  permits: PermitDraw[];
+};
+
+/**
+ * Describes the message weir.policy.v1.DrawRatesRequest.
+ * Use `create(DrawRatesRequestSchema)` to create a new message.
+ */
+export const DrawRatesRequestSchema: GenMessage<DrawRatesRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_rate_limit, 14);
+
+/**
+ * What was given, in the order of the request.
+ *
+ * @generated from message weir.policy.v1.DrawRatesResponse
+ */
+export type DrawRatesResponse = Message<"weir.policy.v1.DrawRatesResponse"> & {
+  /**
+   * Slices of windows.
+   *
+   * @generated from field: repeated weir.policy.v1.RateSlice rates = 1;
+   */
+  rates: RateSlice[];
+
+  /**
+   * Permits for calls at one time.
+   *
+   * @generated from field: repeated weir.policy.v1.PermitLease permits = 2;
+   */
+  permits: PermitLease[];
+
+  /**
+   * How long the permits are good unless they are drawn again; of a process that dies they are free after that.
+   *
+   * @generated from field: google.protobuf.Duration lease = 3;
+   */
+  lease?: Duration | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.DrawRatesResponse.
+ * Use `create(DrawRatesResponseSchema)` to create a new message.
+ */
+export const DrawRatesResponseSchema: GenMessage<DrawRatesResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_rate_limit, 15);
+
+/**
+ * Asks what a draw would give.
+ *
+ * @generated from message weir.policy.v1.PeekRatesRequest
+ */
+export type PeekRatesRequest = Message<"weir.policy.v1.PeekRatesRequest"> & {
+  /**
+   * The draw.
+   *
+   * @generated from field: weir.policy.v1.DrawRatesRequest draw = 1;
+   */
+  draw?: DrawRatesRequest | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.PeekRatesRequest.
+ * Use `create(PeekRatesRequestSchema)` to create a new message.
+ */
+export const PeekRatesRequestSchema: GenMessage<PeekRatesRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_rate_limit, 16);
+
+/**
+ * What it would have given.
+ *
+ * @generated from message weir.policy.v1.PeekRatesResponse
+ */
+export type PeekRatesResponse = Message<"weir.policy.v1.PeekRatesResponse"> & {
+  /**
+   * As DrawRates answers.
+   *
+   * @generated from field: weir.policy.v1.DrawRatesResponse drawn = 1;
+   */
+  drawn?: DrawRatesResponse | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.PeekRatesResponse.
+ * Use `create(PeekRatesResponseSchema)` to create a new message.
+ */
+export const PeekRatesResponseSchema: GenMessage<PeekRatesResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_rate_limit, 17);
 
