@@ -1,7 +1,7 @@
 /** Owns the proof of what a single call through egress does and does not do. */
 import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { afterEach, expect, it } from "vitest";
+import { createServer as createTcpServer, type AddressInfo, type Socket } from "node:net";
+import { afterEach, expect, it, onTestFinished } from "vitest";
 import { exchangeThroughEgress } from "./egress-exchange.ts";
 
 let server: Server | undefined;
@@ -48,4 +48,26 @@ it("ends when the signal fires, and where the reply is too large", async () => {
   server?.closeAllConnections();
   const large = await serve((_, response) => void response.end(Buffer.alloc(1024 * 1024 + 1)));
   await expect(exchangeThroughEgress({ method: "GET", url: large, headers: {} }, never)).rejects.toMatchObject({ code: "UND_ERR_RES_EXCEEDED_MAX_SIZE" });
+});
+
+it("ends when the signal fires, though there is no connection yet, or none free", async () => {
+  const sockets = new Set<Socket>();
+  const withoutTls = createTcpServer((socket) => sockets.add(socket));
+  await new Promise<void>((resolve) => withoutTls.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    withoutTls.close();
+  });
+  let asked = 0;
+  const busy = await serve(() => asked++);
+  const others = Array.from({ length: 64 }, () => exchangeThroughEgress({ method: "GET", url: busy, headers: {} }, never).catch(() => undefined));
+  await expect.poll(() => asked).toBe(64);
+  for (const url of [`https://127.0.0.1:${(withoutTls.address() as AddressInfo).port}/`, busy]) {
+    const beginMs = performance.now();
+    await expect(exchangeThroughEgress({ method: "GET", url, headers: {} }, AbortSignal.timeout(100))).rejects.toMatchObject({ name: "TimeoutError" });
+    expect(performance.now() - beginMs).toBeLessThan(5_000);
+  }
+  server?.closeAllConnections();
+  await Promise.all(others);
+  expect(asked).toBe(64);
 });

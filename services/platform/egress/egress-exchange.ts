@@ -45,11 +45,21 @@ function exchangeBy(allowPrivateAddresses: boolean, authorities?: string): Excha
     const { origin, pathname, search } = new URL(url);
     // What stands behind the host may be a secret, and what is refused is logged.
     refuseForbiddenHost(origin, allowPrivateAddresses);
-    const reply = await agent.request({ origin, path: pathname + search, method, headers: { ...headers }, body: body ?? null, signal });
+    signal.throwIfAborted();
+    const reply = await untilAborted(agent.request({ origin, path: pathname + search, method, headers: { ...headers }, body: body ?? null, signal }), signal);
     const flat = Object.entries(reply.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : (value ?? "")] as const);
     const head = { status: reply.statusCode, headers: Object.fromEntries(flat) };
     if (ignoresReplyBody !== true) return { ...head, body: Buffer.from(await reply.body.arrayBuffer()) };
     reply.body.dump({ limit: ignoredBytes, signal }).catch(() => undefined);
     return { ...head, body: Buffer.alloc(0) };
   };
+}
+
+/** Undici hears the signal only once a connection is there and free; what nobody waits for any more it then drops without sending a byte. */
+function untilAborted<Outcome>(work: Promise<Outcome>, signal: AbortSignal): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }
