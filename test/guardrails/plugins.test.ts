@@ -78,7 +78,7 @@ guardrail_plugins:
   small: { url: "grpc://127.0.0.1:${(plugin.address() as AddressInfo).port}", max_message_bytes: 1024 }
   example: { url: "grpc://127.0.0.1:${examplePort}" }
   nobody: { url: "grpc://127.0.0.1:1" }
-  hook: { url: "${webhook.baseUrl}/judge?for=weir", secrets: [${webhookSecrets.join(", ")}] }
+  hook: { url: "${webhook.baseUrl}/judge?for=weir", secrets: [${webhookSecrets.join(", ")}], max_concurrent_calls: 100 }
 guardrails:
 ${modes.map((mode) => `  - { name: in-${mode}, models: [${mode}${mode === "block" ? ", fallback" : ""}], plugin: test, mode: ${mode}, sides: [input] }`).join("\n")}
 ${modes.map((mode) => `  - { name: out-${mode}, models: [out-${mode}], plugin: test, mode: ${mode}, sides: [output] }`).join("\n")}
@@ -309,6 +309,15 @@ test("a webhook is asked in signed JSON, and answers in JSON", async () => {
     webhook.answerWith(answer);
     expect(await refusal(ask("hook", "The sea."))).toContain("503");
   }
+});
+
+test("a webhook is asked as often at once as it may be", async () => {
+  const waiting: (() => void)[] = [];
+  webhook.answerWith((request, response) => {
+    waiting.push(() => void json(200, { allow: {} })(request, response));
+    if (waiting.length === 100) for (const answer of waiting) answer();
+  });
+  expect(await Promise.all(Array.from({ length: 100 }, () => ask("hook", "Hello")))).toHaveLength(100);
 });
 
 test("a rule can be tried, and made by the command", async () => {

@@ -35,12 +35,17 @@ export const exchangeWithPublicHost = exchangeBy(false);
 
 /** Like `exchangeThroughEgress`, with hosts that these authorities (PEM) have certified, and no others. */
 export function exchangeTrusting(authorities: string): Exchange {
-  return exchangeBy(true, authorities);
+  return exchangeBy(true, { ca: authorities });
 }
 
-function exchangeBy(allowPrivateAddresses: boolean, authorities?: string): Exchange {
+/** Like `exchangeThroughEgress`, with connections of its own, and as many: so many calls at once wait for none of them. */
+export function exchangeOverOwn(connections: number): Exchange {
+  return exchangeBy(true, {}, connections);
+}
+
+function exchangeBy(allowPrivateAddresses: boolean, trust: { readonly ca?: string } = {}, connections = 64): Exchange {
   const lookup = createCheckedLookup((address) => reasonToRefuse(address, allowPrivateAddresses));
-  const agent = new Agent({ allowH2: false, pipelining: 1, connections: 64, maxResponseSize: maximumReplyBytes, connect: { lookup, ...(authorities === undefined ? {} : { ca: authorities }) } });
+  const agent = new Agent({ allowH2: false, pipelining: 1, connections, maxResponseSize: maximumReplyBytes, connect: { lookup, ...trust } });
   return async ({ method, url, headers, body, ignoresReplyBody }, signal) => {
     const { origin, pathname, search } = new URL(url);
     // What stands behind the host may be a secret, and what is refused is logged.

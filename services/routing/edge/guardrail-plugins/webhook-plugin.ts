@@ -3,17 +3,18 @@ import { randomUUID } from "node:crypto";
 import { fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import { CheckRequestSchema, CheckResponseSchema, type CheckResponse } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
-import { exchangeThroughEgress } from "#platform/egress/egress-exchange.ts";
+import { exchangeOverOwn } from "#platform/egress/egress-exchange.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { webhookHeaders } from "#platform/standard-webhook.ts";
 import type { Plugin, PluginSettings } from "./plugin.ts";
 
-export function openWebhookPlugin(name: string, { url, secrets }: PluginSettings, clock: Clock): Plugin {
+export function openWebhookPlugin(name: string, { url, secrets, maximumCalls }: PluginSettings, clock: Clock): Plugin {
+  const exchange = exchangeOverOwn(maximumCalls);
   return {
     async check(request, signal) {
       const message = { id: `chk_${randomUUID()}`, body: toJsonString(CheckRequestSchema, request) };
       const headers = webhookHeaders(message, secrets, clock.now());
-      const reply = await exchangeThroughEgress({ method: "POST", url, headers, body: message.body }, signal).catch((error: unknown) => {
+      const reply = await exchange({ method: "POST", url, headers, body: message.body }, signal).catch((error: unknown) => {
         if (signal.aborted) throw signal.reason;
         throw failure(name, "cannot be reached, or breaks off its answer", error);
       });
