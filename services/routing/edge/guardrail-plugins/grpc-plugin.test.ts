@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createSecureServer } from "node:http2";
+import { constants, createSecureServer, createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { CheckRequestSchema, GuardrailPluginService } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
 import { systemClock, type Clock } from "#platform/clock.ts";
 import { createAuthority, issueCertificate, writeProtection } from "#platform/peers/testing/certificates.ts";
@@ -67,6 +67,22 @@ test.each([
   const keyFile = join(directory, "wrong.pem");
   writeFileSync(keyFile, key);
   expect(() => open({ authorityFile: files.authorityFile, certificateFile, keyFile })).toThrow(/guardrail_plugins.tls.tls: its files/);
+});
+
+test("what a plug-in that restarts has not begun is sent again", async () => {
+  let calls = 0;
+  const judge = connectNodeAdapter({ routes: (router) => router.service(GuardrailPluginService, { check: () => ({ verdict: { case: "allow", value: {} } }) }) });
+  const restarting = createServer((request, response) => {
+    calls++;
+    if (calls === 1) response.stream.close(constants.NGHTTP2_REFUSED_STREAM);
+    else judge(request, response);
+  });
+  await new Promise<void>((resolve) => restarting.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void restarting.close());
+  const plugin = openGrpcPlugin("restarting", { url: `grpc://127.0.0.1:${(restarting.address() as AddressInfo).port}`, tls: { authorityFile: "", certificateFile: "", keyFile: "" }, secrets: [], maximumCalls: 1, maximumMessageBytes: 1024 }, systemClock);
+  expect(await plugin.check(create(CheckRequestSchema), AbortSignal.timeout(10_000))).toMatchObject({ verdict: { case: "allow" } });
+  expect(calls).toBe(2);
+  plugin.close();
 });
 
 test("the metadata service of a cloud is never dialled", () => {

@@ -27,7 +27,6 @@ export function openGrpcPlugin(name: string, { url, tls, maximumMessageBytes }: 
       "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
       "grpc.service_config_disable_resolution": 1,
       "grpc.enable_http_proxy": 0,
-      "grpc.enable_retries": 0,
       "grpc.enable_channelz": 0,
       "grpc.initial_reconnect_backoff_ms": 100,
       "grpc.max_reconnect_backoff_ms": 1_000,
