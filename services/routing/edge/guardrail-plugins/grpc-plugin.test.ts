@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, createSecureServer, createServer } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { CheckRequestSchema, GuardrailPluginService } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
 import { systemClock, type Clock } from "#platform/clock.ts";
 import { createAuthority, issueCertificate, writeProtection } from "#platform/peers/testing/certificates.ts";
+import { JudgedTooLate } from "../../domain/guardrails/outside-check.ts";
 import { openGrpcPlugin } from "./grpc-plugin.ts";
 import type { PluginSettings } from "./plugin.ts";
 
@@ -19,6 +20,8 @@ const server = createSecureServer({ key: own.keyPem, cert: own.certificatePem, c
   routes: (router) => router.service(GuardrailPluginService, { check: () => ({ verdict: { case: "allow", value: {} } }) }),
 }));
 const files = writeProtection(directory, authority, issueCertificate(authority, []));
+
+const unprotected = { tls: { authorityFile: "", certificateFile: "", keyFile: "" }, secrets: [], maximumCalls: 1, maximumMessageBytes: 1024 };
 
 beforeAll(() => new Promise<void>((resolve) => server.listen(0, "localhost", resolve)));
 afterAll(() => {
@@ -79,14 +82,46 @@ test("what a plug-in that restarts has not begun is sent again", async () => {
   });
   await new Promise<void>((resolve) => restarting.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void restarting.close());
-  const plugin = openGrpcPlugin("restarting", { url: `grpc://127.0.0.1:${(restarting.address() as AddressInfo).port}`, tls: { authorityFile: "", certificateFile: "", keyFile: "" }, secrets: [], maximumCalls: 1, maximumMessageBytes: 1024 }, systemClock);
+  const plugin = openGrpcPlugin("restarting", { ...unprotected, url: `grpc://127.0.0.1:${(restarting.address() as AddressInfo).port}` }, systemClock);
   expect(await plugin.check(create(CheckRequestSchema), AbortSignal.timeout(10_000))).toMatchObject({ verdict: { case: "allow" } });
   expect(calls).toBe(2);
   plugin.close();
 });
 
+test("a connection to an instance that vanished without a word is not asked for ever", async () => {
+  const judge = createServer(connectNodeAdapter({ routes: (router) => router.service(GuardrailPluginService, { check: () => ({ verdict: { case: "allow", value: {} } }) }) }));
+  await new Promise<void>((resolve) => judge.listen(0, "127.0.0.1", resolve));
+  const sockets: Socket[] = [];
+  const network = createTcpServer((socket) => {
+    const onward = connect((judge.address() as AddressInfo).port, "127.0.0.1");
+    sockets.push(socket, onward);
+    socket.pipe(onward).pipe(socket);
+  });
+  await new Promise<void>((resolve) => network.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    network.close();
+    judge.close();
+  });
+  let nowMs = 0;
+  const plugin = openGrpcPlugin("vanished", { ...unprotected, url: `grpc://127.0.0.1:${(network.address() as AddressInfo).port}` }, { now: () => 0, monotonicMs: () => nowMs });
+  const answer = async (withinMs: number): Promise<unknown> => {
+    const time = new AbortController();
+    const timer = setTimeout(() => time.abort(new JudgedTooLate({ name: "plugin:vanished", judge: { case: "plugin", value: "vanished" }, timeoutMs: withinMs, failOpen: false })), withinMs);
+    return plugin.check(create(CheckRequestSchema), time.signal).catch(({ reason }: { readonly reason: string }) => reason).finally(() => clearTimeout(timer));
+  };
+  expect(await answer(10_000)).toMatchObject({ verdict: { case: "allow" } });
+  for (const socket of sockets) socket.unpipe();
+  expect(await answer(200)).toBe("DEADLINE_EXCEEDED");
+  nowMs = 10_000;
+  expect(await answer(200)).toBe("DEADLINE_EXCEEDED");
+  expect(await answer(10_000)).toMatchObject({ verdict: { case: "allow" } });
+  expect(sockets).toHaveLength(4);
+  plugin.close();
+});
+
 test("the metadata service of a cloud is never dialled", () => {
-  expect(() => openGrpcPlugin("x", { url: "grpc://169.254.169.254:80", tls: { authorityFile: "", certificateFile: "", keyFile: "" }, secrets: [], maximumCalls: 1, maximumMessageBytes: 1024 }, systemClock)).toThrow(/never dialled/);
+  expect(() => openGrpcPlugin("x", { ...unprotected, url: "grpc://169.254.169.254:80" }, systemClock)).toThrow(/never dialled/);
 });
 
 function open(tls: PluginSettings["tls"], clock: Clock = systemClock): ReturnType<typeof openGrpcPlugin> {

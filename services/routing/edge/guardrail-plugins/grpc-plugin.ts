@@ -2,12 +2,13 @@
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
-import { Client, credentials, Metadata, status as GrpcCode, type ServiceError } from "@grpc/grpc-js";
+import { Client, connectivityState, credentials, Metadata, status as GrpcCode, type ServiceError } from "@grpc/grpc-js";
 import { GuardrailPluginService, type CheckRequest, type CheckResponse } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { refuseForbiddenHost } from "#platform/egress/egress-pool.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { deserializerOf, pathOf, serializerOf } from "#platform/peers/grpc-codec.ts";
+import { JudgedTooLate } from "../../domain/guardrails/outside-check.ts";
 import { maximumAnswerBytes, type Plugin, type PluginSettings } from "./plugin.ts";
 
 const { check } = GuardrailPluginService.method;
@@ -17,6 +18,8 @@ const deserialize = deserializerOf(check.output);
 
 /** How soon changed files are used for new connections. */
 const lookAgainMs = 10_000;
+/** How long connections are kept at least, whatever becomes of what is asked over them. */
+const keptMs = 10_000;
 
 /** Throws INVALID_REQUEST for an address that is never dialled, or files that cannot be used. */
 export function openGrpcPlugin(name: string, { url, tls, maximumMessageBytes }: PluginSettings, clock: Clock): Plugin {
@@ -36,21 +39,34 @@ export function openGrpcPlugin(name: string, { url, tls, maximumMessageBytes }: 
     });
   let files = readFiles(name, tls);
   let client = open(files);
-  let lookedAtMs = clock.monotonicMs();
+  let openedAtMs = clock.monotonicMs();
+  let lookedAtMs = openedAtMs;
+  const renew = (): void => {
+    // What is asked already is answered.
+    client.close();
+    client = open(files);
+    openedAtMs = clock.monotonicMs();
+  };
   const useChanged = (): void => {
     if (!isEncrypted || clock.monotonicMs() - lookedAtMs < lookAgainMs) return;
     lookedAtMs = clock.monotonicMs();
     const changed = changedFiles(name, tls, files);
     if (changed === undefined) return;
-    // What is asked already is answered.
-    client.close();
     files = changed;
-    client = open(files);
+    renew();
+  };
+  /** An instance that vanished without a word leaves its connection open: TCP would go on for a quarter of an hour, and gRPC take that for slowness. */
+  const doubtConnections = (): void => {
+    const isConnected = client.getChannel().getConnectivityState(false) === connectivityState.READY;
+    if (isConnected && clock.monotonicMs() - openedAtMs >= keptMs) renew();
   };
   return {
     check: (request, signal) => {
       useChanged();
-      return ask(client, name, request, signal);
+      return ask(client, name, request, signal).catch((error: unknown) => {
+        if (error instanceof JudgedTooLate) doubtConnections();
+        throw error;
+      });
     },
     close: () => client.close(),
   };
