@@ -55,7 +55,7 @@ export function notSentByClosed({ name }: PeerFacts): GatewayError {
 }
 
 /** What gRPC says when it found no instance that is connected. */
-const noConnection = /No connection established|^Name resolution failed/;
+export const noConnection = /No connection established|^Name resolution failed/;
 
 /** No instance has begun the call: the one chosen was just closing the connection, or none was connected. */
 export function wasNotSent({ code, details }: ServiceError): boolean {

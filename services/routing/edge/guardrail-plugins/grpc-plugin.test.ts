@@ -4,6 +4,7 @@ import { connect, createServer as createTcpServer, type AddressInfo, type Socket
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { CheckRequestSchema, GuardrailPluginService } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
@@ -118,6 +119,29 @@ test("a connection to an instance that vanished without a word is not asked for 
   expect(await answer(10_000)).toMatchObject({ verdict: { case: "allow" } });
   expect(sockets).toHaveLength(4);
   plugin.close();
+});
+
+test("why there is no connection is told, what a plug-in says is not", async () => {
+  const silent = createTcpServer((socket) => socket.end("no TLS"));
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const rude = createServer(connectNodeAdapter({
+    routes: (router) => router.service(GuardrailPluginService, { check: () => Promise.reject(new ConnectError("it quotes", Code.Unavailable)) }),
+  }));
+  await new Promise<void>((resolve) => rude.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    silent.close();
+    rude.close();
+  });
+  const failure = async (scheme: string, server: { address(): unknown }): Promise<unknown> => {
+    const plugin = openGrpcPlugin("broken", { ...unprotected, url: `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}` }, systemClock);
+    const thrown: unknown = await plugin.check(create(CheckRequestSchema), AbortSignal.timeout(10_000)).catch((error: unknown) => error);
+    plugin.close();
+    return thrown;
+  };
+  expect(await failure("grpcs", silent)).toMatchObject({ message: expect.stringContaining("guardrail_plugins.broken (url, tls)") as string, cause: { message: expect.stringContaining("wrong version number") as string } });
+  const quoting = await failure("grpc", rude);
+  expect(quoting).toMatchObject({ message: 'The guardrail plug-in "broken" failed with the gRPC status UNAVAILABLE.' });
+  expect(quoting).not.toHaveProperty("cause");
 });
 
 test("the metadata service of a cloud is never dialled", () => {

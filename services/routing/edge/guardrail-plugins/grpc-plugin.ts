@@ -8,6 +8,7 @@ import type { Clock } from "#platform/clock.ts";
 import { refuseForbiddenHost } from "#platform/egress/egress-pool.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { deserializerOf, pathOf, serializerOf } from "#platform/peers/grpc-codec.ts";
+import { noConnection } from "#platform/peers/peer-status.ts";
 import { JudgedTooLate } from "../../domain/guardrails/outside-check.ts";
 import { maximumAnswerBytes, type Plugin, type PluginSettings } from "./plugin.ts";
 
@@ -86,8 +87,13 @@ function ask(client: Client, name: string, request: CheckRequest, signal: AbortS
   });
 }
 
-function failureOf(name: string, { code }: ServiceError): GatewayError {
-  return new GatewayError("DEPENDENCY_UNAVAILABLE", `The guardrail plug-in "${name}" failed with the gRPC status ${GrpcCode[code]}.`, { metadata: { plugin: name } });
+/** Why there is no connection, gRPC itself says; a plug-in's own words go nowhere. */
+function failureOf(name: string, { code, details }: ServiceError): GatewayError {
+  const metadata = { plugin: name };
+  if (code === GrpcCode.UNAVAILABLE && noConnection.test(details)) {
+    return new GatewayError("DEPENDENCY_UNAVAILABLE", `The guardrail plug-in "${name}" cannot be reached. Check that it runs, and guardrail_plugins.${name} (url, tls) in weir.yaml.`, { metadata, cause: new Error(details.trim()) });
+  }
+  return new GatewayError("DEPENDENCY_UNAVAILABLE", `The guardrail plug-in "${name}" failed with the gRPC status ${GrpcCode[code]}.`, { metadata });
 }
 
 /** In PEM; null where there is none. */
