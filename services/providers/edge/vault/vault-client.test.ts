@@ -100,6 +100,23 @@ describe("Weir signs in", () => {
       await secure.stop();
     }
   });
+
+  it("at a Vault whose authority is replaced, as soon as the file has the next one", async () => {
+    const [former, next] = [createAuthority("the former authority"), createAuthority("the next authority")];
+    const { certificatePem, keyPem } = issueCertificate(next, ["localhost"]);
+    const secure = await startVaultServer({ key: keyPem, cert: certificatePem });
+    try {
+      const authorityFile = join(directory, "authority.pem");
+      await writeFile(authorityFile, former.certificatePem);
+      secure.state.secrets.set("secret/data/openai", { api_key: "sk-1" });
+      const client = new VaultClient(create(VaultSchema, { address: secure.address.replace("127.0.0.1", "localhost"), authorityFile, signIn: { case: "token", value: secure.createToken() } }));
+      await expect(read(client)).rejects.toThrow("Vault gave no answer");
+      await writeFile(authorityFile, former.certificatePem + next.certificatePem);
+      expect(await read(client)).toMatchObject(secret);
+    } finally {
+      await secure.stop();
+    }
+  });
 });
 
 describe("Weir's token", () => {

@@ -15,7 +15,8 @@ const pauseMs = 5_000;
 
 export class VaultClient {
   readonly settings: Vault;
-  #exchange: Promise<Exchange> | undefined;
+  #authorities: string | undefined;
+  #exchange: Exchange = exchangeThroughEgress;
   #token: VaultToken | undefined;
   #change: Promise<VaultToken> | undefined;
 
@@ -38,11 +39,14 @@ export class VaultClient {
 
   async #access(): Promise<VaultAccess> {
     const { address, namespace, authorityFile } = this.settings;
-    this.#exchange ??= openExchange(authorityFile).catch((error: unknown) => {
-      this.#exchange = undefined;
-      throw error;
-    });
-    return { address, namespace, exchange: await this.#exchange };
+    if (authorityFile !== "") this.#trust(await readFile(authorityFile, "utf8"));
+    return { address, namespace, exchange: this.#exchange };
+  }
+
+  #trust(authorities: string): void {
+    if (authorities === this.#authorities) return;
+    this.#authorities = authorities;
+    this.#exchange = exchangeTrusting(authorities);
   }
 
   async #currentToken(access: VaultAccess, nowMs: number): Promise<VaultToken> {
@@ -82,10 +86,6 @@ export class VaultClient {
 async function isToBeReplaced(token: VaultToken, access: VaultAccess, nowMs: number, signal: AbortSignal): Promise<boolean> {
   const ageMs = nowMs - token.sinceMs;
   return ageMs >= youngMs || (ageMs >= pauseMs && (await wasRevoked(token, access, signal)));
-}
-
-async function openExchange(authorityFile: string): Promise<Exchange> {
-  return authorityFile === "" ? exchangeThroughEgress : exchangeTrusting(await readFile(authorityFile, "utf8"));
 }
 
 /** Several wait for a token: none of them can call it off, and each request has its own time. */
