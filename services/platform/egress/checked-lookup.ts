@@ -13,7 +13,28 @@ export type RefuseAddress = (address: string) => string | undefined;
 /** Resolves a name to all its addresses. */
 export type ResolveAll = (hostname: string, callback: (error: Error | null, addresses: readonly LookupAddress[]) => void) => void;
 
-const resolveBySystem: ResolveAll = (hostname, callback) => systemLookup(hostname, { all: true }, callback);
+/**
+ * One lookup of a name at a time, for all who ask meanwhile. The system's take one of two threads each, for as long as the servers of the name
+ * are silent: many connections to one such name would leave none for the names of others.
+ */
+export function shareLookups(resolveAll: ResolveAll): ResolveAll {
+  const askers = new Map<string, Parameters<ResolveAll>[1][]>();
+  return (hostname, callback) => {
+    const waiting = askers.get(hostname);
+    if (waiting !== undefined) {
+      waiting.push(callback);
+      return;
+    }
+    const all = [callback];
+    askers.set(hostname, all);
+    resolveAll(hostname, (error, addresses) => {
+      askers.delete(hostname);
+      for (const answer of all) answer(error, addresses);
+    });
+  };
+}
+
+const resolveBySystem = shareLookups((hostname, callback) => systemLookup(hostname, { all: true }, callback));
 
 /** A lookup that fails when any address of the name is refused: a name that points to a forbidden place is not trusted at all. */
 export function createCheckedLookup(refuse: RefuseAddress, resolveAll: ResolveAll = resolveBySystem): LookupFunction {

@@ -2,9 +2,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { LookupAddress } from "node:dns";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, test } from "vitest";
 import { reasonToRefuse } from "./address.ts";
-import { createCheckedLookup } from "./checked-lookup.ts";
+import { createCheckedLookup, shareLookups } from "./checked-lookup.ts";
 import { openEgressPool, type EgressPool } from "./egress-pool.ts";
 
 describe("createCheckedLookup", () => {
@@ -26,6 +26,23 @@ describe("createCheckedLookup", () => {
     expect(await lookUp(addresses, true, true)).toEqual([addresses]);
     expect(await lookUp(addresses, true, false)).toEqual(["10.0.0.1", 4]);
   });
+});
+
+test("one name is looked up once at a time, for all who ask meanwhile", () => {
+  const asked: { readonly hostname: string; readonly answer: (error: Error | null, addresses: readonly LookupAddress[]) => void }[] = [];
+  const resolveAll = shareLookups((hostname, answer) => void asked.push({ hostname, answer }));
+  const told: unknown[] = [];
+  const ask = (hostname: string): void => resolveAll(hostname, (error, addresses) => told.push(error ?? addresses));
+  for (const hostname of ["silent.example", "silent.example", "other.example", "silent.example"]) ask(hostname);
+  expect(asked.map(({ hostname }) => hostname)).toEqual(["silent.example", "other.example"]);
+  const addresses = [{ address: "1.1.1.1", family: 4 }];
+  asked[1]!.answer(null, addresses);
+  expect(told).toEqual([addresses]);
+  const failure = new Error("no answer");
+  asked[0]!.answer(failure, []);
+  expect(told).toEqual([addresses, failure, failure, failure]);
+  ask("silent.example");
+  expect(asked).toHaveLength(3);
 });
 
 describe("openEgressPool", () => {
