@@ -5,7 +5,7 @@ import { Counter, type Registry } from "#platform/metrics.ts";
 import type { AlertDestinations } from "./alert-destinations.ts";
 import { retryDelayMs, Undelivered } from "./domain/alert-destination.ts";
 import { alertMessage } from "./domain/alert-message.ts";
-import { abandonDeliveries, claimDeliveries, settleDelivery, type DueDelivery } from "./store/alert-deliveries.ts";
+import { abandonDeliveries, claimDeliveries, returnDelivery, settleDelivery, type DueDelivery } from "./store/alert-deliveries.ts";
 import { Bell } from "./store/bell.ts";
 
 export interface AlertCourierDependencies {
@@ -93,6 +93,8 @@ export class AlertCourier {
     try {
       await destinations.send(destination, alertMessage(alert), this.#stopping.signal);
     } catch (error) {
+      // Cut here, by no fault of the destination's: else a process that keeps stopping would use up all attempts in minutes.
+      if (this.#stopping.signal.aborted) return returnDelivery(database, delivery);
       return this.#fail(delivery, error);
     }
     this.#outcomes.inc({ destination, outcome: "delivered" });
@@ -104,7 +106,7 @@ export class AlertCourier {
     const { destination, alert, attempts } = delivery;
     const problem = error instanceof Undelivered ? error.message : "a defect in Weir; the log of policy has it";
     const { isFinal, retryAfterMs } = error instanceof Undelivered ? error : { isFinal: false, retryAfterMs: 0 };
-    const retryInMs = this.#stopping.signal.aborted ? 0 : isFinal ? undefined : retryDelayMs(attempts, retryAfterMs);
+    const retryInMs = isFinal ? undefined : retryDelayMs(attempts, retryAfterMs);
     const facts = { destination, crossingId: alert.id, attempts, error };
     if (retryInMs === undefined) logger.error(facts, "an alert of a budget was given up; `weir budgets alerts retry` delivers it once more");
     else logger.warn({ ...facts, retryInMs }, "an alert of a budget was not delivered; it is tried again");

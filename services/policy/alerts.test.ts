@@ -176,6 +176,21 @@ it("delivers what a process had taken that died, and abandons what is for a dest
   expect(hook.received).toHaveLength(1);
 });
 
+it("counts no attempt that was cut because its process stopped", async () => {
+  const hook = await startHook();
+  hook.isSilent = true;
+  const config = policyConfig({ alerts: { webhooks: [hookNamed("ops", hook)] } });
+  const { connection, fixtures: [fixture], reach } = await startPolicies(1, config);
+  await reach();
+  await expect.poll(() => hook.received).toHaveLength(1);
+  await fixture!.stop();
+  hook.isSilent = false;
+  const next = await openPolicyFixture(connection, systemClock, new MutableLiveValue(config));
+  onTestFinished(next.stop);
+  await expect.poll(() => alertsOf(next)).toMatchObject([{ deliveries: [{ state: DELIVERED, attempts: 1, problem: "" }] }]);
+  expect(hook.received.map(({ headers }) => headers["webhook-id"])).toEqual(Array.from({ length: 2 }, () => hook.received[0]!.headers["webhook-id"]));
+});
+
 it("gives what is due to one process alone, however many ask at once", async () => {
   const { fixtures: [fixture], reach } = await startPolicies(1, policyConfig());
   const { database } = fixture!.dependencies;
@@ -225,6 +240,7 @@ interface Hook {
   readonly url: string;
   status: number;
   headers: Readonly<Record<string, string>>;
+  isSilent: boolean;
   answersEndlessly: boolean;
   readonly received: Received[];
 }
@@ -233,6 +249,7 @@ async function startHook(status = 200): Promise<Hook> {
   const server = createServer((request, response) => {
     void text(request).then((body) => {
       hook.received.push({ headers: request.headers, body });
+      if (hook.isSilent) return;
       response.writeHead(hook.status, { location: "http://127.0.0.1:1/", ...hook.headers });
       if (hook.answersEndlessly) response.write("and so on ");
       else response.end();
@@ -243,7 +260,7 @@ async function startHook(status = 200): Promise<Hook> {
     server.closeAllConnections();
     server.close();
   });
-  const hook: Hook = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/weir?token=1`, status, headers: {}, answersEndlessly: false, received: [] };
+  const hook: Hook = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/weir?token=1`, status, headers: {}, isSilent: false, answersEndlessly: false, received: [] };
   return hook;
 }
 
@@ -278,7 +295,7 @@ async function startPolicies(count: number, config: PolicyConfig | MutableLiveVa
     due.push({ leaseId: need.leaseId, organizationId: spender.organizationId });
     return { organizationId: spender.organizationId, budgetId };
   };
-  return { fixtures, reach };
+  return { connection, fixtures, reach };
 }
 
 async function alertsOf({ policy }: PolicyFixture) {

@@ -47,6 +47,11 @@ export async function settleDelivery(database: Queryable, { destination, alert, 
   );
 }
 
+/** As if there had been no attempt; it is due at once. */
+export async function returnDelivery(database: Queryable, { destination, alert, attempts }: DueDelivery): Promise<void> {
+  await database.query("UPDATE alert_deliveries SET attempts = attempts - 1, next_time = now() WHERE crossing_id = $1 AND destination = $2 AND attempts = $3", [alert.id, destination, attempts]);
+}
+
 /** Gives up what is for others than these and has been due for a day; returns of which destinations it was. */
 export async function abandonDeliveries(database: Queryable, destinations: readonly string[]): Promise<string[]> {
   const { rows } = await database.query<{ destination: string }>(
