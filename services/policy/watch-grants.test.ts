@@ -105,6 +105,27 @@ describe("watching grants", () => {
     expect(keyIds).toContain("key_before_1201");
   });
 
+  it("begins the snapshots of all watchers before it ends that of any, and tells who waits for one of no contact with the database", async () => {
+    const fixture = await startPolicy(await createEmptyDatabase());
+    await createTestTeam(fixture);
+    await insertManyKeys(fixture, "many", 5_001);
+    const request = create(WatchGrantsRequestSchema, { heartbeatInterval: durationFromMs(100) });
+    const order: string[] = [];
+    const follow = async (): Promise<string[]> => {
+      const own: string[] = [];
+      for await (const { snapshot, snapshotComplete, databaseAge } of fixture.policy.watchGrants(request, callContext())) {
+        if (snapshot) own.push("begins");
+        if (snapshotComplete === true) own.push("ends");
+        if (snapshot || snapshotComplete === true) order.push(own.at(-1)!);
+        if (databaseAge !== undefined) return own;
+      }
+      return own;
+    };
+    const watchers = 6;
+    for (const own of await Promise.all(Array.from({ length: watchers }, follow))) expect(own).toEqual(["begins", "ends"]);
+    expect(order.indexOf("ends")).toBe(watchers);
+  });
+
   it("gives a new snapshot to a watcher that was too slow", async () => {
     const fixture = await startPolicy(await createEmptyDatabase());
     const team = await createTestTeam(fixture);

@@ -28,14 +28,22 @@ describe("a queue of grants", () => {
     expect(queue.wantedPage).toBeUndefined();
   });
 
-  it("says nothing of a last page that turns out empty", () => {
+  it("says of each message of the snapshot whether there is more, also where the last page turns out empty", () => {
     const queue = new GrantQueue();
     queue.take();
     queue.addPage([grant("key_1")], false);
-    drain(queue);
+    expect(queue.take()).toMatchObject({ snapshot: true, snapshotComplete: false });
+    queue.addChanges([grant("key_9")]);
+    expect(queue.take()!.snapshotComplete).toBeUndefined();
+    queue.take();
     queue.addPage([], true);
+    expect(queue.hasSnapshot).toBe(false);
+    expect(queue.take()).toMatchObject({ snapshot: false, snapshotComplete: true, grants: [] });
+    expect(queue.hasSnapshot).toBe(true);
     expect(queue.take()).toBeUndefined();
     expect(queue.wantedPage).toBeUndefined();
+    queue.restart();
+    expect(queue.hasSnapshot).toBe(false);
   });
 
   it("hands out changes before the page that was read after them", () => {

@@ -14,12 +14,14 @@ export class GrantQueue {
   #isWaiting = false;
   // The last key id of the snapshot so far: "" before it begins, undefined when it is complete.
   #snapshotPosition: string | undefined = "";
+  #hasSnapshot = false;
 
   /** Forgets what waits and begins a new snapshot. */
   restart(): void {
     this.#messages = [];
     this.#grantCount = 0;
     this.#snapshotPosition = "";
+    this.#hasSnapshot = false;
   }
 
   /** The next message, if one is there; if not, the watcher counts as waiting. */
@@ -27,7 +29,13 @@ export class GrantQueue {
     const message = this.#messages.shift();
     this.#isWaiting = message === undefined;
     this.#grantCount -= message?.grants.length ?? 0;
+    this.#hasSnapshot ||= message?.snapshotComplete === true;
     return message;
+  }
+
+  /** Whether the watcher has taken a whole snapshot, so that what it knows is as new as the changes it takes. */
+  get hasSnapshot(): boolean {
+    return this.#hasSnapshot;
   }
 
   /** The key id after which the watcher now needs a page of the snapshot; undefined while it needs none. */
@@ -39,9 +47,12 @@ export class GrantQueue {
   addPage(grants: readonly Grant[], isLast: boolean): void {
     const beginsSnapshot = this.#snapshotPosition === "";
     const messages = messagesOf(grants);
-    // Also an empty snapshot has to be told.
-    if (beginsSnapshot && messages.length === 0) messages.push([]);
-    messages.forEach((message, index) => this.#add(create(WatchGrantsResponseSchema, { snapshot: beginsSnapshot && index === 0, grants: message })));
+    // Also an empty page, which is the last, has to be told.
+    if (messages.length === 0) messages.push([]);
+    messages.forEach((message, index) => {
+      const snapshotComplete = isLast && index === messages.length - 1;
+      this.#add(create(WatchGrantsResponseSchema, { snapshot: beginsSnapshot && index === 0, snapshotComplete, grants: message }));
+    });
     this.#snapshotPosition = isLast ? undefined : grants.at(-1)?.keyId;
   }
 

@@ -58,7 +58,8 @@ export class GrantFeed {
     try {
       while (!signal.aborted) {
         if (this.#stopping.signal.aborted) throw new GatewayError("SHUTTING_DOWN", "Policy is shutting down. Watch again in a moment.");
-        if (heartbeatMs !== undefined && performance.now() - beatMs >= heartbeatMs) {
+        // What a watcher has that waits for its snapshot may be older than the database's last answer.
+        if (heartbeatMs !== undefined && watcher.queue.hasSnapshot && performance.now() - beatMs >= heartbeatMs) {
           beatMs = performance.now();
           yield this.#heartbeat();
         }
@@ -68,7 +69,7 @@ export class GrantFeed {
           continue;
         }
         if (watcher.queue.wantedPage !== undefined) this.#bell.ring();
-        await watcher.bell.wait(heartbeatMs && Math.max(0, heartbeatMs - (performance.now() - beatMs)));
+        await watcher.bell.wait(watcher.queue.hasSnapshot ? heartbeatMs && Math.max(0, heartbeatMs - (performance.now() - beatMs)) : undefined);
       }
     } finally {
       this.#watchers.delete(watcher);
@@ -136,12 +137,16 @@ export class GrantFeed {
     return this.#deliverPage(connection);
   }
 
+  /** All who want the same page get it at once, and who is furthest behind comes first, until it is with the others. */
   async #deliverPage(connection: ListeningConnection): Promise<boolean> {
-    const watcher = this.#watchers.values().find(({ queue }) => queue.wantedPage !== undefined);
-    if (watcher === undefined) return false;
-    const grants = await this.#readGrants(connection, `${selectKey} WHERE keys.id > $1 ORDER BY keys.id LIMIT $2`, [watcher.queue.wantedPage, pageSize]);
-    watcher.queue.addPage(grants, grants.length < pageSize);
-    watcher.bell.ring();
+    const [wantedPage] = [...this.#watchers].flatMap(({ queue }) => queue.wantedPage ?? []).toSorted();
+    if (wantedPage === undefined) return false;
+    const grants = await this.#readGrants(connection, `${selectKey} WHERE keys.id > $1 ORDER BY keys.id LIMIT $2`, [wantedPage, pageSize]);
+    for (const { queue, bell } of this.#watchers) {
+      if (queue.wantedPage !== wantedPage) continue;
+      queue.addPage(grants, grants.length < pageSize);
+      bell.ring();
+    }
     return true;
   }
 

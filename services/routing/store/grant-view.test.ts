@@ -131,6 +131,23 @@ test("who watches a key is told when it is revoked, also by a snapshot, and not 
   expect(told).toEqual(["first KEY_REVOKED"]);
 });
 
+test("while a long snapshot comes, keys that it has not named yet are known as before, and those that it never names are gone when it is complete", async () => {
+  const policy = await startPolicy();
+  const known = (...secrets: string[]): (string | undefined)[] => secrets.map((secret) => policy.view.find(secret)?.grant.keyId);
+  await policy.push({ grants: [grantOf("key_1", "a"), grantOf("key_2", "b"), grantOf("key_3", "c")] });
+  const begin = { snapshot: true, snapshotComplete: false, pepper: pepper.export() };
+  await policy.push({ ...begin, grants: [grantOf("key_1", "new a")] });
+  expect(known("a", "new a", "b", "c")).toEqual([undefined, "key_1", "key_2", "key_3"]);
+  // Policy was gone before it had told all.
+  await policy.push({ ...begin, grants: [grantOf("key_1", "newer a")] });
+  await policy.push({ grants: [grantOf("key_4", "d")] });
+  expect(known("newer a", "b", "c", "d")).toEqual(["key_1", "key_2", "key_3", "key_4"]);
+  await policy.push({ snapshotComplete: true, grants: [grantOf("key_2", "b")] });
+  expect(known("newer a", "b", "c", "d")).toEqual(["key_1", "key_2", undefined, "key_4"]);
+  await policy.push({ ...begin, pepper: Buffer.from("another pepper"), grants: [] });
+  expect(known("newer a", "b", "d")).toEqual([undefined, undefined, undefined]);
+});
+
 describe("a token of a key", () => {
   const tokenOf = (secret: string): string => signToken(create(TokenClaimsSchema, { keyId: "key_1", expireTime: timestampFromMs(60_000), secretMark: secretMarkOf(digestOf(secret)) }), pepper).reveal();
 
@@ -302,7 +319,7 @@ interface ScriptedPolicy {
   caller: VouchedCaller | undefined;
   answer: () => Promise<Grant>;
   /** Resolves when the view has it. */
-  push(message: Partial<Pick<WatchGrantsResponse, "snapshot" | "grants" | "pepper" | "databaseAge">>): Promise<void>;
+  push(message: Partial<Pick<WatchGrantsResponse, "snapshot" | "snapshotComplete" | "grants" | "pepper" | "databaseAge">>): Promise<void>;
 }
 
 /** A policy that answers and pushes as it is told, after an empty snapshot. */

@@ -1,5 +1,5 @@
 /** Owns routing's copy of the grants that policy pushes, found by the digest of a secret of the key, by a token of it, by the token or certificate of its caller for whom others vouch, or by a session at the console. */
-import { createSecretKey } from "node:crypto";
+import { createSecretKey, type KeyObject } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs, timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { ResolveGrantRequestSchema, WatchGrantsRequestSchema, type Grant, type PolicyService, type Session, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -66,6 +66,8 @@ export class GrantView implements GrantSource {
   readonly #questions: Questions = new Map();
   /** As above, of tokens of issuers: while one of those hangs, its callers wait, and nobody else with them. */
   readonly #questionsOfTokens: Questions = new Map();
+  /** The keys that a snapshot has named which is not complete; undefined while none is coming. */
+  #named: Set<string> | undefined;
   /** The key under which secrets are digested; it comes with the first snapshot. */
   #pepper = createSecretKey(Buffer.alloc(0));
   /** The last secret that came over a connection, and its digest: most connections carry one for all their calls. */
@@ -252,26 +254,47 @@ export class GrantView implements GrantSource {
     }
   }
 
-  #apply({ snapshot, grants, pepper, databaseAge }: WatchGrantsResponse): void {
+  #apply({ snapshot, snapshotComplete, grants, pepper, databaseAge }: WatchGrantsResponse): void {
     if (databaseAge !== undefined) {
       this.#contactMs = this.#options.clock.monotonicMs() - durationMs(databaseAge);
       for (const listener of this.#listeners) listener();
     }
-    if (snapshot) {
-      this.#byKey.clear();
-      this.#byDigest.clear();
-      this.#unknown.clear();
-      this.#pepper = createSecretKey(pepper);
-      this.#lastDigests = new WeakMap();
-    }
+    if (snapshot) this.#beginSnapshot(createSecretKey(pepper), snapshotComplete === false);
     const turn = ++this.#turn;
     for (const grant of grants) this.#put(grant, turn);
+    if (snapshotComplete === true) this.#endSnapshot();
+  }
+
+  /** Where more of it comes, what is known of the other keys holds until then: policy may be gone before it has told all. */
+  #beginSnapshot(pepper: KeyObject, isLong: boolean): void {
+    const keepsOthers = isLong && pepper.equals(this.#pepper);
+    if (!keepsOthers) {
+      this.#byKey.clear();
+      this.#byDigest.clear();
+      this.#pepper = pepper;
+      this.#lastDigests = new WeakMap();
+    }
+    this.#named = isLong ? new Set() : undefined;
+    this.#unknown.clear();
+  }
+
+  /** Keys that are there no more are known no more. */
+  #endSnapshot(): void {
+    const named = this.#named;
+    this.#named = undefined;
+    if (named === undefined) return;
+    for (const [keyId, grant] of this.#byKey) {
+      if (named.has(keyId)) continue;
+      this.#byKey.delete(keyId);
+      for (const { digest } of secretsOf(grant)) this.#byDigest.delete(digest);
+    }
   }
 
   #put(grant: Grant, turn: number): void {
     const former = this.#byKey.get(grant.keyId);
     if (former !== undefined) for (const { digest } of secretsOf(former)) this.#byDigest.delete(digest);
     this.#byKey.set(grant.keyId, grant);
+    this.#named?.add(grant.keyId);
     this.#turnOf.set(grant, turn);
     for (const { digest, endMs, opens } of secretsOf(grant)) {
       this.#byDigest.set(digest, { grant: opens, endMs });
