@@ -39,6 +39,7 @@ export function createAdmission({ grants, uses, addressOf, consoleOrigin, clock 
     const { credential, passedOver } = presented === undefined ? byCertificate(request, consoleOrigin()) : { credential: presented };
     const grant = await authenticate({ credential, passedOver, address: scope.address, origin: request.headers.origin, connection: connectionOf(request), span: scope.span, notes: scope.notes }, grants, nowMs);
     scope.whenOver(grants.watch(grant.keyId, (withdrawal) => scope.cut(withdrawal)));
+    scope.signal.throwIfAborted();
     uses.note(grant.keyId, nowMs);
     return grant;
   };

@@ -311,6 +311,36 @@ describe("what is known of grants", () => {
   });
 });
 
+describe("a strict key that changed while nothing was heard of policy", () => {
+  const strict = { consistency: Consistency.STRICT };
+  const enterLate = async (): Promise<{ policy: ScriptedPolicy; entering: Promise<Grant> }> => {
+    const policy = await startPolicy();
+    await policy.push({ grants: [grantOf("key_1", "weir_strict", strict)], databaseAge: durationFromMs(0) });
+    policy.nowMs += 1_001;
+    return { policy, entering: authenticate({ credential: "weir_strict", address: "127.0.0.1", origin: undefined }, policy.view, policy.nowMs) };
+  };
+
+  test.each([
+    ["revoked", { revoked: true }, "KEY_REVOKED"],
+    ["bound to other addresses", { scopes: [{ ipRanges: ["10.0.0.0/8"] }] }, "ADDRESS_NOT_ALLOWED"],
+  ])("%s, is refused to the call that waited for a word", async (_, change, reason) => {
+    const { policy, entering } = await enterLate();
+    void policy.push({ grants: [grantOf("key_1", "weir_strict", { ...strict, ...change })] });
+    void policy.push({ databaseAge: durationFromMs(0) });
+    await expect(entering).rejects.toMatchObject({ reason });
+  });
+
+  test("is told as withdrawn to who begins to watch it then", async () => {
+    const { policy, entering } = await enterLate();
+    void policy.push({ databaseAge: durationFromMs(0) });
+    const { keyId } = await entering;
+    await policy.push({ grants: [grantOf("key_1", "weir_strict", { ...strict, revoked: true })] });
+    const told: string[] = [];
+    policy.view.watch(keyId, ({ reason }) => told.push(reason));
+    expect(told).toEqual(["KEY_REVOKED"]);
+  });
+});
+
 interface ScriptedPolicy {
   readonly view: GrantView;
   questions: number;

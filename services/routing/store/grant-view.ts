@@ -164,6 +164,9 @@ export class GrantView implements GrantSource {
   watch(keyId: string, onWithdrawn: OnWithdrawn): () => void {
     const watchers = this.#watchers.get(keyId) ?? new Set();
     this.#watchers.set(keyId, watchers.add(onWithdrawn));
+    const grant = this.#byKey.get(keyId);
+    const withdrawal = grant && withdrawalOf(grant);
+    if (withdrawal !== undefined) onWithdrawn(withdrawal);
     return () => {
       watchers.delete(onWithdrawn);
       if (watchers.size === 0 && this.#watchers.get(keyId) === watchers) this.#watchers.delete(keyId);

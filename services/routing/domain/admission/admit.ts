@@ -58,7 +58,7 @@ export interface GrantSource {
   readonly ageMs: number;
   /** Resolves when policy is heard of next, at the latest after so long. */
   heardWithin(waitMs: number): Promise<void>;
-  /** Tells when the key's grant is withdrawn, until the returned function is called. */
+  /** Tells when the key's grant is withdrawn, at once where it is already, until the returned function is called. */
   watch(keyId: string, onWithdrawn: OnWithdrawn): () => void;
 }
 
@@ -70,6 +70,11 @@ export async function authenticate(caller: Caller, grants: GrantSource, nowMs: n
   if (credential === undefined) throw keyMissing(caller);
   const open = grants.find(credential, connection) ?? (await recordWait(caller.span, "resolve the caller", resolveUnknown(credential, grants)));
   if (notes !== undefined) notes.grant = open.grant;
+  if (withdrawalOf(open.grant) === undefined && isOutOfContact(open.grant, grants)) {
+    await requireContact(grants);
+    // What was heard then may be that the key has changed.
+    return authenticate(caller, grants, nowMs);
+  }
   return letIn(caller, open, grants, nowMs);
 }
 
@@ -83,7 +88,7 @@ function keyMissing({ passedOver }: Caller): GatewayError {
 export async function letIn(caller: Caller, { grant, endMs }: OpenGrant, grants: Pick<GrantSource, "ageMs" | "heardWithin">, nowMs: number): Promise<Grant> {
   const withdrawal = withdrawalOf(grant);
   if (withdrawal !== undefined) throw withdrawal;
-  if (grants.ageMs > strictWithinMs && grant.consistency === Consistency.STRICT) await requireContact(grants);
+  if (isOutOfContact(grant, grants)) await requireContact(grants);
   if (endMs <= nowMs) throw expired(caller.credential ?? "", endMs);
   for (const scope of grant.scopes) checkPlace(caller, scope);
   return grant;
@@ -94,6 +99,10 @@ const strictWithinMs = 1_000;
 
 /** What policy has sent meanwhile may still lie unread, where this process itself was held up. */
 const contactWaitMs = 20;
+
+function isOutOfContact({ consistency }: Grant, { ageMs }: Pick<GrantSource, "ageMs">): boolean {
+  return ageMs > strictWithinMs && consistency === Consistency.STRICT;
+}
 
 /** Throws DEPENDENCY_UNAVAILABLE. */
 async function requireContact(grants: Pick<GrantSource, "ageMs" | "heardWithin">): Promise<void> {
