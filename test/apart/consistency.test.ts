@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
 import { Consistency, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -91,6 +92,22 @@ test("while PostgreSQL is away, strict keys get 503 and never 401, others are se
   await onEachRouting((routing) => expect.poll(() => ask(strict.secret, routing), { timeout: 30_000 }).toBe(200));
 });
 
+test("a revoked key is refused by all processes of routing though one of policy's stands still, which some of them listen to", { timeout: 120_000 }, async () => {
+  for (let instance = 0; instance < policies; instance++) {
+    const { id, secret } = await makeKey(Consistency.STALE_OK);
+    await onEachRouting((routing) => expect.poll(() => ask(secret, routing)).toBe(200));
+    const { pid } = apart.process("policy", instance);
+    process.kill(pid, "SIGSTOP");
+    try {
+      // By RPC it might be the one that stands still that is asked.
+      await revokeByHand(id);
+      await onEachRouting((routing) => expect.poll(() => ask(secret, routing), { timeout: 40_000, interval: 250 }).toBe(401));
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+  }
+});
+
 test("cut off from policy, strict keys are refused after a second, and keys with a budget when their lease has ended, on every process", { timeout: 180_000 }, async () => {
   const [strict, stale] = [await makeKey(Consistency.STRICT, amplyNanos), await makeKey(Consistency.STALE_OK, amplyNanos)];
   for (const { secret } of [strict, stale]) await onEachRouting((routing) => expect.poll(() => ask(secret, routing)).toBe(200));
@@ -119,6 +136,16 @@ test("cut off from policy, strict keys are refused after a second, and keys with
   }
   for (const { secret } of [strict, stale]) await onEachRouting((routing) => expect.poll(() => ask(secret, routing), { timeout: 30_000 }).toBe(200));
 });
+
+async function revokeByHand(keyId: string): Promise<void> {
+  const database = new pg.Client(postgres.administration);
+  await database.connect();
+  try {
+    await database.query("UPDATE policy.keys SET revoke_time = now() WHERE id = $1", [keyId]);
+  } finally {
+    await database.end();
+  }
+}
 
 function policy() {
   return weir.client(PolicyService);
