@@ -1,6 +1,7 @@
 /** Owns the proof of what a running Weir does when what it stands on goes, or is changed under a stream. */
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Role, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -48,8 +49,20 @@ test("the journal is full: calls are refused before the vendor sees them, and go
   const postmaster = await postmasterOfWeir(weir);
   process.kill(postmaster, "SIGKILL");
   // The database stays away: whoever starts it anew is stopped at once.
-  const holdDown = setInterval(() => void postmasterOfWeir(weir).then((pid) => pid !== postmaster && process.kill(pid, "SIGSTOP"), () => undefined), 5);
-  cleanups.push(async () => clearInterval(holdDown));
+  let isHeldDown = true;
+  const hold = async (): Promise<void> => {
+    while (isHeldDown) {
+      // None may be there, or gone again.
+      await postmasterOfWeir(weir).then((pid) => pid !== postmaster && process.kill(pid, "SIGSTOP")).catch(() => undefined);
+      await pause(5);
+    }
+  };
+  const held = hold();
+  const letGo = (): Promise<void> => {
+    isHeldDown = false;
+    return held;
+  };
+  cleanups.push(letGo);
   const callers = startCallers({ origin: weir.origin, key: weir.inferenceKey, count: 20 });
   await expect.poll(() => callers.outcomes.at(-1)?.status, { timeout: 40_000 }).toBe(503);
   await callers.stop();
@@ -57,7 +70,7 @@ test("the journal is full: calls are refused before the vendor sees them, and go
   for (const { status, text } of refusals) expect([status, (JSON.parse(text) as { error: { code: string } }).error.code]).toEqual([503, "journal_full"]);
   expect(upstream.requests.length).toBe(callers.outcomes.length - refusals.length);
 
-  clearInterval(holdDown);
+  await letGo();
   process.kill(await postmasterOfWeir(weir), "SIGCONT");
   await expect.poll(async () => (await callOnce(weir.origin, weir.inferenceKey)).status, { timeout: 30_000 }).toBe(200);
   await expect.poll(async () => (await linesByModel(weir)).size, { timeout: 20_000 }).toBe(upstream.requests.length);
