@@ -1,4 +1,5 @@
-/** Proves that files lie with the vendor and belong to one organization, though all share the account: by OpenAI's own client. */
+/** Proves that files lie with the vendor and belong to one organization, though all share the account: by OpenAI's own client, and by Anthropic's. */
+import Anthropic from "@anthropic-ai/sdk";
 import { Code } from "@connectrpc/connect";
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -7,6 +8,7 @@ import { Role as MessageRole } from "#gen/weir/inference/v1/content_pb.ts";
 import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { readForm } from "#platform/multipart.ts";
+import { AnthropicFileAccount } from "../harness/anthropic-file-account.ts";
 import { json, startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
@@ -16,10 +18,14 @@ interface KeptFile {
   readonly content: Buffer;
 }
 
+const anthropicAccount = new AnthropicFileAccount();
 let upstream: ScriptedProvider;
+let anthropicUpstream: ScriptedProvider;
 let weir: Weir;
 let client: OpenAI;
 let stranger: OpenAI;
+let claude: Anthropic;
+let claudeStranger: Anthropic;
 let bound: OpenAI;
 let kept: KeptFile[];
 let strangerKey: string;
@@ -54,12 +60,13 @@ const account: Answer = async (request, response) => {
 
 beforeAll(async () => {
   upstream = await startScriptedProvider(account);
+  anthropicUpstream = await startScriptedProvider(anthropicAccount.answer);
   weir = await startWeir({
     config: `
 providers:
   oai: { vendor: openai, api_key: sk-secret, base_url: "${upstream.baseUrl}", responses_api: true, models: [m], only_listed_models: true }
   chat: { vendor: openai, api_key: sk-secret, base_url: "${upstream.baseUrl}" }
-  ant: { vendor: anthropic, api_key: sk-secret, base_url: "${upstream.baseUrl}" }
+  ant: { vendor: anthropic, api_key: sk-secret, base_url: "${anthropicUpstream.baseUrl}" }
 routes: { both: { targets: [ant/claude, oai/m] } }
 limits: { max_body_bytes: 1048576 }
 `,
@@ -74,6 +81,9 @@ limits: { max_body_bytes: 1048576 }
   const as = (apiKey: string): OpenAI => new OpenAI({ baseURL: `${weir.origin}/v1`, apiKey, maxRetries: 0 });
   client = as(weir.inferenceKey);
   stranger = as(secret);
+  const asClaude = (apiKey: string): Anthropic => new Anthropic({ baseURL: weir.origin, apiKey, maxRetries: 0 });
+  claude = asClaude(weir.inferenceKey);
+  claudeStranger = asClaude(secret);
   strangerKey = secret;
   ownTeamId = own.id;
   bound = as(boundSecret);
@@ -82,6 +92,7 @@ beforeEach(() => (kept = [{ id: "file-of-the-operator", filename: "secret.pdf", 
 afterAll(async () => {
   await weir?.stop();
   await upstream?.stop();
+  await anthropicUpstream?.stop();
 });
 
 const upload = async (owner = client, name = "Grüße.pdf"): Promise<OpenAI.FileObject> => owner.files.create({ file: await toFile(Buffer.from('{"a":1}'), name), purpose: "user_data" });
@@ -148,7 +159,7 @@ test("a file of one's own goes to its vendor under the vendor's id, through byte
 
 test("the RPCs do the same, by the same rules", async () => {
   const rpc = weir.client(InferenceService, weir.inferenceKey);
-  const { file } = await rpc.uploadFile({ filename: "Grüße.pdf", purpose: "user_data", content: Buffer.from("hello"), mediaType: "application/pdf" });
+  const { file } = await rpc.uploadFile({ provider: "oai", filename: "Grüße.pdf", purpose: "user_data", content: Buffer.from("hello"), mediaType: "application/pdf" });
   expect(file).toMatchObject({ filename: "Grüße.pdf", purpose: "user_data", sizeBytes: 5n, createTime: { seconds: 1_790_000_000n } });
   expect(await client.files.retrieve(file!.id)).toMatchObject({ id: file!.id, filename: "Grüße.pdf" });
   const other = await upload();
@@ -156,7 +167,7 @@ test("the RPCs do the same, by the same rules", async () => {
   await upload(stranger);
   const listed: string[] = [];
   for (let pageToken = "", page = 0; page === 0 || pageToken !== ""; page++) {
-    const { files, nextPageToken } = await rpc.listFiles({ pageSize: 1, pageToken });
+    const { files, nextPageToken } = await rpc.listFiles({ provider: "oai", pageSize: 1, pageToken });
     listed.push(...files.map(({ id }) => id));
     pageToken = nextPageToken;
   }
@@ -167,10 +178,91 @@ test("the RPCs do the same, by the same rules", async () => {
   const strange = weir.client(InferenceService, strangerKey);
   for (const ask of [() => strange.getFile({ id: file!.id }), () => strange.deleteFile({ id: file!.id }), () => rpc.getFile({ id: "file-of-the-operator" })]) await expect(ask()).rejects.toMatchObject({ code: Code.NotFound });
   await expect(async () => { for await (const piece of strange.readFile({ id: file!.id })) pieces.push(piece.content); }).rejects.toMatchObject({ code: Code.NotFound });
-  await expect(rpc.uploadFile({ filename: "a", purpose: "fine-tune", content: Buffer.from("a") })).rejects.toMatchObject({ code: Code.InvalidArgument });
-  await expect(rpc.uploadFile({ provider: "ant", filename: "a", purpose: "vision", content: Buffer.from("a") })).rejects.toMatchObject({ code: Code.InvalidArgument });
+  await expect(rpc.uploadFile({ provider: "oai", filename: "a", purpose: "fine-tune", content: Buffer.from("a") })).rejects.toMatchObject({ code: Code.InvalidArgument });
+  await expect(rpc.uploadFile({ filename: "a", purpose: "vision", content: Buffer.from("a") })).rejects.toMatchObject({ code: Code.InvalidArgument, message: expect.stringContaining("provider must name a provider that keeps files: ant, oai") });
   await rpc.deleteFile({ id: file!.id });
   await expect(rpc.getFile({ id: file!.id })).rejects.toMatchObject({ code: Code.NotFound });
+});
+
+const claudeUpload = async (owner = claude, name = "Grüße.pdf"): Promise<Anthropic.FileMetadata> => owner.files.upload({ file: await toFile(Buffer.from("hello"), name, { type: "application/pdf" }) });
+
+test("Anthropic's SDK uploads, looks up, reads, lists, names in a message and deletes", async () => {
+  anthropicAccount.files = [];
+  const file = await claude.files.upload({ file: await toFile(Buffer.from("hello"), "Grüße.pdf", { type: "application/pdf" }), expires_in_seconds: 3600 });
+  expect(file).toMatchObject({ type: "file", filename: "Grüße.pdf", size_bytes: 5, mime_type: "application/pdf", of_tomorrow: 1 });
+  const [sent] = anthropicUpstream.requests.slice(-1);
+  expect(sent!.headers).toMatchObject({ "x-api-key": "sk-secret", "anthropic-version": "2023-06-01" });
+  expect((await readForm(sent!.body, sent!.headers["content-type"]!)).text("expires_in_seconds")).toBe("3600");
+  expect(await claude.files.retrieveMetadata(file.id)).toEqual(file);
+  expect(await (await claude.files.download(file.id)).text()).toBe("hello");
+  expect((await claude.files.list()).data).toEqual([file]);
+
+  const content = [{ type: "document" as const, source: { type: "file" as const, file_id: file.id } }];
+  await claude.messages.create({ model: "ant/claude", max_tokens: 10, messages: [{ role: "user", content }] });
+  expect(anthropicUpstream.requests.at(-1)!.body.toString()).toContain('"file_id":"file_1"');
+  await client.chat.completions.create({ model: "ant/claude", messages: [{ role: "user", content: [{ type: "file", file: { file_id: file.id } }] }] });
+  expect(JSON.parse(anthropicUpstream.requests.at(-1)!.body.toString())).toMatchObject({ messages: [{ content: [{ type: "document", source: { type: "file", file_id: "file_1" } }] }] });
+
+  expect(await claude.files.delete(file.id)).toEqual({ id: file.id, type: "file_deleted" });
+  await expect(claude.files.retrieveMetadata(file.id)).rejects.toBeInstanceOf(Anthropic.NotFoundError);
+});
+
+test("a list at Anthropic holds the organization's own files alone, page by page, whatever others upload meanwhile", async () => {
+  anthropicAccount.files = [];
+  const own: string[] = [];
+  for (let index = 0; index < 5; index++) {
+    own.unshift((await claudeUpload(claude, `${index}.pdf`)).id);
+    await claudeUpload(claudeStranger);
+    anthropicAccount.keep("made-by-a-tool.csv", Buffer.from("1"));
+  }
+  const listed: string[] = [];
+  for await (const { id } of claude.files.list({ limit: 2 })) {
+    await claudeUpload(claudeStranger);
+    listed.push(id);
+  }
+  expect(listed).toEqual(own);
+  expect((await claude.files.list({ ids: [own[3]!, "file_1", (await claudeUpload(claudeStranger)).id] })).data.map(({ id }) => id)).toEqual([own[3]]);
+  // As clients did while the API was in beta.
+  const beta = await fetch(`${weir.origin}/v1/files?limit=2&after_id=${own[1]}`, { headers: { "x-api-key": weir.inferenceKey, "anthropic-version": "2023-06-01", "anthropic-beta": "files-api-2025-04-14" } });
+  expect(anthropicUpstream.requests.at(-1)!.headers["anthropic-beta"]).toBe("files-api-2025-04-14");
+  expect(await beta.json()).toMatchObject({ data: [{ id: own[2] }, { id: own[3] }], has_more: true, first_id: own[2], last_id: own[3] });
+});
+
+test("what is another organization's at Anthropic, or another vendor's, is not there", async () => {
+  const { id } = await claudeUpload();
+  const { id: elsewhere } = await upload();
+  const place = anthropicUpstream.requests.length;
+  for (const [asker, foreign] of [[claudeStranger, id], [claude, "file_1"], [claude, elsewhere]] as const) {
+    await expect(asker.files.retrieveMetadata(foreign)).rejects.toBeInstanceOf(Anthropic.NotFoundError);
+    await expect(asker.files.download(foreign)).rejects.toBeInstanceOf(Anthropic.NotFoundError);
+    await expect(asker.files.delete(foreign)).rejects.toBeInstanceOf(Anthropic.NotFoundError);
+  }
+  await expect(client.files.retrieve(id)).rejects.toBeInstanceOf(OpenAI.NotFoundError);
+  expect(anthropicUpstream.requests).toHaveLength(place);
+});
+
+test("the RPCs keep files at Anthropic as at OpenAI", async () => {
+  anthropicAccount.files = [];
+  const rpc = weir.client(InferenceService, weir.inferenceKey);
+  const own: string[] = [];
+  for (const filename of ["a.pdf", "b.pdf", "c.pdf"]) {
+    const { file } = await rpc.uploadFile({ provider: "ant", filename, content: Buffer.from("hello"), mediaType: "application/pdf" });
+    expect(file).toMatchObject({ filename, purpose: "", sizeBytes: 5n, createTime: { seconds: 1_790_009_600n } });
+    own.unshift(file!.id);
+  }
+  const listed: string[] = [];
+  for (let pageToken = "", page = 0; page === 0 || pageToken !== ""; page++) {
+    const { files, nextPageToken } = await rpc.listFiles({ provider: "ant", pageSize: 2, pageToken });
+    listed.push(...files.map(({ id }) => id));
+    pageToken = nextPageToken;
+  }
+  expect(listed).toEqual(own);
+  expect((await rpc.getFile({ id: own[0]! })).file).toMatchObject({ id: own[0], filename: "c.pdf" });
+  const pieces: Uint8Array[] = [];
+  for await (const { content } of rpc.readFile({ id: own[0]! })) pieces.push(content);
+  expect(Buffer.concat(pieces).toString()).toBe("hello");
+  await rpc.deleteFile({ id: own[0]! });
+  await expect(rpc.getFile({ id: own[0]! })).rejects.toMatchObject({ code: Code.NotFound });
 });
 
 test("a key that may not generate keeps no files, through no door", async () => {

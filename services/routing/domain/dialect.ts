@@ -178,8 +178,6 @@ export interface FilesRequest {
   /** The provider that the caller named. */
   readonly provider: string | undefined;
   readonly contentType: string;
-  /** Those that belong to the request as much as its body does. */
-  readonly headers: Readonly<Record<string, string>>;
   readonly body: () => Promise<Buffer>;
 }
 

@@ -181,16 +181,17 @@ async function callUnary<Name extends UnaryName>(arrived: Arrived, dialect: Dial
 async function callFiles(arrived: Arrived, dialect: Dialect, endpoint: FilesEndpoint): Promise<void> {
   const { request, response, scope, grant, dependencies, target } = arrived;
   const files = new AccountFiles({
-    dialect: dialect.name,
+    dialects: [dialect.name],
     ids: dependencies.fileIds(grant.organizationId),
     grant,
     view: dependencies.pipeline.view(),
+    headers: ownHeaders(dialect, request),
     providerField: "x-weir-provider",
     run: (call) => run(arrived, call),
     breathe: dependencies.pipeline.breathe,
   });
   const named = request.headers["x-weir-provider"];
-  const asked = { id: target.model, query: target.query ?? "", provider: named === undefined ? undefined : String(named), contentType: request.headers["content-type"] ?? "", headers: ownHeaders(dialect, request), body: () => bodyOf(arrived) };
+  const asked = { id: target.model, query: target.query ?? "", provider: named === undefined ? undefined : String(named), contentType: request.headers["content-type"] ?? "", body: () => bodyOf(arrived) };
   const given = await endpoint.answer(asked, files);
   if ("json" in given) answerJson(response, JSON.stringify(given.json), identification(scope));
   else await relayStream(arrived, dialect, given.reply, (first) => bytesWriter(first.start?.contentType ?? ""), () => []);

@@ -9,7 +9,8 @@ export function integerOf(value: unknown): bigint {
   return Number.isSafeInteger(value) ? BigInt(value as number) : 0n;
 }
 
-/** A member for a message, from seconds since 1970. */
-export function timeOf(name: string, seconds: unknown): { readonly [member: string]: Timestamp } {
-  return Number.isSafeInteger(seconds) ? { [name]: timestampFromMs((seconds as number) * 1_000) } : {};
+/** A member for a message, from seconds since 1970 or RFC 3339. */
+export function timeOf(name: string, time: unknown): { readonly [member: string]: Timestamp } {
+  const timeMs = typeof time === "string" ? Date.parse(time) : Number.isSafeInteger(time) ? (time as number) * 1_000 : Number.NaN;
+  return Number.isNaN(timeMs) ? {} : { [name]: timestampFromMs(timeMs) };
 }

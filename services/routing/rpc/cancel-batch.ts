@@ -4,9 +4,9 @@ import { CancelBatchResponseSchema, type CancelBatchRequest, type CancelBatchRes
 import type { CallContext } from "#platform/service-types.ts";
 import { cancelBatch } from "../domain/account/kept-batches.ts";
 import { batchMessage } from "./batch-message.ts";
-import { filesOf } from "./file-access.ts";
+import { batchFilesOf } from "./file-access.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";
 
 export async function cancelBatchByRpc({ id }: CancelBatchRequest, context: CallContext, dependencies: InferenceDependencies): Promise<CancelBatchResponse> {
-  return create(CancelBatchResponseSchema, { batch: batchMessage(await cancelBatch(id, filesOf(context, dependencies))) });
+  return create(CancelBatchResponseSchema, { batch: batchMessage(await cancelBatch(id, batchFilesOf(context, dependencies))) });
 }

@@ -4,7 +4,7 @@ import { CreateBatchResponseSchema, type CreateBatchRequest, type CreateBatchRes
 import type { CallContext } from "#platform/service-types.ts";
 import { makeBatch } from "../domain/account/kept-batches.ts";
 import { batchMessage } from "./batch-message.ts";
-import { filesOf } from "./file-access.ts";
+import { batchFilesOf } from "./file-access.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";
 
 /** The only one that vendors have. */
@@ -12,6 +12,6 @@ const completionWindow = "24h";
 
 export async function createBatch({ inputFileId, endpoint, metadata }: CreateBatchRequest, context: CallContext, dependencies: InferenceDependencies): Promise<CreateBatchResponse> {
   const body = Buffer.from(JSON.stringify({ input_file_id: inputFileId, endpoint, completion_window: completionWindow, metadata }));
-  const batch = await makeBatch({ inputFileId, endpoint, metadata, body }, dependencies.readBatchInput, filesOf(context, dependencies));
+  const batch = await makeBatch({ inputFileId, endpoint, metadata, body }, dependencies.readBatchInput, batchFilesOf(context, dependencies));
   return create(CreateBatchResponseSchema, { batch: batchMessage(batch) });
 }

@@ -4,9 +4,9 @@ import { GetBatchResponseSchema, type GetBatchRequest, type GetBatchResponse } f
 import type { CallContext } from "#platform/service-types.ts";
 import { lookAtBatch } from "../domain/account/kept-batches.ts";
 import { batchMessage } from "./batch-message.ts";
-import { filesOf } from "./file-access.ts";
+import { batchFilesOf } from "./file-access.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";
 
 export async function getBatch({ id }: GetBatchRequest, context: CallContext, dependencies: InferenceDependencies): Promise<GetBatchResponse> {
-  return create(GetBatchResponseSchema, { batch: batchMessage(await lookAtBatch(id, filesOf(context, dependencies))) });
+  return create(GetBatchResponseSchema, { batch: batchMessage(await lookAtBatch(id, batchFilesOf(context, dependencies))) });
 }

@@ -9,9 +9,10 @@ import type { InferenceDependencies } from "./inference-dependencies.ts";
 const defaultPageSize = 1_000;
 
 /** A page's token is the id of its last file. */
-export async function listFilesPage({ provider, purpose, pageSize, pageToken }: ListFilesRequest, context: CallContext, dependencies: InferenceDependencies): Promise<ListFilesResponse> {
+export async function listFilesPage({ provider: named, purpose, pageSize, pageToken }: ListFilesRequest, context: CallContext, dependencies: InferenceDependencies): Promise<ListFilesResponse> {
   const files = filesOf(context, dependencies);
-  const query = { limit: pageSize || defaultPageSize, after: pageToken === "" ? undefined : pageToken, purpose: purpose === "" ? undefined : purpose, order: "desc" };
-  const { data, hasMore } = await listFiles(files.providerFor(providerOf(provider)), query, files);
+  const provider = files.providerFor(providerOf(named));
+  const filters = files.apiOf(provider).hasPurposes ? { order: "desc", ...(purpose === "" ? {} : { purpose }) } : {};
+  const { data, hasMore } = await listFiles(provider, { limit: pageSize || defaultPageSize, after: pageToken === "" ? undefined : pageToken, filters }, files);
   return create(ListFilesResponseSchema, { files: data.map(fileMessage), nextPageToken: hasMore ? String(data.at(-1)!["id"]) : "" });
 }

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/inference/v1/file.proto.
  */
 export const file_weir_inference_v1_file: GenFile = /*@__PURE__*/
-  fileDesc("Chx3ZWlyL2luZmVyZW5jZS92MS9maWxlLnByb3RvEhF3ZWlyLmluZmVyZW5jZS52MSKrAQoERmlsZRIKCgJpZBgBIAEoCRIQCghmaWxlbmFtZRgCIAEoCRIPCgdwdXJwb3NlGAMgASgJEhIKCnNpemVfYnl0ZXMYBCABKAMSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLaAQoRVXBsb2FkRmlsZVJlcXVlc3QSGQoIcHJvdmlkZXIYASABKAlCB7pIBHICKD8SHAoIZmlsZW5hbWUYAiABKAlCCrpIB3IFEAEo/wESGgoHcHVycG9zZRgDIAEoCUIJukgGcgQQAShAElYKCm1lZGlhX3R5cGUYBCABKAlCQrpIP3I9MjteKFthLXpBLVowLTkhIyQmXl8uKy1dezEsNjR9L1thLXpBLVowLTkhIyQmXl8uKy1dezEsMTI4fSk/JBIYCgdjb250ZW50GAUgASgMQge6SAR6AhABIjsKElVwbG9hZEZpbGVSZXNwb25zZRIlCgRmaWxlGAEgASgLMhcud2Vpci5pbmZlcmVuY2UudjEuRmlsZSIoCg5HZXRGaWxlUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQASiAAiI4Cg9HZXRGaWxlUmVzcG9uc2USJQoEZmlsZRgBIAEoCzIXLndlaXIuaW5mZXJlbmNlLnYxLkZpbGUihAEKEExpc3RGaWxlc1JlcXVlc3QSGQoIcHJvdmlkZXIYASABKAlCB7pIBHICKD8SGAoHcHVycG9zZRgCIAEoCUIHukgEcgIoQBIdCglwYWdlX3NpemUYAyABKAVCCrpIBxoFGJBOKAASHAoKcGFnZV90b2tlbhgEIAEoCUIIukgFcgMogAIiVAoRTGlzdEZpbGVzUmVzcG9uc2USJgoFZmlsZXMYASADKAsyFy53ZWlyLmluZmVyZW5jZS52MS5GaWxlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIrChFEZWxldGVGaWxlUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQASiAAiIUChJEZWxldGVGaWxlUmVzcG9uc2UiKQoPUmVhZEZpbGVSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABKIACIiMKEFJlYWRGaWxlUmVzcG9uc2USDwoHY29udGVudBgBIAEoDGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Chx3ZWlyL2luZmVyZW5jZS92MS9maWxlLnByb3RvEhF3ZWlyLmluZmVyZW5jZS52MSKrAQoERmlsZRIKCgJpZBgBIAEoCRIQCghmaWxlbmFtZRgCIAEoCRIPCgdwdXJwb3NlGAMgASgJEhIKCnNpemVfYnl0ZXMYBCABKAMSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLYAQoRVXBsb2FkRmlsZVJlcXVlc3QSGQoIcHJvdmlkZXIYASABKAlCB7pIBHICKD8SHAoIZmlsZW5hbWUYAiABKAlCCrpIB3IFEAEo/wESGAoHcHVycG9zZRgDIAEoCUIHukgEcgIoQBJWCgptZWRpYV90eXBlGAQgASgJQkK6SD9yPTI7XihbYS16QS1aMC05ISMkJl5fListXXsxLDY0fS9bYS16QS1aMC05ISMkJl5fListXXsxLDEyOH0pPyQSGAoHY29udGVudBgFIAEoDEIHukgEegIQASI7ChJVcGxvYWRGaWxlUmVzcG9uc2USJQoEZmlsZRgBIAEoCzIXLndlaXIuaW5mZXJlbmNlLnYxLkZpbGUiKAoOR2V0RmlsZVJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEogAIiOAoPR2V0RmlsZVJlc3BvbnNlEiUKBGZpbGUYASABKAsyFy53ZWlyLmluZmVyZW5jZS52MS5GaWxlIoQBChBMaXN0RmlsZXNSZXF1ZXN0EhkKCHByb3ZpZGVyGAEgASgJQge6SARyAig/EhgKB3B1cnBvc2UYAiABKAlCB7pIBHICKEASHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDKIACIlQKEUxpc3RGaWxlc1Jlc3BvbnNlEiYKBWZpbGVzGAEgAygLMhcud2Vpci5pbmZlcmVuY2UudjEuRmlsZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiKwoRRGVsZXRlRmlsZVJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEogAIiFAoSRGVsZXRlRmlsZVJlc3BvbnNlIikKD1JlYWRGaWxlUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQASiAAiIjChBSZWFkRmlsZVJlc3BvbnNlEg8KB2NvbnRlbnQYASABKAxiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * A file, as its provider knows it.
@@ -38,7 +38,7 @@ export type File = Message<"weir.inference.v1.File"> & {
   filename: string;
 
   /**
-   * What it is for.
+   * What it is for; empty at Anthropic, where files are for anything.
    *
    * @generated from field: string purpose = 3;
    */
@@ -94,7 +94,7 @@ export type UploadFileRequest = Message<"weir.inference.v1.UploadFileRequest"> &
   filename: string;
 
   /**
-   * What it is for: `user_data`, `vision`, `assistants` or `batch`.
+   * What it is for: `user_data`, `vision`, `assistants` or `batch`. Of no meaning at Anthropic, where files are for anything.
    *
    * @generated from field: string purpose = 3;
    */
@@ -199,7 +199,7 @@ export type ListFilesRequest = Message<"weir.inference.v1.ListFilesRequest"> & {
   provider: string;
 
   /**
-   * Only those for this purpose; empty means all.
+   * Only those for this purpose; empty means all, and so it does at Anthropic.
    *
    * @generated from field: string purpose = 2;
    */

@@ -1,5 +1,6 @@
 /** Owns what Weir must know of Anthropic as a vendor. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
+import { fileRelays } from "../../domain/reply/file-relays.ts";
 import { plainToolNames } from "../../domain/translation/tool-names.ts";
 import { batchAdapter, batchRelays } from "./batches.ts";
 import { buildNativeRequest, buildRequest } from "./build-request.ts";
@@ -43,6 +44,6 @@ export const anthropicVendor: VendorAdapter = {
     summarizeReply,
     createStreamReader: () => new AnthropicStreamReader(),
   },
-  relays: batchRelays,
+  relays: [...fileRelays(nativeDialect), ...batchRelays],
   batches: batchAdapter,
 };

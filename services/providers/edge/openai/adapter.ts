@@ -3,7 +3,7 @@ import type { VendorAdapter } from "../../domain/adapter.ts";
 import { batchAdapter, batchRelays } from "./batches.ts";
 import { countTokensAdapter } from "./count-tokens.ts";
 import { createOpenaiCompatible } from "./compatible.ts";
-import { fileRelays } from "./files.ts";
+import { fileRelays } from "../../domain/reply/file-relays.ts";
 import { openaiItself } from "./quirks.ts";
 import { rerankAdapter } from "./rerank.ts";
 import { rateLimitHeaders } from "./rate-limits.ts";
@@ -35,6 +35,6 @@ export const openaiVendorWithResponses: VendorAdapter = {
   generate: { ...withResponses(openaiVendor.generate, "openai"), atUsualPrice },
   nativeDialects: [...openaiVendor.nativeDialects, responsesDialect],
   operations: { ...chatVendor.operations, countTokens: countTokensAdapter },
-  relays: [...(chatVendor.relays ?? []), ...fileRelays, ...batchRelays],
+  relays: [...(chatVendor.relays ?? []), ...fileRelays("openai"), ...batchRelays],
   batches: batchAdapter,
 };

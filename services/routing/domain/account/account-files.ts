@@ -9,31 +9,33 @@ import type { AskedCall } from "../asked-call.ts";
 import type { Bound } from "../budget/bound.ts";
 import { freeOfCharge } from "../budget/bound-of.ts";
 import { offerOf } from "../targets/capability.ts";
+import { fileApiOf, type FileApi } from "./file-apis.ts";
 import type { FileIds, FileKind, FilePlace } from "./file-ids.ts";
 import type { Breathe } from "../guardrails/look-through.ts";
 import type { Reply } from "../call.ts";
 import { directPlan, everyTargetOf, planEveryTarget, type Plan, type PlanningView, type Target } from "../targets/plan.ts";
 
-type RelayInit = Pick<Exclude<MessageInitShape<typeof RelayRequestSchema>, { readonly $typeName: unknown }>, "method" | "query" | "body" | "contentType" | "headers">;
+type RelayInit = Pick<Exclude<MessageInitShape<typeof RelayRequestSchema>, { readonly $typeName: unknown }>, "method" | "query" | "body" | "contentType">;
 
-/** What a dialect's vendors keep for callers, in words, and where each kind is listed. */
-interface KeptThings {
-  readonly kept: string;
-  readonly keepers: string;
-  readonly lists: Readonly<Partial<Record<FileKind, string>>>;
+/** The vendors of a dialect that keep files and batches for callers, and where each kind is listed. */
+interface Keepers {
+  readonly names: string;
+  readonly lists: Readonly<Record<FileKind, string>>;
 }
 
-const keptThings: Readonly<Record<string, KeptThings>> = {
-  openai: { kept: "files", keepers: "OpenAI and Azure do", lists: { file: "/v1/files", batch: "/v1/batches" } },
-  anthropic: { kept: "batches of messages", keepers: "Anthropic does", lists: { batch: "/v1/messages/batches" } },
+const keepersOf: Readonly<Record<string, Keepers>> = {
+  openai: { names: "OpenAI and Azure", lists: { file: "/v1/files", batch: "/v1/batches" } },
+  anthropic: { names: "Anthropic", lists: { file: "/v1/files", batch: "/v1/messages/batches" } },
 };
 
 export interface AccountFilesOptions {
-  /** The dialect whose vendors have them. */
-  readonly dialect: string;
+  /** The dialects whose vendors may have them. */
+  readonly dialects: readonly string[];
   readonly ids: FileIds;
   readonly grant: Grant;
   readonly view: PlanningView;
+  /** Those of the caller's request that belong to it as much as its body does. */
+  readonly headers: Readonly<Record<string, string>>;
   /** Where the caller may name a provider, as errors call it. */
   readonly providerField: string;
   /** Makes the call at the one target of its plan. */
@@ -56,16 +58,15 @@ export class AccountFiles {
   /** The provider of this name, or the only one that the caller may reach. Throws INVALID_REQUEST, UNSUPPORTED_OPERATION or PROVIDER_NOT_ALLOWED. */
   providerFor(name: string | undefined): string {
     const { view, grant, providerField } = this.#options;
-    const { kept } = this.#kept;
     const names = [...view.providers.values()].filter((provider) => this.#offers("files", provider)).map((provider) => provider.name).sort();
     if (names.length === 0) throw this.#noneKeeps("files");
     const reachable = names.filter((one) => mayUseFilesOf(one, view, grant));
     if (name !== undefined && reachable.includes(name)) return name;
     if (name === undefined && reachable.length === 1) return reachable[0]!;
     if (reachable.length === 0 || (name !== undefined && names.includes(name))) {
-      throw new GatewayError("PROVIDER_NOT_ALLOWED", `This key may not keep ${kept} at ${name ?? names.join(", ")}: it is bound to other providers or models.`, { metadata: { providers: names.join(",") } });
+      throw new GatewayError("PROVIDER_NOT_ALLOWED", `This key may not keep files at ${name ?? names.join(", ")}: it is bound to other providers or models.`, { metadata: { providers: names.join(",") } });
     }
-    const description = `must name a provider that keeps ${kept}: ${reachable.join(", ")}`;
+    const description = `must name a provider that keeps files: ${reachable.join(", ")}`;
     throw new GatewayError("INVALID_REQUEST", `${providerField} ${description}.`, { fieldViolations: [{ field: providerField, description }] });
   }
 
@@ -80,7 +81,12 @@ export class AccountFiles {
 
   /** The error for a file or a batch that is not there. */
   notFound(id: string, kind: FileKind): GatewayError {
-    return new GatewayError("NOT_FOUND", `There is no ${kind} "${id.slice(0, 200)}". GET ${this.#kept.lists[kind]} lists those of your organization.`, { metadata: { kind, id: id.slice(0, 200) } });
+    return new GatewayError("NOT_FOUND", `There is no ${kind} "${id.slice(0, 200)}". GET ${keepersOf[this.#options.dialects[0]!]!.lists[kind]} lists those of your organization.`, { metadata: { kind, id: id.slice(0, 200) } });
+  }
+
+  /** The API of files that the provider has. */
+  apiOf(provider: string): FileApi {
+    return fileApiOf(this.#dialectOf(this.#options.view.providers.get(provider)!));
   }
 
   /** The way to a model, by the vendor's name of it, for a batch of calls. Throws what stands against the caller's calling it so. */
@@ -103,33 +109,36 @@ export class AccountFiles {
   /** Asks the provider. `endpoint` is as in RelayRequest, about the file or batch at this place where one is given. */
   ask(provider: string, endpoint: string, relay: RelayInit, place?: FilePlace): Promise<Reply> {
     const { view, run } = this.#options;
-    const target: Target = { name: `${provider}/files`, provider: view.providers.get(provider)!, model: "files", breakerName: provider };
-    const operation = this.#relayOf(endpoint, { resourceId: place?.vendorId ?? "", ...relay });
+    const keeper = view.providers.get(provider)!;
+    const target: Target = { name: `${provider}/files`, provider: keeper, model: "files", breakerName: provider };
+    const operation = this.#relayOf(keeper, endpoint, { resourceId: place?.vendorId ?? "", ...relay });
     return run({ operation: "files", model: "files", operationFor: () => operation, boundAt: freeOfCharge, plan: directPlan(target), ownAccount: place?.ownAccount });
   }
 
   /** Makes a batch of calls, all to the one target of the plan, which can cost as much as the bound. They stand in the relayed bytes, or in the file at this place. */
   makeBatch(plan: Plan, endpoint: string, relay: RelayInit, bound: Bound, place?: FilePlace): Promise<Reply> {
-    const operation = this.#relayOf(endpoint, relay);
+    const operation = this.#relayOf(plan.targets[0]!.provider, endpoint, relay);
     const ownAccount = place?.ownAccount;
     return this.#options.run({ operation: "batches", model: plan.targets[0]!.name, operationFor: () => operation, boundAt: () => bound, plan, ownAccount });
   }
 
-  get #kept(): KeptThings {
-    return keptThings[this.#options.dialect]!;
+  #offers(operation: "files" | "batches", provider: Provider): boolean {
+    const has = offerOf(provider, operation)?.nativeDialects ?? [];
+    return this.#options.dialects.some((dialect) => has.includes(dialect));
   }
 
-  #offers(operation: "files" | "batches", provider: Provider): boolean {
-    return offerOf(provider, operation)?.nativeDialects.includes(this.#options.dialect) === true;
+  #dialectOf(provider: Provider): string {
+    const has = offerOf(provider, "files")?.nativeDialects ?? [];
+    return this.#options.dialects.find((dialect) => has.includes(dialect))!;
   }
 
   #noneKeeps(operation: "files" | "batches"): GatewayError {
-    const { kept, keepers } = this.#kept;
-    return new GatewayError("UNSUPPORTED_OPERATION", `No configured provider keeps ${kept}; ${keepers}.`, { metadata: { operation } });
+    const names = this.#options.dialects.map((dialect) => keepersOf[dialect]!.names).join(", ");
+    return new GatewayError("UNSUPPORTED_OPERATION", `No configured provider keeps ${operation} here; those of ${names} can.`, { metadata: { operation } });
   }
 
-  #relayOf(endpoint: string, relay: MessageInitShape<typeof RelayRequestSchema>): ReturnType<AskedCall["operationFor"]> {
-    return { case: "relay", value: create(RelayRequestSchema, { dialect: this.#options.dialect, endpoint, ...relay }) };
+  #relayOf(provider: Provider, endpoint: string, relay: MessageInitShape<typeof RelayRequestSchema>): ReturnType<AskedCall["operationFor"]> {
+    return { case: "relay", value: create(RelayRequestSchema, { dialect: this.#dialectOf(provider), endpoint, headers: this.#options.headers, ...relay }) };
   }
 }
 

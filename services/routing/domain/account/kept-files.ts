@@ -4,10 +4,11 @@ import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import { writeForm, type FormPart } from "#platform/multipart.ts";
 import type { AccountFiles } from "./account-files.ts";
+import type { FileFilters } from "./file-apis.ts";
 import type { JsonObject } from "../dialect.ts";
 import type { Reply } from "../call.ts";
 
-/** Those that a request or a batch can refer to; the others are for what Weir has no door to. */
+/** Of OpenAI's, those that a request or a batch can refer to; the others are for what Weir has no door to. */
 export const filePurposes: readonly string[] = ["user_data", "vision", "assistants", "batch"];
 
 /** The form's other parts go on as they are. */
@@ -26,17 +27,15 @@ export function readFile(id: string, files: AccountFiles): Promise<Reply> {
   return askAbout(id, "GET", "/files/{id}/content", files);
 }
 
-/** What the vendor takes at once, and how often it is asked: the account holds the files of all organizations. */
-export const largestPage = 10_000;
+/** How often the vendor is asked for a page at most: the account holds the files of all organizations. */
 const maximumPages = 10;
 
 export interface FileQuery {
-  /** At most `largestPage`. */
   readonly limit: number;
   /** The id of the last file of the page before. */
   readonly after: string | undefined;
-  readonly purpose: string | undefined;
-  readonly order: string | undefined;
+  /** What else the vendor is asked for. */
+  readonly filters?: FileFilters;
 }
 
 export interface FilePage {
@@ -44,23 +43,54 @@ export interface FilePage {
   readonly hasMore: boolean;
 }
 
-/** The vendor's pages without the files of others, until a page of the caller's own is full. */
-export async function listFiles(provider: string, { limit, after: afterId, purpose, order }: FileQuery, files: AccountFiles): Promise<FilePage> {
+/** The files behind the last one of the page before, in the vendor's order. */
+export async function listFiles(provider: string, { limit, after, filters = {} }: FileQuery, files: AccountFiles): Promise<FilePage> {
+  const behind = after === undefined ? undefined : files.apiOf(provider).behindFile?.(files.placeOf(after).vendorId);
+  let isBefore = after !== undefined && behind === undefined;
   const data: JsonObject[] = [];
-  let after = afterId === undefined ? undefined : files.placeOf(afterId).vendorId;
-  for (let page = 0; page < maximumPages; page++) {
-    const query = Object.entries({ limit: String(largestPage), purpose, order, after }).filter((member): member is [string, string] => member[1] !== undefined);
-    const { json: found, ownAccount } = await answerOf(await files.ask(provider, "/files", { method: "GET", query: new URLSearchParams(query).toString() }));
-    const all = Array.isArray(found["data"]) ? (found["data"] as JsonObject[]) : [];
-    const own = all.filter(({ filename }) => typeof filename === "string" && filename.startsWith(files.ids.mark));
-    for (const file of own) {
-      if (data.length === limit) return { data, hasMore: true };
-      data.push(shown({ json: file, ownAccount }, provider, files));
+  for await (const file of ownFiles(provider, { ...filters, ...behind }, files)) {
+    if (isBefore) {
+      isBefore = file["id"] !== after;
+      continue;
     }
-    if (found["has_more"] !== true || all.length === 0) return { data, hasMore: false };
-    after = String(all.at(-1)!["id"]);
+    if (data.length === limit) return { data, hasMore: true };
+    data.push(file);
   }
-  throw new GatewayError("UNSUPPORTED_OPERATION", `The account at ${provider} holds more than ${largestPage * maximumPages} files, too many to look through. Ask for a purpose, or keep the ids of your files.`);
+  if (isBefore) throw files.notFound(after!, "file");
+  return { data, hasMore: false };
+}
+
+/** Those of these ids that are there. */
+export async function findFiles(provider: string, ids: readonly string[], files: AccountFiles): Promise<readonly JsonObject[]> {
+  const missing = new Set(ids.filter((id) => files.ids.read(id)?.provider === provider));
+  const data: JsonObject[] = [];
+  if (missing.size === 0) return data;
+  for await (const file of ownFiles(provider, {}, files)) {
+    if (missing.delete(String(file["id"]))) data.push(file);
+    if (missing.size === 0) break;
+  }
+  return data;
+}
+
+/** The vendor's pages, one behind the other, without the files of others. */
+async function* ownFiles(provider: string, filters: FileFilters, files: AccountFiles): AsyncGenerator<JsonObject> {
+  const api = files.apiOf(provider);
+  let from: FileFilters = filters;
+  let seen = 0;
+  for (let page = 0; page < maximumPages; page++) {
+    const query = new URLSearchParams({ limit: String(api.pageSize), ...from }).toString();
+    const { json: found, ownAccount } = await answerOf(await files.ask(provider, "/files", { method: "GET", query }));
+    const all = Array.isArray(found["data"]) ? (found["data"] as JsonObject[]) : [];
+    seen += all.length;
+    for (const file of all) {
+      const { filename } = file;
+      if (typeof filename === "string" && filename.startsWith(files.ids.mark)) yield shown({ json: file, ownAccount }, provider, files);
+    }
+    const behind = api.behindPage(found);
+    if (behind === undefined) return;
+    from = { ...filters, ...behind };
+  }
+  throw new GatewayError("UNSUPPORTED_OPERATION", `The account at ${provider} holds more than ${seen} files, too many to look through. Keep the ids of your files.`);
 }
 
 /** What the vendor says, and of which account. */

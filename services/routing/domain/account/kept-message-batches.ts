@@ -16,8 +16,6 @@ const endpoint = "/messages/batches";
 export interface NewMessageBatch {
   /** The request in the vendor's JSON, as the caller has it. */
   readonly body: Uint8Array;
-  /** As in FilesRequest. */
-  readonly headers: Readonly<Record<string, string>>;
   /** The way to the model that all its requests name. */
   readonly plan: Plan;
   /** Of all its requests together. */
@@ -25,10 +23,10 @@ export interface NewMessageBatch {
 }
 
 /** Its requests go on as they are, but for the name of the model. */
-export async function makeMessageBatch({ body, headers, plan, bound }: NewMessageBatch, files: AccountFiles): Promise<JsonObject> {
+export async function makeMessageBatch({ body, plan, bound }: NewMessageBatch, files: AccountFiles): Promise<JsonObject> {
   const { provider, model } = plan.targets[0]!;
   const sent = await withModel(body, model, files);
-  return shown(await answerOf(await files.makeBatch(plan, endpoint, { body: sent, contentType: "application/json", headers }, bound)), provider.name, files);
+  return shown(await answerOf(await files.makeBatch(plan, endpoint, { body: sent, contentType: "application/json" }, bound)), provider.name, files);
 }
 
 const piecesInABreath = 40;

@@ -26,9 +26,9 @@ export const batchesEndpoints: readonly FilesEndpoint[] = [
   { operation: "files", method: "DELETE", path: `${path}/{id}`, answer: async ({ id }, files) => ({ json: await deleteMessageBatch(id, files) }) },
 ];
 
-async function make({ body: readBody, headers }: FilesRequest, files: AccountFiles): Promise<JsonObject> {
+async function make({ body: readBody }: FilesRequest, files: AccountFiles): Promise<JsonObject> {
   const body = await readBody();
-  return makeMessageBatch({ body, headers, ...(await readBatchRequests(body, files)) }, files);
+  return makeMessageBatch({ body, ...(await readBatchRequests(body, files)) }, files);
 }
 
 async function list({ provider, query }: FilesRequest, files: AccountFiles): Promise<JsonObject> {

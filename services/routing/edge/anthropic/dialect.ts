@@ -4,6 +4,7 @@ import type { Dialect } from "../../domain/dialect.ts";
 import { batchesEndpoints } from "./batches.ts";
 import { countTokensEndpoint } from "./count-tokens.ts";
 import { writeError } from "./errors.ts";
+import { filesEndpoints } from "./files.ts";
 import { messagesEndpoint } from "./messages.ts";
 import { writeModel, writeModels } from "./models.ts";
 import { writeRateLimits } from "./rate-limits.ts";
@@ -18,6 +19,7 @@ export const anthropicDialect: Dialect = {
     messagesEndpoint,
     countTokensEndpoint,
     ...batchesEndpoints,
+    ...filesEndpoints,
     { operation: "listModels", method: "GET", path: "/v1/models", writeReply: writeModels },
     { operation: "getModel", method: "GET", path: "/v1/models/{model}", writeReply: writeModel },
   ],

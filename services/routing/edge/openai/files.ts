@@ -2,10 +2,12 @@
 import { readForm } from "#platform/multipart.ts";
 import type { AccountFiles } from "../../domain/account/account-files.ts";
 import type { FilesEndpoint, FilesRequest, JsonObject } from "../../domain/dialect.ts";
-import { filePurposes, largestPage, listFiles, lookAtFile, readFile, uploadFile } from "../../domain/account/kept-files.ts";
+import { filePurposes, listFiles, lookAtFile, readFile, uploadFile } from "../../domain/account/kept-files.ts";
 import { invalidField, readPageLimit } from "../request-fields.ts";
 
 const path = "/v1/files";
+/** What OpenAI lists at once. */
+const largestPage = 10_000;
 
 export const filesEndpoints: readonly FilesEndpoint[] = [
   { operation: "files", method: "POST", path, answer: async (request, files) => ({ json: await upload(request, files) }) },
@@ -25,9 +27,8 @@ async function upload({ provider: named, body, contentType }: FilesRequest, file
 
 async function list({ provider: named, query }: FilesRequest, files: AccountFiles): Promise<JsonObject> {
   const asked = new URLSearchParams(query);
-  const member = (name: string): string | undefined => asked.get(name) ?? undefined;
-  const provider = files.providerFor(named);
-  const { data, hasMore } = await listFiles(provider, { limit: readPageLimit(asked.get("limit"), largestPage), after: member("after"), purpose: member("purpose"), order: member("order") }, files);
+  const filters = Object.fromEntries(["purpose", "order"].flatMap((name) => (asked.has(name) ? [[name, asked.get(name)!]] : [])));
+  const { data, hasMore } = await listFiles(files.providerFor(named), { limit: readPageLimit(asked.get("limit"), largestPage), after: asked.get("after") ?? undefined, filters }, files);
   return pageOf(data, hasMore);
 }
 
