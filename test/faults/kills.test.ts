@@ -70,10 +70,10 @@ async function killAndStart(victim: Victim, downMs: number): Promise<void> {
   }
 }
 
-/** Whoever keeps PostgreSQL running gives it up when it dies for the sixth time in a minute. */
+/** Whoever keeps PostgreSQL running gives it up when it dies for the sixth time in a minute, counted from when a death is noticed. */
 async function postgresForgives(): Promise<void> {
   const fifthLastMs = postgresKillsMs.at(-5) ?? -Infinity;
-  await pause(Math.max(0, fifthLastMs + 60_000 - performance.now()));
+  await pause(Math.max(0, fifthLastMs + 65_000 - performance.now()));
   postgresKillsMs.push(performance.now());
 }
 
