@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import { root } from "./compose-file.ts";
+import { labelsByMetric, labelsIn, metricsIn } from "./known-metrics.ts";
 
 interface Rule {
   readonly alert: string;
@@ -16,24 +17,13 @@ interface Rule {
 const { groups } = parse(readFileSync(join(root, "deploy/prometheus-alerts.yaml"), "utf8")) as { groups: { name: string; rules: Rule[] }[] };
 const rules = groups.flatMap((group) => group.rules);
 
-/** The labels of each metric, as docs/metrics.md has them, which a test holds against a running Weir. */
-const labelsByMetric = new Map(
-  readFileSync(join(root, "docs/metrics.md"), "utf8")
-    .split("\n")
-    .filter((line) => line.startsWith("| `weir_"))
-    .flatMap((line) => {
-      const [, names, labels] = line.split("|");
-      return wordsOf(names!).map((name) => [name, wordsOf(labels!)] as const);
-    }),
-);
-
 test.each(rules)("$alert asks for metrics and labels that there are, and says what to do", ({ expr, labels, annotations }) => {
-  const metrics = [...new Set(expr.match(/\bweir_\w+/g))];
+  const metrics = metricsIn(expr);
   for (const metric of metrics) expect([...labelsByMetric.keys()], expr).toContain(metric);
   if (metrics.length === 0) expect(expr).toMatch(/^nodejs_eventloop_lag_p99_seconds /);
   const known = metrics.flatMap((metric) => labelsByMetric.get(metric)!);
-  const asked = [...expr.matchAll(/by \((\w+)\)|\{(\w+)=/g)].map(([, grouped, matched]) => grouped ?? matched!);
-  expect(known).toEqual(expect.arrayContaining(asked));
+  const asked = labelsIn(expr);
+  expect(known).toEqual(expect.arrayContaining([...asked]));
   const shown = [...`${annotations.summary} ${annotations.description}`.matchAll(/\$labels\.(\w+)/g)].map(([, label]) => label!);
   expect([...asked, "instance"]).toEqual(expect.arrayContaining(shown));
   expect(["critical", "warning"]).toContain(labels.severity);
@@ -49,7 +39,3 @@ test("each alert has a name of its own", () => {
   expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
   expect(rules.length).toBeGreaterThan(5);
 });
-
-function wordsOf(cell: string): string[] {
-  return [...cell.matchAll(/`(\w+)`/g)].map(([, word]) => word!);
-}
