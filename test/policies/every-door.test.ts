@@ -38,9 +38,10 @@ let upstream: ScriptedProvider;
 let weir: Weir;
 /** By the policy that refuses them; `admitted` by none. */
 let keys: Readonly<Record<Exclude<Policy, "audit"> | "admitted" | "caller", string>>;
+/** What is kept, by where a path of its kind begins: in OpenAI's dialect, and in Anthropic's. */
+let keptIds: Readonly<Record<"openai" | "anthropic", Readonly<Record<string, string>>>>;
 let fileId: string;
 let batchId: string;
-let messageBatchId: string;
 const audited: { readonly door: string; readonly requestId: string }[] = [];
 const billed: { readonly door: string; readonly requestId: string }[] = [];
 const free: { readonly door: string; readonly requestId: string }[] = [];
@@ -77,9 +78,12 @@ cache: { rules: [{ lifetime: 600s }] }
   for (const name of ["rate", "budget", "guardrail"] as const) {
     await vi.waitFor(async () => expect((await askByHttp(...doorOf("openai POST /v1/chat/completions"), keys[name])).reason).toBe(refusals[name]), { timeout: 20_000 });
   }
-  fileId = await idOf("/v1/files", httpRows["openai POST /v1/files"]!.body!(word, "") as FormData);
-  batchId = await idOf("/v1/batches", JSON.stringify(httpRows["openai POST /v1/batches"]!.body!(word, fileId)));
-  messageBatchId = await idOf("/v1/messages/batches", JSON.stringify(httpRows["anthropic POST /v1/messages/batches"]!.body!(word, fileId)));
+  fileId = await idOf("openai POST /v1/files");
+  batchId = await idOf("openai POST /v1/batches");
+  keptIds = {
+    openai: { "/v1/files": fileId, "/v1/batches": batchId },
+    anthropic: { "/v1/files": await idOf("anthropic POST /v1/files"), "/v1/messages/batches": await idOf("anthropic POST /v1/messages/batches") },
+  };
 });
 afterAll(async () => {
   await weir?.stop();
@@ -213,10 +217,10 @@ function refusalOf(row: Row, policy: keyof typeof refusals): Reason | undefined 
 }
 
 /** Of what is kept once this was sent. */
-async function idOf(path: string, body: string | FormData): Promise<string> {
-  const type = typeof body === "string" ? { "content-type": "application/json" } : undefined;
-  const response = await fetch(weir.origin + path, { method: "POST", headers: { authorization: `Bearer ${keys.admitted}`, ...type }, body });
-  return ((await response.json()) as { id: string }).id;
+async function idOf(door: string): Promise<string> {
+  const { reason, text } = await askByHttp(...doorOf(door), keys.admitted);
+  expect(reason, text).toBeUndefined();
+  return (JSON.parse(text) as { id: string }).id;
 }
 
 function doorOf(name: string): readonly [Dialect, Endpoint, HttpRow] {
@@ -228,7 +232,7 @@ function doorOf(name: string): readonly [Dialect, Endpoint, HttpRow] {
 async function askByHttp(dialect: Dialect, { method, path }: Endpoint, { body }: HttpRow, key: string, cacheControl = "no-store"): Promise<Outcome> {
   const sent = body?.(word, fileId);
   const isForm = sent instanceof FormData;
-  const response = await fetch(weir.origin + path.replace("{model}", path.endsWith(":countTokens") ? "counts/m" : "up/m").replace("{id}", path.startsWith("/v1/messages/batches") ? messageBatchId : path.startsWith("/v1/batches") ? batchId : fileId), {
+  const response = await fetch(weir.origin + path.replace("{model}", path.endsWith(":countTokens") ? "counts/m" : "up/m").replace("{id}", () => idFor(dialect, path)), {
     method,
     headers: { ...headersOf(dialect, key), "cache-control": cacheControl, ...(sent === undefined || isForm ? {} : { "content-type": "application/json" }) },
     ...(sent === undefined ? {} : { body: isForm ? sent : JSON.stringify(sent) }),
@@ -241,6 +245,10 @@ async function askByHttp(dialect: Dialect, { method, path }: Endpoint, { body }:
   const expected = dialect.writeError(new GatewayError(reason, ""), requestId);
   expect([response.status, shapeOf(JSON.parse(text))]).toEqual([expected.status, shapeOf(JSON.parse(expected.body))]);
   return { reason, text, requestId, cache };
+}
+
+function idFor({ name }: Dialect, path: string): string {
+  return Object.entries(keptIds[name as keyof typeof keptIds]).find(([kind]) => path.startsWith(kind))![1];
 }
 
 /** By which a dialect knows its own where paths are shared. */
