@@ -44,7 +44,7 @@ describe("weir serve", () => {
     expect(JSON.parse(await call(again))).toMatchObject({ object: "chat.completion" });
     expect(await second.attempts(2)).toHaveLength(2);
     const usage = await runWeir(["usage", "--data", dataDirectory, "--by", "key,model"]);
-    expect(usage.stdout).toContain("demo/demo-chat");
+    expect(usage.stdout).toMatch(/^KEY +NAME +MODEL .*\nkey_\w+ +first inference key +demo\/demo-chat +2 /);
     await second.stop();
   });
 

@@ -5,10 +5,12 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { stringify } from "csv-stringify/sync";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { MeteringService, UsageOrder, UsageRowSchema, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Environment } from "../environment.ts";
-import { focusRecord, plainRecord, recordDimensions, type ExportRecord, type RecordFormat } from "../export/chargeback.ts";
+import { focusRecord, plainRecord, recordDimensions, subjectsOf, type ExportRecord, type RecordFormat } from "../export/chargeback.ts";
 import { readMoment } from "../moment.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
+import { SubjectNames } from "../subject-names.ts";
 
 interface FileFormat {
   readonly record: RecordFormat;
@@ -57,12 +59,15 @@ function readDay(text: string): number {
 async function writeExport({ format, from, until, organization = "", label = [], ...options }: ExportOptions, environment: Environment): Promise<void> {
   const { record, write } = formats[format]!;
   const metering = await connect(MeteringService, options, environment);
+  const names = new SubjectNames(await connect(PolicyService, options, environment));
   const query = { groupBy: [...recordDimensions], groupByLabels: [...label], organizationId: organization, startTime: timestampFromMs(from), endTime: timestampFromMs(until), order: UsageOrder.GROUP, pageSize: 1_000 };
-  const columns = Object.keys(record(create(UsageRowSchema, { group: ["1970-01-01"] }), label));
+  const columns = Object.keys(record(create(UsageRowSchema, { group: ["1970-01-01"] }), label, () => ""));
   for (let pageToken = "", isFirst = true; isFirst || pageToken !== ""; isFirst = false) {
     const page = await metering.queryUsage({ ...query, pageToken });
     pageToken = page.nextPageToken;
-    if (!process.stdout.write(write(page.rows.filter(hasCalls).map((row) => record(row, label)), columns, isFirst))) await once(process.stdout, "drain");
+    const rows = page.rows.filter(hasCalls);
+    const nameOf = await names.of(rows.flatMap(subjectsOf));
+    if (!process.stdout.write(write(rows.map((row) => record(row, label, nameOf)), columns, isFirst))) await once(process.stdout, "drain");
   }
 }
 

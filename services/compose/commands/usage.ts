@@ -3,6 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { MeteringService, UsageDimension, type Latency, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import type { Environment } from "../environment.ts";
@@ -10,6 +11,7 @@ import { everyPage } from "../every-page.ts";
 import { readMoment } from "../moment.ts";
 import { dollars } from "../nanos.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
+import { SubjectNames } from "../subject-names.ts";
 import { table } from "../table.ts";
 import { addUsageExportCommand } from "./usage-export.ts";
 
@@ -23,6 +25,8 @@ const dimensions: Readonly<Record<string, UsageDimension>> = {
   route: UsageDimension.ROUTE,
   ...times,
 };
+/** What is told by id, and by name beside it. */
+const subjects: ReadonlySet<string> = new Set(["organization", "team", "key"]);
 const inputMeters: readonly Meter[] = [Meter.INPUT_TOKENS, Meter.CACHED_INPUT_TOKENS, Meter.CACHE_WRITE_5M_INPUT_TOKENS, Meter.CACHE_WRITE_1H_INPUT_TOKENS, Meter.AUDIO_INPUT_TOKENS, Meter.IMAGE_INPUT_TOKENS];
 const outputMeters: readonly Meter[] = [Meter.OUTPUT_TOKENS, Meter.REASONING_OUTPUT_TOKENS, Meter.AUDIO_OUTPUT_TOKENS, Meter.IMAGE_OUTPUT_TOKENS];
 const dayMs = 86_400_000;
@@ -57,8 +61,9 @@ export function addUsageCommand(program: Command, environment: Environment): voi
     .option("--watch", "go on, and print the report again whenever it changes")
     .action(async (options: UsageOptions) => {
       const metering = await connect(MeteringService, options, environment);
+      const names = new SubjectNames(await connect(PolicyService, options, environment));
       const report = readReport(options);
-      await (options.watch === true ? watch(report, metering) : print(report, metering));
+      await (options.watch === true ? watch(report, metering, names) : print(report, metering, names));
     });
 }
 
@@ -87,8 +92,7 @@ function readReport({ by, granularity, days, from, until, latency }: UsageOption
   const groupings: readonly Grouping[] = granularity === undefined ? by : [{ name: granularity }, ...by.filter(({ name }) => name !== granularity)];
   const answered = [...groupings.filter(({ label }) => label === undefined), ...groupings.filter(({ label }) => label !== undefined)];
   return {
-    titles: groupings.map(({ name, label }) => (label ?? name).toUpperCase()),
-    places: groupings.map((grouping) => answered.indexOf(grouping)),
+    columns: groupings.map((grouping) => ({ title: (grouping.label ?? grouping.name).toUpperCase(), place: answered.indexOf(grouping), isSubject: grouping.label === undefined && subjects.has(grouping.name) })),
     isChronological: granularity !== undefined,
     withLatency: latency === true,
     query: {
@@ -102,23 +106,26 @@ function readReport({ by, granularity, days, from, until, latency }: UsageOption
   };
 }
 
-async function print(report: Report, metering: Client<typeof MeteringService>): Promise<void> {
-  show(report, await everyPage((page) => metering.queryUsage({ ...report.query, ...page }), ({ rows }) => rows));
+async function print(report: Report, metering: Client<typeof MeteringService>, names: SubjectNames): Promise<void> {
+  await show(report, await everyPage((page) => metering.queryUsage({ ...report.query, ...page }), ({ rows }) => rows), names);
 }
 
-async function watch(report: Report, metering: Client<typeof MeteringService>): Promise<void> {
+async function watch(report: Report, metering: Client<typeof MeteringService>, names: SubjectNames): Promise<void> {
   for await (const { rows } of metering.watchUsage({ query: report.query })) {
     console.log(`\n${new Date(systemClock.now()).toISOString()}`);
-    show(report, rows);
+    await show(report, rows, names);
   }
 }
 
-function show({ titles, places, isChronological, withLatency }: Report, rows: readonly UsageRow[]): void {
+async function show({ columns, isChronological, withLatency }: Report, rows: readonly UsageRow[], names: SubjectNames): Promise<void> {
+  const nameOf = await names.of(columns.filter(({ isSubject }) => isSubject).flatMap(({ place }) => rows.map(({ group }) => group[place]!)));
+  const titles = columns.flatMap(({ title, isSubject }) => (isSubject ? [title, "NAME"] : [title]));
+  const cells = ({ group }: UsageRow): string[] => columns.flatMap(({ place, isSubject }) => (isSubject ? [group[place]!, nameOf(group[place]!)] : [group[place]!]));
   const counts = ["ATTEMPTS", "FAILED", "ORPHANED", "UNPRICED", "INPUT", "OUTPUT", "COST USD", "CHARGE USD"];
   const cache = rows.some(({ cacheHits, cacheMisses }) => cacheHits + cacheMisses > 0n) ? ["CACHE HITS", "HIT %"] : [];
   const latencies = withLatency ? ["FIRST P50", "P95", "P99 ms", "END P50", "P95", "P99 ms"] : [];
   const header = [...titles, ...counts, ...cache, ...latencies];
-  const lines = rows.map((row) => [...places.map((place) => row.group[place]!), ...describeCounts(row), ...(cache.length > 0 ? describeCache(row) : []), ...(withLatency ? [...describeLatency(row.firstByte), ...describeLatency(row.duration)] : [])]);
+  const lines = rows.map((row) => [...cells(row), ...describeCounts(row), ...(cache.length > 0 ? describeCache(row) : []), ...(withLatency ? [...describeLatency(row.firstByte), ...describeLatency(row.duration)] : [])]);
   // They come dearest first.
   if (isChronological) lines.sort((left, right) => (left[0]! < right[0]! ? -1 : left[0]! > right[0]! ? 1 : 0));
   console.log(table([header, ...lines], header.map((_, column) => column).slice(titles.length)).join("\n"));

@@ -17,6 +17,7 @@ const row = create(UsageRowSchema, {
   quantities: [{ meter: Meter.OUTPUT_TOKENS, quantity: 7n }],
 });
 const labels = ["application", "cost_center"];
+const nameOf = (id: string): string => `the ${id}`;
 
 // The column library of https://focus.finops.org/focus-specification/v1-2/.
 const mandatoryColumns = [
@@ -26,7 +27,7 @@ const mandatoryColumns = [
 ];
 
 test("a FOCUS record has all mandatory columns, periods that end where the next begin, and amounts to the last digit", () => {
-  const record = focusRecord(row, labels);
+  const record = focusRecord(row, labels, nameOf);
   expect(Object.keys(record)).toEqual(expect.arrayContaining(mandatoryColumns));
   expect(record).toMatchObject({
     BilledCost: "1.650000001",
@@ -37,15 +38,18 @@ test("a FOCUS record has all mandatory columns, periods that end where the next 
     ChargePeriodEnd: "2027-01-01T00:00:00Z",
     ConsumedQuantity: "7",
     ConsumedUnit: "Tokens",
+    BillingAccountName: "the org_a",
+    ResourceName: "the key_a",
     SubAccountId: "team_a",
+    SubAccountName: "the team_a",
     Tags: '{"application":"shop"}',
     x_UnpricedAttempts: "1",
   });
-  expect(focusRecord({ ...row, quantities: [] }, labels)).toMatchObject({ ConsumedQuantity: "12", ConsumedUnit: "Requests" });
+  expect(focusRecord({ ...row, quantities: [] }, labels, nameOf)).toMatchObject({ ConsumedQuantity: "12", ConsumedUnit: "Requests" });
 });
 
 test("a plain record has each meter and label as a column", () => {
-  expect(plainRecord(row, labels)).toMatchObject({ day: "2026-12-31", key: "key_a", label_application: "shop", label_cost_center: "", output_tokens: "7", input_tokens: "0", charge_usd: "1.650000001" });
+  expect(plainRecord(row, labels, nameOf)).toMatchObject({ day: "2026-12-31", key: "key_a", key_name: "the key_a", label_application: "shop", label_cost_center: "", output_tokens: "7", input_tokens: "0", charge_usd: "1.650000001" });
 });
 
 test("weir usage export writes what the ledger holds, in every format", { timeout: 120_000 }, async () => {
@@ -78,8 +82,9 @@ test("weir usage export writes what the ledger holds, in every format", { timeou
     expect(nanosOf(csv, "cost_usd")).toBe(cost);
     const focus = parse(await usageExport("--format", "focus"), { columns: true }) as Record<string, string>[];
     expect(nanosOf(focus, "BilledCost")).toBe(cost);
+    expect(focus).toMatchObject([{ BillingAccountName: "default", SubAccountName: "default", ResourceName: "first inference key" }]);
     const lines = (await usageExport("--format", "ndjson")).trim().split("\n").map((line) => JSON.parse(line) as Record<string, string>);
-    expect(lines).toMatchObject([{ attempts: "2", model: "demo/demo-chat" }]);
+    expect(lines).toMatchObject([{ attempts: "2", organization_name: "default", team_name: "default", key_name: "first inference key", model: "demo/demo-chat" }]);
   } finally {
     await weir.stop();
   }

@@ -2,6 +2,7 @@
 import { MeterSchema } from "#gen/weir/types/v1/usage_pb.ts";
 import { UsageDimension, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { dollars } from "../nanos.ts";
+import type { NameOf } from "../subject-names.ts";
 
 /** What a record is by; `UsageRow.group` holds the values in this order, and those of the labels after them. */
 export const recordDimensions: readonly UsageDimension[] = [
@@ -18,18 +19,21 @@ export const recordDimensions: readonly UsageDimension[] = [
 export type ExportRecord = Readonly<Record<string, string>>;
 
 /** How rows become the records of a file. */
-export type RecordFormat = (row: UsageRow, labels: readonly string[]) => ExportRecord;
+export type RecordFormat = (row: UsageRow, labels: readonly string[], nameOf: NameOf) => ExportRecord;
 
 const meters = MeterSchema.values.filter(({ number }) => number > 0);
 
 /** Weir's own columns: everything that the report knows. */
-export const plainRecord: RecordFormat = (row, labels) => {
+export const plainRecord: RecordFormat = (row, labels, nameOf) => {
   const { day, organization, team, key, vendor, model, route, tags } = readGroup(row, labels);
   return {
     day,
     organization,
+    organization_name: nameOf(organization),
     team,
+    team_name: nameOf(team),
     key,
+    key_name: nameOf(key),
     vendor,
     model,
     route,
@@ -49,13 +53,13 @@ export const plainRecord: RecordFormat = (row, labels) => {
  * can fill, and its own with the prefix `x_` that the specification reserves for them. Weir is the provider, who charges
  * organizations; the vendor is the publisher. The list cost is what the vendor bills.
  */
-export const focusRecord: RecordFormat = (row, labels) => {
+export const focusRecord: RecordFormat = (row, labels, nameOf) => {
   const { day, organization, team, key, vendor, model, route, tags } = readGroup(row, labels);
   const charge = dollars(row.chargeNanos);
   return {
     BilledCost: charge,
     BillingAccountId: organization,
-    BillingAccountName: "",
+    BillingAccountName: nameOf(organization),
     BillingAccountType: "Organization",
     BillingCurrency: "USD",
     BillingPeriodEnd: monthAfter(day, 1),
@@ -76,11 +80,13 @@ export const focusRecord: RecordFormat = (row, labels) => {
     ProviderName: "Weir",
     PublisherName: vendor,
     ResourceId: key,
+    ResourceName: nameOf(key),
     ResourceType: "Key",
     ServiceCategory: "AI and Machine Learning",
     ServiceName: model,
     ServiceSubcategory: "Generative AI",
     SubAccountId: team,
+    SubAccountName: nameOf(team),
     SubAccountType: "Team",
     Tags: JSON.stringify(tags),
     x_Route: route,
@@ -97,6 +103,12 @@ function consumption({ attempts, quantities }: UsageRow): { ConsumedQuantity: st
 const tokenMeters: ReadonlySet<number> = new Set(meters.filter(({ name }) => name.endsWith("_TOKENS")).map(({ number }) => number));
 
 const dayMs = 86_400_000;
+
+/** Whose calls the row counts, by their ids. */
+export function subjectsOf(row: UsageRow): readonly string[] {
+  const { organization, team, key } = readGroup(row, []);
+  return [organization, team, key];
+}
 
 function readGroup({ group }: UsageRow, labels: readonly string[]) {
   const [day = "", organization = "", team = "", key = "", vendor = "", model = "", route = "", ...values] = group;
