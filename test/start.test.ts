@@ -195,7 +195,9 @@ test("weir organizations, teams, members and keys do what docs/access.md says", 
     return stdout;
   };
   const idIn = (text: string): string => /(?:org|team|mem|key)_\w+/.exec(text)![0];
+  await run("teams", "create", "of the only organization");
   const organization = idIn(await run("organizations", "create", "acme"));
+  expect((await runWeir(["teams", "create", "of which", "--data", weir.dataDirectory])).stderr).toContain("There are 2 organizations; name one");
   const team = idIn(await run("teams", "create", "research", "--organization", organization));
   const member = idIn(await run("members", "add", "ada@example.com", "--role", "developer", "--organization", organization));
   const key = idIn(await run("keys", "create", "laptop", "--team", team, "--member", member, "--allow", "demo/*", "--from", "192.0.2.0/24", "--expires", "90d"));

@@ -246,7 +246,7 @@ test("`weir requests` lists them, and shows one whole", async () => {
   await recordOf(requestId);
   const run = (...words: string[]): Promise<CommandOutcome> => runWeir(["requests", ...words], { environment: { WEIR_DATA: weir.dataDirectory } });
   const { stdout: list } = await run("--outcome", "failed", "--reason", "upstream_unavailable");
-  expect(list).toMatch(/^TIME +REQUEST +OUTCOME +REASON +COUNT +MODEL +KEY +WHY\n/);
+  expect(list).toMatch(/^TIME +REQUEST +OUTCOME +REASON +COUNT +MODEL +KEY +NAME +WHY\n/);
   expect(list).toContain(requestId);
   expect(list).not.toContain("RATE_LIMITED");
   await weir.attempts(2, { requestId });

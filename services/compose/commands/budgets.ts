@@ -9,7 +9,9 @@ import type { Environment } from "../environment.ts";
 import { everyPage } from "../every-page.ts";
 import { minuteText } from "../moment.ts";
 import { dollars, readDollars } from "../nanos.ts";
+import { onlyOrganization } from "../only-organization.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
+import { SubjectNames, type NameOf } from "../subject-names.ts";
 import { table } from "../table.ts";
 import { addBudgetAlertsCommand } from "./budget-alerts.ts";
 import { readSpanMs } from "../time-span.ts";
@@ -139,12 +141,6 @@ async function createBudget(name: string, options: CreateOptions, policy: Policy
   console.log(`Created ${budget!.id}.`);
 }
 
-async function onlyOrganization(policy: Policy): Promise<string> {
-  const organizations = await everyPage((page) => policy.listOrganizations(page), (page) => page.organizations);
-  if (organizations.length === 1) return organizations[0]!.id;
-  throw new GatewayError("INVALID_REQUEST", `There are ${organizations.length} organizations; name one of \`weir organizations list\` with --organization.`);
-}
-
 async function updateBudget(budgetId: string, options: UpdateOptions & { readonly hard?: true }, policy: Policy): Promise<void> {
   const { name, limit, soft, hard, shortage, alertAt } = options;
   const paths = [
@@ -170,16 +166,17 @@ function termsOf({ soft, shortage, alertAt }: TermsOptions) {
 async function listBudgets({ organization = "" }: OrganizationOption, policy: Policy): Promise<void> {
   const budgets = await everyPage((page) => policy.listBudgets({ ...page, organizationId: organization }), (page) => page.budgets);
   const heads = ["ID", "NAME", "OF", "PER", "KIND", "LIMIT", "SPENT", "HELD", "LEFT", "UNTIL"];
-  console.log(table([heads, ...budgets.map(describeBudget)], [5, 6, 7, 8]).join("\n"));
+  const nameOf = await new SubjectNames(policy).of(budgets.flatMap(({ subject }) => [subject?.teamId ?? "", subject?.keyId ?? ""]));
+  console.log(table([heads, ...budgets.map((budget) => describeBudget(budget, nameOf))], [5, 6, 7, 8]).join("\n"));
 }
 
-function describeBudget({ id, name, subject, period, rollingWindow, enforcement, isConfigured, usage }: Budget): string[] {
+function describeBudget({ id, name, subject, period, rollingWindow, enforcement, isConfigured, usage }: Budget, nameOf: NameOf): string[] {
   const per = period === BudgetPeriod.ROLLING ? `${Number(rollingWindow!.seconds) / 3_600}h` : (Object.entries(periods).find(([, value]) => value === period)?.[0] ?? "");
-  return [id, name, describeSubject(subject), per, `${enforcement === BudgetEnforcement.SOFT ? "soft" : "hard"}${isConfigured ? " (weir.yaml)" : ""}`, ...amountsOf(usage!), minuteText(usage!.endTime)];
+  return [id, name, describeSubject(subject, nameOf), per, `${enforcement === BudgetEnforcement.SOFT ? "soft" : "hard"}${isConfigured ? " (weir.yaml)" : ""}`, ...amountsOf(usage!), minuteText(usage!.endTime)];
 }
 
-function describeSubject({ teamId = "", keyId = "", memberId = "", labelName = "", labelValue = "" }: Partial<BudgetSubject> = {}): string {
-  return [teamId, keyId, memberId, labelName && `${labelName}=${labelValue}`].filter((part) => part !== "").join(" ") || "all";
+function describeSubject({ teamId = "", keyId = "", memberId = "", labelName = "", labelValue = "" }: Partial<BudgetSubject> = {}, nameOf: NameOf): string {
+  return [teamId, nameOf(teamId), keyId, nameOf(keyId), memberId, labelName && `${labelName}=${labelValue}`].filter((part) => part !== "").join(" ") || "all";
 }
 
 async function listUsage(budgetId: string, policy: Policy): Promise<void> {

@@ -6,6 +6,7 @@ import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import { MeteringService, type Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { RequestOutcome, RequestOutcomeSchema, type GuardrailFinding, type PassedOverTarget, type RequestRecord } from "#gen/weir/metering/v1/request_record_pb.ts";
 import { AttemptResultSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
 import { everyPage } from "../every-page.ts";
@@ -13,6 +14,7 @@ import { readLimit } from "../line-limit.ts";
 import { readMoment } from "../moment.ts";
 import { reasonName } from "../reason-name.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
+import { SubjectNames, type NameOf } from "../subject-names.ts";
 import { table } from "../table.ts";
 
 type Metering = Client<typeof MeteringService>;
@@ -45,7 +47,8 @@ export function addRequestsCommand(program: Command, environment: Environment): 
     .option("--limit <number>", "at most so many lines", readLimit, 100)
     .action(async (options: RequestsOptions) => {
       const metering = await connect(MeteringService, options, environment);
-      await (options.request === undefined ? list(options, metering) : show(options.request, metering));
+      const names = new SubjectNames(await connect(PolicyService, options, environment));
+      await (options.request === undefined ? list(options, metering, names) : show(options.request, metering, names));
     });
 }
 
@@ -60,7 +63,7 @@ function readReason(text: string): ErrorReason {
   throw new InvalidArgumentError(`It is none of ${Object.keys(ErrorReason).filter((name) => /^[A-Z]/.test(name)).map((name) => name.toLowerCase()).join(", ")}.`);
 }
 
-async function list({ organization = "", team = "", key = "", outcome, reason, from, until, limit }: RequestsOptions, metering: Metering): Promise<void> {
+async function list({ organization = "", team = "", key = "", outcome, reason, from, until, limit }: RequestsOptions, metering: Metering, names: SubjectNames): Promise<void> {
   const query = {
     organizationId: organization,
     teamId: team,
@@ -71,13 +74,14 @@ async function list({ organization = "", team = "", key = "", outcome, reason, f
     ...(until === undefined ? {} : { endTime: timestampFromMs(until) }),
   };
   const records = await everyPage((page) => metering.listRequests({ ...query, ...page }), (page) => page.records, limit);
-  console.log(table([["TIME", "REQUEST", "OUTCOME", "REASON", "COUNT", "MODEL", "KEY", "WHY"], ...records.map(describeLine)], [4]).join("\n"));
+  const nameOf = await names.of(records.map(({ attribution }) => attribution!.keyId));
+  console.log(table([["TIME", "REQUEST", "OUTCOME", "REASON", "COUNT", "MODEL", "KEY", "NAME", "WHY"], ...records.map((record) => describeLine(record, nameOf))], [4]).join("\n"));
   if (records.length === 0) console.log("None fits. Requests that were simply served are in `weir usage`, and a request's attempts in `weir requests --request`.");
 }
 
-function describeLine(record: RequestRecord): string[] {
+function describeLine(record: RequestRecord, nameOf: NameOf): string[] {
   const { startTime, requestIds, outcome, errorReason, count, model, attribution } = record;
-  return [timestampDate(startTime!).toISOString(), requestIds[0]!, outcomeName(outcome), errorReason === ErrorReason.UNSPECIFIED ? "" : reasonName(errorReason), String(count), printable(model), attribution!.keyId, shortened(whyOf(record))];
+  return [timestampDate(startTime!).toISOString(), requestIds[0]!, outcomeName(outcome), errorReason === ErrorReason.UNSPECIFIED ? "" : reasonName(errorReason), String(count), printable(model), attribution!.keyId, nameOf(attribution!.keyId), shortened(whyOf(record))];
 }
 
 /** In one line. */
@@ -88,16 +92,17 @@ function whyOf({ outcome, errorMessage, findings, passedOver, target }: RequestR
   return passedOver.map(({ name, reason }) => `${printable(name)}: ${reasonName(reason)}`).join("; ");
 }
 
-async function show(requestId: string, metering: Metering): Promise<void> {
+async function show(requestId: string, metering: Metering, names: SubjectNames): Promise<void> {
   const [{ records }, { attempts }] = await Promise.all([metering.listRequests({ requestId }), metering.listAttempts({ requestId, pageSize: 100 })]);
   if (records.length + attempts.length === 0) {
     throw new GatewayError("NOT_FOUND", `Nothing is known of ${printable(requestId)}: its end is less than a few seconds ago, it is older than what is kept, it came without a key that is known, or it is of an organization that this key does not reach.`);
   }
-  const lines = [...records.flatMap(describeRecord), ...(attempts.length === 0 ? [] : ["", ...table([["ATTEMPT", "TARGET", "RESULT", "REASON", "MS"], ...attempts.toReversed().map(describeAttempt)], [4])])];
+  const nameOf = await names.of(records.flatMap(({ attribution }) => [attribution!.organizationId, attribution!.teamId, attribution!.keyId]));
+  const lines = [...records.flatMap((record) => describeRecord(record, nameOf)), ...(attempts.length === 0 ? [] : ["", ...table([["ATTEMPT", "TARGET", "RESULT", "REASON", "MS"], ...attempts.toReversed().map(describeAttempt)], [4])])];
   console.log(lines.join("\n").trim());
 }
 
-function describeRecord({ requestIds, count, startTime, lastTime, duration, attribution, operation, model, route, outcome, errorReason, errorMessage, target, passedOver, findings }: RequestRecord): string[] {
+function describeRecord({ requestIds, count, startTime, lastTime, duration, attribution, operation, model, route, outcome, errorReason, errorMessage, target, passedOver, findings }: RequestRecord, nameOf: NameOf): string[] {
   const { organizationId, teamId, keyId, labels } = attribution!;
   const facts: readonly (readonly [string, string])[] = [
     ["request", requestIds[0]!],
@@ -111,9 +116,9 @@ function describeRecord({ requestIds, count, startTime, lastTime, duration, attr
     ["model", printable(model)],
     ["route", printable(route)],
     ["target", printable(target)],
-    ["organization", organizationId],
-    ["team", teamId],
-    ["key", keyId],
+    ["organization", `${organizationId} ${nameOf(organizationId)}`],
+    ["team", `${teamId} ${nameOf(teamId)}`],
+    ["key", `${keyId} ${nameOf(keyId)}`],
     ["labels", Object.entries(labels).map(([name, value]) => printable(`${name}=${value}`)).join(", ")],
     ...passedOver.map((other) => ["passed over", describePassedOver(other)] as const),
     ...findings.map((finding) => ["guardrail", describeFinding(finding)] as const),

@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Environment } from "../environment.ts";
 import { everyPage } from "../every-page.ts";
+import { onlyOrganization } from "../only-organization.ts";
 import { nameOfRole, roleNamed, roleNames } from "../roles.ts";
 import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
 import { table } from "../table.ts";
@@ -44,7 +45,8 @@ export function addTeamsCommand(program: Command, environment: Environment): voi
   const policyOf = (options: RunningWeirOptions): Promise<Policy> => connect(PolicyService, options, environment);
   const teams = program.command("teams").description("create, list, rename, suspend and resume teams");
   addOrganizationOption(teams.command("create <name>").description("create a team")).action(async (name: string, options: OrganizationOption) => {
-    const { team } = await (await policyOf(options)).createTeam({ name, organizationId: options.organization ?? "" });
+    const policy = await policyOf(options);
+    const { team } = await policy.createTeam({ name, organizationId: options.organization ?? (await onlyOrganization(policy)) });
     console.log(`Created ${team!.id}.`);
   });
   addOrganizationOption(teams.command("list").description("list teams, by name")).action(async (options: OrganizationOption) => {
@@ -66,7 +68,8 @@ export function addMembersCommand(program: Command, environment: Environment): v
   const members = program.command("members").description("add, list and remove the people of an organization, and change their roles");
   const addRoleOption = (command: Command): Command => command.requiredOption("--role <role>", `one of ${roleNames}`);
   addRoleOption(addOrganizationOption(members.command("add <email>").description("add a member"))).action(async (email: string, options: OrganizationOption & RoleOption) => {
-    const { member } = await (await policyOf(options)).createMember({ email, role: roleNamed(options.role), organizationId: options.organization ?? "" });
+    const policy = await policyOf(options);
+    const { member } = await policy.createMember({ email, role: roleNamed(options.role), organizationId: options.organization ?? (await onlyOrganization(policy)) });
     console.log(`Added ${member!.id}.`);
   });
   addOrganizationOption(members.command("list").description("list members, by address")).action(async (options: OrganizationOption) => {
@@ -87,7 +90,7 @@ export function addMembersCommand(program: Command, environment: Environment): v
 }
 
 function addOrganizationOption(command: Command): Command {
-  return addRunningWeirOptions(command).option("--organization <id>", "the organization (needed with a key that reaches several)");
+  return addRunningWeirOptions(command).option("--organization <id>", "the organization (to be named where the key reaches several)");
 }
 
 function addSuspension(command: Command, effect: string, suspend: (id: string, suspended: boolean, options: RunningWeirOptions) => Promise<void>): void {
