@@ -112,7 +112,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     await expect.poll(() => page.locator("main").innerText()).toMatch(/What became of it\s+refused[\s\S]*No route or model is called "no-such-model"[\s\S]*MODEL_NOT_FOUND[\s\S]*No vendor was asked/);
   });
 
-  test("makes a key that calls, and revokes it", async () => {
+  test("makes a key that calls, rotates it, and revokes it", async () => {
     await open("Keys");
     await page.getByRole("button", { name: "Create key" }).click();
     const dialog = page.getByRole("dialog");
@@ -122,11 +122,19 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     const secret = await dialog.getByLabel("Secret").inputValue();
     expect((await ask(secret)).status).toBe(200);
     await dialog.getByRole("button", { name: "Done" }).click();
+    await page.getByRole("button", { name: "Rotate made in the console" }).click();
+    await dialog.getByLabel("The present secret ends").selectOption("at once");
+    await dialog.getByRole("button", { name: "Rotate key" }).click();
+    const next = await dialog.getByLabel("Secret", { exact: true }).inputValue();
+    expect(next).not.toBe(secret);
+    expect((await ask(next)).status).toBe(200);
+    await expect.poll(async () => (await ask(secret)).status).toBe(401);
+    await dialog.getByRole("button", { name: "Done" }).click();
     await page.getByRole("button", { name: "Revoke made in the console" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Revoke key" }).click();
     await expect.poll(() => page.getByRole("row", { name: "made in the console" }).innerText()).toContain("revoked");
-    await expect.poll(async () => (await ask(secret)).status).toBe(401);
-    expect(await page.content()).not.toContain(secret);
+    await expect.poll(async () => (await ask(next)).status).toBe(401);
+    for (const shown of [secret, next]) expect(await page.content()).not.toContain(shown);
   });
 
   test("makes a budget, shows what is left of it, and tops it up", async () => {

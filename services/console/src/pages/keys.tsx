@@ -1,16 +1,17 @@
-/** Owns keys: who calls, when they did last, and making and revoking them. */
+/** Owns keys: who calls, when they did last, and making, rotating and revoking them. */
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { useInfiniteQuery, useMutation, useQuery } from "@connectrpc/connect-query";
 import { useState, type ReactNode } from "react";
 import { PolicyService, Role, type Key, type Team } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { useNames, type Names } from "../names.ts";
 import type { Column } from "../parts/data-table.tsx";
-import { Dialog, FormDialog } from "../parts/dialog.tsx";
+import { FormDialog } from "../parts/dialog.tsx";
 import { Choice, Field, textOf } from "../parts/fields.tsx";
 import { Ago, Mark } from "../parts/marks.tsx";
 import { Page } from "../parts/page.tsx";
 import { byPage, PagedTable } from "../parts/paged-table.tsx";
-import { Secret } from "../parts/secret.tsx";
+import { RotateKeyDialog } from "../parts/rotate-key-dialog.tsx";
+import { SecretDialog } from "../parts/secret-dialog.tsx";
 import { Empty } from "../parts/states.tsx";
 import { useRefresh } from "../refresh.ts";
 import { newRequestId } from "../request-id.ts";
@@ -21,6 +22,7 @@ const dayMs = 86_400_000;
 export function KeysPage(): ReactNode {
   const names = useNames();
   const [creating, setCreating] = useState(false);
+  const [rotated, setRotated] = useState<Key>();
   const [revoked, setRevoked] = useState<Key>();
   const query = useInfiniteQuery(PolicyService.method.listKeys, { pageSize: 200, pageToken: "" }, byPage);
   return (
@@ -32,15 +34,16 @@ export function KeysPage(): ReactNode {
         empty={<Empty>No keys yet. Applications call Weir with one: create the first.</Empty>}
         caption="Keys"
         keyOf={({ id }) => id}
-        columns={columnsOf(names, setRevoked)}
+        columns={columnsOf(names, setRotated, setRevoked)}
       />
       {creating && <CreateKeyDialog names={names} onClose={() => setCreating(false)} />}
+      {rotated !== undefined && <RotateKeyDialog rotated={rotated} onClose={() => setRotated(undefined)} />}
       {revoked !== undefined && <RevokeKeyDialog revoked={revoked} onClose={() => setRevoked(undefined)} />}
     </Page>
   );
 }
 
-function columnsOf(names: Names, revoke: (key: Key) => void): Column<Key>[] {
+function columnsOf(names: Names, rotate: (key: Key) => void, revoke: (key: Key) => void): Column<Key>[] {
   return [
     { title: "Name", isLong: true, order: ({ name }) => name, cell: ({ name, labels }) => <>{name} <span className="quiet">{Object.entries(labels).map(([label, value]) => `${label}=${value}`).join(", ")}</span></> },
     { title: "Secret", cell: ({ secretPrefix, issuer }) => (secretPrefix === "" ? <span className="quiet">{issuer}</span> : <code>{secretPrefix}…</code>) },
@@ -51,6 +54,8 @@ function columnsOf(names: Names, revoke: (key: Key) => void): Column<Key>[] {
     { title: "Created", order: ({ createTime }) => (createTime === undefined ? 0 : timestampMs(createTime)), cell: ({ createTime }) => <Ago time={createTime} /> },
     { title: "Last used", order: ({ lastUseTime }) => (lastUseTime === undefined ? 0 : timestampMs(lastUseTime)), cell: ({ lastUseTime }) => <Ago time={lastUseTime} otherwise="never" /> },
     { title: "State", order: stateOf, cell: (key) => <Mark tone={stateOf(key) === "valid" ? "good" : "still"}>{stateOf(key)}</Mark> },
+    // A key of an issuer's token has no secret of ours.
+    { title: "", cell: (key) => (stateOf(key) === "valid" && key.secretPrefix !== "" ? <button type="button" className="plain" aria-label={`Rotate ${key.name}`} onClick={() => rotate(key)}>Rotate</button> : null) },
     { title: "", cell: (key) => (stateOf(key) === "revoked" ? null : <button type="button" className="plain" aria-label={`Revoke ${key.name}`} onClick={() => revoke(key)}>Revoke</button>) },
   ];
 }
@@ -65,17 +70,7 @@ function CreateKeyDialog({ names, onClose }: { readonly names: Names; readonly o
   const refreshKeys = useRefresh(PolicyService.method.listKeys);
   const teams = useQuery(PolicyService.method.listTeams, { pageSize: 1_000 });
   const { mutate, data, error, isPending } = useMutation(PolicyService.method.createKey, { onSuccess: refreshKeys });
-  if (data !== undefined) {
-    return (
-      <Dialog title={`Key “${data.key?.name}”`} onClose={onClose}>
-        <p>This is its secret. It is shown this once: copy it to where the application takes it from.</p>
-        <Secret value={data.secret} label="Secret" />
-        <footer>
-          <button type="button" onClick={onClose}>Done</button>
-        </footer>
-      </Dialog>
-    );
-  }
+  if (data !== undefined) return <SecretDialog keyName={data.key?.name ?? ""} secret={data.secret} onClose={onClose} />;
   const create = (fields: FormData): void => {
     const models = textOf(fields, "models").split(/[\s,]+/).filter((model) => model !== "");
     const days = Number(textOf(fields, "days"));
