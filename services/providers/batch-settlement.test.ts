@@ -13,7 +13,7 @@ import { createTestDatabase } from "../../test/harness/database.ts";
 import { BatchSettlement } from "./batch-settlement.ts";
 import { anthropicVendor } from "./edge/anthropic/anthropic-vendor.ts";
 import { LiveProviders } from "./edge/live-providers.ts";
-import { openaiVendorWithResponses } from "./edge/openai/adapter.ts";
+import { openaiVendorWithResponses } from "./edge/openai/openai-vendor.ts";
 import { migrationsDirectory } from "./service.ts";
 import { answerJson, startScriptedVendor, type ScriptedVendor } from "./testing/scripted-vendor.ts";
 import { configOf } from "./testing/start-providers.ts";

@@ -10,7 +10,7 @@ import { GenerateResponseSchema } from "#gen/weir/inference/v1/inference_service
 import { SseSplitter } from "#platform/sse.ts";
 import { anthropicVendor } from "../../services/providers/edge/anthropic/anthropic-vendor.ts";
 import { message, streamEvents, toBytes } from "../../services/providers/edge/anthropic/fixtures.ts";
-import { openaiVendor } from "../../services/providers/edge/openai/adapter.ts";
+import { openaiVendor } from "../../services/providers/edge/openai/openai-vendor.ts";
 import type { VendorAdapter } from "../../services/providers/domain/adapter.ts";
 import { readGeneration } from "../../services/routing/edge/openai-responses/read-generation.ts";
 import { replyFormOf } from "../../services/routing/edge/openai-responses/reply-form.ts";

@@ -4,7 +4,7 @@ import OpenAI from "openai";
 import type { ChatCompletion, ChatCompletionChunk, ChatCompletionCreateParamsNonStreaming } from "openai/resources/chat/completions";
 import { expect, test } from "vitest";
 import { SseSplitter } from "#platform/sse.ts";
-import { openaiVendor } from "../../services/providers/edge/openai/adapter.ts";
+import { openaiVendor } from "../../services/providers/edge/openai/openai-vendor.ts";
 import { chatCompletionsEndpoint as endpoint } from "../../services/routing/edge/openai/chat-completions.ts";
 
 type Request = ChatCompletionCreateParamsNonStreaming;

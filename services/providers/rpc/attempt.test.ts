@@ -12,7 +12,7 @@ import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { newId } from "#platform/ids.ts";
 import { Secret } from "#platform/secret.ts";
-import { openaiVendor } from "../edge/openai/adapter.ts";
+import { openaiVendor } from "../edge/openai/openai-vendor.ts";
 import { answerJson, beginStream, chunk, completion, done, event, startScriptedVendor, usageChunk, type ScriptedVendor } from "../testing/scripted-vendor.ts";
 import { attemptRequest, collect, configOf, contextOf, nativeText, operations, startProviders, type RunningProviders, type StartOptions } from "../testing/start-providers.ts";
 import { maximumWaitingBytes } from "./vendor-call.ts";

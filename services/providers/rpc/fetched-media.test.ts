@@ -14,7 +14,7 @@ import { reply as bedrockReply } from "../edge/bedrock/fixtures.ts";
 import type { FetchBounds } from "../edge/media-fetcher.ts";
 import { reply as ollamaReply } from "../edge/ollama/fixtures.ts";
 import { ollamaVendor } from "../edge/ollama/ollama-vendor.ts";
-import { openaiVendor } from "../edge/openai/adapter.ts";
+import { openaiVendor } from "../edge/openai/openai-vendor.ts";
 import { answerJson, completion, startScriptedVendor, type Answer, type ScriptedVendor } from "../testing/scripted-vendor.ts";
 import { attemptRequest, collect, contextOf, startProviders, type RunningProviders } from "../testing/start-providers.ts";
 

@@ -19,7 +19,7 @@ import { Secret } from "#platform/secret.ts";
 import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
 import type { ProviderConfig, ProvidersConfig } from "../config.ts";
 import type { FetchBounds } from "../edge/media-fetcher.ts";
-import { openaiVendor } from "../edge/openai/adapter.ts";
+import { openaiVendor } from "../edge/openai/openai-vendor.ts";
 import { noSettings } from "../edge/vendor-settings.ts";
 import type { MeteringPeer } from "../peers.ts";
 import { createProvidersService } from "../service.ts";

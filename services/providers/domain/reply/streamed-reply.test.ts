@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { SseSplitter } from "#platform/sse.ts";
 import { anthropicVendor } from "../../edge/anthropic/anthropic-vendor.ts";
-import { openaiVendor } from "../../edge/openai/adapter.ts";
+import { openaiVendor } from "../../edge/openai/openai-vendor.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../adapter.ts";
 import type { StreamedEvent } from "./event-splitter.ts";
 import { GeneratedText, type Output } from "../usage/output.ts";

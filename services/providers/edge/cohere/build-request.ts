@@ -110,7 +110,7 @@ function writeFormat(format: OutputFormat | undefined): object {
 }
 
 /**
- * Cohere takes a bound in tokens and no levels; the levels are the bounds that the way back maps to them (see openai/build-reasoning.ts).
+ * Cohere takes a bound in tokens and no levels; the levels are the bounds that the way back maps to them (see openai/chat/build-reasoning.ts).
  * Without a bound the model reasons as much as it likes. Source: https://docs.cohere.com/docs/reasoning.
  */
 function writeThinking(reasoning: ReasoningOptions | undefined, warnings: Warnings): object {

@@ -1,6 +1,6 @@
 /** Owns the demo vendor: OpenAI's API, answered by Weir itself, so that a first call needs no account. */
 import type { VendorAdapter } from "../../domain/adapter.ts";
-import { openaiVendor } from "../openai/adapter.ts";
+import { openaiVendor } from "../openai/openai-vendor.ts";
 
 export const demoVendorName = "demo";
 

@@ -1,6 +1,6 @@
 /** Owns what Weir must know of Mistral as a vendor: nearly OpenAI's API, and refusing with 422 each member that it does not know. */
-import { createOpenaiCompatible } from "../openai/compatible.ts";
-import { openaiItself } from "../openai/quirks.ts";
+import { createOpenaiCompatible } from "../openai/compatible/compatible.ts";
+import { openaiItself } from "../openai/compatible/quirks.ts";
 
 /** Source: ChatCompletionRequest, its messages and chunks, EmbeddingRequest and ClassificationRequest in https://github.com/mistralai/client-python (src/mistralai/client/models). */
 export const mistralVendor = createOpenaiCompatible({

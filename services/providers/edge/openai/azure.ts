@@ -6,14 +6,14 @@ import { GatewayError } from "#platform/errors.ts";
 import type { Secret } from "#platform/secret.ts";
 import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { AccessToken } from "../../domain/credentials/credential-source.ts";
-import { openaiVendor, openaiVendorWithResponses } from "./adapter.ts";
-import { createOperations } from "./compatible-operations.ts";
-import { createOpenaiCompatible } from "./compatible.ts";
+import { openaiVendor, openaiVendorWithResponses } from "./openai-vendor.ts";
+import { createOperations } from "./compatible/compatible-operations.ts";
+import { createOpenaiCompatible } from "./compatible/compatible.ts";
 import { createEmbedAdapter } from "./embeddings.ts";
 import { readError } from "./errors.ts";
-import { openaiItself, type OpenaiQuirks } from "./quirks.ts";
+import { openaiItself, type OpenaiQuirks } from "./compatible/quirks.ts";
 import { rateLimitHeaders, readRateLimits } from "./rate-limits.ts";
-import { withResponses } from "./typed-responses.ts";
+import { withResponses } from "./responses/both-apis.ts";
 
 const azureItself = {
   vendor: "azure",

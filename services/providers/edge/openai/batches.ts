@@ -7,8 +7,8 @@ import { noUsage } from "../../domain/usage/estimate-usage.ts";
 import { freeSummary } from "../../domain/usage/free-operation.ts";
 import type { RelayForm } from "../../domain/reply/relay-form.ts";
 import { asCount, asObject, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
-import { summarizeResponse } from "./responses-summary.ts";
-import { readUsage } from "./usage.ts";
+import { summarizeResponse } from "./responses/reply-summary.ts";
+import { readUsage } from "./chat/usage.ts";
 
 const attemptMark = "weir_attempt";
 const pageSize = 100;

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { EmbedRequestSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { createEmbedAdapter } from "./embeddings.ts";
-import { openaiItself } from "./quirks.ts";
+import { openaiItself } from "./compatible/quirks.ts";
 
 const embedAdapter = createEmbedAdapter(openaiItself);
 

@@ -7,8 +7,8 @@ import { spliceJson } from "#platform/json.ts";
 import type { NativeUnaryForm, ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { asCount, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { Warnings } from "../../domain/translation/warnings.ts";
-import type { OpenaiQuirks } from "./quirks.ts";
-import { readUsage } from "./usage.ts";
+import type { OpenaiQuirks } from "./compatible/quirks.ts";
+import { readUsage } from "./chat/usage.ts";
 
 export function createEmbedAdapter(quirks: OpenaiQuirks): UnaryAdapter<"embed"> & { readonly native: NativeUnaryForm } {
   return {

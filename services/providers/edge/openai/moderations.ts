@@ -9,9 +9,9 @@ import { noUsage } from "../../domain/usage/estimate-usage.ts";
 import { freeSummary } from "../../domain/usage/free-operation.ts";
 import { asObject, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { unsupportedField, Warnings } from "../../domain/translation/warnings.ts";
-import { buildImage } from "./build-media.ts";
-import type { OpenaiQuirks } from "./quirks.ts";
-import { readUsage } from "./usage.ts";
+import { buildImage } from "./chat/build-media.ts";
+import type { OpenaiQuirks } from "./compatible/quirks.ts";
+import { readUsage } from "./chat/usage.ts";
 
 export function createModerateAdapter(quirks: OpenaiQuirks): UnaryAdapter<"moderate"> {
   return {
