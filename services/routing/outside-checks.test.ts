@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Registry } from "prom-client";
-import type { Judgement, OutsideCheck, Question } from "./domain/guardrails/outside-check.ts";
+import type { Judgement, OutsideCheck, Question } from "./domain/guardrails/outside/outside-check.ts";
 import { createOutsideChecks, mostBeside, mostCharactersBeside, type Judges } from "./outside-checks.ts";
 
 const check: OutsideCheck = { name: "plugin:slow", judge: { case: "plugin", value: "slow" }, timeoutMs: 60_000, failOpen: false };

@@ -2,7 +2,7 @@
 import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";
 import { Histogram, type Registry } from "#platform/metrics.ts";
-import { JudgedTooLate, type AskOutside, type Judge, type Judgement, type Question } from "./domain/guardrails/outside-check.ts";
+import { JudgedTooLate, type AskOutside, type Judge, type Judgement, type Question } from "./domain/guardrails/outside/outside-check.ts";
 
 /** How each kind of judge is asked; rejects when the signal fires. */
 export type Judges = { readonly [Kind in Judge["case"]]: (value: Extract<Judge, { case: Kind }>["value"], question: Question, signal: AbortSignal) => Promise<Judgement> };

@@ -1,7 +1,7 @@
 /** Proves what the detectors find and what they leave alone; docs/guardrails.md has the figures (`-u` writes them). */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { detectors } from "../../services/routing/domain/guardrails/detectors.ts";
+import { detectors } from "../../services/routing/domain/guardrails/detectors/detectors.ts";
 
 interface Case {
   readonly text: string;

@@ -4,7 +4,7 @@ import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { vendors } from "../../services/providers/edge/vendors.ts";
-import { nativeInstructions } from "../../services/routing/domain/guardrails/native-instructions.ts";
+import { nativeInstructions } from "../../services/routing/domain/guardrails/generation/native-instructions.ts";
 import { runWeir } from "../harness/run-weir.ts";
 import { startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";

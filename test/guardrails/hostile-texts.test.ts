@@ -1,11 +1,11 @@
 /** Proves that no text makes a detector stall the process: what is looked at between two breaths takes a small, bounded time. */
 import { expect, test } from "vitest";
 import { CallGuard } from "../../services/routing/domain/guardrails/call-guard.ts";
-import { detectors } from "../../services/routing/domain/guardrails/detectors.ts";
-import { lookThrough, pieceLength } from "../../services/routing/domain/guardrails/look-through.ts";
-import { patternDetector } from "../../services/routing/domain/guardrails/pattern.ts";
-import { TextStream } from "../../services/routing/domain/guardrails/text-stream.ts";
-import { exactDetector, wordsDetector } from "../../services/routing/domain/guardrails/words.ts";
+import { detectors } from "../../services/routing/domain/guardrails/detectors/detectors.ts";
+import { lookThrough, pieceLength } from "../../services/routing/domain/guardrails/texts/look-through.ts";
+import { patternDetector } from "../../services/routing/domain/guardrails/detectors/pattern.ts";
+import { TextStream } from "../../services/routing/domain/guardrails/texts/text-stream.ts";
+import { exactDetector, wordsDetector } from "../../services/routing/domain/guardrails/detectors/words.ts";
 
 const stallMs = 50;
 

@@ -11,7 +11,7 @@ import { freeOfCharge } from "../budget/bound-of.ts";
 import { offerOf } from "../targets/capability.ts";
 import { fileApiOf, type FileApi } from "./file-apis.ts";
 import type { FileIds, FileKind, FilePlace } from "./file-ids.ts";
-import type { Breathe } from "../guardrails/look-through.ts";
+import type { Breathe } from "../guardrails/texts/look-through.ts";
 import type { Reply } from "../call.ts";
 import { directPlan, everyTargetOf, planEveryTarget, type Plan, type PlanningView, type Target } from "../targets/plan.ts";
 

@@ -10,7 +10,7 @@ import { messagesIn } from "../cache/reply-bytes.ts";
 import { noSize } from "../call-size.ts";
 import type { Call, Operation } from "../call.ts";
 import type { CallGuard } from "../guardrails/call-guard.ts";
-import { guardedRequest } from "../guardrails/guarded-request.ts";
+import { guardedRequest } from "../guardrails/texts/guarded-request.ts";
 import type { PipelineDependencies } from "../pipeline.ts";
 import { refuseUnfit } from "../targets/fitness.ts";
 import type { Plan, Target } from "../targets/plan.ts";

@@ -4,13 +4,13 @@ import { WarningSchema, type Warning } from "#gen/weir/inference/v1/generation_p
 import { GatewayError } from "#platform/errors.ts";
 import type { Target } from "../targets/plan.ts";
 import type { CompiledRule, NamedDetector, Side } from "./compiled-rules.ts";
-import type { Detector } from "./detector.ts";
-import type { AskOutside, CheckedCall } from "./outside-check.ts";
-import { OutsideGuard } from "./outside-guard.ts";
-import { Placeholders } from "./placeholders.ts";
-import { TextStream, type Watch } from "./text-stream.ts";
-import { topicWatch } from "./topics.ts";
-import { exactDetector } from "./words.ts";
+import type { Detector } from "./detectors/detector.ts";
+import type { AskOutside, CheckedCall } from "./outside/outside-check.ts";
+import { OutsideGuard } from "./outside/outside-guard.ts";
+import { Placeholders } from "./texts/placeholders.ts";
+import { TextStream, type Watch } from "./texts/text-stream.ts";
+import { topicWatch } from "./detectors/topics.ts";
+import { exactDetector } from "./detectors/words.ts";
 
 /** That a call asks for more than a rule allows. */
 export interface Excess {

@@ -1,12 +1,12 @@
 /** Owns rules in the form in which calls are looked at: detectors made once, and each with the rules that want it. */
 import type { GenerationCaps, GuardrailRule, Instruction, ReplySchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { Detector } from "./detector.ts";
-import { detectors } from "./detectors.ts";
-import { outsideCheckOf, type OutsideCheck } from "./outside-check.ts";
-import { patternDetector } from "./pattern.ts";
-import { compiledTopic, type CompiledTopic } from "./topics.ts";
-import { wordsDetector } from "./words.ts";
+import type { Detector } from "./detectors/detector.ts";
+import { detectors } from "./detectors/detectors.ts";
+import { outsideCheckOf, type OutsideCheck } from "./outside/outside-check.ts";
+import { patternDetector } from "./detectors/pattern.ts";
+import { compiledTopic, type CompiledTopic } from "./detectors/topics.ts";
+import { wordsDetector } from "./detectors/words.ts";
 
 export type Side = "input" | "output";
 export type Mode = "block" | "mask" | "annotate" | "shadow" | "restrict" | "clamp" | "instruct";

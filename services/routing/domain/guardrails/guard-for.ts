@@ -3,7 +3,7 @@ import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import type { Plan } from "../targets/plan.ts";
 import { CallGuard, type Finding } from "./call-guard.ts";
 import { compiledRule } from "./compiled-rules.ts";
-import type { AskOutside, CheckedCall } from "./outside-check.ts";
+import type { AskOutside, CheckedCall } from "./outside/outside-check.ts";
 
 /** Undefined where none is for the call. Throws GUARDRAIL_UNAVAILABLE for one that this version cannot carry out. */
 export function guardFor(call: CheckedCall, plan: Plan, rules: readonly GuardrailRule[], onFinding: (finding: Finding) => void, ask: AskOutside): CallGuard | undefined {

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { CheckRequestSchema, GuardrailPluginService } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
 import { systemClock, type Clock } from "#platform/clock.ts";
 import { createAuthority, issueCertificate, writeProtection } from "#platform/peers/testing/certificates.ts";
-import { JudgedTooLate } from "../../domain/guardrails/outside-check.ts";
+import { JudgedTooLate } from "../../domain/guardrails/outside/outside-check.ts";
 import { openGrpcPlugin } from "./grpc-plugin.ts";
 import type { PluginSettings } from "./plugin.ts";
 

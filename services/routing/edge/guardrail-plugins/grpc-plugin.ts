@@ -9,7 +9,7 @@ import { refuseForbiddenHost } from "#platform/egress/egress-pool.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { deserializerOf, pathOf, serializerOf } from "#platform/peers/grpc-codec.ts";
 import { noConnection } from "#platform/peers/peer-status.ts";
-import { JudgedTooLate } from "../../domain/guardrails/outside-check.ts";
+import { JudgedTooLate } from "../../domain/guardrails/outside/outside-check.ts";
 import { maximumAnswerBytes, type Plugin, type PluginSettings } from "./plugin.ts";
 
 const { check } = GuardrailPluginService.method;

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { CheckResponseSchema } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
-import { changedText } from "../../domain/guardrails/outside-guard.ts";
+import { changedText } from "../../domain/guardrails/outside/outside-guard.ts";
 import { judgementOf } from "./plugin-messages.ts";
 
 test("spans in code points hide what they name, whatever characters the text has", () => {

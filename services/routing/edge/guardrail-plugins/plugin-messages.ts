@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { CheckRequestSchema, CheckResponseSchema, Side, type CheckRequest, type CheckResponse, type Mask } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
 import { validateMessage } from "#platform/validation.ts";
-import type { Judgement, Question, Span } from "../../domain/guardrails/outside-check.ts";
+import type { Judgement, Question, Span } from "../../domain/guardrails/outside/outside-check.ts";
 import { operationWord } from "../../domain/targets/plan-call.ts";
 
 export function checkRequest({ rule, side, texts, call }: Question): CheckRequest {

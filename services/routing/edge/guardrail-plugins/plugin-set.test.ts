@@ -5,7 +5,7 @@ import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import { Secret } from "#platform/secret.ts";
-import { JudgedTooLate, type Question } from "../../domain/guardrails/outside-check.ts";
+import { JudgedTooLate, type Question } from "../../domain/guardrails/outside/outside-check.ts";
 import { PluginSet, type PluginConfig } from "./plugin-set.ts";
 
 const { signal } = new AbortController();

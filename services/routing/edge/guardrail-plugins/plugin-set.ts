@@ -6,7 +6,7 @@ import { createBreaker, type Breaker, type BreakerSettings, type Health } from "
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { LiveValue } from "#platform/live-value.ts";
-import { JudgedTooLate, type Judgement, type Question } from "../../domain/guardrails/outside-check.ts";
+import { JudgedTooLate, type Judgement, type Question } from "../../domain/guardrails/outside/outside-check.ts";
 import { openGrpcPlugin } from "./grpc-plugin.ts";
 import { checkRequest, judgementOf } from "./plugin-messages.ts";
 import type { Plugin, PluginSettings } from "./plugin.ts";

@@ -2,7 +2,7 @@
  * Owns looking for finds in a text that comes in pieces, and letting go of it as soon as nothing that follows can change what was found.
  * What comes out, all pieces together, does not depend on how the text was cut.
  */
-import type { Detector } from "./detector.ts";
+import type { Detector } from "../detectors/detector.ts";
 
 /** A detector, and what becomes of what it finds. */
 export interface Watch {

@@ -4,8 +4,8 @@ import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { GenerationSchema, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { GuardrailJudge } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { generationCall, type AskedCall } from "../asked-call.ts";
-import type { Reply } from "../call.ts";
+import { generationCall, type AskedCall } from "../../asked-call.ts";
+import type { Reply } from "../../call.ts";
 import type { Judgement } from "./outside-check.ts";
 
 /** Enough for models that reason before they answer. */

@@ -6,11 +6,11 @@ import { create } from "@bufbuild/protobuf";
 import { StreamGenerateResponseSchema, type PartDelta, type StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { rewriteTexts } from "./look-through.ts";
-import { unplacedCitation } from "./fitting-remarks.ts";
+import { rewriteTexts } from "../texts/look-through.ts";
+import { unplacedCitation } from "../texts/fitting-remarks.ts";
 import type { OutsideGuard } from "./outside-guard.ts";
-import { rewriteMessage } from "./rewrite-message.ts";
-import { brokenSignature } from "./signed-reasoning.ts";
+import { rewriteMessage } from "../texts/rewrite-message.ts";
+import { brokenSignature } from "../texts/signed-reasoning.ts";
 
 /** The longest reply that is judged, in characters, and bytes of sound. */
 const maximumLength = 16 * 1024 * 1024;

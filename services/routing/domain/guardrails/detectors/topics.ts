@@ -1,7 +1,7 @@
 /** Owns telling whether a text is about a topic: that enough of the topic's terms stand in it, each counted once. */
 import type { Topic } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import type { Detector } from "./detector.ts";
-import type { Watch } from "./text-stream.ts";
+import type { Watch } from "../texts/text-stream.ts";
 import { folded, wordsDetector } from "./words.ts";
 
 export interface CompiledTopic {

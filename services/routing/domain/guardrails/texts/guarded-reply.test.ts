@@ -2,8 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { GuardrailRuleSchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { AttemptResponseSchema, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { CallGuard } from "./call-guard.ts";
-import { compiledRule } from "./compiled-rules.ts";
+import { CallGuard } from "../call-guard.ts";
+import { compiledRule } from "../compiled-rules.ts";
 import { guardedReply } from "./guarded-reply.ts";
 
 const guard = new CallGuard([compiledRule(create(GuardrailRuleSchema, { name: "r", mode: "mask", sides: ["output"], detectors: ["email"] }))], () => undefined);

@@ -1,10 +1,10 @@
 /** Owns a generation under guardrails about itself: held to their caps, with the instructions that they add, its reply judged, in whatever form it goes to a target. */
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import type { Bound } from "../budget/bound.ts";
-import { withOutputMaximum } from "../output-maximum.ts";
-import type { Call } from "../call.ts";
-import type { Target } from "../targets/plan.ts";
-import type { CallGuard } from "./call-guard.ts";
+import type { Bound } from "../../budget/bound.ts";
+import { withOutputMaximum } from "../../output-maximum.ts";
+import type { Call } from "../../call.ts";
+import type { Target } from "../../targets/plan.ts";
+import type { CallGuard } from "../call-guard.ts";
 import { heldTo, type HeldGeneration } from "./caps.ts";
 import { instructionsOf, takesInstructions, withInstructions, type Instructions } from "./instructions.ts";
 import { judgedReply, replyChecks, type JudgeJson } from "./reply-schema.ts";

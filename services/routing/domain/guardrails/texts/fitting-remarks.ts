@@ -1,7 +1,7 @@
 /** Owns what is said of words of a reply, once something else stands in the place of some: where those stand that citations are about, and whether a signature holds. */
 import type { Citation, Part } from "#gen/weir/inference/v1/content_pb.ts";
 import type { GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import type { CallGuard } from "./call-guard.ts";
+import type { CallGuard } from "../call-guard.ts";
 import { pieceLength, type Breathe } from "./look-through.ts";
 import { inPart } from "./signed-reasoning.ts";
 import type { TextStream } from "./text-stream.ts";

@@ -1,9 +1,9 @@
 /** Owns looking through what a target answers, in whatever form it comes. */
 import { AttemptResponseSchema, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { OperationName } from "../targets/capability.ts";
-import type { CallGuard } from "./call-guard.ts";
-import { checkedStream } from "./checked-stream.ts";
+import type { OperationName } from "../../targets/capability.ts";
+import type { CallGuard } from "../call-guard.ts";
+import { checkedStream } from "../outside/checked-stream.ts";
 import { GuardedParts } from "./guarded-parts.ts";
 import { lookThrough, type Breathe } from "./look-through.ts";
 import { withFittingRemarks } from "./fitting-remarks.ts";

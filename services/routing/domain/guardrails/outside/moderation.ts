@@ -3,8 +3,8 @@ import { create } from "@bufbuild/protobuf";
 import { ModerateRequestSchema, type ModerateResponse, type ModerationResult } from "#gen/weir/inference/v1/moderation_pb.ts";
 import type { GuardrailModeration } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { unaryCall, type AskedCall } from "../asked-call.ts";
-import type { Reply } from "../call.ts";
+import { unaryCall, type AskedCall } from "../../asked-call.ts";
+import type { Reply } from "../../call.ts";
 import type { Judgement } from "./outside-check.ts";
 
 /** Rejects when the model cannot be asked, or does not say what the thresholds are about. */

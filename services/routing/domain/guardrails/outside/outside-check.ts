@@ -2,8 +2,8 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { Call } from "../call.ts";
-import type { Side } from "./compiled-rules.ts";
+import type { Call } from "../../call.ts";
+import type { Side } from "../compiled-rules.ts";
 
 /** Who judges, as a rule names it. */
 export interface OutsideCheck {

@@ -1,6 +1,6 @@
 /** Owns looking through all texts of something without keeping other requests waiting: between pieces, they have their turn. */
-import type { CallGuard } from "./call-guard.ts";
-import type { Side } from "./compiled-rules.ts";
+import type { CallGuard } from "../call-guard.ts";
+import type { Side } from "../compiled-rules.ts";
 import { longestPlaceholder } from "./placeholders.ts";
 import { isJson, rewriteJsonText, type Rewrite } from "./rewrite-json.ts";
 

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { TopicSchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
-import { TextStream } from "./text-stream.ts";
+import { TextStream } from "../texts/text-stream.ts";
 import { compiledTopic, topicWatch } from "./topics.ts";
 
 const topic = compiledTopic(create(TopicSchema, { name: "takeovers", threshold: 4, terms: { Merger: 2, "due diligence": 2, valuation: 1, "term sheet": 1 } }));

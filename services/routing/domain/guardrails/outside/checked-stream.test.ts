@@ -5,9 +5,9 @@ import type { StreamGenerateResponse } from "#gen/weir/inference/v1/inference_se
 import { GuardrailRuleSchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { AttemptResponseSchema, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { CallGuard } from "./call-guard.ts";
+import { CallGuard } from "../call-guard.ts";
 import { checkedStream } from "./checked-stream.ts";
-import { compiledRule } from "./compiled-rules.ts";
+import { compiledRule } from "../compiled-rules.ts";
 
 const call = { requestId: "req_1", grant: create(GrantSchema), model: "m", operation: "generate", labels: {}, signal: new AbortController().signal, deadlineMs: Infinity } as const;
 

@@ -3,11 +3,11 @@ import { expect, test } from "vitest";
 import { GenerationSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GuardrailRuleSchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
-import type { Bound } from "../budget/bound.ts";
-import type { Call } from "../call.ts";
-import type { Target } from "../targets/plan.ts";
-import { CallGuard } from "./call-guard.ts";
-import { compiledRule } from "./compiled-rules.ts";
+import type { Bound } from "../../budget/bound.ts";
+import type { Call } from "../../call.ts";
+import type { Target } from "../../targets/plan.ts";
+import { CallGuard } from "../call-guard.ts";
+import { compiledRule } from "../compiled-rules.ts";
 import { governedCall } from "./governed-call.ts";
 
 const bound: Bound = {

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { detectors } from "./detectors.ts";
-import { patternDetector } from "./pattern.ts";
+import { detectors } from "../detectors/detectors.ts";
+import { patternDetector } from "../detectors/pattern.ts";
 import { Placeholders } from "./placeholders.ts";
 import { TextStream, type Watch } from "./text-stream.ts";
-import { exactDetector, wordsDetector } from "./words.ts";
+import { exactDetector, wordsDetector } from "../detectors/words.ts";
 
 const pem = `-----BEGIN RSA PRIVATE KEY-----\n${"MIIBOgIBAAJBAKj34Gkx\n".repeat(6)}-----END RSA PRIVATE KEY-----`;
 // Finds, near-misses, and pieces of which a cut, a repetition or a neighbour makes the one or the other.

@@ -1,6 +1,6 @@
 /** Owns what becomes of one call by the judgement of others: whom to ask, what follows from what they say, and from their saying nothing. */
 import { GatewayError } from "#platform/errors.ts";
-import type { CompiledRule, Mode, Side } from "./compiled-rules.ts";
+import type { CompiledRule, Mode, Side } from "../compiled-rules.ts";
 import type { AskOutside, CheckedCall, Judgement, OutsideCheck, Span } from "./outside-check.ts";
 
 /** How judgements take effect. */

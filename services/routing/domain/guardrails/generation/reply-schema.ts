@@ -2,8 +2,8 @@
 import type { Candidate } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation, StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import type { CallGuard } from "./call-guard.ts";
-import type { CompiledRule } from "./compiled-rules.ts";
+import type { CallGuard } from "../call-guard.ts";
+import type { CompiledRule } from "../compiled-rules.ts";
 
 /** Why a text is not JSON that fits the schema, with nothing of the text in it; undefined when it is. */
 export type JudgeJson = (schema: string, text: string) => Promise<string | undefined>;

@@ -1,10 +1,10 @@
 /** Owns the tokens of a call with the instructions that guardrails add to it, as rate limits count them before the reply. */
 import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
-import type { Call } from "../call.ts";
-import type { Plan } from "../targets/plan.ts";
-import { estimateBytes, type TokenCount } from "../rate-limits/token-estimate.ts";
-import { compiledRule } from "./compiled-rules.ts";
-import { rulesMeant } from "./guard-for.ts";
+import type { Call } from "../../call.ts";
+import type { Plan } from "../../targets/plan.ts";
+import { estimateBytes, type TokenCount } from "../../rate-limits/token-estimate.ts";
+import { compiledRule } from "../compiled-rules.ts";
+import { rulesMeant } from "../guard-for.ts";
 import { instructionsOf } from "./instructions.ts";
 
 /** `asked` itself where nothing is added; the plan is made only where something could be. */

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { MessageSchema, Role, type Message } from "#gen/weir/inference/v1/content_pb.ts";
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import type { CompiledRule } from "./compiled-rules.ts";
+import type { CompiledRule } from "../compiled-rules.ts";
 import { nativeInstructions } from "./native-instructions.ts";
 
 /** What is to stand before and after the caller's own; empty where that is nothing. */
