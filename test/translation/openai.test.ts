@@ -5,7 +5,7 @@ import type { ChatCompletion, ChatCompletionChunk, ChatCompletionCreateParamsNon
 import { expect, test } from "vitest";
 import { SseSplitter } from "#platform/sse.ts";
 import { openaiVendor } from "../../services/providers/edge/openai/openai-vendor.ts";
-import { chatCompletionsEndpoint as endpoint } from "../../services/routing/edge/openai/chat-completions.ts";
+import { chatCompletionsEndpoint as endpoint } from "../../services/routing/edge/openai/chat/chat-completions.ts";
 
 type Request = ChatCompletionCreateParamsNonStreaming;
 

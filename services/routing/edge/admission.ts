@@ -8,7 +8,7 @@ import type { LiveValue } from "#platform/live-value.ts";
 import type { RoutingConfig } from "../config.ts";
 import { authenticate, type GrantSource, type SessionSecret } from "../domain/admission/admit.ts";
 import { callerAddress } from "./caller-address.ts";
-import { isForeign } from "./foreign-page.ts";
+import { isForeign } from "./browsers/foreign-page.ts";
 import type { RequestScope } from "./request-scope.ts";
 
 /** The grant by which the request comes in; the request is cut when the grant is withdrawn. Throws as `authenticate` does. */

@@ -4,11 +4,11 @@ import { GatewayError } from "#platform/errors.ts";
 import { breakOff, type HttpHandler, type HttpResponse } from "#platform/listener.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { RoutingConfig } from "../config.ts";
-import type { ConsoleFiles } from "./console-files.ts";
-import { answerCors } from "./cors.ts";
-import { handleHttp, refuseHttp, type HttpDoorDependencies } from "./http-door.ts";
+import type { ConsoleFiles } from "./browsers/console-files.ts";
+import { answerCors } from "./browsers/cors.ts";
+import { handleHttp, refuseHttp, type HttpDoorDependencies } from "./http-door/http-door.ts";
 import { RequestScope, type RequestObserver } from "./request-scope.ts";
-import { createRpcDoor, isRpc, type RpcDoor, type RpcDoorOptions } from "./rpc-door.ts";
+import { createRpcDoor, isRpc, type RpcDoor, type RpcDoorOptions } from "./rpc-door/rpc-door.ts";
 import { isSessionPath, type SessionDoor } from "./sessions/session-door.ts";
 
 export interface FrontDoorOptions {

@@ -6,8 +6,8 @@ import { filesIn } from "../../domain/account/account-objects.ts";
 import { BoundSum, type Bound } from "../../domain/budget/bound.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
 import type { Plan } from "../../domain/targets/plan.ts";
-import { boundOfBatched } from "../batched-generation.ts";
-import { invalidField, RequestFields, UnknownFields } from "../request-fields.ts";
+import { boundOfBatched } from "../dialect-parts/batched-generation.ts";
+import { invalidField, RequestFields, UnknownFields } from "../dialect-parts/request-fields.ts";
 import { messagesEndpoint } from "./messages.ts";
 
 export interface BatchRequests {

@@ -12,7 +12,7 @@ import {
   usualMessageBatchPage,
   type MessageBatchQuery,
 } from "../../domain/account/kept-message-batches.ts";
-import { invalidField, readPageLimit } from "../request-fields.ts";
+import { invalidField, readPageLimit } from "../dialect-parts/request-fields.ts";
 import { readBatchRequests } from "./batch-requests.ts";
 
 const path = "/v1/messages/batches";

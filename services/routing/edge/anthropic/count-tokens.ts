@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { CountTokensRequestSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { JsonObject, UnaryCall, UnaryEndpoint } from "../../domain/dialect.ts";
-import { RequestFields, UnknownFields } from "../request-fields.ts";
+import { RequestFields, UnknownFields } from "../dialect-parts/request-fields.ts";
 import { readGeneration, type GenerationReading } from "./read-generation.ts";
 
 export const countTokensEndpoint = { operation: "countTokens", method: "POST", path: "/v1/messages/count_tokens", read } satisfies UnaryEndpoint<"countTokens">;

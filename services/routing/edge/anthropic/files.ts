@@ -3,7 +3,7 @@ import { readForm } from "#platform/multipart.ts";
 import type { AccountFiles } from "../../domain/account/account-files.ts";
 import type { FilesEndpoint, FilesRequest, JsonObject } from "../../domain/dialect.ts";
 import { findFiles, listFiles, lookAtFile, readFile, uploadFile, type FilePage } from "../../domain/account/kept-files.ts";
-import { invalidField, readPageLimit } from "../request-fields.ts";
+import { invalidField, readPageLimit } from "../dialect-parts/request-fields.ts";
 
 const path = "/v1/files";
 const largestPage = 1_000;

@@ -1,6 +1,6 @@
 /** Owns POST /v1/messages: https://platform.claude.com/docs/en/api/messages */
 import type { GenerateCall, GenerateEndpoint, JsonObject } from "../../domain/dialect.ts";
-import { RequestFields, UnknownFields } from "../request-fields.ts";
+import { RequestFields, UnknownFields } from "../dialect-parts/request-fields.ts";
 import { readGeneration, type GenerationReading } from "./read-generation.ts";
 import { AnthropicStreamWriter } from "./stream-writer.ts";
 import { writeReply } from "./write-reply.ts";

@@ -8,8 +8,8 @@ import {
   PartSchema,
   type Part,
 } from "#gen/weir/inference/v1/content_pb.ts";
-import { present } from "../present.ts";
-import { invalidField, type RequestFields } from "../request-fields.ts";
+import { present } from "../dialect-parts/present.ts";
+import { invalidField, type RequestFields } from "../dialect-parts/request-fields.ts";
 
 /** The name under which Anthropic's own JSON stands in a NativePart. */
 export const nativeDialect = "anthropic";

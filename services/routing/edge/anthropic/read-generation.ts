@@ -4,10 +4,10 @@ import { CacheMarkerSchema, MessageSchema, Role, type Message, type Part } from 
 import { type OutputFormatSchema, ReasoningOptions_Effort, type ReasoningOptionsSchema } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerationSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
-import { present } from "../present.ts";
+import { present } from "../dialect-parts/present.ts";
 import { readCacheMarker, readContent } from "./read-content.ts";
 import { readToolChoice, readTools } from "./read-tools.ts";
-import { invalidField, RequestFields, UnknownFields } from "../request-fields.ts";
+import { invalidField, RequestFields, UnknownFields } from "../dialect-parts/request-fields.ts";
 
 export interface GenerationReading {
   readonly generation: Generation;

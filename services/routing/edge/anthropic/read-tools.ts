@@ -1,9 +1,9 @@
 /** Owns the reading of tools and of the choice among them. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ToolChoice_Mode, type ToolChoiceSchema, ToolSchema, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
-import { present } from "../present.ts";
+import { present } from "../dialect-parts/present.ts";
 import { nativeDialect, readCacheMarker } from "./read-content.ts";
-import { invalidField, type RequestFields } from "../request-fields.ts";
+import { invalidField, type RequestFields } from "../dialect-parts/request-fields.ts";
 
 export function readTools(fields: RequestFields): Tool[] {
   return (fields.objects("tools") ?? []).map(readTool);

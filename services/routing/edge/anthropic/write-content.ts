@@ -1,7 +1,7 @@
 /** Owns the writing of a reply's parts as content blocks. */
 import type { Citation, NativePart, Part } from "#gen/weir/inference/v1/content_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
-import { parseArguments } from "../tool-arguments.ts";
+import { parseArguments } from "../dialect-parts/tool-arguments.ts";
 import { nativeDialect } from "./read-content.ts";
 
 /**

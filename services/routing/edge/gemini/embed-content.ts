@@ -3,8 +3,8 @@ import { create } from "@bufbuild/protobuf";
 import { EmbedRequestSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { JsonObject, RequestTarget, UnaryCall, UnaryEndpoint } from "../../domain/dialect.ts";
-import { present } from "../present.ts";
-import { invalidField, UnknownFields, type RequestFields } from "../request-fields.ts";
+import { present } from "../dialect-parts/present.ts";
+import { invalidField, UnknownFields, type RequestFields } from "../dialect-parts/request-fields.ts";
 import { geminiFields } from "./fields.ts";
 import { writeUsage } from "./usage.ts";
 

@@ -1,6 +1,6 @@
 /** Owns generateContent and streamGenerateContent. */
 import type { GenerateCall, GenerateEndpoint, JsonObject, RequestTarget } from "../../domain/dialect.ts";
-import { invalidField } from "../request-fields.ts";
+import { invalidField } from "../dialect-parts/request-fields.ts";
 import { arrayFraming, eventFraming, type Framing } from "./framing.ts";
 import { readGeneration, type GenerationReading } from "./read-generation.ts";
 import { GeminiStreamWriter } from "./stream-writer.ts";

@@ -5,7 +5,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { NativePart, PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
-import { invalidField, type RequestFields } from "../request-fields.ts";
+import { invalidField, type RequestFields } from "../dialect-parts/request-fields.ts";
 
 const member = "weir";
 

@@ -7,8 +7,8 @@ import { Modality, ReasoningOptions_Effort, type AudioOutputSchema, type OutputF
 import { GenerationSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
-import { present } from "../present.ts";
-import { invalidField, UnknownFields, type RequestFields } from "../request-fields.ts";
+import { present } from "../dialect-parts/present.ts";
+import { invalidField, UnknownFields, type RequestFields } from "../dialect-parts/request-fields.ts";
 import { geminiFields } from "./fields.ts";
 import { readContents, readSystemInstruction } from "./read-parts.ts";
 import { toJsonSchema } from "./read-schema.ts";

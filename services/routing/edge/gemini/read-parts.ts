@@ -2,10 +2,10 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { MessageSchema, PartSchema, Role, type MediaSchema, type Message, type Part } from "#gen/weir/inference/v1/content_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
-import { readBase64 } from "../base64.ts";
-import { present } from "../present.ts";
-import { invalidField, type RequestFields } from "../request-fields.ts";
-import { CallIds } from "../call-ids.ts";
+import { readBase64 } from "../dialect-parts/base64.ts";
+import { present } from "../dialect-parts/present.ts";
+import { invalidField, type RequestFields } from "../dialect-parts/request-fields.ts";
+import { CallIds } from "../dialect-parts/call-ids.ts";
 import { readKeptPart } from "./kept-part.ts";
 import { readSignature } from "./thought-signature.ts";
 

@@ -1,8 +1,8 @@
 /** Owns the reading of tools and of the choice among them. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ToolChoice_Mode, ToolSchema, type Tool, type ToolChoiceSchema } from "#gen/weir/inference/v1/generation_pb.ts";
-import { present } from "../present.ts";
-import { invalidField, type RequestFields } from "../request-fields.ts";
+import { present } from "../dialect-parts/present.ts";
+import { invalidField, type RequestFields } from "../dialect-parts/request-fields.ts";
 import { nativeDialect } from "./read-parts.ts";
 import { toJsonSchema } from "./read-schema.ts";
 

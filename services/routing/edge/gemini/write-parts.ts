@@ -1,8 +1,8 @@
 /** Owns the writing of a reply's parts. */
 import type { AudioPart, FilePart, ImagePart, Media, Part, ToolCallPart, ToolResultPart } from "#gen/weir/inference/v1/content_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
-import { writeBase64 } from "../base64.ts";
-import { parseArguments } from "../tool-arguments.ts";
+import { writeBase64 } from "../dialect-parts/base64.ts";
+import { parseArguments } from "../dialect-parts/tool-arguments.ts";
 import { keptNative, keptReasoning } from "./kept-part.ts";
 import { nativeDialect } from "./read-parts.ts";
 import { writeSignature } from "./thought-signature.ts";

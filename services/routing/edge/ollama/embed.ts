@@ -2,8 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import { EmbedRequestSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { JsonObject, UnaryCall, UnaryEndpoint } from "../../domain/dialect.ts";
-import { present } from "../present.ts";
-import { invalidField, RequestFields, UnknownFields } from "../request-fields.ts";
+import { present } from "../dialect-parts/present.ts";
+import { invalidField, RequestFields, UnknownFields } from "../dialect-parts/request-fields.ts";
 import { writeEmbeddingUsage } from "./reply.ts";
 
 export const embedEndpoint = { operation: "embed", method: "POST", path: "/api/embed", read } satisfies UnaryEndpoint<"embed">;

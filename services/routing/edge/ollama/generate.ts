@@ -1,6 +1,6 @@
 /** Owns POST /api/chat and POST /api/generate. */
 import type { GenerateCall, GenerateEndpoint, JsonObject } from "../../domain/dialect.ts";
-import { RequestFields, UnknownFields } from "../request-fields.ts";
+import { RequestFields, UnknownFields } from "../dialect-parts/request-fields.ts";
 import { readChat, readPrompt, type GenerationReading } from "./read-generation.ts";
 import { chatShape, generateShape, type Shape } from "./reply.ts";
 import { OllamaStreamWriter } from "./stream-writer.ts";

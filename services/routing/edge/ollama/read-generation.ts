@@ -8,8 +8,8 @@ import { ReasoningOptions_Effort, ToolSchema, type OutputFormatSchema, type Reas
 import { GenerationSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
-import { present } from "../present.ts";
-import { invalidField, RequestFields, UnknownFields } from "../request-fields.ts";
+import { present } from "../dialect-parts/present.ts";
+import { invalidField, RequestFields, UnknownFields } from "../dialect-parts/request-fields.ts";
 import { readImages, readMessages, readText } from "./read-messages.ts";
 
 /** The name under which Ollama's own JSON stands in a NativePart. */

@@ -1,9 +1,9 @@
 /** Owns the reading of Ollama's messages, images and tool calls. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { MessageSchema, Role, type Message, type Part, type PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
-import { readBase64 } from "../base64.ts";
-import { CallIds } from "../call-ids.ts";
-import { invalidField, type RequestFields } from "../request-fields.ts";
+import { readBase64 } from "../dialect-parts/base64.ts";
+import { CallIds } from "../dialect-parts/call-ids.ts";
+import { invalidField, type RequestFields } from "../dialect-parts/request-fields.ts";
 
 export type PartInit = Exclude<MessageInitShape<typeof PartSchema>, Part>;
 

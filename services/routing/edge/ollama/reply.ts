@@ -5,8 +5,8 @@ import { FinishReason, type TokenLogprob } from "#gen/weir/inference/v1/generati
 import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { timeOfId } from "#platform/ids.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
-import { writeBase64 } from "../base64.ts";
-import { parseArguments } from "../tool-arguments.ts";
+import { writeBase64 } from "../dialect-parts/base64.ts";
+import { parseArguments } from "../dialect-parts/tool-arguments.ts";
 
 /** What a reply, or a piece of one, says. */
 export interface Said {

@@ -1,10 +1,10 @@
 /** Owns the reading of content, of messages as well as of tools' outputs, into parts. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { MediaSchema, Part, PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
-import { readCacheMarker } from "../openai/cache-marker.ts";
+import { readCacheMarker } from "../openai/chat/cache-marker.ts";
 import { readBase64, readMediaUrl } from "../openai/data-url.ts";
 import type { ObjectReader } from "../openai/object-reader.ts";
-import { readImageDetail } from "../openai/read-content.ts";
+import { readImageDetail } from "../openai/chat/read-content.ts";
 import { readAnnotations } from "./annotations.ts";
 
 export type PartInit = Exclude<MessageInitShape<typeof PartSchema>, Part>;

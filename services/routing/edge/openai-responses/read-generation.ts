@@ -4,7 +4,7 @@ import type { OutputFormatSchema, ReasoningOptionsSchema, SamplingSchema } from 
 import { GenerationSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
 import { ObjectReader } from "../openai/object-reader.ts";
-import { readEffort } from "../openai/reasoning-effort.ts";
+import { readEffort } from "../openai/chat/reasoning-effort.ts";
 import { readInput, readItems, refuseReference } from "./read-input.ts";
 import { readTools } from "./read-tools.ts";
 

@@ -3,7 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Role, type MessageSchema, type Part } from "#gen/weir/inference/v1/content_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { readBase64 } from "../openai/data-url.ts";
-import { nativePart } from "../openai/native-parts.ts";
+import { nativePart } from "../openai/chat/native-parts.ts";
 import type { ObjectReader } from "../openai/object-reader.ts";
 import { nativeDialect } from "./native-dialect.ts";
 import { readOpaquePart } from "./opaque-part.ts";

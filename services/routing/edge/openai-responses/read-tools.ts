@@ -1,7 +1,7 @@
 /** Owns the reading of tools and of the choice among them. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ToolChoice_Mode, type Tool, type ToolChoiceSchema, type ToolSchema } from "#gen/weir/inference/v1/generation_pb.ts";
-import { nativePart } from "../openai/native-parts.ts";
+import { nativePart } from "../openai/chat/native-parts.ts";
 import type { ObjectReader } from "../openai/object-reader.ts";
 import { nativeDialect } from "./native-dialect.ts";
 import { freeTextSchema, joinToolName } from "./caller-tools.ts";

@@ -1,16 +1,16 @@
 /** Owns the `openai` dialect: what callers of OpenAI's API send, and what they expect back. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dialect } from "../../domain/dialect.ts";
-import { batchesEndpoints } from "./batches.ts";
-import { chatCompletionsEndpoint } from "./chat-completions.ts";
-import { completionsEndpoint } from "./completions.ts";
+import { batchesEndpoints } from "./account/batches.ts";
+import { chatCompletionsEndpoint } from "./chat/chat-completions.ts";
+import { completionsEndpoint } from "./completions/completions.ts";
 import { embeddingsEndpoint } from "./embeddings.ts";
 import { writeError } from "./errors.ts";
-import { filesEndpoints } from "./files.ts";
-import { imageEditsEndpoint, imageVariationsEndpoint } from "./image-edits.ts";
-import { imagesEndpoint } from "./images.ts";
-import { speechEndpoint } from "./speech.ts";
-import { transcriptionsEndpoint, translationsEndpoint } from "./transcriptions.ts";
+import { filesEndpoints } from "./account/files.ts";
+import { imageEditsEndpoint, imageVariationsEndpoint } from "./media/image-edits.ts";
+import { imagesEndpoint } from "./media/images.ts";
+import { speechEndpoint } from "./media/speech.ts";
+import { transcriptionsEndpoint, translationsEndpoint } from "./media/transcriptions.ts";
 import { modelEndpoint, modelsEndpoint } from "./models.ts";
 import { moderationsEndpoint } from "./moderations.ts";
 import { writeRateLimits } from "./rate-limits.ts";

@@ -3,7 +3,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ModerateRequestSchema, type ModerateRequest, type ModerateResponse, type ModerationInputSchema, type ModerationResult } from "#gen/weir/inference/v1/moderation_pb.ts";
 import type { JsonObject, UnaryCall, UnaryEndpoint } from "../../domain/dialect.ts";
 import { ObjectReader } from "./object-reader.ts";
-import { readImage, textPart, type PartInit } from "./read-content.ts";
+import { readImage, textPart, type PartInit } from "./chat/read-content.ts";
 
 export const moderationsEndpoint = { operation: "moderate", method: "POST", path: "/v1/moderations", read } satisfies UnaryEndpoint<"moderate">;
 

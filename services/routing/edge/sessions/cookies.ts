@@ -2,7 +2,7 @@
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
 import { isSessionSecret } from "#platform/session-secret.ts";
 import type { SessionSecret } from "../../domain/admission/admit.ts";
-import { isForeign } from "../foreign-page.ts";
+import { isForeign } from "../browsers/foreign-page.ts";
 
 /** A cookie, and whether the browser sends it along when another site leads here: it must with what comes back from an issuer, and nowhere else. */
 export interface CookieKind {

@@ -23,7 +23,7 @@ import { letIn, type Credential, type GrantSource, type OpenGrant, type SessionS
 import { AttemptBound } from "../../domain/admission/attempt-bound.ts";
 import { audited, type AuditTrail } from "../../domain/records/audit.ts";
 import { openedBy } from "../../domain/admission/vouched-grant.ts";
-import { isForeign } from "../foreign-page.ts";
+import { isForeign } from "../browsers/foreign-page.ts";
 import { discardRest, readBody } from "../read-body.ts";
 import type { RequestScope } from "../request-scope.ts";
 import { readCookie, sessionCookie, sessionOf, signInCookie, writeCookie } from "./cookies.ts";
