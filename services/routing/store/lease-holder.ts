@@ -2,8 +2,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
-import { AcquireLeaseRequestSchema, PeekLeaseRequestSchema, WatchRecallsRequestSchema, type AcquireLeaseResponse, type LeaseScope } from "#gen/weir/policy/v1/lease_pb.ts";
-import type { Grant, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { AcquireLeaseRequestSchema, PeekLeaseRequestSchema, WatchRecallsRequestSchema, type AcquireLeaseResponse } from "#gen/weir/policy/v1/lease_pb.ts";
+import type { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
@@ -14,6 +14,8 @@ import { mostNanos, type PricedBound } from "../domain/budget/bound.ts";
 import type { Hold, HoldContext, HoldSource, Need } from "../domain/budget/hold.ts";
 import type { PeekedHold } from "../domain/dry-run.ts";
 import { Lease } from "./lease.ts";
+import { LeaseBalances, type Balance, type Waiting } from "./lease-balances.ts";
+import { LeaseQuestions } from "./lease-questions.ts";
 import { LeaseReturns } from "./lease-returns.ts";
 
 export interface LeaseHolderOptions {
@@ -31,14 +33,8 @@ const identity = { kind: "service", name: "routing" } as const;
 const longestWaitMs = 60_000;
 /** So long before its deadline a call that waits hears that its budget is what it lacks: policy looks again now and then. */
 const answerAheadMs = 500;
-/** Beyond the wait: for policy's own work. */
-const acquireTimeoutMs = 5_000;
-/** A policy that is silent for so long answers no question: the calls that wait for one are not to wait on for their budget's sake. */
-const mostSilenceMs = 3_000;
 const stopWithinMs = 1_000;
 const sweepIntervalMs = 500;
-/** The most scopes with leases; beyond it those that were used longest ago are given up. */
-const mostScopes = 10_000;
 /** The most calls that wait for one lease; no more can be served before their callers give up. */
 const mostWaiting = 10_000;
 /** How often a call asks again that could draw nothing from the lease it was given, because that was recalled in the same moment. */
@@ -52,40 +48,15 @@ const scarceMs = 1_000;
 /** An attempt begins this long before its lease ends, or not under it: what is between is on its way. */
 const leastLifeMs = 50;
 
-interface Waiting {
-  readonly need: Need;
-  readonly context: HoldContext;
-  resolve(hold: Hold): void;
-  reject(error: unknown): void;
-}
-
-/** What calls share that budgets do not tell apart. */
-interface Balance {
-  readonly leases: Set<Lease>;
-  /** First come, first served. */
-  readonly waiting: Waiting[];
-  isAcquiring: boolean;
-  /** What was drawn since a lease was last asked for: the next one is to last longer. */
-  drawnNanos: bigint;
-  /** Until when no budget applies, on the monotonic clock. */
-  exemptUntilMs: number;
-  /** After a refusal: from when on one is asked for ahead of need again. */
-  renewFromMs: number;
-}
-
 export class LeaseHolder implements HoldSource {
   readonly #options: LeaseHolderOptions;
   readonly #id: string;
   readonly #returns: LeaseReturns;
-  /** By organization: what calls must have in common to share a lease, as policy said last. */
-  readonly #scopes = new Map<string, LeaseScope>();
-  /** By what calls have in common; those used last stand at the end. */
-  readonly #balances = new Map<string, Balance>();
+  readonly #balances = new LeaseBalances((leaseId) => this.#giveUp(leaseId));
   readonly #byId = new Map<string, { readonly lease: Lease; readonly balance: Balance }>();
-  /** What policy is being asked for. */
-  readonly #questions = new Set<Promise<void>>();
-  /** What gives up those of them that are unanswered, and since when they are asked. */
-  readonly #unanswered = new Map<AbortController, number>();
+  readonly #questions: LeaseQuestions;
+  /** What policy is being asked for, until what it gives is taken. */
+  readonly #acquiring = new Set<Promise<void>>();
   readonly #timer: NodeJS.Timeout;
   #isStopping = false;
 
@@ -93,6 +64,7 @@ export class LeaseHolder implements HoldSource {
     const { policy, clock, logger, signal } = options;
     this.#options = options;
     this.#id = newId("hld", clock);
+    this.#questions = new LeaseQuestions(options);
     this.#returns = new LeaseReturns({ policy, holderId: this.#id, logger });
     this.#timer = setInterval(() => this.#sweep(), sweepIntervalMs).unref();
     void followView({
@@ -107,7 +79,7 @@ export class LeaseHolder implements HoldSource {
   }
 
   hold(need: Need, context: HoldContext): Hold | Promise<Hold> {
-    const balance = this.#balanceOf(context);
+    const balance = this.#balances.of(context.grant, context.labels);
     if (balance.waiting.length === 0) {
       const hold = this.#draw(balance, need);
       if (hold !== undefined) {
@@ -120,9 +92,9 @@ export class LeaseHolder implements HoldSource {
 
   /** What `hold` would come to now, without drawing or waiting. Throws as `hold` does. */
   async peek(need: Need, { grant, labels, deadlineMs }: HoldContext): Promise<PeekedHold> {
-    const { policy, clock } = this.#options;
+    const { clock } = this.#options;
     const { organizationId, keyId } = grant;
-    const leases = this.#balances.get(keyOf(grant, labels, this.#scopes.get(organizationId)))?.leases ?? new Set<Lease>();
+    const leases = this.#balances.find(grant, labels)?.leases ?? new Set<Lease>();
     const nowMs = clock.monotonicMs();
     const inHand = [...leases].filter(({ endMs }) => endMs - nowMs >= leastLifeMs).map(({ freeNanos }) => freeNanos);
     if (inHand.some((nanos) => nanos >= need.bound.nanos)) return { hold: peeked(need.bound), waitsFor: "" };
@@ -132,7 +104,7 @@ export class LeaseHolder implements HoldSource {
     const maxWaitMs = Math.max(0, Math.min(longestWaitMs, deadlineMs - clock.now()));
     const leastNanos = beyond(need.bound.nanos);
     const lease = { holderId: this.#id, organizationId, keyId, labels: { ...labels }, leastNanos, floorNanos: beyond(need.floorNanos), wantedNanos: leastNanos, maxWait: durationFromMs(Math.floor(maxWaitMs)) };
-    const { isBudgeted, amountNanos, clampedBy, waitsFor } = await policy.peekLease(create(PeekLeaseRequestSchema, { lease }), { identity, requestId: "", signal: AbortSignal.timeout(acquireTimeoutMs) });
+    const { isBudgeted, amountNanos, clampedBy, waitsFor } = await this.#questions.peek(create(PeekLeaseRequestSchema, { lease }));
     if (!isBudgeted) return { hold: exempt(need, longestWaitMs), waitsFor };
     const bound = clampedBy === "" ? need.bound : (need.clamp(amountNanos + backNanos) ?? need.bound);
     return { hold: peeked(bound, clampedBy), waitsFor };
@@ -143,19 +115,9 @@ export class LeaseHolder implements HoldSource {
     this.#isStopping = true;
     clearInterval(this.#timer);
     for (const leaseId of this.#byId.keys()) this.#giveUp(leaseId);
-    const told = Promise.allSettled(this.#questions).then(() => this.#returns.flush());
+    const told = Promise.allSettled(this.#acquiring).then(() => this.#returns.flush());
     await Promise.race([told, pause(stopWithinMs, undefined, { ref: false })]);
     this.#returns.stop();
-  }
-
-  #balanceOf({ grant, labels }: HoldContext): Balance {
-    const key = keyOf(grant, labels, this.#scopes.get(grant.organizationId));
-    const found = this.#balances.get(key);
-    const balance = found ?? { leases: new Set(), waiting: [], isAcquiring: false, drawnNanos: 0n, exemptUntilMs: 0, renewFromMs: 0 };
-    if (found !== undefined) this.#balances.delete(key);
-    this.#balances.set(key, balance);
-    if (this.#balances.size > mostScopes) this.#forgetOldest();
-    return balance;
   }
 
   #draw(balance: Balance, need: Need): Hold | undefined {
@@ -264,13 +226,13 @@ export class LeaseHolder implements HoldSource {
   }
 
   #acquire(balance: Balance, waiting: Pick<Waiting, "need" | "context">, neededNanos: bigint, longestMs: number): Promise<void> {
-    const question = this.#ask(balance, waiting, neededNanos, longestMs).finally(() => this.#questions.delete(question));
-    this.#questions.add(question);
-    return question;
+    const acquiring = this.#ask(balance, waiting, neededNanos, longestMs).finally(() => this.#acquiring.delete(acquiring));
+    this.#acquiring.add(acquiring);
+    return acquiring;
   }
 
   async #ask(balance: Balance, { need, context }: Pick<Waiting, "need" | "context">, neededNanos: bigint, longestMs: number): Promise<void> {
-    const { policy, clock } = this.#options;
+    const { clock } = this.#options;
     const { organizationId, keyId } = context.grant;
     const askedAtMs = clock.monotonicMs();
     const waitMs = Math.max(0, Math.min(longestMs, context.deadlineMs - clock.now() - answerAheadMs));
@@ -287,25 +249,16 @@ export class LeaseHolder implements HoldSource {
       wantedNanos,
       maxWait: durationFromMs(Math.floor(waitMs)),
     });
-    const silence = new AbortController();
-    this.#unanswered.set(silence, askedAtMs);
-    const signal = AbortSignal.any([silence.signal, AbortSignal.timeout(waitMs + acquireTimeoutMs)]);
-    const answer = await policy
-      .acquireLease(request, { identity, requestId: "", signal, trace: context.span?.context })
-      .catch((error: unknown) => {
-        if (!signal.aborted) throw error;
-        throw new GatewayError("DEPENDENCY_UNAVAILABLE", "Policy does not say whether the budget of this key has room. Try again soon.", { metadata: { dependency: "policy" }, retryAfterMs: scarceMs, cause: error });
-      })
-      .finally(() => this.#unanswered.delete(silence));
+    const answer = await this.#questions.ask(request, waitMs, askedAtMs, context.span?.context);
     if (answer.amountNanos < wantedNanos) balance.renewFromMs = clock.monotonicMs() + scarceMs;
     this.#take(balance, answer, context, askedAtMs);
   }
 
   #take(balance: Balance, { leaseId, amountNanos, life, scope, clampedBy }: AcquireLeaseResponse, context: HoldContext, askedAtMs: number): void {
     const { organizationId } = context.grant;
-    if (scope !== undefined) this.#scopes.set(organizationId, scope);
+    if (scope !== undefined) this.#balances.setScope(organizationId, scope);
     // What waited under the scope that held before waits on with those whose lease this is.
-    const owner = this.#balanceOf(context);
+    const owner = this.#balances.of(context.grant, context.labels);
     const endMs = askedAtMs + durationMs(life!);
     if (leaseId === "") {
       owner.exemptUntilMs = endMs;
@@ -350,25 +303,12 @@ export class LeaseHolder implements HoldSource {
   }
 
   #sweep(): void {
-    const { clock, contact } = this.#options;
-    const nowMs = clock.monotonicMs();
-    if (contact.ageMs > mostSilenceMs) {
-      for (const [silence, askedAtMs] of this.#unanswered) if (nowMs - askedAtMs > mostSilenceMs) silence.abort();
-    }
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#questions.giveUpSilent(nowMs);
     for (const [leaseId, { lease }] of this.#byId) if (lease.endMs - nowMs < leastLifeMs) this.#giveUp(leaseId);
-    for (const [key, { leases, waiting, isAcquiring, exemptUntilMs }] of this.#balances) {
-      if (leases.size === 0 && waiting.length === 0 && !isAcquiring && exemptUntilMs <= nowMs) this.#balances.delete(key);
-    }
+    this.#balances.forgetUnused(nowMs);
   }
 
-  #forgetOldest(): void {
-    for (const [key, { leases, waiting, isAcquiring }] of this.#balances) {
-      if (waiting.length > 0 || isAcquiring) continue;
-      for (const { id } of leases) this.#giveUp(id);
-      this.#balances.delete(key);
-      return;
-    }
-  }
 }
 
 function exempt(need: Need, startWithinMs: number): Hold {
@@ -377,10 +317,4 @@ function exempt(need: Need, startWithinMs: number): Hold {
 
 function peeked(bound: PricedBound, clampedBy = ""): Hold {
   return { leaseId: "peeked", bound, clampedBy, startWithinMs: longestWaitMs, spent: () => undefined };
-}
-
-function keyOf({ organizationId, teamId, keyId }: Grant, labels: Readonly<Record<string, string>>, scope: LeaseScope | undefined): string {
-  // Until policy has said what tells calls apart, all that can: else the first that is refused would speak for the others.
-  if (scope === undefined) return JSON.stringify([organizationId, teamId, keyId, ...Object.keys(labels).sort().map((name) => [name, labels[name]])]);
-  return JSON.stringify([organizationId, scope.byTeam ? teamId : null, scope.byKey ? keyId : null, ...scope.labelNames.map((name) => labels[name] ?? null)]);
 }
