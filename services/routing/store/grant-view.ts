@@ -1,22 +1,23 @@
 /** Owns routing's copy of the grants that policy pushes, found by the digest of a secret of the key, by a token of it, by the token or certificate of its caller for whom others vouch, or by a session at the console. */
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { durationFromMs, durationMs, timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { ResolveGrantRequestSchema, WatchGrantsRequestSchema, type Grant, type PolicyService, type Session, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { isToken, readToken, secretMarkOf } from "#platform/access-token.ts";
+import { isToken, readToken } from "#platform/access-token.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { isIdentityToken } from "#platform/identity-token.ts";
-import { digestOfKeySecret } from "#platform/key-secret.ts";
-import { digestOfSessionSecret } from "#platform/session-secret.ts";
+import type { ClientCertificate } from "#platform/listener-tls.ts";
 import type { Logger } from "#platform/logger.ts";
 import { followView } from "#platform/pushed-view.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
-import type { ClientCertificate } from "#platform/listener-tls.ts";
-import { isSession, withdrawalOf, type Credential, type GrantSource, type OnWithdrawn, type OpenGrant, type SessionSecret } from "../domain/admission/admit.ts";
+import { digestOfSessionSecret } from "#platform/session-secret.ts";
 import { FileIds } from "../domain/account/file-ids.ts";
+import { isSession, withdrawalOf, type Credential, type GrantSource, type OnWithdrawn, type OpenGrant, type SessionSecret } from "../domain/admission/admit.ts";
 import { narrowedTo } from "../domain/admission/token-grant.ts";
 import { openedBy } from "../domain/admission/vouched-grant.ts";
+import { endOf, endOfMarkedSecret, secretsOf } from "./opening-secrets.ts";
+import { SecretDigests, textOf } from "./secret-digests.ts";
 import { UnknownSecrets } from "./unknown-secrets.ts";
 import { VouchedCallers } from "./vouched-callers.ts";
 
@@ -70,10 +71,7 @@ export class GrantView implements GrantSource {
   readonly #questionsOfTokens: Questions = new Map();
   /** The keys that a snapshot has named which is not complete; undefined while none is coming. */
   #named: Set<string> | undefined;
-  /** The key under which secrets are digested; it comes with the first snapshot. */
-  #pepper = createSecretKey(Buffer.alloc(0));
-  /** The last secret that came over a connection, and its digest: most connections carry one for all their calls. */
-  #lastDigests = new WeakMap<object, { readonly secret: string; readonly digest: string }>();
+  readonly #digests = new SecretDigests();
   /** When policy's database was last known to be in reach, on the monotonic clock; undefined for a policy that does not say. */
   #contactMs: number | undefined;
   /** Those who wait to hear of policy. */
@@ -118,7 +116,7 @@ export class GrantView implements GrantSource {
 
   /** The ids of an organization's files. */
   fileIds(organizationId: string): FileIds {
-    return new FileIds(organizationId, this.#pepper);
+    return new FileIds(organizationId, this.#digests.pepper);
   }
 
   find(credential: Credential, connection?: object): OpenGrant | undefined {
@@ -126,7 +124,7 @@ export class GrantView implements GrantSource {
     if (typeof credential !== "string") return this.#findVouched(this.#questionOf(credential));
     if (isToken(credential)) return this.#findByToken(credential);
     if (isIdentityToken(credential)) return this.#findVouched(this.#questionOf(credential));
-    return this.#byDigest.get(this.#digestOf(credential, connection));
+    return this.#byDigest.get(this.#digests.of(credential, connection));
   }
 
   async resolve(credential: Credential): Promise<OpenGrant> {
@@ -146,14 +144,14 @@ export class GrantView implements GrantSource {
    */
   async openSession(secret: string): Promise<OpenSession> {
     const { policy, signal } = this.#options;
-    const sessionDigest = digestOfSessionSecret(secret, this.#pepper);
+    const sessionDigest = digestOfSessionSecret(secret, this.#digests.pepper);
     const { grant, caller, session } = await this.#once(this.#questions, textOf(sessionDigest), () => policy.resolveGrant(create(ResolveGrantRequestSchema, { sessionDigest }), { identity, requestId: "", signal }));
     return { ...openedBy(caller!, grant!), session: session! };
   }
 
   /** The digest of a key's secret, the only form in which it goes to policy. */
   secretDigestOf(secret: string): Uint8Array {
-    return digestOfKeySecret(secret, this.#pepper);
+    return this.#digests.bytesOf(secret);
   }
 
   /** The grant of a key by its id, however its secrets stand. Throws KEY_INVALID when there is none. */
@@ -176,16 +174,8 @@ export class GrantView implements GrantSource {
     };
   }
 
-  #digestOf(secret: string, connection?: object): string {
-    const last = connection && this.#lastDigests.get(connection);
-    if (last !== undefined && isSame(last.secret, secret)) return last.digest;
-    const digest = textOf(digestOfKeySecret(secret, this.#pepper));
-    if (connection !== undefined) this.#lastDigests.set(connection, { secret, digest });
-    return digest;
-  }
-
   #findByToken(token: string): OpenGrant | undefined {
-    const claims = readToken(token, this.#pepper);
+    const claims = readToken(token, this.#digests.pepper);
     const grant = claims && this.#byKey.get(claims.keyId);
     if (claims === undefined || grant === undefined) return undefined;
     const secretEndMs = endOfMarkedSecret(claims.secretMark, grant);
@@ -217,12 +207,12 @@ export class GrantView implements GrantSource {
   /** What policy is to be asked for it. Throws KEY_INVALID for a token that this installation did not sign. */
   #questionOf(credential: Exclude<Credential, SessionSecret>): Question {
     if (typeof credential !== "string") return { id: credential.fingerprint, request: { clientCertificate: credential.bytes } };
-    if (isIdentityToken(credential)) return { id: this.#digestOf(credential), request: { identityToken: credential } };
+    if (isIdentityToken(credential)) return { id: this.#digests.of(credential), request: { identityToken: credential } };
     if (!isToken(credential)) {
-      const secretDigest = digestOfKeySecret(credential, this.#pepper);
+      const secretDigest = this.#digests.bytesOf(credential);
       return { id: textOf(secretDigest), request: { secretDigest } };
     }
-    const claims = readToken(credential, this.#pepper);
+    const claims = readToken(credential, this.#digests.pepper);
     if (claims === undefined) throw new GatewayError("KEY_INVALID", "This token is not of this installation, or was changed on its way. Have a new one made, by CreateToken.");
     return { id: `${claims.keyId} ${textOf(claims.secretMark)}`, request: { keyId: claims.keyId } };
   }
@@ -273,12 +263,11 @@ export class GrantView implements GrantSource {
 
   /** Where more of it comes, what is known of the other keys holds until then: policy may be gone before it has told all. */
   #beginSnapshot(pepper: KeyObject, isLong: boolean): void {
-    const keepsOthers = isLong && pepper.equals(this.#pepper);
+    const keepsOthers = isLong && pepper.equals(this.#digests.pepper);
     if (!keepsOthers) {
       this.#byKey.clear();
       this.#byDigest.clear();
-      this.#pepper = pepper;
-      this.#lastDigests = new WeakMap();
+      this.#digests.begin(pepper);
     }
     this.#named = isLong ? new Set() : undefined;
     this.#unknown.clear();
@@ -309,46 +298,4 @@ export class GrantView implements GrantSource {
     const withdrawal = withdrawalOf(grant);
     if (withdrawal !== undefined) for (const onWithdrawn of this.#watchers.get(grant.keyId) ?? []) onWithdrawn(withdrawal);
   }
-}
-
-interface OpeningSecret {
-  readonly digest: string;
-  readonly endMs: number;
-  readonly opens: Grant;
-}
-
-function secretsOf(grant: Grant): OpeningSecret[] {
-  const { secretDigest, previousSecretDigest, expireTime, previousSecretExpireTime } = grant;
-  // Of a caller for whom others vouch.
-  if (secretDigest.length === 0) return [];
-  const present = { digest: textOf(secretDigest), endMs: endOf(expireTime), opens: grant };
-  if (previousSecretDigest.length === 0) return [present];
-  // A token that is made with it ends with it, too.
-  const opens: Grant = previousSecretExpireTime === undefined ? grant : { ...grant, credentialExpireTime: previousSecretExpireTime };
-  return [present, { digest: textOf(previousSecretDigest), endMs: Math.min(present.endMs, endOf(previousSecretExpireTime)), opens }];
-}
-
-/** When the secret ends of which a token bears the mark; undefined where the key has no such secret. */
-function endOfMarkedSecret(mark: Uint8Array, { secretDigest, previousSecretDigest, previousSecretExpireTime }: Grant): number | undefined {
-  const isOf = (digest: Uint8Array): boolean => textOf(secretMarkOf(digest)) === textOf(mark);
-  // Of a caller for whom others vouch, and of tokens from before there were marks.
-  if (mark.length === 0 || isOf(secretDigest)) return Infinity;
-  return isOf(previousSecretDigest) ? endOf(previousSecretExpireTime) : undefined;
-}
-
-function endOf(time: Timestamp | undefined): number {
-  return time === undefined ? Infinity : timestampMs(time);
-}
-
-/** Takes as long wherever they differ: behind a proxy, the secret that came before may be somebody else's. */
-function isSame(one: string, other: string): boolean {
-  if (one.length !== other.length) return false;
-  let difference = 0;
-  for (let index = 0; index < one.length; index++) difference |= one.charCodeAt(index) ^ other.charCodeAt(index);
-  return difference === 0;
-}
-
-/** The same bytes as a key of a map. */
-function textOf(digest: Uint8Array): string {
-  return Buffer.from(digest).toString("latin1");
 }
