@@ -1,38 +1,32 @@
 /** Owns the Attempt RPC: one request to a vendor, its intent durable before the first byte, its outcome recorded once whatever happens. */
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import { AttemptIntentSchema, AttemptResult, type AttemptIntent, type AttemptOutcome } from "#gen/weir/metering/v1/usage_event_pb.ts";
-import {
-  AttemptEndSchema,
-  AttemptResponseSchema,
-  AttemptStartSchema,
-  type AttemptRequest,
-  type AttemptResponse,
-  type AttemptStart,
-} from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { AttemptResult, type AttemptIntent, type AttemptOutcome } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import { AttemptEndSchema, AttemptResponseSchema, AttemptStartSchema, type AttemptRequest, type AttemptResponse, type AttemptStart } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError, toGatewayError } from "#platform/errors.ts";
-import { timeOfId } from "#platform/ids.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { Span, Tracer } from "#platform/tracing/span.ts";
 import type { BatchSettlement } from "../batch-settlement.ts";
+import { intentOf } from "../domain/attempt-intent.ts";
 import { attemptOutcome } from "../domain/attempt-outcome.ts";
 import type { VendorBatch } from "../domain/batch.ts";
 import type { CredentialSource } from "../domain/credentials/credential-source.ts";
-import { isEstimate, type Traffic } from "../domain/usage/estimate-usage.ts";
-import { noOutput } from "../domain/usage/output.ts";
+import { findRemoteMedia, withBytes, type RemoteMedia } from "../domain/media/remote-media.ts";
 import { planAttempt, type AttemptPlan } from "../domain/plan-attempt.ts";
 import { attemptFacts, attemptName } from "../domain/recorded-attempt.ts";
-import { findRemoteMedia, withBytes, type RemoteMedia } from "../domain/media/remote-media.ts";
 import type { SentAttempts } from "../domain/sent-attempts.ts";
+import { isEstimate, type Traffic } from "../domain/usage/estimate-usage.ts";
+import { noOutput } from "../domain/usage/output.ts";
 import type { LiveProvider, LiveProviders } from "../edge/live-providers.ts";
 import type { FetchedMedia, MediaFetcher } from "../edge/media-fetcher.ts";
 import type { AttemptRecorder } from "../store/attempt-recorder.ts";
 import type { BatchAccount } from "../store/made-batches.ts";
-import type { RunningAttempt, RunningAttempts } from "./running-attempts.ts";
 import type { TokenCounter } from "../token-counter.ts";
+import { isAboutNoModel, refuseLate, refuseOtherAccount, targetIn } from "./attempt-refusals.ts";
+import type { RunningAttempt, RunningAttempts } from "./running-attempts.ts";
 import { VendorCall, type VendorCallListener } from "./vendor-call.ts";
 
 export interface AttemptParts {
@@ -50,6 +44,9 @@ export interface AttemptParts {
 
 /** How much of a long stream, at most, is not in the journal. */
 const checkpointIntervalMs = 5_000;
+
+// Copied for every attempt: protobuf-es takes several times as long to make one.
+const emptyEnd = create(AttemptEndSchema);
 
 /** The attempt begins with the first call of `next`; a caller that stops iterating early cancels it. */
 export function attempt(parts: AttemptParts, request: AttemptRequest, context: CallContext): AsyncIterable<AttemptResponse> {
@@ -159,10 +156,10 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
       const planned = planAttempt(request, adapter);
       const plan = planned.readOwn === undefined ? planned : await this.#withOwnAlone(planned, planned.readOwn, credentials);
       this.#plan = plan;
-      const intent = intentOf(this.#request, plan, this.#provider!);
+      const intent = intentOf(this.#request, plan, this.#provider!.config);
       if (plan.makesBatch === true) await this.#parts.batches.expect(intent, credentials.organizationId);
       if (plan.deletesBatch !== undefined) await this.#parts.batches.settleBeforeDeletion(plan.deletesBatch, this.#account(credentials));
-      this.#refuseLate();
+      refuseLate(this.#request, this.#parts.clock.now());
       await this.#parts.recorder.begin(intent);
       this.#intent = intent;
       this.#call = new VendorCall(this.#provider!, credentials, plan, this.#parts.clock, this);
@@ -188,13 +185,6 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     running.add(this);
     this.#provider.acquire();
     this.#context.signal.addEventListener("abort", this);
-  }
-
-  /** What was waited for, a credential or files, may have taken all the time that there was to begin. */
-  #refuseLate(): void {
-    const { attemptId, startDeadlineTime } = this.#request;
-    if (startDeadlineTime === undefined || this.#parts.clock.now() <= timestampMs(startDeadlineTime)) return;
-    throw new GatewayError("ATTEMPT_TOO_LATE", `The attempt ${attemptId} was not ready before its start deadline; nothing was sent. Make a new attempt.`);
   }
 
   async #withFetched(remote: readonly RemoteMedia[]): Promise<AttemptRequest> {
@@ -382,51 +372,4 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     if (error.reason === "INTERNAL") this.#parts.logger.error({ ...facts, error }, "an attempt failed by a defect");
     else this.#parts.logger.info({ ...facts, code: (error.cause as NodeJS.ErrnoException | undefined)?.code }, "an attempt failed");
   }
-}
-
-/** Files and batches belong to the account, whatever model reads them. */
-function isAboutNoModel({ operation }: AttemptRequest): boolean {
-  return operation.case === "relay" && /^\/(?:files|batches|messages\/batches)\b/.test(operation.value.endpoint);
-}
-
-/** Routing asks for what it was told of: where that is not there, the configuration is being changed, and another process may have it already. */
-function targetIn(providers: AttemptParts["providers"], name: string, model: string | undefined): LiveProvider {
-  try {
-    return providers.get(name, model);
-  } catch (error) {
-    const { message } = toGatewayError(error);
-    throw new GatewayError("UPSTREAM_UNAVAILABLE", `${message} If that was changed just now, try again in a moment.`, { metadata: { provider: name, unknown_target: "true" }, retryAfterMs: 1_000, cause: error });
-  }
-}
-
-/** What lies in one account is not there in another, or is somebody else's under the same id. */
-function refuseOtherAccount(wasOwn: boolean, { organizationId }: CredentialSource): void {
-  const isOwn = organizationId !== "";
-  if (isOwn === wasOwn) return;
-  const message = isOwn
-    ? "What this call refers to lies in the installation's account at the vendor, and your organization's calls go to its own since it has brought a credential. Send it anew."
-    : "What this call refers to lies in your organization's own account at the vendor, and its calls do not go there since it has removed its credential. Store one of that account again, or send it anew.";
-  throw new GatewayError("NOT_FOUND", message, { metadata: { kind: "account" } });
-}
-
-// Copies of empty ones: protobuf-es takes several times as long to make them, and every request has one of each.
-const emptyIntent = create(AttemptIntentSchema);
-const emptyEnd = create(AttemptEndSchema);
-
-function intentOf(request: AttemptRequest, plan: AttemptPlan, { config }: LiveProvider): AttemptIntent {
-  const intent = { ...emptyIntent };
-  intent.attemptId = request.attemptId;
-  intent.requestId = request.requestId;
-  if (request.attribution !== undefined) intent.attribution = request.attribution;
-  intent.route = request.route;
-  intent.provider = config.name;
-  intent.vendor = config.vendor;
-  intent.model = request.model;
-  intent.operation = plan.operation;
-  intent.stream = plan.stream;
-  intent.priceVersion = request.priceVersion;
-  intent.startTime = timestampFromMs(timeOfId(request.attemptId)!);
-  intent.leaseId = request.leaseId;
-  intent.boundNanos = request.boundNanos;
-  return intent;
 }

@@ -175,7 +175,7 @@ function readSettled({ beginPayload, settlePayload }: SettledRecord): UsageEvent
   return eventOf(fromBinary(AttemptIntentSchema, beginPayload), fromBinary(AttemptOutcomeSchema, settlePayload));
 }
 
-// Copied for every attempt, as in rpc/attempt.ts.
+// Copied for every attempt, as in domain/attempt-intent.ts.
 const emptyEvent = create(UsageEventSchema);
 
 function eventOf(intent: AttemptIntent, outcome: AttemptOutcome): UsageEvent {
