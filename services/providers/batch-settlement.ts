@@ -13,15 +13,12 @@ import { GatewayError, toGatewayError } from "#platform/errors.ts";
 import { timeOfId } from "#platform/ids.ts";
 import { keepTrying } from "#platform/keep-trying.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { VendorRequest } from "./domain/adapter.ts";
-import type { AnsweredCall, BatchAdapter, BatchEnding, BatchResults, VendorBatch } from "./domain/batch.ts";
+import type { BatchAdapter, BatchEnding, VendorBatch } from "./domain/batch.ts";
 import type { CredentialSource } from "./domain/credentials/credential-source.ts";
-import { ResultsReply } from "./domain/reply/results-reply.ts";
-import { ResultsSum } from "./domain/usage/results-sum.ts";
-import type { LiveProvider, LiveProviders } from "./edge/live-providers.ts";
-import { askVendor, callVendor } from "./rpc/free-call.ts";
+import type { LiveProviders } from "./edge/live-providers.ts";
 import { claimBatches, deleteBatch, insertBatch, selectBatch, selectBatchCalled, type ExpectedBatch } from "./store/expected-batches.ts";
 import { deleteMadeBefore, noteMade, selectMade, type BatchAccount } from "./store/made-batches.ts";
+import { VendorBatches } from "./vendor-batches.ts";
 
 export interface BatchSettlementOptions {
   /** Opened when it is first needed; undefined in a process without one. */
@@ -37,8 +34,6 @@ export interface BatchSettlementOptions {
 }
 
 const defaultLookIntervalMs = 60_000;
-/** For a vendor's whole reply, results of 100,000 calls among them: what else is looked for waits behind it. */
-const defaultReplyTimeoutMs = 600_000;
 /** Looked for at once. */
 const mostAtOnce = 1_000;
 /** The vendor's clock and ours. */
@@ -49,8 +44,6 @@ const givenUpAfterMs = 48 * 3_600_000;
 const goneReasons: ReadonlySet<string> = new Set(["NOT_FOUND", "UNSUPPORTED_OPERATION"]);
 /** Results that the vendor does not have, or that say something else than it says of the batch. */
 const lostReasons: ReadonlySet<string> = new Set(["UPSTREAM_REJECTED", "UPSTREAM_PROTOCOL"]);
-/** Of an account with more batches since the oldest that is looked for, the rest is looked through in vain. */
-const mostPages = 200;
 /** Of an organization's in one account: more than a caller who lists them is shown. */
 const mostListed = 5_000;
 /** Results are there for 29 days, and a batch without them is of no use: https://platform.claude.com/docs/en/build-with-claude/batch-processing */
@@ -60,6 +53,7 @@ const nothing: ReadonlyMap<string, VendorBatch> = new Map();
 export class BatchSettlement {
   readonly #options: BatchSettlementOptions;
   readonly #stopping = new AbortController();
+  readonly #vendors: VendorBatches;
   readonly #timer: NodeJS.Timeout;
   #looking: Promise<void> | undefined;
   readonly #working = new Set<Promise<void>>();
@@ -68,6 +62,7 @@ export class BatchSettlement {
 
   constructor(options: BatchSettlementOptions) {
     this.#options = options;
+    this.#vendors = new VendorBatches({ ...options, signal: this.#stopping.signal });
     this.#timer = setInterval(() => void this.look(), options.lookIntervalMs ?? defaultLookIntervalMs);
     this.#timer.unref();
   }
@@ -123,7 +118,7 @@ export class BatchSettlement {
     if (database === undefined || expected === undefined) return;
     const provider = providers.get(account.provider, undefined);
     const adapter = provider.config.adapter.batches!;
-    const batch = await this.#ask(provider, provider.credentials.ownedBy(account.credentialOrganizationId)!, adapter.lookRequest!(vendorId), (body) => adapter.readBatch(body));
+    const batch = await this.#vendors.ask(provider, provider.credentials.ownedBy(account.credentialOrganizationId)!, adapter.lookRequest!(vendorId), (body) => adapter.readBatch(body));
     if (batch.ending === undefined) throw new GatewayError("INVALID_REQUEST", "The batch is not over, and can be deleted when it is. Cancel it first, or wait.");
     const cause: unknown = await this.#settle(database, expected, batch).catch((error: unknown) => error);
     if ((await selectBatchCalled(database, vendorId, account)) === undefined) return;
@@ -180,7 +175,7 @@ export class BatchSettlement {
     const { batches: adapter } = provider.config.adapter;
     if (adapter === undefined) throw new GatewayError("UNSUPPORTED_OPERATION", `The provider ${intent.provider} had batches when some were made, and has none now.`);
     const credentials = provider.credentials.ownedBy(credentialOrganizationId);
-    const found = credentials === undefined ? nothing : await this.#listSince(provider, credentials, adapter, Math.min(...expected.map(({ beginTimeMs }) => beginTimeMs)) - skewMs);
+    const found = credentials === undefined ? nothing : await this.#vendors.listSince(provider, credentials, adapter, Math.min(...expected.map(({ beginTimeMs }) => beginTimeMs)) - skewMs);
     for (const one of expected) {
       const batch = found.get(adapter.mark === undefined ? one.vendorId : one.intent.attemptId);
       if (batch?.ending !== undefined) await this.#settleListed(database, one, batch);
@@ -210,33 +205,6 @@ export class BatchSettlement {
     for (const one of expected) if (this.#options.clock.now() - one.beginTimeMs > givenUpAfterMs) await this.#giveUp(database, one, why);
   }
 
-  async #listSince(provider: LiveProvider, credentials: CredentialSource, adapter: BatchAdapter, sinceMs: number): Promise<ReadonlyMap<string, VendorBatch>> {
-    const found = new Map<string, VendorBatch>();
-    let after: string | undefined;
-    for (let page = 0; page < mostPages && !this.#stopping.signal.aborted; page++) {
-      const { batches, next } = await this.#ask(provider, credentials, adapter.listRequest(after), (body) => adapter.readList(body));
-      for (const batch of batches) found.set(adapter.mark === undefined ? batch.id : batch.attemptId, batch);
-      if (next === undefined || batches.every(({ createTimeMs }) => createTimeMs < sinceMs)) break;
-      after = next;
-    }
-    return found;
-  }
-
-  #ask<Result>(provider: LiveProvider, credentials: CredentialSource, vendorRequest: VendorRequest, read: (body: Buffer) => Result): Promise<Result> {
-    return this.#inTime((signal) => askVendor({ provider, credentials, vendorRequest, read, clock: this.#options.clock, signal }));
-  }
-
-  async #inTime<Result>(call: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
-    const { replyTimeoutMs = defaultReplyTimeoutMs } = this.#options;
-    const late = AbortSignal.timeout(replyTimeoutMs);
-    try {
-      return await call(AbortSignal.any([this.#stopping.signal, late]));
-    } catch (error) {
-      if (!late.aborted || this.#stopping.signal.aborted) throw error;
-      throw new GatewayError("UPSTREAM_PROTOCOL", `The vendor's reply did not end within ${replyTimeoutMs} ms.`, { cause: error });
-    }
-  }
-
   /** Of a batch that is over. */
   #settle(database: Database, expected: ExpectedBatch, batch: VendorBatch): Promise<void> {
     const { attemptId } = expected.intent;
@@ -251,26 +219,10 @@ export class BatchSettlement {
   async #settleOnce(database: Database, expected: ExpectedBatch, { ending }: VendorBatch): Promise<void> {
     const { attemptId } = expected.intent;
     const { result, endTimeMs = this.#options.clock.now(), summary: said, results } = ending!;
-    const summary = results === undefined ? said : { ...said, ...(await this.#sumUp(expected, results)) };
+    const summary = results === undefined ? said : { ...said, ...(await this.#vendors.sumUp(expected, results)) };
     if (summary.usage === undefined) return this.#giveUp(database, expected, "the vendor does not say what it consumed");
     const { confirmedIds, rejectedIds } = await this.#options.transport.deliver([{ id: attemptId, event: eventOf(expected.intent, { result, endTimeMs, summary }) }], this.#stopping.signal);
     if (confirmedIds.includes(attemptId) || rejectedIds.includes(attemptId)) await deleteBatch(database, attemptId);
-  }
-
-  /** From its results, which are read through and not kept. */
-  async #sumUp({ intent, credentialOrganizationId }: ExpectedBatch, { request, answered }: BatchResults): Promise<AnsweredCall> {
-    const { providers, clock } = this.#options;
-    const provider = providers.get(intent.provider, undefined);
-    const credentials = provider.credentials.ownedBy(credentialOrganizationId);
-    const { batches: adapter } = provider.config.adapter;
-    if (adapter === undefined || credentials === undefined) throw new GatewayError("UNSUPPORTED_OPERATION", `The provider ${intent.provider} is another one now than when it ended a batch.`);
-    const sum = new ResultsSum();
-    const add = (line: string): void => {
-      const call = adapter.readResult(line);
-      if (call !== undefined) sum.add(call);
-    };
-    await this.#inTime((signal) => callVendor({ provider, credentials, vendorRequest: request, readReply: () => new ResultsReply(add), clock, signal }));
-    return sum.end(answered);
   }
 
   /** It stays in the ledger as it is: unreported, and counted at its bound. */
