@@ -1,4 +1,4 @@
-/** Owns that the log says which targets of routes cannot be asked: once, until they are others. */
+/** Owns warning, in the log, of targets that routes name and no provider has: once, until they are others. */
 import type { Logger } from "#platform/logger.ts";
 import { missingTargets, type PlanningView } from "./domain/targets/plan.ts";
 

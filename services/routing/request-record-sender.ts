@@ -6,7 +6,7 @@ import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/logger.ts";
 import { Counter, type Registry } from "#platform/metrics.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
-import { FoldedRecords } from "./domain/records/folded-records.ts";
+import { MergedRecords } from "./domain/records/merged-records.ts";
 import { sendToMetering, type MeteringSender } from "./metering-sender.ts";
 
 export interface RequestRecordSenderDependencies {
@@ -23,7 +23,7 @@ export function sendRequestRecords({ metering, clock, logger, metrics }: Request
   const lost = new Counter({ name: "weir_request_records_lost_total", help: "Records of requests that were refused, failed, were answered by the cache or found by guardrails, and that cannot be listed because metering could not be told.", registers: [metrics] });
   return sendToMetering<RequestRecord>({
     what: "records of requests",
-    waiting: new FoldedRecords(() => clock.monotonicMs()),
+    waiting: new MergedRecords(() => clock.monotonicMs()),
     batch,
     tell: (records, _senderId, _sequence, context) => metering.recordRequests(create(RecordRequestsRequestSchema, { records }), context),
     onLost: (count) => lost.inc(count),

@@ -45,7 +45,7 @@ import { cacheUseOf, sendCacheUses } from "./cache-use-sender.ts";
 import { sendContents } from "./content-sender.ts";
 import { createContentKeeper } from "./edge/content-recording.ts";
 import { sendRequestRecords } from "./request-record-sender.ts";
-import { createMeanings } from "./meanings.ts";
+import { createAskMeaning } from "./ask-meaning.ts";
 import { missingTargetsTeller } from "./missing-targets.ts";
 import { createOutsideChecks } from "./outside-checks.ts";
 import { createAdmission, followCallerAddress } from "./edge/admission.ts";
@@ -198,7 +198,7 @@ export async function createRoutingService({ config, peers, sharedCache, clock, 
     cache: {
       rules: cacheRules,
       store: keptReplies,
-      askMeaning: createMeanings((question, signal) => meaningByModel(question, signal, pipeline), logger, metrics),
+      askMeaning: createAskMeaning((question, signal) => meaningByModel(question, signal, pipeline), logger, metrics),
       onUse: (call, plan, target, use) => {
         cacheUses.inc({ outcome: use.outcome });
         if (use.outcome !== "bypass") cacheUseSender.add(cacheUseOf(call, plan, target, isFound(use), clock));

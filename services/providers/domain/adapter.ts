@@ -15,7 +15,7 @@ import type { Secret } from "#platform/secret.ts";
 import type { BatchAdapter, VendorBatch } from "./batch.ts";
 import type { Traffic } from "./usage/estimate-usage.ts";
 import type { EventSplitter, StreamedEvent } from "./reply/event-splitter.ts";
-import type { GeneratedText } from "./usage/output.ts";
+import type { GeneratedText } from "./usage/generated-output.ts";
 import type { RelayForm } from "./reply/relay-form.ts";
 import type { UnaryName, UnaryRequest, UnaryResponse } from "./unary-operation.ts";
 import type { TakenAsBytes } from "./media/remote-media.ts";

@@ -11,7 +11,7 @@ import type { NativeForm, NativeUnaryForm, SpokenReply, UnaryAdapter, VendorAdap
 import { ByteReply } from "./reply/byte-reply.ts";
 import { refuseErrorBody } from "./reply/error-body.ts";
 import { charactersOf, estimateUsage, textsToCount, type CountedTexts, type TokenCounts, type Traffic } from "./usage/estimate-usage.ts";
-import { noOutput } from "./usage/output.ts";
+import { noOutput } from "./usage/generated-output.ts";
 import { estimateRequestTokens } from "./usage/request-tokens.ts";
 import { refuseWholeReply } from "./reply/reply-headers.ts";
 import type { RelayForm } from "./reply/relay-form.ts";

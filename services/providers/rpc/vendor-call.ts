@@ -11,7 +11,7 @@ import { credentialFailed, type CredentialSource } from "../domain/credentials/c
 import type { AttemptPlan } from "../domain/plan-attempt.ts";
 import { flatHeaders, readRedirect, refuseCompressed, type ReplyHeaders } from "../domain/reply/reply-headers.ts";
 import type { ReplyReader } from "../domain/reply/reply-reader.ts";
-import { withLengthNoted } from "../domain/too-long.ts";
+import { withLengthNoted } from "../domain/length-refusal.ts";
 import { connectTimeout, nameProvider, organizationRefused, readTransportError, withAnotherCredential, type Stage } from "../domain/upstream-error.ts";
 import type { LiveProvider } from "../edge/live-providers.ts";
 

@@ -1,6 +1,6 @@
 /** Owns what the pipeline is told of a call, made from what was asked, whatever door it came through. */
 import { accountOf } from "./account/account-objects.ts";
-import { generationBound, generationFor, needsFor, relayBound, relayFor, unaryBound, unaryFor, type AskedGeneration, type AskedRelay, type AskedUnary } from "./asked.ts";
+import { generationBound, generationFor, needsFor, relayBound, relayFor, unaryBound, unaryFor, type AskedGeneration, type AskedRelay, type AskedUnary } from "./asked-forms.ts";
 import { sizeOfGeneration, sizeOfUnary } from "./call-size.ts";
 import type { Call } from "./call.ts";
 import { noTokens } from "./rate-limits/token-estimate.ts";

@@ -1,4 +1,4 @@
-/** Owns how many bytes of requests may be held at once, for bodies so large that their number alone bounds nothing. */
+/** Owns the bound on how many bytes of large requests this process holds at once. */
 import { GatewayError } from "#platform/errors.ts";
 
 /** Of requests up to 1 MiB nothing is counted: their number bounds them. */

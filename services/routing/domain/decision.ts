@@ -1,4 +1,4 @@
-/** Owns what is said of a decision: the rules that apply, how each stands, which one decides, and the targets. */
+/** Owns the explanation of a decision, for ExplainDecision: the rules that apply, how each stands, which one decides, and the targets. */
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";

@@ -1,4 +1,4 @@
-/** Owns the calls that Weir makes itself for one of a caller's: on its account, marked by a label, and past the rules, which are for callers. */
+/** Owns calls that Weir itself makes to a model on behalf of a caller's call, for guardrails and the cache: on the caller's account, under a label that tells them apart, and without the rules for callers. */
 import type { AskedCall } from "./asked-call.ts";
 import type { Call, Reply } from "./call.ts";
 import { runCall, type PipelineDependencies } from "./pipeline.ts";

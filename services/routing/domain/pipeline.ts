@@ -25,10 +25,10 @@ import { instructedTokens } from "./guardrails/generation/instructed-tokens.ts";
 import type { Breathe } from "./guardrails/texts/look-through.ts";
 import type { AskOutside } from "./guardrails/outside/outside-check.ts";
 import type { JudgeJson } from "./guardrails/generation/reply-schema.ts";
-import { once } from "./once.ts";
+import { lazyValue } from "./lazy-value.ts";
 import { admitCall, type RateCounterSource } from "./rate-limits/rate-admission.ts";
-import { recordFailure, recordReply } from "./records/recorded-call.ts";
-import { spendingOf } from "./spending.ts";
+import { recordFailure, recordReply } from "./records/record-call.ts";
+import { spendingOf } from "./rate-limits/call-spending.ts";
 import { capableTargets } from "./targets/capability.ts";
 import { factsOf, planOf } from "./targets/plan-call.ts";
 import { NoTarget, type Plan, type PlanningView, type Target } from "./targets/plan.ts";
@@ -91,12 +91,12 @@ async function runPlanned(received: Call, dependencies: PipelineDependencies): P
   // The key's labels win: whoever is charged does not choose by what.
   const call: Call = { ...received, labels: { ...received.labels, ...received.grant.labels } };
   const rules = dependencies.rulesOf(call.grant);
-  const plan = once(() => planOf(call, dependencies));
+  const plan = lazyValue(() => planOf(call, dependencies));
   if (rules === undefined || rules.rateLimits.length === 0) return runAdmitted(call, rules, plan(), dependencies);
   const { isStream, tokens: asked } = call.size ?? noSize;
   const { view, budgets } = dependencies;
-  const tokens = once(() => instructedTokens(asked(), call, rules.guardrails, plan));
-  const spending = once(() => spendingOf(call, () => plan().targets[0]!, (target) => budgets.rates(target, call.grant.organizationId, call.operation === "batches")));
+  const tokens = lazyValue(() => instructedTokens(asked(), call, rules.guardrails, plan));
+  const spending = lazyValue(() => spendingOf(call, () => plan().targets[0]!, (target) => budgets.rates(target, call.grant.organizationId, call.operation === "batches")));
   const admitted = await recordWait(call.span, "wait for rate limits", admitCall({ facts: factsOf(call, view()), isStream, tokens, spending }, rules.rateLimits, dependencies.rateCounterOf));
   try {
     const reply = await runAdmitted(call, rules, plan(), dependencies);
@@ -125,9 +125,9 @@ async function runAdmitted(asked: Call, rules: GrantRules | undefined, plan: Pla
     recordFailure(call, target, error);
   };
   const tryTarget: TryTarget = (target, attempted, sending) => {
-    const mayGo = once(() => checkMayGo(attempted, plan, target, guard, dependencies));
+    const mayGo = lazyValue(() => checkMayGo(attempted, plan, target, guard, dependencies));
     // Once for all attempts: guardrails may have others judge what it says.
-    const operation = once(() => operationAt(target, attempted, plan, guard, dependencies));
+    const operation = lazyValue(() => operationAt(target, attempted, plan, guard, dependencies));
     const attempt = async (): Promise<BegunReply> => {
       try {
         await mayGo();

@@ -10,15 +10,15 @@ export async function generate(request: GenerateRequest, context: CallContext, d
   const generation = request.generation!;
   const asked = askedGeneration(generation, false, context, dependencies);
   const reply = await runCacheable(context, generationCall(asked), generation.labels, dependencies);
-  const identification = { requestId: context.requestId, target: reply.target.name };
+  const origin = { requestId: context.requestId, target: reply.target.name };
   const warned = (warnings: readonly Warning[] = []) => ({ warnings: [...warnings, ...reply.warnings()] });
   let response: GenerateResponse | undefined;
   for await (const message of reply.messages) {
-    if (message.generate === undefined) response = create(GenerateResponseSchema, { ...identification, ...warned(), native: { dialect: asked.dialect, body: message.native } });
-    else if (asked.dialectCall === undefined) response = { ...message.generate, ...identification, ...warned(message.generate.warnings) };
+    if (message.generate === undefined) response = create(GenerateResponseSchema, { ...origin, ...warned(), native: { dialect: asked.dialect, body: message.native } });
+    else if (asked.dialectCall === undefined) response = { ...message.generate, ...origin, ...warned(message.generate.warnings) };
     else {
-      const body = Buffer.from(JSON.stringify(asked.dialectCall.writeReply({ ...message.generate, ...identification })));
-      response = create(GenerateResponseSchema, { ...identification, ...warned(message.generate.warnings), native: { dialect: asked.dialect, body } });
+      const body = Buffer.from(JSON.stringify(asked.dialectCall.writeReply({ ...message.generate, ...origin })));
+      response = create(GenerateResponseSchema, { ...origin, ...warned(message.generate.warnings), native: { dialect: asked.dialect, body } });
     }
   }
   return response!;

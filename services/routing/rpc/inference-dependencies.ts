@@ -4,7 +4,7 @@ import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { filesIn, filesInTypes } from "../domain/account/account-objects.ts";
-import { withOwnCache, type AskedGeneration } from "../domain/asked.ts";
+import { withOwnCache, type AskedGeneration } from "../domain/asked-forms.ts";
 import type { AskedCall } from "../domain/asked-call.ts";
 import { cacheHeaders } from "../domain/cache/cache-headers.ts";
 import { notesOf } from "../domain/records/call-notes.ts";
@@ -13,7 +13,7 @@ import type { FileIds } from "../domain/account/file-ids.ts";
 import type { ReadBatchInput } from "../domain/account/kept-batches.ts";
 import type { Call, Reply } from "../domain/call.ts";
 import { runCall, type PipelineDependencies } from "../domain/pipeline.ts";
-import { recordCall } from "../domain/records/recorded-call.ts";
+import { recordCall } from "../domain/records/record-call.ts";
 import { isReservedLabel } from "../domain/reserved-labels.ts";
 
 export interface InferenceDependencies {

@@ -3,7 +3,7 @@ import type { NativePayload, Warning } from "#gen/weir/inference/v1/generation_p
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { filesIn, filesInTypes } from "../domain/account/account-objects.ts";
-import type { AskedUnary } from "../domain/asked.ts";
+import type { AskedUnary } from "../domain/asked-forms.ts";
 import { unaryCall } from "../domain/asked-call.ts";
 import type { UnaryCall, UnaryEndpoint } from "../domain/dialect.ts";
 import { envelopeOf, nativeResponse, withEnvelope, type UnaryName, type UnaryRequest, type UnaryResponse } from "../domain/unary-operation.ts";
@@ -23,14 +23,14 @@ export async function callUnary<Name extends UnaryName>(operation: Name, request
     toRequest: () => (dialectCall === undefined ? request : withEnvelope(dialectCall.toRequest(), { model })),
   };
   const reply = await runCacheable(context, unaryCall(asked), labels, dependencies);
-  const identification = { requestId: context.requestId, target: reply.target.name };
-  const inDialect = (body: Uint8Array, warnings: readonly Warning[]) => nativeResponse(operation, { ...identification, warnings: [...warnings, ...reply.warnings()], native: { dialect: native!.dialect, body } });
+  const origin = { requestId: context.requestId, target: reply.target.name };
+  const inDialect = (body: Uint8Array, warnings: readonly Warning[]) => nativeResponse(operation, { ...origin, warnings: [...warnings, ...reply.warnings()], native: { dialect: native!.dialect, body } });
   let response: UnaryResponse<Name> | undefined;
   for await (const message of reply.messages) {
     const answer = message[operation];
     if (answer === undefined) response = inDialect(message.native, []);
-    else if (dialectCall === undefined) response = { ...answer, ...identification, warnings: [...answer.warnings, ...reply.warnings()] };
-    else response = inDialect(Buffer.from(JSON.stringify(dialectCall.writeReply({ ...answer, ...identification }))), answer.warnings);
+    else if (dialectCall === undefined) response = { ...answer, ...origin, warnings: [...answer.warnings, ...reply.warnings()] };
+    else response = inDialect(Buffer.from(JSON.stringify(dialectCall.writeReply({ ...answer, ...origin }))), answer.warnings);
   }
   return response!;
 }

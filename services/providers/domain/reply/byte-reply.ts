@@ -1,7 +1,7 @@
 /** Owns reading a reply of bytes that mean nothing to the ledger, such as sound: they go on as they come. */
 import { create } from "@bufbuild/protobuf";
 import { AttemptResponseSchema, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { noOutput } from "../usage/output.ts";
+import { noOutput } from "../usage/generated-output.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 
 export class ByteReply implements ReplyReader {

@@ -1,6 +1,6 @@
 /** Owns reading a reply that is an error. */
 import type { GatewayError } from "#platform/errors.ts";
-import { noOutput } from "../usage/output.ts";
+import { noOutput } from "../usage/generated-output.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 
 const maximumErrorBytes = 1024 * 1024;

@@ -1,5 +1,5 @@
 /** Owns the recognition of an event that says no more than the one before it, but for a piece of text: most of a stream is that. */
-import type { GeneratedText } from "../usage/output.ts";
+import type { GeneratedText } from "../usage/generated-output.ts";
 
 const space = 32;
 const quote = 34;

@@ -1,7 +1,7 @@
 /** Owns what every way of reading a reply's body has in common, so that an attempt need not know which it is. */
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { ReplySummary } from "../adapter.ts";
-import type { Output } from "../usage/output.ts";
+import type { Output } from "../usage/generated-output.ts";
 
 /** Reads the body of one reply as it arrives, and keeps what the caller has not fetched yet. */
 export interface ReplyReader {

@@ -6,7 +6,7 @@ import { anthropicVendor } from "../../edge/anthropic/anthropic-vendor.ts";
 import { openaiVendor } from "../../edge/openai/openai-vendor.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../adapter.ts";
 import type { StreamedEvent } from "./event-splitter.ts";
-import { GeneratedText, type Output } from "../usage/output.ts";
+import { GeneratedText, type Output } from "../usage/generated-output.ts";
 import { StreamedReply } from "./streamed-reply.ts";
 
 const request = { path: "", headers: {}, body: new Uint8Array(), warnings: [], withholdUsage: false };

@@ -5,7 +5,7 @@ import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_p
 import { GatewayError } from "#platform/errors.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../adapter.ts";
 import type { EventSplitter, StreamedEvent } from "./event-splitter.ts";
-import type { Output } from "../usage/output.ts";
+import type { Output } from "../usage/generated-output.ts";
 import { RepeatedEvent } from "./repeated-event.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 import { giveBackNameOf, type GivenToolNames } from "../translation/tool-names.ts";

@@ -2,7 +2,7 @@
 import { GatewayError } from "#platform/errors.ts";
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { ReplySummary } from "../adapter.ts";
-import { ReceivedBody } from "../usage/output.ts";
+import { ReceivedBody } from "../usage/generated-output.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 
 const maximumReplyBytes = 64 * 1024 * 1024;

@@ -3,7 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Part, PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
 import type { PartDelta, PartDeltaSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { StreamEventInit } from "../adapter.ts";
-import type { GeneratedText } from "../usage/output.ts";
+import type { GeneratedText } from "../usage/generated-output.ts";
 
 export type PartInit = Exclude<MessageInitShape<typeof PartSchema>, Part>;
 type DeltaInit = Omit<Exclude<MessageInitShape<typeof PartDeltaSchema>, PartDelta>, "candidateIndex" | "partIndex" | "$typeName" | "$unknown">;

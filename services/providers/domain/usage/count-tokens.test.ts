@@ -2,7 +2,7 @@
 import { countTokens as tokensOf } from "gpt-tokenizer/encoding/o200k_base";
 import { describe, expect, it, test } from "vitest";
 import { countTokens } from "./count-tokens.ts";
-import { noOutput, type Output } from "./output.ts";
+import { noOutput, type Output } from "./generated-output.ts";
 
 const tokenizer = (text: string): number => tokensOf(text, { disallowedSpecial: new Set() });
 const requestOf = (...texts: string[]): Uint8Array => Buffer.from(JSON.stringify({ model: "m", messages: texts.map((content) => ({ role: "user", content })) }));

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { estimateUsage, textsToCount } from "./estimate-usage.ts";
-import type { Output } from "./output.ts";
+import type { Output } from "./generated-output.ts";
 
 const reportedOf = (...quantities: [Meter, bigint][]): Usage =>
   create(UsageSchema, { source: UsageSource.PROVIDER, quantities: quantities.map(([meter, quantity]) => ({ meter, quantity })) });

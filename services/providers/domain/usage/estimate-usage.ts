@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { estimateRecordingMs } from "./recording-length.ts";
-import { noOutput, type Output } from "./output.ts";
+import { noOutput, type Output } from "./generated-output.ts";
 import { tokensOfBytes } from "./request-tokens.ts";
 
 /** What is known of an attempt whose usage was not reported. */

@@ -1,4 +1,4 @@
-/** Owns what the answered calls of a batch consumed together, as its results say. */
+/** Owns adding up what the calls of a batch consumed, result by result. */
 import type { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { AnsweredCall } from "../batch.ts";

@@ -4,7 +4,7 @@ import type { StreamGenerateResponseSchema } from "#gen/weir/inference/v1/infere
 import { GatewayError } from "#platform/errors.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/reply/event-splitter.ts";
-import { GeneratedText } from "../../domain/usage/output.ts";
+import { GeneratedText } from "../../domain/usage/generated-output.ts";
 import type { Block } from "../../domain/translation/turns.ts";
 import { readStreamedError } from "./errors.ts";
 import { exceptionPrefix } from "./event-stream-splitter.ts";

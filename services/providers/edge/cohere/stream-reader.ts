@@ -6,7 +6,7 @@ import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/reply/event-splitter.ts";
-import { GeneratedText } from "../../domain/usage/output.ts";
+import { GeneratedText } from "../../domain/usage/generated-output.ts";
 import { asCount, asObject, asText, isObject, parseVendorJson, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { citedPieceOf, readCitation } from "./citations.ts";
 import { readFinishReason } from "./finish-reason.ts";

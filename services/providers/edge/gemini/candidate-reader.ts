@@ -3,7 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { TokenLogprob, TokenLogprobSchema } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { StreamEventInit } from "../../domain/adapter.ts";
 import { CandidateEvents, type PartInit } from "../../domain/translation/candidate-events.ts";
-import type { GeneratedText } from "../../domain/usage/output.ts";
+import type { GeneratedText } from "../../domain/usage/generated-output.ts";
 import { asObject, asObjects, asText, isObject, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { countSearches, readCitations } from "./citations.ts";
 import { finishWordOf, readFinishReason } from "./finish-reason.ts";

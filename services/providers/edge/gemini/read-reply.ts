@@ -5,7 +5,7 @@ import { CandidateSchema, FinishReason, type Candidate } from "#gen/weir/inferen
 import { GenerateResponseSchema, StreamGenerateResponseSchema, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { ReplySummary, StreamEventInit } from "../../domain/adapter.ts";
-import { GeneratedText } from "../../domain/usage/output.ts";
+import { GeneratedText } from "../../domain/usage/generated-output.ts";
 import { asCount, asObject, asObjects, asText, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { readIsoTime } from "../../domain/translation/vendor-time.ts";
 import { CandidateReader } from "./candidate-reader.ts";

@@ -5,7 +5,7 @@ import { GatewayError } from "#platform/errors.ts";
 import { parseJsonObject } from "#platform/json.ts";
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader, type VendorRequest } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/reply/event-splitter.ts";
-import { GeneratedText } from "../../domain/usage/output.ts";
+import { GeneratedText } from "../../domain/usage/generated-output.ts";
 import { asCount, asObject, asObjects, asText, isObject, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { readIsoTime } from "../../domain/translation/vendor-time.ts";
 import { CandidateReader } from "./candidate-reader.ts";

@@ -1,7 +1,7 @@
 /** Owns the reading of one streamed reply, line by line. */
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/reply/event-splitter.ts";
-import { GeneratedText } from "../../domain/usage/output.ts";
+import { GeneratedText } from "../../domain/usage/generated-output.ts";
 import type { GatewayError } from "#platform/errors.ts";
 import { readError } from "../openai/errors.ts";
 import { asCount, asObject, asText, type JsonObject } from "../../domain/translation/vendor-json.ts";

@@ -1,4 +1,4 @@
-/** Owns what must be the very same of a generation whose last text may be in other words: all that would be sent but that text, and its numbers. */
+/** Owns the frame of a generation for the cache by meaning: all that must be the very same, which is everything but the caller's last text, and the numbers in that. */
 import type { Part } from "#gen/weir/inference/v1/content_pb.ts";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";

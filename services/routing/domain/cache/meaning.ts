@@ -1,4 +1,4 @@
-/** Owns what a text means to the cache: the vector that an embedding model gives it, asked for on the account of the call. */
+/** Owns the meaning of a text for the cache: a vector that an embedding model gives it, asked for on the account of the call. */
 import { create } from "@bufbuild/protobuf";
 import { EmbedRequestSchema, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";

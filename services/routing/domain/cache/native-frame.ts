@@ -1,4 +1,4 @@
-/** Owns where the caller's last text stands in the bytes of a dialect. A dialect that has no row here has no such place. */
+/** Owns finding the caller's last text in the bytes of a dialect, for its frame. A dialect without a row here has no such place. */
 import { parseJsonObject } from "#platform/json.ts";
 import { rewriteScalars } from "#platform/json-strings.ts";
 import type { JsonObject } from "../dialect.ts";

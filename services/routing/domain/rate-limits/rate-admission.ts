@@ -8,7 +8,7 @@ import type { CallFacts } from "#platform/condition.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { AppliedLimit, CountedSize } from "./rate-limit.ts";
 import type { Target } from "../targets/plan.ts";
-import type { Spending } from "../spending.ts";
+import type { Spending } from "./call-spending.ts";
 import { countTokens, noTokens, type TokenCount } from "./token-estimate.ts";
 
 /** One counter, as it is seen in this process. */

@@ -1,4 +1,4 @@
-/** Owns what is noted of a caller's request on its way, for the lines that tell of it once it has ended. */
+/** Owns the notes of one request, which its line in the log and its record are written from at its end: who called, which targets failed, which one answered, what guardrails found. */
 import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { CacheUse } from "../cache/call-cache.ts";

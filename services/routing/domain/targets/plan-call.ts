@@ -4,9 +4,9 @@ import type { CallFacts } from "#platform/condition.ts";
 import { authorizePlan } from "../admission/admit.ts";
 import { noSize } from "../call-size.ts";
 import type { Call } from "../call.ts";
-import { once } from "../once.ts";
+import { lazyValue } from "../lazy-value.ts";
 import type { PipelineDependencies } from "../pipeline.ts";
-import { estimatedNanos } from "../spending.ts";
+import { estimatedNanos } from "../rate-limits/call-spending.ts";
 import { accountOperations, isAccountOperation, type OperationName } from "./capability.ts";
 import { planTargets, type Plan, type PlanningView } from "./plan.ts";
 import { routingFactsOf } from "./route-case.ts";
@@ -35,7 +35,7 @@ type OrderDependencies = Pick<PipelineDependencies, "view" | "budgets" | "latenc
 /** What the order of this call's targets goes by. */
 export function orderSightsOf(call: Call, order: TargetOrder, { budgets, latencies, random }: OrderDependencies): OrderSights {
   const { isStream, tokens } = call.size ?? noSize;
-  const size = once(tokens);
+  const size = lazyValue(tokens);
   const alike = order.by === "weight" && Object.hasOwn(call.labels, order.stickyLabel) ? call.labels[order.stickyLabel] : undefined;
   return {
     drawOf: alike === undefined ? random : ({ name }) => drawFrom([call.grant.organizationId, alike, name]),

@@ -8,7 +8,7 @@ import {
   PartSchema,
   type Part,
 } from "#gen/weir/inference/v1/content_pb.ts";
-import { present } from "../dialect-parts/present.ts";
+import { definedMembers } from "../dialect-parts/defined-members.ts";
 import { invalidField, type RequestFields } from "../dialect-parts/request-fields.ts";
 
 /** The name under which Anthropic's own JSON stands in a NativePart. */
@@ -47,7 +47,7 @@ function readBlock(block: RequestFields): Part {
   if (kind.case === "native") return create(PartSchema, { kind });
   const cacheMarker = readCacheMarker(block);
   block.noteRest();
-  return create(PartSchema, { kind, ...present({ cacheMarker }) });
+  return create(PartSchema, { kind, ...definedMembers({ cacheMarker }) });
 }
 
 function readKind(block: RequestFields, type: string): PartKind {
@@ -94,7 +94,7 @@ function readDocument(block: RequestFields): PartKind {
   citations?.noteRest();
   return {
     case: "file",
-    value: { media, citationsEnabled, ...present({ title: block.text("title"), context: block.text("context") }) },
+    value: { media, citationsEnabled, ...definedMembers({ title: block.text("title"), context: block.text("context") }) },
   };
 }
 
@@ -142,7 +142,7 @@ function readCitations(block: RequestFields): MessageInitShape<typeof CitationSc
     citedText: citation.text("cited_text") ?? "",
     title: citation.text("document_title") ?? citation.text("title") ?? "",
     url: citation.text("url") ?? "",
-    ...present({ documentIndex: citation.number("document_index") }),
+    ...definedMembers({ documentIndex: citation.number("document_index") }),
     native: { dialect: nativeDialect, json: citation.json() },
   }));
 }

@@ -4,7 +4,7 @@ import { CacheMarkerSchema, MessageSchema, Role, type Message, type Part } from 
 import { type OutputFormatSchema, ReasoningOptions_Effort, type ReasoningOptionsSchema } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerationSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
-import { present } from "../dialect-parts/present.ts";
+import { definedMembers } from "../dialect-parts/defined-members.ts";
 import { readCacheMarker, readContent } from "./read-content.ts";
 import { readToolChoice, readTools } from "./read-tools.ts";
 import { invalidField, RequestFields, UnknownFields } from "../dialect-parts/request-fields.ts";
@@ -30,9 +30,9 @@ export function readGeneration(body: JsonObject): GenerationReading {
     model: fields.requiredText("model"),
     messages,
     tools: readTools(fields),
-    sampling: present({ temperature: fields.number("temperature"), topP: fields.number("top_p"), topK: fields.integer("top_k") }),
+    sampling: definedMembers({ temperature: fields.number("temperature"), topP: fields.number("top_p"), topK: fields.integer("top_k") }),
     stopSequences: fields.texts("stop_sequences") ?? [],
-    ...present({
+    ...definedMembers({
       ...readToolChoice(fields),
       outputFormat: readOutputFormat(outputConfig?.object("format") ?? fields.object("output_format")),
       reasoning: readReasoning(fields.object("thinking"), outputConfig),
@@ -121,14 +121,14 @@ function readReasoning(
   thinking.noteRest();
   switch (type) {
     case "enabled":
-      return present({ effort, budgetTokens, includeText });
+      return definedMembers({ effort, budgetTokens, includeText });
     case "adaptive":
-      return { adaptive: true, ...present({ effort, includeText }) };
+      return { adaptive: true, ...definedMembers({ effort, includeText }) };
     case "disabled":
       return effort === undefined ? { effort: ReasoningOptions_Effort.NONE } : { effort, budgetTokens: 0n };
     default:
       thinking.noteUnknown("type");
-      return present({ effort });
+      return definedMembers({ effort });
   }
 }
 

@@ -1,7 +1,7 @@
 /** Owns the reading of tools and of the choice among them. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ToolChoice_Mode, type ToolChoiceSchema, ToolSchema, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
-import { present } from "../dialect-parts/present.ts";
+import { definedMembers } from "../dialect-parts/defined-members.ts";
 import { nativeDialect, readCacheMarker } from "./read-content.ts";
 import { invalidField, type RequestFields } from "../dialect-parts/request-fields.ts";
 
@@ -17,13 +17,13 @@ function readTool(fields: RequestFields): Tool {
     name: fields.requiredText("name"),
     description: fields.text("description") ?? "",
     parametersJsonSchema: inputSchema === undefined ? "" : JSON.stringify(inputSchema),
-    ...present({ strict: fields.flag("strict") }),
+    ...definedMembers({ strict: fields.flag("strict") }),
   };
   const cacheMarker = readCacheMarker(fields);
   // Asks for arguments as they are made, which is how every other vendor streams them.
   fields.flag("eager_input_streaming");
   fields.noteRest();
-  return create(ToolSchema, { kind: { case: "function", value }, ...present({ cacheMarker }) });
+  return create(ToolSchema, { kind: { case: "function", value }, ...definedMembers({ cacheMarker }) });
 }
 
 /** How free the model is, and whether it may ask for several tools at once (undefined when the caller does not say). */

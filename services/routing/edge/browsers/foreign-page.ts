@@ -1,4 +1,4 @@
-/** Owns telling the requests that a page of another origin made: what a browser adds unasked, a cookie or a certificate, counts for none of them. */
+/** Owns recognizing requests from pages of another origin: the cookies and certificates that browsers add to those by themselves do not count. */
 import type { HttpRequest } from "#platform/listener.ts";
 
 /** Whether the browser says that another origin's page has made the request. Programs that are no browsers say nothing. */

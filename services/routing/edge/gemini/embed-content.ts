@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { EmbedRequestSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { JsonObject, RequestTarget, UnaryCall, UnaryEndpoint } from "../../domain/dialect.ts";
-import { present } from "../dialect-parts/present.ts";
+import { definedMembers } from "../dialect-parts/defined-members.ts";
 import { invalidField, UnknownFields, type RequestFields } from "../dialect-parts/request-fields.ts";
 import { geminiFields } from "./fields.ts";
 import { writeUsage } from "./usage.ts";
@@ -42,7 +42,7 @@ function readRequest(fields: RequestFields, isBatch: boolean, model: string): Em
     request.noteRest();
   }
   if (isBatch) fields.noteRest();
-  return create(EmbedRequestSchema, { model, inputs: texts, ...present({ dimensions }) });
+  return create(EmbedRequestSchema, { model, inputs: texts, ...definedMembers({ dimensions }) });
 }
 
 function readText(request: RequestFields): string {

@@ -7,7 +7,7 @@ import { Modality, ReasoningOptions_Effort, type AudioOutputSchema, type OutputF
 import { GenerationSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
-import { present } from "../dialect-parts/present.ts";
+import { definedMembers } from "../dialect-parts/defined-members.ts";
 import { invalidField, UnknownFields, type RequestFields } from "../dialect-parts/request-fields.ts";
 import { geminiFields } from "./fields.ts";
 import { readContents, readSystemInstruction } from "./read-parts.ts";
@@ -33,7 +33,7 @@ export function readGeneration(body: JsonObject, model: string): GenerationReadi
     model,
     messages: [...readSystemInstruction(fields), ...readContents(fields)],
     tools,
-    ...present({ toolChoice, serviceTier: readServiceTier(fields), store: fields.flag("store") }),
+    ...definedMembers({ toolChoice, serviceTier: readServiceTier(fields), store: fields.flag("store") }),
     ...(config === undefined ? {} : readConfig(config)),
   });
   config?.noteRest();
@@ -54,7 +54,7 @@ function readConfig(config: RequestFields): Exclude<MessageInitShape<typeof Gene
     stopSequences: config.texts("stopSequences") ?? [],
     logprobs: config.flag("responseLogprobs") ?? false,
     modalities: readModalities(config),
-    ...present({
+    ...definedMembers({
       maxOutputTokens: config.integer("maxOutputTokens"),
       candidateCount: config.int32("candidateCount"),
       topLogprobs: config.int32("logprobs"),
@@ -67,7 +67,7 @@ function readConfig(config: RequestFields): Exclude<MessageInitShape<typeof Gene
 
 function readSampling(config: RequestFields): MessageInitShape<typeof SamplingSchema> {
   const seed = config.int32("seed");
-  return present({
+  return definedMembers({
     temperature: config.number("temperature"),
     topP: config.number("topP"),
     topK: config.integer("topK"),
@@ -102,10 +102,10 @@ function readThinking(thinking: RequestFields | undefined): MessageInitShape<typ
   const effort = readLevel(thinking);
   thinking.noteRest();
   if (budget !== undefined && budget < -1) throw invalidField(thinking.pathOf("thinkingBudget"), "must be -1 or more");
-  if (budget === 0 && effort === undefined) return { effort: ReasoningOptions_Effort.NONE, ...present({ includeText }) };
+  if (budget === 0 && effort === undefined) return { effort: ReasoningOptions_Effort.NONE, ...definedMembers({ includeText }) };
   return {
     adaptive: budget === -1,
-    ...present({ includeText, effort, budgetTokens: budget === undefined || budget < 0 ? undefined : BigInt(budget) }),
+    ...definedMembers({ includeText, effort, budgetTokens: budget === undefined || budget < 0 ? undefined : BigInt(budget) }),
   };
 }
 

@@ -3,7 +3,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { MessageSchema, PartSchema, Role, type MediaSchema, type Message, type Part } from "#gen/weir/inference/v1/content_pb.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
 import { readBase64 } from "../dialect-parts/base64.ts";
-import { present } from "../dialect-parts/present.ts";
+import { definedMembers } from "../dialect-parts/defined-members.ts";
 import { invalidField, type RequestFields } from "../dialect-parts/request-fields.ts";
 import { CallIds } from "../dialect-parts/call-ids.ts";
 import { readKeptPart } from "./kept-part.ts";
@@ -122,7 +122,7 @@ function readMedia(fields: RequestFields, read: (fields: RequestFields) => Media
   fields.noteRest();
   if (media.mediaType?.startsWith("image/")) return { case: "image", value: { media } };
   if (media.mediaType?.startsWith("audio/")) return { case: "audio", value: { media } };
-  return { case: "file", value: { media, ...present({ filename }) } };
+  return { case: "file", value: { media, ...definedMembers({ filename }) } };
 }
 
 function readInlineData(fields: RequestFields): MediaInit {

@@ -1,7 +1,7 @@
 /** Owns the reading of tools and of the choice among them. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ToolChoice_Mode, ToolSchema, type Tool, type ToolChoiceSchema } from "#gen/weir/inference/v1/generation_pb.ts";
-import { present } from "../dialect-parts/present.ts";
+import { definedMembers } from "../dialect-parts/defined-members.ts";
 import { invalidField, type RequestFields } from "../dialect-parts/request-fields.ts";
 import { nativeDialect } from "./read-parts.ts";
 import { toJsonSchema } from "./read-schema.ts";
@@ -59,7 +59,7 @@ function readChoice(calling: RequestFields, tools: Tool[]): ToolsReading {
     if (!tools.some((tool) => nameOf(tool) === name)) throw invalidField(`${calling.pathOf("allowedFunctionNames")}[${index}]`, "must be one of the request's functions");
   }
   if (mode === ToolChoice_Mode.REQUIRED && allowed.length === 1) return { tools, toolChoice: { mode: ToolChoice_Mode.NAMED, name: only } };
-  return { tools: tools.filter((tool) => allowed.includes(nameOf(tool) ?? "")), toolChoice: present({ mode }) };
+  return { tools: tools.filter((tool) => allowed.includes(nameOf(tool) ?? "")), toolChoice: definedMembers({ mode }) };
 }
 
 /** https://ai.google.dev/api/caching#FunctionCallingConfig */

@@ -8,7 +8,7 @@ import { parseJsonObject, spliceJson } from "#platform/json.ts";
 import { readNested } from "#platform/nesting.ts";
 import { filesIn } from "../../domain/account/account-objects.ts";
 import { generationCall, relayedCall, unaryCall } from "../../domain/asked-call.ts";
-import { withOwnCache, type AskedGeneration, type AskedRelay, type AskedUnary } from "../../domain/asked.ts";
+import { withOwnCache, type AskedGeneration, type AskedRelay, type AskedUnary } from "../../domain/asked-forms.ts";
 import type { Reply } from "../../domain/call.ts";
 import type { Dialect, GenerateEndpoint, RelayCall, RelayEndpoint, StreamWriter, UnaryEndpoint } from "../../domain/dialect.ts";
 import type { RelayedName } from "../../domain/targets/capability.ts";

@@ -5,7 +5,7 @@ import { GatewayError } from "#platform/errors.ts";
 import { breakOff, type HttpResponse } from "#platform/listener.ts";
 import type { Reply } from "../../domain/call.ts";
 import type { Dialect, StreamWriter } from "../../domain/dialect.ts";
-import { identifyEvents } from "../../domain/identification.ts";
+import { identifyEvents } from "../../domain/reply-origin.ts";
 import type { Arrived } from "./arrived-request.ts";
 import { headersOf } from "./write-answer.ts";
 

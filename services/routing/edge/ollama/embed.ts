@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { EmbedRequestSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { JsonObject, UnaryCall, UnaryEndpoint } from "../../domain/dialect.ts";
-import { present } from "../dialect-parts/present.ts";
+import { definedMembers } from "../dialect-parts/defined-members.ts";
 import { invalidField, RequestFields, UnknownFields } from "../dialect-parts/request-fields.ts";
 import { writeEmbeddingUsage } from "./reply.ts";
 
@@ -25,7 +25,7 @@ function readRequest(fields: RequestFields): EmbedRequest {
   const input = fields.take("input");
   const inputs = typeof input === "string" ? [input] : (fields.texts("input") ?? []);
   if (inputs.length === 0 || inputs.includes("")) throw invalidField("input", "must be a text or a list of texts, none of them empty");
-  const request = create(EmbedRequestSchema, { model: fields.requiredText("model"), inputs, ...present({ dimensions: fields.int32("dimensions") }) });
+  const request = create(EmbedRequestSchema, { model: fields.requiredText("model"), inputs, ...definedMembers({ dimensions: fields.int32("dimensions") }) });
   fields.noteRest();
   return request;
 }

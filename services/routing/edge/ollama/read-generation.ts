@@ -8,7 +8,7 @@ import { ReasoningOptions_Effort, ToolSchema, type OutputFormatSchema, type Reas
 import { GenerationSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { JsonObject } from "../../domain/dialect.ts";
-import { present } from "../dialect-parts/present.ts";
+import { definedMembers } from "../dialect-parts/defined-members.ts";
 import { invalidField, RequestFields, UnknownFields } from "../dialect-parts/request-fields.ts";
 import { readImages, readMessages, readText } from "./read-messages.ts";
 
@@ -51,7 +51,7 @@ function readRequest(body: JsonObject, read: (fields: RequestFields) => { readon
     messages,
     tools,
     logprobs: fields.flag("logprobs") ?? false,
-    ...present({ topLogprobs: fields.int32("top_logprobs"), outputFormat: readFormat(fields), reasoning: readThink(fields) }),
+    ...definedMembers({ topLogprobs: fields.int32("top_logprobs"), outputFormat: readFormat(fields), reasoning: readThink(fields) }),
     ...(options === undefined ? {} : readOptions(options)),
   });
   options?.noteRest();
@@ -87,7 +87,7 @@ function readThink(fields: RequestFields): MessageInitShape<typeof ReasoningOpti
   if (think === true) return { adaptive: true, includeText: true };
   const effort = efforts.get(think);
   if (effort === undefined) fields.noteUnknown("think");
-  return present({ includeText: true, effort });
+  return definedMembers({ includeText: true, effort });
 }
 
 const efforts: ReadonlyMap<unknown, ReasoningOptions_Effort> = new Map<unknown, ReasoningOptions_Effort>([
@@ -98,12 +98,12 @@ const efforts: ReadonlyMap<unknown, ReasoningOptions_Effort> = new Map<unknown, 
 ]);
 
 function readOptions(options: RequestFields): Exclude<MessageInitShape<typeof GenerationSchema>, Generation> {
-  return { sampling: readSampling(options), stopSequences: readStop(options), ...present({ maxOutputTokens: readNumPredict(options) }) };
+  return { sampling: readSampling(options), stopSequences: readStop(options), ...definedMembers({ maxOutputTokens: readNumPredict(options) }) };
 }
 
 function readSampling(options: RequestFields): MessageInitShape<typeof SamplingSchema> {
   const seed = options.int32("seed");
-  return present({
+  return definedMembers({
     temperature: options.number("temperature"),
     topP: options.number("top_p"),
     topK: options.integer("top_k"),

@@ -1,4 +1,4 @@
-/** Owns how gRPC tells of a call that failed before its first message: its clients try again by themselves, where they are told to, only what came without headers of its own. */
+/** Owns answering a failed gRPC call by trailers without headers, where nothing was sent before: only such a failure do gRPC's clients try again by themselves. */
 import type { ServerHttp2Stream } from "node:http2";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 

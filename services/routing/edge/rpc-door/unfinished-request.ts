@@ -1,4 +1,4 @@
-/** Owns callers by RPC who begin a request and do not end it: over HTTP/2 nobody else counts their time, and each holds one of `limits.max_concurrent_requests`. */
+/** Owns ending RPCs whose callers begin a request over HTTP/2 and fall silent: nobody else counts their time, and each takes one of `limits.max_concurrent_requests`. */
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { HttpRequest } from "#platform/listener.ts";
 

@@ -1,7 +1,7 @@
 /** Owns one candidate of a streamed reply: which of its parts are open, and what each delta adds to them. */
 import type { StreamEventInit } from "../../../domain/adapter.ts";
 import { CandidateEvents, type PartInit } from "../../../domain/translation/candidate-events.ts";
-import type { GeneratedText } from "../../../domain/usage/output.ts";
+import type { GeneratedText } from "../../../domain/usage/generated-output.ts";
 import { readCitations } from "./citations.ts";
 import { readFinishReason } from "./finish-reason.ts";
 import { asCount, asObject, asObjects, asText, isObject, type JsonObject } from "../../../domain/translation/vendor-json.ts";

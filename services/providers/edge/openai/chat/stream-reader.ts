@@ -3,7 +3,7 @@ import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader, type VendorRequest } from "../../../domain/adapter.ts";
 import type { StreamedEvent } from "../../../domain/reply/event-splitter.ts";
-import { GeneratedText } from "../../../domain/usage/output.ts";
+import { GeneratedText } from "../../../domain/usage/generated-output.ts";
 import { CandidateReader } from "./candidate-reader.ts";
 import { readErrorEvent } from "../errors.ts";
 import { asCount, asObjects, asText, parseVendorJson, type JsonObject } from "../../../domain/translation/vendor-json.ts";

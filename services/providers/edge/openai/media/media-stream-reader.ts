@@ -2,7 +2,7 @@
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../../../domain/adapter.ts";
 import type { StreamedEvent } from "../../../domain/reply/event-splitter.ts";
-import { GeneratedText } from "../../../domain/usage/output.ts";
+import { GeneratedText } from "../../../domain/usage/generated-output.ts";
 import { asText, isObject, parseVendorJson } from "../../../domain/translation/vendor-json.ts";
 import { readErrorEvent } from "../errors.ts";
 

@@ -1,7 +1,7 @@
 /** Owns the reading of a streamed Response that goes on untouched: its end, its usage, its errors, and how much was generated. */
 import { StreamReading, type ReplySummary, type StreamReader } from "../../../domain/adapter.ts";
 import type { StreamedEvent } from "../../../domain/reply/event-splitter.ts";
-import { GeneratedText } from "../../../domain/usage/output.ts";
+import { GeneratedText } from "../../../domain/usage/generated-output.ts";
 import { readResponsesError } from "./failed-response.ts";
 import { asObject, asText, isObject, parseVendorJson, type JsonObject } from "../../../domain/translation/vendor-json.ts";
 import { summarizeResponse } from "./reply-summary.ts";

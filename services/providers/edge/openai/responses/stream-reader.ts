@@ -4,7 +4,7 @@ import type { TokenLogprobSchema } from "#gen/weir/inference/v1/generation_pb.ts
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader } from "../../../domain/adapter.ts";
 import { CandidateEvents, type PartInit } from "../../../domain/translation/candidate-events.ts";
 import type { StreamedEvent } from "../../../domain/reply/event-splitter.ts";
-import { GeneratedText } from "../../../domain/usage/output.ts";
+import { GeneratedText } from "../../../domain/usage/generated-output.ts";
 import { asCount, asObject, asObjects, asText, isObject, parseVendorJson, type JsonObject } from "../../../domain/translation/vendor-json.ts";
 import { readSeconds } from "../../../domain/translation/vendor-time.ts";
 import { readTokens } from "../chat/logprobs.ts";

@@ -7,7 +7,7 @@ import { StreamGenerateResponseSchema, type PartDelta, type StreamGenerateRespon
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { rewriteTexts } from "../texts/look-through.ts";
-import { unplacedCitation } from "../texts/fitting-remarks.ts";
+import { unplacedCitation } from "../texts/citations-and-signatures.ts";
 import type { OutsideGuard } from "./outside-guard.ts";
 import { rewriteMessage } from "../texts/rewrite-message.ts";
 import { brokenSignature } from "../texts/signed-reasoning.ts";
@@ -45,11 +45,11 @@ async function checked(events: readonly StreamGenerateResponse[], outside: Outsi
     (rewrite) => whole.map((event) => rewriteMessage(StreamGenerateResponseSchema, event, rewrite)),
     (texts) => outside.check("output", texts),
   );
-  return judged.every((event, index) => event === whole[index]) ? events : withFittingRemarks(judged, whole);
+  return judged.every((event, index) => event === whole[index]) ? events : withFittingCitations(judged, whole);
 }
 
 /** Where the words of citations stand in a text that others have changed is not known, and no signature of its vendor holds. */
-function withFittingRemarks(judged: readonly StreamGenerateResponse[], whole: readonly StreamGenerateResponse[]): readonly StreamGenerateResponse[] {
+function withFittingCitations(judged: readonly StreamGenerateResponse[], whole: readonly StreamGenerateResponse[]): readonly StreamGenerateResponse[] {
   const changed = new Set(judged.filter((event, index) => event !== whole[index]).map((event) => pieceOf(event)?.key));
   return judged.map((one) => {
     const { event } = one;

@@ -8,7 +8,7 @@ import type { TokenLogprob } from "#gen/weir/inference/v1/generation_pb.ts";
 import { PartDeltaSchema, PartStartSchema, StreamGenerateResponseSchema, type PartDelta, type StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallGuard } from "../call-guard.ts";
-import { movedCitation } from "./fitting-remarks.ts";
+import { movedCitation } from "./citations-and-signatures.ts";
 import { rewriteJsonText, type Rewrite } from "./rewrite-json.ts";
 import { rewriteMessage } from "./rewrite-message.ts";
 import { brokenSignature } from "./signed-reasoning.ts";

@@ -6,7 +6,7 @@ import type { CallGuard } from "../call-guard.ts";
 import { checkedStream } from "../outside/checked-stream.ts";
 import { GuardedParts } from "./guarded-parts.ts";
 import { lookThrough, type Breathe } from "./look-through.ts";
-import { withFittingRemarks } from "./fitting-remarks.ts";
+import { withFittingCitations } from "./citations-and-signatures.ts";
 import { isJson, rewriteJson } from "./rewrite-json.ts";
 import { rewriteMessage } from "./rewrite-message.ts";
 
@@ -41,7 +41,7 @@ async function* lookedThrough(messages: AsyncIterable<AttemptResponse>, operatio
 
 async function lookedWhole(message: AttemptResponse, guard: CallGuard, breathe: Breathe): Promise<AttemptResponse> {
   const looked = await lookThrough((rewrite) => rewriteMessage(AttemptResponseSchema, message, rewrite), guard, "output", breathe);
-  return looked.generate === undefined ? looked : { ...looked, generate: await withFittingRemarks(looked.generate, message.generate!, guard, breathe) };
+  return looked.generate === undefined ? looked : { ...looked, generate: await withFittingCitations(looked.generate, message.generate!, guard, breathe) };
 }
 
 /** Sound and pictures are not looked into. */

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { GenerateImagesRequestSchema, ImageDelivery, type GeneratedImage, type GenerateImagesRequest, type GenerateImagesResponse } from "#gen/weir/inference/v1/image_generation_pb.ts";
 import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { JsonObject, UnaryCall, UnaryEndpoint } from "../../../domain/dialect.ts";
-import { present } from "../../dialect-parts/present.ts";
+import { definedMembers } from "../../dialect-parts/defined-members.ts";
 import { writeBase64 } from "../data-url.ts";
 import { writeStreamError } from "../errors.ts";
 import { ObjectReader } from "../object-reader.ts";
@@ -42,7 +42,7 @@ function readRequest(body: ObjectReader): GenerateImagesRequest {
     model: body.text("model"),
     prompt: body.text("prompt"),
     delivery: readDelivery(body),
-    ...present({
+    ...definedMembers({
       count: body.optionalInt32("n"),
       size: body.optionalText("size"),
       // Of xAI and others, who take it in the place of a size.
@@ -76,7 +76,7 @@ function writeReply(response: GenerateImagesResponse): object {
   return {
     created: createdOf(response),
     data: images.map(writeImage),
-    ...present({ background, output_format: outputFormat, quality, size, usage: writeUsage(usage) }),
+    ...definedMembers({ background, output_format: outputFormat, quality, size, usage: writeUsage(usage) }),
   };
 }
 

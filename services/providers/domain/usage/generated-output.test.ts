@@ -1,7 +1,7 @@
 /** Owns the proof that the beginning of what is generated is kept as it came, up to its bound. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { GeneratedText } from "./output.ts";
+import { GeneratedText } from "./generated-output.ts";
 
 const bound = 256 * 1024;
 

@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import { Meter, UsageSchema } from "#gen/weir/types/v1/usage_pb.ts";
 import { ProviderSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { Bound, BoundRates } from "./budget/bound.ts";
-import type { Target } from "./targets/plan.ts";
-import { spendingOf } from "./spending.ts";
+import type { Bound, BoundRates } from "../budget/bound.ts";
+import type { Target } from "../targets/plan.ts";
+import { spendingOf } from "./call-spending.ts";
 
 const target: Target = { name: "a/b", provider: create(ProviderSchema, { name: "a", vendor: "a" }), model: "b", breakerName: "a/b" };
 const twoImages: Bound = { quantities: [{ meters: [Meter.IMAGES], quantity: 2n }], advice: "" };

@@ -1,4 +1,4 @@
-/** Owns what an estimate needs to know of what a reply generated: how much it was, and its beginning. */
+/** Owns how much a reply generated, and the beginning of it: what usage is estimated from where the vendor reports none. */
 
 /** The most of what a reply generated that is kept to be counted. */
 const maximumKeptBytes = 256 * 1024;

@@ -1,4 +1,4 @@
-/** Owns what is said of words of a reply, once something else stands in the place of some: where those stand that citations are about, and whether a signature holds. */
+/** Owns the citations and signatures of a reply in which guardrails have changed words: citations move with the words they are about, and a signature stays only while it holds. */
 import type { Citation, Part } from "#gen/weir/inference/v1/content_pb.ts";
 import type { GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { CallGuard } from "../call-guard.ts";
@@ -22,7 +22,7 @@ export function unplacedCitation({ startIndex: _start, endIndex: _end, ...citati
 }
 
 /** The reply as it was looked through, with its citations where their words are now, and no signature under other words than its vendor's. */
-export async function withFittingRemarks(looked: GenerateResponse, came: GenerateResponse, guard: CallGuard, breathe: Breathe): Promise<GenerateResponse> {
+export async function withFittingCitations(looked: GenerateResponse, came: GenerateResponse, guard: CallGuard, breathe: Breathe): Promise<GenerateResponse> {
   if (looked === came) return looked;
   const candidates = [];
   for (const [index, candidate] of looked.candidates.entries()) {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import { RequestRecordSchema, type RequestRecord } from "#gen/weir/metering/v1/request_record_pb.ts";
-import { FoldedRecords } from "./folded-records.ts";
+import { MergedRecords } from "./merged-records.ts";
 
 let made = 0;
 
@@ -15,9 +15,9 @@ function recordAt(timeMs: number, changes: Changes = {}): RequestRecord {
   return create(RequestRecordSchema, { requestIds: [`req_${made++}`], count: 1n, startTime: time, lastTime: time, attribution: { organizationId: "org_a", keyId: "key_a" }, model: "chat", errorReason: ErrorReason.RATE_LIMITED, ...changes });
 }
 
-describe("FoldedRecords", () => {
+describe("MergedRecords", () => {
   test("makes one of what is alike, with the ids of the first hundred and the time of the last", () => {
-    const folded = new FoldedRecords(() => 0);
+    const folded = new MergedRecords(() => 0);
     const records = Array.from({ length: 1_000 }, (_, index) => recordAt(10_000 + index, { errorMessage: `Try again in ${index} s` }));
     const ids = records.map(({ requestIds: [id] }) => id);
     for (const record of records) expect(folded.add(record)).toBe(true);
@@ -36,26 +36,26 @@ describe("FoldedRecords", () => {
     ["finding", { findings: [{ rule: "r", mode: "block", detector: "email", side: "input" }] }],
     ["target that was passed over", { passedOver: [{ name: "up/m", reason: ErrorReason.CIRCUIT_OPEN }] }],
   ])("keeps what has another %s apart", (_, changes) => {
-    const folded = new FoldedRecords(() => 0);
+    const folded = new MergedRecords(() => 0);
     folded.add(recordAt(0));
     folded.add(recordAt(1, changes));
     expect(folded.take(Infinity, true).map(({ count }) => count)).toEqual([1n, 1n]);
   });
 
   test("begins another record a minute after the first, also where nothing is taken", () => {
-    const folded = new FoldedRecords(() => 0);
+    const folded = new MergedRecords(() => 0);
     for (const timeMs of [0, 60_000, 60_001, 120_001, 120_002]) folded.add(recordAt(timeMs));
     expect(folded.take(Infinity, true).map(({ startTime, lastTime, count }) => [timestampMs(startTime!), timestampMs(lastTime!), count])).toEqual([[0, 60_000, 2n], [60_001, 120_001, 2n], [120_002, 120_002, 1n]]);
   });
 
   test("knows the first and the last, in whatever order they have ended", () => {
-    const folded = new FoldedRecords(() => 0);
+    const folded = new MergedRecords(() => 0);
     for (const timeMs of [50_000, 0, 60_001, 20_000]) folded.add(recordAt(timeMs));
     expect(folded.take(Infinity, true).map(({ startTime, lastTime, count }) => [timestampMs(startTime!), timestampMs(lastTime!), count])).toEqual([[0, 50_000, 2n], [20_000, 60_001, 2n]]);
   });
 
   test("has no room for what is new beyond its bounds, and of each organization its share", () => {
-    const folded = new FoldedRecords(() => 0, { records: 3, recordsOfOrganization: 2, recordsAMinute: 9 });
+    const folded = new MergedRecords(() => 0, { records: 3, recordsOfOrganization: 2, recordsAMinute: 9 });
     const add = (organizationId: string, model: string): boolean => folded.add(recordAt(0, { attribution: { organizationId }, model }));
     expect([add("a", "1"), add("a", "2"), add("a", "3"), add("a", "1"), add("b", "1"), add("b", "2")]).toEqual([true, true, false, true, true, false]);
     expect(folded.take(1, false)).toHaveLength(1);
@@ -64,7 +64,7 @@ describe("FoldedRecords", () => {
 
   test("tells of the first ten of a minute at once, and of those like them at its end", () => {
     let nowMs = 0;
-    const folded = new FoldedRecords(() => nowMs);
+    const folded = new MergedRecords(() => nowMs);
     const addAndTake = (atMs: number): bigint[] => {
       nowMs = atMs;
       folded.add(recordAt(atMs));
@@ -79,7 +79,7 @@ describe("FoldedRecords", () => {
 
   test("begins so many records of an organization a minute, and counts on in those that it has", () => {
     let nowMs = 0;
-    const folded = new FoldedRecords(() => nowMs, { records: 9, recordsOfOrganization: 9, recordsAMinute: 2 });
+    const folded = new MergedRecords(() => nowMs, { records: 9, recordsOfOrganization: 9, recordsAMinute: 2 });
     const add = (organizationId: string, model: string): boolean => {
       const isTaken = folded.add(recordAt(nowMs, { attribution: { organizationId }, model }));
       folded.take(Infinity, false);
@@ -95,7 +95,7 @@ describe("FoldedRecords", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         let nowMs = 100_000;
-        const folded = new FoldedRecords(() => nowMs, { records: 4, recordsOfOrganization: 4, recordsAMinute: 1_000 });
+        const folded = new MergedRecords(() => nowMs, { records: 4, recordsOfOrganization: 4, recordsAMinute: 1_000 });
         let added = 0n;
         const taken: RequestRecord[] = [];
         for (const one of steps) {

@@ -1,4 +1,4 @@
-/** Owns that a vendor refuses a request because it is longer than the model, or the vendor, can take: each says so in words of its own. */
+/** Owns recognizing that a vendor refused a request because it is too long for the model or for the vendor, which each says in its own words. */
 import { GatewayError } from "#platform/errors.ts";
 
 const words = [

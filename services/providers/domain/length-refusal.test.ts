@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "#platform/errors.ts";
-import { withLengthNoted } from "./too-long.ts";
+import { withLengthNoted } from "./length-refusal.ts";
 
 const noted = (message: string, metadata: Record<string, string> = { status: "400" }, reason: GatewayError["reason"] = "UPSTREAM_REJECTED") => withLengthNoted(new GatewayError(reason, message, { metadata })).metadata["too_long"];
 

@@ -1,6 +1,6 @@
 /**
- * Owns that records of requests which are alike become one, so that a client that tries again and again costs little more than one that does not: the first
- * few of a minute are told of at once, and those that are like them at its end, together.
+ * Owns merging the records of requests that are alike, so that a client that tries again and again costs little more than one that does
+ * not: the first few of a minute are told of at once, and those that are like them at its end, as one.
  */
 import { createHash } from "node:crypto";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
@@ -12,7 +12,7 @@ const longestSpanMs = 60_000;
 /** As many requests are named; those after them are counted. The field's bound in `RequestRecord`. */
 const mostNamed = 100;
 
-export interface FoldedRecordsBounds {
+export interface MergedRecordsBounds {
   /** That wait. */
   readonly records: number;
   /** That wait; no organization takes the room of the others. */
@@ -21,7 +21,7 @@ export interface FoldedRecordsBounds {
   readonly recordsAMinute: number;
 }
 
-const defaultBounds: FoldedRecordsBounds = { records: 5_000, recordsOfOrganization: 1_000, recordsAMinute: 1_000 };
+const defaultBounds: MergedRecordsBounds = { records: 5_000, recordsOfOrganization: 1_000, recordsAMinute: 1_000 };
 
 /** So many records that are alike are handed out at once in a minute; what is like them waits for its end. */
 const mostAtOnce = 10;
@@ -35,9 +35,9 @@ interface Waiting {
   readonly dueMs: number;
 }
 
-export class FoldedRecords {
+export class MergedRecords {
   readonly #nowMs: () => number;
-  readonly #bounds: FoldedRecordsBounds;
+  readonly #bounds: MergedRecordsBounds;
   /** By what makes them alike, oldest first. */
   readonly #waiting = new Map<string, Waiting>();
   readonly #countOf = new Map<string, number>();
@@ -61,7 +61,7 @@ export class FoldedRecords {
   add(record: RequestRecord): boolean {
     const likeness = likenessOf(record);
     const alike = this.#waiting.get(likeness);
-    if (alike !== undefined && fold(record, alike.record)) return true;
+    if (alike !== undefined && merge(record, alike.record)) return true;
     if (!this.#begin(record.attribution!.organizationId)) return false;
     if (alike !== undefined) this.#close(likeness, alike);
     const minute = this.#minutes.get(likeness);
@@ -132,7 +132,7 @@ function likenessOf({ attribution, operation, model, route, outcome, errorReason
 }
 
 /** False where they are too far apart. */
-function fold({ requestIds, count, startTime, lastTime }: RequestRecord, into: RequestRecord): boolean {
+function merge({ requestIds, count, startTime, lastTime }: RequestRecord, into: RequestRecord): boolean {
   // Those that come together end in any order.
   const first = timestampMs(startTime!) < timestampMs(into.startTime!) ? startTime! : into.startTime!;
   const last = timestampMs(lastTime!) > timestampMs(into.lastTime!) ? lastTime! : into.lastTime!;

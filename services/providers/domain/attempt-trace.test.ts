@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { AttemptOutcomeSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { AttemptRequestSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
-import { attemptFacts, attemptName } from "./recorded-attempt.ts";
+import { attemptFacts, attemptName } from "./attempt-trace.ts";
 
 const request = create(AttemptRequestSchema, { attemptId: "att_1", requestId: "req_1", provider: "eu", model: "mistral-large" });
 const factsOf = (outcome: MessageInitShape<typeof AttemptOutcomeSchema>) => attemptFacts(request, { vendor: "mistral", baseUrl: "https://api.mistral.ai/v1?key=secret" }, "generate", create(AttemptOutcomeSchema, outcome));

@@ -1,4 +1,4 @@
-/** Owns what is noted of a call for the lines that tell of it, and what a trace says of it, in OpenTelemetry's words for generative AI and in Weir's: never what was asked or answered. */
+/** Owns what is recorded of a call at each of its turns, in its notes and in its trace (in the words of OpenTelemetry for generative AI and in Weir's): never what was asked or answered. */
 import { toGatewayError } from "#platform/errors.ts";
 import { genAiOperation } from "#platform/tracing/gen-ai-operation.ts";
 import type { CacheUse } from "../cache/call-cache.ts";

@@ -1,4 +1,4 @@
-/** Owns the two forms of what a caller asked: the bytes they sent in their dialect, and the same in types, made only when needed. */
+/** Owns what a caller asked in its two forms: the bytes that they sent in their dialect, and the same in types, made only when needed. */
 import { create } from "@bufbuild/protobuf";
 import { GenerateRequestSchema, GenerationSchema, StreamGenerateRequestSchema, type Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { NativePayloadSchema, type NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";

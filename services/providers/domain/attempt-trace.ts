@@ -1,4 +1,4 @@
-/** Owns what a trace says of an attempt, in OpenTelemetry's words for generative AI and in Weir's: never what was sent or came back. */
+/** Owns what a trace says of an attempt, in the words of OpenTelemetry for generative AI and in Weir's: never what was sent or came back. */
 import type { AttemptOutcome } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { Meter, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";

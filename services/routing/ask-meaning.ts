@@ -1,11 +1,11 @@
-/** Owns having texts turned into vectors within the rule's time, and measuring how that goes. */
+/** Owns asking for the vectors by which the cache compares texts: within the time of its rule, measured, and a miss where none comes. */
 import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";
 import { Histogram, type Registry } from "#platform/metrics.ts";
 import type { AskMeaning, Meaning, MeaningQuestion } from "./domain/cache/meaning.ts";
 
 /** `ask` rejects when the signal fires. */
-export function createMeanings(ask: (question: MeaningQuestion, signal: AbortSignal) => Promise<Meaning | undefined>, logger: Logger, metrics: Registry): AskMeaning {
+export function createAskMeaning(ask: (question: MeaningQuestion, signal: AbortSignal) => Promise<Meaning | undefined>, logger: Logger, metrics: Registry): AskMeaning {
   const seconds = new Histogram({
     name: "weir_cache_embedding_duration_seconds",
     help: "How long the cache waited for the vector of a text, by outcome: `ok`, `kept` where the text may be told to no target of the model, or the error's reason.",

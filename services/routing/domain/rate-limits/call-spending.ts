@@ -1,15 +1,15 @@
 /**
- * Owns what a call is taken to spend, as rate limits count it: about what it could come to before it, what it came to after it.
- * In billionths of a US dollar, as whole numbers: a window has at most a million dollars, so they stay exact.
+ * Owns how much money a call counts for against rate limits: an estimate before it, its price after it. In billionths of a US dollar, as
+ * whole numbers: a window has at most a million dollars, so they stay exact.
  */
 import { create } from "@bufbuild/protobuf";
 import { Meter, UsageSchema, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { mostNanos, priceBound, priceUsage, type Bound, type BoundRates } from "./budget/bound.ts";
-import type { OperationName } from "./targets/capability.ts";
-import { once } from "./once.ts";
-import type { Target } from "./targets/plan.ts";
-import type { TokenCount } from "./rate-limits/token-estimate.ts";
+import { mostNanos, priceBound, priceUsage, type Bound, type BoundRates } from "../budget/bound.ts";
+import type { OperationName } from "../targets/capability.ts";
+import { lazyValue } from "../lazy-value.ts";
+import type { Target } from "../targets/plan.ts";
+import type { TokenCount } from "./token-estimate.ts";
 
 export interface Spending {
   /** Of so many tokens, at the target that was to be asked first when this was asked first; nothing where it has no price. Throws DEPENDENCY_UNAVAILABLE while no prices are known. */
@@ -25,7 +25,7 @@ export interface SpendingCall {
 
 export function spendingOf(call: SpendingCall, firstTarget: () => Target, ratesAt: (target: Target) => BoundRates): Spending {
   // Where the route has changed when the call ends, it is still what was estimated that is corrected.
-  const estimatedAt = once(firstTarget);
+  const estimatedAt = lazyValue(firstTarget);
   return {
     before(tokens) {
       const target = estimatedAt();
