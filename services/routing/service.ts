@@ -57,24 +57,9 @@ import { PluginSet } from "./edge/guardrail-plugins/plugin-set.ts";
 import { RequestObserver } from "./edge/request-scope.ts";
 import { createSessionDoor } from "./edge/sessions/session-door.ts";
 import type { RoutingPeers } from "./peers.ts";
-import { cancelBatchByRpc } from "./rpc/cancel-batch.ts";
-import { createBatch } from "./rpc/create-batch.ts";
+import { createInferenceService } from "./rpc/inference-service.ts";
 import { createExplainDecision } from "./rpc/explain-decision.ts";
-import { generate } from "./rpc/generate.ts";
-import { getBatch } from "./rpc/get-batch.ts";
-import { getFile } from "./rpc/get-file.ts";
-import { listBatchesPage } from "./rpc/list-batches.ts";
-import { listFilesPage } from "./rpc/list-files.ts";
-import { listModelsPage } from "./rpc/list-models.ts";
-import { readFileByRpc } from "./rpc/read-file.ts";
-import { deleteFile } from "./rpc/delete-file.ts";
-import { editImages } from "./rpc/edit-images.ts";
-import { synthesizeSpeech } from "./rpc/synthesize-speech.ts";
-import { streamGenerate } from "./rpc/stream-generate.ts";
 import { testGuardrail } from "./rpc/test-guardrail.ts";
-import { transcribe } from "./rpc/transcribe.ts";
-import { callUnary } from "./rpc/unary.ts";
-import { uploadFileByRpc } from "./rpc/upload-file.ts";
 import { followCatalogue } from "./store/catalogue-view.ts";
 import { GrantView } from "./store/grant-view.ts";
 import { budgetsOfCall } from "./store/call-budgets.ts";
@@ -207,28 +192,7 @@ export async function createRoutingService({ config, peers, sharedCache, clock, 
   };
   const fileIds = (organizationId: string): FileIds => grants.fileIds(organizationId);
   const dependencies = { pipeline, dialects, fileIds, readBatchInput, parseJson: parseJsonObject };
-  const implementation: ServiceInterface<typeof InferenceService> = {
-    generate: (request, context) => generate(request, context, dependencies),
-    streamGenerate: (request, context) => streamGenerate(request, context, dependencies),
-    embed: (request, context) => callUnary("embed", request, context, dependencies),
-    countTokens: (request, context) => callUnary("countTokens", request, context, dependencies),
-    moderate: (request, context) => callUnary("moderate", request, context, dependencies),
-    rerank: (request, context) => callUnary("rerank", request, context, dependencies),
-    generateImages: (request, context) => callUnary("generateImages", request, context, dependencies),
-    editImages: (request, context) => editImages(request, context, dependencies),
-    synthesizeSpeech: (request, context) => synthesizeSpeech(request, context, dependencies),
-    transcribe: (request, context) => transcribe(request, context, dependencies),
-    listModels: (request, context) => listModelsPage(request, context, dependencies),
-    uploadFile: (request, context) => uploadFileByRpc(request, context, dependencies),
-    getFile: (request, context) => getFile(request, context, dependencies),
-    listFiles: (request, context) => listFilesPage(request, context, dependencies),
-    deleteFile: (request, context) => deleteFile(request, context, dependencies),
-    readFile: (request, context) => readFileByRpc(request, context, dependencies),
-    createBatch: (request, context) => createBatch(request, context, dependencies),
-    getBatch: (request, context) => getBatch(request, context, dependencies),
-    listBatches: (request, context) => listBatchesPage(request, context, dependencies),
-    cancelBatch: (request, context) => cancelBatchByRpc(request, context, dependencies),
-  };
+  const implementation = createInferenceService(dependencies);
   const byteRoom = new ByteRoom(() => config.current.maximumMediaBytes);
   const peeks: Peeks = {
     rateRoom: rateCounters.peek,
