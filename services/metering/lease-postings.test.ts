@@ -4,7 +4,7 @@ import { durationFromMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf
 import { expect, test } from "vitest";
 import { ReportJournalRequestSchema } from "#gen/weir/metering/v1/journal_pb.ts";
 import { SumLeasesRequestSchema, TakeLeasePostingsRequestSchema, type TakeLeasePostingsResponse } from "#gen/weir/metering/v1/lease_posting_pb.ts";
-import { ListAttemptsRequestSchema, WatchBoundPricesRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListAttemptsRequestSchema, WatchBoundPricesRequestSchema, WatchPriceVersionRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { AttemptResult, UsageEventSchema, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { startTestMetering, testContext, usageEvent, type EventSketch, type TestMetering } from "./usage-events.fixture.ts";
@@ -78,6 +78,17 @@ test("all is told up to where every journal is, and a lost one has been posted",
   expect(await tellsUpTo()).toBe(longAgo);
   await report("jrn_1", Date.now(), true);
   expect(await tellsUpTo()).toBeGreaterThan(longAgo);
+});
+
+test("who watches prices hears that all is well, as often as asked for", async () => {
+  const { implementation } = await startTestMetering();
+  const request = { heartbeatInterval: durationFromMs(100) };
+  for (const watcher of [implementation.watchBoundPrices(create(WatchBoundPricesRequestSchema, request), testContext), implementation.watchPriceVersion(create(WatchPriceVersionRequestSchema, request), testContext)]) {
+    const messages = watcher[Symbol.asyncIterator]();
+    expect((await messages.next()).value).toMatchObject({ heartbeat: false });
+    for (let beat = 0; beat < 2; beat++) expect((await messages.next()).value).toMatchObject({ heartbeat: true });
+    await messages.return!();
+  }
 });
 
 test("bounds are priced by the dearest that can hold", async () => {

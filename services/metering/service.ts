@@ -109,8 +109,8 @@ export async function createMeteringService({ database, config, eventLog, clock,
         recording.add(work);
         return work.finally(() => recording.delete(work));
       },
-      watchPriceVersion: (_request, { signal }) => watchPriceVersion(follower.priceBook, AbortSignal.any([signal, stopping.signal])),
-      watchBoundPrices: (_request, { signal }) => watchBoundPrices(follower.priceBook, clock, AbortSignal.any([signal, stopping.signal])),
+      watchPriceVersion: (request, { signal }) => watchPriceVersion(request, follower.priceBook, AbortSignal.any([signal, stopping.signal])),
+      watchBoundPrices: (request, { signal }) => watchBoundPrices(request, follower.priceBook, clock, AbortSignal.any([signal, stopping.signal])),
       sumLeases: (request) => sumLeases(database, request),
       takeLeasePostings: (request, { signal }) => takeLeasePostings(database, request, AbortSignal.any([signal, stopping.signal])),
       queryUsage: (request, { identity }) => queryUsage(database, clock, config.current.labels, request, identity),

@@ -1,39 +1,50 @@
 /** Owns following what a peer pushes: a stream that starts with everything and goes on with changes, opened again when it breaks or falls silent. */
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { GatewayError } from "./errors.ts";
 import type { Logger } from "./logger.ts";
 
-export interface FollowOptions<T> {
+/** What is pushed: it says of itself where it is a mere sign of life, which is not applied. */
+interface Pushed {
+  readonly $typeName: string;
+  readonly heartbeat?: boolean;
+}
+
+export interface FollowOptions<T extends Pushed> {
   /** What is followed, for the log. */
   readonly name: string;
+  /** The peer is to send heartbeats, as often as `heartbeatInterval` says or more. */
   readonly open: (signal: AbortSignal) => AsyncIterable<T>;
   readonly apply: (message: T) => void;
-  /** A stream of which nothing comes for so long is left, for that of another instance; absent where silence says nothing. */
-  readonly mostSilentMs?: number;
   readonly logger: Logger;
   /** Ends the following. */
   readonly signal: AbortSignal;
 }
 
+/** A few of them fit into the time after which silence is taken for a standstill. */
+export const heartbeatInterval = durationFromMs(1_000);
 const firstDelayMs = 50;
 const longestDelayMs = 5_000;
+/** A stream of which nothing comes for so long is left, for that of another instance: its sender may stand still, and nobody would hear of changes. */
+const mostSilentMs = 3_000;
 /** Several, so that where this process itself stood still, what lies unread is heard between two of them. */
 const looksAtSilence = 3;
 
 /** Resolves when the first message has been applied; goes on until the signal fires. */
-export function followView<T>(options: FollowOptions<T>): Promise<void> {
+export function followView<T extends Pushed>(options: FollowOptions<T>): Promise<void> {
   return new Promise((resolve) => void follow(options, resolve));
 }
 
-async function follow<T>({ name, open, apply, mostSilentMs, logger, signal }: FollowOptions<T>, onFirst: () => void): Promise<void> {
+async function follow<T extends Pushed>({ name, open, apply, logger, signal }: FollowOptions<T>, onFirst: () => void): Promise<void> {
   let delayMs = firstDelayMs;
   while (!signal.aborted) {
-    const silence = new Silence(mostSilentMs);
+    const silence = new Silence();
     try {
       for await (const message of open(AbortSignal.any([signal, silence.signal]))) {
         silence.heard();
+        delayMs = firstDelayMs;
+        if (message.heartbeat === true) continue;
         apply(message);
         onFirst();
-        delayMs = firstDelayMs;
       }
       silence.signal.throwIfAborted();
     } catch (error) {
@@ -50,12 +61,8 @@ async function follow<T>({ name, open, apply, mostSilentMs, logger, signal }: Fo
 /** A process that stands still, or whose network is cut, breaks nothing off: it only says nothing. */
 class Silence {
   readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #timer = setInterval(() => this.#look(), mostSilentMs / looksAtSilence);
   #looks = 0;
-
-  constructor(mostMs: number | undefined) {
-    if (mostMs !== undefined) this.#timer = setInterval(() => this.#look(mostMs), mostMs / looksAtSilence);
-  }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
@@ -69,9 +76,9 @@ class Silence {
     clearInterval(this.#timer);
   }
 
-  #look(mostMs: number): void {
+  #look(): void {
     this.#looks++;
-    if (this.#looks >= looksAtSilence) this.#controller.abort(new GatewayError("DEPENDENCY_UNAVAILABLE", `Nothing was heard for ${mostMs} ms: the peer stands still, or cannot be reached.`));
+    if (this.#looks >= looksAtSilence) this.#controller.abort(new GatewayError("DEPENDENCY_UNAVAILABLE", `Nothing was heard for ${mostSilentMs} ms: the peer stands still, or cannot be reached.`));
   }
 }
 

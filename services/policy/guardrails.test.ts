@@ -1,6 +1,8 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, it, onTestFinished } from "vitest";
 import { GuardrailRuleSchema, type GuardrailRule, CreateGuardrailRequestSchema, DeleteGuardrailRequestSchema, ListGuardrailsRequestSchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
+import { WatchRecallsRequestSchema } from "#gen/weir/policy/v1/lease_pb.ts";
 import { GrantSchema, Reach, WatchRulesRequestSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import type { CallContext } from "#platform/service-types.ts";
@@ -71,6 +73,17 @@ it("refuses a name twice, a team that is not there, and answers a repeated call 
   expect(second.guardrail!.id).toBe(first.guardrail!.id);
   await expect(createGuardrail(fixture, rule("one", { organizationId: team.organizationId }))).rejects.toMatchObject({ reason: "ALREADY_EXISTS" });
   await expect(createGuardrail(fixture, rule("two", { teamId: "team_missing" }))).rejects.toMatchObject({ reason: "NOT_FOUND" });
+});
+
+it("who watches rules or recalls hears that all is well, as often as asked for", async () => {
+  const { policy } = await startPolicy(await createEmptyDatabase());
+  const heartbeatInterval = durationFromMs(100);
+  const rules = policy.watchRules(create(WatchRulesRequestSchema, { heartbeatInterval }), callContext())[Symbol.asyncIterator]();
+  const recalls = policy.watchRecalls(create(WatchRecallsRequestSchema, { holderId: "hld_1", heartbeatInterval }), callContext())[Symbol.asyncIterator]();
+  for (const messages of [rules, recalls]) {
+    for (let beats = 0; beats < 2; ) if ((await messages.next()).value.heartbeat === true) beats++;
+    await messages.return!();
+  }
 });
 
 function rule(name: string, rest: MessageInitShape<typeof GuardrailRuleSchema> = {}): GuardrailRule {

@@ -138,7 +138,7 @@ export async function createProvidersService(dependencies: ProvidersDependencies
       updateCredential: (request) => updateCredential(request, credentialParts),
       rotateCredential: (request) => rotateCredential(request, credentialParts),
       deleteCredential: (request) => deleteCredential(request, credentialParts),
-      watchCatalog: (_request, { signal }) => watchCatalog(catalog, AbortSignal.any([signal, stopping.signal])),
+      watchCatalog: (request, { signal }) => watchCatalog(request, catalog, AbortSignal.any([signal, stopping.signal])),
     },
     async stop() {
       stopping.abort();

@@ -100,8 +100,26 @@ test("a revoked key is refused by all processes of routing though one of policy'
     process.kill(pid, "SIGSTOP");
     try {
       // By RPC it might be the one that stands still that is asked.
-      await revokeByHand(id);
+      await byHand("UPDATE policy.keys SET revoke_time = now() WHERE id = $1", id);
       await onEachRouting((routing) => expect.poll(() => ask(secret, routing), { timeout: 40_000, interval: 250 }).toBe(401));
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+  }
+});
+
+test("a guardrail holds on all processes of routing though one of policy's stands still, which some of them listen to", { timeout: 120_000 }, async () => {
+  for (let instance = 0; instance < policies; instance++) {
+    const { id, secret } = await makeKey(Consistency.STALE_OK);
+    const { guardrail } = await policy().createGuardrail({ rule: { organizationId, keyId: id, name: `rain-${instance}`, words: ["rain"], mode: "block" } });
+    await onEachRouting((routing) => expect.poll(() => ask(secret, routing), { timeout: 20_000 }).toBe(400));
+    await byHand("UPDATE policy.guardrails SET delete_time = now() WHERE id = $1", guardrail!.id);
+    await onEachRouting((routing) => expect.poll(() => ask(secret, routing), { timeout: 20_000 }).toBe(200));
+    const { pid } = apart.process("policy", instance);
+    process.kill(pid, "SIGSTOP");
+    try {
+      await byHand("UPDATE policy.guardrails SET delete_time = NULL WHERE id = $1", guardrail!.id);
+      await onEachRouting((routing) => expect.poll(() => ask(secret, routing), { timeout: 40_000, interval: 250 }).toBe(400));
     } finally {
       process.kill(pid, "SIGCONT");
     }
@@ -137,11 +155,11 @@ test("cut off from policy, strict keys are refused after a second, and keys with
   for (const { secret } of [strict, stale]) await onEachRouting((routing) => expect.poll(() => ask(secret, routing), { timeout: 30_000 }).toBe(200));
 });
 
-async function revokeByHand(keyId: string): Promise<void> {
+async function byHand(statement: string, id: string): Promise<void> {
   const database = new pg.Client(postgres.administration);
   await database.connect();
   try {
-    await database.query("UPDATE policy.keys SET revoke_time = now() WHERE id = $1", [keyId]);
+    await database.query(statement, [id]);
   } finally {
     await database.end();
   }

@@ -1,7 +1,8 @@
 /** Owns WatchBoundPrices: the dearest prices of the next day, told anew when the book changes and every hour, because prices have dates. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type BoundRateSchema, WatchBoundPricesResponseSchema, type WatchBoundPricesResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { type BoundRateSchema, WatchBoundPricesResponseSchema, type WatchBoundPricesRequest, type WatchBoundPricesResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
+import { withHeartbeats } from "#platform/heartbeats.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import { boundPricesOf, type BoundRates } from "../domain/bound-prices.ts";
 import type { PriceBook } from "../domain/price-book.ts";
@@ -10,7 +11,11 @@ const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
 /** Ends when the signal fires. */
-export async function* watchBoundPrices(priceBook: LiveValue<PriceBook>, clock: Clock, signal: AbortSignal): AsyncGenerator<WatchBoundPricesResponse, void> {
+export function watchBoundPrices({ heartbeatInterval }: WatchBoundPricesRequest, priceBook: LiveValue<PriceBook>, clock: Clock, signal: AbortSignal): AsyncGenerator<WatchBoundPricesResponse, void> {
+  return withHeartbeats({ interval: heartbeatInterval, heartbeat: create(WatchBoundPricesResponseSchema, { heartbeat: true }), open: (openSignal) => boundPrices(priceBook, clock, openSignal), signal });
+}
+
+async function* boundPrices(priceBook: LiveValue<PriceBook>, clock: Clock, signal: AbortSignal): AsyncGenerator<WatchBoundPricesResponse, void> {
   let woken = Promise.withResolvers<void>();
   const wake = (): void => woken.resolve();
   const unsubscribe = priceBook.subscribe(wake);

@@ -1,11 +1,16 @@
 /** Owns WatchPriceVersion: the version in force, then each change; a slow reader is told the latest only. */
 import { create } from "@bufbuild/protobuf";
-import { WatchPriceVersionResponseSchema, type WatchPriceVersionResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { WatchPriceVersionResponseSchema, type WatchPriceVersionRequest, type WatchPriceVersionResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { withHeartbeats } from "#platform/heartbeats.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { PriceBook } from "../domain/price-book.ts";
 
 /** Ends when the signal fires. */
-export async function* watchPriceVersion(priceBook: LiveValue<PriceBook>, signal: AbortSignal): AsyncGenerator<WatchPriceVersionResponse, void> {
+export function watchPriceVersion({ heartbeatInterval }: WatchPriceVersionRequest, priceBook: LiveValue<PriceBook>, signal: AbortSignal): AsyncGenerator<WatchPriceVersionResponse, void> {
+  return withHeartbeats({ interval: heartbeatInterval, heartbeat: create(WatchPriceVersionResponseSchema, { heartbeat: true }), open: (openSignal) => versions(priceBook, openSignal), signal });
+}
+
+async function* versions(priceBook: LiveValue<PriceBook>, signal: AbortSignal): AsyncGenerator<WatchPriceVersionResponse, void> {
   let woken = Promise.withResolvers<void>();
   const wake = (): void => woken.resolve();
   const unsubscribe = priceBook.subscribe(wake);

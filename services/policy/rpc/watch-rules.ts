@@ -1,8 +1,10 @@
 /** Owns WatchRules. */
-import type { WatchRulesRequest, WatchRulesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { create } from "@bufbuild/protobuf";
+import { WatchRulesResponseSchema, type WatchRulesRequest, type WatchRulesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { withHeartbeats } from "#platform/heartbeats.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { RuleFeed } from "../store/rule-feed.ts";
 
-export function watchRules(_request: WatchRulesRequest, { signal }: CallContext, rules: RuleFeed): AsyncGenerator<WatchRulesResponse> {
-  return rules.watch(signal);
+export function watchRules({ heartbeatInterval }: WatchRulesRequest, { signal }: CallContext, rules: RuleFeed): AsyncGenerator<WatchRulesResponse> {
+  return withHeartbeats({ interval: heartbeatInterval, heartbeat: create(WatchRulesResponseSchema, { heartbeat: true }), open: (openSignal) => rules.watch(openSignal), signal });
 }

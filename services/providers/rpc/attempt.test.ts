@@ -4,10 +4,12 @@ import type { ServerResponse } from "node:http";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AttemptResult, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
+import { WatchCatalogRequestSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { newId } from "#platform/ids.ts";
@@ -582,6 +584,14 @@ describe("the service", () => {
     expect(byId.get(settled.attemptId)).toMatchObject({ rank: UsageSource.PROVIDER, outcome: { result: AttemptResult.SUCCEEDED } });
     expect(byId.get(begun.attemptId)).toMatchObject({ rank: UsageSource.ORPHANED, outcome: { result: AttemptResult.ORPHANED }, intent: { model: "gpt-test", priceVersion: "pri_1" } });
     await Promise.all([rm(journalDirectory, { recursive: true }), rm(left, { recursive: true })]);
+  });
+
+  it("says to those who watch the catalogue that all is well, as often as asked for", async () => {
+    const { providers } = await start();
+    const catalog = providers.watchCatalog(create(WatchCatalogRequestSchema, { heartbeatInterval: durationFromMs(100) }), contextOf())[Symbol.asyncIterator]();
+    expect((await catalog.next()).value).toMatchObject({ heartbeat: false, providers: [{ name: "main" }] });
+    for (let beat = 0; beat < 2; beat++) expect((await catalog.next()).value).toMatchObject({ heartbeat: true, providers: [] });
+    await catalog.return!();
   });
 
   it("lets a stream of a removed provider go on to its end, and refuses new calls", async () => {

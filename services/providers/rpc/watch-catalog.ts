@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import type { ModelFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { WatchCatalogResponseSchema, type WatchCatalogResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { WatchCatalogResponseSchema, type WatchCatalogRequest, type WatchCatalogResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
+import { withHeartbeats } from "#platform/heartbeats.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { ProvidersConfig } from "../config.ts";
 import type { UnaryAdapters, VendorAdapter } from "../domain/adapter.ts";
@@ -18,7 +19,11 @@ export interface Catalog {
 }
 
 /** Ends when the signal fires. A caller that is slow gets the newest catalogue and misses those between. */
-export async function* watchCatalog(catalog: LiveValue<Catalog>, signal: AbortSignal): AsyncGenerator<WatchCatalogResponse> {
+export function watchCatalog({ heartbeatInterval }: WatchCatalogRequest, catalog: LiveValue<Catalog>, signal: AbortSignal): AsyncGenerator<WatchCatalogResponse> {
+  return withHeartbeats({ interval: heartbeatInterval, heartbeat: create(WatchCatalogResponseSchema, { heartbeat: true }), open: (openSignal) => catalogs(catalog, openSignal), signal });
+}
+
+async function* catalogs(catalog: LiveValue<Catalog>, signal: AbortSignal): AsyncGenerator<WatchCatalogResponse> {
   let changed = Promise.withResolvers<void>();
   const wake = (): void => changed.resolve();
   const unsubscribe = catalog.subscribe(wake);

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { WatchBoundPricesRequestSchema, WatchPriceVersionRequestSchema, type BoundRate } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { WatchCatalogRequestSchema, type Provider } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Logger } from "#platform/logger.ts";
-import { followView } from "#platform/pushed-view.ts";
+import { followView, heartbeatInterval } from "#platform/pushed-view.ts";
 import type { BoundPrices } from "../domain/budget/bound-rates.ts";
 import type { RoutingPeers } from "../peers.ts";
 
@@ -21,7 +21,7 @@ export async function followCatalogue(peers: Pick<RoutingPeers, "providers" | "m
   const view: { -readonly [Name in keyof CatalogueView]: CatalogueView[Name] } = { providers: new Map(), priceVersion: "", boundPrices: undefined };
   void followView({
     name: "bound prices",
-    open: (openSignal) => peers.metering.watchBoundPrices(create(WatchBoundPricesRequestSchema), { identity, requestId: "", signal: openSignal }),
+    open: (openSignal) => peers.metering.watchBoundPrices(create(WatchBoundPricesRequestSchema, { heartbeatInterval }), { identity, requestId: "", signal: openSignal }),
     apply: ({ prices, factorMillionths }) => {
       const byMeter = (rates: readonly BoundRate[]) => new Map(rates.map(({ meter, nanosPerMillion }) => [meter, nanosPerMillion]));
       view.boundPrices = {
@@ -37,7 +37,7 @@ export async function followCatalogue(peers: Pick<RoutingPeers, "providers" | "m
   await Promise.all([
     followView({
       name: "catalogue",
-      open: (openSignal) => peers.providers.watchCatalog(create(WatchCatalogRequestSchema), { identity, requestId: "", signal: openSignal }),
+      open: (openSignal) => peers.providers.watchCatalog(create(WatchCatalogRequestSchema, { heartbeatInterval }), { identity, requestId: "", signal: openSignal }),
       apply: ({ providers }) => {
         view.providers = new Map(providers.map((provider) => [provider.name, provider]));
         onProviders(view.providers);
@@ -47,7 +47,7 @@ export async function followCatalogue(peers: Pick<RoutingPeers, "providers" | "m
     }),
     followView({
       name: "price version",
-      open: (openSignal) => peers.metering.watchPriceVersion(create(WatchPriceVersionRequestSchema), { identity, requestId: "", signal: openSignal }),
+      open: (openSignal) => peers.metering.watchPriceVersion(create(WatchPriceVersionRequestSchema, { heartbeatInterval }), { identity, requestId: "", signal: openSignal }),
       apply: ({ priceVersion }) => {
         view.priceVersion = priceVersion;
       },

@@ -47,8 +47,6 @@ export interface OpenSession extends OpenGrant {
 
 /** A few of them fit into the second for which strict keys are decided on without. */
 const heartbeatIntervalMs = 200;
-/** An instance of policy that says nothing for so long is left for another one: it may stand still, and nobody would hear of revocations. */
-const mostSilentMs = 3_000;
 /** The most questions of one kind that policy is asked at once. */
 const mostQuestions = 100;
 
@@ -91,7 +89,6 @@ export class GrantView implements GrantSource {
       name: "grants",
       open: (openSignal) => policy.watchGrants(create(WatchGrantsRequestSchema, { heartbeatInterval: durationFromMs(heartbeatIntervalMs) }), { identity, requestId: "", signal: openSignal }),
       apply: (message) => view.#apply(message),
-      mostSilentMs,
       logger,
       signal,
     });

@@ -8,7 +8,7 @@ import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import type { Logger } from "#platform/logger.ts";
-import { followView } from "#platform/pushed-view.ts";
+import { followView, heartbeatInterval } from "#platform/pushed-view.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import { mostNanos, type PricedBound } from "../domain/budget/bound.ts";
 import type { Hold, HoldContext, HoldSource, Need } from "../domain/budget/hold.ts";
@@ -69,7 +69,7 @@ export class LeaseHolder implements HoldSource {
     this.#timer = setInterval(() => this.#sweep(), sweepIntervalMs).unref();
     void followView({
       name: "recalls of leases",
-      open: (openSignal) => policy.watchRecalls(create(WatchRecallsRequestSchema, { holderId: this.#id }), { identity, requestId: "", signal: openSignal }),
+      open: (openSignal) => policy.watchRecalls(create(WatchRecallsRequestSchema, { holderId: this.#id, heartbeatInterval }), { identity, requestId: "", signal: openSignal }),
       apply: ({ leaseIds }) => {
         for (const leaseId of leaseIds) this.#giveUp(leaseId);
       },

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { WatchRulesRequestSchema, type Grant, type PolicyService, type WatchRulesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Logger } from "#platform/logger.ts";
-import { followView } from "#platform/pushed-view.ts";
+import { followView, heartbeatInterval } from "#platform/pushed-view.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 import { rulesFor, type GrantRules, type RuleSource } from "../domain/grant-rules.ts";
 
@@ -22,7 +22,7 @@ export async function followRules({ policy, logger, signal }: RuleViewOptions): 
   let found = new WeakMap<Grant, { readonly rules: GrantRules | undefined }>();
   await followView({
     name: "rules",
-    open: (openSignal) => policy.watchRules(create(WatchRulesRequestSchema), { identity, requestId: "", signal: openSignal }),
+    open: (openSignal) => policy.watchRules(create(WatchRulesRequestSchema, { heartbeatInterval }), { identity, requestId: "", signal: openSignal }),
     apply: (rules) => {
       current = rules;
       found = new WeakMap();
