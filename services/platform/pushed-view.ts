@@ -47,6 +47,8 @@ async function follow<T extends Pushed>({ name, open, apply, logger, signal }: F
         onFirst();
       }
       silence.signal.throwIfAborted();
+      // Its sender stops, which says nothing against the one that answers next, nor of how long nothing changes.
+      delayMs = firstDelayMs;
     } catch (error) {
       if (signal.aborted) return;
       logger.warn({ view: name, error, retryInMs: delayMs }, "a pushed view broke off; the last one is kept");
