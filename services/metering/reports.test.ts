@@ -147,6 +147,30 @@ test("a watch with latencies tells also of a change in them alone", async () => 
   await watch.return?.();
 });
 
+test("however many watch, they leave connections to the ledger, and each is told", async () => {
+  const metering = await startTestMetering();
+  const { priceVersion, implementation, database } = metering;
+  await metering.record(usageEvent({ attempt: 1, priceVersion }));
+  const leaving = new AbortController();
+  const watches = Array.from({ length: 40 }, (_, watcher) => implementation.watchUsage(create(WatchUsageRequestSchema, { query: {} }), { ...testContext, signal: watcher % 2 === 0 ? leaving.signal : testContext.signal })[Symbol.asyncIterator]());
+  const lock = await database.pool.connect();
+  await lock.query("begin");
+  await lock.query("lock table usage_days in access exclusive mode");
+  const told = watches.map((watch) => watch.next());
+  try {
+    expect((await list(metering, {})).attempts).toHaveLength(1);
+    leaving.abort();
+  } finally {
+    await lock.query("rollback");
+    lock.release();
+  }
+  const stayed = (await Promise.all(told)).filter(({ done }) => done !== true);
+  expect(stayed.length).toBeLessThanOrEqual(21);
+  expect(stayed.length).toBeGreaterThanOrEqual(20);
+  for (const { value } of stayed) expect(value?.rows[0]!.attempts).toBe(1n);
+  for (const watch of watches) await watch.return?.();
+});
+
 test("an empty period has one total of zero and no groups", async () => {
   const metering = await startTestMetering();
   expect((await query(metering, {})).rows).toMatchObject([{ attempts: 0n, costNanos: 0n, quantities: [] }]);

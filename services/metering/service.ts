@@ -51,6 +51,7 @@ import { watchUsage } from "./rpc/watch-usage.ts";
 import { keepDeadLetters } from "./store/dead-letters.ts";
 import { Partitions } from "./store/partitions.ts";
 import { PriceVersions } from "./store/price-versions.ts";
+import { Turns } from "./turns.ts";
 import { watchAuditLog } from "./watch-audit-log.ts";
 import { watchLedger } from "./watch-ledger.ts";
 
@@ -80,6 +81,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
   const stopKeepingContent = keepContent(database, () => config.current.contentRetentionMs ?? defaultContentRetentionMs, logger);
   const stopKeepingRequests = keepRequestRecords(database, () => config.current.requestRetentionMs ?? defaultRequestRetentionMs, logger);
   const stopKeepingAudit = keepAuditEntries(database, () => config.current.auditRetentionMs, logger);
+  const looks = new Turns();
   const stopping = new AbortController();
   const recording = new Set<Promise<unknown>>();
   const flagOutgrown = flagOutgrownHolds(logger, metrics);
@@ -114,7 +116,7 @@ export async function createMeteringService({ database, config, eventLog, clock,
       sumLeases: (request) => sumLeases(database, request),
       takeLeasePostings: (request, { signal }) => takeLeasePostings(database, request, AbortSignal.any([signal, stopping.signal])),
       queryUsage: (request, { identity }) => queryUsage(database, clock, config.current.labels, request, identity),
-      watchUsage: (request, { identity, signal }) => watchUsage(() => queryUsage(database, clock, config.current.labels, request.query!, identity), request, AbortSignal.any([signal, stopping.signal])),
+      watchUsage: (request, { identity, signal }) => watchUsage(() => queryUsage(database, clock, config.current.labels, request.query!, identity), looks, request, AbortSignal.any([signal, stopping.signal])),
       listAttempts: (request, { identity }) => listAttempts(database, request, identity),
       listPrices: (request, { identity }) => listPrices(database, priceVersions, follower.priceBook.current, request, identity),
       reportJournal: (request) => reportJournal(database, request),
