@@ -3,6 +3,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { Command, CommanderError } from "commander";
 import { ConfigFileError } from "#platform/config-file/config-file-error.ts";
 import { fromConnectError, GatewayError } from "#platform/errors.ts";
+import { endWhenOutputCloses } from "./closed-output.ts";
 import { readEnvironment, type Environment } from "./environment.ts";
 import { version } from "./version.ts";
 
@@ -35,6 +36,7 @@ export async function main(words: readonly string[]): Promise<void> {
   const environment = readEnvironment();
   const program = new Command("weir").description("An AI gateway: one place through which every model call goes.").version(version).enablePositionalOptions().exitOverride();
   const [name = ""] = words;
+  endWhenOutputCloses(name === "serve");
   const called = Object.hasOwn(commands, name) ? [commands[name]!] : Object.values(commands);
   for (const load of called) (await load())(program, environment);
   try {

@@ -16,12 +16,14 @@ export interface CommandOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** What stands on standard input; default nothing. */
   readonly input?: string;
+  /** Reads no standard output, and closes it before the command has begun. */
+  readonly closesOutput?: true;
 }
 
 const root = new URL("../../", import.meta.url).pathname;
 const withinMs = 60_000;
 
-export async function runWeir(words: readonly string[], { environment = {}, input = "" }: CommandOptions = {}): Promise<CommandOutcome> {
+export async function runWeir(words: readonly string[], { environment = {}, input = "", closesOutput }: CommandOptions = {}): Promise<CommandOutcome> {
   const command = await weirCommand();
   const child = spawn(process.execPath, [command.file, ...words], {
     cwd: root,
@@ -29,7 +31,8 @@ export async function runWeir(words: readonly string[], { environment = {}, inpu
     timeout: withinMs,
   });
   child.stdin.end(input);
+  if (closesOutput) child.stdout.destroy();
   const ended = once(child, "close") as Promise<[code: number | null]>;
-  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  const [stdout, stderr, [code]] = await Promise.all([closesOutput ? "" : text(child.stdout), text(child.stderr), ended]);
   return { code, stdout, stderr };
 }

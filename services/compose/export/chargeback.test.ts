@@ -85,6 +85,7 @@ test("weir usage export writes what the ledger holds, in every format", { timeou
     expect(focus).toMatchObject([{ BillingAccountName: "default", SubAccountName: "default", ResourceName: "first inference key" }]);
     const lines = (await usageExport("--format", "ndjson")).trim().split("\n").map((line) => JSON.parse(line) as Record<string, string>);
     expect(lines).toMatchObject([{ attempts: "2", organization_name: "default", team_name: "default", key_name: "first inference key", model: "demo/demo-chat" }]);
+    for (const words of [["usage", "export", "--from", "2020-01-01", "--until", "2100-01-01"], ["usage"], ["--help"]]) expect(await runWeir(words, { environment: { WEIR_DATA: weir.dataDirectory }, closesOutput: true })).toEqual({ code: 141, stdout: "", stderr: "" });
   } finally {
     await weir.stop();
   }
