@@ -136,6 +136,20 @@ test("a key sees its own organization, one that reaches the installation sees al
   await watch.return?.();
 });
 
+test("a watch says whether there is more than it shows", async () => {
+  const metering = await startTestMetering();
+  const { priceVersion, implementation } = metering;
+  await metering.record(usageEvent({ attempt: 1, priceVersion }), usageEvent({ attempt: 2, priceVersion, key: "key_b" }));
+  const firstOf = async (pageSize: number) => {
+    const watch = implementation.watchUsage(create(WatchUsageRequestSchema, { query: { groupBy: [UsageDimension.KEY], pageSize } }), testContext)[Symbol.asyncIterator]();
+    const { value } = await watch.next();
+    await watch.return?.();
+    return [value.rows.length, value.hasMore];
+  };
+  expect(await firstOf(1)).toEqual([1, true]);
+  expect(await firstOf(2)).toEqual([2, false]);
+});
+
 test("a watch with latencies tells also of a change in them alone", async () => {
   const metering = await startTestMetering();
   const { priceVersion, implementation } = metering;

@@ -111,9 +111,10 @@ async function print(report: Report, metering: Client<typeof MeteringService>, n
 }
 
 async function watch(report: Report, metering: Client<typeof MeteringService>, names: SubjectNames): Promise<void> {
-  for await (const { rows } of metering.watchUsage({ query: report.query })) {
+  for await (const { rows, hasMore } of metering.watchUsage({ query: report.query })) {
     console.log(`\n${new Date(systemClock.now()).toISOString()}`);
     await show(report, rows, names);
+    if (hasMore) console.log(`These are the first ${rows.length} rows, the dearest; there are more. Without --watch, all are shown.`);
   }
 }
 

@@ -13,8 +13,7 @@ export async function* watchUsage(look: () => Promise<QueryUsageResponse>, looks
     // Who left while others looked asks for nothing any more.
     const response = await looks.take(async () => (signal.aborted ? undefined : look()));
     if (response === undefined) return;
-    const { rows } = response;
-    const report = create(WatchUsageResponseSchema, { rows });
+    const report = create(WatchUsageResponseSchema, { rows: response.rows, hasMore: response.nextPageToken !== "" });
     const bytes = Buffer.from(toBinary(WatchUsageResponseSchema, report));
     if (told === undefined || !bytes.equals(told)) yield report;
     told = bytes;
