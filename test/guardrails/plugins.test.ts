@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
+import type { ServerResponse } from "node:http";
 import { createServer, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -309,6 +310,15 @@ test("a webhook is asked in signed JSON, and answers in JSON", async () => {
     webhook.answerWith(answer);
     expect(await refusal(ask("hook", "The sea."))).toContain("503");
   }
+});
+
+test("a webhook may answer as much as a plug-in that speaks gRPC", async () => {
+  const answers = (bytes: number) => (_: unknown, response: ServerResponse) => void response.end(JSON.stringify({ mask: { spans: [{ textId: "1", start: 4, end: 7, label: "WATER" }] } }).padEnd(bytes));
+  webhook.answerWith(answers(4 * 1024 * 1024));
+  await ask("hook", "The sea.");
+  expect(lastSent()).toContain("The [WATER_1].");
+  webhook.answerWith(answers(17 * 1024 * 1024));
+  expect(await refusal(ask("hook", "The sea."))).toContain("503");
 });
 
 test("a webhook is asked as often at once as it may be", async () => {

@@ -38,14 +38,14 @@ export function exchangeTrusting(authorities: string): Exchange {
   return exchangeBy(true, { ca: authorities });
 }
 
-/** Like `exchangeThroughEgress`, with connections of its own, and as many: so many calls at once wait for none of them. */
-export function exchangeOverOwn(connections: number): Exchange {
-  return exchangeBy(true, {}, connections);
+/** Like `exchangeThroughEgress`, with connections of its own, and as many: so many calls at once wait for none of them. Replies may be as large as is said. */
+export function exchangeOverOwn(connections: number, largestReplyBytes: number): Exchange {
+  return exchangeBy(true, {}, connections, largestReplyBytes);
 }
 
-function exchangeBy(allowPrivateAddresses: boolean, trust: { readonly ca?: string } = {}, connections = 64): Exchange {
+function exchangeBy(allowPrivateAddresses: boolean, trust: { readonly ca?: string } = {}, connections = 64, largestReplyBytes = maximumReplyBytes): Exchange {
   const lookup = createCheckedLookup((address) => reasonToRefuse(address, allowPrivateAddresses));
-  const agent = new Agent({ allowH2: false, pipelining: 1, connections, maxResponseSize: maximumReplyBytes, connect: { lookup, ...trust } });
+  const agent = new Agent({ allowH2: false, pipelining: 1, connections, maxResponseSize: largestReplyBytes, connect: { lookup, ...trust } });
   return async ({ method, url, headers, body, ignoresReplyBody }, signal) => {
     const { origin, pathname, search } = new URL(url);
     // What stands behind the host may be a secret, and what is refused is logged.

@@ -6,10 +6,10 @@ import type { Clock } from "#platform/clock.ts";
 import { exchangeOverOwn } from "#platform/egress/egress-exchange.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { webhookHeaders } from "#platform/standard-webhook.ts";
-import type { Plugin, PluginSettings } from "./plugin.ts";
+import { maximumAnswerBytes, type Plugin, type PluginSettings } from "./plugin.ts";
 
 export function openWebhookPlugin(name: string, { url, secrets, maximumCalls }: PluginSettings, clock: Clock): Plugin {
-  const exchange = exchangeOverOwn(maximumCalls);
+  const exchange = exchangeOverOwn(maximumCalls, maximumAnswerBytes);
   return {
     async check(request, signal) {
       const message = { id: `chk_${randomUUID()}`, body: toJsonString(CheckRequestSchema, request) };
