@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { create, type DescMessage } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
+import { runWeir } from "../../test/harness/run-weir.ts";
 import { allServices, serviceNames, type ServiceName } from "./catalog.ts";
 import { ownParts } from "./own-parts.ts";
 import { loadSettings, readSettings } from "./settings.ts";
@@ -61,6 +62,16 @@ cache: { rules: [{ lifetime: 60s }], shared: { secret: "\${CACHE_SECRET}" } }
   afterAll(() => rm(folder, { recursive: true }));
 
   const load = (services: readonly ServiceName[], environment: Readonly<Record<string, string>>) => loadSettings(join(folder, "weir.yaml"), environment, new Set(services));
+
+  test("is told of a plug-in's TLS files that cannot be used, with the line, where it serves routing", async () => {
+    const [config, authority] = [join(folder, "plugin.yaml"), join(folder, "ca.pem")];
+    await writeFile(config, `guardrail_plugins:\n  judge:\n    url: "grpcs://judge.example:1"\n    tls:\n      authority_file: ${authority}\n`);
+    const check = (services: string) => runWeir(["config", "check", "--config", config, "--services", services]);
+    expect((await check("routing")).stderr).toMatch(/plugin\.yaml:5.*guardrail_plugins\.judge\.tls\.authority_file: .*ca\.pem cannot be read \(ENOENT\)/s);
+    await writeFile(authority, "no certificate");
+    expect(await check("routing")).toMatchObject({ code: 1, stderr: expect.stringContaining("ca.pem does not hold whole certificates (PEM)") as string });
+    expect((await check("metering")).code).toBe(0);
+  });
 
   test("needs none of the service's keys and secrets, and has none of them", async () => {
     for (const name of serviceNames) {

@@ -12,7 +12,7 @@ import { checkTracing } from "#platform/tracing/tracing.ts";
 import { readMeteringConfig, type MeteringConfig } from "../metering/config.ts";
 import { readPolicyConfig, type PolicyConfig } from "../policy/config.ts";
 import { readProvidersConfig, type ProvidersConfig } from "../providers/config.ts";
-import { readRoutingConfig, type RoutingConfig } from "../routing/config.ts";
+import { checkPluginFiles, readRoutingConfig, type RoutingConfig } from "../routing/config.ts";
 import type { ServiceName, ServiceSet } from "./catalog.ts";
 import { defaultAdminAddress, defaultAdminPort } from "./defaults.ts";
 import { partsOfOthers, readableHere, readBy } from "./own-parts.ts";
@@ -81,7 +81,10 @@ export function readSettings(file: Config, variables: Variables, services: Servi
     checkJudges(file, routing, providers);
     checkEmbedders(routing, providers);
   }
-  if (services.has("routing")) checkPlugins(file);
+  if (services.has("routing")) {
+    checkPlugins(file);
+    checkPluginFiles(routing);
+  }
   return {
     file,
     routing,

@@ -22,18 +22,18 @@ export function readTlsFiles({ section, certificateFile, keyFile, authority }: T
   try {
     createSecureContext(files);
   } catch (error) {
-    throw new GatewayError("INVALID_REQUEST", `${section}: ${certificateFile} and ${keyFile} are no certificate (PEM) with its key: ${(error as Error).message}.`, { cause: error });
+    throw refusal(section, `${certificateFile} and ${keyFile} are no certificate (PEM) with its key: ${(error as Error).message}.`, error);
   }
   return files;
 }
 
-/** OpenSSL passes over what is no certificate, half of a file too, and would then take nobody for whom they are. */
-function readAuthorities(section: string, { field, file, signsFor }: NonNullable<TlsFileNames["authority"]>): Buffer {
+/** Throws INVALID_REQUEST when the file cannot be used. OpenSSL passes over what is no certificate, half of a file too, and would then take nobody for whom they are. */
+export function readAuthorities(section: string, { field, file, signsFor }: NonNullable<TlsFileNames["authority"]>): Buffer {
   const bytes = readFile(`${section}.${field}`, file);
   const text = bytes.toString("latin1");
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   const isWhole = blocks.length > 0 && blocks.length === text.split("-----BEGIN CERTIFICATE-----").length - 1;
-  if (!isWhole || !blocks.every(isCertificate)) throw new GatewayError("INVALID_REQUEST", `${section}.${field}: ${file} does not hold whole certificates (PEM), and nothing that is none. Put those there of the authorities that sign the certificates of ${signsFor}.`);
+  if (!isWhole || !blocks.every(isCertificate)) throw refusal(`${section}.${field}`, `${file} does not hold whole certificates (PEM), and nothing that is none. Put those there of the authorities that sign the certificates of ${signsFor}.`);
   return bytes;
 }
 
@@ -49,6 +49,10 @@ function readFile(field: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new GatewayError("INVALID_REQUEST", `${field}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`, { cause: error });
+    throw refusal(field, `${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`, error);
   }
+}
+
+function refusal(field: string, description: string, cause?: unknown): GatewayError {
+  return new GatewayError("INVALID_REQUEST", `${field}: ${description}`, { cause, fieldViolations: [{ field, description }] });
 }

@@ -13,6 +13,7 @@ import type { CacheRule } from "./domain/cache/cache-rule.ts";
 import type { Route } from "./domain/targets/plan.ts";
 import { caseConditions, type RouteCase } from "./domain/targets/route-case.ts";
 import type { PluginSettings } from "./edge/guardrail-plugins/plugin.ts";
+import { readPluginTls } from "./edge/guardrail-plugins/plugin-tls.ts";
 import type { KeptRepliesBounds } from "./store/kept-replies.ts";
 import type { SharedRepliesSettings } from "./store/shared-replies.ts";
 
@@ -75,6 +76,11 @@ export function readRoutingConfig(config: Config): RoutingConfig {
     console: { issuer: config.console?.issuer || undefined, origin: config.console?.origin || undefined },
     cache: config.cache && cacheSettings(config.cache),
   };
+}
+
+/** Throws INVALID_REQUEST for files of plug-ins that cannot be used: only a process of routing has them. */
+export function checkPluginFiles({ plugins }: RoutingConfig): void {
+  for (const [name, { tls }] of plugins) readPluginTls(name, tls);
 }
 
 function readRoute(name: string, { targets, cases, strict, order, weights, stickyLabel, hedgeAfter, retries }: RouteMessage): Route {

@@ -64,13 +64,10 @@ test("files that change are used for the next connection, once they can be", asy
   plugin.close();
 });
 
-test.each([
-  ["", "no certificate"],
-  [files.certificateFile, "-----BEGIN PRIVATE KEY-----"],
-])("a key that is none, or another one's, is told of", (certificateFile, key) => {
+test.each(["no key", own.keyPem])("a key that is none, or another one's, is told of", (key) => {
   const keyFile = join(directory, "wrong.pem");
   writeFileSync(keyFile, key);
-  expect(() => open({ authorityFile: files.authorityFile, certificateFile, keyFile })).toThrow(/guardrail_plugins.tls.tls: its files/);
+  expect(() => open({ authorityFile: files.authorityFile, certificateFile: files.certificateFile, keyFile })).toThrow(/^guardrail_plugins.tls.tls: .* are no certificate \(PEM\) with its key/);
 });
 
 test("what a plug-in that restarts has not begun is sent again", async () => {

@@ -1,6 +1,4 @@
 /** Owns guardrail plug-ins that speak gRPC, with or without TLS. */
-import { readFileSync } from "node:fs";
-import { createSecureContext } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
 import { Client, connectivityState, credentials, Metadata, status as GrpcCode, type ServiceError } from "@grpc/grpc-js";
 import { GuardrailPluginService, type CheckRequest, type CheckResponse } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
@@ -11,6 +9,7 @@ import { deserializerOf, pathOf, serializerOf } from "#platform/peers/grpc-codec
 import { noConnection } from "#platform/peers/peer-status.ts";
 import { JudgedTooLate } from "../../domain/guardrails/outside/outside-check.ts";
 import { maximumAnswerBytes, type Plugin, type PluginSettings } from "./plugin.ts";
+import { readPluginTls, type PluginTls } from "./plugin-tls.ts";
 
 const { check } = GuardrailPluginService.method;
 const path = pathOf(check);
@@ -26,7 +25,7 @@ const keptMs = 10_000;
 export function openGrpcPlugin(name: string, { url, tls, maximumMessageBytes }: PluginSettings, clock: Clock): Plugin {
   refuseForbiddenHost(url, true);
   const isEncrypted = url.startsWith("grpcs:");
-  const open = (files: TlsFiles): Client =>
+  const open = (files: PluginTls): Client =>
     new Client(`dns:///${new URL(url).host}`, isEncrypted ? credentials.createSsl(files.authority, files.key, files.certificate) : credentials.createInsecure(), {
       "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
       "grpc.service_config_disable_resolution": 1,
@@ -38,7 +37,7 @@ export function openGrpcPlugin(name: string, { url, tls, maximumMessageBytes }: 
       "grpc.max_send_message_length": maximumMessageBytes,
       "grpc.max_receive_message_length": maximumAnswerBytes,
     });
-  let files = readFiles(name, tls);
+  let files = readPluginTls(name, tls);
   let client = open(files);
   let openedAtMs = clock.monotonicMs();
   let lookedAtMs = openedAtMs;
@@ -96,31 +95,10 @@ function failureOf(name: string, { code, details }: ServiceError): GatewayError 
   return new GatewayError("DEPENDENCY_UNAVAILABLE", `The guardrail plug-in "${name}" failed with the gRPC status ${GrpcCode[code]}.`, { metadata });
 }
 
-/** In PEM; null where there is none. */
-type TlsFiles = Readonly<Record<"authority" | "certificate" | "key", Buffer | null>>;
-
-function readFiles(name: string, { authorityFile, certificateFile, keyFile }: PluginSettings["tls"]): TlsFiles {
-  const read = (field: string, file: string): Buffer | null => {
-    if (file === "") return null;
-    try {
-      return readFileSync(file);
-    } catch (error) {
-      throw new GatewayError("INVALID_REQUEST", `guardrail_plugins.${name}.tls.${field}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`, { cause: error });
-    }
-  };
-  const files = { authority: read("authority_file", authorityFile), certificate: read("certificate_file", certificateFile), key: read("key_file", keyFile) };
-  try {
-    createSecureContext({ ca: files.authority ?? undefined, cert: files.certificate ?? undefined, key: files.key ?? undefined });
-  } catch (error) {
-    throw new GatewayError("INVALID_REQUEST", `guardrail_plugins.${name}.tls: its files are no certificates (PEM), or the key is another one's: ${(error as Error).message}.`, { cause: error });
-  }
-  return files;
-}
-
 /** Undefined while they are the same, and while they cannot be used: a half-written one, or a certificate whose key has not come yet, changes nothing. */
-function changedFiles(name: string, tls: PluginSettings["tls"], present: TlsFiles): TlsFiles | undefined {
+function changedFiles(name: string, tls: PluginSettings["tls"], present: PluginTls): PluginTls | undefined {
   try {
-    const files = readFiles(name, tls);
+    const files = readPluginTls(name, tls);
     return isDeepStrictEqual(files, present) ? undefined : files;
   } catch {
     return undefined;
