@@ -27,13 +27,18 @@ let other: Tenant;
 beforeAll(async () => {
   weir = await startWeir();
   [keeping, other] = [await createTenant("keeping"), await createTenant("other")];
-  const config = { ...(parse(await readFile(weir.configPath, "utf8")) as object | null), content: { organizations: [keeping.organizationId], key: Buffer.alloc(32, 7).toString("base64") } };
-  await writeFile(`${weir.configPath}.new`, stringify(config));
-  await rename(`${weir.configPath}.new`, weir.configPath);
-  const reloaded = (): number => weir.log().filter(({ msg }) => msg === "configuration reloaded").length;
-  await vi.waitFor(() => expect(reloaded()).toBe(weir.processes.length), { timeout: 20_000, interval: 50 });
+  await reload({ organizations: [keeping.organizationId], key: Buffer.alloc(32, 7).toString("base64") });
 });
 afterAll(() => weir?.stop());
+
+async function reload(content: object): Promise<void> {
+  const reloaded = (): number => weir.log().filter(({ msg }) => msg === "configuration reloaded").length;
+  const before = reloaded();
+  const config = { ...(parse(await readFile(weir.configPath, "utf8")) as object | null), content };
+  await writeFile(`${weir.configPath}.new`, stringify(config));
+  await rename(`${weir.configPath}.new`, weir.configPath);
+  await vi.waitFor(() => expect(reloaded()).toBe(before + weir.processes.length), { timeout: 20_000, interval: 50 });
+}
 
 async function createTenant(name: string): Promise<Tenant> {
   const policy = weir.client(PolicyService);
@@ -116,4 +121,20 @@ test("who reads is noted, who may not is refused and noted, and what is erased i
   await weir.client(MeteringService, keeping.owner).eraseContent({});
   await expect(read(keeping.owner, callId)).rejects.toMatchObject({ code: Code.NotFound });
   expect((await weir.client(MeteringService, keeping.owner).verifyAuditLog({})).faults).toEqual([]);
+});
+
+test("an organization whose content cannot be kept holds up no other's, and says so", async () => {
+  const third = await createTenant("third");
+  await kept((await chat(keeping.inference, "makes the data key", false)).callId);
+  await reload({ organizations: [keeping.organizationId, third.organizationId], key: Buffer.alloc(32, 8).toString("base64") });
+  const stuck = await chat(keeping.inference, "waits", false);
+  const { callId } = await chat(third.inference, "is kept at once", false);
+  await expect.poll(() => read(third.owner, callId).then(() => "kept", (error: Error) => error.message), { timeout: 20_000, interval: 50 }).toBe("kept");
+  const isTold = ({ msg, organizationId }: Readonly<Record<string, unknown>>): boolean => msg === "content is not kept yet; trying again" && organizationId === keeping.organizationId;
+  await expect.poll(() => weir.log().some(isTold), { timeout: 20_000 }).toBe(true);
+  const heldUp = async (): Promise<boolean> => (await Promise.all(weir.processes.map(async ({ adminOrigin }) => (await fetch(`${adminOrigin}/metrics`)).text()))).some((metrics) => metrics.includes("weir_contents_held_up 1"));
+  await expect.poll(heldUp, { timeout: 20_000 }).toBe(true);
+  await reload({ organizations: [keeping.organizationId], key: Buffer.alloc(32, 7).toString("base64") });
+  await kept(stuck.callId);
+  await expect.poll(heldUp, { timeout: 20_000 }).toBe(false);
 });
