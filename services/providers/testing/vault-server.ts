@@ -26,6 +26,8 @@ export interface VaultState {
   /** A key that is lent, by an engine that makes keys at `keys`; each is another one. */
   leaseSeconds: number;
   isSealed: boolean;
+  /** Where this one is a standby that forwards nothing: the address of the active one. */
+  activeAddress: string | undefined;
   /** How long tokens are good, and how long at most, however often they are renewed. */
   tokenSeconds: number;
   longestTokenSeconds: number;
@@ -85,6 +87,7 @@ export async function startVaultServer(tls?: { readonly key: string; readonly ce
     secrets: new Map(),
     leaseSeconds: 3600,
     isSealed: false,
+    activeAddress: undefined,
     tokenSeconds: 1200,
     longestTokenSeconds: 2_764_800,
     transitKeys: new Map(),
@@ -98,7 +101,8 @@ export async function startVaultServer(tls?: { readonly key: string; readonly ce
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     void text(request).then((body) => {
       const { status, json } = vault.answer(seen(request, body));
-      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(json));
+      if (state.activeAddress === undefined) response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(json));
+      else response.writeHead(307, { location: `${state.activeAddress}${request.url}` }).end();
     });
   };
   const server = tls === undefined ? createServer(onRequest) : createTlsServer(tls, onRequest);

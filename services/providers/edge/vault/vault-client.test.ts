@@ -226,6 +226,22 @@ describe("a refusal", () => {
     await expect(read(byAppRole(), path)).rejects.toThrow(message);
   });
 
+  it("of a standby says where it leads, and nothing goes there", async () => {
+    const active = await startVaultServer();
+    try {
+      server.state.activeAddress = active.address;
+      const client = byAppRole();
+      await expect(read(client)).rejects.toThrow(`Vault answered POST auth/approle/login with the status 307: it sends Weir to ${active.address}, as a standby does`);
+      expect(active.requests).toEqual([]);
+      server.state.activeAddress = undefined;
+      expect(await read(client)).toMatchObject(secret);
+      server.state.activeAddress = "no address, for ";
+      await expect(read(client)).rejects.toThrow("Vault answered GET secret/data/openai with the status 307: it sends Weir to another address");
+    } finally {
+      await active.stop();
+    }
+  });
+
   it("to connect says so, and is over when Vault is back", async () => {
     const client = byAppRole();
     await server.goDown();

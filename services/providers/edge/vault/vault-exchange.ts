@@ -47,6 +47,7 @@ export async function askVault({ method, path, body }: VaultRequest, { address, 
   });
   const json = parse(reply.body);
   if (reply.status === 200 || reply.status === 204) return json;
+  if (reply.status >= 300 && reply.status <= 399) throw new VaultRefusal(redirected(`Vault answered ${method} ${path} with the status ${reply.status}`, reply.headers["location"]), reply.status);
   // What is wrong with a path is said as a warning.
   const reasons = [json["errors"], json["warnings"]].flat().filter((reason) => typeof reason === "string").join("; ");
   throw new VaultRefusal(`Vault answered ${method} ${path} with the status ${reply.status}: ${reasons === "" ? unexplained(reply.status) : reasons}`, reply.status);
@@ -58,6 +59,12 @@ function parse(body: Buffer): JsonObject {
   } catch {
     return {};
   }
+}
+
+/** Not followed: the token would go to whatever host is named. A standby redirects where it does not forward: https://developer.hashicorp.com/vault/docs/concepts/ha */
+function redirected(what: string, location = ""): string {
+  const place = URL.canParse(location) ? new URL(location).origin : "another address";
+  return `${what}: it sends Weir to ${place}, as a standby does that forwards no requests. Weir follows no redirect: let vault.address lead to the active one (by a load balancer that takes those alone for healthy whose /v1/sys/health has the status 200), or let standbys forward.`;
 }
 
 function unexplained(status: number): string {
