@@ -24,6 +24,17 @@ test("a stream in which nothing happens is kept while its heartbeats come, of wh
   await expect.poll(() => silent.applied, { timeout: 20_000 }).toEqual(["of 0", "of 1"]);
 });
 
+test("after a silence the first to speak of several is kept, and the others are let go of, as one alone may come from the same instance", { timeout: 30_000 }, async () => {
+  const letGo = new Set<number>();
+  const { applied, opened } = follow((opening, signal) => {
+    signal.addEventListener("abort", () => letGo.add(opening));
+    return opening % 4 === 0 ? once(`of ${opening}`, signal) : silence(signal);
+  });
+  await expect.poll(() => applied, { timeout: 20_000 }).toEqual(["of 0", "of 4"]);
+  expect(opened()).toBe(5);
+  expect(letGo).toEqual(new Set([0, 1, 2, 3]));
+});
+
 test("streams that end in order without a message are opened again at once, however many did, so that a change is not waited for", async () => {
   const startMs = performance.now();
   const { applied } = follow((opening, signal) => (opening < 8 ? nothing() : once(`of ${opening}`, signal)));
@@ -52,6 +63,11 @@ test("what a stream waits for is let go of when its reader leaves between two me
 });
 
 async function* nothing(): AsyncGenerator<Message> {}
+
+/** Nothing until the signal fires. */
+function silence(signal: AbortSignal): AsyncIterable<Message> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error))) }) };
+}
 
 /** One message, and then nothing until the signal fires. */
 async function* once(text: string, signal: AbortSignal): AsyncGenerator<Message> {

@@ -36,10 +36,12 @@ export function followView<T extends Pushed>(options: FollowOptions<T>): Promise
 
 async function follow<T extends Pushed>({ name, open, apply, logger, signal }: FollowOptions<T>, onFirst: () => void): Promise<void> {
   let delayMs = firstDelayMs;
+  let wasSilent = false;
   while (!signal.aborted) {
     const silence = new Silence();
+    const ending = AbortSignal.any([signal, silence.signal]);
     try {
-      for await (const message of open(AbortSignal.any([signal, silence.signal]))) {
+      for await (const message of wasSilent ? firstToSpeak(open, ending) : open(ending)) {
         silence.heard();
         delayMs = firstDelayMs;
         if (message.heartbeat === true) continue;
@@ -54,9 +56,32 @@ async function follow<T extends Pushed>({ name, open, apply, logger, signal }: F
       logger.warn({ view: name, error, retryInMs: delayMs }, "a pushed view broke off; the last one is kept");
     } finally {
       silence.stop();
+      wasSilent = silence.signal.aborted;
     }
     await pause(delayMs, signal);
     delayMs = Math.min(delayMs * 2, longestDelayMs);
+  }
+}
+
+/** Enough that one of them most likely has another instance, where there is one, than that which stands still. */
+const openedAfterSilence = 4;
+
+/** Opens several, of which the first one that says anything is kept. Ends where all end in order before; throws what one of them threw, where all fail. */
+async function* firstToSpeak<T>(open: (signal: AbortSignal) => AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T, void> {
+  const streams = Array.from({ length: openedAfterSilence }, () => {
+    const ending = new AbortController();
+    const messages = open(AbortSignal.any([signal, ending.signal]))[Symbol.asyncIterator]();
+    return { ending, messages, first: messages.next() };
+  });
+  try {
+    const spoken = streams.map(async (stream) => ({ stream, result: await stream.first }));
+    const { stream, result } = await Promise.any(spoken).catch(({ errors }: AggregateError) => Promise.reject(errors[0] as Error));
+    for (const { ending } of streams.filter((other) => other !== stream)) ending.abort();
+    if (result.done === true) return;
+    yield result.value;
+    yield* { [Symbol.asyncIterator]: () => stream.messages };
+  } finally {
+    for (const { ending } of streams) ending.abort();
   }
 }
 

@@ -101,7 +101,7 @@ test("a revoked key is refused by all processes of routing though one of policy'
     try {
       // By RPC it might be the one that stands still that is asked.
       await byHand("UPDATE policy.keys SET revoke_time = now() WHERE id = $1", id);
-      await onEachRouting((routing) => expect.poll(() => ask(secret, routing), { timeout: 40_000, interval: 250 }).toBe(401));
+      await onEachRouting((routing) => expect.poll(() => ask(secret, routing), { timeout: 15_000, interval: 250 }).toBe(401));
     } finally {
       process.kill(pid, "SIGCONT");
     }
@@ -119,7 +119,7 @@ test("a guardrail holds on all processes of routing though one of policy's stand
     process.kill(pid, "SIGSTOP");
     try {
       await byHand("UPDATE policy.guardrails SET delete_time = NULL WHERE id = $1", guardrail!.id);
-      await onEachRouting((routing) => expect.poll(() => ask(secret, routing), { timeout: 40_000, interval: 250 }).toBe(400));
+      await onEachRouting((routing) => expect.poll(() => ask(secret, routing), { timeout: 15_000, interval: 250 }).toBe(400));
     } finally {
       process.kill(pid, "SIGCONT");
     }
