@@ -10,7 +10,7 @@ const schemaPath = "docs/weir.schema.json";
 const written = `${JSON.stringify(generate(), undefined, 2)}\n`;
 if (process.argv.includes("--check")) {
   if (readCurrent() !== written) {
-    console.error(`${schemaPath} does not match proto/weir/config/v1/config.proto. Run: npm run generate`);
+    console.error(`${schemaPath} does not match proto/weir/config/v1. Run: npm run generate`);
     process.exitCode = 1;
   }
 } else {

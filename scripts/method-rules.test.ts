@@ -5,7 +5,7 @@ import { Health } from "#gen/grpc/health/v1/health_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
-import { CreateKeyResponseSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { CreateKeyResponseSchema } from "#gen/weir/policy/v1/key_pb.ts";
 import { AuditClass, Exposure, MethodRuleSchema, Permission, Tenancy } from "#gen/weir/types/v1/method_pb.ts";
 import { missingInRule, missingRules } from "./method-rules.ts";
 

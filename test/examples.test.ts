@@ -97,7 +97,7 @@ describe("against a running Weir", () => {
     const report = await output("sh", ["-e", "examples/administration.sh"]);
     expect(report).toMatch(/^weir_\w+$/m);
     expect(report).toMatch(/^key_\w+ +checkout service .* demo\/\* .* valid$/m);
-    expect(report).toMatch(new RegExp(`^${attempt!.event!.intent!.attribution!.keyId} +demo/demo-chat `, "m"));
+    expect(report).toMatch(new RegExp(`^${attempt!.event!.intent!.attribution!.keyId} +first inference key +demo/demo-chat `, "m"));
   });
 });
 
@@ -140,8 +140,9 @@ test("docs/configuration.md has each field with the default that its contract st
   const documented = tableRows("docs/configuration.md").filter(([name]) => /^`([a-z_]+(\.[a-z0-9_*]+)+|peers)`$/.test(name!));
   const defaults = new Map(documented.map(([name, value]) => [name!.replaceAll("`", ""), value!.replaceAll("`", "")]));
   expect([...defaults.keys()]).toEqual(fieldsOf(ConfigSchema, ""));
-  const proto = read("proto/weir/config/v1/config.proto");
-  const statedDefaults = [...proto.matchAll(/\/\/ .*default `?(127\.0\.0\.1|[0-9]+s?|info)`?(?!\w).*\n(?: {2}\/\/.*\n)* {2}(?:optional )?[\w.]+ (\w+) =/g)];
+  const folder = "proto/weir/config/v1";
+  const proto = readdirSync(join(root, folder)).map((file) => read(join(folder, file))).join("\n");
+  const statedDefaults = [...proto.matchAll(/\/\/ .*default `?([0-9]+(?:\.[0-9]+)*s?|info)`?(?!\w).*\n(?: {2}\/\/.*\n)* {2}(?:optional )?[\w.]+ (\w+) =/g)];
   expect(statedDefaults.length).toBeGreaterThan(15);
   for (const [, value, field] of statedDefaults) {
     const documentedValues = [...defaults].filter(([name]) => name.endsWith(`.${field}`)).map(([, documented]) => documented);

@@ -1,7 +1,8 @@
 /** Owns which parts of the configuration hold from the start of a process to its end. */
 import { clearField, clone, create, equals, type MessageInitShape } from "@bufbuild/protobuf";
 import { CacheSchema } from "#gen/weir/config/v1/cache_pb.ts";
-import { ConfigSchema, LimitsSchema, type Config } from "#gen/weir/config/v1/config_pb.ts";
+import { ConfigSchema, type Config } from "#gen/weir/config/v1/config_pb.ts";
+import { LimitsSchema } from "#gen/weir/config/v1/limits_pb.ts";
 import { VaultSchema } from "#gen/weir/config/v1/vault_pb.ts";
 
 type ConfigInit = Exclude<MessageInitShape<typeof ConfigSchema>, Config>;

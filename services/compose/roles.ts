@@ -1,5 +1,5 @@
 /** Owns the roles by the names that people write on the command line. */
-import { Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 
 const rolesByName: Readonly<Record<string, Role>> = {

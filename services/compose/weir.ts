@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
 import { Health } from "#gen/grpc/health/v1/health_pb.ts";
-import { Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { watchConfigFile } from "#platform/config-file/watch-config-file.ts";
 import { openDatabase, type Database } from "#platform/database/database.ts";

@@ -4,7 +4,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { seededRandom } from "../../test/harness/random.ts";
 import { seed } from "../../test/harness/seed.ts";
-import { ListAuditEntriesRequestSchema, ListAuditLinksRequestSchema, RecordAuditRequestSchema, VerifyAuditLogRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListAuditEntriesRequestSchema, ListAuditLinksRequestSchema, RecordAuditRequestSchema, VerifyAuditLogRequestSchema } from "#gen/weir/metering/v1/audit_pb.ts";
 import type { AuditRecordSchema } from "#gen/weir/metering/v1/audit_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import { createLogger } from "#platform/logger.ts";

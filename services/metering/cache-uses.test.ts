@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
 import { RecordCacheUsesRequestSchema } from "#gen/weir/metering/v1/cache_use_pb.ts";
-import { QueryUsageRequestSchema, UsageDimension } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { QueryUsageRequestSchema, UsageDimension } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import { startTestMetering, testContext, testNowMs, usageEvent, type TestMetering } from "./usage-events.fixture.ts";
 
 const dayMs = 86_400_000;

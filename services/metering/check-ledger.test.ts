@@ -2,7 +2,9 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
-import { CheckLedgerRequestSchema, ImportPricesRequestSchema, QueryUsageRequestSchema, RebuildLedgerRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { CheckLedgerRequestSchema, RebuildLedgerRequestSchema } from "#gen/weir/metering/v1/ledger_pb.ts";
+import { ImportPricesRequestSchema } from "#gen/weir/metering/v1/price_book_pb.ts";
+import { QueryUsageRequestSchema } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";

@@ -2,8 +2,8 @@
 import { createSecretKey } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import type { CallContentSchema } from "#gen/weir/metering/v1/content_pb.ts";
-import { EraseContentRequestSchema, ListAuditEntriesRequestSchema, ReadContentRequestSchema, RecordContentRequestSchema, VerifyAuditLogRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListAuditEntriesRequestSchema, VerifyAuditLogRequestSchema } from "#gen/weir/metering/v1/audit_pb.ts";
+import { EraseContentRequestSchema, ReadContentRequestSchema, RecordContentRequestSchema, type CallContentSchema } from "#gen/weir/metering/v1/content_pb.ts";
 import { createLogger } from "#platform/logger.ts";
 import { seal, unseal } from "#platform/seal.ts";
 import { keepContent } from "./keep-retention.ts";

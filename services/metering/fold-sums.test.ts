@@ -2,7 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
-import { CheckLedgerRequestSchema, QueryUsageRequestSchema, UsageDimension } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { CheckLedgerRequestSchema } from "#gen/weir/metering/v1/ledger_pb.ts";
+import { QueryUsageRequestSchema, UsageDimension } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { foldDeltas } from "./store/fold-deltas.ts";
 import { startMeteringOn, startTestMetering, testContext, usageEvent, type TestMetering } from "./usage-events.fixture.ts";

@@ -10,7 +10,7 @@ import {
   type Journal,
   type ReportJournalRequest,
 } from "#gen/weir/metering/v1/journal_pb.ts";
-import { ListAttemptsRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListAttemptsRequestSchema } from "#gen/weir/metering/v1/attempt_pb.ts";
 import { AttemptResult, UsageEventSchema, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { createLogger } from "#platform/logger.ts";
 import { watchForLostJournals } from "./lost-journals.ts";

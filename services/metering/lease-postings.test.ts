@@ -4,7 +4,8 @@ import { durationFromMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf
 import { expect, test } from "vitest";
 import { ReportJournalRequestSchema } from "#gen/weir/metering/v1/journal_pb.ts";
 import { SumLeasesRequestSchema, TakeLeasePostingsRequestSchema, type TakeLeasePostingsResponse } from "#gen/weir/metering/v1/lease_posting_pb.ts";
-import { ListAttemptsRequestSchema, WatchBoundPricesRequestSchema, WatchPriceVersionRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListAttemptsRequestSchema } from "#gen/weir/metering/v1/attempt_pb.ts";
+import { WatchBoundPricesRequestSchema, WatchPriceVersionRequestSchema } from "#gen/weir/metering/v1/price_book_pb.ts";
 import { AttemptResult, UsageEventSchema, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { startTestMetering, testContext, usageEvent, type EventSketch, type TestMetering } from "./usage-events.fixture.ts";

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { RecordUsageRequestSchema, type RecordUsageRequest, type RecordUsageResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { RecordUsageRequestSchema, type RecordUsageRequest, type RecordUsageResponse } from "#gen/weir/metering/v1/usage_recording_pb.ts";
 import { AttemptOutcomeSchema, AttemptResult, UsageEventSchema, type AttemptIntent, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Clock } from "#platform/clock.ts";

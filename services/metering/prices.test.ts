@@ -1,8 +1,9 @@
 /** Proves the doors of the price book: what is imported is in force, kept with who did it, and listed as it was written. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { ImportPricesRequestSchema, ListAttemptsRequestSchema, ListPriceImportsRequestSchema, ListPricesRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
-import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { ListAttemptsRequestSchema } from "#gen/weir/metering/v1/attempt_pb.ts";
+import { ImportPricesRequestSchema, ListPriceImportsRequestSchema, ListPricesRequestSchema } from "#gen/weir/metering/v1/price_book_pb.ts";
+import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { currentPriceVersion, reconcile, startMeteringOn, startTestMetering, testContext, testNowMs, usageEvent, type TestMetering } from "./usage-events.fixture.ts";
 

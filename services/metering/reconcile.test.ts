@@ -2,7 +2,10 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
-import { CheckLedgerRequestSchema, ComparisonStatus, ImportPricesRequestSchema, ListAttemptsRequestSchema, RebuildLedgerRequestSchema, ReconcileUsageRequestSchema, type VendorLineSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListAttemptsRequestSchema } from "#gen/weir/metering/v1/attempt_pb.ts";
+import { CheckLedgerRequestSchema, RebuildLedgerRequestSchema } from "#gen/weir/metering/v1/ledger_pb.ts";
+import { ImportPricesRequestSchema } from "#gen/weir/metering/v1/price_book_pb.ts";
+import { ComparisonStatus, ReconcileUsageRequestSchema, type VendorLineSchema } from "#gen/weir/metering/v1/reconciliation_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { seededRandom } from "../../test/harness/random.ts";

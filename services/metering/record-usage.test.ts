@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { ListAttemptsRequestSchema, QueryUsageRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListAttemptsRequestSchema } from "#gen/weir/metering/v1/attempt_pb.ts";
+import { QueryUsageRequestSchema } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import { AttemptResult, UsageEventSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { entriesOf } from "./domain/listed-price.ts";

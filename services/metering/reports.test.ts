@@ -2,9 +2,11 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
-import { ListAttemptsRequestSchema, QueryUsageRequestSchema, UsageDimension, UsageOrder, WatchUsageRequestSchema, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListAttemptsRequestSchema } from "#gen/weir/metering/v1/attempt_pb.ts";
+import { QueryUsageRequestSchema, UsageDimension, UsageOrder, WatchUsageRequestSchema, type UsageRow } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
-import { GrantSchema, Reach } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
+import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { bucketOf, countsOf, latencyBounds, percentileOf } from "./domain/latency-histogram.ts";

@@ -2,7 +2,9 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
-import { ImportPricesRequestSchema, ListAttemptsRequestSchema, RerateUsageRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListAttemptsRequestSchema } from "#gen/weir/metering/v1/attempt_pb.ts";
+import { ImportPricesRequestSchema } from "#gen/weir/metering/v1/price_book_pb.ts";
+import { RerateUsageRequestSchema } from "#gen/weir/metering/v1/rerating_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { reconcile, startTestMetering, testContext, testNowMs, usageEvent, type TestMetering } from "./usage-events.fixture.ts";
 

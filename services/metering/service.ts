@@ -1,6 +1,7 @@
 /** Owns the putting together of metering: price book, ledger, reports. */
 import { join } from "node:path";
-import { MeteringService, type RecordUsageRequest, type RecordUsageResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { RecordUsageRequest, RecordUsageResponse } from "#gen/weir/metering/v1/usage_recording_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { expect, onTestFinished, test } from "vitest";
-import { QueryUsageRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { QueryUsageRequestSchema } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import { openDatabase, type Database } from "#platform/database/database.ts";
 import { createLogger } from "#platform/logger.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";

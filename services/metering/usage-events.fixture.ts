@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { onTestFinished } from "vitest";
 import { createTestDatabase } from "../../test/harness/database.ts";
-import { RecordUsageRequestSchema, type RecordUsageResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { RecordUsageRequestSchema, type RecordUsageResponse } from "#gen/weir/metering/v1/usage_recording_pb.ts";
 import {
   AttemptIntentSchema,
   AttemptOutcomeSchema,

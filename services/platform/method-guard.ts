@@ -1,6 +1,6 @@
 /** Owns the last check of every call: an owner answers only those whom the method's rule allows, whoever let them through. */
 import { getOption, type DescMethod, type DescService, type Message } from "@bufbuild/protobuf";
-import { Reach } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { Exposure, Permission, PermissionSchema, Tenancy, rule as ruleOption, type MethodRule } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError } from "./errors.ts";
 import { asUntyped, type Identity, type ServiceInterface, type UntypedMethod } from "./service-types.ts";

@@ -1,6 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { Role, ListKeysRequestSchema, ListOrganizationsRequestSchema, ListTeamsRequestSchema, ResolveGrantRequestSchema, RevokeKeyRequestSchema, type Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
+import { ResolveGrantRequestSchema } from "#gen/weir/policy/v1/grant_watch_pb.ts";
+import { ListKeysRequestSchema, RevokeKeyRequestSchema } from "#gen/weir/policy/v1/key_pb.ts";
+import { ListOrganizationsRequestSchema } from "#gen/weir/policy/v1/organization_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
+import { ListTeamsRequestSchema } from "#gen/weir/policy/v1/team_pb.ts";
 import { digestOfKeySecret, formatKeySecret, isKeySecret } from "#platform/key-secret.ts";
 import { Secret } from "#platform/secret.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";

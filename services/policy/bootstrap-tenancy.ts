@@ -1,5 +1,6 @@
 /** Owns the tenancy that every installation begins with: an organization, a team, and keys to make the first call. */
-import { Consistency, type Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency } from "#gen/weir/policy/v1/key_pb.ts";
+import type { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { newId } from "#platform/ids.ts";
 import { digestOfKeySecret, isKeySecret } from "#platform/key-secret.ts";
 import type { Secret } from "#platform/secret.ts";

@@ -15,7 +15,8 @@ import {
   UpdateBudgetRequestSchema,
   type Budget,
 } from "#gen/weir/policy/v1/budget_pb.ts";
-import { GrantSchema, Reach } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
+import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { createSpender, createTestBudget, needOf } from "./budgets.fixture.ts";
 import { callContext, startPolicy, type PolicyFixture } from "./policy.fixture.ts";

@@ -1,7 +1,7 @@
 /** Owns what policy takes from the configuration about callers without a key, with every default. */
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { CallerRule as CallerRuleMessage, Identity, Issuer } from "#gen/weir/config/v1/identity_pb.ts";
-import { Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallerRule } from "./domain/caller-rules.ts";
 

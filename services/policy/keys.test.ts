@@ -1,19 +1,10 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
-import {
-  CreateKeyRequestSchema,
-  GrantSchema,
-  Role,
-  ListKeysRequestSchema,
-  RecordKeyUsesRequestSchema,
-  ResolveGrantRequestSchema,
-  RevokeKeyRequestSchema,
-  RotateKeyRequestSchema,
-  UpdateKeyRequestSchema,
-  type Grant,
-  type Key,
-} from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema, type Grant } from "#gen/weir/policy/v1/grant_pb.ts";
+import { ResolveGrantRequestSchema } from "#gen/weir/policy/v1/grant_watch_pb.ts";
+import { CreateKeyRequestSchema, ListKeysRequestSchema, RecordKeyUsesRequestSchema, RevokeKeyRequestSchema, RotateKeyRequestSchema, UpdateKeyRequestSchema, type Key } from "#gen/weir/policy/v1/key_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";
 import type { CallContext } from "#platform/service-types.ts";

@@ -2,7 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
 import { UpdateBudgetRequestSchema } from "#gen/weir/policy/v1/budget_pb.ts";
-import { CreateTeamRequestSchema, UpdateOrganizationRequestSchema, UpdateTeamRequestSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { UpdateOrganizationRequestSchema } from "#gen/weir/policy/v1/organization_pb.ts";
+import { CreateTeamRequestSchema, UpdateTeamRequestSchema } from "#gen/weir/policy/v1/team_pb.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { createTestBudget } from "./budgets.fixture.ts";
 import { callContext, createTestTeam, startPolicy, type PolicyFixture } from "./policy.fixture.ts";

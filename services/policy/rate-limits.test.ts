@@ -1,7 +1,9 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, onTestFinished, test } from "vitest";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
-import { GrantSchema, Reach, WatchRulesRequestSchema, type WatchRulesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
+import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
+import { WatchRulesRequestSchema, type WatchRulesResponse } from "#gen/weir/policy/v1/rule_set_pb.ts";
 import { CreateRateLimitRequestSchema, DeleteRateLimitRequestSchema, ListRateLimitsRequestSchema, UpdateRateLimitRequestSchema, type RateLimit, type RateLimitRuleSchema } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { MutableLiveValue } from "#platform/live-value.ts";
 import type { CallContext } from "#platform/service-types.ts";

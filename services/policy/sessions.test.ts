@@ -2,18 +2,11 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { expect, onTestFinished, test } from "vitest";
-import {
-  CreateKeyRequestSchema,
-  CreateMemberRequestSchema,
-  CreateSessionRequestSchema,
-  DeleteSessionRequestSchema,
-  ResolveGrantRequestSchema,
-  Role,
-  RotateKeyRequestSchema,
-  UpdateMemberRequestSchema,
-  type CreateKeyResponse,
-  type ResolveGrantResponse,
-} from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { ResolveGrantRequestSchema, type ResolveGrantResponse } from "#gen/weir/policy/v1/grant_watch_pb.ts";
+import { CreateKeyRequestSchema, RotateKeyRequestSchema, type CreateKeyResponse } from "#gen/weir/policy/v1/key_pb.ts";
+import { CreateMemberRequestSchema, UpdateMemberRequestSchema } from "#gen/weir/policy/v1/member_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
+import { CreateSessionRequestSchema, DeleteSessionRequestSchema } from "#gen/weir/policy/v1/session_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { exchangeThroughEgress } from "#platform/egress/egress-exchange.ts";
 import { digestOfKeySecret } from "#platform/key-secret.ts";

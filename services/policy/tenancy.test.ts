@@ -1,17 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
-import {
-  CreateKeyRequestSchema,
-  CreateOrganizationRequestSchema,
-  CreateTeamRequestSchema,
-  Role,
-  ListKeysRequestSchema,
-  ListOrganizationsRequestSchema,
-  ListTeamsRequestSchema,
-  ResolveGrantRequestSchema,
-  RevokeKeyRequestSchema,
-} from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { ResolveGrantRequestSchema } from "#gen/weir/policy/v1/grant_watch_pb.ts";
+import { CreateKeyRequestSchema, ListKeysRequestSchema, RevokeKeyRequestSchema } from "#gen/weir/policy/v1/key_pb.ts";
+import { CreateOrganizationRequestSchema, ListOrganizationsRequestSchema } from "#gen/weir/policy/v1/organization_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
+import { CreateTeamRequestSchema, ListTeamsRequestSchema } from "#gen/weir/policy/v1/team_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { digestOfKeySecret, isKeySecret } from "#platform/key-secret.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";

@@ -1,7 +1,7 @@
 /** Owns what a caller for whom others vouch comes in by: the grant of a key of its own, and what was said of it in place of the key's role. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { VouchedCallerSchema, type Grant, type VouchedCaller } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { VouchedCallerSchema, type Grant, type VouchedCaller } from "#gen/weir/policy/v1/grant_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import type { PolicyDependencies } from "./dependencies.ts";

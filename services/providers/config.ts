@@ -1,6 +1,8 @@
 /** Owns what providers takes from the configuration and the environment, with every default. */
 import { durationMs, type Duration } from "@bufbuild/protobuf/wkt";
-import type { Config, FetchUrls, Provider } from "#gen/weir/config/v1/config_pb.ts";
+import type { Config } from "#gen/weir/config/v1/config_pb.ts";
+import type { FetchUrls } from "#gen/weir/config/v1/limits_pb.ts";
+import type { Provider } from "#gen/weir/config/v1/provider_pb.ts";
 import type { ModelFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { refuseForbiddenHost } from "#platform/egress/egress-pool.ts";
 import { GatewayError } from "#platform/errors.ts";

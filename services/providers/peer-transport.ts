@@ -1,6 +1,6 @@
 /** Owns the ways to metering without a broker: a call to metering as a peer, in this process or another. */
 import { create } from "@bufbuild/protobuf";
-import { RecordUsageRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { RecordUsageRequestSchema } from "#gen/weir/metering/v1/usage_recording_pb.ts";
 import type { UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { EventTransport } from "#platform/event-log/event-transport.ts";
 import type { JournalRegistry } from "#platform/event-log/journal-registry.ts";

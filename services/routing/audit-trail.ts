@@ -1,6 +1,7 @@
 /** Owns how calls are recorded in the audit log that metering keeps: within a bounded time, or not at all and said so. */
 import { create } from "@bufbuild/protobuf";
-import { RecordAuditRequestSchema, type MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { RecordAuditRequestSchema } from "#gen/weir/metering/v1/audit_pb.ts";
+import type { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";

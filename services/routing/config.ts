@@ -2,7 +2,8 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Cache, SharedCache } from "#gen/weir/config/v1/cache_pb.ts";
-import type { Config, Route as RouteMessage, RouteCase as RouteCaseMessage } from "#gen/weir/config/v1/config_pb.ts";
+import type { Config } from "#gen/weir/config/v1/config_pb.ts";
+import type { Route as RouteMessage, RouteCase as RouteCaseMessage } from "#gen/weir/config/v1/route_pb.ts";
 import type { GuardrailPlugin } from "#gen/weir/config/v1/guardrail_plugin_pb.ts";
 import type { BreakerSettings } from "#platform/breaker.ts";
 import { readCondition } from "#platform/condition.ts";

@@ -1,7 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { CallContentSchema, type CallContent } from "#gen/weir/metering/v1/content_pb.ts";
-import { RecordContentResponseSchema, type RecordContentRequest } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { RecordContentResponseSchema, type RecordContentRequest, CallContentSchema, type CallContent } from "#gen/weir/metering/v1/content_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { createLogger } from "#platform/logger.ts";

@@ -1,8 +1,8 @@
 /** Owns bringing kept content to metering, beside the way of the requests: within bounded memory, tried again, and said so when it is lost. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
-import type { CallContent } from "#gen/weir/metering/v1/content_pb.ts";
-import { RecordContentRequestSchema, type MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { RecordContentRequestSchema, type CallContent } from "#gen/weir/metering/v1/content_pb.ts";
+import type { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/logger.ts";
 import { Counter, Gauge, type Registry } from "#platform/metrics.ts";

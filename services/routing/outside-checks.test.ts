@@ -1,7 +1,7 @@
 /** Owns the proof that judgements that no call waits for are bounded: in number, and in the text that is held for them. */
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { Registry } from "prom-client";
 import type { Judgement, OutsideCheck, Question } from "./domain/guardrails/outside/outside-check.ts";
 import { createOutsideChecks, mostBeside, mostCharactersBeside, type Judges } from "./outside-checks.ts";

@@ -1,7 +1,8 @@
 /** Proves that budgets hold over several routing processes, and while policy is away. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { BudgetPeriod, type Budget, type BudgetUsage } from "#gen/weir/policy/v1/budget_pb.ts";
-import { Consistency, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency } from "#gen/weir/policy/v1/key_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { ApartWeir } from "../harness/apart-weir.ts";
 import { json, startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startApartWeir, type WeirClient } from "../harness/start-weir.ts";

@@ -3,7 +3,8 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
-import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { findChromium, launchChromium } from "../harness/browser.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { GrantSchema, type Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema, type Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import { ScopeSchema } from "#gen/weir/policy/v1/scope_pb.ts";
 import { ProviderSchema } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";

@@ -12,7 +12,8 @@ import { JournalState, type Journal } from "#gen/weir/metering/v1/journal_pb.ts"
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
-import { Consistency, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency } from "#gen/weir/policy/v1/key_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { callOnce, linesByModel } from "../harness/callers.ts";
 import { seededRandom } from "../harness/random.ts";
 import { seed } from "../harness/seed.ts";

@@ -5,7 +5,9 @@ import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
-import { Consistency, PolicyService, Role as KeyRole } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency } from "#gen/weir/policy/v1/key_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role as KeyRole } from "#gen/weir/policy/v1/role_pb.ts";
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { eventStream, json, startScriptedProvider, type Answer, type ScriptedProvider, type UpstreamRequest } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";

@@ -1,5 +1,6 @@
 /** Owns callers that keep a Weir busy in tests, and remember what became of each request. */
-import { MeteringService, type Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { Attempt } from "#gen/weir/metering/v1/attempt_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { WeirClient } from "./start-weir.ts";
 
 export interface Outcome {

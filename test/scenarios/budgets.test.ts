@@ -8,7 +8,8 @@ import { ErrorInfoSchema, QuotaFailureSchema } from "#gen/google/rpc/error_detai
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { BudgetPeriod, BudgetShortage, type Budget, type CreateBudgetRequestSchema } from "#gen/weir/policy/v1/budget_pb.ts";
-import { Consistency, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency } from "#gen/weir/policy/v1/key_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { json, startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 

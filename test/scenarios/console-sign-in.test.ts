@@ -1,7 +1,8 @@
 /** Proves how people sign in to the console: by key and at an issuer, with sessions that nobody else can use, plant, or keep beyond their end. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
-import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 import { startTokenIssuer, type TokenIssuer, type TokenOptions } from "../harness/token-issuer.ts";
 

@@ -8,8 +8,10 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { parse, stringify } from "yaml";
 import { Role as Speaker } from "#gen/weir/inference/v1/content_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { MeteringService, type ReadContentResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
-import { PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { ReadContentResponse } from "#gen/weir/metering/v1/content_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { runWeir } from "../harness/run-weir.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 

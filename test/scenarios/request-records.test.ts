@@ -8,7 +8,9 @@ import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { RequestOutcome, type RequestRecord } from "#gen/weir/metering/v1/request_record_pb.ts";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
-import { Consistency, PolicyService, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency } from "#gen/weir/policy/v1/key_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { runWeir, type CommandOutcome } from "../harness/run-weir.ts";
 import { json, startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";

@@ -6,7 +6,8 @@ import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
-import { Consistency, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency } from "#gen/weir/policy/v1/key_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { eventStream, json, startScriptedProvider, type Answer, type ScriptedProvider, type UpstreamRequest } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 

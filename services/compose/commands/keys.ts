@@ -3,7 +3,9 @@ import { durationFromMs, timestampDate, timestampFromMs, type Timestamp } from "
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
 import { Option, type Command } from "commander";
-import { Consistency, PolicyService, Role, type Key } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency, type Key } from "#gen/weir/policy/v1/key_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import type { Scope, ScopeSchema } from "#gen/weir/policy/v1/scope_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";

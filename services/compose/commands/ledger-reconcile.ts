@@ -2,7 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { ComparisonStatus, MeteringService, type UsageComparison } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ComparisonStatus, type UsageComparison } from "#gen/weir/metering/v1/reconciliation_pb.ts";
 import { MeterSchema, type MeterQuantity } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";

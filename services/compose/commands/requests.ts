@@ -3,7 +3,8 @@ import { durationMs, timestampDate, timestampFromMs } from "@bufbuild/protobuf/w
 import type { Client } from "@connectrpc/connect";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
-import { MeteringService, type Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { Attempt } from "#gen/weir/metering/v1/attempt_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { RequestOutcome, RequestOutcomeSchema, type GuardrailFinding, type PassedOverTarget, type RequestRecord } from "#gen/weir/metering/v1/request_record_pb.ts";
 import { AttemptResultSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";

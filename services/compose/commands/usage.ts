@@ -2,7 +2,8 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { MeteringService, UsageDimension, type Latency, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { UsageDimension, type Latency, type UsageRow } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { systemClock } from "#platform/clock.ts";

@@ -2,7 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import { parse } from "csv-parse/sync";
 import { expect, test } from "vitest";
-import { MeteringService, UsageRowSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { UsageRowSchema } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { runWeir } from "../../../test/harness/run-weir.ts";
 import { startWeir } from "../../../test/harness/start-weir.ts";

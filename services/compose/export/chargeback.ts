@@ -1,6 +1,6 @@
 /** Owns chargeback records: what each key of each team used and is charged in a day, as rows with named columns. */
 import { MeterSchema } from "#gen/weir/types/v1/usage_pb.ts";
-import { UsageDimension, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { UsageDimension, type UsageRow } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import { dollars } from "../nanos.ts";
 import type { NameOf } from "../subject-names.ts";
 

@@ -1,7 +1,7 @@
 /** Proves what becomes of LiteLLM's prices: to the last digit, by tier and length of the input, and nothing where Weir cannot say the same. */
 import { fromJson } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { ImportPricesRequestSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ImportPricesRequestSchema } from "#gen/weir/metering/v1/price_book_pb.ts";
 import { validateMessage } from "#platform/validation.ts";
 import { convertLitellmPrices } from "./litellm-prices.ts";
 

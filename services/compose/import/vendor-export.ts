@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { VendorLineSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { VendorLineSchema } from "#gen/weir/metering/v1/reconciliation_pb.ts";
 import { anthropicCost, anthropicUsage } from "./anthropic-report.ts";
 import { csvReader, type CsvMapping } from "./csv-report.ts";
 import { openaiCosts, openaiUsage } from "./openai-report.ts";

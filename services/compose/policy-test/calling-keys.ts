@@ -1,7 +1,9 @@
 /** Owns the keys that people name for calls: by id, by name, or by the member whose they are. */
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
-import type { Key, Member, PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Key } from "#gen/weir/policy/v1/key_pb.ts";
+import type { Member } from "#gen/weir/policy/v1/member_pb.ts";
+import type { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { everyPage } from "../every-page.ts";
 

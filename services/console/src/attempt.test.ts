@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
-import { AttemptSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { AttemptSchema } from "#gen/weir/metering/v1/attempt_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { latencyOf, tokensOf } from "./attempt.ts";

@@ -1,6 +1,6 @@
 /** Owns the words for what became of an attempt. */
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
-import type { Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { Attempt } from "#gen/weir/metering/v1/attempt_pb.ts";
 import { UsageSource, type MeterQuantity } from "#gen/weir/types/v1/usage_pb.ts";
 import { milliseconds, shortCount } from "./format/number.ts";
 

@@ -1,6 +1,6 @@
 /** Owns the periods that reports are asked for, and their hours or days: in UTC, as the ledger counts them. */
 import { timestampFromMs, type Timestamp } from "@bufbuild/protobuf/wkt";
-import { UsageDimension } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { UsageDimension } from "#gen/weir/metering/v1/usage_report_pb.ts";
 
 interface PeriodFacts {
   readonly title: string;

@@ -1,5 +1,5 @@
 /** Owns the words for roles. */
-import { Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 
 const titles: Readonly<Record<number, string>> = {
   [Role.INFERENCE]: "inference",

@@ -1,5 +1,5 @@
 /** Owns what is read out of the rows of a usage report. */
-import type { UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { UsageRow } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import { Meter, type MeterQuantity } from "#gen/weir/types/v1/usage_pb.ts";
 import { permille } from "./format/money.ts";
 

@@ -4,7 +4,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { JsHeaders, jetstream, type JsMsg } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { EventConfirmationSchema, type EventConfirmation } from "#gen/weir/metering/v1/event_confirmation_pb.ts";
-import { RecordUsageRequestSchema, type RecordUsageRequest, type RecordUsageResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { RecordUsageRequestSchema, type RecordUsageRequest, type RecordUsageResponse } from "#gen/weir/metering/v1/usage_recording_pb.ts";
 import type { UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { NatsLink } from "#platform/event-log/nats-link.ts";

@@ -1,5 +1,5 @@
 /** Owns what metering asks of who calls: their name for the record, and the tenants that they may see. */
-import { Reach } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Identity } from "#platform/service-types.ts";
 

@@ -1,6 +1,6 @@
 /** Owns CheckLedger: what does not agree, over a period. */
 import { create } from "@bufbuild/protobuf";
-import { CheckLedgerResponseSchema, LedgerDifferenceSchema, type CheckLedgerRequest, type CheckLedgerResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { CheckLedgerResponseSchema, LedgerDifferenceSchema, type CheckLedgerRequest, type CheckLedgerResponse } from "#gen/weir/metering/v1/ledger_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { checkLedger as check } from "../check-ledger.ts";
 import type { PriceVersions } from "../store/price-versions.ts";

@@ -1,6 +1,6 @@
 /** Owns EraseContent: an organization's data key is destroyed, so that no copy of what it sealed can be read. */
 import { create } from "@bufbuild/protobuf";
-import { EraseContentResponseSchema, type EraseContentRequest, type EraseContentResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { EraseContentResponseSchema, type EraseContentRequest, type EraseContentResponse } from "#gen/weir/metering/v1/content_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { destroyKeys } from "../store/contents.ts";

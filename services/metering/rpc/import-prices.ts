@@ -1,11 +1,6 @@
 /** Owns ImportPrices: prices as people write them become what stands imported, and who did it is kept. */
 import { create } from "@bufbuild/protobuf";
-import {
-  ImportPricesResponseSchema,
-  PriceChangeSchema,
-  type ImportPricesRequest,
-  type ImportPricesResponse,
-} from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ImportPricesResponseSchema, PriceChangeSchema, type ImportPricesRequest, type ImportPricesResponse } from "#gen/weir/metering/v1/price_book_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { LiveValue } from "#platform/live-value.ts";

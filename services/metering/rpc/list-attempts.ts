@@ -1,13 +1,7 @@
 /** Owns ListAttempts: the lines of the ledger, newest first. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate, timestampMs } from "@bufbuild/protobuf/wkt";
-import {
-  AttemptSchema,
-  ListAttemptsResponseSchema,
-  type Attempt,
-  type ListAttemptsRequest,
-  type ListAttemptsResponse,
-} from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { AttemptSchema, ListAttemptsResponseSchema, type Attempt, type ListAttemptsRequest, type ListAttemptsResponse } from "#gen/weir/metering/v1/attempt_pb.ts";
 import { AttemptIntentSchema, AttemptOutcomeSchema, AttributionSchema, UsageEventSchema, type AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { UsageSchema, type UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Database } from "#platform/database/database.ts";

@@ -1,8 +1,7 @@
 /** Owns ListAuditEntries: the calls in the audit log, newest first. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate, timestampMs } from "@bufbuild/protobuf/wkt";
-import { AuditEntrySchema, type AuditEntry } from "#gen/weir/metering/v1/audit_pb.ts";
-import { ListAuditEntriesResponseSchema, type ListAuditEntriesRequest, type ListAuditEntriesResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListAuditEntriesResponseSchema, type ListAuditEntriesRequest, type ListAuditEntriesResponse, AuditEntrySchema, type AuditEntry } from "#gen/weir/metering/v1/audit_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { readEntry, type AuditLine } from "../domain/audit-chain.ts";
 import { selectCalls, type AuditQuery } from "../store/audit-log.ts";

@@ -1,6 +1,6 @@
 /** Owns ListAuditLinks: one chain of the audit log in its order, as it was hashed. */
 import { create } from "@bufbuild/protobuf";
-import { AuditLinkSchema, ListAuditLinksResponseSchema, type ListAuditLinksRequest, type ListAuditLinksResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { AuditLinkSchema, ListAuditLinksResponseSchema, type ListAuditLinksRequest, type ListAuditLinksResponse } from "#gen/weir/metering/v1/audit_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { selectAnchors, selectLinks } from "../store/audit-log.ts";
 import { anchorMessage } from "./audit-anchor.ts";

@@ -1,12 +1,7 @@
 /** Owns ListPriceImports: who imported prices when, newest first. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import {
-  ListPriceImportsResponseSchema,
-  PriceImportSchema,
-  type ListPriceImportsRequest,
-  type ListPriceImportsResponse,
-} from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListPriceImportsResponseSchema, PriceImportSchema, type ListPriceImportsRequest, type ListPriceImportsResponse } from "#gen/weir/metering/v1/price_book_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { selectImports } from "../store/price-imports.ts";
 import { invalidPageToken, pageSizeOf, readPageToken, writePageToken, type TokenPart } from "./page-token.ts";

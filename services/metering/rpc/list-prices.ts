@@ -1,6 +1,6 @@
 /** Owns ListPrices: a version of the price book, as people write prices. */
 import { create } from "@bufbuild/protobuf";
-import { ListPricesResponseSchema, type ListPricesRequest, type ListPricesResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ListPricesResponseSchema, type ListPricesRequest, type ListPricesResponse } from "#gen/weir/metering/v1/price_book_pb.ts";
 import { NamedPriceSchema, PriceAdjustmentSchema } from "#gen/weir/types/v1/price_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";

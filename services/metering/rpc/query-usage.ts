@@ -1,14 +1,7 @@
 /** Owns QueryUsage: sums over a period by any of the dimensions. */
 import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import {
-  LatencySchema,
-  QueryUsageResponseSchema,
-  UsageRowSchema,
-  type Latency,
-  type QueryUsageRequest,
-  type QueryUsageResponse,
-} from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { LatencySchema, QueryUsageResponseSchema, UsageRowSchema, type Latency, type QueryUsageRequest, type QueryUsageResponse } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";

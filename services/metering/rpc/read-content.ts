@@ -2,8 +2,7 @@
 import type { KeyObject } from "node:crypto";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { CallContentSchema } from "#gen/weir/metering/v1/content_pb.ts";
-import { ReadContentResponseSchema, type ReadContentRequest, type ReadContentResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ReadContentResponseSchema, type ReadContentRequest, type ReadContentResponse, CallContentSchema } from "#gen/weir/metering/v1/content_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { unseal } from "#platform/seal.ts";

@@ -1,6 +1,6 @@
 /** Owns RebuildLedger: sums and balances computed anew from the lines, an hour a transaction. */
 import { create } from "@bufbuild/protobuf";
-import { RebuildLedgerResponseSchema, type RebuildLedgerRequest, type RebuildLedgerResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { RebuildLedgerResponseSchema, type RebuildLedgerRequest, type RebuildLedgerResponse } from "#gen/weir/metering/v1/ledger_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { daysOf, hoursOf, monthsOf } from "../domain/ledger-difference.ts";
 import { rebuildBalances, rebuildDays, rebuildRollups } from "../store/rebuild.ts";

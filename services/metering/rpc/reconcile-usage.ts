@@ -1,17 +1,8 @@
 /** Owns ReconcileUsage: a vendor's lines are compared, attempts corrected by them, and what is left is posted to the vendor's difference account. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import {
-  ComparisonStatus,
-  ReconcileUsageResponseSchema,
-  RecordUsageRequestSchema,
-  UsageComparisonSchema,
-  type ReconcileUsageRequest,
-  type ReconcileUsageResponse,
-  type RecordUsageRequest,
-  type RecordUsageResponse,
-  type UsageComparison,
-} from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { ComparisonStatus, ReconcileUsageResponseSchema, UsageComparisonSchema, type ReconcileUsageRequest, type ReconcileUsageResponse, type UsageComparison } from "#gen/weir/metering/v1/reconciliation_pb.ts";
+import { RecordUsageRequestSchema, type RecordUsageRequest, type RecordUsageResponse } from "#gen/weir/metering/v1/usage_recording_pb.ts";
 import { AttemptResult, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter, UsageSchema, UsageSource, type MeterQuantity } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";

@@ -1,6 +1,6 @@
 /** Owns RecordAudit: durable when it returns. */
 import { create } from "@bufbuild/protobuf";
-import { RecordAuditResponseSchema, type RecordAuditRequest, type RecordAuditResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { RecordAuditResponseSchema, type RecordAuditRequest, type RecordAuditResponse } from "#gen/weir/metering/v1/audit_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { appendAudit } from "../store/audit-log.ts";
 

@@ -2,8 +2,8 @@
 import { createHash, createSecretKey, randomBytes, type KeyObject } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { AuditRecordSchema, type AuditRecord } from "#gen/weir/metering/v1/audit_pb.ts";
-import { CallContentSchema, type CallContent } from "#gen/weir/metering/v1/content_pb.ts";
-import { MeteringService, RecordContentResponseSchema, type RecordContentRequest, type RecordContentResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { RecordContentResponseSchema, type RecordContentRequest, type RecordContentResponse, CallContentSchema, type CallContent } from "#gen/weir/metering/v1/content_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { seal, unseal } from "#platform/seal.ts";

@@ -1,11 +1,6 @@
 /** Owns RecordUsage: each attempt stands in the ledger once, whatever is sent twice, at once, or out of order. */
 import { create } from "@bufbuild/protobuf";
-import {
-  RecordUsageResponseSchema,
-  RejectedEventSchema,
-  type RecordUsageRequest,
-  type RecordUsageResponse,
-} from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { RecordUsageResponseSchema, RejectedEventSchema, type RecordUsageRequest, type RecordUsageResponse } from "#gen/weir/metering/v1/usage_recording_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";

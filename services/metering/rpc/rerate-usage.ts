@@ -1,7 +1,7 @@
 /** Owns RerateUsage: a period rated by another version of the price book, as adjusting entries, hour by hour, a page of lines a transaction. */
 import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { RatingDifferenceSchema, RerateUsageResponseSchema, type RerateUsageRequest, type RerateUsageResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { RatingDifferenceSchema, RerateUsageResponseSchema, type RerateUsageRequest, type RerateUsageResponse } from "#gen/weir/metering/v1/rerating_pb.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";

@@ -1,7 +1,6 @@
 /** Owns VerifyAuditLog. */
 import { create } from "@bufbuild/protobuf";
-import { AuditHeadSchema, type AuditHead } from "#gen/weir/metering/v1/audit_pb.ts";
-import { AuditFaultSchema, VerifyAuditLogResponseSchema, type VerifyAuditLogRequest, type VerifyAuditLogResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { AuditFaultSchema, VerifyAuditLogResponseSchema, type VerifyAuditLogRequest, type VerifyAuditLogResponse, AuditHeadSchema, type AuditHead } from "#gen/weir/metering/v1/audit_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import type { StoredHead } from "../store/audit-log.ts";
 import { verifyAuditLog as verify } from "../verify-audit-log.ts";

@@ -1,6 +1,6 @@
 /** Owns WatchBoundPrices: the dearest prices of the next day, told anew when the book changes and every hour, because prices have dates. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type BoundRateSchema, WatchBoundPricesResponseSchema, type WatchBoundPricesRequest, type WatchBoundPricesResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { type BoundRateSchema, WatchBoundPricesResponseSchema, type WatchBoundPricesRequest, type WatchBoundPricesResponse } from "#gen/weir/metering/v1/price_book_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { withHeartbeats } from "#platform/heartbeats.ts";
 import type { LiveValue } from "#platform/live-value.ts";

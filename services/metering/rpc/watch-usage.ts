@@ -1,7 +1,7 @@
 /** Owns WatchUsage: a report, and again whenever it has changed. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { WatchUsageResponseSchema, type QueryUsageResponse, type WatchUsageRequest, type WatchUsageResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { WatchUsageResponseSchema, type QueryUsageResponse, type WatchUsageRequest, type WatchUsageResponse } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import type { Turns } from "../turns.ts";
 
 const defaultIntervalSeconds = 2;

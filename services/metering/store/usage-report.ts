@@ -1,5 +1,5 @@
 /** Owns the sums that reports show, read from those by day and by hour. */
-import { UsageDimension, UsageOrder } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { UsageDimension, UsageOrder } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import { countsOf } from "../domain/latency-histogram.ts";
 import { dayMs } from "../domain/ledger-difference.ts";

@@ -1,7 +1,7 @@
 /** Proves how the settings of NATS are read, and that no error gives a secret away. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { NatsSchema } from "#gen/weir/config/v1/config_pb.ts";
+import { NatsSchema } from "#gen/weir/config/v1/nats_pb.ts";
 import { readNatsSettings } from "./nats-settings.ts";
 
 function read(init: MessageInitShape<typeof NatsSchema> | undefined, url?: string) {

@@ -1,6 +1,6 @@
 /** Owns what the event log takes from the configuration, with every default. */
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import type { Nats } from "#gen/weir/config/v1/config_pb.ts";
+import type { Nats } from "#gen/weir/config/v1/nats_pb.ts";
 import { GatewayError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 

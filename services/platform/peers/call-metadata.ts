@@ -2,7 +2,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Metadata } from "@grpc/grpc-js";
-import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { GatewayError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import type { CallContext, Identity } from "../service-types.ts";

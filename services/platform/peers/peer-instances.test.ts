@@ -2,7 +2,8 @@
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { create } from "@bufbuild/protobuf";
 import { afterEach, describe, expect, test } from "vitest";
-import { RecordUsageRequestSchema, RecordUsageResponseSchema, WatchPriceVersionRequestSchema, WatchPriceVersionResponseSchema, type WatchPriceVersionResponse } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { WatchPriceVersionRequestSchema, WatchPriceVersionResponseSchema, type WatchPriceVersionResponse } from "#gen/weir/metering/v1/price_book_pb.ts";
+import { RecordUsageRequestSchema, RecordUsageResponseSchema } from "#gen/weir/metering/v1/usage_recording_pb.ts";
 import type { GatewayError } from "../errors.ts";
 import type { CallContext } from "../service-types.ts";
 import type { InternalListener } from "./internal-listener.ts";

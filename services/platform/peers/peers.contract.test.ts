@@ -4,19 +4,12 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
-import {
-  MeteringService,
-  QueryUsageRequestSchema,
-  QueryUsageResponseSchema,
-  RecordUsageRequestSchema,
-  RecordUsageResponseSchema,
-  WatchPriceVersionRequestSchema,
-  WatchPriceVersionResponseSchema,
-  type RecordUsageRequest,
-  type WatchPriceVersionResponse,
-} from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { WatchPriceVersionRequestSchema, WatchPriceVersionResponseSchema, type WatchPriceVersionResponse } from "#gen/weir/metering/v1/price_book_pb.ts";
+import { RecordUsageRequestSchema, RecordUsageResponseSchema, type RecordUsageRequest } from "#gen/weir/metering/v1/usage_recording_pb.ts";
+import { QueryUsageRequestSchema, QueryUsageResponseSchema } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
-import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toGatewayError, type Reason } from "../errors.ts";
 import { guardService } from "../method-guard.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { placeOf, type CallerRule, type Claims } from "./caller-rules.ts";
 
 const rule = (changes: Partial<CallerRule> = {}): CallerRule => ({ when: [], organization: "acme", team: "default", role: Role.INFERENCE, labels: [], ...changes });

@@ -1,5 +1,5 @@
 /** Owns who a caller is in Weir's words, by what others say of it: the first rule that fits. */
-import type { Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Role } from "#gen/weir/policy/v1/role_pb.ts";
 
 /** What is said of a caller: values, lists of them, and objects of both. */
 export type Claims = Readonly<Record<string, unknown>>;

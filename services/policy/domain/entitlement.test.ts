@@ -1,7 +1,8 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
-import { GrantSchema, Reach } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
+import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { ScopeSchema, type Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { checkWithin, excessOf, type Entitlement } from "./entitlement.ts";

@@ -1,6 +1,6 @@
 /** Owns the rule that nobody gives, or takes over, more than they have. */
 import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Reach } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import type { Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import type { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError } from "#platform/errors.ts";

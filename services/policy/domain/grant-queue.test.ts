@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { GrantSchema, type Grant, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema, type Grant } from "#gen/weir/policy/v1/grant_pb.ts";
+import type { WatchGrantsResponse } from "#gen/weir/policy/v1/grant_watch_pb.ts";
 import { GrantQueue, longestGrantQueue } from "./grant-queue.ts";
 
 describe("a queue of grants", () => {

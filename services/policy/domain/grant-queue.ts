@@ -1,6 +1,7 @@
 /** Owns what one watcher of grants still has to be told: a snapshot page by page, then changes, never more than a bound of them. */
 import { create, toBinary } from "@bufbuild/protobuf";
-import { GrantSchema, WatchGrantsResponseSchema, type Grant, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema, type Grant } from "#gen/weir/policy/v1/grant_pb.ts";
+import { WatchGrantsResponseSchema, type WatchGrantsResponse } from "#gen/weir/policy/v1/grant_watch_pb.ts";
 
 /** The most grants that wait for a watcher; one that is slower gets a new snapshot instead of what it missed. */
 export const longestGrantQueue = 2_000;

@@ -1,5 +1,5 @@
 /** Owns whose tenancy a caller may touch: the part of it that statements are kept within. */
-import { Reach } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Identity } from "#platform/service-types.ts";
 

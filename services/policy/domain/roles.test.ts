@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Reach, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Reach, Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { excessOf } from "./entitlement.ts";
 import { factsOf } from "./roles.ts";

@@ -1,5 +1,5 @@
 /** Owns what each role permits, and how far that reaches. */
-import { Reach, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Reach, Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 
 export interface RoleFacts {

@@ -1,6 +1,8 @@
 /** Owns CreateKey. */
 import { create } from "@bufbuild/protobuf";
-import { Consistency, CreateKeyRequestSchema, CreateKeyResponseSchema, Role, type CreateKeyRequest, type CreateKeyResponse, type Member } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency, CreateKeyRequestSchema, CreateKeyResponseSchema, type CreateKeyRequest, type CreateKeyResponse } from "#gen/weir/policy/v1/key_pb.ts";
+import type { Member } from "#gen/weir/policy/v1/member_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import type { CallContext } from "#platform/service-types.ts";

@@ -1,6 +1,6 @@
 /** Owns CreateMember. */
 import { create } from "@bufbuild/protobuf";
-import { CreateMemberRequestSchema, CreateMemberResponseSchema, type CreateMemberRequest, type CreateMemberResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { CreateMemberRequestSchema, CreateMemberResponseSchema, type CreateMemberRequest, type CreateMemberResponse } from "#gen/weir/policy/v1/member_pb.ts";
 import { newId } from "#platform/ids.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";

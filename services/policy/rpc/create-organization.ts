@@ -1,6 +1,6 @@
 /** Owns CreateOrganization. */
 import { create } from "@bufbuild/protobuf";
-import { CreateOrganizationResponseSchema, type CreateOrganizationRequest, type CreateOrganizationResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { CreateOrganizationResponseSchema, type CreateOrganizationRequest, type CreateOrganizationResponse } from "#gen/weir/policy/v1/organization_pb.ts";
 import { newId } from "#platform/ids.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";

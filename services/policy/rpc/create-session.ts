@@ -1,5 +1,5 @@
 /** Owns CreateSession. */
-import type { CreateSessionRequest, CreateSessionResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { CreateSessionRequest, CreateSessionResponse } from "#gen/weir/policy/v1/session_pb.ts";
 import type { ConsoleSignIn } from "../edge/console-sign-in.ts";
 import type { IdentityTokens } from "../edge/identity-tokens.ts";
 import type { Sessions } from "../sessions.ts";

@@ -1,6 +1,6 @@
 /** Owns CreateTeam. */
 import { create } from "@bufbuild/protobuf";
-import { CreateTeamResponseSchema, type CreateTeamRequest, type CreateTeamResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { CreateTeamResponseSchema, type CreateTeamRequest, type CreateTeamResponse } from "#gen/weir/policy/v1/team_pb.ts";
 import { newId } from "#platform/ids.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";

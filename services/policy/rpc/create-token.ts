@@ -1,7 +1,7 @@
 /** Owns CreateToken. */
 import { create } from "@bufbuild/protobuf";
 import { durationMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import { CreateTokenResponseSchema, type CreateTokenRequest, type CreateTokenResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { CreateTokenResponseSchema, type CreateTokenRequest, type CreateTokenResponse } from "#gen/weir/policy/v1/token_pb.ts";
 import { TokenClaimsSchema } from "#gen/weir/policy/v1/token_pb.ts";
 import { longestToken, secretMarkOf, signToken } from "#platform/access-token.ts";
 import { GatewayError } from "#platform/errors.ts";

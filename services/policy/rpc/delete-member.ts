@@ -1,6 +1,6 @@
 /** Owns DeleteMember. */
 import { create } from "@bufbuild/protobuf";
-import { DeleteMemberRequestSchema, DeleteMemberResponseSchema, type DeleteMemberRequest, type DeleteMemberResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { DeleteMemberRequestSchema, DeleteMemberResponseSchema, type DeleteMemberRequest, type DeleteMemberResponse } from "#gen/weir/policy/v1/member_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { checkWithin } from "../domain/entitlement.ts";

@@ -1,6 +1,6 @@
 /** Owns FinishSignIn. */
 import { create } from "@bufbuild/protobuf";
-import { FinishSignInResponseSchema, type FinishSignInRequest, type FinishSignInResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { FinishSignInResponseSchema, type FinishSignInRequest, type FinishSignInResponse } from "#gen/weir/policy/v1/session_pb.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import type { ConsoleSignIn } from "../edge/console-sign-in.ts";
 import type { IdentityTokens } from "../edge/identity-tokens.ts";

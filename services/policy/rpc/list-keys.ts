@@ -1,6 +1,6 @@
 /** Owns ListKeys. */
 import { create } from "@bufbuild/protobuf";
-import { ListKeysResponseSchema, type ListKeysRequest, type ListKeysResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { ListKeysResponseSchema, type ListKeysRequest, type ListKeysResponse } from "#gen/weir/policy/v1/key_pb.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { cutPage, readPage } from "../domain/page.ts";
 import { selectKeys } from "../store/keys.ts";

@@ -1,6 +1,6 @@
 /** Owns ListMembers. */
 import { create } from "@bufbuild/protobuf";
-import { ListMembersResponseSchema, type ListMembersRequest, type ListMembersResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { ListMembersResponseSchema, type ListMembersRequest, type ListMembersResponse } from "#gen/weir/policy/v1/member_pb.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { cutPage, readPage } from "../domain/page.ts";
 import { selectMembers } from "../store/members.ts";

@@ -1,6 +1,6 @@
 /** Owns ListTeams. */
 import { create } from "@bufbuild/protobuf";
-import { ListTeamsResponseSchema, type ListTeamsRequest, type ListTeamsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { ListTeamsResponseSchema, type ListTeamsRequest, type ListTeamsResponse } from "#gen/weir/policy/v1/team_pb.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { cutPage, readPage } from "../domain/page.ts";
 import { selectTeams } from "../store/teams.ts";

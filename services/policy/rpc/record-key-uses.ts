@@ -1,7 +1,7 @@
 /** Owns RecordKeyUses. */
 import { create } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { RecordKeyUsesResponseSchema, type RecordKeyUsesRequest, type RecordKeyUsesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { RecordKeyUsesResponseSchema, type RecordKeyUsesRequest, type RecordKeyUsesResponse } from "#gen/weir/policy/v1/key_pb.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { insertKeyUses } from "../store/keys.ts";
 

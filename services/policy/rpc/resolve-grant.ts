@@ -1,6 +1,6 @@
 /** Owns ResolveGrant. */
 import { create } from "@bufbuild/protobuf";
-import { ResolveGrantResponseSchema, type ResolveGrantRequest, type ResolveGrantResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { ResolveGrantResponseSchema, type ResolveGrantRequest, type ResolveGrantResponse } from "#gen/weir/policy/v1/grant_watch_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { identityOfCertificate } from "../edge/client-certificate.ts";

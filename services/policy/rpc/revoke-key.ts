@@ -1,6 +1,6 @@
 /** Owns RevokeKey. */
 import { create } from "@bufbuild/protobuf";
-import { RevokeKeyRequestSchema, RevokeKeyResponseSchema, type RevokeKeyRequest, type RevokeKeyResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { RevokeKeyRequestSchema, RevokeKeyResponseSchema, type RevokeKeyRequest, type RevokeKeyResponse } from "#gen/weir/policy/v1/key_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { checkWithin } from "../domain/entitlement.ts";

@@ -1,7 +1,7 @@
 /** Owns RotateKey. */
 import { create } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { RotateKeyRequestSchema, RotateKeyResponseSchema, type RotateKeyRequest, type RotateKeyResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { RotateKeyRequestSchema, RotateKeyResponseSchema, type RotateKeyRequest, type RotateKeyResponse } from "#gen/weir/policy/v1/key_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";

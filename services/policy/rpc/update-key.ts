@@ -1,6 +1,6 @@
 /** Owns UpdateKey. */
 import { create } from "@bufbuild/protobuf";
-import { Consistency, UpdateKeyRequestSchema, UpdateKeyResponseSchema, type Key, type UpdateKeyRequest, type UpdateKeyResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Consistency, UpdateKeyRequestSchema, UpdateKeyResponseSchema, type Key, type UpdateKeyRequest, type UpdateKeyResponse } from "#gen/weir/policy/v1/key_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { checkWithin } from "../domain/entitlement.ts";

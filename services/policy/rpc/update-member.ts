@@ -1,6 +1,6 @@
 /** Owns UpdateMember. */
 import { create } from "@bufbuild/protobuf";
-import { UpdateMemberRequestSchema, UpdateMemberResponseSchema, type UpdateMemberRequest, type UpdateMemberResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { UpdateMemberRequestSchema, UpdateMemberResponseSchema, type UpdateMemberRequest, type UpdateMemberResponse } from "#gen/weir/policy/v1/member_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { checkWithin } from "../domain/entitlement.ts";

@@ -1,6 +1,6 @@
 /** Owns UpdateOrganization. */
 import { create } from "@bufbuild/protobuf";
-import { UpdateOrganizationRequestSchema, UpdateOrganizationResponseSchema, type UpdateOrganizationRequest, type UpdateOrganizationResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { UpdateOrganizationRequestSchema, UpdateOrganizationResponseSchema, type UpdateOrganizationRequest, type UpdateOrganizationResponse } from "#gen/weir/policy/v1/organization_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { PolicyDependencies } from "../dependencies.ts";
 import { readName } from "../domain/names.ts";

@@ -1,7 +1,7 @@
 /** Owns WatchGrants. */
 import type { KeyObject } from "node:crypto";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import type { WatchGrantsRequest, WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { WatchGrantsRequest, WatchGrantsResponse } from "#gen/weir/policy/v1/grant_watch_pb.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { GrantFeed } from "../store/grant-feed.ts";
 

@@ -1,6 +1,6 @@
 /** Owns WatchRules. */
 import { create } from "@bufbuild/protobuf";
-import { WatchRulesResponseSchema, type WatchRulesRequest, type WatchRulesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { WatchRulesResponseSchema, type WatchRulesRequest, type WatchRulesResponse } from "#gen/weir/policy/v1/rule_set_pb.ts";
 import { withHeartbeats } from "#platform/heartbeats.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import type { RuleFeed } from "../store/rule-feed.ts";

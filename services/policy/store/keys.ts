@@ -1,7 +1,9 @@
 /** Owns the table of keys: read as keys for people, without the digest, and as grants for routing. */
 import { create, fromJson, toJsonString, type JsonObject } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromDate, type Timestamp } from "@bufbuild/protobuf/wkt";
-import { GrantSchema, KeySchema, type Consistency, type Grant, type Key, type Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema, type Grant } from "#gen/weir/policy/v1/grant_pb.ts";
+import { KeySchema, type Consistency, type Key } from "#gen/weir/policy/v1/key_pb.ts";
+import type { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { ScopeSchema, type Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";

@@ -1,7 +1,8 @@
 /** Owns the table of members. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { MemberSchema, type Member, type Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { MemberSchema, type Member } from "#gen/weir/policy/v1/member_pb.ts";
+import type { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Page } from "../domain/page.ts";

@@ -1,7 +1,7 @@
 /** Owns the table of organizations. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { OrganizationSchema, type Organization } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { OrganizationSchema, type Organization } from "#gen/weir/policy/v1/organization_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import { orTaken } from "#platform/database/unique-violation.ts";
 import { GatewayError } from "#platform/errors.ts";

@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
-import { WatchRulesResponseSchema, type WatchRulesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { WatchRulesResponseSchema, type WatchRulesResponse } from "#gen/weir/policy/v1/rule_set_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { MutableLiveValue, type LiveValue } from "#platform/live-value.ts";

@@ -1,7 +1,7 @@
 /** Owns the table of teams. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { TeamSchema, type Team } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { TeamSchema, type Team } from "#gen/weir/policy/v1/team_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import { orTaken } from "#platform/database/unique-violation.ts";
 import { GatewayError } from "#platform/errors.ts";

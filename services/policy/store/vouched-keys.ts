@@ -1,5 +1,6 @@
 /** Owns the keys of callers for whom others vouch: one for each caller in a team, made when the caller first comes. */
-import type { Grant, Role } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
+import type { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import { readGrant, selectKey, type KeyRow } from "./keys.ts";
 

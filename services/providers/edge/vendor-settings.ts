@@ -1,5 +1,5 @@
 /** Owns the settings of a provider that only some vendors have. */
-import type { Provider } from "#gen/weir/config/v1/config_pb.ts";
+import type { Provider } from "#gen/weir/config/v1/provider_pb.ts";
 
 /** Empty where the operator has not set them. */
 export type VendorSettings = Pick<Provider, "project" | "location" | "apiVersion">;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { JournalState, ReportJournalResponseSchema } from "#gen/weir/metering/v1/journal_pb.ts";
-import { RecordUsageResponseSchema } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { RecordUsageResponseSchema } from "#gen/weir/metering/v1/usage_recording_pb.ts";
 import { AttributionSchema, type UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { AttemptRequestSchema, type AttemptRequest, type AttemptResponse, type ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { systemClock, type Clock } from "#platform/clock.ts";

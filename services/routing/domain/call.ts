@@ -1,7 +1,7 @@
 /** Owns what the pipeline is given, a call, and what it gives back, a reply that has begun. */
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import type { AttemptRequest, AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import type { Span } from "#platform/tracing/span.ts";

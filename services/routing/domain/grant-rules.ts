@@ -1,6 +1,7 @@
 /** Owns which of the rules that policy pushes are for a grant. */
 import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
-import type { Grant, WatchRulesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
+import type { WatchRulesResponse } from "#gen/weir/policy/v1/rule_set_pb.ts";
 import type { RateLimit } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { readRateLimit, type AppliedLimit } from "./rate-limits/rate-limit.ts";
 

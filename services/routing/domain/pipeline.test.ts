@@ -3,7 +3,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 import { Modality } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerateRequestSchema, type ModelFactsSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { AttemptResponseSchema, ProviderSchema, type AttemptRequest, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Breaker } from "#platform/breaker.ts";

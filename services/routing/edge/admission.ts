@@ -1,5 +1,5 @@
 /** Owns letting a request in: who calls and from where, what ends the call early, and that the key was used. */
-import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { rangeList } from "#platform/ip-range.ts";
 import { connectionOf, type HttpRequest } from "#platform/listener.ts";

@@ -1,7 +1,7 @@
 /** Owns what is taken down of calls whose organization has their content kept: the bytes as they went through the caller's door. */
 import { create, toJsonString, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { CallContentSchema, type CallContent } from "#gen/weir/metering/v1/content_pb.ts";
-import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import type { HttpResponse } from "#platform/listener.ts";
 import type { LiveValue } from "#platform/live-value.ts";
 import type { RoutingConfig } from "../config.ts";

@@ -2,7 +2,8 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { Reach, type Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
+import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { AppliedRuleSchema, ExplainDecisionResponseSchema, type AppliedRule, type ExplainDecisionRequest, type ExplainDecisionResponse } from "#gen/weir/routing/v1/decision_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import type { Clock } from "#platform/clock.ts";

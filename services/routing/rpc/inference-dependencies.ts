@@ -1,6 +1,6 @@
 /** Owns what the RPCs of InferenceService need, and what they have in common. */
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { CallContext } from "#platform/service-types.ts";
 import { filesIn, filesInTypes } from "../domain/account/account-objects.ts";

@@ -1,6 +1,6 @@
 /** Owns routing's copies of the provider catalogue, of the price version in force, and of what models cost at most. */
 import { create } from "@bufbuild/protobuf";
-import { WatchBoundPricesRequestSchema, WatchPriceVersionRequestSchema, type BoundRate } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { WatchBoundPricesRequestSchema, WatchPriceVersionRequestSchema, type BoundRate } from "#gen/weir/metering/v1/price_book_pb.ts";
 import { WatchCatalogRequestSchema, type Provider } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Logger } from "#platform/logger.ts";
 import { followView, heartbeatInterval } from "#platform/pushed-view.ts";

@@ -2,7 +2,10 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
-import { ResolveGrantRequestSchema, WatchGrantsRequestSchema, type Grant, type PolicyService, type Session, type WatchGrantsResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
+import { ResolveGrantRequestSchema, WatchGrantsRequestSchema, type WatchGrantsResponse } from "#gen/weir/policy/v1/grant_watch_pb.ts";
+import type { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Session } from "#gen/weir/policy/v1/session_pb.ts";
 import { isToken, readToken } from "#platform/access-token.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";

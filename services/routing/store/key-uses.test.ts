@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { RecordKeyUsesResponseSchema, type RecordKeyUsesRequest } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { RecordKeyUsesResponseSchema, type RecordKeyUsesRequest } from "#gen/weir/policy/v1/key_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { createLogger } from "#platform/logger.ts";
 import { KeyUses } from "./key-uses.ts";

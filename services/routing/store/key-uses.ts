@@ -2,7 +2,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { RecordKeyUsesRequestSchema, type PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { RecordKeyUsesRequestSchema } from "#gen/weir/policy/v1/key_pb.ts";
+import type { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";
 

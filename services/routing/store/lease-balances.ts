@@ -1,6 +1,6 @@
 /** Owns which calls share leases, those that no budget tells apart, and for each such group its leases and the calls that wait for one. */
 import type { LeaseScope } from "#gen/weir/policy/v1/lease_pb.ts";
-import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import type { Hold, HoldContext, Need } from "../domain/budget/hold.ts";
 import type { Lease } from "./lease.ts";
 

@@ -14,7 +14,7 @@ import {
   type WatchRecallsRequest,
   type WatchRecallsResponse,
 } from "#gen/weir/policy/v1/lease_pb.ts";
-import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { createLogger } from "#platform/logger.ts";
 import type { CallContext } from "#platform/service-types.ts";

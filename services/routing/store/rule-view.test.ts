@@ -1,7 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { GuardrailRuleSchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
-import { GrantSchema, WatchRulesResponseSchema, type WatchRulesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
+import { WatchRulesResponseSchema, type WatchRulesResponse } from "#gen/weir/policy/v1/rule_set_pb.ts";
 import { createLogger } from "#platform/logger.ts";
 import { followRules } from "./rule-view.ts";
 

@@ -1,6 +1,8 @@
 /** Owns routing's copy of the rules, and those for each grant, found once. */
 import { create } from "@bufbuild/protobuf";
-import { WatchRulesRequestSchema, type Grant, type PolicyService, type WatchRulesResponse } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
+import type { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { WatchRulesRequestSchema, type WatchRulesResponse } from "#gen/weir/policy/v1/rule_set_pb.ts";
 import type { Logger } from "#platform/logger.ts";
 import { followView, heartbeatInterval } from "#platform/pushed-view.ts";
 import type { ServiceInterface } from "#platform/service-types.ts";

@@ -1,5 +1,5 @@
 /** Owns routing's memory of the tokens and certificates of others that policy has judged, so that only the first call with one asks. */
-import type { Grant, VouchedCaller } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant, VouchedCaller } from "#gen/weir/policy/v1/grant_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import type { GatewayError } from "#platform/errors.ts";
 import type { OpenGrant } from "../domain/admission/admit.ts";

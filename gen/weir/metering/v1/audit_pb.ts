@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/metering/v1/audit.proto.
  */
 export const file_weir_metering_v1_audit: GenFile = /*@__PURE__*/
-  fileDesc("Chx3ZWlyL21ldGVyaW5nL3YxL2F1ZGl0LnByb3RvEhB3ZWlyLm1ldGVyaW5nLnYxIqECCgtBdWRpdFJlY29yZBIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASGgoHY2FsbF9pZBgCIAEoCUIJukgGcgQQAShAEhkKBWFjdG9yGAMgASgJQgq6SAdyBRABKIACEiYKFWFjdG9yX29yZ2FuaXphdGlvbl9pZBgEIAEoCUIHukgEcgIoQBIeCg1hY3Rvcl90ZWFtX2lkGAUgASgJQge6SARyAihAEhgKB2FkZHJlc3MYBiABKAlCB7pIBHICKEASGgoGbWV0aG9kGAcgASgJQgq6SAdyBRABKIACEh8KDHJlcXVlc3RfanNvbhgIIAEoCUIJukgGcgQogIACEhoKB291dGNvbWUYCSABKAlCCbpIBnIEEAEoQCKGAgoKQXVkaXRFbnRyeRIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSLwoLcmVjb3JkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2NhbGxfaWQYBCABKAkSDQoFYWN0b3IYBSABKAkSHQoVYWN0b3Jfb3JnYW5pemF0aW9uX2lkGAYgASgJEhUKDWFjdG9yX3RlYW1faWQYByABKAkSDwoHYWRkcmVzcxgIIAEoCRIOCgZtZXRob2QYCSABKAkSFAoMcmVxdWVzdF9qc29uGAogASgJEg8KB291dGNvbWUYCyABKAkiXwoJQXVkaXRIZWFkEiAKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIHukgEcgIoQBIZCghzZXF1ZW5jZRgCIAEoA0IHukgEIgIoABIVCgRoYXNoGAMgASgJQge6SARyAihAIncKC0F1ZGl0QW5jaG9yEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoAxIMCgRoYXNoGAMgASgJEi8KC3JlY29yZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Chx3ZWlyL21ldGVyaW5nL3YxL2F1ZGl0LnByb3RvEhB3ZWlyLm1ldGVyaW5nLnYxIqECCgtBdWRpdFJlY29yZBIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASGgoHY2FsbF9pZBgCIAEoCUIJukgGcgQQAShAEhkKBWFjdG9yGAMgASgJQgq6SAdyBRABKIACEiYKFWFjdG9yX29yZ2FuaXphdGlvbl9pZBgEIAEoCUIHukgEcgIoQBIeCg1hY3Rvcl90ZWFtX2lkGAUgASgJQge6SARyAihAEhgKB2FkZHJlc3MYBiABKAlCB7pIBHICKEASGgoGbWV0aG9kGAcgASgJQgq6SAdyBRABKIACEh8KDHJlcXVlc3RfanNvbhgIIAEoCUIJukgGcgQogIACEhoKB291dGNvbWUYCSABKAlCCbpIBnIEEAEoQCKGAgoKQXVkaXRFbnRyeRIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSLwoLcmVjb3JkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2NhbGxfaWQYBCABKAkSDQoFYWN0b3IYBSABKAkSHQoVYWN0b3Jfb3JnYW5pemF0aW9uX2lkGAYgASgJEhUKDWFjdG9yX3RlYW1faWQYByABKAkSDwoHYWRkcmVzcxgIIAEoCRIOCgZtZXRob2QYCSABKAkSFAoMcmVxdWVzdF9qc29uGAogASgJEg8KB291dGNvbWUYCyABKAkiXwoJQXVkaXRIZWFkEiAKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIHukgEcgIoQBIZCghzZXF1ZW5jZRgCIAEoA0IHukgEIgIoABIVCgRoYXNoGAMgASgJQge6SARyAihAIncKC0F1ZGl0QW5jaG9yEhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoAxIMCgRoYXNoGAMgASgJEi8KC3JlY29yZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJQChJSZWNvcmRBdWRpdFJlcXVlc3QSOgoHcmVjb3JkcxgBIAMoCzIdLndlaXIubWV0ZXJpbmcudjEuQXVkaXRSZWNvcmRCCrpIB5IBBAgBEGQiFQoTUmVjb3JkQXVkaXRSZXNwb25zZSKJAgoXTGlzdEF1ZGl0RW50cmllc1JlcXVlc3QSIAoPb3JnYW5pemF0aW9uX2lkGAEgASgJQge6SARyAihAEi4KCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCgVhY3RvchgEIAEoCUIIukgFcgMogAISGAoGbWV0aG9kGAUgASgJQgi6SAVyAyiAAhIdCglwYWdlX3NpemUYBiABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgHIAEoCUIIukgFcgMogAgiYgoYTGlzdEF1ZGl0RW50cmllc1Jlc3BvbnNlEi0KB2VudHJpZXMYASADKAsyHC53ZWlyLm1ldGVyaW5nLnYxLkF1ZGl0RW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInYKFVZlcmlmeUF1ZGl0TG9nUmVxdWVzdBIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASOwoLa25vd25faGVhZHMYAiADKAsyGy53ZWlyLm1ldGVyaW5nLnYxLkF1ZGl0SGVhZEIJukgGkgEDEJBOIrMBChZWZXJpZnlBdWRpdExvZ1Jlc3BvbnNlEg8KB2VudHJpZXMYASABKAMSKgoFaGVhZHMYAiADKAsyGy53ZWlyLm1ldGVyaW5nLnYxLkF1ZGl0SGVhZBIsCgZmYXVsdHMYAyADKAsyHC53ZWlyLm1ldGVyaW5nLnYxLkF1ZGl0RmF1bHQSLgoHYW5jaG9ycxgEIAMoCzIdLndlaXIubWV0ZXJpbmcudjEuQXVkaXRBbmNob3IiRwoKQXVkaXRGYXVsdBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDgoGZGV0YWlsGAMgASgJInYKFUxpc3RBdWRpdExpbmtzUmVxdWVzdBIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEASHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDKIAIIowBChZMaXN0QXVkaXRMaW5rc1Jlc3BvbnNlEioKBWxpbmtzGAEgAygLMhsud2Vpci5tZXRlcmluZy52MS5BdWRpdExpbmsSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEi0KBmFuY2hvchgDIAEoCzIdLndlaXIubWV0ZXJpbmcudjEuQXVkaXRBbmNob3IiOgoJQXVkaXRMaW5rEhAKCHNlcXVlbmNlGAEgASgDEg0KBWVudHJ5GAIgASgJEgwKBGhhc2gYAyABKAliBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * What an emitter tells of one call, or of a change of the configuration.
@@ -261,4 +261,341 @@ export type AuditAnchor = Message<"weir.metering.v1.AuditAnchor"> & {
  */
 export const AuditAnchorSchema: GenMessage<AuditAnchor> = /*@__PURE__*/
   messageDesc(file_weir_metering_v1_audit, 3);
+
+/**
+ * What to record.
+ *
+ * @generated from message weir.metering.v1.RecordAuditRequest
+ */
+export type RecordAuditRequest = Message<"weir.metering.v1.RecordAuditRequest"> & {
+  /**
+   * All or none of them is recorded.
+   *
+   * @generated from field: repeated weir.metering.v1.AuditRecord records = 1;
+   */
+  records: AuditRecord[];
+};
+
+/**
+ * Describes the message weir.metering.v1.RecordAuditRequest.
+ * Use `create(RecordAuditRequestSchema)` to create a new message.
+ */
+export const RecordAuditRequestSchema: GenMessage<RecordAuditRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_audit, 4);
+
+/**
+ * They are recorded.
+ *
+ * @generated from message weir.metering.v1.RecordAuditResponse
+ */
+export type RecordAuditResponse = Message<"weir.metering.v1.RecordAuditResponse"> & {
+};
+
+/**
+ * Describes the message weir.metering.v1.RecordAuditResponse.
+ * Use `create(RecordAuditResponseSchema)` to create a new message.
+ */
+export const RecordAuditResponseSchema: GenMessage<RecordAuditResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_audit, 5);
+
+/**
+ * Which calls to list.
+ *
+ * @generated from message weir.metering.v1.ListAuditEntriesRequest
+ */
+export type ListAuditEntriesRequest = Message<"weir.metering.v1.ListAuditEntriesRequest"> & {
+  /**
+   * Only of this organization; empty means of all, and of the installation.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * From this time on; absent means from the beginning.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 2;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Up to this time, exclusive; absent means now.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 3;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Only by this key, or other actor; empty means by anyone.
+   *
+   * @generated from field: string actor = 4;
+   */
+  actor: string;
+
+  /**
+   * Only of this method, by its name (`CreateKey`) or with its service (`weir.policy.v1.PolicyService/CreateKey`); empty means of all.
+   *
+   * @generated from field: string method = 5;
+   */
+  method: string;
+
+  /**
+   * The most to return; 0 means 100.
+   *
+   * @generated from field: int32 page_size = 6;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 7;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.ListAuditEntriesRequest.
+ * Use `create(ListAuditEntriesRequestSchema)` to create a new message.
+ */
+export const ListAuditEntriesRequestSchema: GenMessage<ListAuditEntriesRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_audit, 6);
+
+/**
+ * Calls.
+ *
+ * @generated from message weir.metering.v1.ListAuditEntriesResponse
+ */
+export type ListAuditEntriesResponse = Message<"weir.metering.v1.ListAuditEntriesResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated weir.metering.v1.AuditEntry entries = 1;
+   */
+  entries: AuditEntry[];
+
+  /**
+   * Set when there are more.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.ListAuditEntriesResponse.
+ * Use `create(ListAuditEntriesResponseSchema)` to create a new message.
+ */
+export const ListAuditEntriesResponseSchema: GenMessage<ListAuditEntriesResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_audit, 7);
+
+/**
+ * What to verify.
+ *
+ * @generated from message weir.metering.v1.VerifyAuditLogRequest
+ */
+export type VerifyAuditLogRequest = Message<"weir.metering.v1.VerifyAuditLogRequest"> & {
+  /**
+   * Only the log of this organization; empty means all, and the installation's.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * Heads that were seen before, by a verification or in Weir's process log: each must still stand in its chain.
+   *
+   * @generated from field: repeated weir.metering.v1.AuditHead known_heads = 2;
+   */
+  knownHeads: AuditHead[];
+};
+
+/**
+ * Describes the message weir.metering.v1.VerifyAuditLogRequest.
+ * Use `create(VerifyAuditLogRequestSchema)` to create a new message.
+ */
+export const VerifyAuditLogRequestSchema: GenMessage<VerifyAuditLogRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_audit, 8);
+
+/**
+ * What was found.
+ *
+ * @generated from message weir.metering.v1.VerifyAuditLogResponse
+ */
+export type VerifyAuditLogResponse = Message<"weir.metering.v1.VerifyAuditLogResponse"> & {
+  /**
+   * How many entries were verified.
+   *
+   * @generated from field: int64 entries = 1;
+   */
+  entries: bigint;
+
+  /**
+   * How far each log is; keep them outside of Weir, for the next time.
+   *
+   * @generated from field: repeated weir.metering.v1.AuditHead heads = 2;
+   */
+  heads: AuditHead[];
+
+  /**
+   * What does not hold, at most 1,000; none means that nothing was changed.
+   *
+   * @generated from field: repeated weir.metering.v1.AuditFault faults = 3;
+   */
+  faults: AuditFault[];
+
+  /**
+   * Where logs begin whose older entries are past their retention and gone.
+   *
+   * @generated from field: repeated weir.metering.v1.AuditAnchor anchors = 4;
+   */
+  anchors: AuditAnchor[];
+};
+
+/**
+ * Describes the message weir.metering.v1.VerifyAuditLogResponse.
+ * Use `create(VerifyAuditLogResponseSchema)` to create a new message.
+ */
+export const VerifyAuditLogResponseSchema: GenMessage<VerifyAuditLogResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_audit, 9);
+
+/**
+ * A place where a chain does not hold.
+ *
+ * @generated from message weir.metering.v1.AuditFault
+ */
+export type AuditFault = Message<"weir.metering.v1.AuditFault"> & {
+  /**
+   * Whose log; empty for the installation's own.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The number of the entry.
+   *
+   * @generated from field: int64 sequence = 2;
+   */
+  sequence: bigint;
+
+  /**
+   * What is wrong with it.
+   *
+   * @generated from field: string detail = 3;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.AuditFault.
+ * Use `create(AuditFaultSchema)` to create a new message.
+ */
+export const AuditFaultSchema: GenMessage<AuditFault> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_audit, 10);
+
+/**
+ * Which links to list.
+ *
+ * @generated from message weir.metering.v1.ListAuditLinksRequest
+ */
+export type ListAuditLinksRequest = Message<"weir.metering.v1.ListAuditLinksRequest"> & {
+  /**
+   * Whose log; empty for the installation's own.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The most to return; 0 means 100.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.ListAuditLinksRequest.
+ * Use `create(ListAuditLinksRequestSchema)` to create a new message.
+ */
+export const ListAuditLinksRequestSchema: GenMessage<ListAuditLinksRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_audit, 11);
+
+/**
+ * Links of a chain.
+ *
+ * @generated from message weir.metering.v1.ListAuditLinksResponse
+ */
+export type ListAuditLinksResponse = Message<"weir.metering.v1.ListAuditLinksResponse"> & {
+  /**
+   * In their order.
+   *
+   * @generated from field: repeated weir.metering.v1.AuditLink links = 1;
+   */
+  links: AuditLink[];
+
+  /**
+   * Set when there are more.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Where the log begins, if its older entries are past their retention and gone.
+   *
+   * @generated from field: weir.metering.v1.AuditAnchor anchor = 3;
+   */
+  anchor?: AuditAnchor | undefined;
+};
+
+/**
+ * Describes the message weir.metering.v1.ListAuditLinksResponse.
+ * Use `create(ListAuditLinksResponseSchema)` to create a new message.
+ */
+export const ListAuditLinksResponseSchema: GenMessage<ListAuditLinksResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_audit, 12);
+
+/**
+ * One link: its hash is the SHA-256 of the hash before it (32 bytes, for the first one zeros, for the first behind an anchor the anchor's) and the entry's text.
+ *
+ * @generated from message weir.metering.v1.AuditLink
+ */
+export type AuditLink = Message<"weir.metering.v1.AuditLink"> & {
+  /**
+   * The number of the entry.
+   *
+   * @generated from field: int64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * The entry as it was hashed, JSON.
+   *
+   * @generated from field: string entry = 2;
+   */
+  entry: string;
+
+  /**
+   * In hexadecimal.
+   *
+   * @generated from field: string hash = 3;
+   */
+  hash: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.AuditLink.
+ * Use `create(AuditLinkSchema)` to create a new message.
+ */
+export const AuditLinkSchema: GenMessage<AuditLink> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_audit, 13);
 

@@ -7,13 +7,15 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file weir/metering/v1/content.proto.
  */
 export const file_weir_metering_v1_content: GenFile = /*@__PURE__*/
-  fileDesc("Ch53ZWlyL21ldGVyaW5nL3YxL2NvbnRlbnQucHJvdG8SEHdlaXIubWV0ZXJpbmcudjEi5QEKC0NhbGxDb250ZW50EiIKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIJukgGcgQQAShAEhoKB2NhbGxfaWQYAiABKAlCCbpIBnIEEAEoQBIYCgZrZXlfaWQYAyABKAlCCLpIBXIDKIACEhoKCW9wZXJhdGlvbhgEIAEoCUIHukgEcgIoQBIaCgdyZXF1ZXN0GAUgASgMQgm6SAZ6BBiAgBASFQoNcmVxdWVzdF9ieXRlcxgGIAEoAxIYCgVyZXBseRgHIAEoDEIJukgGegQYgIAQEhMKC3JlcGx5X2J5dGVzGAggASgDYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("Ch53ZWlyL21ldGVyaW5nL3YxL2NvbnRlbnQucHJvdG8SEHdlaXIubWV0ZXJpbmcudjEi5QEKC0NhbGxDb250ZW50EiIKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIJukgGcgQQAShAEhoKB2NhbGxfaWQYAiABKAlCCbpIBnIEEAEoQBIYCgZrZXlfaWQYAyABKAlCCLpIBXIDKIACEhoKCW9wZXJhdGlvbhgEIAEoCUIHukgEcgIoQBIaCgdyZXF1ZXN0GAUgASgMQgm6SAZ6BBiAgBASFQoNcmVxdWVzdF9ieXRlcxgGIAEoAxIYCgVyZXBseRgHIAEoDEIJukgGegQYgIAQEhMKC3JlcGx5X2J5dGVzGAggASgDIlMKFFJlY29yZENvbnRlbnRSZXF1ZXN0EjsKCGNvbnRlbnRzGAEgAygLMh0ud2Vpci5tZXRlcmluZy52MS5DYWxsQ29udGVudEIKukgHkgEECAEQECIXChVSZWNvcmRDb250ZW50UmVzcG9uc2UiUgoSUmVhZENvbnRlbnRSZXF1ZXN0EiAKD29yZ2FuaXphdGlvbl9pZBgBIAEoCUIHukgEcgIoQBIaCgdjYWxsX2lkGAIgASgJQgm6SAZyBBABKEAidgoTUmVhZENvbnRlbnRSZXNwb25zZRIuCgdjb250ZW50GAEgASgLMh0ud2Vpci5tZXRlcmluZy52MS5DYWxsQ29udGVudBIvCgtyZWNvcmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiNwoTRXJhc2VDb250ZW50UmVxdWVzdBIgCg9vcmdhbml6YXRpb25faWQYASABKAlCB7pIBHICKEAiJQoURXJhc2VDb250ZW50UmVzcG9uc2USDQoFY2FsbHMYASABKANiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * The request and the reply of one call, as they went through the caller's door.
@@ -84,4 +86,138 @@ export type CallContent = Message<"weir.metering.v1.CallContent"> & {
  */
 export const CallContentSchema: GenMessage<CallContent> = /*@__PURE__*/
   messageDesc(file_weir_metering_v1_content, 0);
+
+/**
+ * What calls said.
+ *
+ * @generated from message weir.metering.v1.RecordContentRequest
+ */
+export type RecordContentRequest = Message<"weir.metering.v1.RecordContentRequest"> & {
+  /**
+   * All or none of it is kept; of a call that is kept already nothing changes.
+   *
+   * @generated from field: repeated weir.metering.v1.CallContent contents = 1;
+   */
+  contents: CallContent[];
+};
+
+/**
+ * Describes the message weir.metering.v1.RecordContentRequest.
+ * Use `create(RecordContentRequestSchema)` to create a new message.
+ */
+export const RecordContentRequestSchema: GenMessage<RecordContentRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_content, 1);
+
+/**
+ * It is kept.
+ *
+ * @generated from message weir.metering.v1.RecordContentResponse
+ */
+export type RecordContentResponse = Message<"weir.metering.v1.RecordContentResponse"> & {
+};
+
+/**
+ * Describes the message weir.metering.v1.RecordContentResponse.
+ * Use `create(RecordContentResponseSchema)` to create a new message.
+ */
+export const RecordContentResponseSchema: GenMessage<RecordContentResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_content, 2);
+
+/**
+ * Which call to read.
+ *
+ * @generated from message weir.metering.v1.ReadContentRequest
+ */
+export type ReadContentRequest = Message<"weir.metering.v1.ReadContentRequest"> & {
+  /**
+   * Whose call it was; may be empty where the caller reaches one organization alone.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * The call, `req_…`.
+   *
+   * @generated from field: string call_id = 2;
+   */
+  callId: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.ReadContentRequest.
+ * Use `create(ReadContentRequestSchema)` to create a new message.
+ */
+export const ReadContentRequestSchema: GenMessage<ReadContentRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_content, 3);
+
+/**
+ * What it said.
+ *
+ * @generated from message weir.metering.v1.ReadContentResponse
+ */
+export type ReadContentResponse = Message<"weir.metering.v1.ReadContentResponse"> & {
+  /**
+   * The request and the reply.
+   *
+   * @generated from field: weir.metering.v1.CallContent content = 1;
+   */
+  content?: CallContent | undefined;
+
+  /**
+   * When they were kept.
+   *
+   * @generated from field: google.protobuf.Timestamp record_time = 2;
+   */
+  recordTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message weir.metering.v1.ReadContentResponse.
+ * Use `create(ReadContentResponseSchema)` to create a new message.
+ */
+export const ReadContentResponseSchema: GenMessage<ReadContentResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_content, 4);
+
+/**
+ * Whose content to erase. Erasing twice erases what was kept in between.
+ *
+ * @generated from message weir.metering.v1.EraseContentRequest
+ */
+export type EraseContentRequest = Message<"weir.metering.v1.EraseContentRequest"> & {
+  /**
+   * The organization; may be empty where the caller reaches one alone.
+   *
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+};
+
+/**
+ * Describes the message weir.metering.v1.EraseContentRequest.
+ * Use `create(EraseContentRequestSchema)` to create a new message.
+ */
+export const EraseContentRequestSchema: GenMessage<EraseContentRequest> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_content, 5);
+
+/**
+ * It cannot be read any more.
+ *
+ * @generated from message weir.metering.v1.EraseContentResponse
+ */
+export type EraseContentResponse = Message<"weir.metering.v1.EraseContentResponse"> & {
+  /**
+   * Of how many calls.
+   *
+   * @generated from field: int64 calls = 1;
+   */
+  calls: bigint;
+};
+
+/**
+ * Describes the message weir.metering.v1.EraseContentResponse.
+ * Use `create(EraseContentResponseSchema)` to create a new message.
+ */
+export const EraseContentResponseSchema: GenMessage<EraseContentResponse> = /*@__PURE__*/
+  messageDesc(file_weir_metering_v1_content, 6);
 

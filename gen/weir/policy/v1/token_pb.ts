@@ -6,8 +6,9 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Scope } from "./scope_pb.ts";
 import { file_weir_policy_v1_scope } from "./scope_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -16,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/policy/v1/token.proto.
  */
 export const file_weir_policy_v1_token: GenFile = /*@__PURE__*/
-  fileDesc("Chp3ZWlyL3BvbGljeS92MS90b2tlbi5wcm90bxIOd2Vpci5wb2xpY3kudjEi8QEKC1Rva2VuQ2xhaW1zEg4KBmtleV9pZBgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoFc2NvcGUYAyABKAsyFS53ZWlyLnBvbGljeS52MS5TY29wZRI3CgZsYWJlbHMYBCADKAsyJy53ZWlyLnBvbGljeS52MS5Ub2tlbkNsYWltcy5MYWJlbHNFbnRyeRITCgtzZWNyZXRfbWFyaxgFIAEoDBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBYgZwcm90bzM", [file_google_protobuf_timestamp, file_weir_policy_v1_scope]);
+  fileDesc("Chp3ZWlyL3BvbGljeS92MS90b2tlbi5wcm90bxIOd2Vpci5wb2xpY3kudjEi8QEKC1Rva2VuQ2xhaW1zEg4KBmtleV9pZBgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoFc2NvcGUYAyABKAsyFS53ZWlyLnBvbGljeS52MS5TY29wZRI3CgZsYWJlbHMYBCADKAsyJy53ZWlyLnBvbGljeS52MS5Ub2tlbkNsYWltcy5MYWJlbHNFbnRyeRITCgtzZWNyZXRfbWFyaxgFIAEoDBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIoACChJDcmVhdGVUb2tlblJlcXVlc3QSPAoIbGlmZXRpbWUYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CD7pIDKoBCSIDCJAcMgIIARIkCgVzY29wZRgCIAEoCzIVLndlaXIucG9saWN5LnYxLlNjb3BlElcKBmxhYmVscxgDIAMoCzIuLndlaXIucG9saWN5LnYxLkNyZWF0ZVRva2VuUmVxdWVzdC5MYWJlbHNFbnRyeUIXukgUmgEREBAiBnIEEAEoQCoFcgMogAIaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJaChNDcmVhdGVUb2tlblJlc3BvbnNlEhIKBXRva2VuGAEgASgJQgOAAQESLwoLZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_weir_policy_v1_scope]);
 
 /**
  * What is signed in a token. Whoever holds the token can read it.
@@ -66,4 +67,67 @@ export type TokenClaims = Message<"weir.policy.v1.TokenClaims"> & {
  */
 export const TokenClaimsSchema: GenMessage<TokenClaims> = /*@__PURE__*/
   messageDesc(file_weir_policy_v1_token, 0);
+
+/**
+ * Asks for a token. Nothing is stored, so each call makes another one.
+ *
+ * @generated from message weir.policy.v1.CreateTokenRequest
+ */
+export type CreateTokenRequest = Message<"weir.policy.v1.CreateTokenRequest"> & {
+  /**
+   * How long it is good for; absent means five minutes. It never outlives the key.
+   *
+   * @generated from field: google.protobuf.Duration lifetime = 1;
+   */
+  lifetime?: Duration | undefined;
+
+  /**
+   * What it may be used for, beside what bounds the key; absent bounds it no more.
+   *
+   * @generated from field: weir.policy.v1.Scope scope = 2;
+   */
+  scope?: Scope | undefined;
+
+  /**
+   * Labels that every call with it carries, such as `end_user`; the key's own win.
+   *
+   * @generated from field: map<string, string> labels = 3;
+   */
+  labels: { [key: string]: string };
+};
+
+/**
+ * Describes the message weir.policy.v1.CreateTokenRequest.
+ * Use `create(CreateTokenRequestSchema)` to create a new message.
+ */
+export const CreateTokenRequestSchema: GenMessage<CreateTokenRequest> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_token, 1);
+
+/**
+ * The token.
+ *
+ * @generated from message weir.policy.v1.CreateTokenResponse
+ */
+export type CreateTokenResponse = Message<"weir.policy.v1.CreateTokenResponse"> & {
+  /**
+   * It is sent in the place of a key.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * When it ends.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message weir.policy.v1.CreateTokenResponse.
+ * Use `create(CreateTokenResponseSchema)` to create a new message.
+ */
+export const CreateTokenResponseSchema: GenMessage<CreateTokenResponse> = /*@__PURE__*/
+  messageDesc(file_weir_policy_v1_token, 2);
 

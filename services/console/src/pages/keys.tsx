@@ -2,7 +2,10 @@
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { useInfiniteQuery, useMutation, useQuery } from "@connectrpc/connect-query";
 import { useState, type ReactNode } from "react";
-import { PolicyService, Role, type Key, type Team } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Key } from "#gen/weir/policy/v1/key_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Role } from "#gen/weir/policy/v1/role_pb.ts";
+import type { Team } from "#gen/weir/policy/v1/team_pb.ts";
 import { useNames, type Names } from "../names.ts";
 import type { Column } from "../parts/data-table.tsx";
 import { FormDialog } from "../parts/dialog.tsx";

@@ -2,7 +2,8 @@
 import { useQuery } from "@connectrpc/connect-query";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import { MeteringService, type Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { Attempt } from "#gen/weir/metering/v1/attempt_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { MeterSchema, type MeterQuantity } from "#gen/weir/types/v1/usage_pb.ts";
 import { latencyOf, resultOf, sourceOf, targetOf } from "../attempt.ts";
 import { count, milliseconds } from "../format/number.ts";

@@ -2,7 +2,8 @@
 import { useQuery } from "@connectrpc/connect-query";
 import type { FormEvent, ReactNode } from "react";
 import { useSearchParams } from "wouter";
-import { MeteringService, UsageDimension, type UsageRow } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import { UsageDimension, type UsageRow } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import { csvOf } from "../format/csv.ts";
 import { dollars, exactDollars, plainDollars } from "../format/money.ts";
 import { count, milliseconds, percent, shortCount } from "../format/number.ts";

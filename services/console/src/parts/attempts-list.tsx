@@ -1,7 +1,8 @@
 /** Owns the newest attempts. */
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import type { ReactNode } from "react";
-import { MeteringService, type Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { Attempt } from "#gen/weir/metering/v1/attempt_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { latencyOf, resultOf, targetOf, tokensOf } from "../attempt.ts";
 import { moment } from "../format/time.ts";
 import { useNames, type Names } from "../names.ts";

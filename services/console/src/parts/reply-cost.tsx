@@ -1,7 +1,8 @@
 /** Owns what a reply cost: the sum of its attempts in the ledger, where they stand a moment after their end. */
 import { useQuery } from "@connectrpc/connect-query";
 import type { ReactNode } from "react";
-import { MeteringService, type Attempt } from "#gen/weir/metering/v1/metering_service_pb.ts";
+import type { Attempt } from "#gen/weir/metering/v1/attempt_pb.ts";
+import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { targetOf } from "../attempt.ts";
 import type { Reply } from "../reply.ts";
 import { Money } from "./marks.tsx";

@@ -2,7 +2,8 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { useMutation } from "@connectrpc/connect-query";
 import { useState, type ReactNode } from "react";
-import { PolicyService, type Key } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Key } from "#gen/weir/policy/v1/key_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { useRefresh } from "../refresh.ts";
 import { newRequestId } from "../request-id.ts";
 import { FormDialog } from "./dialog.tsx";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { AwsIdentitySchema } from "#gen/weir/config/v1/config_pb.ts";
+import { AwsIdentitySchema } from "#gen/weir/config/v1/provider_pb.ts";
 import type { ExchangeReply, ExchangeRequest } from "#platform/egress/egress-exchange.ts";
 import { expectedAuthorization, signedHeadersOf } from "../bedrock/aws-signature.fixture.ts";
 import { obtainAwsKey } from "./aws-identity.ts";

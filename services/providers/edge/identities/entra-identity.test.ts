@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { EntraIdentitySchema } from "#gen/weir/config/v1/config_pb.ts";
+import { EntraIdentitySchema } from "#gen/weir/config/v1/provider_pb.ts";
 import type { ExchangeReply, ExchangeRequest } from "#platform/egress/egress-exchange.ts";
 import { AccessToken } from "../../domain/credentials/credential-source.ts";
 import { obtainEntraToken } from "./entra-identity.ts";

@@ -1,6 +1,6 @@
 /** Owns access tokens of Microsoft Entra for an application, which proves itself by its secret or by a token that it trusts. */
 import { readFile } from "node:fs/promises";
-import type { EntraIdentity } from "#gen/weir/config/v1/config_pb.ts";
+import type { EntraIdentity } from "#gen/weir/config/v1/provider_pb.ts";
 import type { Exchange, ExchangeReply } from "#platform/egress/egress-exchange.ts";
 import { AccessToken, type ObtainedCredential } from "../../domain/credentials/credential-source.ts";
 import { asCount, asObject, asText, type JsonObject } from "../../domain/translation/vendor-json.ts";

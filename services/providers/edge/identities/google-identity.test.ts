@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { GoogleIdentitySchema } from "#gen/weir/config/v1/config_pb.ts";
+import { GoogleIdentitySchema } from "#gen/weir/config/v1/provider_pb.ts";
 import type { ExchangeReply, ExchangeRequest } from "#platform/egress/egress-exchange.ts";
 import { AccessToken } from "../../domain/credentials/credential-source.ts";
 import { obtainGoogleToken } from "./google-identity.ts";

@@ -1,7 +1,7 @@
 /** Owns access tokens for an identity at Google Cloud: a service account's key, a workload identity, or what the machine has. */
 import { readFile } from "node:fs/promises";
 import type { AuthClient, IdentityPoolClientOptions, JWTInput, OAuth2ClientOptions } from "google-auth-library";
-import type { GoogleIdentity } from "#gen/weir/config/v1/config_pb.ts";
+import type { GoogleIdentity } from "#gen/weir/config/v1/provider_pb.ts";
 import type { Exchange } from "#platform/egress/egress-exchange.ts";
 import { AccessToken, type ObtainedCredential } from "../../domain/credentials/credential-source.ts";
 

@@ -1,6 +1,6 @@
-/** Owns the list of identities for which credentials are obtained: to add one, add its message to config.proto, its file and a row here. */
+/** Owns the list of identities for which credentials are obtained: to add one, add its message to provider.proto of the configuration, its file and a row here. */
 import { toJsonString, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
-import { AwsIdentitySchema, EntraIdentitySchema, GoogleIdentitySchema, type Provider } from "#gen/weir/config/v1/config_pb.ts";
+import { AwsIdentitySchema, EntraIdentitySchema, GoogleIdentitySchema, type Provider } from "#gen/weir/config/v1/provider_pb.ts";
 import { VaultSchema, VaultSecretSchema, type VaultSecret } from "#gen/weir/config/v1/vault_pb.ts";
 import { exchangeThroughEgress, type Exchange } from "#platform/egress/egress-exchange.ts";
 import { Secret } from "#platform/secret.ts";

@@ -2,7 +2,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { RelayRequestSchema, type Provider } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { authorizeMethod, authorizePlan, mayReach, providerOf } from "../admission/admit.ts";
 import type { AskedCall } from "../asked-call.ts";

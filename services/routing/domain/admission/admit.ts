@@ -1,7 +1,8 @@
 /** Owns admission: who is this, and may they do that. */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { Consistency, type Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
+import { Consistency } from "#gen/weir/policy/v1/key_pb.ts";
 import type { Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import { isToken } from "#platform/access-token.ts";
 import { GatewayError } from "#platform/errors.ts";

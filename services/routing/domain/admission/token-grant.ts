@@ -1,5 +1,6 @@
 /** Owns the grant of a caller who shows a token made with a key: the key's grant, narrowed to calling models and to the token's own bounds. */
-import { Reach, type Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
+import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import type { TokenClaims } from "#gen/weir/policy/v1/token_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 

@@ -1,5 +1,5 @@
 /** Owns what an attempt draws from a lease before it begins: the need, and what comes of it. */
-import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import type { Span } from "#platform/tracing/span.ts";
 import type { PricedBound } from "./bound.ts";
 

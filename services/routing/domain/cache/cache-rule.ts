@@ -1,5 +1,5 @@
 /** Owns which calls have their replies kept, and between whom they are shared. */
-import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import { isFor } from "../grant-rules.ts";
 import { isMeant } from "../guardrails/guard-for.ts";
 import type { OperationName } from "../targets/capability.ts";

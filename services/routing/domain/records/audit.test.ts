@@ -2,7 +2,11 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import type { AuditRecord } from "#gen/weir/metering/v1/audit_pb.ts";
-import { CreateKeyRequestSchema, CreateKeyResponseSchema, GrantSchema, KeySchema, ListKeysRequestSchema, PolicyService, Reach, UpdateOrganizationRequestSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
+import { CreateKeyRequestSchema, CreateKeyResponseSchema, KeySchema, ListKeysRequestSchema } from "#gen/weir/policy/v1/key_pb.ts";
+import { UpdateOrganizationRequestSchema } from "#gen/weir/policy/v1/organization_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { audited, recordDenial, type AuditedCall, type AuditTrail } from "./audit.ts";
 

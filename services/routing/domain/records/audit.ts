@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { AuditRecordSchema, type AuditRecord } from "#gen/weir/metering/v1/audit_pb.ts";
-import { OrganizationSchema, Reach, type Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
+import { OrganizationSchema } from "#gen/weir/policy/v1/organization_pb.ts";
+import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { AuditClass, Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toGatewayError } from "#platform/errors.ts";
 import { ruleOf } from "#platform/method-guard.ts";

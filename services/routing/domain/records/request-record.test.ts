@@ -3,7 +3,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import { RequestOutcome, RequestRecordSchema } from "#gen/weir/metering/v1/request_record_pb.ts";
-import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { GatewayError, type Reason } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
 import { validateMessage } from "#platform/validation.ts";

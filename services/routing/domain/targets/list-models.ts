@@ -2,7 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { ModelSchema, ProviderProblemSchema, RouteFactsSchema, type Model, type ProviderProblem, type RouteFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { Reach, type Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
+import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { authorizePlan, mayReach, mayUseModel, providerOf } from "../admission/admit.ts";
 import { factsOf } from "./fitness.ts";

@@ -3,7 +3,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { ConnectError, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import { Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toConnectError } from "#platform/errors.ts";
 import type { HttpRequest, HttpResponse } from "#platform/listener.ts";

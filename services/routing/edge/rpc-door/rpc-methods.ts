@@ -1,7 +1,7 @@
 /** Owns calling a method of a service's for a caller who is known: allowed, checked, audited, and told of. */
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { createContextKey, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
-import type { Grant } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import { AuditClass, Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toConnectError } from "#platform/errors.ts";
 import { ruleOf } from "#platform/method-guard.ts";

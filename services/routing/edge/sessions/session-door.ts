@@ -1,16 +1,9 @@
 /** Owns how people sign in to the console and out of it: by a key, or at an issuer, over the paths below. */
 import { create } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import {
-  BeginSignInRequestSchema,
-  CreateSessionRequestSchema,
-  DeleteSessionRequestSchema,
-  FinishSignInRequestSchema,
-  PolicyService,
-  RoleSchema,
-  type CreateSessionRequest,
-  type Session,
-} from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { RoleSchema } from "#gen/weir/policy/v1/role_pb.ts";
+import { BeginSignInRequestSchema, CreateSessionRequestSchema, DeleteSessionRequestSchema, FinishSignInRequestSchema, type CreateSessionRequest, type Session } from "#gen/weir/policy/v1/session_pb.ts";
 import { PermissionSchema } from "#gen/weir/types/v1/method_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError, toGatewayError } from "#platform/errors.ts";

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import type { StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GuardrailRuleSchema } from "#gen/weir/policy/v1/guardrail_pb.ts";
-import { GrantSchema } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { AttemptResponseSchema, type AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { CallGuard } from "../call-guard.ts";
 import { checkedStream } from "./checked-stream.ts";
