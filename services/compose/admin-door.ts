@@ -1,9 +1,9 @@
 /** Owns the admin port: metrics, liveness and readiness; it listens from the first moment of a start to the last of a stop. */
-import { listen, type HttpHandler, type Listener } from "#platform/listener.ts";
+import { listen, type HttpHandler, type Listener } from "#platform/http/listener.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { MetricsSource } from "#platform/metrics.ts";
 import type { Readiness } from "./readiness.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "./settings/settings.ts";
 
 export interface AdminDoor extends Readiness {
   readonly listener: Listener;

@@ -5,11 +5,11 @@ import { create, toBinary, toJson, type JsonValue } from "@bufbuild/protobuf";
 import { ConfigSchema, type Config } from "#gen/weir/config/v1/config_pb.ts";
 import { ListAuditEntriesRequestSchema, RecordAuditRequestSchema } from "#gen/weir/metering/v1/audit_pb.ts";
 import type { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
+import type { CallContext, ServiceInterface } from "#platform/rpc/service-types.ts";
 import { allServices, type ServiceName, type ServiceSet } from "./catalog.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "./settings/settings.ts";
 
 export interface ConfigurationAudit {
   readonly metering: ServiceInterface<typeof MeteringService>;

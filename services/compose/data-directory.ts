@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { basename, join } from "node:path";
 import { isLocked, lockDirectory, type DirectoryLock } from "#platform/directory-lock.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 
 export interface Instance {
   /** Stays the same for whoever takes the directory over. */

@@ -3,7 +3,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { Command, CommanderError } from "commander";
 import { ConfigFileError } from "#platform/config-file/config-file-error.ts";
 import { fromConnectError, GatewayError } from "#platform/errors.ts";
-import { endWhenOutputCloses } from "./closed-output.ts";
+import { endWhenOutputCloses } from "./terminal/closed-output.ts";
 import { readEnvironment, type Environment } from "./environment.ts";
 import { version } from "./version.ts";
 

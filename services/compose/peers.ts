@@ -1,13 +1,13 @@
 /** Owns whom the services of this process call: each other as objects, those in other processes over gRPC. */
-import { guardService } from "#platform/method-guard.ts";
+import { guardService } from "#platform/rpc/method-guard.ts";
 import { createPeerClient } from "#platform/peers/peer-client.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { ServiceInterface, UntypedService } from "#platform/service-types.ts";
+import type { ServiceInterface, UntypedService } from "#platform/rpc/service-types.ts";
 import type { Tracer } from "#platform/tracing/span.ts";
 import { tracedService } from "#platform/tracing/traced-service.ts";
 import { peerDescriptors, type PeerName, type ServiceName } from "./catalog.ts";
-import type { InternalSettings } from "./internal-settings.ts";
+import type { InternalSettings } from "./settings/internal-settings.ts";
 
 type Peer<Name extends PeerName> = ServiceInterface<(typeof peerDescriptors)[Name]>;
 

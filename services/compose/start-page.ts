@@ -1,10 +1,10 @@
 /** Owns what a person sees when Weir is ready: where it is, what is behind it, and a call to paste. */
 import { relative } from "node:path";
-import type { Listener } from "#platform/listener.ts";
+import type { Listener } from "#platform/http/listener.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { serviceNames } from "./catalog.ts";
-import type { Settings } from "./settings.ts";
-import { table } from "./table.ts";
+import type { Settings } from "./settings/settings.ts";
+import { table } from "./terminal/table.ts";
 import { originOf, type WeirFacts } from "./weir.ts";
 
 export function startPage(weir: WeirFacts, adminListener: Listener, settings: Settings, data: DataDirectory, processes = 1): string {

@@ -7,14 +7,14 @@ import { systemClock } from "#platform/clock.ts";
 import { watchConfigFile } from "#platform/config-file/watch-config-file.ts";
 import { openDatabase, type Database } from "#platform/database/database.ts";
 import { connectNats, type NatsLink } from "#platform/event-log/nats-link.ts";
-import { createHealthService } from "#platform/health.ts";
-import { listen, type Listener } from "#platform/listener.ts";
-import { deriveLive, MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
+import { createHealthService } from "#platform/rpc/health.ts";
+import { listen, type Listener } from "#platform/http/listener.ts";
+import { deriveLive, MutableLiveValue, type LiveValue } from "#platform/views/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { Registry } from "#platform/metrics.ts";
 import { listenInternally, type InternalListener, type OfferedService } from "#platform/peers/internal-listener.ts";
-import type { Secret } from "#platform/secret.ts";
-import type { UntypedService } from "#platform/service-types.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
+import type { UntypedService } from "#platform/rpc/service-types.ts";
 import { openTracing, type Tracing } from "#platform/tracing/tracing.ts";
 import { waitFor } from "#platform/wait-for.ts";
 import type { BootstrapKey } from "../policy/service.ts";
@@ -24,12 +24,12 @@ import { callersOf, offeredBy, peerDescriptors, type ServiceName, type ServiceSe
 import { readSecret, writeSecret, type DataDirectory } from "./data-directory.ts";
 import type { DatabaseSource, Schema } from "./database-source.ts";
 import { defaultConfigFile } from "./defaults.ts";
-import { readInternalSettings, type InternalSettings } from "./internal-settings.ts";
+import { readInternalSettings, type InternalSettings } from "./settings/internal-settings.ts";
 import { Peers } from "./peers.ts";
 import type { Readiness } from "./readiness.ts";
 import { reachableHost } from "./reachable-host.ts";
-import { partsThatNeedRestart } from "./restart-needed.ts";
-import { readSettings, settingsReading, type Settings } from "./settings.ts";
+import { partsThatNeedRestart } from "./settings/restart-needed.ts";
+import { readSettings, settingsReading, type Settings } from "./settings/settings.ts";
 import { version } from "./version.ts";
 
 export interface WeirOptions {

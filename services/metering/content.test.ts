@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { ListAuditEntriesRequestSchema, VerifyAuditLogRequestSchema } from "#gen/weir/metering/v1/audit_pb.ts";
 import { EraseContentRequestSchema, ReadContentRequestSchema, RecordContentRequestSchema, type CallContentSchema } from "#gen/weir/metering/v1/content_pb.ts";
 import { createLogger } from "#platform/logger.ts";
-import { seal, unseal } from "#platform/seal.ts";
+import { seal, unseal } from "#platform/secrets/seal.ts";
 import { keepContent } from "./keep-retention.ts";
 import { startMeteringOn, startTestMetering, testContext, type TestMetering } from "./usage-events.fixture.ts";
 

@@ -1,7 +1,7 @@
 /** Owns the imported prices in force: it follows the newest import, whichever metering took it. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Queryable } from "#platform/database/database.ts";
-import { MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue, type LiveValue } from "#platform/views/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { PriceList } from "./domain/price-book.ts";
 import { latestImport, type StoredImport } from "./store/price-imports.ts";

@@ -1,6 +1,6 @@
 /** Proves that a version is announced only when it is stored, and that the latest configuration wins. */
 import { expect, test } from "vitest";
-import { MutableLiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue } from "#platform/views/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
 import type { MeteringConfig } from "./config.ts";
 import { entriesOf, ratesOf } from "./domain/listed-price.ts";

@@ -1,6 +1,6 @@
 /** Owns the price book in force: it follows the configuration and the imports, and no version is announced before the database has it. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue, type LiveValue } from "#platform/views/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { MeteringConfig } from "./config.ts";
 import { builtInPrices } from "./domain/built-in-prices.ts";

@@ -14,10 +14,10 @@ import {
 } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { Meter, MeterQuantitySchema, UsageSchema, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Database } from "#platform/database/database.ts";
-import { MutableLiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue } from "#platform/views/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
 import { createMetricsRegistry } from "#platform/metrics.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { defaultLabels, type MeteringConfig } from "./config.ts";
 import { createMeteringService, migrationsDirectory } from "./service.ts";
 

@@ -2,7 +2,7 @@
 import type { Alerts } from "#gen/weir/config/v1/alerts_pb.ts";
 import { refuseForbiddenHost } from "#platform/egress/egress-pool.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import type { AlertWebhook } from "./domain/alert-destination.ts";
 
 export interface AlertConfig {

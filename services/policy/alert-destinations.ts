@@ -2,7 +2,7 @@
 import type { Clock } from "#platform/clock.ts";
 import { exchangeThroughEgress, exchangeWithPublicHost } from "#platform/egress/egress-exchange.ts";
 import type { NatsLink } from "#platform/event-log/nats-link.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import type { PolicyConfig } from "./config.ts";
 import { natsDestination, Undelivered, type AlertDestination } from "./domain/alert-destination.ts";
 import type { AlertMessage } from "./domain/alert-message.ts";

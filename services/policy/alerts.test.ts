@@ -10,7 +10,7 @@ import { LeasePostingSchema, TakeLeasePostingsResponseSchema } from "#gen/weir/m
 import { AlertDeliveryState, ListBudgetAlertsRequestSchema, RetryBudgetAlertsRequestSchema, TestBudgetAlertsRequestSchema } from "#gen/weir/policy/v1/budget_alert_pb.ts";
 import { BudgetPeriod, DeleteBudgetRequestSchema, TransferBudgetRequestSchema, UpdateBudgetRequestSchema } from "#gen/weir/policy/v1/budget_pb.ts";
 import { systemClock } from "#platform/clock.ts";
-import { MutableLiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue } from "#platform/views/live-value.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { BudgetAlerts } from "./budget-alerts.ts";
 import { createSpender, createTestBudget, needOf } from "./budgets.fixture.ts";

@@ -6,8 +6,8 @@ import { ListKeysRequestSchema, RevokeKeyRequestSchema } from "#gen/weir/policy/
 import { ListOrganizationsRequestSchema } from "#gen/weir/policy/v1/organization_pb.ts";
 import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { ListTeamsRequestSchema } from "#gen/weir/policy/v1/team_pb.ts";
-import { digestOfKeySecret, formatKeySecret, isKeySecret } from "#platform/key-secret.ts";
-import { Secret } from "#platform/secret.ts";
+import { digestOfKeySecret, formatKeySecret, isKeySecret } from "#platform/secrets/key-secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { callContext, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
 import { bootstrapTenancy } from "./service.ts";

@@ -2,8 +2,8 @@
 import { Consistency } from "#gen/weir/policy/v1/key_pb.ts";
 import type { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { newId } from "#platform/ids.ts";
-import { digestOfKeySecret, isKeySecret } from "#platform/key-secret.ts";
-import type { Secret } from "#platform/secret.ts";
+import { digestOfKeySecret, isKeySecret } from "#platform/secrets/key-secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import { newKeySecret, storedForm } from "./key-secrets.ts";
 import { findKeyByDigest, insertKey } from "./store/keys.ts";

@@ -3,7 +3,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
 import type { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { DeleteBudgetRequestSchema, ListBudgetsRequestSchema, UpdateBudgetRequestSchema, type Budget } from "#gen/weir/policy/v1/budget_pb.ts";
-import { MutableLiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue } from "#platform/views/live-value.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { createSpender, createTestBudget, needOf } from "./budgets.fixture.ts";
 import { callContext, policyConfig, startPolicy, type PolicyFixture } from "./policy.fixture.ts";

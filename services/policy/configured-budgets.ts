@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "#platform/clock.ts";
 import type { Database } from "#platform/database/database.ts";
 import { newId } from "#platform/ids.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { BudgetAlerts } from "./budget-alerts.ts";
 import type { PolicyConfig } from "./config.ts";

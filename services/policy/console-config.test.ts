@@ -2,7 +2,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import type { ConsoleSchema } from "#gen/weir/config/v1/console_pb.ts";
-import { validateMessage } from "#platform/validation.ts";
+import { validateMessage } from "#platform/rpc/validation.ts";
 import { readPolicyConfig } from "./config.ts";
 import type { ConsoleClient } from "./console-config.ts";
 

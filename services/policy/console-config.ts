@@ -1,7 +1,7 @@
 /** Owns what policy takes from the configuration about the console: who Weir is at the issuer that signs people in. */
 import type { Console } from "#gen/weir/config/v1/console_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import type { IdentityConfig } from "./identity-config.ts";
 
 /** Weir as a client of an OpenID provider. */

@@ -3,7 +3,7 @@ import type { KeyObject } from "node:crypto";
 import type { Clock } from "#platform/clock.ts";
 import type { Database } from "#platform/database/database.ts";
 import type { NatsLink } from "#platform/event-log/nats-link.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { Registry } from "#platform/metrics.ts";
 import type { PolicyConfig } from "./config.ts";

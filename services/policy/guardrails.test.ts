@@ -6,8 +6,8 @@ import { WatchRecallsRequestSchema } from "#gen/weir/policy/v1/lease_pb.ts";
 import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { WatchRulesRequestSchema } from "#gen/weir/policy/v1/rule_set_pb.ts";
-import { MutableLiveValue } from "#platform/live-value.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import { MutableLiveValue } from "#platform/views/live-value.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { callContext, createTestTeam, policyConfig, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
 

@@ -1,7 +1,7 @@
 /** Owns the secrets of keys as policy deals with them: made at random, and stored without what would let them be used. */
 import { randomBytes, type KeyObject } from "node:crypto";
-import { digestOfKeySecret, formatKeySecret, keySecretRandomBytes, shownPartOfKeySecret } from "#platform/key-secret.ts";
-import type { Secret } from "#platform/secret.ts";
+import { digestOfKeySecret, formatKeySecret, keySecretRandomBytes, shownPartOfKeySecret } from "#platform/secrets/key-secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 
 /** What of a secret is stored. */
 export interface StoredSecret {

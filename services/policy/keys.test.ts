@@ -6,8 +6,8 @@ import { ResolveGrantRequestSchema } from "#gen/weir/policy/v1/grant_watch_pb.ts
 import { CreateKeyRequestSchema, ListKeysRequestSchema, RecordKeyUsesRequestSchema, RevokeKeyRequestSchema, RotateKeyRequestSchema, UpdateKeyRequestSchema, type Key } from "#gen/weir/policy/v1/key_pb.ts";
 import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
-import { digestOfKeySecret } from "#platform/key-secret.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import { digestOfKeySecret } from "#platform/secrets/key-secret.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { callContext, createTestKey, createTestTeam, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
 

@@ -12,10 +12,10 @@ import { SumLeasesResponseSchema, TakeLeasePostingsResponseSchema } from "#gen/w
 import type { DatabaseConnection } from "#platform/database/database-connection.ts";
 import { openDatabase } from "#platform/database/database.ts";
 import { systemClock, type Clock } from "#platform/clock.ts";
-import { MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue, type LiveValue } from "#platform/views/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
 import { createMetricsRegistry } from "#platform/metrics.ts";
-import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
+import type { CallContext, ServiceInterface } from "#platform/rpc/service-types.ts";
 import { readPolicyConfig, type PolicyConfig } from "./config.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import type { PolicyPeers } from "./peers.ts";

@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { exchangeThroughEgress } from "#platform/egress/egress-exchange.ts";
-import type { RunningService } from "#platform/service.ts";
+import type { RunningService } from "#platform/rpc/service.ts";
 import { AlertCourier } from "./alert-courier.ts";
 import { AlertDestinations } from "./alert-destinations.ts";
 import { BudgetAlerts } from "./budget-alerts.ts";

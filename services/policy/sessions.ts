@@ -9,7 +9,7 @@ import { CreateSessionResponseSchema, SessionSchema, type CreateSessionResponse,
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toGatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
-import { digestOfSessionSecret, formatSessionSecret, sessionSecretRandomBytes } from "#platform/session-secret.ts";
+import { digestOfSessionSecret, formatSessionSecret, sessionSecretRandomBytes } from "#platform/secrets/session-secret.ts";
 import type { PolicyDependencies } from "./dependencies.ts";
 import type { CallerRule } from "./domain/caller-rules.ts";
 import { keepsAllOf, keptClaims } from "./domain/kept-claims.ts";

@@ -7,7 +7,7 @@ import { CreateOrganizationRequestSchema, ListOrganizationsRequestSchema } from 
 import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { CreateTeamRequestSchema, ListTeamsRequestSchema } from "#gen/weir/policy/v1/team_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
-import { digestOfKeySecret, isKeySecret } from "#platform/key-secret.ts";
+import { digestOfKeySecret, isKeySecret } from "#platform/secrets/key-secret.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { callContext, createTestKey, createTestTeam, startPolicy, type PolicyFixture } from "./policy.fixture.ts";
 

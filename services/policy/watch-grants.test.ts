@@ -8,7 +8,7 @@ import { ResolveGrantRequestSchema, WatchGrantsRequestSchema, WatchGrantsRespons
 import { Consistency, RevokeKeyRequestSchema } from "#gen/weir/policy/v1/key_pb.ts";
 import { ListOrganizationsRequestSchema } from "#gen/weir/policy/v1/organization_pb.ts";
 import type { DatabaseConnection } from "#platform/database/database-connection.ts";
-import { digestOfKeySecret } from "#platform/key-secret.ts";
+import { digestOfKeySecret } from "#platform/secrets/key-secret.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { createSpender, createTestBudget } from "./budgets.fixture.ts";
 import { longestGrantQueue } from "./domain/grant-queue.ts";

@@ -8,7 +8,7 @@ import type { Clock } from "#platform/clock.ts";
 import type { Database } from "#platform/database/database.ts";
 import { newId } from "#platform/ids.ts";
 import { createLogger } from "#platform/logger.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { createTestDatabase } from "../../test/harness/database.ts";
 import { BatchSettlement } from "./batch-settlement.ts";
 import { anthropicVendor } from "./edge/anthropic/anthropic-vendor.ts";

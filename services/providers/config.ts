@@ -6,7 +6,7 @@ import type { Provider } from "#gen/weir/config/v1/provider_pb.ts";
 import type { ModelFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { refuseForbiddenHost } from "#platform/egress/egress-pool.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { isSendable } from "./domain/credentials/credential-source.ts";
 import { modelNames, readModelFacts } from "./domain/catalogue.ts";
 import type { VendorAdapter } from "./domain/adapter.ts";

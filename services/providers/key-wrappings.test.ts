@@ -6,7 +6,7 @@ import { systemClock } from "#platform/clock.ts";
 import type { DatabaseConnection } from "#platform/database/database-connection.ts";
 import { openDatabase } from "#platform/database/database.ts";
 import { createLogger } from "#platform/logger.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { createEmptyDatabase } from "../../test/harness/database.ts";
 import { migrationsDirectory, openKeyWrappings } from "./service.ts";
 import { insertCredential } from "./store/credentials.ts";

@@ -4,7 +4,7 @@ import { RecordUsageRequestSchema } from "#gen/weir/metering/v1/usage_recording_
 import type { UsageEvent } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { EventTransport } from "#platform/event-log/event-transport.ts";
 import type { JournalRegistry } from "#platform/event-log/journal-registry.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { MeteringPeer } from "./peers.ts";
 
 export function createPeerTransport(metering: Pick<MeteringPeer, "recordUsage">): EventTransport<UsageEvent> {

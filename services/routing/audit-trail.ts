@@ -5,7 +5,7 @@ import type { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { ServiceInterface } from "#platform/service-types.ts";
+import type { ServiceInterface } from "#platform/rpc/service-types.ts";
 import type { AuditTrail } from "./domain/records/audit.ts";
 
 const recordTimeoutMs = 5_000;

@@ -6,7 +6,7 @@ import type { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.
 import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/logger.ts";
 import { Counter, type Registry } from "#platform/metrics.ts";
-import type { ServiceInterface } from "#platform/service-types.ts";
+import type { ServiceInterface } from "#platform/rpc/service-types.ts";
 import type { Call } from "./domain/call.ts";
 import type { Plan, Target } from "./domain/targets/plan.ts";
 import { sendToMetering, waitingList, type MeteringSender } from "./metering-sender.ts";

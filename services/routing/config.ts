@@ -9,7 +9,7 @@ import type { BreakerSettings } from "#platform/breaker.ts";
 import { readCondition } from "#platform/condition.ts";
 import { entryPath } from "#platform/config-file/field-path.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import type { CacheRule } from "./domain/cache/cache-rule.ts";
 import type { Route } from "./domain/targets/plan.ts";
 import { caseConditions, type RouteCase } from "./domain/targets/route-case.ts";

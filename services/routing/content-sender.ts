@@ -6,7 +6,7 @@ import type { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.
 import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/logger.ts";
 import { Counter, Gauge, type Registry } from "#platform/metrics.ts";
-import type { ServiceInterface } from "#platform/service-types.ts";
+import type { ServiceInterface } from "#platform/rpc/service-types.ts";
 
 export interface ContentSender {
   add(content: CallContent): void;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 
 export interface MeteringSender<Item> {
   add(item: Item): void;

@@ -5,7 +5,7 @@ import { RecordRequestsRequestSchema, type RequestRecord } from "#gen/weir/meter
 import type { Clock } from "#platform/clock.ts";
 import type { Logger } from "#platform/logger.ts";
 import { Counter, type Registry } from "#platform/metrics.ts";
-import type { ServiceInterface } from "#platform/service-types.ts";
+import type { ServiceInterface } from "#platform/rpc/service-types.ts";
 import { MergedRecords } from "./domain/records/merged-records.ts";
 import { sendToMetering, type MeteringSender } from "./metering-sender.ts";
 

@@ -11,7 +11,7 @@ import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { WatchGrantsResponseSchema } from "#gen/weir/policy/v1/grant_watch_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { systemClock } from "#platform/clock.ts";
-import { digestOfKeySecret, formatKeySecret } from "#platform/key-secret.ts";
+import { digestOfKeySecret, formatKeySecret } from "#platform/secrets/key-secret.ts";
 import { createLogger } from "#platform/logger.ts";
 import { authenticate } from "../../services/routing/domain/admission/admit.ts";
 import { GrantView } from "../../services/routing/store/grant-view.ts";

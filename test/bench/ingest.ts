@@ -12,7 +12,7 @@ import { systemClock } from "#platform/clock.ts";
 import { openDatabase } from "#platform/database/database.ts";
 import { startPostgresServer } from "#platform/database/postgres-server.ts";
 import { newId } from "#platform/ids.ts";
-import { MutableLiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue } from "#platform/views/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
 import { createMetricsRegistry } from "#platform/metrics.ts";
 import { createMeteringService, migrationsDirectory } from "../../services/metering/service.ts";

@@ -16,7 +16,7 @@ import { CreateTeamRequestSchema } from "#gen/weir/policy/v1/team_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { openDatabase } from "#platform/database/database.ts";
 import { startPostgresServer } from "#platform/database/postgres-server.ts";
-import { MutableLiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue } from "#platform/views/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
 import { createMetricsRegistry } from "#platform/metrics.ts";
 import { readPolicyConfig } from "../../services/policy/config.ts";

@@ -10,7 +10,7 @@ import { QueryUsageRequestSchema, UsageDimension } from "#gen/weir/metering/v1/u
 import { systemClock } from "#platform/clock.ts";
 import { openDatabase } from "#platform/database/database.ts";
 import { startPostgresServer } from "#platform/database/postgres-server.ts";
-import { MutableLiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue } from "#platform/views/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
 import { createMetricsRegistry } from "#platform/metrics.ts";
 import { createMeteringService, migrationsDirectory } from "../../services/metering/service.ts";

@@ -8,7 +8,7 @@ import { connectNats, type NatsLink } from "#platform/event-log/nats-link.ts";
 import { readNatsSettings, type StreamLimits } from "#platform/event-log/nats-settings.ts";
 import { createNatsTransport } from "#platform/event-log/nats-transport.ts";
 import type { SettledRecord } from "#platform/journal/journal.ts";
-import { MutableLiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue } from "#platform/views/live-value.ts";
 import { createLogger, type Logger } from "#platform/logger.ts";
 import { jetstreamManager, type JetStreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";

@@ -13,7 +13,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { Queryable } from "#platform/database/database.ts";
 import { createNatsJournalRegistry } from "#platform/event-log/nats-journal-registry.ts";
 import { toEventMessage } from "#platform/event-log/nats-message.ts";
-import { MutableLiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue } from "#platform/views/live-value.ts";
 import { createMetricsRegistry } from "#platform/metrics.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { attemptIdAt, testNowMs } from "../../services/metering/usage-events.fixture.ts";

@@ -6,7 +6,7 @@ import { systemClock } from "#platform/clock.ts";
 import type { NatsLink } from "#platform/event-log/nats-link.ts";
 import type { Logger } from "#platform/logger.ts";
 import { createMetricsRegistry } from "#platform/metrics.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { createSharedRepliesMetrics, SharedReplies, type SharedRepliesSettings } from "../../services/routing/store/shared-replies.ts";
 import { findNatsServer } from "../harness/nats-server.ts";
 import { startNatsProxy } from "../harness/nats-proxy.ts";

@@ -9,7 +9,7 @@ import { RateLimitSchema } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import type { DatabaseConnection } from "#platform/database/database-connection.ts";
 import { openDatabase } from "#platform/database/database.ts";
-import { MutableLiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue } from "#platform/views/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
 import { createMetricsRegistry } from "#platform/metrics.ts";
 import { readPolicyConfig } from "../../services/policy/config.ts";

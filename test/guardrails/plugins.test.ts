@@ -17,7 +17,7 @@ import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { allServices } from "../../services/compose/catalog.ts";
-import { loadSettings } from "../../services/compose/settings.ts";
+import { loadSettings } from "../../services/compose/settings/settings.ts";
 import { runWeir } from "../harness/run-weir.ts";
 import { eventStream, json, startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { freePort } from "../harness/free-port.ts";

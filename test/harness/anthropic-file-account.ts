@@ -1,5 +1,5 @@
 /** Owns an account at Anthropic for tests, as far as files go: `Files` of @anthropic-ai/sdk. */
-import { readForm } from "#platform/multipart.ts";
+import { readForm } from "#platform/formats/multipart.ts";
 import { json, type Answer, type UpstreamRequest } from "./scripted-provider.ts";
 
 interface KeptFile {

@@ -1,5 +1,5 @@
 /** Owns an account at OpenAI for tests, as far as files and batches go: https://developers.openai.com/api/reference/resources/batches */
-import { readForm } from "#platform/multipart.ts";
+import { readForm } from "#platform/formats/multipart.ts";
 import { json, type Answer, type UpstreamRequest } from "./scripted-provider.ts";
 
 /** A batch as the vendor has it. */

@@ -9,7 +9,7 @@ import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { Exposure } from "#gen/weir/types/v1/method_pb.ts";
-import { ruleOf } from "#platform/method-guard.ts";
+import { ruleOf } from "#platform/rpc/method-guard.ts";
 import { hostileMessages } from "../harness/hostile-messages.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 

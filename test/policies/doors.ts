@@ -8,7 +8,7 @@ import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import type { Reason } from "#platform/errors.ts";
-import { ruleOf } from "#platform/method-guard.ts";
+import { ruleOf } from "#platform/rpc/method-guard.ts";
 import { validRequest } from "./valid-request.ts";
 
 export const policies = ["auth", "rate", "budget", "guardrail", "audit"] as const;

@@ -14,7 +14,7 @@ import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { AuditClass, Exposure, Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, type Reason } from "#platform/errors.ts";
-import { ruleOf } from "#platform/method-guard.ts";
+import { ruleOf } from "#platform/rpc/method-guard.ts";
 import type { Dialect, Endpoint } from "../../services/routing/domain/dialect.ts";
 import { dialects } from "../../services/routing/edge/dialects.ts";
 import { sessionDoors } from "../../services/routing/edge/sessions/session-door.ts";

@@ -7,7 +7,7 @@ import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Role } from "#gen/weir/policy/v1/role_pb.ts";
-import { formatKeySecret } from "#platform/key-secret.ts";
+import { formatKeySecret } from "#platform/secrets/key-secret.ts";
 import { json, startScriptedProvider, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 

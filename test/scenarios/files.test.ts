@@ -8,7 +8,7 @@ import { Role as MessageRole } from "#gen/weir/inference/v1/content_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
-import { readForm } from "#platform/multipart.ts";
+import { readForm } from "#platform/formats/multipart.ts";
 import { AnthropicFileAccount } from "../harness/anthropic-file-account.ts";
 import { json, startScriptedProvider, type Answer, type ScriptedProvider } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";

@@ -2,7 +2,7 @@ import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
-import { readForm } from "#platform/multipart.ts";
+import { readForm } from "#platform/formats/multipart.ts";
 import { eventStream, json, startScriptedProvider, type ScriptedProvider, type UpstreamRequest } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 

@@ -13,7 +13,7 @@ import { BudgetPeriod } from "#gen/weir/policy/v1/budget_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { Exposure } from "#gen/weir/types/v1/method_pb.ts";
-import { ruleOf } from "#platform/method-guard.ts";
+import { ruleOf } from "#platform/rpc/method-guard.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 
 /** What only the other organization's things hold. */

@@ -6,7 +6,7 @@ import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { TimedUnit, TranscribeRequestSchema } from "#gen/weir/inference/v1/transcription_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
-import { readForm } from "#platform/multipart.ts";
+import { readForm } from "#platform/formats/multipart.ts";
 import { eventStream, json, startScriptedProvider, type Answer, type ScriptedProvider, type UpstreamRequest } from "../harness/scripted-provider.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 

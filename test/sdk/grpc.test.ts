@@ -13,7 +13,7 @@ import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts
 import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "#gen/google/rpc/status_pb.ts";
 import { Exposure } from "#gen/weir/types/v1/method_pb.ts";
-import { ruleOf } from "#platform/method-guard.ts";
+import { ruleOf } from "#platform/rpc/method-guard.ts";
 import { createGrpcStub, type GrpcStub } from "../harness/grpc-client.ts";
 import { startWeir, type Weir } from "../harness/start-weir.ts";
 import { routes, said, startUpstreams, type Upstreams } from "../harness/upstreams.ts";

@@ -3,7 +3,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import type { CacheControlEphemeral, ContentBlockParam, Message, MessageCreateParams, MessageParam, ToolUnion } from "@anthropic-ai/sdk/resources/messages";
 import fastCheck from "fast-check";
 import { expect, it } from "vitest";
-import { SseSplitter } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/formats/sse.ts";
 import { anthropicVendor } from "../../services/providers/edge/anthropic/anthropic-vendor.ts";
 import { message, streamEvents, toBytes } from "../../services/providers/edge/anthropic/fixtures.ts";
 import { AnthropicStreamReader } from "../../services/providers/edge/anthropic/stream-reader.ts";

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { MessageSchema, Role, type PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerateResponseSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { SseSplitter } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/formats/sse.ts";
 import { anthropicVendor } from "../../services/providers/edge/anthropic/anthropic-vendor.ts";
 import { message, streamEvents, toBytes } from "../../services/providers/edge/anthropic/fixtures.ts";
 import { openaiVendor } from "../../services/providers/edge/openai/openai-vendor.ts";

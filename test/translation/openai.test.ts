@@ -3,7 +3,7 @@ import fc from "fast-check";
 import OpenAI from "openai";
 import type { ChatCompletion, ChatCompletionChunk, ChatCompletionCreateParamsNonStreaming } from "openai/resources/chat/completions";
 import { expect, test } from "vitest";
-import { SseSplitter } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/formats/sse.ts";
 import { openaiVendor } from "../../services/providers/edge/openai/openai-vendor.ts";
 import { chatCompletionsEndpoint as endpoint } from "../../services/routing/edge/openai/chat/chat-completions.ts";
 

@@ -7,13 +7,13 @@ import type { Command } from "commander";
 import { AuditHeadSchema, type AuditHead } from "#gen/weir/metering/v1/audit_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { counted } from "../counted.ts";
+import { counted } from "../terminal/counted.ts";
 import type { Environment } from "../environment.ts";
-import { everyPage } from "../every-page.ts";
-import { readLimit } from "../line-limit.ts";
-import { readMoment } from "../moment.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { table } from "../table.ts";
+import { everyPage } from "../terminal/every-page.ts";
+import { readLimit } from "../terminal/line-limit.ts";
+import { readMoment } from "../terminal/moment.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { table } from "../terminal/table.ts";
 
 type Metering = Client<typeof MeteringService>;
 

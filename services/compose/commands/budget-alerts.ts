@@ -4,11 +4,11 @@ import type { Command } from "commander";
 import { AlertDeliveryState, type AlertDelivery, type DeliveredAlert } from "#gen/weir/policy/v1/budget_alert_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Environment } from "../environment.ts";
-import { everyPage } from "../every-page.ts";
-import { minuteText } from "../moment.ts";
-import { dollars } from "../nanos.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { table } from "../table.ts";
+import { everyPage } from "../terminal/every-page.ts";
+import { minuteText } from "../terminal/moment.ts";
+import { dollars } from "../terminal/nanos.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { table } from "../terminal/table.ts";
 
 type Policy = Client<typeof PolicyService>;
 

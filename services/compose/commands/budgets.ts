@@ -6,15 +6,15 @@ import { BudgetEnforcement, BudgetPeriod, BudgetShortage, type Budget, type Budg
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
-import { everyPage } from "../every-page.ts";
-import { minuteText } from "../moment.ts";
-import { dollars, readDollars } from "../nanos.ts";
-import { onlyOrganization } from "../only-organization.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { SubjectNames, type NameOf } from "../subject-names.ts";
-import { table } from "../table.ts";
+import { everyPage } from "../terminal/every-page.ts";
+import { minuteText } from "../terminal/moment.ts";
+import { dollars, readDollars } from "../terminal/nanos.ts";
+import { onlyOrganization } from "../terminal/only-organization.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { SubjectNames, type NameOf } from "../terminal/subject-names.ts";
+import { table } from "../terminal/table.ts";
 import { addBudgetAlertsCommand } from "./budget-alerts.ts";
-import { readSpanMs } from "../time-span.ts";
+import { readSpanMs } from "../terminal/time-span.ts";
 
 type Policy = Client<typeof PolicyService>;
 

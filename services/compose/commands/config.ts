@@ -4,7 +4,7 @@ import { GatewayError } from "#platform/errors.ts";
 import { allServices, parseServices, serviceNames, type ServiceSet } from "../catalog.ts";
 import { defaultConfigFile } from "../defaults.ts";
 import type { Environment } from "../environment.ts";
-import { loadSettings } from "../settings.ts";
+import { loadSettings } from "../settings/settings.ts";
 import { findConfigFile } from "./serve.ts";
 
 export function addConfigCommand(program: Command, environment: Environment): void {

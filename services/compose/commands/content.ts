@@ -3,7 +3,7 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Command } from "commander";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { Environment } from "../environment.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
 
 interface OrganizationOptions extends RunningWeirOptions {
   readonly organization?: string;

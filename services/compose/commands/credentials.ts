@@ -8,11 +8,11 @@ import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts
 import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
-import { everyPage } from "../every-page.ts";
-import { minuteText } from "../moment.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { table } from "../table.ts";
-import { readSpanMs } from "../time-span.ts";
+import { everyPage } from "../terminal/every-page.ts";
+import { minuteText } from "../terminal/moment.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { table } from "../terminal/table.ts";
+import { readSpanMs } from "../terminal/time-span.ts";
 
 type Providers = Client<typeof ProvidersService>;
 

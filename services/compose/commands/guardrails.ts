@@ -7,9 +7,9 @@ import { GenerationCapsSchema, type Guardrail, type GuardrailRule } from "#gen/w
 import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
-import { everyPage } from "../every-page.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { table } from "../table.ts";
+import { everyPage } from "../terminal/every-page.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { table } from "../terminal/table.ts";
 import { addGuardrailOptions, readGuardrail, type GuardrailOptions } from "./guardrail-options.ts";
 
 type Policy = Client<typeof PolicyService>;

@@ -10,9 +10,9 @@ import { GatewayError } from "#platform/errors.ts";
 import { inspectJournal, type InspectedJournal } from "#platform/journal/inspect.ts";
 import { DataDirectory, type LocalJournal } from "../data-directory.ts";
 import type { Environment } from "../environment.ts";
-import { everyPage } from "../every-page.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { table } from "../table.ts";
+import { everyPage } from "../terminal/every-page.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { table } from "../terminal/table.ts";
 
 export function addJournalCommand(program: Command, environment: Environment): void {
   const journal = program.command("journal").description("list journals, look into them, and declare one lost");

@@ -10,12 +10,12 @@ import type { Scope, ScopeSchema } from "#gen/weir/policy/v1/scope_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
-import { everyPage } from "../every-page.ts";
-import { minuteText } from "../moment.ts";
-import { nameOfRole, roleNamed, roleNames } from "../roles.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { table } from "../table.ts";
-import { readSpanMs } from "../time-span.ts";
+import { everyPage } from "../terminal/every-page.ts";
+import { minuteText } from "../terminal/moment.ts";
+import { nameOfRole, roleNamed, roleNames } from "../terminal/roles.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { table } from "../terminal/table.ts";
+import { readSpanMs } from "../terminal/time-span.ts";
 
 /** What a key may be used for, as options say it; each is undefined when it was not given. */
 interface BoundOptions {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runWeir } from "../../../test/harness/run-weir.ts";
 import { startWeir } from "../../../test/harness/start-weir.ts";
-import { dollars } from "../nanos.ts";
+import { dollars } from "../terminal/nanos.ts";
 
 test("a vendor's CSV file is compared by hour, and a file or words that cannot be read are refused", { timeout: 90_000 }, async () => {
   const weir = await startWeir();

@@ -9,9 +9,9 @@ import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
 import { readColumns, type CsvMapping } from "../import/csv-report.ts";
 import { vendorReports, withIds, type VendorLine } from "../import/vendor-export.ts";
-import { dollars } from "../nanos.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { table } from "../table.ts";
+import { dollars } from "../terminal/nanos.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { table } from "../terminal/table.ts";
 
 interface ImportOptions extends RunningWeirOptions {
   readonly format: string;

@@ -5,12 +5,12 @@ import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { RatingDifference } from "#gen/weir/metering/v1/rerating_pb.ts";
-import { counted } from "../counted.ts";
+import { counted } from "../terminal/counted.ts";
 import type { Environment } from "../environment.ts";
-import { readMoment } from "../moment.ts";
-import { dollars } from "../nanos.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { table } from "../table.ts";
+import { readMoment } from "../terminal/moment.ts";
+import { dollars } from "../terminal/nanos.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { table } from "../terminal/table.ts";
 import { addReconcileCommand } from "./ledger-reconcile.ts";
 
 type Metering = Client<typeof MeteringService>;

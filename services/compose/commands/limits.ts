@@ -6,10 +6,10 @@ import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { RateLimitRuleSchema, type RateLimit } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
-import { everyPage } from "../every-page.ts";
-import { dollars, readDollars } from "../nanos.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { table } from "../table.ts";
+import { everyPage } from "../terminal/every-page.ts";
+import { dollars, readDollars } from "../terminal/nanos.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { table } from "../terminal/table.ts";
 
 interface OrganizationOption extends RunningWeirOptions {
   readonly organization?: string;

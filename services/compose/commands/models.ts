@@ -4,9 +4,9 @@ import type { Command } from "commander";
 import { ModalitySchema, type Modality } from "#gen/weir/inference/v1/generation_pb.ts";
 import { InferenceService, type Model, type ProviderProblem, type RouteFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Environment } from "../environment.ts";
-import { everyPage } from "../every-page.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { table } from "../table.ts";
+import { everyPage } from "../terminal/every-page.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { table } from "../terminal/table.ts";
 
 export function addModelsCommand(program: Command, environment: Environment): void {
   addRunningWeirOptions(program.command("models"))

@@ -10,12 +10,12 @@ import { RoutingService } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { loadConfigFile } from "#platform/config-file/load-config-file.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
-import { dollars } from "../nanos.ts";
+import { dollars } from "../terminal/nanos.ts";
 import { CallingKeys } from "../policy-test/calling-keys.ts";
 import { differencesOf } from "../policy-test/differences.ts";
-import { reasonName } from "../reason-name.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { table } from "../table.ts";
+import { reasonName } from "../terminal/reason-name.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { table } from "../terminal/table.ts";
 
 interface ExplainOptions extends RunningWeirOptions {
   readonly key?: string;

@@ -10,10 +10,10 @@ import { ImportPricesRequestSchema, type ImportPricesRequest, type ImportPricesR
 import { PriceSchema, type NamedPrice, type Price, type PriceAdjustment } from "#gen/weir/types/v1/price_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
-import { everyPage } from "../every-page.ts";
+import { everyPage } from "../terminal/every-page.ts";
 import { convertLitellmPrices, type ConvertedPrices } from "../import/litellm-prices.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { table } from "../table.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { table } from "../terminal/table.ts";
 
 type Metering = Client<typeof MeteringService>;
 

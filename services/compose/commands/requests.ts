@@ -10,13 +10,13 @@ import { AttemptResultSchema } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Environment } from "../environment.ts";
-import { everyPage } from "../every-page.ts";
-import { readLimit } from "../line-limit.ts";
-import { readMoment } from "../moment.ts";
-import { reasonName } from "../reason-name.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { SubjectNames, type NameOf } from "../subject-names.ts";
-import { table } from "../table.ts";
+import { everyPage } from "../terminal/every-page.ts";
+import { readLimit } from "../terminal/line-limit.ts";
+import { readMoment } from "../terminal/moment.ts";
+import { reasonName } from "../terminal/reason-name.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { SubjectNames, type NameOf } from "../terminal/subject-names.ts";
+import { table } from "../terminal/table.ts";
 
 type Metering = Client<typeof MeteringService>;
 

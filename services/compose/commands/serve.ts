@@ -3,19 +3,19 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { createLogger } from "#platform/logger.ts";
-import { probeSilentConnections } from "#platform/tcp-keep-alive.ts";
+import { probeSilentConnections } from "#platform/http/tcp-keep-alive.ts";
 import { allServices, parseServices, schemasOf, serviceNames, type ServiceSet } from "../catalog.ts";
 import { existingDatabase, ownDatabase } from "../database-source.ts";
 import { DataDirectory } from "../data-directory.ts";
 import { defaultConfigFile } from "../defaults.ts";
 import type { Environment } from "../environment.ts";
-import { withFixedParts } from "../restart-needed.ts";
+import { withFixedParts } from "../settings/restart-needed.ts";
 import { runManyProcesses } from "../run/many-processes.ts";
 import { runOneProcess, type Launch } from "../run/one-process.ts";
 import { surviveDefects } from "../run/survive-defects.ts";
 import { readOrders } from "../run/worker-orders.ts";
 import { runWorkerProcess } from "../run/worker-process.ts";
-import { loadSettings, readSettings, type Settings } from "../settings.ts";
+import { loadSettings, readSettings, type Settings } from "../settings/settings.ts";
 
 const lastWordsMs = 1_000;
 

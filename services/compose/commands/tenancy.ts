@@ -4,11 +4,11 @@ import type { Client } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Environment } from "../environment.ts";
-import { everyPage } from "../every-page.ts";
-import { onlyOrganization } from "../only-organization.ts";
-import { nameOfRole, roleNamed, roleNames } from "../roles.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { table } from "../table.ts";
+import { everyPage } from "../terminal/every-page.ts";
+import { onlyOrganization } from "../terminal/only-organization.ts";
+import { nameOfRole, roleNamed, roleNames } from "../terminal/roles.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { table } from "../terminal/table.ts";
 
 interface OrganizationOption extends RunningWeirOptions {
   readonly organization?: string;

@@ -9,9 +9,9 @@ import { UsageOrder, UsageRowSchema, type UsageRow } from "#gen/weir/metering/v1
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Environment } from "../environment.ts";
 import { focusRecord, plainRecord, recordDimensions, subjectsOf, type ExportRecord, type RecordFormat } from "../export/chargeback.ts";
-import { readMoment } from "../moment.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { SubjectNames } from "../subject-names.ts";
+import { readMoment } from "../terminal/moment.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { SubjectNames } from "../terminal/subject-names.ts";
 
 interface FileFormat {
   readonly record: RecordFormat;

@@ -8,12 +8,12 @@ import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import type { Environment } from "../environment.ts";
-import { everyPage } from "../every-page.ts";
-import { readMoment } from "../moment.ts";
-import { dollars } from "../nanos.ts";
-import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../running-weir.ts";
-import { SubjectNames } from "../subject-names.ts";
-import { table } from "../table.ts";
+import { everyPage } from "../terminal/every-page.ts";
+import { readMoment } from "../terminal/moment.ts";
+import { dollars } from "../terminal/nanos.ts";
+import { addRunningWeirOptions, connect, type RunningWeirOptions } from "../terminal/running-weir.ts";
+import { SubjectNames } from "../terminal/subject-names.ts";
+import { table } from "../terminal/table.ts";
 import { addUsageExportCommand } from "./usage-export.ts";
 
 const times = { hour: UsageDimension.HOUR, day: UsageDimension.DAY, month: UsageDimension.MONTH };

@@ -1,8 +1,8 @@
 /** Owns chargeback records: what each key of each team used and is charged in a day, as rows with named columns. */
 import { MeterSchema } from "#gen/weir/types/v1/usage_pb.ts";
 import { UsageDimension, type UsageRow } from "#gen/weir/metering/v1/usage_report_pb.ts";
-import { dollars } from "../nanos.ts";
-import type { NameOf } from "../subject-names.ts";
+import { dollars } from "../terminal/nanos.ts";
+import type { NameOf } from "../terminal/subject-names.ts";
 
 /** What a record is by; `UsageRow.group` holds the values in this order, and those of the labels after them. */
 export const recordDimensions: readonly UsageDimension[] = [

@@ -2,7 +2,7 @@
 import { fromJson } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { ImportPricesRequestSchema } from "#gen/weir/metering/v1/price_book_pb.ts";
-import { validateMessage } from "#platform/validation.ts";
+import { validateMessage } from "#platform/rpc/validation.ts";
 import { convertLitellmPrices } from "./litellm-prices.ts";
 
 /** Entries as they stood in https://github.com/BerriAI/litellm/blob/main/model_prices_and_context_window.json in 2026, and such as its schema allows. */

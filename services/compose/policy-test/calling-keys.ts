@@ -5,7 +5,7 @@ import type { Key } from "#gen/weir/policy/v1/key_pb.ts";
 import type { Member } from "#gen/weir/policy/v1/member_pb.ts";
 import type { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { everyPage } from "../every-page.ts";
+import { everyPage } from "../terminal/every-page.ts";
 
 export class CallingKeys {
   readonly #policy: Client<typeof PolicyService>;

@@ -2,7 +2,7 @@
 import type { PolicyCase } from "#gen/weir/config/v1/policy_cases_pb.ts";
 import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import type { ExplainDecisionResponse } from "#gen/weir/routing/v1/decision_pb.ts";
-import { reasonName } from "../reason-name.ts";
+import { reasonName } from "../terminal/reason-name.ts";
 
 type Expected = Pick<PolicyCase, "allowed" | "denied" | "by" | "target">;
 

@@ -3,7 +3,7 @@ import type { DatabaseConnection } from "#platform/database/database-connection.
 import { SharedMetrics } from "#platform/shared-metrics.ts";
 import { openAdminDoor } from "../admin-door.ts";
 import type { DatabaseSource, Schema } from "../database-source.ts";
-import { fixedPartsOf } from "../restart-needed.ts";
+import { fixedPartsOf } from "../settings/restart-needed.ts";
 import { startPage } from "../start-page.ts";
 import { Crew } from "./crew.ts";
 import type { Launch } from "./one-process.ts";

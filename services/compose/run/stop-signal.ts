@@ -1,5 +1,5 @@
 /** Owns how a process is asked to stop, and how long its requests may take to end then. */
-import type { Settings } from "../settings.ts";
+import type { Settings } from "../settings/settings.ts";
 
 /** npm passes on a Ctrl-C that the terminal has sent to its child already: two at once are one. */
 const sameSignalMs = 500;

@@ -1,7 +1,7 @@
 /** Owns what metering asks of who calls: their name for the record, and the tenants that they may see. */
 import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { Identity } from "#platform/service-types.ts";
+import type { Identity } from "#platform/rpc/service-types.ts";
 
 /** The id of the key, or the service. */
 export function nameOf(identity: Identity): string {

@@ -2,7 +2,7 @@
 import { createReadStream } from "node:fs";
 import { type DescMessage, fromJson, type MessageShape } from "@bufbuild/protobuf";
 import type { Path } from "@bufbuild/protobuf/reflect";
-import { validator } from "../validation.ts";
+import { validator } from "../rpc/validation.ts";
 import { ConfigFileError, type ConfigProblem } from "./config-file-error.ts";
 import { isWithin, pathOf } from "./field-path.ts";
 import { type FieldsReading, readFields } from "./read-fields.ts";

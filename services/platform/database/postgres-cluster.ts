@@ -5,7 +5,7 @@ import { chown, mkdtemp, open, readdir, readFile, rename, rm, stat } from "node:
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { GatewayError } from "../errors.ts";
-import { Secret } from "../secret.ts";
+import { Secret } from "../secrets/secret.ts";
 import type { PostgresBinaries } from "./postgres-binaries.ts";
 import { chooseRunAs, type RunAs } from "./run-as.ts";
 

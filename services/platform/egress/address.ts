@@ -1,6 +1,6 @@
 /** Owns which network addresses Weir may connect to: never a cloud's metadata service, and private ones only where the operator asked. */
 import { isIPv6 } from "node:net";
-import { isListed, rangeList } from "../ip-range.ts";
+import { isListed, rangeList } from "../http/ip-range.ts";
 
 /** Why an address may not be dialled, or undefined when it may. */
 export function reasonToRefuse(address: string, allowPrivate: boolean): string | undefined {

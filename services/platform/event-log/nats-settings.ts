@@ -2,7 +2,7 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Nats } from "#gen/weir/config/v1/nats_pb.ts";
 import { GatewayError } from "../errors.ts";
-import { Secret } from "../secret.ts";
+import { Secret } from "../secrets/secret.ts";
 
 export interface NatsSettings {
   /** Each `host:port`, without a scheme or a secret. */

@@ -4,8 +4,8 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Metadata } from "@grpc/grpc-js";
 import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { GatewayError } from "../errors.ts";
-import type { Secret } from "../secret.ts";
-import type { CallContext, Identity } from "../service-types.ts";
+import type { Secret } from "../secrets/secret.ts";
+import type { CallContext, Identity } from "../rpc/service-types.ts";
 import type { TraceContext } from "../tracing/span.ts";
 import { plainBytes } from "./grpc-codec.ts";
 

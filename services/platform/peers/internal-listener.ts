@@ -3,7 +3,7 @@ import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { Server, type sendUnaryData, type ServerCredentials, type ServerUnaryCall, type ServerWritableStream, type UntypedHandleCall } from "@grpc/grpc-js";
 import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import type { CallContext, UntypedMethod, UntypedService } from "../service-types.ts";
+import type { CallContext, UntypedMethod, UntypedService } from "../rpc/service-types.ts";
 import { checkSharedSecret, claimedService, readCallMetadata } from "./call-metadata.ts";
 import { deserializerOf, pathOf, serializerOf } from "./grpc-codec.ts";
 import { serverCredentials, type PeerProtection } from "./peer-credentials.ts";

@@ -7,7 +7,7 @@ import { Client, credentials } from "@grpc/grpc-js";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { RecordUsageRequestSchema, RecordUsageResponseSchema } from "#gen/weir/metering/v1/usage_recording_pb.ts";
-import { Secret } from "../secret.ts";
+import { Secret } from "../secrets/secret.ts";
 import { deserializerOf, pathOf, serializerOf } from "./grpc-codec.ts";
 import type { PeerProtection, TlsProtection } from "./peer-credentials.ts";
 import { createAuthority, issueCertificate, writeProtection, type Validity } from "./testing/certificates.ts";

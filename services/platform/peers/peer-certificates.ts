@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { experimental } from "@grpc/grpc-js";
 import type { Logger } from "../logger.ts";
-import { readTlsFiles, type TlsFiles } from "../tls-files.ts";
+import { readTlsFiles, type TlsFiles } from "../http/tls-files.ts";
 import type { TlsProtection } from "./peer-credentials.ts";
 
 /** grpc-js's own provider refuses every new connection, and says nothing, while a key does not belong to its certificate or a file is half written. */

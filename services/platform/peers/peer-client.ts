@@ -3,7 +3,7 @@ import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { Client, type CallOptions, type ClientReadableStream, type Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
 import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import type { CallContext, ServiceInterface, UntypedMethod } from "../service-types.ts";
+import type { CallContext, ServiceInterface, UntypedMethod } from "../rpc/service-types.ts";
 import { writeCallMetadata } from "./call-metadata.ts";
 import { deserializerOf, pathOf, serializerOf } from "./grpc-codec.ts";
 import { channelCredentials, type PeerProtection } from "./peer-credentials.ts";

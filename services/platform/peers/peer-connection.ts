@@ -1,6 +1,6 @@
 /** Owns waiting, for a short while, for a peer that is not connected: it may just be restarting. */
 import { connectivityState, type Client } from "@grpc/grpc-js";
-import type { CallContext } from "../service-types.ts";
+import type { CallContext } from "../rpc/service-types.ts";
 
 /** Until when whoever makes the call cares for it. */
 type Patience = Pick<CallContext, "signal" | "deadlineMs">;

@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import { credentials, experimental, ServerCredentials, type ChannelCredentials } from "@grpc/grpc-js";
 import type { Logger } from "../logger.ts";
-import type { Secret } from "../secret.ts";
+import type { Secret } from "../secrets/secret.ts";
 import { PeerCertificates } from "./peer-certificates.ts";
 
 /** How a process proves itself to its peers, and they to it. */

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { WatchPriceVersionRequestSchema, WatchPriceVersionResponseSchema, type WatchPriceVersionResponse } from "#gen/weir/metering/v1/price_book_pb.ts";
 import { RecordUsageRequestSchema, RecordUsageResponseSchema } from "#gen/weir/metering/v1/usage_recording_pb.ts";
 import type { GatewayError } from "../errors.ts";
-import type { CallContext } from "../service-types.ts";
+import type { CallContext } from "../rpc/service-types.ts";
 import type { InternalListener } from "./internal-listener.ts";
 import { clientOf, collect, contextOf, failureOf, fired, listenTo, maximumMessageBytes, scripted, sleep, streamOf, type ClientChoices, type ListenerChoices, type Metering } from "./testing/peers.ts";
 

@@ -12,8 +12,8 @@ import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toGatewayError, type Reason } from "../errors.ts";
-import { guardService } from "../method-guard.ts";
-import type { CallContext } from "../service-types.ts";
+import { guardService } from "../rpc/method-guard.ts";
+import type { CallContext } from "../rpc/service-types.ts";
 import { clientOf, collect, contextOf, contextWithin, createCertificates, failing, failureOf, fired, listenTo, maximumMessageBytes, scripted, sharedSecret, sleep, streamOf, type Certificates, type Metering } from "./testing/peers.ts";
 import { throughCodec } from "./through-codec.ts";
 

@@ -1,6 +1,6 @@
 /** Owns the wrapper that sends each message of a service in the same process through the codec, so that tests see what a wire would change. */
 import { fromBinary, toBinary, type DescMessage, type DescService, type Message } from "@bufbuild/protobuf";
-import { asUntyped, type ServiceInterface, type UntypedMethod } from "../service-types.ts";
+import { asUntyped, type ServiceInterface, type UntypedMethod } from "../rpc/service-types.ts";
 
 export function throughCodec<Service extends DescService>(descriptor: Service, service: ServiceInterface<Service>): ServiceInterface<Service> {
   const methods = asUntyped(service);

@@ -1,7 +1,7 @@
 /** Owns that a service which is called for a request that is recorded stands in its trace. */
 import type { DescService, Message } from "@bufbuild/protobuf";
-import type { LiveValue } from "../live-value.ts";
-import { asUntyped, type ServiceInterface, type UntypedMethod } from "../service-types.ts";
+import type { LiveValue } from "../views/live-value.ts";
+import { asUntyped, type ServiceInterface, type UntypedMethod } from "../rpc/service-types.ts";
 import { endWith, type Tracer } from "./span.ts";
 
 /** The same service, with a span for each call of a method that answers in one piece; streams tell of themselves. */

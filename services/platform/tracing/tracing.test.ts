@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { create } from "@bufbuild/protobuf";
 import { afterEach, expect, test } from "vitest";
 import { TracingSchema } from "#gen/weir/config/v1/tracing_pb.ts";
-import { MutableLiveValue } from "../live-value.ts";
+import { MutableLiveValue } from "../views/live-value.ts";
 import { createLogger } from "../logger.ts";
 import { createMetricsRegistry } from "../metrics.ts";
 import { checkTracing, openTracing } from "./tracing.ts";

@@ -3,7 +3,7 @@ import { equals } from "@bufbuild/protobuf";
 import { TracingSchema, type Tracing as TracingConfig } from "#gen/weir/config/v1/tracing_pb.ts";
 import { refuseForbiddenHost } from "../egress/egress-pool.ts";
 import { GatewayError } from "../errors.ts";
-import { deriveLive, MutableLiveValue, type LiveValue } from "../live-value.ts";
+import { deriveLive, MutableLiveValue, type LiveValue } from "../views/live-value.ts";
 import type { Logger } from "../logger.ts";
 import { Counter, type Registry } from "../metrics.ts";
 import type { SpanExport } from "./span-export.ts";

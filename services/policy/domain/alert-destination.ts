@@ -1,5 +1,5 @@
 /** Owns where alerts go: who is told of which, and when a delivery that failed is tried again. */
-import type { Secret } from "#platform/secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 
 export interface AlertDestination {
   readonly name: string;

@@ -4,8 +4,8 @@ import type { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import type { Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import type { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { coversRange } from "#platform/ip-range.ts";
-import type { Identity } from "#platform/service-types.ts";
+import { coversRange } from "#platform/http/ip-range.ts";
+import type { Identity } from "#platform/rpc/service-types.ts";
 
 /** What someone may do, with what, and until when; a Grant is one. */
 export interface Entitlement {

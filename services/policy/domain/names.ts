@@ -3,7 +3,7 @@ import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Scope } from "#gen/weir/policy/v1/scope_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { scopeOperationOf } from "#platform/scope-operation.ts";
+import { scopeOperationOf } from "#platform/rpc/scope-operation.ts";
 
 const longestName = 100;
 const control = /\p{Cc}/u;

@@ -1,7 +1,7 @@
 /** Owns whose tenancy a caller may touch: the part of it that statements are kept within. */
 import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { Identity } from "#platform/service-types.ts";
+import type { Identity } from "#platform/rpc/service-types.ts";
 
 /** Empty where it is of all. */
 export interface Tenant {

@@ -1,7 +1,7 @@
 /** Owns an alert as a signed POST, and what its answer means. */
 import type { Exchange, ExchangeReply } from "#platform/egress/egress-exchange.ts";
-import { retryAfterMs } from "#platform/retry-after.ts";
-import { webhookHeaders } from "#platform/standard-webhook.ts";
+import { retryAfterMs } from "#platform/http/retry-after.ts";
+import { webhookHeaders } from "#platform/http/standard-webhook.ts";
 import { Undelivered, type AlertWebhook } from "../domain/alert-destination.ts";
 import type { AlertMessage } from "../domain/alert-message.ts";
 

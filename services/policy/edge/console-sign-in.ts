@@ -27,8 +27,8 @@ import {
 import type { Clock } from "#platform/clock.ts";
 import type { Exchange } from "#platform/egress/egress-exchange.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { LiveValue } from "#platform/live-value.ts";
-import { seal, unseal } from "#platform/seal.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
+import { seal, unseal } from "#platform/secrets/seal.ts";
 import type { ConsoleClient } from "../console-config.ts";
 
 /** How long people may take at the issuer. */

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, sign } from "node:crypto";
 import { expect, it } from "vitest";
-import { MutableLiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue } from "#platform/views/live-value.ts";
 import { createLogger } from "#platform/logger.ts";
 import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { IdentityTokens } from "./identity-tokens.ts";

@@ -3,7 +3,7 @@ import { decodeJwt, errors, jwtVerify, type JWTPayload } from "jose";
 import type { Clock } from "#platform/clock.ts";
 import type { Exchange } from "#platform/egress/egress-exchange.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { ConsoleClient } from "../console-config.ts";
 import type { IssuerSettings, IdentityConfig } from "../identity-config.ts";

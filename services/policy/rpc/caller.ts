@@ -1,5 +1,5 @@
 /** Owns how a caller is named in what stays on record. */
-import type { Identity } from "#platform/service-types.ts";
+import type { Identity } from "#platform/rpc/service-types.ts";
 
 /** The key, or the service of Weir. */
 export function nameOf(identity: Identity): string {

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { Identity } from "#platform/service-types.ts";
+import type { Identity } from "#platform/rpc/service-types.ts";
 import { visibleTo } from "../domain/reach.ts";
 
 export interface RepeatableCall {

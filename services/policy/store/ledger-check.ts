@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { SumLeasesRequestSchema } from "#gen/weir/metering/v1/lease_posting_pb.ts";
 import { LeaseDifferenceSchema, type LeaseDifference } from "#gen/weir/policy/v1/budget_pb.ts";
 import type { Database } from "#platform/database/database.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyPeers } from "../peers.ts";
 
 const pageSize = 1_000;

@@ -7,7 +7,7 @@ import { create } from "@bufbuild/protobuf";
 import { WatchRulesResponseSchema, type WatchRulesResponse } from "#gen/weir/policy/v1/rule_set_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { MutableLiveValue, type LiveValue } from "#platform/live-value.ts";
+import { MutableLiveValue, type LiveValue } from "#platform/views/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { PolicyConfig } from "../config.ts";
 import { Bell } from "./bell.ts";

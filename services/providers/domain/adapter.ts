@@ -11,7 +11,7 @@ import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { RateLimit } from "#gen/weir/types/v1/rate_limit_pb.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
-import type { Secret } from "#platform/secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 import type { BatchAdapter, VendorBatch } from "./batch.ts";
 import type { Traffic } from "./usage/estimate-usage.ts";
 import type { EventSplitter, StreamedEvent } from "./reply/event-splitter.ts";

@@ -5,7 +5,7 @@ import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import type { SynthesizeSpeechRequest } from "#gen/weir/inference/v1/speech_pb.ts";
 import { AttemptRequestSchema, AttemptResponseSchema, type AttemptRequest, type AttemptResponse, type RelayRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { SseSplitter } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/formats/sse.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import type { NativeForm, NativeUnaryForm, SpokenReply, UnaryAdapter, VendorAdapter, VendorRequest } from "./adapter.ts";
 import { ByteReply } from "./reply/byte-reply.ts";

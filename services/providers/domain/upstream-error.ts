@@ -1,6 +1,6 @@
 /** Owns what goes wrong between Weir and a vendor, as errors that name the provider and never its address or credential. */
 import { GatewayError } from "#platform/errors.ts";
-import type { Secret } from "#platform/secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 
 const shortestSecret = 8;
 

@@ -3,7 +3,7 @@ import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { openEgressPool, type EgressHandler, type EgressPool } from "#platform/egress/egress-pool.ts";
 import type { Logger } from "#platform/logger.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import type { ProviderConfig, ProvidersConfig } from "../config.ts";
 import type { VendorRequest } from "../domain/adapter.ts";
 import type { StoredSecrets } from "../domain/credentials/credential-pool.ts";

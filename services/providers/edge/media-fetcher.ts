@@ -3,7 +3,7 @@ import type { Media } from "#gen/weir/inference/v1/content_pb.ts";
 import { fetchFile, type FetchedFile, type Internet } from "#platform/egress/fetch-file.ts";
 import { FileRefused, readFileUrl, type FileUrlRules } from "#platform/egress/file-url.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import { mediaTypeOf } from "../domain/media/media-type.ts";
 import { mediaFrom, type RemoteMedia } from "../domain/media/remote-media.ts";

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import type { ObtainCredential } from "../domain/credentials/credential-source.ts";
 import { bedrockVendor } from "../edge/bedrock/bedrock-vendor.ts";
 import { expectedAuthorization, signedHeadersOf } from "../edge/bedrock/aws-signature.fixture.ts";

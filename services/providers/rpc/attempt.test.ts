@@ -13,7 +13,7 @@ import { WatchCatalogRequestSchema } from "#gen/weir/providers/v1/providers_serv
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { newId } from "#platform/ids.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { openaiVendor } from "../edge/openai/openai-vendor.ts";
 import { answerJson, beginStream, chunk, completion, done, event, startScriptedVendor, usageChunk, type ScriptedVendor } from "../testing/scripted-vendor.ts";
 import { attemptRequest, collect, configOf, contextOf, nativeText, operations, startProviders, type RunningProviders, type StartOptions } from "../testing/start-providers.ts";

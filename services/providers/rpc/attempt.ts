@@ -5,9 +5,9 @@ import { AttemptResult, type AttemptIntent, type AttemptOutcome } from "#gen/wei
 import { AttemptEndSchema, AttemptResponseSchema, AttemptStartSchema, type AttemptRequest, type AttemptResponse, type AttemptStart } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError, toGatewayError } from "#platform/errors.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { Span, Tracer } from "#platform/tracing/span.ts";
 import type { BatchSettlement } from "../batch-settlement.ts";
 import { intentOf } from "../domain/attempt-intent.ts";

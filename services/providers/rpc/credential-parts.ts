@@ -1,8 +1,8 @@
 /** Owns what the RPCs for stored credentials share. */
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { LiveValue } from "#platform/live-value.ts";
-import { Secret } from "#platform/secret.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import type { ProvidersConfig } from "../config.ts";
 import { isSendable } from "../domain/credentials/credential-source.ts";
 import type { StoredCredentials } from "../store/stored-credentials.ts";

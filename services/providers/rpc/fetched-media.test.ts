@@ -7,7 +7,7 @@ import type { GenerateRequest } from "#gen/weir/inference/v1/inference_service_p
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Internet } from "#platform/egress/fetch-file.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import type { VendorAdapter } from "../domain/adapter.ts";
 import { bedrockVendor } from "../edge/bedrock/bedrock-vendor.ts";
 import { reply as bedrockReply } from "../edge/bedrock/fixtures.ts";

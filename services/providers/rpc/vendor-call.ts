@@ -4,8 +4,8 @@ import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_p
 import type { Clock } from "#platform/clock.ts";
 import type { EgressController, EgressHandler } from "#platform/egress/egress-pool.ts";
 import { GatewayError, toGatewayError } from "#platform/errors.ts";
-import { readNested } from "#platform/nesting.ts";
-import type { Secret } from "#platform/secret.ts";
+import { readNested } from "#platform/formats/nesting.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 import { ErrorReply } from "../domain/reply/error-reply.ts";
 import { credentialFailed, type CredentialSource } from "../domain/credentials/credential-source.ts";
 import type { AttemptPlan } from "../domain/plan-attempt.ts";

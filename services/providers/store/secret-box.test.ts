@@ -1,7 +1,7 @@
 import { createSecretKey } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { sealFormerly } from "../testing/seal-formerly.ts";
 import { LocalKey, openSecret, sealSecret } from "./secret-box.ts";
 

@@ -1,7 +1,7 @@
 /** Owns how a secret is stored: encrypted under the data key of whom it is of, and bound to that owner and its row, so that it is good in no other. */
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
-import { seal, unseal } from "#platform/seal.ts";
-import { Secret } from "#platform/secret.ts";
+import { seal, unseal } from "#platform/secrets/seal.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import type { KeyWrapping, KeyWrappings } from "../domain/credentials/key-wrapping.ts";
 
 const keyBytes = 32;

@@ -6,7 +6,7 @@ import type { Clock } from "#platform/clock.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { Secret } from "#platform/secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 import type { StoredSecret, StoredSecrets } from "../domain/credentials/credential-pool.ts";
 import type { KeyWrappings } from "../domain/credentials/key-wrapping.ts";
 import { noteRefusal, selectSealed, type SealedCredential, type SealedSecret } from "./credentials.ts";

@@ -1,6 +1,6 @@
 /** Owns the form in which secrets were stored before each organization had a data key: under one of their own, wrapped beside them. */
 import { createSecretKey, randomBytes } from "node:crypto";
-import { seal } from "#platform/seal.ts";
+import { seal } from "#platform/secrets/seal.ts";
 import type { KeyWrapping } from "../domain/credentials/key-wrapping.ts";
 
 export async function sealFormerly(secret: string, credentialId: string, keys: KeyWrapping): Promise<Buffer> {

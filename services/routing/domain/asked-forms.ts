@@ -4,7 +4,7 @@ import { GenerateRequestSchema, GenerationSchema, StreamGenerateRequestSchema, t
 import { NativePayloadSchema, type NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { RelayRequestSchema, type AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { spliceJson } from "#platform/json.ts";
+import { spliceJson } from "#platform/formats/json.ts";
 import { ownCacheKey, withVendorIds, withVendorMedia, type OwnFiles } from "./account/account-objects.ts";
 import { boundOfGeneration, boundOfRelay, boundOfUnary } from "./budget/bound-of.ts";
 import type { Bound } from "./budget/bound.ts";

@@ -3,7 +3,7 @@ import type { ProvidersService } from "#gen/weir/providers/v1/providers_service_
 import type { Breaker } from "#platform/breaker.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { ServiceInterface } from "#platform/service-types.ts";
+import type { ServiceInterface } from "#platform/rpc/service-types.ts";
 import { recordWait } from "#platform/tracing/span.ts";
 import { emptyRequest } from "./attempts/attempt-request.ts";
 import { attemptTarget, operationAt, type BegunReply } from "./attempts/attempt-target.ts";

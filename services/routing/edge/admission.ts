@@ -1,10 +1,10 @@
 /** Owns letting a request in: who calls and from where, what ends the call early, and that the key was used. */
 import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import type { Clock } from "#platform/clock.ts";
-import { rangeList } from "#platform/ip-range.ts";
-import { connectionOf, type HttpRequest } from "#platform/listener.ts";
-import { certificateFaultOf, clientCertificateOf, type ClientCertificate } from "#platform/listener-tls.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import { rangeList } from "#platform/http/ip-range.ts";
+import { connectionOf, type HttpRequest } from "#platform/http/listener.ts";
+import { certificateFaultOf, clientCertificateOf, type ClientCertificate } from "#platform/http/listener-tls.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import type { RoutingConfig } from "../config.ts";
 import { authenticate, type GrantSource, type SessionSecret } from "../domain/admission/admit.ts";
 import { callerAddress } from "./caller-address.ts";

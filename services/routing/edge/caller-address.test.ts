@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { rangeList } from "#platform/ip-range.ts";
+import { rangeList } from "#platform/http/ip-range.ts";
 import { callerAddress } from "./caller-address.ts";
 
 test.each([

@@ -1,7 +1,7 @@
 /** Owns the caller's IP address: the connection's, or what proxies that the operator trusts say of it. */
 import type { BlockList } from "node:net";
-import type { HttpRequest } from "#platform/listener.ts";
-import { isListed } from "#platform/ip-range.ts";
+import type { HttpRequest } from "#platform/http/listener.ts";
+import { isListed } from "#platform/http/ip-range.ts";
 
 /** Each proxy appends the address it was called from; from the end, the first that is no trusted proxy is the caller. */
 export function callerAddress({ socket, headers }: Pick<HttpRequest, "headers"> & { readonly socket: { readonly remoteAddress?: string | undefined } }, trustedProxies: BlockList | undefined): string {

@@ -2,8 +2,8 @@
 import { create, toJsonString, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { CallContentSchema, type CallContent } from "#gen/weir/metering/v1/content_pb.ts";
 import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
-import type { HttpResponse } from "#platform/listener.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import type { HttpResponse } from "#platform/http/listener.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import type { RoutingConfig } from "../config.ts";
 import type { RequestScope } from "./request-scope.ts";
 

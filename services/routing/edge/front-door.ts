@@ -1,8 +1,8 @@
 /** Owns the public port's first step: each request is bounded, given its scope, and handed to the RPC door, the console's sign-in or the HTTP dialects. */
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { breakOff, type HttpHandler, type HttpResponse } from "#platform/listener.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import { breakOff, type HttpHandler, type HttpResponse } from "#platform/http/listener.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import type { RoutingConfig } from "../config.ts";
 import type { ConsoleFiles } from "./browsers/console-files.ts";
 import { answerCors } from "./browsers/cors.ts";

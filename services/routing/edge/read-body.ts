@@ -1,6 +1,6 @@
 /** Owns reading a request's body into memory, within its bound. */
 import { GatewayError } from "#platform/errors.ts";
-import type { HttpRequest } from "#platform/listener.ts";
+import type { HttpRequest } from "#platform/http/listener.ts";
 
 /** How long a body may be silent before its end. */
 const silenceMs = 30_000;

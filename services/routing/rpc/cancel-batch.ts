@@ -1,7 +1,7 @@
 /** Owns InferenceService.CancelBatch. */
 import { create } from "@bufbuild/protobuf";
 import { CancelBatchResponseSchema, type CancelBatchRequest, type CancelBatchResponse } from "#gen/weir/inference/v1/batch_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { cancelBatch } from "../domain/account/kept-batches.ts";
 import { batchMessage } from "./batch-message.ts";
 import { batchFilesOf } from "./file-access.ts";

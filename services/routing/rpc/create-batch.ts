@@ -1,7 +1,7 @@
 /** Owns InferenceService.CreateBatch. */
 import { create } from "@bufbuild/protobuf";
 import { CreateBatchResponseSchema, type CreateBatchRequest, type CreateBatchResponse } from "#gen/weir/inference/v1/batch_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { makeBatch } from "../domain/account/kept-batches.ts";
 import { batchMessage } from "./batch-message.ts";
 import { batchFilesOf } from "./file-access.ts";

@@ -1,7 +1,7 @@
 /** Owns InferenceService.DeleteFile. */
 import { create } from "@bufbuild/protobuf";
 import { DeleteFileResponseSchema, type DeleteFileRequest, type DeleteFileResponse } from "#gen/weir/inference/v1/file_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { lookAtFile } from "../domain/account/kept-files.ts";
 import { filesOf } from "./file-access.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";

@@ -8,7 +8,7 @@ import { AppliedRuleSchema, ExplainDecisionResponseSchema, type AppliedRule, typ
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { authorizeMethod, letIn, type GrantSource, type OpenGrant } from "../domain/admission/admit.ts";
 import { capableTargets } from "../domain/targets/capability.ts";
 import { appliedRules, plannedTargets } from "../domain/decision.ts";

@@ -7,7 +7,7 @@ import { ModerateRequestSchema } from "#gen/weir/inference/v1/moderation_pb.ts";
 import { RerankRequestSchema } from "#gen/weir/inference/v1/rerank_pb.ts";
 import { SynthesizeSpeechRequestSchema } from "#gen/weir/inference/v1/speech_pb.ts";
 import type { ExplainDecisionRequest } from "#gen/weir/routing/v1/decision_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { generationCall, unaryCall, type AskedCall } from "../domain/asked-call.ts";
 import type { UnaryName, UnaryRequest } from "../domain/unary-operation.ts";
 import { askedGeneration, type InferenceDependencies } from "./inference-dependencies.ts";

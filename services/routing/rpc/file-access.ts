@@ -1,7 +1,7 @@
 /** Owns what the RPCs of InferenceService about files have in common: the caller's files, and a file as the contract has it. */
 import { create } from "@bufbuild/protobuf";
 import { FileSchema, type File } from "#gen/weir/inference/v1/file_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { AccountFiles } from "../domain/account/account-files.ts";
 import type { JsonObject } from "../domain/dialect.ts";
 import { runCall } from "../domain/pipeline.ts";

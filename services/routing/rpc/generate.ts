@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { GenerateResponseSchema, type GenerateRequest, type GenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { generationCall } from "../domain/asked-call.ts";
 import { askedGeneration, runCacheable, type InferenceDependencies } from "./inference-dependencies.ts";
 

@@ -1,7 +1,7 @@
 /** Owns InferenceService.GetBatch. */
 import { create } from "@bufbuild/protobuf";
 import { GetBatchResponseSchema, type GetBatchRequest, type GetBatchResponse } from "#gen/weir/inference/v1/batch_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { lookAtBatch } from "../domain/account/kept-batches.ts";
 import { batchMessage } from "./batch-message.ts";
 import { batchFilesOf } from "./file-access.ts";

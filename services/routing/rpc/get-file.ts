@@ -1,7 +1,7 @@
 /** Owns InferenceService.GetFile. */
 import { create } from "@bufbuild/protobuf";
 import { GetFileResponseSchema, type GetFileRequest, type GetFileResponse } from "#gen/weir/inference/v1/file_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { lookAtFile } from "../domain/account/kept-files.ts";
 import { fileMessage, filesOf } from "./file-access.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";

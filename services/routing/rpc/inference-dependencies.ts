@@ -2,7 +2,7 @@
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { filesIn, filesInTypes } from "../domain/account/account-objects.ts";
 import { withOwnCache, type AskedGeneration } from "../domain/asked-forms.ts";
 import type { AskedCall } from "../domain/asked-call.ts";

@@ -1,6 +1,6 @@
 /** Owns InferenceService as a whole: which file answers which of its RPCs. */
 import type { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import type { ServiceInterface } from "#platform/service-types.ts";
+import type { ServiceInterface } from "#platform/rpc/service-types.ts";
 import { cancelBatchByRpc } from "./cancel-batch.ts";
 import { createBatch } from "./create-batch.ts";
 import { deleteFile } from "./delete-file.ts";

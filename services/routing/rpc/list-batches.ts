@@ -1,7 +1,7 @@
 /** Owns InferenceService.ListBatches. */
 import { create } from "@bufbuild/protobuf";
 import { ListBatchesResponseSchema, type ListBatchesRequest, type ListBatchesResponse } from "#gen/weir/inference/v1/batch_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { listBatches, usualBatchPage } from "../domain/account/kept-batches.ts";
 import { batchMessage } from "./batch-message.ts";
 import { batchFilesOf, providerOf } from "./file-access.ts";

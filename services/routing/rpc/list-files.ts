@@ -1,7 +1,7 @@
 /** Owns InferenceService.ListFiles. */
 import { create } from "@bufbuild/protobuf";
 import { ListFilesResponseSchema, type ListFilesRequest, type ListFilesResponse } from "#gen/weir/inference/v1/file_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { listFiles } from "../domain/account/kept-files.ts";
 import { fileMessage, filesOf, providerOf } from "./file-access.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { ListModelsResponseSchema, type ListModelsRequest, type ListModelsResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { listModels, providerProblems } from "../domain/targets/list-models.ts";
 import { grantOf, type InferenceDependencies } from "./inference-dependencies.ts";
 

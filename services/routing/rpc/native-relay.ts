@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { NativePayloadSchema, type NativePayload } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { AskedRelay } from "../domain/asked-forms.ts";
 import { relayedCall } from "../domain/asked-call.ts";
 import type { RelayedName } from "../domain/targets/capability.ts";

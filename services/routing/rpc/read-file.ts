@@ -1,7 +1,7 @@
 /** Owns InferenceService.ReadFile. */
 import { create } from "@bufbuild/protobuf";
 import { ReadFileResponseSchema, type ReadFileRequest, type ReadFileResponse } from "#gen/weir/inference/v1/file_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { readFile } from "../domain/account/kept-files.ts";
 import { filesOf } from "./file-access.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";

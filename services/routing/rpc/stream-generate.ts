@@ -1,7 +1,7 @@
 /** Owns InferenceService.StreamGenerate. */
 import { create } from "@bufbuild/protobuf";
 import { StreamGenerateResponseSchema, StreamStartSchema, type StreamGenerateRequest, type StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { generationCall } from "../domain/asked-call.ts";
 import { identifyEvents } from "../domain/reply-origin.ts";
 import { askedGeneration, runCacheable, type InferenceDependencies } from "./inference-dependencies.ts";

@@ -1,7 +1,7 @@
 /** Owns InferenceService.SynthesizeSpeech. */
 import { create } from "@bufbuild/protobuf";
 import { SpeechEndSchema, SpeechStartSchema, SynthesizeSpeechResponseSchema, type SynthesizeSpeechRequest, type SynthesizeSpeechResponse } from "#gen/weir/inference/v1/speech_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { boundOfSpeech } from "../domain/budget/bound-of.ts";
 import type { AskedCall } from "../domain/asked-call.ts";
 import { runCall } from "../domain/pipeline.ts";

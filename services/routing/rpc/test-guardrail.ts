@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { GuardrailFindSchema, TestGuardrailResponseSchema, type GuardrailFind, type TestGuardrailRequest, type TestGuardrailResponse } from "#gen/weir/routing/v1/routing_service_pb.ts";
 import { compilePattern } from "#platform/linear-pattern.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { authorizePlan } from "../domain/admission/admit.ts";
 import { compiledRule } from "../domain/guardrails/compiled-rules.ts";
 import { changedText } from "../domain/guardrails/outside/outside-guard.ts";

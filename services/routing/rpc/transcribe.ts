@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { TranscribeResponseSchema, type TranscribeRequest, type TranscribeResponse } from "#gen/weir/inference/v1/transcription_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";
 import { relayNative } from "./native-relay.ts";
 import { callUnary } from "./unary.ts";

@@ -1,7 +1,7 @@
 /** Owns the RPCs of InferenceService that call a model and are answered in one piece, all but Generate. */
 import type { NativePayload, Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { filesIn, filesInTypes } from "../domain/account/account-objects.ts";
 import type { AskedUnary } from "../domain/asked-forms.ts";
 import { unaryCall } from "../domain/asked-call.ts";

@@ -2,8 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import { UploadFileResponseSchema, type UploadFileRequest, type UploadFileResponse } from "#gen/weir/inference/v1/file_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { textPart } from "#platform/multipart.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import { textPart } from "#platform/formats/multipart.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import { filePurposes, uploadFile } from "../domain/account/kept-files.ts";
 import { fileMessage, filesOf, providerOf } from "./file-access.ts";
 import type { InferenceDependencies } from "./inference-dependencies.ts";

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { ListCallBudgetsRequestSchema, type CallBudget } from "#gen/weir/policy/v1/lease_pb.ts";
 import type { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import type { ServiceInterface } from "#platform/service-types.ts";
+import type { ServiceInterface } from "#platform/rpc/service-types.ts";
 import type { HoldContext } from "../domain/budget/hold.ts";
 
 const identity = { kind: "service", name: "routing" } as const;

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { WatchBoundPricesRequestSchema, WatchPriceVersionRequestSchema, type BoundRate } from "#gen/weir/metering/v1/price_book_pb.ts";
 import { WatchCatalogRequestSchema, type Provider } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import type { Logger } from "#platform/logger.ts";
-import { followView, heartbeatInterval } from "#platform/pushed-view.ts";
+import { followView, heartbeatInterval } from "#platform/views/pushed-view.ts";
 import type { BoundPrices } from "../domain/budget/bound-rates.ts";
 import type { RoutingPeers } from "../peers.ts";
 

@@ -1,7 +1,7 @@
 /** Owns asking providers whether there is a credential for an organization's calls. */
 import { create } from "@bufbuild/protobuf";
 import { PeekCredentialRequestSchema, type ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import type { ServiceInterface } from "#platform/service-types.ts";
+import type { ServiceInterface } from "#platform/rpc/service-types.ts";
 
 const identity = { kind: "service", name: "routing" } as const;
 

@@ -7,9 +7,9 @@ import { ResolveGrantResponseSchema, WatchGrantsResponseSchema, type WatchGrants
 import { Consistency } from "#gen/weir/policy/v1/key_pb.ts";
 import { TokenClaimsSchema } from "#gen/weir/policy/v1/token_pb.ts";
 import { Permission } from "#gen/weir/types/v1/method_pb.ts";
-import { secretMarkOf, signToken } from "#platform/access-token.ts";
+import { secretMarkOf, signToken } from "#platform/secrets/access-token.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { digestOfKeySecret } from "#platform/key-secret.ts";
+import { digestOfKeySecret } from "#platform/secrets/key-secret.ts";
 import { createLogger } from "#platform/logger.ts";
 import { authenticate } from "../domain/admission/admit.ts";
 import { GrantView } from "./grant-view.ts";

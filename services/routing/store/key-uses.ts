@@ -5,7 +5,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { RecordKeyUsesRequestSchema } from "#gen/weir/policy/v1/key_pb.ts";
 import type { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { ServiceInterface } from "#platform/service-types.ts";
+import type { ServiceInterface } from "#platform/rpc/service-types.ts";
 
 export interface KeyUsesOptions {
   readonly policy: Pick<ServiceInterface<typeof PolicyService>, "recordKeyUses">;

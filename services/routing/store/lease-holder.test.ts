@@ -17,7 +17,7 @@ import {
 import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { createLogger } from "#platform/logger.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { Hold, Need } from "../domain/budget/hold.ts";
 import { LeaseHolder } from "./lease-holder.ts";
 

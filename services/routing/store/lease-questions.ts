@@ -2,7 +2,7 @@
 import type { AcquireLeaseRequest, AcquireLeaseResponse, PeekLeaseRequest, PeekLeaseResponse } from "#gen/weir/policy/v1/lease_pb.ts";
 import type { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
+import type { CallContext, ServiceInterface } from "#platform/rpc/service-types.ts";
 
 export interface LeaseQuestionsOptions {
   readonly policy: Pick<ServiceInterface<typeof PolicyService>, "acquireLease" | "peekLease">;

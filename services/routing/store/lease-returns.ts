@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { ReturnLeasesRequestSchema } from "#gen/weir/policy/v1/lease_pb.ts";
 import type { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { ServiceInterface } from "#platform/service-types.ts";
+import type { ServiceInterface } from "#platform/rpc/service-types.ts";
 
 export interface LeaseReturnsOptions {
   readonly policy: Pick<ServiceInterface<typeof PolicyService>, "returnLeases">;

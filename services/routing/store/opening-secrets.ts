@@ -1,7 +1,7 @@
 /** Owns the secrets that open the grant of a key, the present one and the one before it, and until when each does. */
 import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
-import { secretMarkOf } from "#platform/access-token.ts";
+import { secretMarkOf } from "#platform/secrets/access-token.ts";
 import { textOf } from "./secret-digests.ts";
 
 interface OpeningSecret {

@@ -8,7 +8,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { DrawRatesRequestSchema, PeekRatesRequestSchema, type DrawRatesResponse } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import type { Clock } from "#platform/clock.ts";
-import type { ServiceInterface } from "#platform/service-types.ts";
+import type { ServiceInterface } from "#platform/rpc/service-types.ts";
 import type { RateRoom } from "../domain/dry-run.ts";
 import type { RateCounter } from "../domain/rate-limits/rate-admission.ts";
 import type { AppliedLimit } from "../domain/rate-limits/rate-limit.ts";

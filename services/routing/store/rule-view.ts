@@ -4,8 +4,8 @@ import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import type { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { WatchRulesRequestSchema, type WatchRulesResponse } from "#gen/weir/policy/v1/rule_set_pb.ts";
 import type { Logger } from "#platform/logger.ts";
-import { followView, heartbeatInterval } from "#platform/pushed-view.ts";
-import type { ServiceInterface } from "#platform/service-types.ts";
+import { followView, heartbeatInterval } from "#platform/views/pushed-view.ts";
+import type { ServiceInterface } from "#platform/rpc/service-types.ts";
 import { rulesFor, type GrantRules, type RuleSource } from "../domain/grant-rules.ts";
 
 export interface RuleViewOptions {

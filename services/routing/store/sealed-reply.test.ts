@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { ReplySeal, sealBytes } from "./sealed-reply.ts";
 
 const seal = new ReplySeal(new Secret("one secret of thirty-two letters"));

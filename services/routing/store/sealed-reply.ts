@@ -1,7 +1,7 @@
 /** Owns the form of a reply that lies where others can see it: under a subject that tells nothing of the call, and sealed for that subject alone. */
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
-import { seal, unseal } from "#platform/seal.ts";
-import type { Secret } from "#platform/secret.ts";
+import { seal, unseal } from "#platform/secrets/seal.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 
 export interface SharedReply {
   /** In the form of reply-bytes.ts. */

@@ -1,6 +1,6 @@
 /** Owns the digests under which this process knows the secrets of keys, and the pepper that it makes them with. */
 import { createSecretKey, type KeyObject } from "node:crypto";
-import { digestOfKeySecret } from "#platform/key-secret.ts";
+import { digestOfKeySecret } from "#platform/secrets/key-secret.ts";
 
 export class SecretDigests {
   /** Comes with the first snapshot of grants. */

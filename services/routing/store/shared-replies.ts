@@ -6,7 +6,7 @@ import { GatewayError } from "#platform/errors.ts";
 import type { NatsLink } from "#platform/event-log/nats-link.ts";
 import type { Logger } from "#platform/logger.ts";
 import { Counter, Histogram, type Registry } from "#platform/metrics.ts";
-import type { Secret } from "#platform/secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 import type { KeptReply } from "../domain/cache/call-cache.ts";
 import { ReplySeal, sealBytes } from "./sealed-reply.ts";
 import { SharedStream, type SharedStreamSettings } from "./shared-stream.ts";

@@ -5,7 +5,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { ReadContentResponseSchema, type ReadContentRequest, type ReadContentResponse, CallContentSchema } from "#gen/weir/metering/v1/content_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { unseal } from "#platform/seal.ts";
+import { unseal } from "#platform/secrets/seal.ts";
 import { selectContent } from "../../store/contents.ts";
 import { keyOf, placeOf, unwrap } from "./record-content.ts";
 

@@ -6,7 +6,7 @@ import { RecordContentResponseSchema, type RecordContentRequest, type RecordCont
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { seal, unseal } from "#platform/seal.ts";
+import { seal, unseal } from "#platform/secrets/seal.ts";
 import { appendAuditIn } from "../../store/audit-log.ts";
 import { holdKey, insertContent, insertKey, nextKeyVersion } from "../../store/contents.ts";
 

@@ -7,7 +7,7 @@ import { AttemptResult, type UsageEvent } from "#gen/weir/metering/v1/usage_even
 import { Meter, UsageSchema, UsageSource, type MeterQuantity } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { Identity } from "#platform/service-types.ts";
+import type { Identity } from "#platform/rpc/service-types.ts";
 import { hourMs } from "../../domain/ledger-difference.ts";
 import { agree, compareModels, isSameUsage, matchRequests, type LedgerUsage, type VendorLine } from "../../domain/reconcile.ts";
 import { outranks } from "../../domain/usage-event.ts";

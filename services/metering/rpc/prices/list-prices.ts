@@ -4,7 +4,7 @@ import { ListPricesResponseSchema, type ListPricesRequest, type ListPricesRespon
 import { NamedPriceSchema, PriceAdjustmentSchema } from "#gen/weir/types/v1/price_pb.ts";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { Identity } from "#platform/service-types.ts";
+import type { Identity } from "#platform/rpc/service-types.ts";
 import { listedAdjustmentOf, type PriceAdjustment } from "../../domain/price-adjustment.ts";
 import type { PriceBook } from "../../domain/price-book.ts";
 import type { PriceVersions } from "../../store/price-versions.ts";

@@ -4,7 +4,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { RatingDifferenceSchema, RerateUsageResponseSchema, type RerateUsageRequest, type RerateUsageResponse } from "#gen/weir/metering/v1/rerating_pb.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { Period } from "../../domain/ledger-difference.ts";
 import type { PriceBook } from "../../domain/price-book.ts";
 import { addDifferences, differencesOf, rerateLine, type RatedLine, type RatingDifference } from "../../domain/rerate.ts";

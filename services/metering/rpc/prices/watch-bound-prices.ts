@@ -2,8 +2,8 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type BoundRateSchema, WatchBoundPricesResponseSchema, type WatchBoundPricesRequest, type WatchBoundPricesResponse } from "#gen/weir/metering/v1/price_book_pb.ts";
 import type { Clock } from "#platform/clock.ts";
-import { withHeartbeats } from "#platform/heartbeats.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import { withHeartbeats } from "#platform/views/heartbeats.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import { boundPricesOf, type BoundRates } from "../../domain/bound-prices.ts";
 import type { PriceBook } from "../../domain/price-book.ts";
 

@@ -1,8 +1,8 @@
 /** Owns WatchPriceVersion: the version in force, then each change; a slow reader is told the latest only. */
 import { create } from "@bufbuild/protobuf";
 import { WatchPriceVersionResponseSchema, type WatchPriceVersionRequest, type WatchPriceVersionResponse } from "#gen/weir/metering/v1/price_book_pb.ts";
-import { withHeartbeats } from "#platform/heartbeats.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import { withHeartbeats } from "#platform/views/heartbeats.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import type { PriceBook } from "../../domain/price-book.ts";
 
 /** Ends when the signal fires. */

@@ -3,7 +3,7 @@ import { create, fromBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { ListRequestsResponseSchema, RequestRecordSchema, type ListRequestsRequest, type ListRequestsResponse } from "#gen/weir/metering/v1/request_record_pb.ts";
 import type { Database } from "#platform/database/database.ts";
-import type { Identity } from "#platform/service-types.ts";
+import type { Identity } from "#platform/rpc/service-types.ts";
 import { selectRequestRecords } from "../../store/request-records.ts";
 import { tenantSeenBy } from "../caller.ts";
 import { invalidPageToken, pageSizeOf, readPageToken, writePageToken, type TokenPart } from "../page-token.ts";

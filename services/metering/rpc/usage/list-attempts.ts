@@ -5,7 +5,7 @@ import { AttemptSchema, ListAttemptsResponseSchema, type Attempt, type ListAttem
 import { AttemptIntentSchema, AttemptOutcomeSchema, AttributionSchema, UsageEventSchema, type AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import { UsageSchema, type UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
 import type { Database } from "#platform/database/database.ts";
-import type { Identity } from "#platform/service-types.ts";
+import type { Identity } from "#platform/rpc/service-types.ts";
 import { timeOfId } from "#platform/ids.ts";
 import { selectAttempts, type AttemptRow } from "../../store/attempt-list.ts";
 import { tenantSeenBy } from "../caller.ts";

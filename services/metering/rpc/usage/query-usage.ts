@@ -5,7 +5,7 @@ import { LatencySchema, QueryUsageResponseSchema, UsageRowSchema, type Latency, 
 import type { Clock } from "#platform/clock.ts";
 import type { Database } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { Identity } from "#platform/service-types.ts";
+import type { Identity } from "#platform/rpc/service-types.ts";
 import { percentileOf } from "../../domain/latency-histogram.ts";
 import { isDimension, selectUsage, type UsagePlace } from "../../store/usage-report.ts";
 import { tenantSeenBy } from "../caller.ts";

@@ -4,7 +4,7 @@ import { RecordUsageResponseSchema, RejectedEventSchema, type RecordUsageRequest
 import type { Clock } from "#platform/clock.ts";
 import type { Database, Queryable } from "#platform/database/database.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import type { Logger } from "#platform/logger.ts";
 import type { MeteringConfig } from "../../config.ts";
 import { correctLine, openLine, rejectForeign, strongestPerAttempt, type LedgerChange } from "../../domain/ledger.ts";

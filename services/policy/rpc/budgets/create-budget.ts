@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { BudgetShortage, BudgetSubjectSchema, CreateBudgetRequestSchema, CreateBudgetResponseSchema, type CreateBudgetRequest, type CreateBudgetResponse } from "#gen/weir/policy/v1/budget_pb.ts";
 import { newId } from "#platform/ids.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { checkBudget } from "../../domain/budget-terms.ts";
 import { readName } from "../../domain/names.ts";

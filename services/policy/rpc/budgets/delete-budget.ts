@@ -1,7 +1,7 @@
 /** Owns DeleteBudget. */
 import { create } from "@bufbuild/protobuf";
 import { DeleteBudgetResponseSchema, type DeleteBudgetRequest, type DeleteBudgetResponse } from "#gen/weir/policy/v1/budget_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { checkChangeable } from "../../domain/budget-terms.ts";
 import { changeableBy } from "../../domain/reach.ts";

@@ -1,7 +1,7 @@
 /** Owns ListBudgetUsage. */
 import { create } from "@bufbuild/protobuf";
 import { ListBudgetUsageResponseSchema, type ListBudgetUsageRequest, type ListBudgetUsageResponse } from "#gen/weir/policy/v1/budget_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { cutPage, readPage } from "../../domain/page.ts";
 import { visibleTo } from "../../domain/reach.ts";

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { TestBudgetAlertsResponseSchema, type TestBudgetAlertsRequest, type TestBudgetAlertsResponse } from "#gen/weir/policy/v1/budget_alert_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { AlertDestinations } from "../../alert-destinations.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { Undelivered } from "../../domain/alert-destination.ts";

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { TransferBudgetRequestSchema, TransferBudgetResponseSchema, type Budget, type TransferBudgetRequest, type TransferBudgetResponse } from "#gen/weir/policy/v1/budget_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { BudgetAlerts } from "../../budget-alerts.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { checkValue } from "../../domain/budget-terms.ts";

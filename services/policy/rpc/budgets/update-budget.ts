@@ -1,7 +1,7 @@
 /** Owns UpdateBudget. */
 import { create } from "@bufbuild/protobuf";
 import { BudgetShortage, UpdateBudgetRequestSchema, UpdateBudgetResponseSchema, type Budget, type UpdateBudgetRequest, type UpdateBudgetResponse } from "#gen/weir/policy/v1/budget_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { BudgetAlerts } from "../../budget-alerts.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { checkChangeable } from "../../domain/budget-terms.ts";

@@ -5,7 +5,7 @@ import type { Member } from "#gen/weir/policy/v1/member_pb.ts";
 import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { checkWithin } from "../../domain/entitlement.ts";
 import { checkExpireTime, checkLabels, checkScope, readName } from "../../domain/names.ts";

@@ -3,9 +3,9 @@ import { create } from "@bufbuild/protobuf";
 import { durationMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { CreateTokenResponseSchema, type CreateTokenRequest, type CreateTokenResponse } from "#gen/weir/policy/v1/token_pb.ts";
 import { TokenClaimsSchema } from "#gen/weir/policy/v1/token_pb.ts";
-import { longestToken, secretMarkOf, signToken } from "#platform/access-token.ts";
+import { longestToken, secretMarkOf, signToken } from "#platform/secrets/access-token.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { checkLabels, checkScope } from "../../domain/names.ts";
 

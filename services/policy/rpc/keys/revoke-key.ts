@@ -1,7 +1,7 @@
 /** Owns RevokeKey. */
 import { create } from "@bufbuild/protobuf";
 import { RevokeKeyRequestSchema, RevokeKeyResponseSchema, type RevokeKeyRequest, type RevokeKeyResponse } from "#gen/weir/policy/v1/key_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { checkWithin } from "../../domain/entitlement.ts";
 import { changeableBy } from "../../domain/reach.ts";

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { RotateKeyRequestSchema, RotateKeyResponseSchema, type RotateKeyRequest, type RotateKeyResponse } from "#gen/weir/policy/v1/key_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { checkWithin } from "../../domain/entitlement.ts";
 import { changeableBy } from "../../domain/reach.ts";

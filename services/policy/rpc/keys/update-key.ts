@@ -1,7 +1,7 @@
 /** Owns UpdateKey. */
 import { create } from "@bufbuild/protobuf";
 import { Consistency, UpdateKeyRequestSchema, UpdateKeyResponseSchema, type Key, type UpdateKeyRequest, type UpdateKeyResponse } from "#gen/weir/policy/v1/key_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { checkWithin } from "../../domain/entitlement.ts";
 import { checkExpireTime, checkLabels, checkScope, readName } from "../../domain/names.ts";

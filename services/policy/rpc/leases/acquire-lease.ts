@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { AcquireLeaseResponseSchema, LeaseScopeSchema, type AcquireLeaseRequest, type AcquireLeaseResponse } from "#gen/weir/policy/v1/lease_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { LeaseDesk } from "../../lease-desk.ts";
 
 export async function acquireLease(request: AcquireLeaseRequest, { signal }: CallContext, desk: LeaseDesk): Promise<AcquireLeaseResponse> {

@@ -1,8 +1,8 @@
 /** Owns WatchRecalls. */
 import { create } from "@bufbuild/protobuf";
 import { WatchRecallsResponseSchema, type WatchRecallsRequest, type WatchRecallsResponse } from "#gen/weir/policy/v1/lease_pb.ts";
-import { withHeartbeats } from "#platform/heartbeats.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import { withHeartbeats } from "#platform/views/heartbeats.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { RecallFeed } from "../../store/recall-feed.ts";
 
 export function watchRecalls({ holderId, heartbeatInterval }: WatchRecallsRequest, { signal }: CallContext, feed: RecallFeed): AsyncGenerator<WatchRecallsResponse> {

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { CreateMemberRequestSchema, CreateMemberResponseSchema, type CreateMemberRequest, type CreateMemberResponse } from "#gen/weir/policy/v1/member_pb.ts";
 import { newId } from "#platform/ids.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { checkWithin } from "../../domain/entitlement.ts";
 import { inputOf } from "../../domain/request-input.ts";

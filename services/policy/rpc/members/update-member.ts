@@ -1,7 +1,7 @@
 /** Owns UpdateMember. */
 import { create } from "@bufbuild/protobuf";
 import { UpdateMemberRequestSchema, UpdateMemberResponseSchema, type UpdateMemberRequest, type UpdateMemberResponse } from "#gen/weir/policy/v1/member_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { checkWithin } from "../../domain/entitlement.ts";
 import { changeableBy } from "../../domain/reach.ts";

@@ -1,7 +1,7 @@
 /** Owns ListOrganizations. */
 import { create } from "@bufbuild/protobuf";
 import { ListOrganizationsResponseSchema, type ListOrganizationsRequest, type ListOrganizationsResponse } from "#gen/weir/policy/v1/organization_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { cutPage, readPage } from "../../domain/page.ts";
 import { visibleTo } from "../../domain/reach.ts";

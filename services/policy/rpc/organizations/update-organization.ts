@@ -1,7 +1,7 @@
 /** Owns UpdateOrganization. */
 import { create } from "@bufbuild/protobuf";
 import { UpdateOrganizationRequestSchema, UpdateOrganizationResponseSchema, type UpdateOrganizationRequest, type UpdateOrganizationResponse } from "#gen/weir/policy/v1/organization_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { readName } from "../../domain/names.ts";
 import { checkNotOwn } from "../../domain/reach.ts";

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { CreateGuardrailRequestSchema, CreateGuardrailResponseSchema, type CreateGuardrailRequest, type CreateGuardrailResponse, type GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { newId } from "#platform/ids.ts";
-import type { CallContext, Identity } from "#platform/service-types.ts";
+import type { CallContext, Identity } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { checkGuardrail } from "../../domain/check-guardrail.ts";
 import { checkWithin } from "../../domain/entitlement.ts";

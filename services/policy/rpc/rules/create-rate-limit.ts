@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { CreateRateLimitRequestSchema, CreateRateLimitResponseSchema, type CreateRateLimitRequest, type CreateRateLimitResponse } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { limitConditions, readCondition } from "#platform/condition.ts";
 import { newId } from "#platform/ids.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { ownedBy } from "../../domain/reach.ts";
 import { inputOf } from "../../domain/request-input.ts";

@@ -1,7 +1,7 @@
 /** Owns DeleteGuardrail. */
 import { create } from "@bufbuild/protobuf";
 import { DeleteGuardrailRequestSchema, DeleteGuardrailResponseSchema, type DeleteGuardrailRequest, type DeleteGuardrailResponse } from "#gen/weir/policy/v1/guardrail_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { changeableBy } from "../../domain/reach.ts";
 import { inputOf } from "../../domain/request-input.ts";

@@ -1,7 +1,7 @@
 /** Owns DeleteRateLimit. */
 import { create } from "@bufbuild/protobuf";
 import { DeleteRateLimitRequestSchema, DeleteRateLimitResponseSchema, type DeleteRateLimitRequest, type DeleteRateLimitResponse } from "#gen/weir/policy/v1/rate_limit_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { changeableBy } from "../../domain/reach.ts";
 import { inputOf } from "../../domain/request-input.ts";

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { CreateTeamResponseSchema, type CreateTeamRequest, type CreateTeamResponse } from "#gen/weir/policy/v1/team_pb.ts";
 import { newId } from "#platform/ids.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { readName } from "../../domain/names.ts";
 import { visibleTo } from "../../domain/reach.ts";

@@ -1,7 +1,7 @@
 /** Owns UpdateTeam. */
 import { create } from "@bufbuild/protobuf";
 import { UpdateTeamRequestSchema, UpdateTeamResponseSchema, type UpdateTeamRequest, type UpdateTeamResponse } from "#gen/weir/policy/v1/team_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { PolicyDependencies } from "../../dependencies.ts";
 import { readName } from "../../domain/names.ts";
 import { changeableBy, checkNotOwn } from "../../domain/reach.ts";

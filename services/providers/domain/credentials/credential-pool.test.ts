@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { CredentialPool, type StoredSecret } from "./credential-pool.ts";
 
 const minuteMs = 60_000;

@@ -1,7 +1,7 @@
 /** Owns which of a provider's credentials a request carries: by weight, and none that the vendor has just refused or limited while there is another. */
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { Secret } from "#platform/secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 import type { CredentialSource } from "./credential-source.ts";
 
 /** A secret that was stored; the same object as long as it is the same secret. */

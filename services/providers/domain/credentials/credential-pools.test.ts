@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import type { StoredSecret } from "./credential-pool.ts";
 import { CredentialPools } from "./credential-pools.ts";
 

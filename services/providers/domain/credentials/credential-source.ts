@@ -1,6 +1,6 @@
 /** Owns what a provider shows its vendor: a secret that is fixed, or one that is obtained for a while and renewed before it ends. */
 import type { GatewayError } from "#platform/errors.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 
 export interface CredentialSource {
   /** Of the organization whose calls alone it is for; empty when it is the installation's. */

@@ -1,5 +1,5 @@
 /** Owns what wraps the data keys of stored secrets: a key of the installation, or a service that keeps one and never gives it away. */
-import type { Secret } from "#platform/secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 
 /** Each rejects with DEPENDENCY_UNAVAILABLE while the service cannot be asked. */
 export interface KeyWrapping {

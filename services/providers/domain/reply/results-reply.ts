@@ -1,5 +1,5 @@
 /** Owns reading a reply of which nothing goes on to anybody: line by line, none of which is kept. */
-import { NdjsonSplitter, type NdjsonLine } from "#platform/ndjson.ts";
+import { NdjsonSplitter, type NdjsonLine } from "#platform/formats/ndjson.ts";
 import { noOutput } from "../usage/generated-output.ts";
 import type { ReplyReader } from "./reply-reader.ts";
 

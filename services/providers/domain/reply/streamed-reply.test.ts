@@ -1,7 +1,7 @@
 /** Owns the proof that counting the text of repeated events tells the ledger the same as reading each of them. */
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { SseSplitter } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/formats/sse.ts";
 import { anthropicVendor } from "../../edge/anthropic/anthropic-vendor.ts";
 import { openaiVendor } from "../../edge/openai/openai-vendor.ts";
 import { StreamReading, type ReplySummary, type StreamReader } from "../adapter.ts";

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { CacheMarker_Lifetime, ImageDetail, Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { ReasoningOptions_Effort, ToolChoice_Mode } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerationSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { anthropicVendor } from "./anthropic-vendor.ts";
 
 type GenerationInit = MessageInitShape<typeof GenerationSchema>;

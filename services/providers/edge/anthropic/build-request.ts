@@ -1,7 +1,7 @@
 /** Owns the way from types to the body of a Messages request. */
 import type { OutputFormat } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { spliceJson } from "#platform/json.ts";
+import { spliceJson } from "#platform/formats/json.ts";
 import { warnOfOptions, type Option } from "../../domain/translation/asked-options.ts";
 import { describedSchema } from "../../domain/translation/described-schema.ts";
 import { heldSchema } from "../../domain/translation/held-schema.ts";

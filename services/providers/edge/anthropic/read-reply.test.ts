@@ -3,7 +3,7 @@ import type { BetaUsage } from "@anthropic-ai/sdk/resources/beta/messages";
 import { describe, expect, it } from "vitest";
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import { SseSplitter } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/formats/sse.ts";
 import { anthropicVendor } from "./anthropic-vendor.ts";
 import { message, toBytes, usage } from "./fixtures.ts";
 import { AnthropicStreamReader } from "./stream-reader.ts";

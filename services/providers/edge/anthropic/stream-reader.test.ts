@@ -2,7 +2,7 @@ import { fromBinary, toBinary, toJson } from "@bufbuild/protobuf";
 import fastCheck from "fast-check";
 import { describe, expect, it } from "vitest";
 import { StreamGenerateResponseSchema, type StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { SseSplitter } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/formats/sse.ts";
 import { anthropicVendor } from "./anthropic-vendor.ts";
 import { message, streamEvents, toBytes } from "./fixtures.ts";
 import { AnthropicStreamReader } from "./stream-reader.ts";

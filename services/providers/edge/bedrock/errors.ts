@@ -1,6 +1,6 @@
 /** Owns the meaning of Bedrock's errors. */
 import { GatewayError } from "#platform/errors.ts";
-import { retryAfterMs } from "#platform/retry-after.ts";
+import { retryAfterMs } from "#platform/http/retry-after.ts";
 import type { VendorReply } from "../../domain/adapter.ts";
 
 /** The longest part of a vendor's message that is passed on. */

@@ -2,7 +2,7 @@
 import { crc32 } from "node:zlib";
 import { EventStreamCodec } from "@smithy/eventstream-codec";
 import { GatewayError } from "#platform/errors.ts";
-import { maximumEventBytes } from "#platform/sse.ts";
+import { maximumEventBytes } from "#platform/formats/sse.ts";
 import type { EventSplitter, StreamedEvent } from "../../domain/reply/event-splitter.ts";
 
 /** What stands before the type of an event that is an error. */

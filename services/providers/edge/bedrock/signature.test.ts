@@ -1,6 +1,6 @@
 import fastCheck from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { expectedAuthorization, signedHeadersOf } from "./aws-signature.fixture.ts";
 import { modelOf, pathOf } from "./model-path.ts";
 import { authorize, sign } from "./signature.ts";

@@ -1,6 +1,6 @@
 /** Owns how Bedrock is shown who calls: by an API key, or by AWS's Signature Version 4 of each request. */
 import aws4 from "aws4";
-import type { Secret } from "#platform/secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 import type { SignableRequest } from "../../domain/adapter.ts";
 
 const defaultRegion = "us-east-1";

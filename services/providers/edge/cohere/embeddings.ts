@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { spliceJson } from "#platform/json.ts";
+import { spliceJson } from "#platform/formats/json.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { asObject, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { unsupportedField, Warnings } from "../../domain/translation/warnings.ts";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { SseSplitter } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/formats/sse.ts";
 import { StreamedReply } from "../../domain/reply/streamed-reply.ts";
 import { citation, contentDelta, contentStart, message, messageEnd, streamEvents, toBytes, type CohereEvent } from "./fixtures.ts";
 import { readReply } from "./read-reply.ts";

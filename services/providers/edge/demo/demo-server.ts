@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { GatewayError, toGatewayError } from "#platform/errors.ts";
-import { parseJsonObject } from "#platform/json.ts";
+import { parseJsonObject } from "#platform/formats/json.ts";
 import { completionChunks, readChatRequest, wholeCompletion } from "./demo-chat.ts";
 import { embeddings } from "./demo-embeddings.ts";
 

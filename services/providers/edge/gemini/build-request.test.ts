@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { ImageDetail, Role, type PartSchema } from "#gen/weir/inference/v1/content_pb.ts";
 import { Modality, ReasoningOptions_Effort, ToolChoice_Mode } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerationSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { geminiVendor } from "./gemini-vendor.ts";
 import { reply, type BodyJson } from "./fixtures.ts";
 import { sealSignature, skippedSignature } from "./thought-signatures.ts";

@@ -4,7 +4,7 @@ import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts"
 import { warnOfOptions, type Option } from "../../domain/translation/asked-options.ts";
 import { describedSchema } from "../../domain/translation/described-schema.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
-import { InnerSplices, parseJsonObject, spliceJson } from "#platform/json.ts";
+import { InnerSplices, parseJsonObject, spliceJson } from "#platform/formats/json.ts";
 import { asObject, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { factsOf, type ModelFacts } from "./model-facts.ts";
 import { withOwnContents } from "./own-contents.ts";

@@ -1,6 +1,6 @@
 /** Owns counting tokens: https://ai.google.dev/api/tokens */
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { parseJsonObject, spliceJson } from "#platform/json.ts";
+import { parseJsonObject, spliceJson } from "#platform/formats/json.ts";
 import type { UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { promptOf, readCount } from "../../domain/usage/counted-prompt.ts";
 import { noUsage } from "../../domain/usage/estimate-usage.ts";

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { parseJsonObject, spliceJson } from "#platform/json.ts";
+import { parseJsonObject, spliceJson } from "#platform/formats/json.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { asObjects, isObject, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { methodPath, nativeDialect, parseReplyJson, resourceName } from "./reply-json.ts";

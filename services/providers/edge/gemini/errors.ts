@@ -1,6 +1,6 @@
 /** Owns the meaning of Gemini's errors, which are google.rpc.Status in JSON. */
 import { GatewayError } from "#platform/errors.ts";
-import { meantWaitMs, retryAfterMs } from "#platform/retry-after.ts";
+import { meantWaitMs, retryAfterMs } from "#platform/http/retry-after.ts";
 import type { VendorReply } from "../../domain/adapter.ts";
 import { asObject, asObjects, asText, isObject, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
 

@@ -3,7 +3,7 @@ import fastCheck from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerationSchema, StreamGenerateResponseSchema, type StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { SseSplitter } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/formats/sse.ts";
 import { StreamReading, type StreamReader } from "../../domain/adapter.ts";
 import { StreamedReply } from "../../domain/reply/streamed-reply.ts";
 import { chunks, reply, toBytes } from "./fixtures.ts";

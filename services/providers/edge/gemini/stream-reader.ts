@@ -2,7 +2,7 @@
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { parseJsonObject } from "#platform/json.ts";
+import { parseJsonObject } from "#platform/formats/json.ts";
 import { StreamReading, type ReplySummary, type StreamEventInit, type StreamReader, type VendorRequest } from "../../domain/adapter.ts";
 import type { StreamedEvent } from "../../domain/reply/event-splitter.ts";
 import { GeneratedText } from "../../domain/usage/generated-output.ts";

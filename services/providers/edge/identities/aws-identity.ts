@@ -1,7 +1,7 @@
 /** Owns temporary access keys for an identity at AWS: what AWS's own tools would find on this machine, or a role assumed with it. */
 import type { AwsIdentity } from "#gen/weir/config/v1/provider_pb.ts";
 import type { Exchange } from "#platform/egress/egress-exchange.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import type { ObtainedCredential } from "../../domain/credentials/credential-source.ts";
 
 /** In AWS's own logs, who used the role. */

@@ -3,7 +3,7 @@ import { toJsonString, type DescMessage, type MessageShape } from "@bufbuild/pro
 import { AwsIdentitySchema, EntraIdentitySchema, GoogleIdentitySchema, type Provider } from "#gen/weir/config/v1/provider_pb.ts";
 import { VaultSchema, VaultSecretSchema, type VaultSecret } from "#gen/weir/config/v1/vault_pb.ts";
 import { exchangeThroughEgress, type Exchange } from "#platform/egress/egress-exchange.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import type { ObtainCredential, ObtainedCredential } from "../../domain/credentials/credential-source.ts";
 import type { VaultClient } from "../vault/vault-client.ts";
 import { obtainAwsKey } from "./aws-identity.ts";

@@ -2,7 +2,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Clock } from "#platform/clock.ts";
 import { createLogger } from "#platform/logger.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import type { ObtainedCredential } from "../../domain/credentials/credential-source.ts";
 import { RenewedCredential } from "./renewed-credential.ts";
 

@@ -2,7 +2,7 @@
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { Logger } from "#platform/logger.ts";
-import type { Secret } from "#platform/secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 import type { CredentialSource, ObtainCredential, ObtainedCredential } from "../../domain/credentials/credential-source.ts";
 
 /** From when on it is renewed while it is still shown; of a short-lived one in its last quarter. */

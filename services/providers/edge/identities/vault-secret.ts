@@ -1,7 +1,7 @@
 /** Owns a vendor's key that stands in a Vault: read by its path, and again and again, as nothing says when it is replaced. */
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { VaultSecret } from "#gen/weir/config/v1/vault_pb.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { isSendable, type ObtainedCredential } from "../../domain/credentials/credential-source.ts";
 import { asCount, asObject, asText, isObject, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import type { VaultClient } from "../vault/vault-client.ts";

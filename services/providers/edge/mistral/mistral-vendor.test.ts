@@ -6,7 +6,7 @@ import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { FinishReason, Modality, ToolChoice_Mode } from "#gen/weir/inference/v1/generation_pb.ts";
 import { EmbedRequestSchema, GenerationSchema, type StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
-import { SseSplitter } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/formats/sse.ts";
 import { mistralVendor } from "./mistral-vendor.ts";
 
 type GenerationInit = Partial<MessageInitShape<typeof GenerationSchema>>;

@@ -1,7 +1,7 @@
 /** Owns the way from types to the body of a Chat request; its members stand in a fixed order, so that a retry has the same bytes. */
 import { ReasoningOptions_Effort, ToolChoice_Mode, type OutputFormat, type ReasoningOptions, type Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { InnerSplices, spliceJson } from "#platform/json.ts";
+import { InnerSplices, spliceJson } from "#platform/formats/json.ts";
 import { warnOfOptions, type Option } from "../../domain/translation/asked-options.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 import { describedSchema } from "../../domain/translation/described-schema.ts";

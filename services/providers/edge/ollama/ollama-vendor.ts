@@ -1,5 +1,5 @@
 /** Owns what Weir must know of Ollama as a vendor: its own Chat and Embed, which say more than what it has of OpenAI's. */
-import { NdjsonSplitter } from "#platform/ndjson.ts";
+import { NdjsonSplitter } from "#platform/formats/ndjson.ts";
 import type { VendorAdapter } from "../../domain/adapter.ts";
 import { anyAddress } from "../../domain/media/remote-media.ts";
 // Ollama's errors are `{"error": "…"}`, which that reading knows.

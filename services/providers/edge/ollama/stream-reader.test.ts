@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { NdjsonSplitter } from "#platform/ndjson.ts";
+import { NdjsonSplitter } from "#platform/formats/ndjson.ts";
 import { StreamedReply } from "../../domain/reply/streamed-reply.ts";
 import { line, lines, reply, toBytes } from "./fixtures.ts";
 import { readReply } from "./read-reply.ts";

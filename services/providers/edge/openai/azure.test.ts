@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { EmbedRequestSchema, GenerationSchema } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { AccessToken } from "../../domain/credentials/credential-source.ts";
 import { azureVendor, createAzureVendor } from "./azure.ts";
 

@@ -3,7 +3,7 @@
  * in the body, by its dated versions in the path (https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle).
  */
 import { GatewayError } from "#platform/errors.ts";
-import type { Secret } from "#platform/secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { AccessToken } from "../../domain/credentials/credential-source.ts";
 import { openaiVendor, openaiVendorWithResponses } from "./openai-vendor.ts";

@@ -1,6 +1,6 @@
 /** Owns batches at the vendor: their making, and what is told of them until they are over. */
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
-import { InnerSplices, spliceJson } from "#platform/json.ts";
+import { InnerSplices, spliceJson } from "#platform/formats/json.ts";
 import type { ReplySummary, VendorRequest } from "../../domain/adapter.ts";
 import type { BatchAdapter, BatchEnding, VendorBatch } from "../../domain/batch.ts";
 import { noUsage } from "../../domain/usage/estimate-usage.ts";

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import { EmbedResponseSchema, type EmbedRequest, type EmbedResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { spliceJson } from "#platform/json.ts";
+import { spliceJson } from "#platform/formats/json.ts";
 import type { NativeUnaryForm, ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { asCount, asObjects, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { Warnings } from "../../domain/translation/warnings.ts";

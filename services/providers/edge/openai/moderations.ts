@@ -3,7 +3,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Part } from "#gen/weir/inference/v1/content_pb.ts";
 import { ModerateResponseSchema, type ModerateRequest, type ModerateResponse, type ModerationResultSchema } from "#gen/weir/inference/v1/moderation_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { spliceJson } from "#platform/json.ts";
+import { spliceJson } from "#platform/formats/json.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { noUsage } from "../../domain/usage/estimate-usage.ts";
 import { freeSummary } from "../../domain/usage/free-operation.ts";

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { RerankResponseSchema, type RerankRequest, type RerankResponse } from "#gen/weir/inference/v1/rerank_pb.ts";
 import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import { spliceJson } from "#platform/json.ts";
+import { spliceJson } from "#platform/formats/json.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { readRanking } from "../../domain/translation/read-ranking.ts";
 import { asCount, asObject, asText, parseVendorJson, textOf, type JsonObject } from "../../domain/translation/vendor-json.ts";

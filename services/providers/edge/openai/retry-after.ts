@@ -1,5 +1,5 @@
 /** Owns when the vendor says that a retry makes sense. */
-import { meantWaitMs, retryAfterMs } from "#platform/retry-after.ts";
+import { meantWaitMs, retryAfterMs } from "#platform/http/retry-after.ts";
 import { durationMs } from "./duration.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** Owns that OpenAI answers a request at the usual price: where none is named, the project's settings say by which service tier. */
-import { parseJsonObject, spliceJson } from "#platform/json.ts";
+import { parseJsonObject, spliceJson } from "#platform/formats/json.ts";
 import type { VendorRequest } from "../../domain/adapter.ts";
 
 /** Names the tier `default` where the request leaves it to the project; Chat Completions and Responses have it in the same place. */

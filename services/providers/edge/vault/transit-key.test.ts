@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { VaultSchema, VaultTransitSchema } from "#gen/weir/config/v1/vault_pb.ts";
 import { systemClock } from "#platform/clock.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { newTransitKey, startVaultServer, type VaultServer } from "../../testing/vault-server.ts";
 import { TransitKey } from "./transit-key.ts";
 import { VaultClient } from "./vault-client.ts";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { VaultTransit } from "#gen/weir/config/v1/vault_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { Secret } from "#platform/secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 import type { KeyWrapping } from "../../domain/credentials/key-wrapping.ts";
 import { asObject, asText, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import type { VaultClient } from "./vault-client.ts";

@@ -1,6 +1,6 @@
 /** Owns one request to a Vault, and what it says where it refuses. Source: https://developer.hashicorp.com/vault/api-docs */
 import type { Exchange } from "#platform/egress/egress-exchange.ts";
-import type { Secret } from "#platform/secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 import { asObject, type JsonObject } from "../../domain/translation/vendor-json.ts";
 
 export interface VaultRequest {

@@ -1,7 +1,7 @@
 /** Owns a token of Vault: how Weir gets one by each way of signing in, and until when it is good. */
 import { readFile } from "node:fs/promises";
 import type { Vault, VaultAppRole, VaultKubernetes } from "#gen/weir/config/v1/vault_pb.ts";
-import { Secret } from "#platform/secret.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { asCount, asObject, asText, type JsonObject } from "../../domain/translation/vendor-json.ts";
 import { askVault, VaultRefusal, type VaultAccess } from "./vault-exchange.ts";
 

@@ -2,7 +2,7 @@
  * Owns the vendor `vertex_anthropic`: Claude on Vertex AI, which takes and answers Anthropic's Messages, with the model in the path
  * (https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai).
  */
-import { spliceJson, withoutMember } from "#platform/json.ts";
+import { spliceJson, withoutMember } from "#platform/formats/json.ts";
 import type { VendorAdapter, VendorRequest } from "../../domain/adapter.ts";
 import { anyAddress } from "../../domain/media/remote-media.ts";
 import { anthropicVendor } from "../anthropic/anthropic-vendor.ts";

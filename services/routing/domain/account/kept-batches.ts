@@ -1,7 +1,7 @@
 /** Owns what is done with batches in the account at a vendor, in the vendor's own JSON: whose they are stands in their metadata there, and in the ids that their owners get. */
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { InnerSplices, spliceJson } from "#platform/json.ts";
+import { InnerSplices, spliceJson } from "#platform/formats/json.ts";
 import type { AccountFiles } from "./account-files.ts";
 import type { Bound } from "../budget/bound.ts";
 import type { JsonObject } from "../dialect.ts";

@@ -1,8 +1,8 @@
 /** Owns what is done with files in the account at a vendor, in the vendor's own JSON: whose they are stands in their names there, and in the ids that their owners get. */
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { parseJsonObject } from "#platform/json.ts";
-import { writeForm, type FormPart } from "#platform/multipart.ts";
+import { parseJsonObject } from "#platform/formats/json.ts";
+import { writeForm, type FormPart } from "#platform/formats/multipart.ts";
 import type { AccountFiles } from "./account-files.ts";
 import type { FileFilters } from "./file-apis.ts";
 import type { JsonObject } from "../dialect.ts";

@@ -3,7 +3,7 @@
  * its owner gets, and for lists at providers, as the vendor keeps nothing of ours beside it.
  */
 import { GatewayError } from "#platform/errors.ts";
-import { InnerSplices, spliceElements } from "#platform/json.ts";
+import { InnerSplices, spliceElements } from "#platform/formats/json.ts";
 import type { AccountFiles } from "./account-files.ts";
 import type { Bound } from "../budget/bound.ts";
 import type { JsonObject } from "../dialect.ts";

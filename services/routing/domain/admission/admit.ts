@@ -4,15 +4,15 @@ import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts
 import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import { Consistency } from "#gen/weir/policy/v1/key_pb.ts";
 import type { Scope } from "#gen/weir/policy/v1/scope_pb.ts";
-import { isToken } from "#platform/access-token.ts";
+import { isToken } from "#platform/secrets/access-token.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { isIdentityToken } from "#platform/identity-token.ts";
-import { isListed, rangeList } from "#platform/ip-range.ts";
-import { isKeySecret } from "#platform/key-secret.ts";
-import { checkPermission, ruleOf } from "#platform/method-guard.ts";
-import { scopeOperationOf } from "#platform/scope-operation.ts";
+import { isIdentityToken } from "#platform/secrets/identity-token.ts";
+import { isListed, rangeList } from "#platform/http/ip-range.ts";
+import { isKeySecret } from "#platform/secrets/key-secret.ts";
+import { checkPermission, ruleOf } from "#platform/rpc/method-guard.ts";
+import { scopeOperationOf } from "#platform/rpc/scope-operation.ts";
 import { recordWait, type Span } from "#platform/tracing/span.ts";
-import type { ClientCertificate } from "#platform/listener-tls.ts";
+import type { ClientCertificate } from "#platform/http/listener-tls.ts";
 import type { CallNotes } from "../records/call-notes.ts";
 import type { Plan } from "../targets/plan.ts";
 

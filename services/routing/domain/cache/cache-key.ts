@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { toBinary } from "@bufbuild/protobuf";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { AttemptRequestSchema, ProviderSchema, type AttemptRequest, type Provider } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { parseJsonObject } from "#platform/json.ts";
+import { parseJsonObject } from "#platform/formats/json.ts";
 import type { Target } from "../targets/plan.ts";
 import { withEnvelope, type UnaryName, type UnaryRequest } from "../unary-operation.ts";
 

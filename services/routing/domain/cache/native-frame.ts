@@ -1,6 +1,6 @@
 /** Owns finding the caller's last text in the bytes of a dialect, for its frame. A dialect without a row here has no such place. */
-import { parseJsonObject } from "#platform/json.ts";
-import { rewriteScalars } from "#platform/json-strings.ts";
+import { parseJsonObject } from "#platform/formats/json.ts";
+import { rewriteScalars } from "#platform/formats/json-strings.ts";
 import type { JsonObject } from "../dialect.ts";
 
 export interface FramedBody {

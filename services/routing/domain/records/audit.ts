@@ -7,8 +7,8 @@ import { OrganizationSchema } from "#gen/weir/policy/v1/organization_pb.ts";
 import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { AuditClass, Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toGatewayError } from "#platform/errors.ts";
-import { ruleOf } from "#platform/method-guard.ts";
-import { redactedJson } from "#platform/redacted-json.ts";
+import { ruleOf } from "#platform/rpc/method-guard.ts";
+import { redactedJson } from "#platform/formats/redacted-json.ts";
 
 /** A call as its door knows it. */
 export interface AuditedCall {

@@ -1,6 +1,6 @@
 /** Owns the notes of one request, which its line in the log and its record are written from at its end: who called, which targets failed, which one answered, what guardrails found. */
 import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
-import type { CallContext } from "#platform/service-types.ts";
+import type { CallContext } from "#platform/rpc/service-types.ts";
 import type { CacheUse } from "../cache/call-cache.ts";
 import type { Finding } from "../guardrails/call-guard.ts";
 import type { Call } from "../call.ts";

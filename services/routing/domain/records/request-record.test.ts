@@ -6,7 +6,7 @@ import { RequestOutcome, RequestRecordSchema } from "#gen/weir/metering/v1/reque
 import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { GatewayError, type Reason } from "#platform/errors.ts";
 import { newId } from "#platform/ids.ts";
-import { validateMessage } from "#platform/validation.ts";
+import { validateMessage } from "#platform/rpc/validation.ts";
 import { CallNotes } from "./call-notes.ts";
 import type { Call } from "../call.ts";
 import type { PlanningView, Route, Target } from "../targets/plan.ts";

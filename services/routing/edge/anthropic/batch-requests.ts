@@ -1,6 +1,6 @@
 /** Owns reading the requests of a new batch of messages: each is looked at as the call that it is, and none of them is changed. */
 import { GatewayError } from "#platform/errors.ts";
-import { parseJsonObject } from "#platform/json.ts";
+import { parseJsonObject } from "#platform/formats/json.ts";
 import type { AccountFiles } from "../../domain/account/account-files.ts";
 import { filesIn } from "../../domain/account/account-objects.ts";
 import { BoundSum, type Bound } from "../../domain/budget/bound.ts";

@@ -1,5 +1,5 @@
 /** Owns /v1/files as Anthropic has it: upload, list, look up, read and delete. */
-import { readForm } from "#platform/multipart.ts";
+import { readForm } from "#platform/formats/multipart.ts";
 import type { AccountFiles } from "../../domain/account/account-files.ts";
 import type { FilesEndpoint, FilesRequest, JsonObject } from "../../domain/dialect.ts";
 import { findFiles, listFiles, lookAtFile, readFile, uploadFile, type FilePage } from "../../domain/account/kept-files.ts";

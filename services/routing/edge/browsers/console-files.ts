@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
+import type { HttpRequest, HttpResponse } from "#platform/http/listener.ts";
 
 /** Answers what asks for the page or one of its files; false where it is not for here. */
 export type ConsoleFiles = (request: HttpRequest, response: HttpResponse) => boolean;

@@ -1,6 +1,6 @@
 /** Owns which web pages may call: the CORS headers of every reply and the answer to preflights. */
 import { cors as connectCors } from "@connectrpc/connect";
-import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
+import type { HttpRequest, HttpResponse } from "#platform/http/listener.ts";
 
 const allowedMethods = [...connectCors.allowedMethods, "OPTIONS"].join(", ");
 const exposedHeaders = [...connectCors.exposedHeaders, "x-request-id", "request-id", "retry-after", "x-weir-target", "x-weir-reason", "x-weir-warnings", "x-weir-upstream-request-id", "x-weir-cache", "x-weir-cache-similarity", "age"].join(", ");

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { HttpRequest } from "#platform/listener.ts";
+import type { HttpRequest } from "#platform/http/listener.ts";
 import { isForeign } from "./foreign-page.ts";
 
 describe("a page is foreign", () => {

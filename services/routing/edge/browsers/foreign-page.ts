@@ -1,5 +1,5 @@
 /** Owns recognizing requests from pages of another origin: the cookies and certificates that browsers add to those by themselves do not count. */
-import type { HttpRequest } from "#platform/listener.ts";
+import type { HttpRequest } from "#platform/http/listener.ts";
 
 /** Whether the browser says that another origin's page has made the request. Programs that are no browsers say nothing. */
 export function isForeign({ headers }: HttpRequest, consoleOrigin: string | undefined): boolean {

@@ -1,6 +1,6 @@
 /** Owns the two forms of a streamed reply: server-sent events with `alt=sse`, else one JSON array that grows. */
 import type { GatewayError } from "#platform/errors.ts";
-import { SseSplitter } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/formats/sse.ts";
 import { writeStatus } from "./errors.ts";
 
 export interface Framing {

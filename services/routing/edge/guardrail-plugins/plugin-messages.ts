@@ -1,7 +1,7 @@
 /** Owns how a question to a plug-in is put into its contract, and what its answer means. */
 import { create } from "@bufbuild/protobuf";
 import { CheckRequestSchema, CheckResponseSchema, Side, type CheckRequest, type CheckResponse, type Mask } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
-import { validateMessage } from "#platform/validation.ts";
+import { validateMessage } from "#platform/rpc/validation.ts";
 import type { Judgement, Question, Span } from "../../domain/guardrails/outside/outside-check.ts";
 import { operationWord } from "../../domain/targets/plan-call.ts";
 

@@ -3,8 +3,8 @@ import { afterEach, expect, test } from "vitest";
 import { GrantSchema } from "#gen/weir/policy/v1/grant_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { MutableLiveValue } from "#platform/live-value.ts";
-import { Secret } from "#platform/secret.ts";
+import { MutableLiveValue } from "#platform/views/live-value.ts";
+import { Secret } from "#platform/secrets/secret.ts";
 import { JudgedTooLate, type Question } from "../../domain/guardrails/outside/outside-check.ts";
 import { PluginSet, type PluginConfig } from "./plugin-set.ts";
 

@@ -5,7 +5,7 @@ import { CheckRequestSchema, type CheckResponse } from "#gen/weir/guardrail/v1/g
 import { createBreaker, type Breaker, type BreakerSettings, type Health } from "#platform/breaker.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError } from "#platform/errors.ts";
-import type { LiveValue } from "#platform/live-value.ts";
+import type { LiveValue } from "#platform/views/live-value.ts";
 import { JudgedTooLate, type Judgement, type Question } from "../../domain/guardrails/outside/outside-check.ts";
 import { openGrpcPlugin } from "./grpc-plugin.ts";
 import { checkRequest, judgementOf } from "./plugin-messages.ts";

@@ -1,6 +1,6 @@
 /** Owns the PEM files of the connections to a guardrail plug-in, and what is wrong with them. */
 import { entryPath } from "#platform/config-file/field-path.ts";
-import { readAuthorities, readTlsFiles } from "#platform/tls-files.ts";
+import { readAuthorities, readTlsFiles } from "#platform/http/tls-files.ts";
 import type { PluginSettings } from "./plugin.ts";
 
 /** In PEM; null where there is none. */

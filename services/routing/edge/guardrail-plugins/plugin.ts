@@ -1,5 +1,5 @@
 /** Owns what a guardrail plug-in is to Weir, whatever it speaks, and how it is configured. */
-import type { Secret } from "#platform/secret.ts";
+import type { Secret } from "#platform/secrets/secret.ts";
 import type { CheckRequest, CheckResponse } from "#gen/weir/guardrail/v1/guardrail_plugin_service_pb.ts";
 
 export interface PluginSettings {

@@ -5,7 +5,7 @@ import { CheckRequestSchema, CheckResponseSchema, type CheckResponse } from "#ge
 import type { Clock } from "#platform/clock.ts";
 import { exchangeOverOwn } from "#platform/egress/egress-exchange.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { webhookHeaders } from "#platform/standard-webhook.ts";
+import { webhookHeaders } from "#platform/http/standard-webhook.ts";
 import { maximumAnswerBytes, type Plugin, type PluginSettings } from "./plugin.ts";
 
 export function openWebhookPlugin(name: string, { url, secrets, maximumCalls }: PluginSettings, clock: Clock): Plugin {

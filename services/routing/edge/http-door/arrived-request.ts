@@ -1,6 +1,6 @@
 /** Owns a request of a dialect once its caller is let in: what is read of it alike for every endpoint, and its call through the pipeline. */
 import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
-import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
+import type { HttpRequest, HttpResponse } from "#platform/http/listener.ts";
 import type { RoutingConfig } from "../../config.ts";
 import type { FileIds } from "../../domain/account/file-ids.ts";
 import type { AskedCall } from "../../domain/asked-call.ts";

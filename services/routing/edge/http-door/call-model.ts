@@ -4,8 +4,8 @@ import { WarningSchema, type Warning } from "#gen/weir/inference/v1/generation_p
 import type { StreamStart } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { parseJsonObject, spliceJson } from "#platform/json.ts";
-import { readNested } from "#platform/nesting.ts";
+import { parseJsonObject, spliceJson } from "#platform/formats/json.ts";
+import { readNested } from "#platform/formats/nesting.ts";
 import { filesIn } from "../../domain/account/account-objects.ts";
 import { generationCall, relayedCall, unaryCall } from "../../domain/asked-call.ts";
 import { withOwnCache, type AskedGeneration, type AskedRelay, type AskedUnary } from "../../domain/asked-forms.ts";

@@ -1,6 +1,6 @@
 /** Owns which endpoint of which dialect a request is for, by its method and path, and by its headers where several dialects have the same. */
 import { GatewayError } from "#platform/errors.ts";
-import type { HttpRequest } from "#platform/listener.ts";
+import type { HttpRequest } from "#platform/http/listener.ts";
 import type { Dialect } from "../../domain/dialect.ts";
 import type { FoundEndpoint } from "../../domain/endpoint-index.ts";
 

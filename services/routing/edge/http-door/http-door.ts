@@ -1,7 +1,7 @@
 /** Owns the HTTP dialects' door: a request in the caller's dialect goes in, the reply or the error in the same dialect comes out. */
 import { InferenceService } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { GatewayError } from "#platform/errors.ts";
-import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
+import type { HttpRequest, HttpResponse } from "#platform/http/listener.ts";
 import { authorizeMethod } from "../../domain/admission/admit.ts";
 import type { GetModelEndpoint, ListModelsEndpoint } from "../../domain/dialect.ts";
 import { getModel, listModels } from "../../domain/targets/list-models.ts";

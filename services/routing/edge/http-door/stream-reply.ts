@@ -2,7 +2,7 @@
 import type { Warning } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { breakOff, type HttpResponse } from "#platform/listener.ts";
+import { breakOff, type HttpResponse } from "#platform/http/listener.ts";
 import type { Reply } from "../../domain/call.ts";
 import type { Dialect, StreamWriter } from "../../domain/dialect.ts";
 import { identifyEvents } from "../../domain/reply-origin.ts";

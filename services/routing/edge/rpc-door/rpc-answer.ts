@@ -2,7 +2,7 @@
 import { constants, type Http2ServerResponse } from "node:http2";
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
+import type { HttpRequest, HttpResponse } from "#platform/http/listener.ts";
 import { discardRest } from "../read-body.ts";
 import { unread } from "./rpc-refusals.ts";
 import { hasFailed, writeTrailersAlone } from "./trailers-alone.ts";

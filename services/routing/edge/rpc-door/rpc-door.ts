@@ -6,9 +6,9 @@ import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/conn
 import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import { Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toConnectError } from "#platform/errors.ts";
-import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
-import { ruleOf } from "#platform/method-guard.ts";
-import type { UntypedService } from "#platform/service-types.ts";
+import type { HttpRequest, HttpResponse } from "#platform/http/listener.ts";
+import { ruleOf } from "#platform/rpc/method-guard.ts";
+import type { UntypedService } from "#platform/rpc/service-types.ts";
 import type { SessionSecret } from "../../domain/admission/admit.ts";
 import type { ByteRoom } from "../../domain/byte-room.ts";
 import type { Admit } from "../admission.ts";

@@ -2,7 +2,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Health } from "#gen/grpc/health/v1/health_pb.ts";
 import { toConnectError, toGatewayError } from "#platform/errors.ts";
-import { createHealthService } from "#platform/health.ts";
+import { createHealthService } from "#platform/rpc/health.ts";
 
 export function addHealth(router: ConnectRouter, serviceNames: readonly string[], draining: AbortSignal): void {
   const health = createHealthService(serviceNames, draining);

@@ -4,8 +4,8 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { encodeEnvelope, type Compression } from "@connectrpc/connect/protocol";
 import { GatewayError } from "#platform/errors.ts";
-import type { HttpRequest } from "#platform/listener.ts";
-import { boundJsonValues, boundMessageValues } from "#platform/value-bound.ts";
+import type { HttpRequest } from "#platform/http/listener.ts";
+import { boundJsonValues, boundMessageValues } from "#platform/formats/value-bound.ts";
 import { readBody } from "../read-body.ts";
 
 export const compressions: Compression[] = [compressionGzip, compressionBrotli];

@@ -4,9 +4,9 @@ import { createContextKey, type ConnectRouter, type HandlerContext } from "@conn
 import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
 import { AuditClass, Exposure } from "#gen/weir/types/v1/method_pb.ts";
 import { GatewayError, toConnectError } from "#platform/errors.ts";
-import { ruleOf } from "#platform/method-guard.ts";
-import type { Identity, UntypedService } from "#platform/service-types.ts";
-import { validateMessage } from "#platform/validation.ts";
+import { ruleOf } from "#platform/rpc/method-guard.ts";
+import type { Identity, UntypedService } from "#platform/rpc/service-types.ts";
+import { validateMessage } from "#platform/rpc/validation.ts";
 import { authorizeMethod } from "../../domain/admission/admit.ts";
 import { audited, recordDenial, type AuditedCall, type AuditTrail } from "../../domain/records/audit.ts";
 import type { NotedContext } from "../../domain/records/call-notes.ts";

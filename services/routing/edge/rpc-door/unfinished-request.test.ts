@@ -1,6 +1,6 @@
 import { connect, constants } from "node:http2";
 import { expect, test } from "vitest";
-import { listen } from "#platform/listener.ts";
+import { listen } from "#platform/http/listener.ts";
 import { createLogger } from "#platform/logger.ts";
 import { endUnfinished } from "./unfinished-request.ts";
 

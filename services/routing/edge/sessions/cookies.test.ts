@@ -1,4 +1,4 @@
-import type { HttpRequest } from "#platform/listener.ts";
+import type { HttpRequest } from "#platform/http/listener.ts";
 import { describe, expect, test } from "vitest";
 import { sessionOf } from "./cookies.ts";
 

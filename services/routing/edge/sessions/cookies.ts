@@ -1,6 +1,6 @@
 /** Owns the console's cookies: of this host alone, out of reach of scripts, and not read for pages of others. */
-import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
-import { isSessionSecret } from "#platform/session-secret.ts";
+import type { HttpRequest, HttpResponse } from "#platform/http/listener.ts";
+import { isSessionSecret } from "#platform/secrets/session-secret.ts";
 import type { SessionSecret } from "../../domain/admission/admit.ts";
 import { isForeign } from "../browsers/foreign-page.ts";
 

@@ -7,10 +7,10 @@ import { BeginSignInRequestSchema, CreateSessionRequestSchema, DeleteSessionRequ
 import { PermissionSchema } from "#gen/weir/types/v1/method_pb.ts";
 import type { Clock } from "#platform/clock.ts";
 import { GatewayError, toGatewayError } from "#platform/errors.ts";
-import { parseJsonObject } from "#platform/json.ts";
-import { isKeySecret } from "#platform/key-secret.ts";
-import type { HttpRequest, HttpResponse } from "#platform/listener.ts";
-import type { CallContext, ServiceInterface } from "#platform/service-types.ts";
+import { parseJsonObject } from "#platform/formats/json.ts";
+import { isKeySecret } from "#platform/secrets/key-secret.ts";
+import type { HttpRequest, HttpResponse } from "#platform/http/listener.ts";
+import type { CallContext, ServiceInterface } from "#platform/rpc/service-types.ts";
 import type { ConsoleSettings } from "../../config.ts";
 import { letIn, type Credential, type GrantSource, type OpenGrant, type SessionSecret } from "../../domain/admission/admit.ts";
 import { AttemptBound } from "../../domain/admission/attempt-bound.ts";

@@ -1,5 +1,5 @@
 /** Owns the caller's own Chat Completions bytes on their way to the vendor: only the listed values are set in them. */
-import { parseJsonObject, spliceJson, type JsonSplices } from "#platform/json.ts";
+import { parseJsonObject, spliceJson, type JsonSplices } from "#platform/formats/json.ts";
 import type { VendorRequest } from "../../../domain/adapter.ts";
 import { chatCompletionsPath } from "./build-request.ts";
 import { asObject, type JsonObject } from "../../../domain/translation/vendor-json.ts";

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import type { StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
-import { SseSplitter } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/formats/sse.ts";
 import { StreamReading } from "../../../domain/adapter.ts";
 import { createStreamReader } from "./stream-reader.ts";
 

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { EditImagesResponseSchema, type EditImagesRequest, type ImageFile } from "#gen/weir/inference/v1/image_edit_pb.ts";
 import type { Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import { findPart, textPart, writeForm, type FormPart } from "#platform/multipart.ts";
+import { findPart, textPart, writeForm, type FormPart } from "#platform/formats/multipart.ts";
 import type { UnaryAdapter, VendorRequest } from "../../../domain/adapter.ts";
 import { askedImages } from "../../../domain/usage/counted-images.ts";
 import type { RelayForm } from "../../../domain/reply/relay-form.ts";

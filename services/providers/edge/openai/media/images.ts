@@ -3,7 +3,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { GenerateImagesResponseSchema, ImageDelivery, type GeneratedImageSchema, type GenerateImagesRequest, type GenerateImagesResponse } from "#gen/weir/inference/v1/image_generation_pb.ts";
 import { Meter, UsageSchema, UsageSource, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { spliceJson } from "#platform/json.ts";
+import { spliceJson } from "#platform/formats/json.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../../domain/adapter.ts";
 import { askedImages, countedImages } from "../../../domain/usage/counted-images.ts";
 import { aspectRatioOf, sidesOf } from "../../../domain/media/image-size.ts";

@@ -1,5 +1,5 @@
 /** Owns POST /audio/speech: a text goes in, sound comes out, or events that hold it. */
-import { parseJsonObject } from "#platform/json.ts";
+import { parseJsonObject } from "#platform/formats/json.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
 import type { SynthesizeSpeechRequest } from "#gen/weir/inference/v1/speech_pb.ts";
 import type { SpeechAdapter, VendorRequest } from "../../../domain/adapter.ts";

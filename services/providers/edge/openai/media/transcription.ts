@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { TimedUnit, TranscribeResponseSchema, type TranscribeRequest, type TranscribeResponse } from "#gen/weir/inference/v1/transcription_pb.ts";
 import { Meter, type Usage } from "#gen/weir/types/v1/usage_pb.ts";
-import { findPart, textPart, writeForm } from "#platform/multipart.ts";
+import { findPart, textPart, writeForm } from "#platform/formats/multipart.ts";
 import type { ReplySummary, UnaryAdapter, VendorRequest } from "../../../domain/adapter.ts";
 import { recordingOf } from "../../../domain/usage/estimate-usage.ts";
 import type { RelayForm } from "../../../domain/reply/relay-form.ts";

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AttemptResult } from "#gen/weir/metering/v1/usage_event_pb.ts";
 import type { WatchCatalogResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { Meter, UsageSource } from "#gen/weir/types/v1/usage_pb.ts";
-import { SseSplitter } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/formats/sse.ts";
 import { StreamedReply } from "../../../domain/reply/streamed-reply.ts";
 import { answerJson, beginStream, startScriptedVendor, type ScriptedVendor } from "../../../testing/scripted-vendor.ts";
 import { attemptRequest, collect, configOf, contextOf, nativeText, startProviders, type RunningProviders } from "../../../testing/start-providers.ts";

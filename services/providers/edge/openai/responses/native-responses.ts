@@ -1,5 +1,5 @@
 /** Owns the dialect `openai-responses` at the vendor: a caller's own Responses request, and its reply, untouched. */
-import { parseJsonObject, spliceJson } from "#platform/json.ts";
+import { parseJsonObject, spliceJson } from "#platform/formats/json.ts";
 import { GatewayError } from "#platform/errors.ts";
 import type { NativeForm, ReplySummary, VendorRequest } from "../../../domain/adapter.ts";
 import { asObject, asText, parseVendorJson, textOf, type JsonObject } from "../../../domain/translation/vendor-json.ts";

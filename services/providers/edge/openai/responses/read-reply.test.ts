@@ -6,7 +6,7 @@ import { Role } from "#gen/weir/inference/v1/content_pb.ts";
 import { FinishReason } from "#gen/weir/inference/v1/generation_pb.ts";
 import { GenerationSchema, type StreamGenerateResponse } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import { Meter } from "#gen/weir/types/v1/usage_pb.ts";
-import { SseSplitter } from "#platform/sse.ts";
+import { SseSplitter } from "#platform/formats/sse.ts";
 import { StreamedReply } from "../../../domain/reply/streamed-reply.ts";
 import { openaiVendorWithResponses } from "../openai-vendor.ts";
 

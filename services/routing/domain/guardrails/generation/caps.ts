@@ -2,7 +2,7 @@
 import type { ReasoningOptions_Effort as Effort, Tool } from "#gen/weir/inference/v1/generation_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { GenerationCaps } from "#gen/weir/policy/v1/guardrail_pb.ts";
-import { parseJsonObject } from "#platform/json.ts";
+import { parseJsonObject } from "#platform/formats/json.ts";
 import { factsOf } from "../../targets/fitness.ts";
 import type { Target } from "../../targets/plan.ts";
 import type { CallGuard, Excess } from "../call-guard.ts";

@@ -1,6 +1,6 @@
 /** Owns where instructions stand in the bytes of a dialect; all else of them stays as it came. A dialect that has no row here goes through types. */
 import { GatewayError } from "#platform/errors.ts";
-import { InnerSplices, InsertedElements, parseJsonObject, spliceJson } from "#platform/json.ts";
+import { InnerSplices, InsertedElements, parseJsonObject, spliceJson } from "#platform/formats/json.ts";
 import type { Instructions } from "./instructions.ts";
 
 type Texts = Pick<Instructions, "before" | "after">;

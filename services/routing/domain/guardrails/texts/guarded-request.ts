@@ -1,6 +1,6 @@
 /** Owns looking through what a caller asks, in whatever form it goes to the target. */
 import { AttemptRequestSchema, type AttemptRequest, type RelayRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { readForm, writeForm } from "#platform/multipart.ts";
+import { readForm, writeForm } from "#platform/formats/multipart.ts";
 import type { CallGuard } from "../call-guard.ts";
 import { lookThrough, type Breathe } from "./look-through.ts";
 import { rewriteJson, type Rewrite } from "./rewrite-json.ts";

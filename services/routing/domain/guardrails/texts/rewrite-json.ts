@@ -1,5 +1,5 @@
 /** Owns which values of a dialect's JSON are texts: all but those that only machines read. */
-import { rewriteScalars, type JsonScalar } from "#platform/json-strings.ts";
+import { rewriteScalars, type JsonScalar } from "#platform/formats/json-strings.ts";
 
 export type Rewrite = (text: string) => string;
 

@@ -5,7 +5,7 @@
 import type { Part } from "#gen/weir/inference/v1/content_pb.ts";
 import type { Generation } from "#gen/weir/inference/v1/inference_service_pb.ts";
 import type { AttemptRequest } from "#gen/weir/providers/v1/providers_service_pb.ts";
-import { rewriteScalars, type JsonScalar } from "#platform/json-strings.ts";
+import { rewriteScalars, type JsonScalar } from "#platform/formats/json-strings.ts";
 
 type Operation = AttemptRequest["operation"];
 

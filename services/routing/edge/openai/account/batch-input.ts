@@ -1,8 +1,8 @@
 /** Owns reading a batch's input file: every line is looked at as the call that it is, and none of them is changed. */
 import type { AttemptResponse } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
-import { parseJsonObject } from "#platform/json.ts";
-import { NdjsonSplitter, type NdjsonLine } from "#platform/ndjson.ts";
+import { parseJsonObject } from "#platform/formats/json.ts";
+import { NdjsonSplitter, type NdjsonLine } from "#platform/formats/ndjson.ts";
 import { filesIn } from "../../../domain/account/account-objects.ts";
 import { BoundSum, type Bound } from "../../../domain/budget/bound.ts";
 import { boundOfUnary } from "../../../domain/budget/bound-of.ts";

@@ -1,5 +1,5 @@
 /** Owns /v1/batches: create, list, look up and cancel. */
-import { parseJsonObject } from "#platform/json.ts";
+import { parseJsonObject } from "#platform/formats/json.ts";
 import type { AccountFiles } from "../../../domain/account/account-files.ts";
 import type { FilesEndpoint, FilesRequest, JsonObject } from "../../../domain/dialect.ts";
 import { cancelBatch, largestBatchPage, listBatches, lookAtBatch, makeBatch, usualBatchPage } from "../../../domain/account/kept-batches.ts";

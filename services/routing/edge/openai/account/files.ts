@@ -1,5 +1,5 @@
 /** Owns /v1/files: upload, list, look up, read and delete. */
-import { readForm } from "#platform/multipart.ts";
+import { readForm } from "#platform/formats/multipart.ts";
 import type { AccountFiles } from "../../../domain/account/account-files.ts";
 import type { FilesEndpoint, FilesRequest, JsonObject } from "../../../domain/dialect.ts";
 import { filePurposes, listFiles, lookAtFile, readFile, uploadFile } from "../../../domain/account/kept-files.ts";

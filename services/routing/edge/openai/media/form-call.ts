@@ -1,6 +1,6 @@
 /** Owns what is read of a form before it goes on: the model, which is set for each target, and whether events are asked for. */
 import { GatewayError } from "#platform/errors.ts";
-import { readForm } from "#platform/multipart.ts";
+import { readForm } from "#platform/formats/multipart.ts";
 import type { RelayCall } from "../../../domain/dialect.ts";
 import { invalidField } from "../../dialect-parts/request-fields.ts";
 import { writeStreamError } from "../errors.ts";

@@ -1,7 +1,7 @@
 /** Owns POST /v1/audio/speech. */
 import { create } from "@bufbuild/protobuf";
 import { SynthesizeSpeechRequestSchema, type SynthesizeSpeechRequest } from "#gen/weir/inference/v1/speech_pb.ts";
-import { parseJsonObject, spliceJson } from "#platform/json.ts";
+import { parseJsonObject, spliceJson } from "#platform/formats/json.ts";
 import type { JsonObject, RelayCall, RelayEndpoint } from "../../../domain/dialect.ts";
 import { ObjectReader } from "../object-reader.ts";
 import { writeStreamError } from "../errors.ts";

@@ -1,7 +1,7 @@
 /** Owns grpc.health.v1: whether this process serves, as a whole (the empty name) and for each of its services. */
 import { create } from "@bufbuild/protobuf";
 import { HealthCheckResponse_ServingStatus as Status, HealthCheckResponseSchema, HealthListResponseSchema, type HealthCheckRequest, type HealthCheckResponse, type HealthListResponse } from "#gen/grpc/health/v1/health_pb.ts";
-import { GatewayError } from "./errors.ts";
+import { GatewayError } from "../errors.ts";
 
 export interface HealthService {
   /** Throws NOT_FOUND for a service that this process does not have. */

@@ -2,7 +2,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
-import { GatewayError } from "./errors.ts";
+import { GatewayError } from "../errors.ts";
 
 export interface TlsFileNames {
   /** Where the configuration names them, such as `listen.tls`. */

@@ -1,7 +1,7 @@
 /** Owns following what a peer pushes: a stream that starts with everything and goes on with changes, opened again when it breaks or falls silent. */
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { GatewayError } from "./errors.ts";
-import type { Logger } from "./logger.ts";
+import { GatewayError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
 
 /** What is pushed: it says of itself where it is a mere sign of life, which is not applied. */
 interface Pushed {

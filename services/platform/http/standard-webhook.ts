@@ -3,7 +3,7 @@
  * https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md.
  */
 import { createHmac } from "node:crypto";
-import type { Secret } from "./secret.ts";
+import type { Secret } from "../secrets/secret.ts";
 
 export interface WebhookMessage {
   /** Without a full stop; the same when the same message is sent again. */

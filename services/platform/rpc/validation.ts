@@ -2,7 +2,7 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Validator } from "@bufbuild/protovalidate";
-import { GatewayError } from "./errors.ts";
+import { GatewayError } from "../errors.ts";
 
 /** One for all: it compiles the rules of each kind of field once, which takes a fifth of a second. */
 export const validator = createValidator();

@@ -1,7 +1,7 @@
 /** Owns the plain typed interface of a service, derived from its descriptor: what an owner implements is what a peer calls. */
 import type { Message, DescMethodServerStreaming, DescMethodUnary, DescService, MessageShape } from "@bufbuild/protobuf";
 import type { Grant } from "#gen/weir/policy/v1/grant_pb.ts";
-import type { Span, TraceContext } from "./tracing/span.ts";
+import type { Span, TraceContext } from "../tracing/span.ts";
 
 /** Who calls: another Weir service, or a caller with the grant by which it was admitted. */
 export type Identity =

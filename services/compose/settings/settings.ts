@@ -6,15 +6,15 @@ import { loadConfigFile, type ConfigFileOptions } from "#platform/config-file/lo
 import { GatewayError } from "#platform/errors.ts";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { readNatsSettings, type NatsSettings } from "#platform/event-log/nats-settings.ts";
-import type { ListenerTlsSettings } from "#platform/listener-tls.ts";
+import type { ListenerTlsSettings } from "#platform/http/listener-tls.ts";
 import type { LogLevel } from "#platform/logger.ts";
 import { checkTracing } from "#platform/tracing/tracing.ts";
-import { readMeteringConfig, type MeteringConfig } from "../metering/config.ts";
-import { readPolicyConfig, type PolicyConfig } from "../policy/config.ts";
-import { readProvidersConfig, type ProvidersConfig } from "../providers/config.ts";
-import { checkPluginFiles, readRoutingConfig, type RoutingConfig } from "../routing/config.ts";
-import type { ServiceName, ServiceSet } from "./catalog.ts";
-import { defaultAdminAddress, defaultAdminPort } from "./defaults.ts";
+import { readMeteringConfig, type MeteringConfig } from "../../metering/config.ts";
+import { readPolicyConfig, type PolicyConfig } from "../../policy/config.ts";
+import { readProvidersConfig, type ProvidersConfig } from "../../providers/config.ts";
+import { checkPluginFiles, readRoutingConfig, type RoutingConfig } from "../../routing/config.ts";
+import type { ServiceName, ServiceSet } from "../catalog.ts";
+import { defaultAdminAddress, defaultAdminPort } from "../defaults.ts";
 import { partsOfOthers, readableHere, readBy } from "./own-parts.ts";
 
 export interface Settings {

@@ -7,8 +7,8 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { Option, type Command } from "commander";
 import { fromConnectError, GatewayError } from "#platform/errors.ts";
 import { ConnectError } from "@connectrpc/connect";
-import { DataDirectory, readSecret } from "./data-directory.ts";
-import type { Environment } from "./environment.ts";
+import { DataDirectory, readSecret } from "../data-directory.ts";
+import type { Environment } from "../environment.ts";
 
 export interface RunningWeirOptions {
   readonly data?: string;

@@ -2,7 +2,7 @@
 import { getOption, type DescMethod, type DescService, type Message } from "@bufbuild/protobuf";
 import { Reach } from "#gen/weir/policy/v1/role_pb.ts";
 import { Exposure, Permission, PermissionSchema, Tenancy, rule as ruleOption, type MethodRule } from "#gen/weir/types/v1/method_pb.ts";
-import { GatewayError } from "./errors.ts";
+import { GatewayError } from "../errors.ts";
 import { asUntyped, type Identity, type ServiceInterface, type UntypedMethod } from "./service-types.ts";
 
 /** The rule a method declares; one without a rule is refused everywhere. */

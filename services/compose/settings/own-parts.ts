@@ -1,7 +1,7 @@
 /** Owns which parts of the configuration are for one service alone, mostly keys and secrets: a process without it reads none of them, and need not be given what they take from the environment. */
 import { clearField, clone, toJson, type DescMessage, type JsonValue, type Message } from "@bufbuild/protobuf";
 import { ConfigSchema, type Config } from "#gen/weir/config/v1/config_pb.ts";
-import { serviceNames, type ServiceName, type ServiceSet } from "./catalog.ts";
+import { serviceNames, type ServiceName, type ServiceSet } from "../catalog.ts";
 
 /** By their paths in weir.yaml. Secrets of other parts are for every service. */
 export const ownParts: Readonly<Record<ServiceName, readonly string[]>> = {

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { create, type DescMessage } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
-import { runWeir } from "../../test/harness/run-weir.ts";
-import { allServices, serviceNames, type ServiceName } from "./catalog.ts";
+import { runWeir } from "../../../test/harness/run-weir.ts";
+import { allServices, serviceNames, type ServiceName } from "../catalog.ts";
 import { ownParts } from "./own-parts.ts";
 import { loadSettings, readSettings } from "./settings.ts";
 

@@ -1,5 +1,5 @@
 /** Owns JSON at the door: parsing that says where a fault is, and splicing of single values into bytes that else stay as they came. */
-import { GatewayError } from "./errors.ts";
+import { GatewayError } from "../errors.ts";
 import { boundJsonValues } from "./value-bound.ts";
 
 /** A batch of 100,000 short requests, the most that Anthropic takes, has 900,000. */

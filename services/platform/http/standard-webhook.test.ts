@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Secret } from "./secret.ts";
+import { Secret } from "../secrets/secret.ts";
 import { webhookHeaders } from "./standard-webhook.ts";
 
 test("signs as Standard Webhooks do", () => {

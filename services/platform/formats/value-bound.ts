@@ -1,7 +1,7 @@
 /** Owns how many values a caller's body may hold: one of two bytes takes a hundred once it is decoded, so a body within its bound in bytes could take all memory, and seconds of the one thread. */
 import { ScalarType, type DescField, type DescMessage } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
-import { GatewayError } from "./errors.ts";
+import { GatewayError } from "../errors.ts";
 
 /** A digit and its comma, or the tag of a field and the length of nothing. */
 const leastBytes = 2;

@@ -1,7 +1,7 @@
 /** Owns multipart/form-data: what the parts of a form are, where they lie in it, and the setting of one field in bytes that else stay as they came. */
 import { createHash } from "node:crypto";
 import { Busboy } from "@fastify/busboy";
-import { GatewayError } from "./errors.ts";
+import { GatewayError } from "../errors.ts";
 
 /** One part of a form. */
 export interface FormPart {

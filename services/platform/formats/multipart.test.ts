@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { GatewayError } from "./errors.ts";
+import { GatewayError } from "../errors.ts";
 import { readForm, textPart, writeForm, type FormPart } from "./multipart.ts";
 
 const crlf = (text: string): Buffer => Buffer.from(text.replaceAll("\n", "\r\n"));

@@ -2,8 +2,8 @@
 import type { Config } from "#gen/weir/config/v1/config_pb.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { isLoopback, type PeerProtection } from "#platform/peers/peer-credentials.ts";
-import { Secret } from "#platform/secret.ts";
-import { neededBy, offeredBy, type PeerName, type ServiceSet } from "./catalog.ts";
+import { Secret } from "#platform/secrets/secret.ts";
+import { neededBy, offeredBy, type PeerName, type ServiceSet } from "../catalog.ts";
 
 export interface InternalSettings {
   readonly address: string;

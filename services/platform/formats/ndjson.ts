@@ -1,5 +1,5 @@
 /** Owns the framing of newline-delimited JSON over bytes: one value a line, whatever way the bytes were cut. */
-import { GatewayError } from "./errors.ts";
+import { GatewayError } from "../errors.ts";
 import { maximumEventBytes } from "./sse.ts";
 
 const lineFeed = 10;

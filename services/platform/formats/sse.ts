@@ -1,5 +1,5 @@
 /** Owns the framing of server-sent events over bytes: where each event ends, whatever way the bytes were cut. */
-import { GatewayError } from "./errors.ts";
+import { GatewayError } from "../errors.ts";
 
 /** One event, with the bytes it came in; they are decoded only for those who ask what they say. */
 export class SseEvent {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { createLogger } from "./logger.ts";
+import { createLogger } from "../logger.ts";
 import { withHeartbeats } from "./heartbeats.ts";
 import { followView, heartbeatInterval } from "./pushed-view.ts";
 

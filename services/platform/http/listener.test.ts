@@ -3,7 +3,7 @@ import * as http2 from "node:http2";
 import { connect } from "node:net";
 import { expect, test, vi } from "vitest";
 import { connectionOf, listen } from "./listener.ts";
-import { createLogger } from "./logger.ts";
+import { createLogger } from "../logger.ts";
 
 const longDrainMs = 60_000;
 const logger = createLogger("silent");

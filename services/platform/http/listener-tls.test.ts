@@ -6,8 +6,8 @@ import { connect } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
 import { clientCertificateOf, type ListenerTlsSettings } from "./listener-tls.ts";
 import { listen, type HttpHandler, type Listener } from "./listener.ts";
-import { createLogger } from "./logger.ts";
-import { createAuthority, issueCertificate, writeProtection, type TestAuthority, type TestCertificate } from "./peers/testing/certificates.ts";
+import { createLogger } from "../logger.ts";
+import { createAuthority, issueCertificate, writeProtection, type TestAuthority, type TestCertificate } from "../peers/testing/certificates.ts";
 
 test("a changed certificate is used for new connections, and one that cannot be used changes nothing", async () => {
   const { authority, directory, port } = await startPort();

@@ -3,9 +3,9 @@ import * as http from "node:http";
 import * as http2 from "node:http2";
 import type * as net from "node:net";
 import type { AddressInfo } from "node:net";
-import { GatewayError } from "./errors.ts";
+import { GatewayError } from "../errors.ts";
 import { openListenerTls, type ListenerTlsSettings } from "./listener-tls.ts";
-import type { Logger } from "./logger.ts";
+import type { Logger } from "../logger.ts";
 
 export type HttpRequest = http.IncomingMessage;
 export type HttpResponse = http.ServerResponse;

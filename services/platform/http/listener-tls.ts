@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
-import type { Logger } from "./logger.ts";
+import type { Logger } from "../logger.ts";
 import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
 
 /** As PEM files. */
