@@ -57,9 +57,9 @@ function answerFirstWith(...answers: readonly Answer[]): () => number {
   return () => first.requests.length - place;
 }
 
-function ask(model: string, { stream = false, signal = new AbortController().signal } = {}): Promise<Response> {
+function ask(model: string, { stream = false, signal = new AbortController().signal, key = weir.inferenceKey } = {}): Promise<Response> {
   const body = { model, max_completion_tokens: 50, stream, messages: [{ role: "user", content: "Hi" }] };
-  return fetch(`${weir.origin}/v1/chat/completions`, { method: "POST", headers: { authorization: `Bearer ${weir.inferenceKey}` }, body: JSON.stringify(body), signal });
+  return fetch(`${weir.origin}/v1/chat/completions`, { method: "POST", headers: { authorization: `Bearer ${key}` }, body: JSON.stringify(body), signal });
 }
 
 async function linesOf(response: Response, count: number): Promise<readonly unknown[]> {
@@ -158,8 +158,10 @@ test("what was held for the attempt that failed is free for the one after it", a
   // A thousandth of a dollar each, and a little for the question: room for one of them, and not for two.
   await policy.createBudget({ organizationId, subject: { teamId }, name: "retried calls", limitNanos: 1_500_000n, period: BudgetPeriod.TOTAL });
   const usage = async () => (await policy.listBudgets({ organizationId })).budgets[0]!.usage!;
+  // Of a key that is made behind the budget it is known from the first call on; of others within a second.
+  const { secret: key } = await policy.createKey({ teamId, name: "behind the budget" });
   const asked = answerFirstWith(limited(20), succeed);
-  expect((await ask("alone")).status).toBe(200);
+  expect((await ask("alone", { key })).status).toBe(200);
   expect(asked()).toBe(2);
   await expect.poll(usage, { timeout: 20_000 }).toMatchObject({ postedNanos: 101_000n });
 });
