@@ -251,6 +251,10 @@ test("the RPCs keep files at Anthropic as at OpenAI", async () => {
     expect(file).toMatchObject({ filename, purpose: "", sizeBytes: 5n, createTime: { seconds: 1_790_009_600n } });
     own.unshift(file!.id);
   }
+  // What stands before a folder goes at the vendor; the mark of whose it is must not.
+  const { file: inFolder } = await rpc.uploadFile({ provider: "ant", filename: "folder/d.pdf", content: Buffer.from("hello") });
+  expect(inFolder).toMatchObject({ filename: "d.pdf" });
+  own.unshift(inFolder!.id);
   const listed: string[] = [];
   for (let pageToken = "", page = 0; page === 0 || pageToken !== ""; page++) {
     const { files, nextPageToken } = await rpc.listFiles({ provider: "ant", pageSize: 2, pageToken });
@@ -258,7 +262,7 @@ test("the RPCs keep files at Anthropic as at OpenAI", async () => {
     pageToken = nextPageToken;
   }
   expect(listed).toEqual(own);
-  expect((await rpc.getFile({ id: own[0]! })).file).toMatchObject({ id: own[0], filename: "c.pdf" });
+  expect((await rpc.getFile({ id: own[0]! })).file).toMatchObject({ id: own[0], filename: "d.pdf" });
   const pieces: Uint8Array[] = [];
   for await (const { content } of rpc.readFile({ id: own[0]! })) pieces.push(content);
   expect(Buffer.concat(pieces).toString()).toBe("hello");

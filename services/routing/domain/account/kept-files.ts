@@ -13,8 +13,13 @@ export const filePurposes: readonly string[] = ["user_data", "vision", "assistan
 
 /** The form's other parts go on as they are. */
 export async function uploadFile(provider: string, parts: readonly FormPart[], files: AccountFiles): Promise<JsonObject> {
-  const marked = parts.map((part) => (part.name === "file" ? { ...part, filename: `${files.ids.mark}${part.filename ?? "file"}` } : part));
+  const marked = parts.map((part) => (part.name === "file" ? { ...part, filename: files.ids.mark + lastOf(part.filename) } : part));
   return shown(await answerOf(await files.ask(provider, "/files", writeForm(marked))), provider, files);
+}
+
+/** Without folders: Anthropic cuts off what stands before the last one, so that behind it a caller could write somebody else's mark. */
+function lastOf(filename = ""): string {
+  return filename.split(/[/\\]/).at(-1) || "file";
 }
 
 /** Looks it up, or deletes it. */
