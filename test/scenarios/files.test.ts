@@ -239,6 +239,8 @@ test("what is another organization's at Anthropic, or another vendor's, is not t
     await expect(asker.files.delete(foreign)).rejects.toBeInstanceOf(Anthropic.NotFoundError);
   }
   await expect(client.files.retrieve(id)).rejects.toBeInstanceOf(OpenAI.NotFoundError);
+  for (const page of [elsewhere, "file_1"]) await expect(claude.files.list({ page })).rejects.toBeInstanceOf(Anthropic.NotFoundError);
+  await expect(claudeStranger.files.list({ page: id })).rejects.toBeInstanceOf(Anthropic.NotFoundError);
   expect(anthropicUpstream.requests).toHaveLength(place);
 });
 

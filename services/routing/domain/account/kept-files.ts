@@ -50,7 +50,7 @@ export interface FilePage {
 
 /** The files behind the last one of the page before, in the vendor's order. */
 export async function listFiles(provider: string, { limit, after, filters = {} }: FileQuery, files: AccountFiles): Promise<FilePage> {
-  const behind = after === undefined ? undefined : files.apiOf(provider).behindFile?.(files.placeOf(after).vendorId);
+  const behind = after === undefined ? undefined : filtersBehind(after, provider, files);
   let isBefore = after !== undefined && behind === undefined;
   const data: JsonObject[] = [];
   for await (const file of ownFiles(provider, { ...filters, ...behind }, files)) {
@@ -63,6 +63,13 @@ export async function listFiles(provider: string, { limit, after, filters = {} }
   }
   if (isBefore) throw files.notFound(after!, "file");
   return { data, hasMore: false };
+}
+
+/** Undefined where the file has to be looked for. Throws NOT_FOUND for one that cannot be in the list: no vendor is asked for it in vain. */
+function filtersBehind(id: string, provider: string, files: AccountFiles): FileFilters | undefined {
+  const place = files.placeOf(id);
+  if (place.provider !== provider) throw files.notFound(id, "file");
+  return files.apiOf(provider).behindFile?.(place.vendorId);
 }
 
 /** Those of these ids that are there. */
