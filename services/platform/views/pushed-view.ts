@@ -66,7 +66,7 @@ async function follow<T extends Pushed>({ name, open, apply, logger, signal }: F
 /** Enough that one of them most likely has another instance, where there is one, than that which stands still. */
 const openedAfterSilence = 4;
 
-/** Opens several, of which the first one that says anything is kept. Ends where all end in order before; throws what one of them threw, where all fail. */
+/** Opens several, of which the first one that says anything is kept, or ends this one too by its end in order. Throws what one of them threw, where all fail. */
 async function* firstToSpeak<T>(open: (signal: AbortSignal) => AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T, void> {
   const streams = Array.from({ length: openedAfterSilence }, () => {
     const ending = new AbortController();
