@@ -1,9 +1,7 @@
-/** Owns the command `weir`: its subcommands, and how an error reads on a terminal. */
-import { ConnectError } from "@connectrpc/connect";
+/** Owns the command `weir`: its subcommands, and how they end. */
 import { Command, CommanderError } from "commander";
-import { ConfigFileError } from "#platform/config-file/config-file-error.ts";
-import { fromConnectError, GatewayError } from "#platform/errors.ts";
 import { endWhenOutputCloses } from "./terminal/closed-output.ts";
+import { describeError } from "./terminal/describe-error.ts";
 import { readEnvironment, type Environment } from "./environment.ts";
 import { version } from "./version.ts";
 
@@ -43,14 +41,6 @@ export async function main(words: readonly string[]): Promise<void> {
     await program.parseAsync(words, { from: "user" });
   } catch (error) {
     process.exitCode = error instanceof CommanderError ? error.exitCode : 1;
-    if (!(error instanceof CommanderError)) console.error(describe(error));
+    if (!(error instanceof CommanderError)) console.error(describeError(error));
   }
-}
-
-function describe(error: unknown): string {
-  if (error instanceof ConfigFileError) return error.message;
-  // Connect wraps what an interceptor throws.
-  if (error instanceof ConnectError) return describe(error.cause instanceof GatewayError ? error.cause : fromConnectError(error));
-  if (error instanceof GatewayError) return error.cause === undefined || error.reason !== "INTERNAL" ? error.message : `${error.message}\n${describe(error.cause)}`;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
