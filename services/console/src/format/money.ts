@@ -20,6 +20,9 @@ export function dollars(nanos: bigint): string {
   return size >= 10_000n ? write(nanos, 6, 2) : exactDollars(nanos);
 }
 
+/** Of a field for dollars: what `readDollars` reads. */
+export const dollarsPattern = String.raw`\$?[\d,]{1,12}(\.\d{1,9})?`;
+
 /** Dollars as people write them, such as `12.50` or `$1,000`, in billionths; undefined when it is no amount. */
 export function readDollars(text: string): bigint | undefined {
   const [, whole, fraction = ""] = /^\$?(\d{1,9})(?:\.(\d{1,9}))?$/.exec(text.trim().replaceAll(",", "")) ?? [];

@@ -2,7 +2,7 @@
 import { useQuery } from "@connectrpc/connect-query";
 import { useMemo, type ReactNode } from "react";
 import { Link } from "wouter";
-import { fullness, budgetUse } from "../budget-use.ts";
+import { fullness } from "../budget-use.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { UsageDimension, type UsageRow } from "#gen/weir/metering/v1/usage_report_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -10,13 +10,13 @@ import { dollars, exactDollars } from "../format/money.ts";
 import { count, milliseconds, percent } from "../format/number.ts";
 import { useNames } from "../names.ts";
 import { useNow } from "../now.ts";
+import { BudgetBar } from "../parts/budget-bar.tsx";
 import { DataTable, type Column } from "../parts/data-table.tsx";
 import { Money } from "../parts/marks.tsx";
 import { Card, Page } from "../parts/page.tsx";
 import { PeriodPicker, usePeriod } from "../parts/period-picker.tsx";
 import { Failure, FirstCall, Loaded } from "../parts/states.tsx";
 import { TimeChart, type Series } from "../parts/time-chart.tsx";
-import { UsageBar } from "../parts/usage-bar.tsx";
 import { isInstallationAdmin, useSession } from "../session.ts";
 import { bucketDimensionOf, bucketsOf, periods, startOf, type Period } from "../period.ts";
 import { failureShare } from "../usage-rows.ts";
@@ -163,10 +163,7 @@ function topColumns(by: string, nameOf: (id: string) => string): Column<UsageRow
 function Attention(): ReactNode {
   const session = useSession();
   const budgets = useQuery(PolicyService.method.listBudgets, { pageSize: 1_000 }, refreshed);
-  const near = (budgets.data?.budgets ?? []).flatMap((budget) => {
-    const use = budgetUse(budget);
-    return use === undefined || fullness(budget) < nearLimit ? [] : [{ ...budget, use }];
-  });
+  const near = (budgets.data?.budgets ?? []).filter((budget) => fullness(budget) >= nearLimit);
   return (
     <>
       {isInstallationAdmin(session) && <Differences />}
@@ -174,10 +171,10 @@ function Attention(): ReactNode {
       {near.length > 0 && (
         <Card title="Budgets near their limit" actions={<Link href="/budgets">All</Link>}>
           <ul className="plain-list">
-            {near.map(({ id, name, use }) => (
-              <li key={id}>
-                <span>{name}</span>
-                <UsageBar use={use} />
+            {near.map((budget) => (
+              <li key={budget.id}>
+                <span>{budget.name}</span>
+                <BudgetBar budget={budget} />
               </li>
             ))}
           </ul>

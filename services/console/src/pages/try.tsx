@@ -6,7 +6,7 @@ import { InferenceService, type Model } from "#gen/weir/inference/v1/inference_s
 import { useConversation } from "../conversation-keeper.tsx";
 import { isAnswering, isFull, mostPromptCharacters, type Asked, type Conversation } from "../conversation.ts";
 import { isGenerating } from "../model.ts";
-import { Field, LongField, textOf } from "../parts/fields.tsx";
+import { Check, Field, LongField, textOf } from "../parts/fields.tsx";
 import { ModelChoice } from "../parts/model-choice.tsx";
 import { Card, Page } from "../parts/page.tsx";
 import { Empty, Loaded } from "../parts/states.tsx";
@@ -84,10 +84,7 @@ function Settings({ models, model, formerly }: SettingsProps): ReactNode {
         <Field label="Output maximum" name="maximum" type="number" min={1} max={1_000_000_000} step={1} placeholder="in tokens" defaultValue={formerly?.maximumOutputTokens?.toString()} />
         <Field label="Temperature" name="temperature" type="number" min={0} max={2} step="any" placeholder="the vendor's" defaultValue={formerly?.temperature} />
       </div>
-      <label className="check">
-        <input type="checkbox" name="stream" defaultChecked={formerly?.isStreamed ?? true} />
-        Stream the reply
-      </label>
+      <Check label="Stream the reply" name="stream" defaultChecked={formerly?.isStreamed ?? true} />
     </Card>
   );
 }

@@ -1,6 +1,15 @@
 /** Owns dialogs: the browser's own, which keeps the focus inside and closes on Escape. */
-import { useEffect, useId, useRef, type FormEvent, type ReactNode } from "react";
+import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from "react";
 import { Failure } from "./states.tsx";
+
+/** Opens what is made of what closes it. */
+export type OpenDialog = (make: (onClose: () => void) => ReactNode) => void;
+
+/** The dialog that is open, and what opens one. */
+export function useDialog(): [dialog: ReactNode, open: OpenDialog] {
+  const [dialog, setDialog] = useState<ReactNode>(null);
+  return [dialog, (make) => setDialog(make(() => setDialog(null)))];
+}
 
 interface DialogProps {
   readonly title: string;

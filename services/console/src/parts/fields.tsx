@@ -38,8 +38,28 @@ export function LongField({ label, hint, ...textarea }: Labelled & TextareaHTMLA
   );
 }
 
+/** Something that is so or not, or one of several that are chosen under one name. */
+export function Check({ label, ...input }: { readonly label: string } & InputHTMLAttributes<HTMLInputElement>): ReactNode {
+  return (
+    <label className="check">
+      <input type="checkbox" {...input} />
+      {label}
+    </label>
+  );
+}
+
 /** What the form has in this field, without the space around it. */
 export function textOf(fields: FormData, name: string): string {
   const value = fields.get(name);
   return typeof value === "string" ? value.trim() : "";
+}
+
+/** What stands there with commas or blanks between. */
+export function listOf(fields: FormData, name: string): string[] {
+  return textOf(fields, name).split(/[\s,]+/).filter((part) => part !== "");
+}
+
+/** The lines that have something in them. */
+export function linesOf(fields: FormData, name: string): string[] {
+  return textOf(fields, name).split("\n").map((line) => line.trim()).filter((line) => line !== "");
 }

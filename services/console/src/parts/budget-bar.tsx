@@ -1,10 +1,15 @@
 /** Owns the bar of a budget: what is spent, what is held, and what is left. */
 import type { ReactNode } from "react";
-import type { BudgetUse } from "../budget-use.ts";
+import type { Budget } from "#gen/weir/policy/v1/budget_pb.ts";
+import { budgetUse } from "../budget-use.ts";
 import { dollars, exactDollars, permille } from "../format/money.ts";
 import { percent } from "../format/number.ts";
 
-export function UsageBar({ use: { spentNanos, heldNanos, limitNanos, ofAllNanos } }: { readonly use: BudgetUse }): ReactNode {
+/** Nothing where the budget's use is not told. */
+export function BudgetBar({ budget }: { readonly budget: Budget }): ReactNode {
+  const use = budgetUse(budget);
+  if (use === undefined) return null;
+  const { spentNanos, heldNanos, limitNanos, ofAllNanos } = use;
   const spent = permille(spentNanos, limitNanos);
   const held = Math.min(permille(heldNanos, limitNanos), Math.max(0, 1_000 - spent));
   const words = `${dollars(spentNanos)} of ${dollars(limitNanos)}`;

@@ -1,7 +1,7 @@
 /** Owns showing a key's secret the one time that there is. */
 import type { ReactNode } from "react";
-import { Dialog } from "./dialog.tsx";
-import { Secret } from "./secret.tsx";
+import { Dialog } from "../parts/dialog.tsx";
+import { Secret } from "../parts/secret.tsx";
 
 export function SecretDialog({ keyName, secret, onClose }: { readonly keyName: string; readonly secret: string; readonly onClose: () => void }): ReactNode {
   return (

@@ -6,8 +6,8 @@ import type { Key } from "#gen/weir/policy/v1/key_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { useRefresh } from "../refresh.ts";
 import { newRequestId } from "../request-id.ts";
-import { FormDialog } from "./dialog.tsx";
-import { Choice, textOf } from "./fields.tsx";
+import { FormDialog } from "../parts/dialog.tsx";
+import { Choice, textOf } from "../parts/fields.tsx";
 import { SecretDialog } from "./secret-dialog.tsx";
 
 const hourMs = 3_600_000;
