@@ -14,6 +14,7 @@ import { RateLimitsPage } from "./pages/rate-limits.tsx";
 import { RequestPage } from "./pages/request.tsx";
 import { RequestsPage } from "./pages/requests.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
+import { TeamsPage } from "./pages/teams.tsx";
 import { TryPage } from "./pages/try.tsx";
 import { UsagePage } from "./pages/usage.tsx";
 import { createQueryClient } from "./weir.ts";
@@ -32,6 +33,7 @@ const pages: readonly PageEntry[] = [
   { path: "/usage", title: "Usage", page: UsagePage },
   { path: "/requests", title: "Requests", page: RequestsPage },
   { path: "/keys", title: "Keys", page: KeysPage },
+  { path: "/teams", title: "Teams", page: TeamsPage },
   { path: "/budgets", title: "Budgets", page: BudgetsPage },
   { path: "/rate-limits", title: "Rate limits", page: RateLimitsPage },
   { path: "/guardrails", title: "Guardrails", page: GuardrailsPage },

@@ -22,6 +22,9 @@ export const keyRoles: readonly (readonly [Role, string])[] = [
   [Role.INSTALLATION_ADMIN, "installation admin: everything, everywhere"],
 ];
 
+/** Those that a person can have in an organization. */
+export const memberRoles: typeof keyRoles = keyRoles.filter(([role]) => role !== Role.INFERENCE && role !== Role.INSTALLATION_ADMIN);
+
 export function roleTitle(role: Role): string {
   return titles[role] ?? "not known";
 }
