@@ -2,6 +2,8 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Config } from "#gen/weir/config/v1/config_pb.ts";
+import { inField } from "#platform/config-file/faults.ts";
+import { entryPath } from "#platform/config-file/field-path.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { entriesOf } from "./domain/listed-price.ts";
 import type { PriceEntries } from "./domain/price-book.ts";
@@ -34,16 +36,7 @@ export const defaultLabels: readonly string[] = ["application", "cost_center", "
 
 /** Throws INVALID_REQUEST when a price is not by `vendor/model`, or cannot be read. */
 export function readMeteringConfig(config: Config): MeteringConfig {
-  const prices = Object.entries(config.prices).map(([name, price]) => {
-    if (!/^[^/]+[/]./.test(name)) {
-      throw new GatewayError("INVALID_REQUEST", `prices: "${name}" names no vendor: write it as vendor/model, such as "openai/${name}".`);
-    }
-    try {
-      return [name, entriesOf(price)] as const;
-    } catch (error) {
-      throw new GatewayError("INVALID_REQUEST", `prices.${name}: ${(error as Error).message}`);
-    }
-  });
+  const prices = Object.entries(config.prices).map(([name, price]) => [name, inField(entryPath("prices", name), () => readPrice(name, price))] as const);
   const lostJournalAfter = config.limits?.lostJournalAfter;
   const labels = config.ledger?.labels ?? [];
   const { key: contentKey = "", retention } = config.content ?? {};
@@ -56,4 +49,13 @@ export function readMeteringConfig(config: Config): MeteringConfig {
     ...(config.ledger?.requestRetention === undefined ? {} : { requestRetentionMs: durationMs(config.ledger.requestRetention) }),
     ...(config.audit?.retention === undefined ? {} : { auditRetentionMs: durationMs(config.audit.retention) }),
   };
+}
+
+function readPrice(name: string, price: Config["prices"][string]): ReturnType<typeof entriesOf> {
+  if (!/^[^/]+[/]./.test(name)) throw new GatewayError("INVALID_REQUEST", `"${name}" names no vendor: write it as vendor/model, such as "openai/${name}".`);
+  try {
+    return entriesOf(price);
+  } catch (error) {
+    throw new GatewayError("INVALID_REQUEST", (error as Error).message);
+  }
 }

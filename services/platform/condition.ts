@@ -159,6 +159,6 @@ function bindingsOf(facts: CallFacts, labelNames: readonly string[]): Record<str
 }
 
 function invalid(text: string, why: string, { page }: AnyKind): GatewayError {
-  const description = `The condition \`${text.slice(0, 200)}\` cannot be used: ${why}.`;
-  return new GatewayError("INVALID_REQUEST", `${description} ${page} has examples.`, { fieldViolations: [{ field: "where", description }] });
+  const description = `The condition \`${text.slice(0, 200)}\` cannot be used: ${why}. ${page} has examples.`;
+  return new GatewayError("INVALID_REQUEST", description, { fieldViolations: [{ field: "where", description }] });
 }

@@ -8,7 +8,7 @@ export function compilePattern(source: string): RE2JS {
     return RE2JS.compile(source);
   } catch (error) {
     if (!(error instanceof RE2JSException)) throw error;
-    const description = `"${source}" is no regular expression in RE2's syntax (${error.message}).`;
-    throw new GatewayError("INVALID_REQUEST", `patterns: ${description} See https://github.com/google/re2/wiki/Syntax; look-arounds and back-references are not part of it.`, { fieldViolations: [{ field: "patterns", description }] });
+    const description = `"${source}" is no regular expression in RE2's syntax (${error.message}). See https://github.com/google/re2/wiki/Syntax; look-arounds and back-references are not part of it.`;
+    throw new GatewayError("INVALID_REQUEST", `patterns: ${description}`, { fieldViolations: [{ field: "patterns", description }] });
   }
 }

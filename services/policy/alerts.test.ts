@@ -226,7 +226,7 @@ it("takes no configuration with two webhooks of a name, or an address that must 
   expect(() => policyConfig({ alerts: { webhooks: [webhook, webhook] } })).toThrow(/two are called "ops"/);
   expect(() => policyConfig({ alerts: { webhooks: [{ ...webhook, url: "https://[hooks/" }] } })).toThrow(/no address/);
   const atHome = { ...webhook, url: "http://10.0.0.1/hook?token=hidden" };
-  expect(() => policyConfig({ alerts: { webhooks: [atHome] } })).toThrow(/^http:[/][/]10[.]0[.]0[.]1 cannot be used/);
+  expect(() => policyConfig({ alerts: { webhooks: [atHome] } })).toThrow('alerts.webhooks[0].url: http://10.0.0.1 cannot be used');
   expect(policyConfig({ alerts: { webhooks: [{ ...atHome, privateAddress: true }] } }).alerts.webhooks).toHaveLength(1);
   expect(() => policyConfig({ alerts: { webhooks: [{ ...webhook, url: "http://169.254.169.254/", privateAddress: true }] } })).toThrow(/never dialled/);
 });

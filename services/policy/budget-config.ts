@@ -3,7 +3,8 @@ import { create } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Budget } from "#gen/weir/config/v1/budget_pb.ts";
 import { BudgetEnforcement, BudgetPeriod, BudgetShortage, BudgetSubjectSchema } from "#gen/weir/policy/v1/budget_pb.ts";
-import { GatewayError } from "#platform/errors.ts";
+import { inField, refuseRepeated } from "#platform/config-file/faults.ts";
+import { itemPath } from "#platform/config-file/field-path.ts";
 import { checkBudget } from "./domain/budget-terms.ts";
 import type { ConfiguredBudget } from "./store/configured-budgets.ts";
 
@@ -12,13 +13,8 @@ const shortages: Readonly<Record<string, BudgetShortage>> = { "": BudgetShortage
 
 /** Throws INVALID_REQUEST when a name stands twice in an organization, or what a budget says cannot be. */
 export function readBudgetConfig(budgets: readonly Budget[]): ConfiguredBudget[] {
-  const read = budgets.map(readBudget);
-  const names = new Set<string>();
-  for (const { organization, name } of read) {
-    const key = JSON.stringify([organization, name]);
-    if (names.has(key)) throw new GatewayError("INVALID_REQUEST", `budgets: two of the organization "${organization}" are called "${name}". Give each a name of its own.`);
-    names.add(key);
-  }
+  const read = budgets.map((budget, index) => inField(itemPath("budgets", index), () => readBudget(budget)));
+  refuseRepeated("budgets", read.map(({ organization, name }) => `"${name}" of the organization "${organization}"`), (name) => `two are called ${name}. Give each a name of its own.`);
   return read;
 }
 

@@ -4,7 +4,8 @@ import type { Config } from "#gen/weir/config/v1/config_pb.ts";
 import type { GuardrailRule } from "#gen/weir/policy/v1/guardrail_pb.ts";
 import { RateLimitSchema, type RateLimit, type RateLimitRule } from "#gen/weir/policy/v1/rate_limit_pb.ts";
 import { limitConditions, readCondition } from "#platform/condition.ts";
-import { GatewayError } from "#platform/errors.ts";
+import { inField, refuseRepeated } from "#platform/config-file/faults.ts";
+import { itemPath } from "#platform/config-file/field-path.ts";
 import { readAlertConfig, type AlertConfig } from "./alert-config.ts";
 import { readBudgetConfig } from "./budget-config.ts";
 import { readConsoleClient, type ConsoleClient } from "./console-config.ts";
@@ -25,9 +26,9 @@ export interface PolicyConfig extends IdentityConfig {
 export function readPolicyConfig({ identity, guardrails, rateLimits, budgets, alerts, console }: Config): PolicyConfig {
   checkNames("guardrails", guardrails);
   checkNames("rate_limits", rateLimits);
-  for (const rule of guardrails) checkGuardrail(rule);
+  for (const [index, rule] of guardrails.entries()) inField(itemPath("guardrails", index), () => checkGuardrail(rule));
   const identityConfig = readIdentityConfig(identity);
-  return { ...identityConfig, console: readConsoleClient(console, identityConfig), guardrails, rateLimits: rateLimits.map(configuredLimit), budgets: readBudgetConfig(budgets), alerts: readAlertConfig(alerts) };
+  return { ...identityConfig, console: readConsoleClient(console, identityConfig), guardrails, rateLimits: rateLimits.map((rule, index) => inField(itemPath("rate_limits", index), () => configuredLimit(rule))), budgets: readBudgetConfig(budgets), alerts: readAlertConfig(alerts) };
 }
 
 // By its name, so that what was counted stays counted when the file is read again.
@@ -37,9 +38,5 @@ function configuredLimit(rule: RateLimitRule): RateLimit {
 }
 
 function checkNames(field: string, rules: readonly { readonly name: string }[]): void {
-  const names = new Set<string>();
-  for (const { name } of rules) {
-    if (names.has(name)) throw new GatewayError("INVALID_REQUEST", `${field}: two are called "${name}". Give each a name of its own: it is by the name that people are told which one decided.`);
-    names.add(name);
-  }
+  refuseRepeated(field, rules.map(({ name }) => name), (name) => `two are called "${name}". Give each a name of its own: it is by the name that people are told which one decided.`);
 }

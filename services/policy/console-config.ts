@@ -1,6 +1,6 @@
 /** Owns what policy takes from the configuration about the console: who Weir is at the issuer that signs people in. */
 import type { Console } from "#gen/weir/config/v1/console_pb.ts";
-import { GatewayError } from "#platform/errors.ts";
+import { refuseField } from "#platform/config-file/faults.ts";
 import { Secret } from "#platform/secrets/secret.ts";
 import type { IdentityConfig } from "./identity-config.ts";
 
@@ -22,7 +22,7 @@ export function readConsoleClient(console: Console | undefined, { issuers }: Ide
   if (console === undefined || console.issuer === "") return undefined;
   const { issuer, clientId, clientSecret, origin, scopes } = console;
   const settings = issuers.get(issuer);
-  if (settings === undefined) throw new GatewayError("INVALID_REQUEST", `console.issuer: ${issuer} is not among identity.issuers, where \`callers\` say who its people are. Add it there.`);
+  if (settings === undefined) refuseField("console.issuer", `${issuer} is not among identity.issuers, where \`callers\` say who its people are. Add it there.`);
   return {
     issuer,
     clientId,

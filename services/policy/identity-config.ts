@@ -2,7 +2,7 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { CallerRule as CallerRuleMessage, Identity, Issuer } from "#gen/weir/config/v1/identity_pb.ts";
 import { Role } from "#gen/weir/policy/v1/role_pb.ts";
-import { GatewayError } from "#platform/errors.ts";
+import { refuseField } from "#platform/config-file/faults.ts";
 import type { CallerRule } from "./domain/caller-rules.ts";
 
 export interface IdentityConfig {
@@ -40,7 +40,7 @@ const roles: Readonly<Record<string, Role>> = {
 export function readIdentityConfig(identity: Identity | undefined): IdentityConfig {
   const issuers = new Map<string, IssuerSettings>();
   for (const message of identity?.issuers ?? []) {
-    if (issuers.has(message.issuer)) throw new GatewayError("INVALID_REQUEST", `identity.issuers: ${message.issuer} is there twice. Give it once, with the audiences and callers of both.`);
+    if (issuers.has(message.issuer)) refuseField("identity.issuers", `${message.issuer} is there twice. Give it once, with the audiences and callers of both.`);
     issuers.set(message.issuer, readIssuer(message));
   }
   return { issuers, certificates: identity?.certificates.map(readCallerRule) ?? [] };

@@ -149,7 +149,7 @@ describe("readProvidersConfig", () => {
   it.each([
     ["{ vendor: vertex, google: {} }", []],
     ["{ vendor: vertex, google: { credentials: '{}', credentials_file: /x } }", ["providers.a.google: credentials and credentials_file cannot both be given"]],
-    ['{ vendor: vertex, google: { credentials: "" } }', ["providers.a.google.credentials: must be at least 1 characters"]],
+    ['{ vendor: vertex, google: { credentials: "" } }', ["providers.a.google.credentials: must not be empty"]],
     ["{ vendor: vertex, api_key: x, google: {} }", [expect.stringContaining("providers.a: api_key cannot be given together with google")]],
     ["{ vendor: azure, entra: { tenant_id: t, client_id: c } }", ["providers.a.entra: needs either client_secret or federated_token_file"]],
     ["{ vendor: azure, entra: { tenant_id: t, client_id: c, client_secret: s, federated_token_file: /x } }", ["providers.a.entra: needs either client_secret or federated_token_file"]],

@@ -4,8 +4,10 @@ import type { Config } from "#gen/weir/config/v1/config_pb.ts";
 import type { FetchUrls } from "#gen/weir/config/v1/limits_pb.ts";
 import type { Provider } from "#gen/weir/config/v1/provider_pb.ts";
 import type { ModelFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
+import { refuseFaults, type Fault } from "#platform/config-file/faults.ts";
+import { nearestKey } from "#platform/config-file/nearest-key.ts";
 import { refuseForbiddenHost } from "#platform/egress/egress-pool.ts";
-import { GatewayError } from "#platform/errors.ts";
+import type { GatewayError } from "#platform/errors.ts";
 import { Secret } from "#platform/secrets/secret.ts";
 import { isSendable } from "./domain/credentials/credential-source.ts";
 import { modelNames, readModelFacts } from "./domain/catalogue.ts";
@@ -66,9 +68,7 @@ export function readProvidersConfig(config: Config, environment: Environment): P
   const vault = config.vault && new VaultClient(config.vault);
   const configured = Object.entries(config.providers).map(([name, provider]) => fromFile(name, provider, vault, faults));
   const found = configured.length > 0 ? configured : fromEnvironment(environment, faults);
-  if (faults.length > 0) {
-    throw new GatewayError("INVALID_REQUEST", faults.map(({ field, description }) => `${field}: ${description}`).join("\n"), { fieldViolations: faults });
-  }
+  refuseFaults(faults);
   return {
     providers: new Map(found.map((provider) => [provider.name, provider])),
     maximumJournalBytes: Number(config.limits?.maxJournalBytes ?? 256n * 1024n * 1024n),
@@ -89,11 +89,6 @@ function readFetchBounds(fetchUrls: FetchUrls): FetchBounds {
   };
 }
 
-interface Fault {
-  readonly field: string;
-  readonly description: string;
-}
-
 function fromFile(name: string, provider: Provider, vault: VaultClient | undefined, faults: Fault[]): ProviderConfig {
   const row = Object.hasOwn(vendors, provider.vendor) ? vendors[provider.vendor] : undefined;
   const baseUrlIsOwn = provider.baseUrl !== "";
@@ -102,7 +97,8 @@ function fromFile(name: string, provider: Provider, vault: VaultClient | undefin
   const adapter = row === undefined ? demoVendor : adapterOf(provider, ownBaseUrl, row);
   if (row === undefined) {
     const known = Object.keys(vendors).join(", ");
-    faults.push({ field: `providers.${name}.vendor`, description: `no vendor has the name "${provider.vendor}"; Weir knows ${known}. What speaks OpenAI's API is "openai" with its own base_url.` });
+    const meant = nearestKey(provider.vendor, Object.keys(vendors));
+    faults.push({ field: `providers.${name}.vendor`, description: `no vendor has the name "${provider.vendor}"${meant === undefined ? "." : `: did you mean ${meant}?`} Weir knows ${known}. What speaks OpenAI's API is "openai" with its own base_url.` });
   } else if (row.adapter.needsCredential && provider.apiKey === "" && provider.identity.case === undefined && !provider.storedCredentials && (!baseUrlIsOwn || row.adapter.defaultBaseUrl === "")) {
     const variable = row.environment?.apiKey ?? "API_KEY";
     const identity = row.identity === undefined ? "" : ` Or say under "${row.identity}" who Weir is at the vendor: then a credential is obtained.`;

@@ -7,8 +7,8 @@ import type { Route as RouteMessage, RouteCase as RouteCaseMessage } from "#gen/
 import type { GuardrailPlugin } from "#gen/weir/config/v1/guardrail_plugin_pb.ts";
 import type { BreakerSettings } from "#platform/breaker.ts";
 import { readCondition } from "#platform/condition.ts";
+import { inField } from "#platform/config-file/faults.ts";
 import { entryPath } from "#platform/config-file/field-path.ts";
-import { GatewayError } from "#platform/errors.ts";
 import { Secret } from "#platform/secrets/secret.ts";
 import type { CacheRule } from "./domain/cache/cache-rule.ts";
 import type { Route } from "./domain/targets/plan.ts";
@@ -87,7 +87,7 @@ export function checkPluginFiles({ plugins }: RoutingConfig): void {
 function readRoute(name: string, { targets, cases, strict, order, weights, stickyLabel, hedgeAfter, retries }: RouteMessage): Route {
   return {
     targets,
-    cases: cases.map((one, index) => readCase(one, `${entryPath("routes", name)}.cases[${index}].where`)),
+    cases: cases.map((one, index) => readCase(one, `${entryPath("routes", name)}.cases[${index}]`)),
     strict,
     order: order === "weight" ? { by: order, weights, stickyLabel } : { by: (order || "listed") as "listed" | "price" | "latency" },
     hedgeAfterMs: hedgeAfter && durationMs(hedgeAfter),
@@ -96,12 +96,7 @@ function readRoute(name: string, { targets, cases, strict, order, weights, stick
 }
 
 function readCase({ where, targets }: RouteCaseMessage, field: string): RouteCase {
-  try {
-    return { where, holds: readCondition(where, caseConditions), targets };
-  } catch (error) {
-    if (!(error instanceof GatewayError)) throw error;
-    throw new GatewayError("INVALID_REQUEST", `${field}: ${error.message}`, { fieldViolations: [{ field, description: error.message }] });
-  }
+  return inField(field, () => ({ where, holds: readCondition(where, caseConditions), targets }));
 }
 
 function pluginSettings({ url, tls, secrets, maxConcurrentCalls, maxMessageBytes }: GuardrailPlugin): PluginSettings {

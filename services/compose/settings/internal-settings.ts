@@ -1,6 +1,6 @@
 /** Owns how this process meets the services of other processes, and that it refuses to do so unprotected. */
 import type { Config } from "#gen/weir/config/v1/config_pb.ts";
-import { GatewayError } from "#platform/errors.ts";
+import { refuseField } from "#platform/config-file/faults.ts";
 import { isLoopback, type PeerProtection } from "#platform/peers/peer-credentials.ts";
 import { Secret } from "#platform/secrets/secret.ts";
 import { neededBy, offeredBy, type PeerName, type ServiceSet } from "../catalog.ts";
@@ -28,9 +28,9 @@ export function readInternalSettings({ internal, peers, limits }: Config, set: S
   const protection = isApart ? readProtection({ internal }) : undefined;
   const addresses = new Map(needed.map((name) => [name, addressOf(name, peers)]));
   if (protection?.kind === "shared-secret") {
-    if (offeredBy(set).length > 0 && !isLoopback(address)) refuse("internal.address", `${address} can be reached from other machines, which a shared secret does not protect: set internal.tls, or bind to 127.0.0.1.`);
+    if (offeredBy(set).length > 0 && !isLoopback(address)) refuseField("internal.address", `${address} can be reached from other machines, which a shared secret does not protect: set internal.tls, or bind to 127.0.0.1.`);
     for (const [name, peerAddress] of addresses) {
-      if (!hostsOf(peerAddress).every(isLoopback)) refuse(`peers.${name}`, `${peerAddress} is on another machine, which a shared secret does not protect: set internal.tls.`);
+      if (!hostsOf(peerAddress).every(isLoopback)) refuseField(`peers.${name}`, `${peerAddress} is on another machine, which a shared secret does not protect: set internal.tls.`);
     }
   }
   const maximumMessageBytes = Math.max(Number(limits?.maxBodyBytes ?? 0n), largestReplyBytes) + roomForEnvelopeBytes;
@@ -41,16 +41,16 @@ function readProtection({ internal }: Pick<Config, "internal">): PeerProtection 
   const tls = internal?.tls;
   if (tls !== undefined) return { kind: "tls", certificateFile: tls.certificateFile, keyFile: tls.keyFile, authorityFile: tls.authorityFile };
   const secret = internal?.sharedSecret ?? "";
-  if (secret === "") refuse("internal", "services in separate processes have to know each other: set internal.tls, or where all are on this machine internal.shared_secret (32 characters or more, such as from `openssl rand -hex 32`).");
+  if (secret === "") refuseField("internal", "services in separate processes have to know each other: set internal.tls, or where all are on this machine internal.shared_secret (32 characters or more, such as from `openssl rand -hex 32`).");
   const isGuessable = new Set(secret).size < 8 || wellKnownSecrets.some((known) => secret.toLowerCase().includes(known));
-  if (isGuessable) refuse("internal.shared_secret", "this one can be guessed: take one from `openssl rand -hex 32`.");
+  if (isGuessable) refuseField("internal.shared_secret", "this one can be guessed: take one from `openssl rand -hex 32`.");
   return { kind: "shared-secret", secret: new Secret(secret) };
 }
 
 function addressOf(name: PeerName, peers: Readonly<Record<string, string>>): string {
   const address = peers[name];
-  if (address === undefined) return refuse(`peers.${name}`, `missing: this process does not run ${name}, so it has to know where it is, such as "dns:///${name}:8090".`);
-  if (!/^((dns:(\/\/[^/]*\/)?)?[^/,:\s]+:\d+|dns:(\/\/[^/]*\/)?\[[0-9a-f:]+\]:\d+|ipv[46]:\S+:\d+)$/.test(address)) return refuse(`peers.${name}`, `"${address}" is no address: write "dns:///${name}:8090", or "ipv4:10.0.0.1:8090,10.0.0.2:8090".`);
+  if (address === undefined) return refuseField(`peers.${name}`, `missing: this process does not run ${name}, so it has to know where it is, such as "dns:///${name}:8090".`);
+  if (!/^((dns:(\/\/[^/]*\/)?)?[^/,:\s]+:\d+|dns:(\/\/[^/]*\/)?\[[0-9a-f:]+\]:\d+|ipv[46]:\S+:\d+)$/.test(address)) return refuseField(`peers.${name}`, `"${address}" is no address: write "dns:///${name}:8090", or "ipv4:10.0.0.1:8090,10.0.0.2:8090".`);
   return address;
 }
 
@@ -60,8 +60,4 @@ function hostsOf(address: string): readonly string[] {
     .replace(/^(dns:(\/\/[^/]*\/)?|ipv[46]:)/, "")
     .split(",")
     .map((endpoint) => endpoint.slice(0, endpoint.lastIndexOf(":")).replace(/^\[|\]$/g, ""));
-}
-
-function refuse(field: string, description: string): never {
-  throw new GatewayError("INVALID_REQUEST", `${field}: ${description}`, { fieldViolations: [{ field, description }] });
 }

@@ -65,12 +65,39 @@ cache: { rules: [{ lifetime: 60s }], shared: { secret: "\${CACHE_SECRET}" } }
 
   test("is told of a plug-in's TLS files that cannot be used, with the line, where it serves routing", async () => {
     const [config, authority] = [join(folder, "plugin.yaml"), join(folder, "ca.pem")];
-    await writeFile(config, `guardrail_plugins:\n  judge:\n    url: "grpcs://judge.example:1"\n    tls:\n      authority_file: ${authority}\n`);
+    await writeFile(config, `internal: { shared_secret: 84f1c6b2d907e35a84f1c6b2d907e35a }\npeers: { policy: "127.0.0.1:1", metering: "127.0.0.1:1", providers: "127.0.0.1:1" }\nguardrail_plugins:\n  judge:\n    url: "grpcs://judge.example:1"\n    tls:\n      authority_file: ${authority}\n`);
     const check = (services: string) => runWeir(["config", "check", "--config", config, "--services", services]);
-    expect((await check("routing")).stderr).toMatch(/plugin\.yaml:5.*guardrail_plugins\.judge\.tls\.authority_file: .*ca\.pem cannot be read \(ENOENT\)/s);
+    expect((await check("routing")).stderr).toMatch(/plugin\.yaml:7.*guardrail_plugins\.judge\.tls\.authority_file: .*ca\.pem cannot be read \(ENOENT\)/s);
     await writeFile(authority, "no certificate");
     expect(await check("routing")).toMatchObject({ code: 1, stderr: expect.stringContaining("ca.pem does not hold whole certificates (PEM)") as string });
     expect((await check("metering")).code).toBe(0);
+  });
+
+  test("is told before its start what that would refuse: whom it cannot reach, and a certificate that is not there", async () => {
+    const config = join(folder, "start.yaml");
+    const check = (services: string) => runWeir(["config", "check", "--config", config, "--services", services]);
+    await writeFile(config, "listen: { tls: { certificate_file: nowhere.pem, key_file: nowhere.key } }\n");
+    expect((await check("policy,metering,providers,routing")).stderr).toMatch(/^listen[.]tls[.]certificate_file: nowhere[.]pem cannot be read/);
+    expect((await check("routing")).stderr).toMatch(/^internal: services in separate processes have to know each other/);
+    await writeFile(config, "internal: { shared_secret: 84f1c6b2d907e35a84f1c6b2d907e35a }\n");
+    expect((await check("routing")).stderr).toMatch(/^peers[.]metering: missing: this process does not run metering/);
+  });
+
+  test.each([
+    ["prices: { gpt: { input: '1' } }", 'prices.gpt: "gpt" names no vendor'],
+    ["guardrails: [{ name: a, patterns: ['(?=a)'], mode: block }]", 'guardrails[0].patterns: "(?=a)" is no regular expression'],
+    ["rate_limits: [{ name: a, count: requests, amount: 1, window: minute, where: '1 +' }]", "rate_limits[0].where: The condition `1 +` cannot be used"],
+    ["rate_limits: [{ name: a, count: requests, amount: 1, window: minute }, { name: a, count: requests, amount: 2, window: hour }]", 'rate_limits[1].name: two are called "a"'],
+    ["budgets: [{ name: a, limit: '1', time_zone: Berlin }]", "budgets[0].time_zone: A time zone is an IANA name"],
+    ["budgets: [{ name: a, limit: '1' }, { name: a, limit: '1' }]", 'budgets[1].name: two are called "a" of the organization "default"'],
+    ["providers: { az: { vendor: azure, api_key: k } }", "providers.az.base_url: missing"],
+    ["providers: { a: { vendor: opneai, api_key: k } }", 'providers.a.vendor: no vendor has the name "opneai": did you mean openai? Weir knows openai,'],
+    ["alerts: { webhooks: [{ name: a, url: 'http://10.0.0.1/x', secrets: [whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0] }] }", "alerts.webhooks[0].url: http://10.0.0.1 cannot be used"],
+    ["console: { issuer: 'https://a.example', client_id: w, origin: 'https://w.example' }", "console.issuer: https://a.example is not among identity.issuers"],
+  ])("is told with the line of %s", async (line, fault) => {
+    const path = join(folder, "faulty.yaml");
+    await writeFile(path, `# a comment\n${line}\n`);
+    await expect(loadSettings(path, {}, new Set(serviceNames))).rejects.toThrow(`${path}:2: ${fault}`);
   });
 
   test("needs none of the service's keys and secrets, and has none of them", async () => {

@@ -1,6 +1,7 @@
 /** Owns the configuration as a whole: the file with each service's part read from it, as far as a process reads it; valid as a whole or not at all. */
 import { create } from "@bufbuild/protobuf";
 import { ConfigSchema, type Config } from "#gen/weir/config/v1/config_pb.ts";
+import { refuseFaults, refuseField, type Fault } from "#platform/config-file/faults.ts";
 import { entryPath } from "#platform/config-file/field-path.ts";
 import { loadConfigFile, type ConfigFileOptions } from "#platform/config-file/load-config-file.ts";
 import { GatewayError } from "#platform/errors.ts";
@@ -39,11 +40,6 @@ export interface Settings {
   readonly drainTimeoutMs: number;
 }
 
-interface Fault {
-  readonly field: string;
-  readonly description: string;
-}
-
 type Variables = Readonly<Record<string, string | undefined>>;
 
 /** The settings of the file, or the defaults without one, for a process with these services. Throws ConfigFileError, or INVALID_REQUEST from a service that cannot use its part. */
@@ -73,8 +69,8 @@ export function readSettings(file: Config, variables: Variables, services: Servi
   const read = readBy(services, file);
   const { routing, metering, policy, providers } = readParts(read, variables);
   const nats = readNatsSettings(read.events?.nats, variables["WEIR_NATS_URL"]);
-  if (services.has("policy") && policy.alerts.nats && nats === undefined) throw new GatewayError("INVALID_REQUEST", "alerts.nats: there is no NATS to publish them to. Set events.nats or WEIR_NATS_URL, or leave it out.");
-  if (routing.cache?.shared !== undefined && nats === undefined) refuseFaults([{ field: "cache.shared", description: "there is no NATS to share replies through. Set events.nats or WEIR_NATS_URL, or leave it out." }]);
+  if (services.has("policy") && policy.alerts.nats && nats === undefined) refuseField("alerts.nats", "there is no NATS to publish them to. Set events.nats or WEIR_NATS_URL, or leave it out.");
+  if (routing.cache?.shared !== undefined && nats === undefined) refuseField("cache.shared", "there is no NATS to share replies through. Set events.nats or WEIR_NATS_URL, or leave it out.");
   checkTracing(read.tracing);
   checkProviderNames(file, routing, providers, services);
   if (services.has("providers")) {
@@ -150,8 +146,4 @@ function checkEmbedders(routing: RoutingConfig, providers: ProvidersConfig): voi
 function modelFaults(field: string, name: string, { routes }: RoutingConfig, { providers }: ProvidersConfig): readonly Fault[] {
   const isModel = routes.has(name) || providers.has(name.slice(0, name.indexOf("/"))) || [...providers.values()].some(({ models }) => models.includes(name));
   return isModel ? [] : [{ field, description: `"${name}" names no route, and no model of a provider.` }];
-}
-
-function refuseFaults(faults: readonly Fault[]): void {
-  if (faults.length > 0) throw new GatewayError("INVALID_REQUEST", faults.map(({ field, description }) => `${field}: ${description}`).join("\n"), { fieldViolations: faults });
 }

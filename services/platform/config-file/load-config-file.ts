@@ -2,6 +2,8 @@
 import { createReadStream } from "node:fs";
 import { type DescMessage, fromJson, type MessageShape } from "@bufbuild/protobuf";
 import type { Path } from "@bufbuild/protobuf/reflect";
+import type { Violation } from "@bufbuild/protovalidate";
+import { isEmpty, ruleWords } from "../rpc/rule-words.ts";
 import { validator } from "../rpc/validation.ts";
 import { ConfigFileError, type ConfigProblem } from "./config-file-error.ts";
 import { isWithin, pathOf } from "./field-path.ts";
@@ -17,7 +19,7 @@ export interface ConfigFileOptions<Schema extends DescMessage> {
   readonly unread?: readonly string[];
   /** The message that the file holds. */
   readonly schema: Schema;
-  /** What is wrong with a file that the schema has nothing against; default nothing. Of fields that are not in the file nothing is taken. */
+  /** What is wrong with a file that the schema has nothing against; default nothing. Of what is not below a part of the file nothing is taken. */
   readonly faultsOf?: (message: MessageShape<Schema>) => readonly { readonly field: string; readonly description: string }[];
 }
 
@@ -76,13 +78,25 @@ function brokenRules<Schema extends DescMessage>(schema: Schema, message: Messag
     .map(({ violation, field }) => ({
       ...nearestPosition(violation.field, reading),
       field,
-      message: `${reading.positions.has(field) ? "" : "is missing: "}${violation.forKey ? "the name " : ""}${violation.message}`,
+      message: describeBroken(violation, reading.positions.has(field)),
     }));
 }
 
+function describeBroken({ message, forKey }: Violation, isThere: boolean): string {
+  const words = `${forKey ? "the name " : ""}${ruleWords(message)}`;
+  if (isThere) return words;
+  return words === isEmpty ? "is missing" : `is missing: ${words}`;
+}
+
 function problemAt(field: string, message: string, { positions }: FieldsReading): ConfigProblem[] {
-  const position = positions.get(field);
-  return position === undefined ? [] : [{ ...position, field, message }];
+  const place = enclosing(field).find((path) => positions.has(path));
+  return place === undefined ? [] : [{ ...positions.get(place)!, field, message }];
+}
+
+/** The field, and the places around it, from the inside out. */
+function enclosing(field: string): string[] {
+  const inner = field.slice(0, Math.max(field.lastIndexOf("."), field.lastIndexOf("["), 0));
+  return inner === "" ? [field] : [field, ...enclosing(inner)];
 }
 
 /** Where the field stands or, when it is not in the file, the section that lacks it. */

@@ -253,7 +253,7 @@ function describeExpectedScalar(field: DescField): string {
     case ScalarType.DOUBLE:
       return "must be a number";
     default:
-      return `must be a whole number of ${is64Bit(field) ? 64 : 32} bits`;
+      return "must be a whole number, in digits alone";
   }
 }
 

@@ -81,7 +81,7 @@ test("a faulty file is reported once, and the next sound one is taken", async ()
   await writeFile(path, yaml(1));
   const events = watch(1);
   await replace("listen: { port: many }\n");
-  expect(await events.next()).toBe(`${path}:1: listen.port: must be a whole number of 32 bits`);
+  expect(await events.next()).toBe(`${path}:1: listen.port: must be a whole number, in digits alone`);
   await replace("listen: { port: more }\n");
   await events.looks(2);
   await replace(yaml(2));

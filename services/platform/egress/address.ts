@@ -5,7 +5,7 @@ import { isListed, rangeList } from "../http/ip-range.ts";
 /** Why an address may not be dialled, or undefined when it may. */
 export function reasonToRefuse(address: string, allowPrivate: boolean): string | undefined {
   if (isListed(neverAllowed, address)) return `${address} is a link-local, metadata or multicast address, which is never dialled`;
-  if (!allowPrivate && isListed(isIPv6(address) ? privateAddresses.ipv6 : privateAddresses.ipv4, address)) return `${address} is a private or reserved address, which is dialled only for a base URL that the operator has set`;
+  if (!allowPrivate && isListed(isIPv6(address) ? privateAddresses.ipv6 : privateAddresses.ipv4, address)) return `${address} is a private or reserved address, which is dialled only where the operator allows it (the base_url of a provider, private_address of a webhook)`;
   return undefined;
 }
 

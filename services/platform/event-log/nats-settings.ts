@@ -1,7 +1,7 @@
 /** Owns what the event log takes from the configuration, with every default. */
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Nats } from "#gen/weir/config/v1/nats_pb.ts";
-import { GatewayError } from "../errors.ts";
+import { refuseField } from "../config-file/faults.ts";
 import { Secret } from "../secrets/secret.ts";
 
 export interface NatsSettings {
@@ -42,12 +42,12 @@ export function readNatsSettings(nats: Nats | undefined, url: string | undefined
   const [field, text] = url === undefined ? ["events.nats.url", nats?.url ?? ""] : ["WEIR_NATS_URL", url];
   if (text === "") {
     if (nats === undefined) return undefined;
-    throw invalid(field, "missing; write nats://host:4222, or set WEIR_NATS_URL.");
+    refuseField(field, "missing; write nats://host:4222, or set WEIR_NATS_URL.");
   }
   const urls = text.split(",").map((part) => readUrl(part.trim(), field));
   const schemes = new Set(urls.map(({ protocol }) => protocol));
   const userinfos = new Set(urls.map(({ username, password }) => `${username}:${password}`));
-  if (schemes.size > 1 || userinfos.size > 1) throw invalid(field, "all servers must have the same scheme and the same user or token.");
+  if (schemes.size > 1 || userinfos.size > 1) refuseField(field, "all servers must have the same scheme and the same user or token.");
   return {
     servers: urls.map(({ hostname, port }) => `${hostname}:${port === "" ? "4222" : port}`),
     credential: readCredential(urls[0]!, nats, field),
@@ -64,7 +64,7 @@ export function readNatsSettings(nats: Nats | undefined, url: string | undefined
 function readUrl(text: string, field: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isServer = url !== undefined && ["nats:", "tls:"].includes(url.protocol) && url.hostname !== "" && ["", "/"].includes(url.pathname) && url.search === "" && url.hash === "";
-  if (!isServer) throw invalid(field, "must be nats://host:4222 or tls://host:4222, with a user:password@ or token@ before the host if need be.");
+  if (!isServer) refuseField(field, "must be nats://host:4222 or tls://host:4222, with a user:password@ or token@ before the host if need be.");
   return url;
 }
 
@@ -76,7 +76,7 @@ function readCredential({ username, password }: URL, nats: Nats | undefined, fie
   if (nats !== undefined && nats.user !== "") found.push({ kind: "password", user: nats.user, password: new Secret(nats.password) });
   if (nats !== undefined && nats.token !== "") found.push({ kind: "token", token: new Secret(nats.token) });
   if (nats !== undefined && nats.credentialsFile !== "") found.push({ kind: "file", path: nats.credentialsFile });
-  if (found.length > 1) throw invalid(field, "there is more than one credential; keep one of: the one in the URL, user with password, token, credentials_file.");
+  if (found.length > 1) refuseField(field, "there is more than one credential; keep one of: the one in the URL, user with password, token, credentials_file.");
   return found[0] ?? { kind: "none" };
 }
 
@@ -84,7 +84,7 @@ function decode(text: string, field: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw invalid(field, "in the user, password or token a % must be written %25.");
+    return refuseField(field, "in the user, password or token a % must be written %25.");
   }
 }
 
@@ -95,10 +95,6 @@ function readTls(isAsked: boolean, nats: Nats | undefined): NatsTls | undefined 
     ...(nats === undefined || nats.keyFile === "" ? {} : { keyFile: nats.keyFile }),
   };
   if (isAsked) return files;
-  if (Object.keys(files).length > 0) throw invalid("events.nats.url", "certificates are given, but the connection would not be encrypted: write tls:// instead of nats://.");
+  if (Object.keys(files).length > 0) refuseField("events.nats.url", "certificates are given, but the connection would not be encrypted: write tls:// instead of nats://.");
   return undefined;
-}
-
-function invalid(field: string, description: string): GatewayError {
-  return new GatewayError("INVALID_REQUEST", `${field}: ${description}`, { fieldViolations: [{ field, description }] });
 }

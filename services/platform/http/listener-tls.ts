@@ -34,7 +34,7 @@ const handshakeWithinMs = 10_000;
 
 /** Throws INVALID_REQUEST when the files cannot be used. */
 export function openListenerTls(settings: ListenerTlsSettings, logger: Logger, onSecure: (socket: TLSSocket) => void): ListenerTls {
-  let files = readFiles(settings);
+  let files = readListenerFiles(settings);
   const asksForCertificate = settings.clientAuthorityFile !== undefined;
   // Not refused in the handshake: callers may as well come with a key.
   const server = createServer({ ...files, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: handshakeWithinMs, requestCert: asksForCertificate, rejectUnauthorized: false });
@@ -74,7 +74,8 @@ function noteCertificate(socket: TLSSocket & MarkedSocket): void {
   else socket[faultKey] = String(socket.authorizationError);
 }
 
-function readFiles({ certificateFile, keyFile, clientAuthorityFile }: ListenerTlsSettings): TlsFiles {
+/** Throws INVALID_REQUEST when the files cannot be used. */
+export function readListenerFiles({ certificateFile, keyFile, clientAuthorityFile }: ListenerTlsSettings): TlsFiles {
   const authority = clientAuthorityFile === undefined ? undefined : { field: "client_authority_file", file: clientAuthorityFile, signsFor: "callers" };
   return readTlsFiles({ section: "listen.tls", certificateFile, keyFile, authority });
 }
@@ -82,7 +83,7 @@ function readFiles({ certificateFile, keyFile, clientAuthorityFile }: ListenerTl
 /** The files in force from now on: half-written ones, or a certificate whose key has not come yet, change nothing. */
 function useChanged(server: Server, present: TlsFiles, settings: ListenerTlsSettings, logger: Logger): TlsFiles {
   try {
-    const files = readFiles(settings);
+    const files = readListenerFiles(settings);
     if (isDeepStrictEqual(files, present)) return present;
     server.setSecureContext(files);
     logger.info("the changed certificate of the public port is used for new connections");

@@ -3,6 +3,7 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Validator } from "@bufbuild/protovalidate";
 import { GatewayError } from "../errors.ts";
+import { ruleWords } from "./rule-words.ts";
 
 /** One for all: it compiles the rules of each kind of field once, which takes a fifth of a second. */
 export const validator = createValidator();
@@ -22,7 +23,7 @@ export function validateMessage<Schema extends DescMessage>(schema: Schema, mess
   const result = suited.validate(schema, message);
   if (result.kind === "valid") return;
   if (result.kind === "error") throw result.error;
-  const fieldViolations = result.violations.slice(0, mostTold).map(({ field, message: description }) => ({ field: pathToString(field), description }));
+  const fieldViolations = result.violations.slice(0, mostTold).map(({ field, message: rule }) => ({ field: pathToString(field), description: ruleWords(rule) }));
   const told = fieldViolations.map(({ field, description }) => (field === "" ? description : `${field}: ${description}`)).join("; ");
   const others = result.violations.length - fieldViolations.length;
   throw new GatewayError("INVALID_REQUEST", `The request breaks the rules of its contract. ${told}${others === 0 ? "" : `; and ${others} more`}`, { fieldViolations });

@@ -1,8 +1,8 @@
 /** Owns whether traces are made: as the configuration of the moment says, and without any cost where it does not. */
 import { equals } from "@bufbuild/protobuf";
 import { TracingSchema, type Tracing as TracingConfig } from "#gen/weir/config/v1/tracing_pb.ts";
+import { inField, refuseField } from "../config-file/faults.ts";
 import { refuseForbiddenHost } from "../egress/egress-pool.ts";
-import { GatewayError } from "../errors.ts";
 import { deriveLive, MutableLiveValue, type LiveValue } from "../views/live-value.ts";
 import type { Logger } from "../logger.ts";
 import { Counter, type Registry } from "../metrics.ts";
@@ -27,8 +27,9 @@ export interface Tracing {
 /** Throws INVALID_REQUEST when the endpoint is no address, or one that must not be dialled. */
 export function checkTracing(config: TracingConfig | undefined): void {
   if (config === undefined) return;
-  if (!URL.canParse(config.endpoint)) throw new GatewayError("INVALID_REQUEST", "tracing.endpoint: this is no address. Write one such as http://otel-collector:4318/v1/traces.");
-  refuseForbiddenHost(new URL(config.endpoint).origin, true);
+  const { endpoint } = config;
+  if (!URL.canParse(endpoint)) refuseField("tracing.endpoint", "this is no address. Write one such as http://otel-collector:4318/v1/traces.");
+  inField("tracing.endpoint", () => refuseForbiddenHost(new URL(endpoint).origin, true));
 }
 
 export async function openTracing({ config, version, logger, metrics }: TracingOptions): Promise<Tracing> {
