@@ -76,7 +76,9 @@ test.each([false, true])("a call by HTTP is kept as the caller saw it (stream: %
 test("the command shows a call to who may read it", async () => {
   const { callId, body } = await chat(keeping.inference, "to be shown", false);
   await kept(callId);
-  const { stdout } = await runWeir(["content", "show", callId, "--organization", keeping.organizationId], { environment: { WEIR_ADDRESS: weir.origin, WEIR_ADMIN_KEY: weir.adminKey } });
+  const environment = { WEIR_ADDRESS: weir.origin, WEIR_ADMIN_KEY: weir.adminKey };
+  expect((await runWeir(["content", "show", callId], { environment })).stderr).toMatch(/^There are \d organizations; name one/);
+  const { stdout } = await runWeir(["content", "show", callId, "--organization", keeping.organizationId], { environment });
   expect(stdout).toMatch(/── request, \d+ bytes ──\n.*to be shown/);
   expect(stdout).toContain(body);
 });

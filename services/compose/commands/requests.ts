@@ -2,7 +2,7 @@
 import { durationMs, timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
+import { ErrorReason, ErrorReasonSchema } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import type { Attempt } from "#gen/weir/metering/v1/attempt_pb.ts";
 import { MeteringService } from "#gen/weir/metering/v1/metering_service_pb.ts";
 import { RequestOutcome, RequestOutcomeSchema, type GuardrailFinding, type PassedOverTarget, type RequestRecord } from "#gen/weir/metering/v1/request_record_pb.ts";
@@ -59,9 +59,9 @@ function readOutcome(text: string): RequestOutcome {
 }
 
 function readReason(text: string): ErrorReason {
-  const reason = (ErrorReason as unknown as Record<string, ErrorReason | undefined>)[text.toUpperCase()];
-  if (typeof reason === "number") return reason;
-  throw new InvalidArgumentError(`It is none of ${Object.keys(ErrorReason).filter((name) => /^[A-Z]/.test(name)).map((name) => name.toLowerCase()).join(", ")}.`);
+  const reason = ErrorReasonSchema.values.find(({ localName, number }) => number > 0 && localName === text.toUpperCase());
+  if (reason !== undefined) return reason.number as ErrorReason;
+  throw new InvalidArgumentError(`It is none of ${ErrorReasonSchema.values.slice(1).map(({ localName }) => localName.toLowerCase()).join(", ")}.`);
 }
 
 async function list({ organization = "", team = "", key = "", outcome, reason, from, until, limit }: RequestsOptions, metering: Metering, names: SubjectNames): Promise<void> {

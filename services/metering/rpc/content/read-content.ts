@@ -12,7 +12,7 @@ import { keyOf, placeOf, unwrap } from "./record-content.ts";
 export async function readContent(database: Database, installationKey: KeyObject | undefined, { organizationId, callId }: ReadContentRequest): Promise<ReadContentResponse> {
   const stored = await selectContent(database, organizationId, callId);
   if (stored === undefined || stored.wrapped === null) {
-    throw new GatewayError("NOT_FOUND", `Of ${callId} of ${organizationId || "no organization"} no content is kept, or not any more.`, { metadata: { kind: "content", id: callId } });
+    throw new GatewayError("NOT_FOUND", `Nothing is kept of what ${callId} said, or not any more${organizationId === "" ? ": name its organization, where the key reaches several" : ""}.`, { metadata: { kind: "content", id: callId } });
   }
   const dataKey = unwrap(stored.wrapped, organizationId, stored.key_version, keyOf(installationKey));
   const plain = unseal(stored.sealed, dataKey, placeOf(organizationId, callId, stored.key_version));
