@@ -1,5 +1,6 @@
 /** Proves that who there is, and what bounds them, can be administered in the console: what is done there is in force. */
 import type { Browser, Page } from "playwright-core";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BudgetShortage } from "#gen/weir/policy/v1/budget_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
@@ -10,7 +11,7 @@ import { startWeir, type Weir } from "../harness/start-weir.ts";
 const chromium = findChromium();
 
 const config = `
-providers: { demo: { vendor: demo } }
+providers: { demo: { vendor: demo }, up: { vendor: openai, models: [m], stored_credentials: true, base_url: "http://127.0.0.1:9" } }
 guardrails: [{ name: from-the-file, detectors: [email], mode: shadow }]
 rate_limits: [{ name: also-from-it, count: requests, amount: 1000, window: minute }]
 budgets: [{ name: "of the file", limit: "100", per: month }]
@@ -191,7 +192,76 @@ describe.skipIf(chromium === undefined)("administering in a browser", () => {
     await expect.poll(async () => (await ask("Hello", secret)).text).toContain("The key was revoked");
   });
 
+  test("changes what a key may call, from where, its labels and its end, and leaves the rest of it alone", async () => {
+    const policy = weir.client(PolicyService);
+    const [team] = (await policy.listTeams({})).teams;
+    const expireTime = timestampFromMs(Date.now() + 40 * 86_400_000 + 5_000);
+    const { secret } = await policy.createKey({ teamId: team!.id, name: "reports", expireTime, scope: { operations: ["Generate"] }, labels: { old: "1" } });
+    const changed = async () => (await policy.listKeys({ pageSize: 1_000 })).keys.find(({ name }) => name.startsWith("reports"));
+    await page.reload();
+    await open("Keys");
+    await press("Change reports");
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Name").fill("reports, nightly");
+    await dialog.getByLabel("Addresses").fill("127.0.0.0/8\n192.0.2.0/24");
+    await dialog.getByLabel("Labels").fill("cost_center");
+    await confirm("Change key");
+    expect(await dialog.getByLabel("Labels").evaluate((field) => (field as unknown as { validationMessage: string }).validationMessage)).toBe("Write name=value in each line.");
+    await dialog.getByLabel("Labels").fill("cost_center = 42\nstage=a=b");
+    await confirm("Change key");
+    await closed();
+    expect(await changed()).toMatchObject({ name: "reports, nightly", labels: { cost_center: "42", stage: "a=b" }, expireTime, scope: { models: [], operations: ["Generate"], ipRanges: ["127.0.0.0/8", "192.0.2.0/24"] } });
+    await expect.poll(async () => (await ask("Hello", secret)).status).toBe(200);
+    await press("Change reports, nightly");
+    await dialog.getByLabel("Models it may call").fill("other/*");
+    await dialog.getByLabel("Ends on").fill("");
+    await confirm("Change key");
+    await closed();
+    expect((await changed())?.expireTime).toBeUndefined();
+    await expect.poll(async () => (await ask("Hello", secret)).text).toContain("model_not_allowed");
+  });
+
+  test("stores a credential, rotates, changes and removes it, and shows its secret to nobody", async () => {
+    const [former, next] = ["sk-former-secret-of-a-vendor", "sk-next-secret-of-a-seller"];
+    await open("Credentials");
+    await press("Store credential");
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel(/^Provider/).selectOption("demo");
+    await dialog.getByLabel("Name").fill("production");
+    await dialog.getByLabel(/^Secret/).fill(former);
+    await confirm("Store credential");
+    await expect.poll(() => dialog.getByRole("alert").innerText()).toContain("stored_credentials");
+    await dialog.getByLabel(/^Provider/).selectOption("up");
+    await confirm("Store credential");
+    await closed();
+    await expect.poll(() => row("production").innerText()).toMatch(/up\s+production\s+….*\s+everybody\s+1\s[\s\S]*in use/);
+    const hint = await row("production").locator("code").innerText();
+    await press("Rotate production");
+    await dialog.getByLabel(/^Secret/).fill(next);
+    await confirm("Rotate credential");
+    await closed();
+    await expect.poll(() => row("production").locator("code").innerText()).not.toBe(hint);
+    await press("Change production");
+    await dialog.getByLabel(/^Weight/).fill("7");
+    await confirm("Change credential");
+    await closed();
+    await press("Turn off production");
+    await confirm("Turn off");
+    await closed();
+    await expect.poll(() => row("production").innerText()).toMatch(/7\s[\s\S]*not used/);
+    await press("Turn on production");
+    await confirm("Turn on");
+    await closed();
+    await expect.poll(() => row("production").innerText()).toContain("in use");
+    expect(await page.content()).not.toContain("secret-of-a");
+    await press("Remove production");
+    await confirm("Remove credential");
+    await closed();
+    await page.getByText("None is stored").waitFor();
+  });
+
   test("makes another organization, of which things are then made", async () => {
+    await open("Teams");
     await press("Create organization");
     const dialog = page.getByRole("dialog");
     await dialog.getByLabel("Name").fill("acme");
@@ -214,6 +284,6 @@ describe.skipIf(chromium === undefined)("administering in a browser", () => {
     await expect.poll(() => row("acme's").innerText()).toContain("acme, team theirs");
   });
 
-  // Refusals that were meant are told by the browser, too: a condition and a guardrail that are none.
+  // Refusals that were meant are told by the browser, too: a condition, a guardrail and a provider that will not do.
   test("has broken no rule of its own on the way", () => expect(faults.filter((fault) => !/status of 400/.test(fault))).toEqual([]));
 });

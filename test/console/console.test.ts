@@ -124,7 +124,7 @@ describe.skipIf(chromium === undefined)("the console in a browser", () => {
     expect((await ask(secret)).status).toBe(200);
     await dialog.getByRole("button", { name: "Done" }).click();
     await page.getByRole("button", { name: "Rotate made in the console" }).click();
-    await dialog.getByLabel("The present secret ends").selectOption("at once");
+    await dialog.getByLabel("The present secret stays good").selectOption("not at all");
     await dialog.getByRole("button", { name: "Rotate key" }).click();
     const next = await dialog.getByLabel("Secret", { exact: true }).inputValue();
     expect(next).not.toBe(secret);

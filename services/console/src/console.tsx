@@ -6,6 +6,7 @@ import { ConversationKeeper } from "./conversation-keeper.tsx";
 import { may, readSession, SessionContext, sessionKey, signOut, type Session } from "./session.ts";
 import { AuditPage } from "./pages/audit.tsx";
 import { BudgetsPage } from "./pages/budgets.tsx";
+import { CredentialsPage } from "./pages/credentials.tsx";
 import { GuardrailsPage } from "./pages/guardrails.tsx";
 import { KeysPage } from "./pages/keys.tsx";
 import { ModelsPage } from "./pages/models.tsx";
@@ -38,6 +39,7 @@ const pages: readonly PageEntry[] = [
   { path: "/rate-limits", title: "Rate limits", page: RateLimitsPage },
   { path: "/guardrails", title: "Guardrails", page: GuardrailsPage },
   { path: "/models", title: "Models", page: ModelsPage },
+  { path: "/credentials", title: "Credentials", page: CredentialsPage, permission: "CREDENTIAL_READ" },
   { path: "/audit", title: "Audit log", page: AuditPage },
 ];
 

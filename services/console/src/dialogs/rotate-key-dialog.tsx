@@ -7,26 +7,19 @@ import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { useRefresh } from "../refresh.ts";
 import { newRequestId } from "../request-id.ts";
 import { FormDialog } from "../parts/dialog.tsx";
-import { Choice, textOf } from "../parts/fields.tsx";
+import { OverlapField, overlapMsIn } from "../parts/overlap-field.tsx";
 import { SecretDialog } from "./secret-dialog.tsx";
-
-const hourMs = 3_600_000;
 
 export function RotateKeyDialog({ rotated, onClose }: { readonly rotated: Key; readonly onClose: () => void }): ReactNode {
   const [requestId] = useState(newRequestId);
   const refreshKeys = useRefresh(PolicyService.method.listKeys);
   const { mutate, data, error, isPending } = useMutation(PolicyService.method.rotateKey, { onSuccess: refreshKeys });
   if (data !== undefined) return <SecretDialog keyName={rotated.name} secret={data.secret} onClose={onClose} />;
-  const rotate = (fields: FormData): void => mutate({ requestId, keyId: rotated.id, overlap: durationFromMs(Number(textOf(fields, "hours")) * hourMs) });
+  const rotate = (fields: FormData): void => mutate({ requestId, keyId: rotated.id, overlap: durationFromMs(overlapMsIn(fields)) });
   return (
     <FormDialog title={`Rotate “${rotated.name}”?`} action="Rotate key" isPending={isPending} error={error} deed="rotate keys" onClose={onClose} onSubmit={rotate}>
       <p>The key gets a new secret. All else of it stays: its bounds, its budgets, its place in reports.</p>
-      <Choice label="The present secret ends" name="hours" defaultValue="24">
-        <option value="0">at once</option>
-        <option value="1">in an hour</option>
-        <option value="24">in a day</option>
-        <option value="168">in a week</option>
-      </Choice>
+      <OverlapField label="The present secret stays good" />
     </FormDialog>
   );
 }

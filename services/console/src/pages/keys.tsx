@@ -4,9 +4,11 @@ import { useInfiniteQuery } from "@connectrpc/connect-query";
 import type { ReactNode } from "react";
 import type { Key } from "#gen/weir/policy/v1/key_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
+import { ChangeKeyDialog } from "../dialogs/change-key-dialog.tsx";
 import { ConfirmDialog } from "../dialogs/confirm-dialog.tsx";
 import { CreateKeyDialog } from "../dialogs/create-key-dialog.tsx";
 import { RotateKeyDialog } from "../dialogs/rotate-key-dialog.tsx";
+import { moment } from "../format/time.ts";
 import { useNames, type Names } from "../names.ts";
 import type { Column } from "../parts/data-table.tsx";
 import { useDialog, type OpenDialog } from "../parts/dialog.tsx";
@@ -39,20 +41,20 @@ export function KeysPage(): ReactNode {
 
 function columnsOf(names: Names): Column<Key>[] {
   return [
-    { title: "Name", isLong: true, order: ({ name }) => name, cell: ({ name, labels }) => <>{name} <span className="quiet">{Object.entries(labels).map(([label, value]) => `${label}=${value}`).join(", ")}</span></> },
+    { title: "Name", isLong: true, order: ({ name }) => name, cell: ({ name, labels, createTime }) => <span title={createTime && `created ${moment(createTime)}`}>{name} <span className="quiet">{Object.entries(labels).map(([label, value]) => `${label}=${value}`).join(", ")}</span></span> },
+    { title: "State", order: stateOf, cell: (key) => <Mark tone={stateOf(key) === "valid" ? "good" : "still"}>{stateOf(key)}</Mark> },
     { title: "Secret", cell: ({ secretPrefix, issuer }) => (secretPrefix === "" ? <span className="quiet">{issuer}</span> : <code>{secretPrefix}…</code>) },
     { title: "Team", order: ({ teamId }) => names.team(teamId), cell: ({ teamId }) => names.team(teamId) },
     ...(names.hasOneOrganization ? [] : [{ title: "Organization", order: ({ organizationId }: Key) => names.organization(organizationId), cell: ({ organizationId }: Key) => names.organization(organizationId) }]),
     { title: "Role", order: ({ role }) => roleTitle(role), cell: ({ role }) => roleTitle(role) },
     { title: "May call", isLong: true, cell: ({ scope }) => scope?.models.join(", ") || <span className="quiet">all models</span> },
-    { title: "Created", order: ({ createTime }) => (createTime === undefined ? 0 : timestampMs(createTime)), cell: ({ createTime }) => <Ago time={createTime} /> },
     { title: "Last used", order: ({ lastUseTime }) => (lastUseTime === undefined ? 0 : timestampMs(lastUseTime)), cell: ({ lastUseTime }) => <Ago time={lastUseTime} otherwise="never" /> },
-    { title: "State", order: stateOf, cell: (key) => <Mark tone={stateOf(key) === "valid" ? "good" : "still"}>{stateOf(key)}</Mark> },
   ];
 }
 
 function actionsOf(open: OpenDialog): RowAction<Key>[] {
   return [
+    { title: "Change", isOffered: (key) => stateOf(key) !== "revoked", run: (key) => open((onClose) => <ChangeKeyDialog changed={key} onClose={onClose} />) },
     // A key of an issuer's token has no secret of ours.
     { title: "Rotate", isOffered: (key) => stateOf(key) === "valid" && key.secretPrefix !== "", run: (key) => open((onClose) => <RotateKeyDialog rotated={key} onClose={onClose} />) },
     { title: "Revoke", isOffered: (key) => stateOf(key) !== "revoked", run: ({ id, name }) => open((onClose) => (

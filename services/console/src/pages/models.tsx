@@ -1,23 +1,18 @@
-/** Owns what can be called: routes and models with what is known of them, providers that cannot be, and the credentials that are stored for providers. */
+/** Owns what can be called: routes and models with what is known of them, and providers that cannot be. */
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { useInfiniteQuery, useQuery } from "@connectrpc/connect-query";
+import { useInfiniteQuery } from "@connectrpc/connect-query";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { InferenceService, type Model, type ProviderProblem, type RouteFacts } from "#gen/weir/inference/v1/inference_service_pb.ts";
-import type { Credential } from "#gen/weir/providers/v1/credential_pb.ts";
-import { ProvidersService } from "#gen/weir/providers/v1/providers_service_pb.ts";
 import { milliseconds, shortCount } from "../format/number.ts";
-import { moment } from "../format/time.ts";
 import { isGenerating, tryPath } from "../model.ts";
 import { DataTable, type Column } from "../parts/data-table.tsx";
-import { Ago, Mark } from "../parts/marks.tsx";
+import { Mark } from "../parts/marks.tsx";
 import { Card, Page } from "../parts/page.tsx";
 import { byPage, PagedTable } from "../parts/paged-table.tsx";
-import { Empty, Loaded } from "../parts/states.tsx";
-import { isInstallationAdmin, useSession } from "../session.ts";
+import { Empty } from "../parts/states.tsx";
 
 export function ModelsPage(): ReactNode {
-  const session = useSession();
   const query = useInfiniteQuery(InferenceService.method.listModels, { pageSize: 500, pageToken: "" }, byPage);
   const problems = query.data?.pages[0]?.providerProblems ?? [];
   return (
@@ -49,7 +44,6 @@ export function ModelsPage(): ReactNode {
           columns={modelColumns}
         />
       </Card>
-      {isInstallationAdmin(session) && <StoredCredentials />}
     </Page>
   );
 }
@@ -115,35 +109,4 @@ function tokens(amount: bigint | undefined): string {
 
 function yesNo(fact: boolean | undefined): string {
   return fact === undefined ? "" : fact ? "yes" : "no";
-}
-
-function StoredCredentials(): ReactNode {
-  const query = useQuery(ProvidersService.method.listCredentials, { pageSize: 1_000 });
-  return (
-    <Card title="Stored credentials">
-      <Loaded query={query} deed="see credentials">
-        {({ credentials }) =>
-          credentials.length === 0 ? (
-            <Empty>None: the providers use the keys of weir.yaml or of the environment. docs/operations.md says how to store some.</Empty>
-          ) : (
-            <DataTable caption="Stored credentials" rows={credentials} keyOf={({ id }) => id} columns={credentialColumns} />
-          )
-        }
-      </Loaded>
-    </Card>
-  );
-}
-
-const credentialColumns: Column<Credential>[] = [
-  { title: "Provider", order: ({ provider }) => provider, cell: ({ provider }) => provider },
-  { title: "Name", order: ({ name }) => name, cell: ({ name }) => name },
-  { title: "Secret", cell: ({ hint }) => hint !== "" && <code>…{hint}</code> },
-  { title: "Weight", isNumber: true, cell: ({ weight }) => weight },
-  { title: "Stored", cell: ({ createTime }) => <Ago time={createTime} /> },
-  { title: "State", cell: credentialState },
-];
-
-function credentialState({ enabled, refuseTime }: Credential): ReactNode {
-  if (!enabled) return <Mark tone="still">not used</Mark>;
-  return refuseTime === undefined ? <Mark tone="good">in use</Mark> : <Mark tone="bad">refused by the vendor {moment(refuseTime)}</Mark>;
 }
