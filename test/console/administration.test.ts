@@ -260,6 +260,24 @@ describe.skipIf(chromium === undefined)("administering in a browser", () => {
     await page.getByText("None is stored").waitFor();
   });
 
+  test("explains what would become of a call, by which rules, and what decides", async () => {
+    await open("Explain");
+    await page.getByLabel(/^Key that calls/).selectOption("first inference key");
+    await page.getByLabel("Model").fill("demo/demo-chat");
+    await page.getByLabel("Text").fill("Write to ada@example.com");
+    await press("Explain");
+    await page.getByText("allowed", { exact: true }).waitFor();
+    const rules = page.getByRole("region", { name: "Rules that apply" });
+    await expect.poll(() => rules.innerText()).toMatch(/rate limit\s+also-from-it\s+needs 1, [\d,]+ of 1,000 requests are left/);
+    expect(await rules.innerText()).toMatch(/budget\s+of the file\s+needs at most \$[\d.]+, \$[\d.]+ of \$100\.00 are left[\s\S]*guardrail\s+from-the-file\s+shadow: found email/);
+    expect(await page.getByRole("region", { name: "Targets" }).innerText()).toContain("demo/demo-chat");
+    await page.getByLabel("Model").fill("demo/nothing-like-it");
+    await page.getByLabel(/^Key that calls/).selectOption("reports, nightly");
+    await page.getByLabel("From the address").fill("127.0.0.1");
+    await press("Explain");
+    await expect.poll(() => page.locator("main").innerText()).toMatch(/It would be refused[\s\S]*MODEL_NOT_ALLOWED[\s\S]*bound of the key\s+scope\.models[\s\S]*because of this/);
+  });
+
   test("makes another organization, of which things are then made", async () => {
     await open("Teams");
     await press("Create organization");

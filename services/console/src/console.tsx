@@ -7,6 +7,7 @@ import { may, readSession, SessionContext, sessionKey, signOut, type Session } f
 import { AuditPage } from "./pages/audit.tsx";
 import { BudgetsPage } from "./pages/budgets.tsx";
 import { CredentialsPage } from "./pages/credentials.tsx";
+import { ExplainPage } from "./pages/explain.tsx";
 import { GuardrailsPage } from "./pages/guardrails.tsx";
 import { KeysPage } from "./pages/keys.tsx";
 import { ModelsPage } from "./pages/models.tsx";
@@ -38,6 +39,7 @@ const pages: readonly PageEntry[] = [
   { path: "/budgets", title: "Budgets", page: BudgetsPage },
   { path: "/rate-limits", title: "Rate limits", page: RateLimitsPage },
   { path: "/guardrails", title: "Guardrails", page: GuardrailsPage },
+  { path: "/explain", title: "Explain", page: ExplainPage, permission: "DECISION_EXPLAIN" },
   { path: "/models", title: "Models", page: ModelsPage },
   { path: "/credentials", title: "Credentials", page: CredentialsPage, permission: "CREDENTIAL_READ" },
   { path: "/audit", title: "Audit log", page: AuditPage },

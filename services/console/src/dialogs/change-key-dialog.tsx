@@ -1,10 +1,11 @@
 /** Owns changing what a key is called, what it may call, and when it ends. */
 import { timestampFromMs, timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
-import { useState, type FormEvent, type ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import type { Key } from "#gen/weir/policy/v1/key_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
 import { FormDialog } from "../parts/dialog.tsx";
 import { Field, linesOf, listOf, LongField, textOf } from "../parts/fields.tsx";
+import { labelsIn, LabelsField } from "../parts/labels-field.tsx";
 import { useChange } from "../refresh.ts";
 import { newRequestId } from "../request-id.ts";
 
@@ -21,7 +22,7 @@ export function ChangeKeyDialog({ changed: { id, name, scope, labels, expireTime
       updateMask: { paths },
       name: textOf(fields, "name"),
       scope: { ...scope, $typeName: "weir.policy.v1.Scope", models: listOf(fields, "models"), providers: scope?.providers ?? [], operations: scope?.operations ?? [], ipRanges: linesOf(fields, "addresses"), origins: scope?.origins ?? [] },
-      labels: Object.fromEntries(linesOf(fields, "labels").map(labelOf)),
+      labels: labelsIn(fields),
       ...(end === "" ? {} : { expireTime: timestampFromMs(Date.parse(end)) }),
     });
   };
@@ -30,7 +31,7 @@ export function ChangeKeyDialog({ changed: { id, name, scope, labels, expireTime
       <Field label="Name" name="name" required maxLength={100} autoFocus defaultValue={name} />
       <Field label="Models it may call" name="models" placeholder="all" defaultValue={scope?.models.join(", ")} hint="Routes, provider/model or provider/*, with commas between." />
       <LongField label="Addresses it may be used from, a line each" name="addresses" rows={2} placeholder="all" defaultValue={scope?.ipRanges.join("\n")} hint={<>As networks: <code>192.0.2.0/24</code>.</>} />
-      <LongField label="Labels of its calls, a line each" name="labels" rows={2} placeholder="none" onInput={checkLabels} defaultValue={Object.entries(labels).map(([label, value]) => `${label}=${value}`).join("\n")} hint={<>Such as <code>cost_center=42</code>.</>} />
+      <LabelsField rows={2} labels={labels} />
       <Field label="Ends on" name="end" type="date" defaultValue={dayOf(expireTime)} hint="At the beginning of that day, UTC; never, where it is empty." />
     </FormDialog>
   );
@@ -39,16 +40,4 @@ export function ChangeKeyDialog({ changed: { id, name, scope, labels, expireTime
 /** In UTC; empty for never. */
 function dayOf(time: Timestamp | undefined): string {
   return time === undefined ? "" : new Date(timestampMs(time)).toISOString().slice(0, 10);
-}
-
-const labelForm = /^\s*([^=\s][^=]*?)\s*=\s*(.*?)\s*$/;
-
-function checkLabels({ currentTarget }: FormEvent<HTMLTextAreaElement>): void {
-  const isRight = currentTarget.value.split("\n").every((line) => line.trim() === "" || labelForm.test(line));
-  currentTarget.setCustomValidity(isRight ? "" : "Write name=value in each line.");
-}
-
-function labelOf(line: string): [string, string] {
-  const [, name = "", value = ""] = labelForm.exec(line) ?? [];
-  return [name, value];
 }
