@@ -1,5 +1,6 @@
 import { execFile, spawn } from "node:child_process";
-import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { appendFile, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -135,8 +136,11 @@ describe("weir config check", () => {
     await writeFile(file, "providers: { mine: { vendor: openai, api_key: \"${KEY}\" } }\n");
     expect((await runWeir(["config", "check", "--config", file], { environment: { KEY: "x" } })).stdout).toContain("1 provider");
     expect((await runWeir(["config", "check", "--config", file])).stderr).toContain("KEY");
-    // A process without the service reads none of it.
-    expect((await runWeir(["config", "check", "--config", file, "--services", "routing,policy"])).stdout).toContain("valid for routing, policy: 0 routes");
+    // A process without the service reads none of it, and has to know where the others are.
+    const asRoutingAndPolicy = ["config", "check", "--config", file, "--services", "routing,policy"];
+    expect((await runWeir(asRoutingAndPolicy)).stderr).toContain("set internal.tls");
+    await appendFile(file, `internal: { shared_secret: "${randomBytes(32).toString("hex")}" }\npeers: { providers: "127.0.0.1:8091", metering: "127.0.0.1:8092" }\n`);
+    expect((await runWeir(asRoutingAndPolicy)).stdout).toContain("valid for routing, policy: 0 routes");
   });
 });
 

@@ -37,21 +37,29 @@ it("has what the file says, counts on through changes, and ends what leaves the 
 
 it("is the same for several processes, and nothing is written by one whose file says the same", async () => {
   const connection = await createEmptyDatabase();
-  const files = [1, 2, 3].map(() => new MutableLiveValue(policyConfig({ budgets: [total] })));
-  const fixtures = await Promise.all(files.map((file) => startPolicy(connection, undefined, file)));
-  const [fixture] = fixtures as [PolicyFixture];
-  await createSpender(fixture);
-  await expect.poll(() => shown(fixture)).toEqual(["total 1000"]);
-  const { id } = (await budgetNamed(fixture, "total"))!;
+  const limitedTo = (limit: string): File[number] => ({ ...total, limit });
+  async function startWithTotal(limit: string) {
+    const file = new MutableLiveValue(policyConfig({ budgets: [limitedTo(limit)] }));
+    return { fixture: await startPolicy(connection, undefined, file), file };
+  }
 
-  const [first, second, third] = files as [(typeof files)[0], (typeof files)[0], (typeof files)[0]];
-  first.set(policyConfig({ budgets: [{ ...total, limit: "0.000003" }] }));
-  await expect.poll(() => shown(fixture)).toEqual(["total 3000"]);
-  // These have the file of before, and something else in it changes.
-  second.set(policyConfig({ budgets: [total], rateLimits: [{ name: "other", count: "requests", amount: 1n, window: "minute" }] }));
-  for (const file of [third, first]) file.set(policyConfig({ budgets: [{ ...total, limit: "0.000003" }, daily] }));
-  await expect.poll(() => shown(fixture)).toEqual(["daily 2500000000", "total 3000"]);
-  expect((await budgetNamed(fixture, "total"))!.id).toBe(id);
+  const first = await startWithTotal("0.000001");
+  await createSpender(first.fixture);
+  await expect.poll(() => shown(first.fixture)).toEqual(["total 1000"]);
+  const { id } = (await budgetNamed(first.fixture, "total"))!;
+  // Each starts with a limit of its own, so that it is seen to have read its file.
+  const second = await startWithTotal("0.000002");
+  await expect.poll(() => shown(first.fixture)).toEqual(["total 2000"]);
+  const third = await startWithTotal("0.000003");
+  await expect.poll(() => shown(first.fixture)).toEqual(["total 3000"]);
+
+  // This one has the file of before, and something else in it changes.
+  second.file.set(policyConfig({ budgets: [limitedTo("0.000002")], rateLimits: [{ name: "other", count: "requests", amount: 1n, window: "minute" }] }));
+  for (const { file } of [first, third]) file.set(policyConfig({ budgets: [limitedTo("0.000003"), daily] }));
+  await expect.poll(() => shown(first.fixture)).toEqual(["daily 2500000000", "total 3000"]);
+  for (const { fixture } of [second, third]) await fixture.stop();
+  expect(await shown(first.fixture)).toEqual(["daily 2500000000", "total 3000"]);
+  expect((await budgetNamed(first.fixture, "total"))!.id).toBe(id);
 });
 
 it("is not changed by RPC, and leaves budgets alone that were made so", async () => {
