@@ -20,12 +20,12 @@ const journal: readonly Measurement[] = [{ title: "journal", file: "journal.ts" 
 const measurements: ReadonlyMap<string, readonly Measurement[]> = new Map(Object.entries({ ingest, reports, leases, admission, journal, ledger: [...ingest, ...reports] }));
 const quickAttempts = "100000";
 
-/** Prints what each prints, in turn; throws when one fails, or there is none of this name. */
+export const measurementNames: readonly string[] = [...measurements.keys()];
+
+/** Prints what each prints, in turn; throws when one fails. */
 export function measureByName(name: string, { quick }: { readonly quick: boolean }): void {
-  const named = measurements.get(name);
-  if (named === undefined) throw new Error(`There is no measurement "${name}"; there are ${[...measurements.keys()].join(", ")}; without a name, the gateway is measured.`);
   const environment = quick ? { WEIR_BENCH_ATTEMPTS: quickAttempts, ...process.env } : process.env;
-  for (const { title, file, words = [] } of named) {
+  for (const { title, file, words = [] } of measurements.get(name)!) {
     console.log(`\n${title}`);
     execFileSync(process.execPath, [join(import.meta.dirname, file), ...words], { stdio: "inherit", env: environment });
   }

@@ -1,20 +1,26 @@
 /** Owns `npm run bench`: what Weir costs beside a bare pipe, in one run on one machine (README.md here says how to read it). */
 import { execFileSync } from "node:child_process";
 import { cpus, release, totalmem } from "node:os";
-import { parseArgs } from "node:util";
+import { Argument, Command } from "commander";
 import { usagePerReply } from "./exchange.ts";
 import { Figures, type Phase, type Target } from "./figures.ts";
 import { measureSyncMs } from "./disk-sync.ts";
 import { loads, type LoadName, type LoadOrder, type LoadResult } from "./loads.ts";
-import { measureByName } from "./measurements.ts";
+import { measureByName, measurementNames } from "./measurements.ts";
 import { canPin, gatewayCpus, Helper, otherCpus, pin } from "./pinned-process.ts";
 import { readCpuUseOf } from "./process-cpu.ts";
 import { markdown, type Check, type Run } from "./report.ts";
 import { startWeirApart, startWeirTogether, type BenchedWeir } from "./weir-process.ts";
 
-const { values: options, positionals: names } = parseArgs({ allowPositionals: true, options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false } } });
-if (names.length > 0) {
-  for (const name of names) measureByName(name, options);
+const command = new Command("npm run bench --")
+  .description("Print what Weir costs beside a bare pipe in the same run, or measure something else, by its name (test/bench/README.md).")
+  .addArgument(new Argument("[names...]").choices(measurementNames))
+  .option("--quick", "take a minute, to see whether it works, not what it costs", false)
+  .option("--json", "print every phase and round in place of the tables", false)
+  .parse();
+const options = command.opts<{ readonly quick: boolean; readonly json: boolean }>();
+if (command.args.length > 0) {
+  for (const name of command.args) measureByName(name, options);
   process.exit();
 }
 const rounds = options.quick ? 1 : 3;
