@@ -388,9 +388,9 @@ export class Journal {
   /** Writes group after group, each when the one before is durable, until nothing is queued. */
   async #flushGroups(): Promise<void> {
     try {
-      for (let isFirst = true; ; isFirst = false) {
-        // Whoever was woken by the last sync still gets into this group. With none before it there is nobody to wait for.
-        if (!isFirst) await new Promise(setImmediate);
+      for (;;) {
+        // Whoever comes in this turn of the event loop, or was woken by the last sync, still gets into this group: a sync costs more than the records in it.
+        await new Promise(setImmediate);
         const group = this.#groups[0];
         if (group !== undefined && !this.#isUrgent) {
           this.#flushLater();
