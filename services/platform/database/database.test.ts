@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import pg from "pg";
 import { inject, onTestFinished, test, expect } from "vitest";
-import { createEmptyDatabase, createTestDatabase } from "../../../test/harness/database.ts";
+import { createEmptyDatabase, createTestDatabase, urlOf } from "../../../test/harness/database.ts";
 import { createLogger } from "../logger.ts";
 import type { DatabaseConnection } from "./database-connection.ts";
 import { openDatabase, type Database } from "./database.ts";
@@ -48,6 +49,23 @@ test("a prepared statement is parsed once by each connection, in transactions to
   });
   expect(rows).toEqual([{ value: 4n }]);
   expect(known.map(({ statement }) => statement).toSorted()).toEqual([read.text, add.text]);
+});
+
+test("whatever an operator's server has as its default, sessions are as Weir needs them, and options in its URL count beside", async () => {
+  const connection = await createEmptyDatabase();
+  const defaults = { synchronous_commit: "off", default_transaction_isolation: "serializable", jit: "on", datestyle: "German, DMY" };
+  const administration = new pg.Client({ ...connection });
+  await administration.connect();
+  for (const [name, value] of Object.entries(defaults)) await administration.query(`ALTER DATABASE ${connection.database!} SET ${name} = ${pg.escapeLiteral(value)}`);
+  await administration.end();
+  const url = `${urlOf(connection)}?options=${encodeURIComponent("-c work_mem=7MB")}`;
+  const database = await openDatabase({ connection: { connectionString: url }, schema: "counting", migrationsDirectory: migrationsOf(oneTable), logger });
+  onTestFinished(() => database.close());
+  const { rows } = await database.query(
+    `SELECT current_schema() AS schema, current_setting('work_mem') AS work_mem, current_setting('synchronous_commit') AS commit,
+            current_setting('transaction_isolation') AS isolation, current_setting('jit') AS jit, date '2026-03-29' AS day`,
+  );
+  expect(rows).toEqual([{ schema: "counting", work_mem: "7MB", commit: "on", isolation: "read committed", jit: "off", day: "2026-03-29" }]);
 });
 
 test("concurrent starters migrate once, and each finds the schema complete", async () => {

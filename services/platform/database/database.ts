@@ -5,6 +5,7 @@ import type { DatabaseConnection } from "./database-connection.ts";
 import { isReadOnly, toDatabaseError, toOpeningError } from "./database-errors.ts";
 import { migrate } from "./migrations.ts";
 import type { PreparedStatement } from "./prepared-statement.ts";
+import { withSessionSettings } from "./session-settings.ts";
 import { getTypeParser } from "./type-parsers.ts";
 
 /**
@@ -49,8 +50,7 @@ export async function openDatabase({ connection, schema, migrationsDirectory, lo
     throw toOpeningError(error);
   });
   const pool = new pg.Pool({
-    ...connection,
-    options: `-c search_path=${pg.escapeIdentifier(schema)}`,
+    ...withSessionSettings(connection, schema),
     types: { getTypeParser },
     max: maximumConnections,
     connectionTimeoutMillis: connectTimeoutMs,
