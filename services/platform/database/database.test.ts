@@ -1,6 +1,9 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pipeline } from "node:stream";
 import pg from "pg";
 import { inject, onTestFinished, test, expect } from "vitest";
 import { createEmptyDatabase, createTestDatabase, urlOf } from "../../../test/harness/database.ts";
@@ -58,7 +61,7 @@ test("whatever an operator's server has as its default, sessions are as Weir nee
   await administration.connect();
   for (const [name, value] of Object.entries(defaults)) await administration.query(`ALTER DATABASE ${connection.database!} SET ${name} = ${pg.escapeLiteral(value)}`);
   await administration.end();
-  const url = `${urlOf(connection)}?options=${encodeURIComponent("-c work_mem=7MB")}`;
+  const url = `${urlOf(connection)}?options=${encodeURIComponent("-c work_mem=7MB -c search_path=public")}`;
   const database = await openDatabase({ connection: { connectionString: url }, schema: "counting", migrationsDirectory: migrationsOf(oneTable), logger });
   onTestFinished(() => database.close());
   const { rows } = await database.query(
@@ -66,6 +69,23 @@ test("whatever an operator's server has as its default, sessions are as Weir nee
             current_setting('transaction_isolation') AS isolation, current_setting('jit') AS jit, date '2026-03-29' AS day`,
   );
   expect(rows).toEqual([{ schema: "counting", work_mem: "7MB", commit: "on", isolation: "read committed", jit: "off", day: "2026-03-29" }]);
+});
+
+test("a connection brings no settings along: a pooler refuses one that does", async () => {
+  const { host, port, ...who } = await createEmptyDatabase();
+  const greetings: string[] = [];
+  const pooler = createServer((caller) => {
+    const server = connect(join(host!, `.s.PGSQL.${port!}`));
+    caller.once("data", (greeting) => greetings.push(greeting.subarray(8).toString()));
+    pipeline(caller, server, caller, () => {});
+  });
+  await once(pooler.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => void pooler.close());
+  const database = await openDatabase({ connection: { ...who, host: "127.0.0.1", port: (pooler.address() as AddressInfo).port }, schema: "counting", migrationsDirectory: migrationsOf(oneTable), logger });
+  await database.query("SELECT value FROM counter");
+  await database.close();
+  const names = greetings.map((greeting) => greeting.split("\0").filter((text, place) => place % 2 === 0 && text !== ""));
+  expect(names).toEqual([0, 1].map(() => ["user", "database", "client_encoding"]));
 });
 
 test("concurrent starters migrate once, and each finds the schema complete", async () => {

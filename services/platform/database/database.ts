@@ -1,11 +1,12 @@
 /** Owns a service's access to PostgreSQL: a bounded pool on its own schema, migrated before it is handed out. */
+import { callbackify } from "node:util";
 import pg from "pg";
 import type { Logger } from "../logger.ts";
 import type { DatabaseConnection } from "./database-connection.ts";
 import { isReadOnly, toDatabaseError, toOpeningError } from "./database-errors.ts";
 import { migrate } from "./migrations.ts";
 import type { PreparedStatement } from "./prepared-statement.ts";
-import { withSessionSettings } from "./session-settings.ts";
+import { prepareSession, statementTimeoutMs } from "./session-settings.ts";
 import { getTypeParser } from "./type-parsers.ts";
 
 /**
@@ -39,10 +40,8 @@ export interface DatabaseOptions {
 const maximumConnections = 7;
 const connectTimeoutMs = 5_000;
 const idleTimeoutMs = 60_000;
-const statementTimeoutMs = 15_000;
 // For a server that went silent: it cannot tell that a statement timed out.
 const answerTimeoutMs = statementTimeoutMs + 2_000;
-const idleInTransactionTimeoutMs = 30_000;
 
 /** Migrates the schema and opens the pool. Throws DEPENDENCY_UNAVAILABLE when PostgreSQL cannot be reached. */
 export async function openDatabase({ connection, schema, migrationsDirectory, logger }: DatabaseOptions): Promise<Database> {
@@ -50,14 +49,13 @@ export async function openDatabase({ connection, schema, migrationsDirectory, lo
     throw toOpeningError(error);
   });
   const pool = new pg.Pool({
-    ...withSessionSettings(connection, schema),
+    ...connection,
+    verify: callbackify((client: pg.PoolClient) => prepareSession(client, schema)),
     types: { getTypeParser },
     max: maximumConnections,
     connectionTimeoutMillis: connectTimeoutMs,
     idleTimeoutMillis: idleTimeoutMs,
-    statement_timeout: statementTimeoutMs,
     query_timeout: answerTimeoutMs,
-    idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
     keepAlive: true,
   });
   // Without a listener a connection that breaks while idle would end the process; the pool has dropped it already.

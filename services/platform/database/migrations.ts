@@ -5,21 +5,23 @@ import Postgrator from "postgrator";
 import { GatewayError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { DatabaseConnection } from "./database-connection.ts";
+import { requireFitServer } from "./server-requirements.ts";
 
 const connectTimeoutMs = 10_000;
 const lockTimeoutMs = 120_000;
 
 /**
  * Runs the files of the folder that this schema has not seen yet (`001.do.create-tenancy.sql`) in one transaction;
- * other starters wait for it. Throws INTERNAL when a file fails, or was changed after it ran.
+ * other starters wait for it. Throws INTERNAL when a file fails, or was changed after it ran, and for a server that is not fit for them.
  */
 export async function migrate(connection: DatabaseConnection, schema: string, migrationsDirectory: string, logger: Logger): Promise<void> {
-  const client = new pg.Client({ ...connection, connectionTimeoutMillis: connectTimeoutMs, lock_timeout: lockTimeoutMs });
+  const client = new pg.Client({ ...connection, connectionTimeoutMillis: connectTimeoutMs });
   // A connection that is lost fails the query in flight; the event of it has nothing to add.
   client.on("error", () => {});
   await client.connect();
   try {
-    await client.query("BEGIN");
+    await requireFitServer(client);
+    await client.query(`BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = ${lockTimeoutMs}`);
     await client.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [`weir migrations of ${schema}`]);
     await ensureSchema(client, schema);
     await runMigrations(client, schema, migrationsDirectory, logger);
