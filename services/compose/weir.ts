@@ -6,6 +6,7 @@ import { Role } from "#gen/weir/policy/v1/role_pb.ts";
 import { systemClock } from "#platform/clock.ts";
 import { watchConfigFile } from "#platform/config-file/watch-config-file.ts";
 import { openDatabase, type Database } from "#platform/database/database.ts";
+import { followProxy } from "#platform/egress/proxy.ts";
 import { connectNats, type NatsLink } from "#platform/event-log/nats-link.ts";
 import { createHealthService } from "#platform/rpc/health.ts";
 import { listen, type Listener } from "#platform/http/listener.ts";
@@ -121,6 +122,7 @@ class Start {
     this.#peers = new Peers(this.#internal, options.logger);
     cleanups.push(() => this.#peers.close());
     this.#live = followConfigFile(options, cleanups);
+    cleanups.push(followProxy(deriveLive(this.#live, ({ file }) => file.proxy)));
   }
 
   async run(stop: (drainMs: number) => Promise<void>): Promise<RunningWeir> {

@@ -151,7 +151,7 @@ cache: { rules: [{ lifetime: 60s }], shared: { secret: "\${CACHE_SECRET}" } }
 });
 
 test("every secret is one service's, or said to be for all", () => {
-  const forAll = ["internal.shared_secret", "events.nats.url", "events.nats.password", "events.nats.token", "tracing.headers"];
+  const forAll = ["internal.shared_secret", "events.nats.url", "events.nats.password", "events.nats.token", "proxy.url", "tracing.headers"];
   const owned = Object.values(ownParts).flat();
   const secrets = secretsIn(ConfigSchema, "").filter((path) => !owned.some((part) => path === part || path.startsWith(`${part}.`)));
   expect(secrets.toSorted()).toEqual(forAll.toSorted());

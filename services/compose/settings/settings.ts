@@ -6,6 +6,7 @@ import { entryPath } from "#platform/config-file/field-path.ts";
 import { loadConfigFile, type ConfigFileOptions } from "#platform/config-file/load-config-file.ts";
 import { GatewayError } from "#platform/errors.ts";
 import { durationMs } from "@bufbuild/protobuf/wkt";
+import { checkProxy } from "#platform/egress/proxy.ts";
 import { readNatsSettings, type NatsSettings } from "#platform/event-log/nats-settings.ts";
 import type { ListenerTlsSettings } from "#platform/http/listener-tls.ts";
 import type { LogLevel } from "#platform/logger.ts";
@@ -72,6 +73,7 @@ export function readSettings(file: Config, variables: Variables, services: Servi
   if (services.has("policy") && policy.alerts.nats && nats === undefined) refuseField("alerts.nats", "there is no NATS to publish them to. Set events.nats or WEIR_NATS_URL, or leave it out.");
   if (routing.cache?.shared !== undefined && nats === undefined) refuseField("cache.shared", "there is no NATS to share replies through. Set events.nats or WEIR_NATS_URL, or leave it out.");
   checkTracing(read.tracing);
+  checkProxy(read.proxy);
   checkProviderNames(file, routing, providers, services);
   if (services.has("providers")) {
     checkJudges(file, routing, providers);

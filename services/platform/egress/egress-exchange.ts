@@ -1,8 +1,9 @@
-/** Owns single small calls through egress, for services beside the vendors: one request, one whole reply, or the head of it. Follows no redirect and uses no proxy. */
+/** Owns single small calls through egress, for services beside the vendors: one request, one whole reply, or the head of it. Follows no redirect. */
 import { Agent } from "undici";
 import { reasonToRefuse } from "./address.ts";
 import { createCheckedLookup } from "./checked-lookup.ts";
 import { refuseForbiddenHost } from "./egress-pool.ts";
+import { createConnector } from "./proxy.ts";
 
 export interface ExchangeRequest {
   readonly method: string;
@@ -24,6 +25,7 @@ export interface ExchangeReply {
 export type Exchange = (request: ExchangeRequest, signal: AbortSignal) => Promise<ExchangeReply>;
 
 const maximumReplyBytes = 1024 * 1024;
+const connectTimeoutMs = 10_000;
 /** Of a body that is ignored, so much is read, so that its connection can be used again. */
 const ignoredBytes = 16 * 1024;
 
@@ -45,7 +47,7 @@ export function exchangeOverOwn(connections: number, largestReplyBytes: number):
 
 function exchangeBy(allowPrivateAddresses: boolean, trust: { readonly ca?: string } = {}, connections = 64, largestReplyBytes = maximumReplyBytes): Exchange {
   const lookup = createCheckedLookup((address) => reasonToRefuse(address, allowPrivateAddresses));
-  const agent = new Agent({ allowH2: false, pipelining: 1, connections, maxResponseSize: largestReplyBytes, connect: { lookup, ...trust } });
+  const agent = new Agent({ allowH2: false, pipelining: 1, connections, maxResponseSize: largestReplyBytes, connect: createConnector({ timeout: connectTimeoutMs, lookup, ...trust }) });
   return async ({ method, url, headers, body, ignoresReplyBody }, signal) => {
     const { origin, pathname, search } = new URL(url);
     // What stands behind the host may be a secret, and what is refused is logged.

@@ -1,9 +1,10 @@
-/** Owns the connections to one origin: the only code in Weir that dials a vendor. Follows no redirect and uses no proxy. */
+/** Owns the connections to one origin: the only code in Weir that dials a vendor. Follows no redirect. */
 import { isIP } from "node:net";
 import { Pool, type Dispatcher } from "undici";
 import { GatewayError } from "../errors.ts";
 import { reasonToRefuse } from "./address.ts";
 import { createCheckedLookup } from "./checked-lookup.ts";
+import { createConnector } from "./proxy.ts";
 
 export interface EgressPoolOptions {
   /** Scheme, host and port, such as `https://api.openai.com`. */
@@ -50,10 +51,10 @@ export function openEgressPool(options: EgressPoolOptions): EgressPool {
     pipelining: 1,
     // With HTTP/1.1 a request has its connection to itself: cancelling closes it, and "not one byte was sent" can be proven.
     allowH2: false,
-    connect: {
+    connect: createConnector({
       timeout: options.connectTimeoutMs,
       lookup: createCheckedLookup((address) => reasonToRefuse(address, options.allowPrivateAddresses)),
-    },
+    }),
   });
   return {
     dispatch: (request, handler) => void pool.dispatch(request, handler),

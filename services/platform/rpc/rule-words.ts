@@ -37,6 +37,8 @@ export const patternWords: Readonly<Record<string, string>> = {
   "^https?://[^@/?#]+/[^?#]*$": "must be an address with its path, such as http://127.0.0.1:4318/v1/traces",
   "^(grpcs?://[^@/?#]+:[0-9]{1,5}|https?://[^@/?#]+([/?][^#]*)?)$": "must be grpc://host:port, grpcs://host:port, or an address, such as https://plugins.example.com/check",
   "^([*][.])?[a-z0-9_-]+([.][a-z0-9_-]+)*(:[0-9]{1,5})?$": "must be a host in small letters, such as files.example.com or *.example.com, with a port or without",
+  "^https?://([^@/?#]+@)?[^@/?#]+/?$": "must be an address without a path, such as http://proxy.example.com:3128 or http://user:password@proxy.example.com:3128",
+  "^[a-z0-9_:-]+([.][a-z0-9_-]+)*$": "must be a host in small letters, such as example.com, or an address, such as 192.0.2.7",
   "^([^/?#]+(/[^/?#]+)*)?$": "must be a path without slashes at its ends, such as auth/approle",
   "^[^/?#]+(/[^/?#]+)+$": "must be a mount and a path, such as secret/weir/openai",
 

@@ -364,12 +364,18 @@ class Attempt implements AsyncIterableIterator<AttemptResponse>, VendorCallListe
     this.#context.signal.removeEventListener("abort", this);
   }
 
-  /** Facts alone: a vendor's message may quote the prompt. */
+  /** Facts alone: a vendor's message may quote the prompt; why a connection failed, the system says, or the proxy. */
   #log(error: GatewayError): void {
     if (this.#callerGone !== undefined) return;
     const { attemptId, requestId, provider, model } = this.#request;
     const facts = { attemptId, requestId, provider, model, reason: error.reason, httpStatus: this.#call?.httpStatus ?? 0 };
     if (error.reason === "INTERNAL") this.#parts.logger.error({ ...facts, error }, "an attempt failed by a defect");
-    else this.#parts.logger.info({ ...facts, code: (error.cause as NodeJS.ErrnoException | undefined)?.code }, "an attempt failed");
+    else this.#parts.logger.info({ ...facts, ...transportFacts(error) }, "an attempt failed");
   }
+}
+
+function transportFacts({ reason, cause }: GatewayError): { readonly code?: string | undefined; readonly cause?: string } {
+  if (!(cause instanceof Error)) return {};
+  const { code } = cause as NodeJS.ErrnoException;
+  return reason === "UPSTREAM_UNAVAILABLE" ? { code, cause: cause.message } : { code };
 }
