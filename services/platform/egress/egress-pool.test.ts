@@ -1,8 +1,11 @@
 /** Owns the proof that names are judged by the addresses they lead to. */
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { LookupAddress } from "node:dns";
-import { afterEach, describe, expect, it, test } from "vitest";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
+import { afterEach, describe, expect, it, onTestFinished, test, vi } from "vitest";
+import { createAuthority, issueCertificate } from "../peers/testing/certificates.ts";
 import { reasonToRefuse } from "./address.ts";
 import { createCheckedLookup, shareLookups } from "./checked-lookup.ts";
 import { openEgressPool, type EgressPool } from "./egress-pool.ts";
@@ -61,16 +64,46 @@ describe("openEgressPool", () => {
     server.on("connection", () => connections++);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     pool = openEgressPool({ origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, allowPrivateAddresses: true, connectTimeoutMs: 1000, maximumConnections: 2 });
-    const request = { method: "POST" as const, path: "/", headers: [], body: Buffer.from("{}"), headersTimeout: 1000, bodyTimeout: 1000 };
     const opened = pool;
-    const send = (): Promise<void> =>
-      new Promise((resolve, reject) => {
-        const ignore = (): void => {};
-        const onResponseError = (_controller: unknown, error: Error): void => reject(error);
-        opened.dispatch(request, { onRequestStart: ignore, onResponseStart: ignore, onResponseData: ignore, onResponseEnd: () => resolve(), onResponseError });
-      });
-    await Promise.all(Array.from({ length: 8 }, send));
+    await Promise.all(Array.from({ length: 8 }, () => send(opened)));
     expect(connections).toBe(2);
     server.close();
   });
+
+  it.each([
+    ["https", 1],
+    ["http", 2],
+  ] as const)("after twenty quiet seconds, by %s, the second call makes for %i connection(s)", async (scheme, expected) => {
+    const authority = createAuthority("vendors");
+    const { certificatePem, keyPem } = issueCertificate(authority, ["localhost"]);
+    const trusted = getCACertificates("default");
+    setDefaultCACertificates([authority.certificatePem]);
+    onTestFinished(() => setDefaultCACertificates(trusted));
+    // A server that never ends a quiet connection, nor says when it would.
+    const settings = { keepAliveTimeout: 0 };
+    const answer: RequestListener = (request, response) => void request.resume().once("end", () => response.end("ok"));
+    const server = scheme === "https" ? createTlsServer({ ...settings, cert: certificatePem, key: keyPem }, answer) : createServer(settings, answer);
+    let connections = 0;
+    server.on(scheme === "https" ? "secureConnection" : "connection", () => connections++);
+    await new Promise<void>((resolve) => server.listen(0, resolve));
+    onTestFinished(() => void server.close());
+    pool = openEgressPool({ origin: `${scheme}://localhost:${(server.address() as AddressInfo).port}`, allowPrivateAddresses: true, connectTimeoutMs: 1000, maximumConnections: 1 });
+
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    await send(pool);
+    await vi.advanceTimersByTimeAsync(20_000);
+    await send(pool);
+    expect(connections).toBe(expected);
+  });
 });
+
+const request = { method: "POST" as const, path: "/", headers: [], body: Buffer.from("{}"), headersTimeout: 60_000, bodyTimeout: 60_000 };
+
+function send(pool: EgressPool): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const ignore = (): void => {};
+    const onResponseError = (_controller: unknown, error: Error): void => reject(error);
+    pool.dispatch(request, { onRequestStart: ignore, onResponseStart: ignore, onResponseData: ignore, onResponseEnd: () => resolve(), onResponseError });
+  });
+}

@@ -6,6 +6,13 @@ import { reasonToRefuse } from "./address.ts";
 import { createCheckedLookup } from "./checked-lookup.ts";
 import { createConnector } from "./proxy.ts";
 
+/**
+ * How long a connection with TLS is kept for the next call, where the server does not say how long it keeps it: a new one costs three round trips. Undici's four
+ * seconds stand without TLS, as servers of one's own (uvicorn, node:http) close after five; those of vendors are behind
+ * load balancers, which wait a minute or more (AWS's by default: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html).
+ */
+const idleTlsMs = 30_000;
+
 export interface EgressPoolOptions {
   /** Scheme, host and port, such as `https://api.openai.com`. */
   readonly origin: string;
@@ -51,6 +58,7 @@ export function openEgressPool(options: EgressPoolOptions): EgressPool {
     pipelining: 1,
     // With HTTP/1.1 a request has its connection to itself: cancelling closes it, and "not one byte was sent" can be proven.
     allowH2: false,
+    ...(options.origin.startsWith("https:") ? { keepAliveTimeout: idleTlsMs } : {}),
     connect: createConnector({
       timeout: options.connectTimeoutMs,
       lookup: createCheckedLookup((address) => reasonToRefuse(address, options.allowPrivateAddresses)),
