@@ -26,5 +26,6 @@ export function validateMessage<Schema extends DescMessage>(schema: Schema, mess
   const fieldViolations = result.violations.slice(0, mostTold).map(({ field, message: rule }) => ({ field: pathToString(field), description: ruleWords(rule) }));
   const told = fieldViolations.map(({ field, description }) => (field === "" ? description : `${field}: ${description}`)).join("; ");
   const others = result.violations.length - fieldViolations.length;
-  throw new GatewayError("INVALID_REQUEST", `The request breaks the rules of its contract. ${told}${others === 0 ? "" : `; and ${others} more`}`, { fieldViolations });
+  const kind = schema.name.endsWith("Response") ? "answer" : "request";
+  throw new GatewayError("INVALID_REQUEST", `The ${kind} breaks the rules of its contract. ${told}${others === 0 ? "" : `; and ${others} more`}`, { fieldViolations });
 }
