@@ -151,7 +151,7 @@ test("docs/configuration.md has each field with the default that its contract st
 });
 
 test("docs/configuration.md has each vendor with its address and the variable of its key", () => {
-  const rows = tableRows("docs/configuration.md").filter((cells) => cells.length === 4 && /^`(?!vendor`)[a-z_]+`$/.test(cells[0]!));
+  const rows = tableRows("docs/configuration.md").filter((cells) => cells.length === 4 && /^`(?!vendor`)[a-z0-9_]+`$/.test(cells[0]!));
   const documented = new Map(rows.map(([vendor, key, address]) => [vendor!.replaceAll("`", ""), [key!.replaceAll("`", ""), address!.replaceAll("`", "")]]));
   const actual = Object.entries(vendors).map(([vendor, { adapter, environment }]) => {
     const key = adapter.needsCredential ? (environment?.apiKey ?? "–") : "none needed";
@@ -190,7 +190,7 @@ test("docs/http-api.md has each reason with its statuses", () => {
   expect(new Map(documented)).toEqual(new Map(actual));
 });
 
-test.each(["README.md", "CONTRIBUTING.md", "SECURITY.md", ...markdownOf("docs"), ...markdownOf("docs/decisions"), ...markdownOf("test"), "services/routing/README.md", "services/platform/README.md"])("links of %s lead somewhere", (file) => {
+test.each(["README.md", "CONTRIBUTING.md", "SECURITY.md", ...markdownOf("docs"), ...markdownOf("docs/decisions"), ...markdownOf("test"), ...["console", "metering", "platform", "platform/journal", "policy", "providers", "routing"].map((room) => `services/${room}/README.md`)])("links of %s lead somewhere", (file) => {
   const links = [...read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target]) => target!);
   expect(links.filter((target) => !existsSync(join(root, dirname(file), target)))).toEqual([]);
 });

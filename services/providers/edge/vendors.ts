@@ -7,7 +7,7 @@ import { mistralVendor } from "./mistral/mistral-vendor.ts";
 import { ollamaVendor } from "./ollama/ollama-vendor.ts";
 import { openaiVendor, openaiVendorWithResponses } from "./openai/openai-vendor.ts";
 import { azureVendor, createAzureVendor } from "./openai/azure.ts";
-import { presets } from "./openai/compatible/presets.ts";
+import { presets, type ApiKeyVariable } from "./openai/compatible/presets.ts";
 import { demoVendor, demoVendorName } from "./demo/demo-vendor.ts";
 import type { VendorAdapter } from "../domain/adapter.ts";
 import type { IdentityName } from "./identities/identities.ts";
@@ -52,7 +52,7 @@ export const vendors: Readonly<Record<string, VendorRow>> = {
   [demoVendorName]: { adapter: demoVendor },
 };
 
-function rowOf(adapter: VendorAdapter, apiKeyVariable: string | undefined): VendorRow {
+function rowOf(adapter: VendorAdapter, apiKeyVariable: ApiKeyVariable | undefined): VendorRow {
   if (apiKeyVariable === undefined) return { adapter };
   return { adapter, environment: { apiKey: apiKeyVariable, baseUrl: apiKeyVariable.replace(/_API_KEY$/, "_BASE_URL"), baseUrlSuffix: "" } };
 }

@@ -8,10 +8,13 @@ import type { CompatibleOperation } from "./compatible-operations.ts";
 import { createOpenaiCompatible } from "./compatible.ts";
 import { openaiItself, type OpenaiQuirks } from "./quirks.ts";
 
+/** By it, the variable of another address is named, too: `GROQ_BASE_URL`. */
+export type ApiKeyVariable = `${string}_API_KEY`;
+
 export interface Preset {
   readonly adapter: VendorAdapter;
   /** The environment variable that holds the key by the custom of the vendor's users; undefined where it is used for other things too. */
-  readonly apiKeyVariable?: string;
+  readonly apiKeyVariable?: ApiKeyVariable;
 }
 
 /** What servers that say they are compatible can be trusted to know. */
@@ -94,7 +97,7 @@ export const presets: readonly Preset[] = [
   local("lm_studio", "http://127.0.0.1:1234/v1", { hasTopK: true, fetchesImages: false }),
 ];
 
-function hosted(vendor: string, baseUrl: string, apiKeyVariable: string | undefined, quirks: Partial<OpenaiQuirks>, operations: readonly CompatibleOperation[] = []): Preset {
+function hosted(vendor: string, baseUrl: string, apiKeyVariable: ApiKeyVariable | undefined, quirks: Partial<OpenaiQuirks>, operations: readonly CompatibleOperation[] = []): Preset {
   const adapter = createOpenaiCompatible({ vendor, baseUrl, quirks: { ...compatibleServer, ...quirks }, takesOpenaiBytes: true, operations });
   return apiKeyVariable === undefined ? { adapter } : { adapter, apiKeyVariable };
 }
