@@ -336,6 +336,14 @@ test("a rule can be tried, and made by the command", async () => {
   expect(maskedText).toBe("[EMAIL_1] at [WATER_1]");
   expect(judgement).toMatchObject({ check: "plugin:test", verdict: "mask", reason: "" });
 
+  // Who writes a plug-in hears what is wrong with its answer.
+  const tryAnswer = (spans: readonly { start: number; end: number; label: string }[]): Promise<unknown> => {
+    check = ({ texts }) => ({ verdict: { case: "mask", value: { spans: spans.map((span) => ({ textId: texts[0]!.id, ...span })) } } });
+    return weir.client(RoutingService).testGuardrail({ rule: { name: "try", mode: "mask", check: { case: "plugin", value: "test" } }, text: "The sea." });
+  };
+  await expect(tryAnswer([{ start: 0, end: 3, label: "A" }, { start: 2, end: 5, label: "B" }])).rejects.toThrow('The answer of the guardrail plug-in "test" cannot be used. Its spans overlap.');
+  await expect(tryAnswer([{ start: 0, end: 3, label: "small" }])).rejects.toThrow("cannot be used. The answer breaks the rules of its contract. mask.spans[0].label: must be capitals, digits and _");
+
   const run = async (...words: string[]): Promise<string> => (await runWeir(["guardrails", ...words], { environment: { WEIR_DATA: weir.dataDirectory } })).stdout;
   await run("create", "by-cli", "--mode", "block", "--plugin", "test", "--timeout-ms", "900", "--fail-open", "--model", "nobody/*");
   const { guardrails } = await weir.client(PolicyService).listGuardrails({});

@@ -39,7 +39,7 @@ function changesOf({ spans, texts: replacements }: Mask, texts: readonly string[
   const indexes = new Map(texts.map((_, index) => [idOf(index), index]));
   const indexOf = (id: string): number => {
     const index = indexes.get(id);
-    if (index === undefined || changes.has(index)) throw new Error("names a text that is not there, or one twice");
+    if (index === undefined || changes.has(index)) throw new Error("It names a text that is not there, or one twice.");
     return index;
   };
   for (const { id, text } of replacements) changes.set(indexOf(id), text);
@@ -55,15 +55,15 @@ function spansWithin(text: string, spans: Mask["spans"]): readonly Span[] {
   let at = 0;
   let points = 0;
   const offsetOf = (point: number): number => {
-    if (point < points) throw new Error("has spans that overlap");
+    if (point < points) throw new Error("Its spans overlap.");
     for (; points < point; points++) {
-      if (at >= text.length) throw new Error("has a span beyond its text");
+      if (at >= text.length) throw new Error("It has a span beyond its text.");
       at += text.codePointAt(at)! > 0xffff ? 2 : 1;
     }
     return at;
   };
   return spans.map(({ start, end, label }) => {
-    if (end <= start) throw new Error("has an empty span");
+    if (end <= start) throw new Error("It has an empty span.");
     return { start: offsetOf(start), end: offsetOf(end), label };
   });
 }

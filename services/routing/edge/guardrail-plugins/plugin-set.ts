@@ -93,7 +93,7 @@ function readAnswer(name: string, response: CheckResponse, { texts }: Question):
   try {
     return judgementOf(response, texts);
   } catch (cause) {
-    throw new GatewayError("DEPENDENCY_UNAVAILABLE", `The guardrail plug-in "${name}" gave an answer that breaks its contract.`, { metadata: { plugin: name }, cause });
+    throw new GatewayError("DEPENDENCY_UNAVAILABLE", `The answer of the guardrail plug-in "${name}" cannot be used. ${(cause as Error).message}`, { metadata: { plugin: name }, cause });
   }
 }
 
