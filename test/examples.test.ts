@@ -12,6 +12,7 @@ import { ConfigSchema } from "#gen/weir/config/v1/config_pb.ts";
 import { ErrorReason } from "#gen/weir/errors/v1/error_reason_pb.ts";
 import { Code } from "@connectrpc/connect";
 import { GatewayError, type Reason } from "#platform/errors.ts";
+import { presets } from "../services/providers/edge/openai/compatible/presets.ts";
 import { vendors } from "../services/providers/edge/vendors.ts";
 import { agents } from "./agents/agents.ts";
 import { documentedAgents, documentedBlock, tabledAgents } from "./agents/documented-agents.ts";
@@ -159,6 +160,13 @@ test("docs/configuration.md has each vendor with its address and the variable of
     return [vendor, [key, adapter.defaultBaseUrl === "" ? (expect.stringContaining("required") as string) : adapter.defaultBaseUrl]] as const;
   });
   expect(documented).toEqual(new Map(actual));
+});
+
+test.each(presets.map(({ adapter }) => [adapter.vendor, adapter] as const))("docs/configuration.md says what %s has beside Chat Completions", (vendor, { operations, speech }) => {
+  const words = { embed: "embeddings", rerank: "reranking", generateImages: "images", transcribe: "transcription", synthesizeSpeech: "speech" };
+  const its = new Set([...Object.keys(operations), ...(speech === undefined ? [] : ["synthesizeSpeech"])]);
+  const notes = tableRows("docs/configuration.md").find(([name]) => name === `\`${vendor}\``)!.at(-1)!;
+  for (const [operation, word] of Object.entries(words)) expect([word, notes.includes(word)]).toEqual([word, its.has(operation)]);
 });
 
 test("docs/agents.md has each agent that `npm run agents` tries, in its version, with one block that sets it up, and no others", () => {
