@@ -88,6 +88,29 @@ test("a connection brings no settings along: a pooler refuses one that does", as
   expect(names).toEqual([0, 1].map(() => ["user", "database", "client_encoding"]));
 });
 
+test("a connection that breaks while its session is prepared costs one unavailable call and never the process", async () => {
+  const { host, port, ...who } = await createEmptyDatabase();
+  let isBreaking = false;
+  const breaker = createServer((caller) => {
+    const server = connect(join(host!, `.s.PGSQL.${port!}`));
+    pipeline(server, caller, () => {});
+    caller.on("data", (message: Buffer) => {
+      // The first thing that a session is told: Q, the simple query.
+      if (isBreaking && message.includes("search_path")) caller.destroy();
+      else server.write(message);
+    });
+  });
+  await once(breaker.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => void breaker.close());
+  const connection = { ...who, host: "127.0.0.1", port: (breaker.address() as AddressInfo).port };
+  const database = await openDatabase({ connection, schema: "counting", migrationsDirectory: migrationsOf(oneTable), logger });
+  onTestFinished(() => database.close());
+  isBreaking = true;
+  for (const ask of [() => database.query("SELECT 1"), () => database.transaction(async () => {})]) await expect(ask()).rejects.toMatchObject({ reason: "DEPENDENCY_UNAVAILABLE" });
+  isBreaking = false;
+  expect((await database.query("SELECT value FROM counter")).rows).toHaveLength(1);
+});
+
 test("concurrent starters migrate once, and each finds the schema complete", async () => {
   const connection = await createEmptyDatabase();
   const migrationsDirectory = migrationsOf({ ...oneTable, "002.do.wait.sql": "SELECT pg_sleep(0.1); UPDATE counter SET value = value + 1;" });

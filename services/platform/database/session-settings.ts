@@ -19,5 +19,12 @@ const settings: Readonly<Record<string, string>> = {
 /** By a statement: poolers refuse a connection that brings settings along. */
 export async function prepareSession(client: pg.ClientBase, schema: string): Promise<void> {
   const assignments = Object.entries(settings).map(([name, value]) => `SET ${name} = ${pg.escapeLiteral(value)}`);
-  await client.query([`SET search_path = ${pg.escapeIdentifier(schema)}`, ...assignments].join("; "));
+  // The pool listens to connections that are idle, and callers to theirs; one that breaks with nobody listening would end the process. The statement fails anyway.
+  const ignore = (): void => {};
+  client.on("error", ignore);
+  try {
+    await client.query([`SET search_path = ${pg.escapeIdentifier(schema)}`, ...assignments].join("; "));
+  } finally {
+    client.off("error", ignore);
+  }
 }
