@@ -2,7 +2,7 @@
 import { useState, type ReactNode } from "react";
 import type { Budget } from "#gen/weir/policy/v1/budget_pb.ts";
 import { PolicyService } from "#gen/weir/policy/v1/policy_service_pb.ts";
-import { dollarsPattern, readDollars } from "../format/money.ts";
+import { dollarsPattern, readDollarsField } from "../format/money.ts";
 import { BudgetBar } from "../parts/budget-bar.tsx";
 import { FormDialog } from "../parts/dialog.tsx";
 import { Field, textOf } from "../parts/fields.tsx";
@@ -12,7 +12,7 @@ import { newRequestId } from "../request-id.ts";
 export function TopUpBudgetDialog({ budget, onClose }: { readonly budget: Budget; readonly onClose: () => void }): ReactNode {
   const [requestId] = useState(newRequestId);
   const { mutate, error, isPending } = useChange(PolicyService.method.topUpBudget, PolicyService.method.listBudgets, onClose);
-  const topUp = (fields: FormData): void => mutate({ requestId, budgetId: budget.id, amountNanos: readDollars(textOf(fields, "amount")) ?? 0n, note: textOf(fields, "note") });
+  const topUp = (fields: FormData): void => mutate({ requestId, budgetId: budget.id, amountNanos: readDollarsField(textOf(fields, "amount")), note: textOf(fields, "note") });
   return (
     <FormDialog title={`Top up “${budget.name}”`} action="Top up" isPending={isPending} error={error} deed="top up budgets" onClose={onClose} onSubmit={topUp}>
       <BudgetBar budget={budget} />

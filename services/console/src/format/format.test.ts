@@ -31,7 +31,7 @@ describe("money", () => {
     }));
   });
 
-  test.each(["", "12,5.x", "1.1234567891", "-3", "1e3"])("%j is no amount", (text) => expect(readDollars(text)).toBeUndefined());
+  test.each(["", "12,5.x", "1.1234567891", "-3", "1e3", ",", "12,50", "1,00", "0,5", "1234,567", "9000000000", "$"])("%j is no amount", (text) => expect(readDollars(text)).toBeUndefined());
 
   test("shares are of integers, and of nothing none", () => {
     expect(permille(909n, 1_000n)).toBe(909);

@@ -20,13 +20,24 @@ export function dollars(nanos: bigint): string {
   return size >= 10_000n ? write(nanos, 6, 2) : exactDollars(nanos);
 }
 
-/** Of a field for dollars: what `readDollars` reads. */
-export const dollarsPattern = String.raw`\$?[\d,]{1,12}(\.\d{1,9})?`;
+/** Of a field for dollars: what `readDollars` reads. Below nine billion, which is what the contract's integers hold; a comma parts thousands and nothing else. */
+export const dollarsPattern = String.raw`\$?(\d{1,9}|[1-8]\d{9}|\d{1,3}(,\d{3}){1,2}|[1-8](,\d{3}){3})(\.\d{1,9})?`;
+
+const dollarsForm = new RegExp(`^${dollarsPattern}$`);
 
 /** Dollars as people write them, such as `12.50` or `$1,000`, in billionths; undefined when it is no amount. */
 export function readDollars(text: string): bigint | undefined {
-  const [, whole, fraction = ""] = /^\$?(\d{1,9})(?:\.(\d{1,9}))?$/.exec(text.trim().replaceAll(",", "")) ?? [];
-  return whole === undefined ? undefined : BigInt(whole + fraction.padEnd(9, "0"));
+  const amount = text.trim();
+  if (!dollarsForm.test(amount)) return undefined;
+  const [whole = "", fraction = ""] = amount.replaceAll(/[$,]/g, "").split(".");
+  return BigInt(whole + fraction.padEnd(9, "0"));
+}
+
+/** Of a field that has this pattern. Throws for what it lets through and should not: no amount is not $0, which a budget would refuse all calls by. */
+export function readDollarsField(text: string): bigint {
+  const nanos = readDollars(text);
+  if (nanos === undefined) throw new Error(`"${text}" is no amount of dollars, such as 12.50 or 1,000.`);
+  return nanos;
 }
 
 /** Tenths of a percent that the part is of the whole; of nothing, 0. */

@@ -1,7 +1,7 @@
 /** Owns the fields of a budget that can be changed later: its name, its limit, and what happens there. */
 import type { ReactNode } from "react";
 import { BudgetEnforcement, BudgetShortage } from "#gen/weir/policy/v1/budget_pb.ts";
-import { dollarsPattern, plainDollars, readDollars } from "../format/money.ts";
+import { dollarsPattern, plainDollars, readDollarsField } from "../format/money.ts";
 import { Choice, Field, textOf } from "./fields.tsx";
 
 interface BudgetTerms {
@@ -42,7 +42,7 @@ export function BudgetTermsFields({ terms: { name, limitNanos, enforcement, shor
 export function budgetTermsIn(fields: FormData): BudgetTerms {
   return {
     name: textOf(fields, "name"),
-    limitNanos: readDollars(textOf(fields, "limit")) ?? 0n,
+    limitNanos: readDollarsField(textOf(fields, "limit")),
     enforcement: Number(textOf(fields, "enforcement")) as BudgetEnforcement,
     shortage: Number(textOf(fields, "shortage")) as BudgetShortage,
     alertPercents: (textOf(fields, "alerts").match(/\d+/g) ?? []).map(Number),

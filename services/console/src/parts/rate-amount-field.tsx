@@ -1,6 +1,6 @@
 /** Owns the field for how much a rate limit lets through: a number, or dollars. */
 import type { ReactNode } from "react";
-import { dollarsPattern, plainDollars, readDollars } from "../format/money.ts";
+import { dollarsPattern, plainDollars, readDollarsField } from "../format/money.ts";
 import { Field, textOf } from "./fields.tsx";
 
 interface RateAmountFieldProps {
@@ -17,5 +17,5 @@ export function RateAmountField({ count, amount }: RateAmountFieldProps): ReactN
 
 export function rateAmountIn(fields: FormData, count: string): bigint {
   const text = textOf(fields, "amount");
-  return count === "spend" ? (readDollars(text) ?? 0n) : BigInt(text);
+  return count === "spend" ? readDollarsField(text) : BigInt(text);
 }
