@@ -166,6 +166,9 @@ describe.skipIf(chromium === undefined)("administering in a browser", () => {
     await dialog.getByLabel("Whose it is").selectOption("ada@example.com (developer)");
     expect(await dialog.getByLabel(/^Role/).count()).toBe(0);
     await confirm("Create key");
+    await dialog.getByLabel("Secret").waitFor();
+    // One Enter more than the form needed.
+    await page.keyboard.press("Enter");
     const secret = await dialog.getByLabel("Secret").inputValue();
     await confirm("Done");
     expect((await ask("Hello", secret)).status).toBe(200);

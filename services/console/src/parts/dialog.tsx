@@ -23,12 +23,14 @@ export function Dialog({ title, onClose, children }: DialogProps): ReactNode {
   useEffect(() => {
     const { current } = dialog;
     current?.showModal();
+    // Not the ✕, where the browser would begin: Enter, pressed once more than needed, would close what is shown once.
+    (current?.querySelector<HTMLElement>("form :is(input, select, textarea)") ?? current?.querySelector("h2"))?.focus();
     return () => current?.close();
   }, []);
   return (
     <dialog ref={dialog} aria-labelledby={titleId} onCancel={onClose}>
       <header>
-        <h2 id={titleId}>{title}</h2>
+        <h2 id={titleId} tabIndex={-1}>{title}</h2>
         <button type="button" className="plain" aria-label="Close" onClick={onClose}>✕</button>
       </header>
       {children}
